@@ -1,0 +1,4 @@
+//! Capabilities.
+/// A requirement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Requirement;

@@ -1,0 +1,105 @@
+//! How a run ended, in the words that meta files, trackers and coordinators see.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The text is no word of this list.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a known {1}")]
+pub struct UnknownWord(String, &'static str);
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident ($what:literal) { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$vdoc])* $variant,)* }
+
+        impl $name {
+            /// Every value.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The word on disk and over the wire.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = UnknownWord;
+
+            fn from_str(word: &str) -> Result<Self, Self::Err> {
+                Self::ALL
+                    .iter()
+                    .copied()
+                    .find(|value| value.as_str() == word)
+                    .ok_or_else(|| UnknownWord(word.to_owned(), $what))
+            }
+        }
+    };
+}
+
+words! {
+    /// A job's `result`, as meta holds it.
+    Outcome ("result") {
+        /// The agent and `verify` ended well.
+        Success = "success",
+        /// A person, or `--ship`, accepted it.
+        Shipped = "shipped",
+        /// The agent failed by itself.
+        Crash = "crash",
+        /// The agent was ended at its `timeout`.
+        Timeout = "timeout",
+        /// `verify` did not exit with 0.
+        VerifyFailed = "verify_failed",
+        /// The last allowed attempt failed; `failure_class` says how.
+        RetriesExhausted = "retries_exhausted",
+        /// This host lacks a required capability; the agent never started.
+        CapabilityMismatch = "capability_mismatch",
+        /// No engine that the job may use is installed.
+        NoEngine = "no_engine",
+        /// The job file, or its profile, cannot be read.
+        InvalidManifest = "invalid_manifest",
+        /// `setup` did not exit with 0, or the work directory is gone.
+        SetupFailed = "setup_failed",
+        /// A path outside `allowed-scope` changed under `scope-policy: enforce`.
+        ScopeViolation = "scope_violation",
+        /// The agent used more than its `budget`.
+        BudgetExceeded = "budget_exceeded",
+        /// `expect-changes` was set and nothing changed.
+        NoChanges = "no_changes",
+        /// A person stopped it.
+        Stopped = "stopped",
+        /// Its fleet lease went to another host.
+        Fenced = "fenced",
+        /// A person turned the finished work down.
+        Rejected = "rejected",
+    }
+}
+
+words! {
+    /// The kinds of failure that `retry.on` can name.
+    FailureClass ("failure class") {
+        /// Ended at its time limit.
+        Timeout = "timeout",
+        /// The work was there, but `verify` refused it.
+        VerifyFailed = "verify_failed",
+        /// Anything else that went wrong while the agent ran.
+        Crash = "crash",
+    }
+}
+
+impl From<FailureClass> for Outcome {
+    fn from(class: FailureClass) -> Self {
+        match class {
+            FailureClass::Timeout => Self::Timeout,
+            FailureClass::VerifyFailed => Self::VerifyFailed,
+            FailureClass::Crash => Self::Crash,
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! What a host has, and whether it is what a job asks for.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use crate::key::Key;
+use crate::requirement::{Op, Requirement, Term, Test};
+use crate::token::Token;
+use crate::version::Version;
+
+/// Everything that a host advertises: a set of tokens, in the order of their text.
+///
+/// A key can be there several times. What a match needs is worked out when the set is made.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    tokens: Box<[Token]>,
+    /// Hash of a token's key and the token's place, sorted: a lookup reads a few cache lines of
+    /// this and then only tokens of the key.
+    index: Box<[(u32, u32)]>,
+}
+
+impl Capabilities {
+    /// Whether this host has what `requirement` asks for.
+    pub fn satisfies(&self, requirement: &Requirement) -> bool {
+        requirement.alternatives.iter().any(|term| self.holds(term))
+    }
+
+    /// Whether this host has all of `requirements`.
+    pub fn satisfies_all(&self, requirements: &[Requirement]) -> bool {
+        requirements.iter().all(|requirement| self.satisfies(requirement))
+    }
+
+    /// Those of `requirements` that this host does not satisfy, in their order. Empty when it can
+    /// take the job.
+    pub fn missing<'a>(&self, requirements: &'a [Requirement]) -> Vec<&'a Requirement> {
+        requirements.iter().filter(|requirement| !self.satisfies(requirement)).collect()
+    }
+
+    /// The tokens, sorted by key and then by value.
+    pub fn iter(&self) -> std::slice::Iter<'_, Token> {
+        self.tokens.iter()
+    }
+
+    /// How many different tokens there are.
+    pub fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// Whether the host advertises nothing.
+    pub fn is_empty(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
+    fn holds(&self, term: &Term) -> bool {
+        let mut tokens = self.with_key(&term.key);
+        let found = match &term.test {
+            Test::Present | Test::Any => tokens.next().is_some(),
+            Test::Value(text, version) => tokens.any(|token| {
+                token.value() == Some(text)
+                    || matches!((token.version(), version), (Some(v), Some(bound))
+                        if compare(v, Op::Equal, bound))
+            }),
+            Test::Compare(Op::NotEqual, bound) => {
+                let mut versions = tokens.filter_map(Token::version).peekable();
+                versions.peek().is_some() && versions.all(|v| compare(v, Op::NotEqual, bound))
+            }
+            Test::Compare(op, bound) => {
+                tokens.filter_map(Token::version).any(|v| compare(v, *op, bound))
+            }
+        };
+        found != term.negated
+    }
+
+    fn with_key<'a>(&'a self, key: &'a Key) -> impl Iterator<Item = &'a Token> {
+        let hash = key.hash();
+        let start = self.index.partition_point(|&(other, _)| other < hash);
+        self.index[start..]
+            .iter()
+            .take_while(move |&&(other, _)| other == hash)
+            .filter_map(|&(_, place)| self.tokens.get(place as usize))
+            .filter(move |token| token.indexed_key() == key)
+    }
+}
+
+/// Whether the host's `version` fits.
+fn compare(version: &Version, op: Op, bound: &Version) -> bool {
+    let order = version.cmp_within(bound);
+    match op {
+        Op::Equal => order == Ordering::Equal,
+        Op::NotEqual => order != Ordering::Equal,
+        Op::Greater => order == Ordering::Greater,
+        Op::GreaterEqual => order != Ordering::Less,
+        Op::Less => order == Ordering::Less,
+        Op::LessEqual => order != Ordering::Greater,
+        Op::Caret => order != Ordering::Less && same_leading(version, bound, first_nonzero(bound)),
+        Op::Tilde => order != Ordering::Less && same_leading(version, bound, 2),
+    }
+}
+
+/// The number of leading numbers of `bound` up to the first that is not zero: what `^` keeps.
+fn first_nonzero(bound: &Version) -> u8 {
+    let bound = bound.to_semver();
+    match (bound.major, bound.minor) {
+        (0, 0) => 3,
+        (0, _) => 2,
+        _ => 1,
+    }
+}
+
+/// Whether the first `count` numbers are the same, as far as `bound` writes them.
+fn same_leading(version: &Version, bound: &Version, count: u8) -> bool {
+    let (a, b) = (version.to_semver(), bound.to_semver());
+    let count = count.min(bound.written());
+    a.major == b.major && (count < 2 || a.minor == b.minor) && (count < 3 || a.patch == b.patch)
+}
+
+impl FromIterator<Token> for Capabilities {
+    fn from_iter<I: IntoIterator<Item = Token>>(tokens: I) -> Self {
+        let mut tokens: Vec<Token> = tokens.into_iter().collect();
+        tokens.sort_unstable();
+        tokens.dedup();
+        let places = tokens.iter().zip(0..);
+        let mut index: Vec<_> = places.map(|(t, place)| (t.indexed_key().hash(), place)).collect();
+        index.sort_unstable();
+        Self { tokens: tokens.into(), index: index.into() }
+    }
+}
+
+impl<'a> IntoIterator for &'a Capabilities {
+    type Item = &'a Token;
+    type IntoIter = std::slice::Iter<'a, Token>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Debug for Capabilities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn host(tokens: &str) -> Capabilities {
+        tokens.split(' ').filter(|t| !t.is_empty()).map(|t| t.parse::<Token>().unwrap()).collect()
+    }
+
+    fn holds(tokens: &str, requirement: &str) -> bool {
+        host(tokens).satisfies(&requirement.parse().unwrap())
+    }
+
+    #[test]
+    fn short_versions_compare_the_numbers_they_write() {
+        let table = [
+            // version, then: =20 !=20 >20 >=20 <20 <=20 ^20 ~20.11
+            ("19.9.9", [0, 1, 0, 0, 1, 1, 0, 0]),
+            ("20.0.0-rc.1", [1, 0, 0, 1, 0, 1, 1, 0]),
+            ("20.0.0", [1, 0, 0, 1, 0, 1, 1, 0]),
+            ("20.11.1", [1, 0, 0, 1, 0, 1, 1, 1]),
+            ("20.12.0", [1, 0, 0, 1, 0, 1, 1, 0]),
+            ("21.0.0-rc.1", [0, 1, 1, 1, 0, 0, 0, 0]),
+            ("21", [0, 1, 1, 1, 0, 0, 0, 0]),
+        ];
+        let asked = ["=20", "!=20", ">20", ">=20", "<20", "<=20", "^20", "~20.11"];
+        for (version, expected) in table {
+            for (text, expected) in asked.iter().zip(expected) {
+                let token = format!("node:{version}");
+                assert_eq!(holds(&token, &format!("node{text}")), expected == 1, "{token} {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn keys_values_and_versions_match() {
+        for (tokens, requirement, expected) in [
+            ("gpu", "gpu", true),
+            ("gpu", "gpu:any", true),
+            ("os:linux", "os", true),
+            ("os:linux", "os:any", true),
+            ("os:linux", "os:linux", true),
+            ("os:linux", "os:lin", false),
+            ("os:linux", "OS:linux", false),
+            ("", "os:any", false),
+            ("os:linux", "osx", false),
+            // A value that is a version compares as with `=`.
+            ("node:20.11.1", "node:20", true),
+            ("node:20.11.1", "node:v20.11", true),
+            ("node:20.11.1", "node:2", false),
+            ("node:20", "node:20.11.1", false),
+            ("ubuntu:24.04", "ubuntu:24.04", true),
+            // A short version of a host stands for zeros.
+            ("node:20", "node>=20", true),
+            ("node:20", "node>=20.1", false),
+            ("cpus:16", "cpus>=8", true),
+            ("cpus:16", "cpus>16", false),
+            ("node:v20.1.0", "node>=v20", true),
+            // One token that fits is enough.
+            ("node:18 node:20", "node=18", true),
+            ("node:18 node:20", "node>19", true),
+            ("node:18 node:20", "node=19", false),
+            // Build parts do not count.
+            ("rust:1.95.0+a", "rust=1.95.0+b", true),
+            ("rust:1.97.0-nightly", "rust>=1.85", true),
+            ("rust:1.97.0-nightly", "rust>=1.97.0", false),
+            ("rust:1.97.0-nightly", "rust>=1.97.0-beta", true),
+            ("a", "b | a", true),
+            ("c", "b | a", false),
+            ("c", "!a | b", true),
+            ("a b", "!a | b", true),
+            ("a", "!a | b", false),
+        ] {
+            assert_eq!(holds(tokens, requirement), expected, "{tokens:?} {requirement}");
+        }
+    }
+
+    #[test]
+    fn a_comparison_needs_a_version() {
+        for (tokens, equal, not_equal) in [
+            ("", false, false),
+            ("node", false, false),
+            ("node:lts", false, false),
+            ("node:18", false, true),
+            ("node:20", true, false),
+            ("node:18 node:20", true, false),
+            ("node:18 node:lts", false, true),
+        ] {
+            assert_eq!(holds(tokens, "node=20"), equal, "{tokens:?}");
+            assert_eq!(holds(tokens, "node!=20"), not_equal, "{tokens:?}");
+            assert_eq!(holds(tokens, "!node=20"), !equal, "{tokens:?}");
+            assert_eq!(holds(tokens, "!node!=20"), !not_equal, "{tokens:?}");
+        }
+    }
+
+    #[test]
+    fn missing_keeps_the_order_of_the_list() {
+        let wanted = ["rust", "os:linux", "go>1", "node"].map(|text| text.parse().unwrap());
+        let host = host("os:linux node:20");
+        let missing: Vec<_> = host.missing(&wanted).iter().map(ToString::to_string).collect();
+        assert_eq!(missing, ["rust", "go>1"]);
+        assert!(!host.satisfies_all(&wanted));
+        assert!(host.satisfies_all(&wanted[1..2]));
+        assert!(host.satisfies_all(&[]));
+    }
+
+    #[test]
+    fn capabilities_are_a_sorted_set() {
+        let host = host("b a:2 a a:10 b");
+        let tokens: Vec<_> = host.iter().map(ToString::to_string).collect();
+        assert_eq!(tokens, ["a", "a:10", "a:2", "b"]);
+        assert_eq!(host.len(), 4);
+        assert_eq!(host, self::host("a b a:10 a:2"));
+    }
+
+    #[test]
+    fn keys_with_the_same_hash_are_told_apart() {
+        let key = |text| Key::at_start(text).unwrap().0;
+        let (a, b) = ("costarring", "liquid");
+        assert_eq!(key(a).hash(), key(b).hash());
+        assert!(holds(&format!("{a}:1 {b}:2"), &format!("{a}=1")));
+        assert!(!holds(&format!("{a}:1 {b}:2"), &format!("{a}=2")));
+        assert!(!holds(a, b));
+    }
+
+    fn any_requirement() -> impl Strategy<Value = String> {
+        "(a|b)(:any|:x|:[0-2]|(=|!=|>|>=|<|<=|\\^|~)[0-2](\\.[0-2]){0,2})?"
+    }
+
+    proptest! {
+        #[test]
+        fn of_a_requirement_and_its_negation_one_holds(
+            tokens in "((a|b)(:x|:[0-2](\\.[0-2]){0,2})? ){0,4}",
+            text in any_requirement(),
+        ) {
+            prop_assert_ne!(holds(&tokens, &text), holds(&tokens, &format!("!{text}")));
+        }
+
+        #[test]
+        fn equal_and_not_equal_never_both_hold(
+            tokens in "(a(:x|:[0-2](\\.[0-2]){0,2})? ){0,4}",
+            version in "[0-2](\\.[0-2]){0,2}",
+        ) {
+            let equal = holds(&tokens, &format!("a={version}"));
+            let not_equal = holds(&tokens, &format!("a!={version}"));
+            prop_assert!(!(equal && not_equal));
+        }
+
+        #[test]
+        fn less_equal_and_greater_part_the_versions(
+            token in "[0-2]\\.[0-2]\\.[0-2](-[ab])?",
+            version in "[0-2](\\.[0-2]){0,2}|[0-2]\\.[0-2]\\.[0-2]-[ab]",
+        ) {
+            let token = format!("a:{token}");
+            let held = ["<", "=", ">"].map(|op| holds(&token, &format!("a{op}{version}")));
+            prop_assert_eq!(held.iter().filter(|&&held| held).count(), 1, "{:?}", held);
+        }
+
+        #[test]
+        fn released_versions_compare_as_in_semver(
+            version in "[0-3]\\.[0-3]\\.[0-3]",
+            op in "=|>|>=|<|<=|\\^|~",
+            bound in "[0-3](\\.[0-3]){0,2}|[0-3]\\.[0-3]\\.[0-3]-[ab]",
+        ) {
+            let theirs = semver::VersionReq::parse(&format!("{op}{bound}")).unwrap();
+            let theirs = theirs.matches(&version.parse().unwrap());
+            prop_assert_eq!(holds(&format!("a:{version}"), &format!("a{op}{bound}")), theirs);
+        }
+
+        #[test]
+        fn pre_releases_that_semver_takes_are_taken(
+            version in "[0-3]\\.[0-3]\\.[0-3]-[ab]",
+            op in "=|>|>=|<|<=|\\^|~",
+            bound in "[0-3](\\.[0-3]){0,2}|[0-3]\\.[0-3]\\.[0-3]-[ab]",
+        ) {
+            let theirs = semver::VersionReq::parse(&format!("{op}{bound}")).unwrap();
+            let ours = holds(&format!("a:{version}"), &format!("a{op}{bound}"));
+            prop_assert!(ours || !theirs.matches(&version.parse().unwrap()));
+        }
+    }
+}

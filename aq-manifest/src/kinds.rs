@@ -227,7 +227,13 @@ impl Kind for Bool {
     fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<bool> {
         let value = reader.as_bool(node);
         if value.is_none() {
-            reader.wrong_type(node, "`true` or `false`", Some("without quotes".into()));
+            let meant = reader.scalar(node).map(str::to_ascii_lowercase);
+            let help = match meant.as_deref() {
+                Some("true" | "yes" | "on" | "y") => Some("write `true`".to_owned()),
+                Some("false" | "no" | "off" | "n") => Some("write `false`".to_owned()),
+                _ => None,
+            };
+            reader.wrong_type(node, "`true` or `false`", help);
         }
         value
     }

@@ -109,11 +109,8 @@ impl<'f> Reader<'f> {
     /// Every item of a list, or `None` when one of them is wrong.
     pub(crate) fn list<K: Kind>(&mut self, node: &Node<'_>, most: usize) -> Option<Vec<K::Value>> {
         let Value::List(items) = &node.value else {
-            let help = self.scalar(node).map(|text| {
-                let item = quoted(text);
-                format!("write a list, also for one: `[{}]`", item.trim_matches('`'))
-            });
-            self.wrong_type(node, "a list", help);
+            let help = format!("write `{}: [...]`, also for one", self.key);
+            self.wrong_type(node, "a list", Some(help));
             return None;
         };
         if items.len() > most {
@@ -194,7 +191,7 @@ impl<'f> Reader<'f> {
         words: impl Iterator<Item = &'w str> + Clone,
     ) {
         let help = match nearest(text, words.clone()) {
-            Some(word) => format!("did you mean `{word}`? There are {}", all_of(words)),
+            Some(word) => format!("did you mean `{word}`? It can be {}", alternatives(words)),
             None => format!("write {}", alternatives(words)),
         };
         let message = format!("`{}`: {} is not a known {what}", self.key, quoted(text));
@@ -210,7 +207,9 @@ impl<'f> Reader<'f> {
         let place = if self.key.is_empty() { String::new() } else { format!("`{}`: ", self.key) };
         let help = match nearest(name, known.iter().copied()) {
             Some(known) => format!("did you mean `{known}`?"),
-            None if known.len() <= 4 => format!("known are {}", all_of(known.iter().copied())),
+            None if known.len() <= 4 => {
+                format!("it can hold {}", alternatives(known.iter().copied()))
+            }
             None => "it has no effect; `aq schema` lists the known keys".to_owned(),
         };
         let message = format!("{place}unknown key {}", quoted(name));
@@ -256,11 +255,6 @@ impl<'f> Reader<'f> {
     fn push(&mut self, severity: Severity, node: &Node<'_>, message: String, help: Option<String>) {
         self.findings.push(Diagnostic { severity, message, span: node.span.clone(), help });
     }
-}
-
-fn all_of<'w>(words: impl Iterator<Item = &'w str>) -> String {
-    let words: Vec<String> = words.map(|word| format!("`{word}`")).collect();
-    words.join(", ")
 }
 
 fn shape(node: &Node<'_>) -> Shape {

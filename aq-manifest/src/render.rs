@@ -2,13 +2,16 @@
 
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use crate::{Diagnostic, Position, Severity};
+use crate::{Diagnostic, Severity};
 
-/// Characters of a long line that are shown before and after the start of the place.
-const BEFORE: usize = 40;
-const AFTER: usize = 80;
+/// Characters of a long line that are shown of the place itself, and behind it.
+const MAX_MARKED: usize = 60;
+const MAX_BEHIND: usize = 100;
+
+/// Columns of a report; longer lines are cut around the place.
+const WIDTH: usize = 100;
 
 /// Renders findings in `source`, the file that was parsed under the name `file`; with `colour`, for
 /// a terminal. Empty without findings, else it ends with a newline.
@@ -17,6 +20,7 @@ const AFTER: usize = 80;
 /// direction of writing, so no file can move the cursor or disguise what it says.
 pub fn render(file: &str, source: &str, findings: &[Diagnostic], colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let renderer = renderer.term_width(WIDTH);
     let mut out = String::new();
     for finding in findings {
         if !out.is_empty() {
@@ -33,50 +37,37 @@ fn group<'a>(file: &str, source: &str, finding: &Diagnostic) -> Group<'a> {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let place = finding.position(source);
-    let origin = Origin::path(harmless(file)).line(place.line).char_column(place.column);
-    let (line, mark) = excerpt(source, &finding.span, place);
-    let snippet =
-        Snippet::source(line).line_start(place.line).annotation(AnnotationKind::Primary.span(mark));
-    let group = level.primary_title(harmless(&finding.message)).element(origin).element(snippet);
+    let (line, mark) = excerpt(source, &finding.span);
+    let snippet = Snippet::source(line)
+        .path(harmless(file))
+        .line_start(finding.position(source).line)
+        .annotation(AnnotationKind::Primary.span(mark));
+    let group = level.primary_title(harmless(&finding.message)).element(snippet);
     match &finding.help {
         Some(help) => group.element(Level::HELP.message(harmless(help))),
         None => group,
     }
 }
 
-/// The line where the place starts, shortened and harmless, and the place in it.
-fn excerpt(source: &str, span: &Range<usize>, place: Position) -> (String, Range<usize>) {
+/// The line where the place starts, made harmless, and the place in it. What is long is cut behind
+/// the start of the place; before it the renderer does so, as it counts the column there.
+fn excerpt(source: &str, span: &Range<usize>) -> (String, Range<usize>) {
     let start = source.floor_char_boundary(span.start);
     let line_start = source[..start].rfind('\n').map_or(0, |at| at + 1);
     let line_end = source[start..].find('\n').map_or(source.len(), |at| start + at);
     let end = source.floor_char_boundary(span.end.clamp(start, line_end));
 
-    let skipped = place.column.saturating_sub(1 + BEFORE);
-    let shown = source[line_start..line_end].trim_start_matches('\u{feff}').trim_end();
-    let mut line = String::new();
-    if skipped > 0 {
+    let mut line = harmless(source[line_start..start].trim_start_matches('\u{feff}'));
+    let mark_start = line.len();
+    line.extend(source[start..end].chars().take(MAX_MARKED).map(harmless_char));
+    let mark = mark_start..line.len();
+    if source[start..end].chars().nth(MAX_MARKED).is_some() {
         line.push('…');
+    } else {
+        let behind = source[end..line_end].trim_end();
+        line.extend(behind.chars().take(MAX_BEHIND).map(harmless_char));
     }
-    let before = (place.column - 1).min(BEFORE);
-    let marked = source[start..end].chars().count();
-    let mut mark = line.len()..line.len();
-    for (n, c) in shown.chars().skip(skipped).chain([' ']).enumerate() {
-        if n == before {
-            mark.start = line.len();
-        }
-        if n >= BEFORE + AFTER {
-            mark.end = line.len();
-            line.push('…');
-            break;
-        }
-        line.push(harmless_char(c));
-        if n < before + marked {
-            mark.end = line.len();
-        }
-    }
-    line.truncate(line.trim_end().len().max(mark.end).max(mark.start));
-    (line, mark.start..mark.end.max(mark.start))
+    (line, mark)
 }
 
 fn harmless(text: &str) -> String {

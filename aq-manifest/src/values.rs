@@ -48,7 +48,7 @@ words! {
 words! {
     /// Where the agent works.
     #[derive(Default)]
-    Isolation ("isolation") {
+    Isolation ("kind of isolation") {
         /// In a git worktree of the job's own.
         #[default]
         Worktree = "worktree",

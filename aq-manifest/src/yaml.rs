@@ -118,12 +118,23 @@ impl<'a> Reader<'a, '_> {
         match self.events.next_event() {
             Some(Ok((event, span))) => {
                 let place = self.place(&span);
-                Ok((event, place))
+                match event.tag() {
+                    Some(tag) => {
+                        let place = span.tag_span().map_or(place, |span| self.place(&span));
+                        Err(refuse_tag(&tag.original(), place))
+                    }
+                    None => Ok((event, place)),
+                }
             }
             Some(Err(error)) => {
                 let at = error.marker().byte_offset().unwrap_or(0);
-                let at = self.base + self.text.floor_char_boundary(at);
-                Err(syntax_error(error.kind(), at))
+                let at = self.text.floor_char_boundary(at);
+                // The parser blames the start of the text that runs into the tab.
+                let tab = match error.kind() {
+                    ErrorKind::TabInPlainScalar => self.text[at..].find('\t').unwrap_or(0),
+                    _ => 0,
+                };
+                Err(syntax_error(error.kind(), self.base + at + tab))
             }
             // The parser always ends with `StreamEnd`, after which nothing here asks for more.
             None => Ok((Event::StreamEnd, self.base..self.base)),
@@ -144,7 +155,6 @@ impl<'a> Reader<'a, '_> {
         if depth > MAX_DEPTH {
             return Err(too_deep(place));
         }
-        self.refuse_tag(&event, &place)?;
         let anchor = event.anchor_id();
         let node = match event {
             Event::Scalar(text, style, ..) => self.scalar(text, style, place),
@@ -267,14 +277,6 @@ impl<'a> Reader<'a, '_> {
         Ok(())
     }
 
-    /// A tag changes how a value is read, and in a requirement it is usually a forgotten quote.
-    fn refuse_tag(&self, event: &Event<'a>, place: &Place) -> Result<(), Diagnostic> {
-        let Some(tag) = event.tag() else { return Ok(()) };
-        let tag = quoted(&tag.original());
-        Err(Diagnostic::error(place.clone(), format!("{tag} is a YAML tag; job files use none"))
-            .with_help("put text that starts with `!` in quotes"))
-    }
-
     /// From the start of a collection to its end, less the space behind it.
     fn cover(&self, start: &Place, end: &Place) -> Place {
         let (from, to) = (start.start - self.base, end.end - self.base);
@@ -285,11 +287,18 @@ impl<'a> Reader<'a, '_> {
 
 type Entry<'a> = (Node<'a>, Node<'a>);
 
+/// A tag changes how a value is read, and in a requirement it is usually a forgotten quote.
+fn refuse_tag(tag: &str, place: Place) -> Diagnostic {
+    Diagnostic::error(place, format!("{} is a YAML tag; job files use none", quoted(tag)))
+        .with_help("put text that starts with `!` in quotes")
+}
+
 /// The parser's error, and for what people often get wrong, what to write instead.
 fn syntax_error(kind: &ErrorKind, at: usize) -> Diagnostic {
     let (message, help) = match kind {
         ErrorKind::TabNotAllowed
         | ErrorKind::TabInBlockIndentation
+        | ErrorKind::TabInPlainScalar
         | ErrorKind::TabInIndentation => {
             ("a tab cannot indent YAML".to_owned(), "indent with spaces")
         }

@@ -16,7 +16,7 @@ use crate::diagnostic::{Findings, quoted};
 const MAX_DEPTH: usize = 16;
 
 /// Values in one file, those repeated by aliases included. A full list of dependencies has 1,000.
-const MAX_NODES: usize = 10_000;
+const MAX_NODES: usize = 5_000;
 
 /// Bytes of text in one file, those repeated by aliases included.
 const MAX_TEXT: usize = 1 << 20;
@@ -129,12 +129,14 @@ impl<'a> Reader<'a, '_> {
             Some(Err(error)) => {
                 let at = error.marker().byte_offset().unwrap_or(0);
                 let at = self.text.floor_char_boundary(at);
-                // The parser blames the start of the text that runs into the tab.
-                let tab = match error.kind() {
-                    ErrorKind::TabInPlainScalar => self.text[at..].find('\t').unwrap_or(0),
-                    _ => 0,
+                // The parser blames the start of the text that runs into the character.
+                let culprit = match error.kind() {
+                    ErrorKind::TabInPlainScalar => Some('\t'),
+                    ErrorKind::UnexpectedCharacter { character } => Some(*character),
+                    _ => None,
                 };
-                Err(syntax_error(error.kind(), self.base + at + tab))
+                let ahead = culprit.and_then(|c| self.text[at..].find(c)).unwrap_or(0);
+                Err(syntax_error(error.kind(), self.base + at + ahead))
             }
             // The parser always ends with `StreamEnd`, after which nothing here asks for more.
             None => Ok((Event::StreamEnd, self.base..self.base)),
@@ -310,11 +312,16 @@ fn syntax_error(kind: &ErrorKind, at: usize) -> Diagnostic {
         }
         ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidColonPlacement => (
             "a `:` cannot stand here".to_owned(),
-            "put text that holds `: ` in quotes, and start each key on a line of its own",
+            "put text that holds `: ` in quotes; if it starts a key, end the text, quote or \
+             bracket that stands before it",
         ),
         ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => {
             ("this line has no `:`".to_owned(), "write `key: value`, with a space after the colon")
         }
+        ErrorKind::UnexpectedCharacter { character } if character.is_control() => (
+            format!("the control character U+{:04X} cannot stand here", u32::from(*character)),
+            "remove it",
+        ),
         ErrorKind::UnexpectedCharacter { character } => (
             format!("{} cannot start a value", quoted(character.encode_utf8(&mut [0; 4]))),
             "put the text in quotes",

@@ -46,7 +46,7 @@ fn a_colon_in_text() {
     2 | verify: echo done: yes
       |                  ^
       |
-      = help: put text that holds `: ` in quotes, and start each key on a line of its own
+      = help: put text that holds `: ` in quotes; if it starts a key, end the text, quote or bracket that stands before it
     ");
 }
 
@@ -270,13 +270,13 @@ fn a_long_line() {
 #[test]
 fn wide_and_hidden_characters() {
     assert_snapshot!(report_keys("engine: 漢字\u{1b}[31m"), @r"
-    error: `\u{1b}` cannot start a value
-     --> job.md:2:9
+    error: the control character U+001B cannot stand here
+     --> job.md:2:11
       |
     2 | engine: 漢字␛[31m
-      |         ^
+      |             ^
       |
-      = help: put the text in quotes
+      = help: remove it
     ");
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use crate::reader::Reader;
 use crate::words::Word;
 use crate::yaml::{Node, Value};
-use crate::{Backoff, Budget, FailureClass, JobId, Retry, ScopeSet};
+use crate::{Backoff, Budget, FailureClass, JobId, Retry, scope};
 
 /// Bytes of a shell command: Linux passes at most 128 KiB in one argument.
 const MAX_COMMAND: usize = 64 << 10;
@@ -22,6 +22,8 @@ const MAX_WORD: usize = 256;
 const MAX_NAME: usize = 64;
 const MAX_DEPS: usize = 1000;
 const MAX_ITEMS: usize = 256;
+/// Together they make one automaton, which takes milliseconds to build for the worst 64.
+const MAX_GLOBS: usize = 64;
 const MAX_ATTEMPTS: u64 = 1000;
 const MAX_FACTOR: f64 = 100.0;
 /// The longest pause when a growing backoff does not say.
@@ -334,11 +336,11 @@ impl Kind for Globs {
     type Value = Vec<String>;
 
     fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Vec<String>> {
-        reader.list::<Glob>(node, MAX_ITEMS)
+        reader.list::<Glob>(node, MAX_GLOBS)
     }
 
     fn schema() -> Json {
-        list_schema(&Glob::schema(), MAX_ITEMS)
+        list_schema(&Glob::schema(), MAX_GLOBS)
     }
 }
 
@@ -352,7 +354,7 @@ impl Kind for Glob {
         if !reader.check_line(node, text, MAX_WORD) {
             return None;
         }
-        match ScopeSet::new(&[text]) {
+        match scope::compile(text) {
             Ok(_) => Some(text.to_owned()),
             Err(error) => {
                 reader.error(node, &error.problem, Some(error.help.into()));

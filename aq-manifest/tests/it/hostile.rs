@@ -98,7 +98,7 @@ fn nothing_that_a_terminal_acts_on_is_shown_raw() {
     for source in [
         format!("---\nengine: '{bad}'\n---\n"),
         format!("---\n{bad}: 1\n---\n"),
-        format!("---\n\"\\e[31m\\a\\u202e\": 1\npriority: \"\\e[2J\\u009b\"\n---\n"),
+        "---\n\"\\e[31m\\a\\u202e\": 1\npriority: \"\\e[2J\\u009b\"\n---\n".to_owned(),
         format!("---\ncapabilities: ['a{bad}']\nallowed-scope: ['[{bad}']\n---\n"),
         format!("---\n{bad}"),
     ] {

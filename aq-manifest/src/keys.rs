@@ -7,8 +7,8 @@ use aq_caps::Requirement;
 use serde_json::Value as Json;
 
 use crate::kinds::{
-    Bool, Choice, Command, Environment, Globs, Kind, Label, Labels, Limits, Line, Name, Names,
-    Pause, ProfileName, Requirements, RetryRule, Texts, Whole,
+    Bool, Choice, Command, Environment, Glob, Kind, Label, Limits, Line, List, Name, OneOrMore,
+    Pause, ProfileName, Requires, RetryRule, Text, Whole,
 };
 use crate::reader::Reader;
 use crate::yaml::Node;
@@ -80,6 +80,11 @@ macro_rules! keys {
     (@option $value:expr) => { Some($value) };
 }
 
+const MAX_ITEMS: usize = 256;
+const MAX_DEPS: usize = 1000;
+/// Together they make one automaton, which takes milliseconds to build for the worst 64.
+const MAX_GLOBS: usize = 64;
+
 const IDENTITY: &str = "it tells one job from the others";
 const FLEET: &str = "a fleet claim sets it for one job";
 
@@ -89,7 +94,7 @@ keys! {
     /// Any engine of this class: `agentic-coder`, `chat-coder`, or one from the config.
     "engine-class" engine_class: String as Name, default "agentic-coder";
     /// The order to try within the class: a list, or one name. Without it, the class's own order.
-    "prefers-engine" prefers_engine: Vec<String> as Names;
+    "prefers-engine" prefers_engine: Vec<String> as OneOrMore<Name, MAX_ITEMS>;
     /// The directory where the agent works. Without it, the one where `aq add` ran.
     "cwd" cwd: String as Line;
     /// Let the engine act without asking for permission.
@@ -103,11 +108,11 @@ keys! {
     /// The profile whose values apply where the job gives none.
     "profile" profile: String as ProfileName, job only: "profiles do not build on one another";
     /// What the host must have, all of it: `key`, `key:value`, `node>=20`, `"!req"`, `a | b`.
-    "capabilities" capabilities: Vec<Requirement> as Requirements;
+    "capabilities" capabilities: Vec<Requirement> as List<Requires, MAX_ITEMS>;
     /// The name by which other jobs depend on this one, and under which it is added only once.
     "idempotency-key" idempotency_key: String as Label, job only: IDENTITY;
     /// Idempotency keys of the jobs that must be done before.
-    "deps" deps: Vec<String> as Labels, job only: IDENTITY;
+    "deps" deps: Vec<String> as List<Label, MAX_DEPS>, job only: IDENTITY;
     /// How far they must have come: `hard` is shipped, `soft` is shipped or in testing.
     "deps-mode" deps_mode: DepsMode as Choice<DepsMode>, default "hard";
     /// Try again: `{max, backoff, on}`. Without it, one attempt.
@@ -121,13 +126,13 @@ keys! {
     /// A shell command run once in a fresh worktree, before the agent.
     "setup" setup: String as Command;
     /// Globs of the paths that the job may change; `dir/**` is a whole subtree. Without it, all.
-    "allowed-scope" allowed_scope: Vec<String> as Globs;
+    "allowed-scope" allowed_scope: Vec<String> as List<Glob, MAX_GLOBS>;
     /// What a change outside of `allowed-scope` does: `warn` lists it, `enforce` fails the job.
     "scope-policy" scope_policy: ScopePolicy as Choice<ScopePolicy>, default "warn";
     /// The most that one job may use: `{usd, tokens, turns}`, any of them.
     "budget" budget: Budget as Limits;
     /// Globs of files kept in `artifacts/<job>/` when the job ends well.
-    "artifacts" artifacts: Vec<String> as Globs;
+    "artifacts" artifacts: Vec<String> as List<Glob, MAX_GLOBS>;
     /// The tracker's id of the item that this job came from.
     "tracker-item" tracker_item: String as Label, job only: IDENTITY;
     /// Ending without a change in the work tree is a failure.
@@ -135,7 +140,7 @@ keys! {
     /// The engine's model. Without it, the engine's own choice.
     "model" model: String as Line;
     /// Further arguments for the engine's command line.
-    "args" args: Vec<String> as Texts;
+    "args" args: Vec<String> as List<Text, MAX_ITEMS>;
     /// Further environment of the agent; a value of `${NAME}` is taken from aq's environment.
     "env" env: BTreeMap<String, String> as Environment;
     /// Set by a fleet claim, not by people.

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use crate::diagnostic::{Findings, quoted};
-use crate::kinds::{Kind, alternatives};
-use crate::nearest::nearest;
+use crate::suggest::{alternatives, nearest};
 use crate::yaml::{Node, Scalar, Value};
 use crate::{Diagnostic, Severity, parse_duration};
 
@@ -104,22 +103,6 @@ impl<'f> Reader<'f> {
                 None
             }
         }
-    }
-
-    /// Every item of a list, or `None` when one of them is wrong.
-    pub(crate) fn list<K: Kind>(&mut self, node: &Node<'_>, most: usize) -> Option<Vec<K::Value>> {
-        let Value::List(items) = &node.value else {
-            let help = format!("write `{}: [...]`, also for one", self.key);
-            self.wrong_type(node, "a list", Some(help));
-            return None;
-        };
-        if items.len() > most {
-            self.error(node, &format!("has {} items, at most {most}", items.len()), None);
-            return None;
-        }
-        // No early end: each wrong item is to be told.
-        let read: Vec<Option<K::Value>> = items.iter().map(|item| K::read(item, self)).collect();
-        read.into_iter().collect()
     }
 
     /// The values of the named fields of a map; others are warned about.

@@ -27,7 +27,7 @@ macro_rules! words {
 
         impl $name {
             /// Every value, in the order of declaration.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+            pub const ALL: [Self; [$($word),*].len()] = [$(Self::$variant,)*];
 
             /// The word in files and over the wire.
             pub const fn as_str(self) -> &'static str {
@@ -39,7 +39,7 @@ macro_rules! words {
             const WHAT: &'static str = $what;
 
             fn all() -> &'static [Self] {
-                Self::ALL
+                &Self::ALL
             }
 
             fn word(self) -> &'static str {
@@ -58,8 +58,7 @@ macro_rules! words {
 
             fn from_str(word: &str) -> Result<Self, Self::Err> {
                 Self::ALL
-                    .iter()
-                    .copied()
+                    .into_iter()
                     .find(|value| value.as_str() == word)
                     .ok_or_else(|| $crate::words::UnknownWord { text: word.to_owned(), what: $what })
             }

@@ -94,101 +94,34 @@ fn the_schema_has_every_key_with_its_words() {
       "type": "boolean"
     }
     "#);
-    insta::assert_json_snapshot!(schema["properties"]["retry"], @r#"
+    insta::assert_json_snapshot!(schema["properties"]["retry"]["properties"]["on"], @r#"
     {
-      "description": "Try again: `{max, backoff, on}`. Without it, one attempt.",
-      "properties": {
-        "backoff": {
-          "default": "30s",
-          "description": "The pause before each further attempt.",
-          "oneOf": [
-            {
-              "examples": [
-                "90s",
-                "45m",
-                "2h",
-                "1d",
-                "1h30m"
-              ],
-              "pattern": "^(?=.)([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$",
-              "type": "string"
-            },
-            {
-              "properties": {
-                "factor": {
-                  "default": 2.0,
-                  "maximum": 100.0,
-                  "minimum": 1,
-                  "type": "number"
-                },
-                "initial": {
-                  "examples": [
-                    "90s",
-                    "45m",
-                    "2h",
-                    "1d",
-                    "1h30m"
-                  ],
-                  "pattern": "^(?=.)([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$",
-                  "type": "string"
-                },
-                "max": {
-                  "examples": [
-                    "90s",
-                    "45m",
-                    "2h",
-                    "1d",
-                    "1h30m"
-                  ],
-                  "pattern": "^(?=.)([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$",
-                  "type": "string"
-                }
-              },
-              "required": [
-                "initial"
-              ],
-              "type": "object"
-            }
-          ]
-        },
-        "max": {
-          "description": "Attempts in all, the first one included.",
-          "maximum": 1000,
-          "minimum": 1,
-          "type": "integer"
-        },
-        "on": {
-          "default": [
+      "default": [
+        "timeout",
+        "verify_failed",
+        "crash"
+      ],
+      "description": "The failures that are tried again.",
+      "oneOf": [
+        {
+          "enum": [
             "timeout",
             "verify_failed",
             "crash"
-          ],
-          "description": "The failures that are tried again.",
-          "oneOf": [
-            {
-              "enum": [
-                "timeout",
-                "verify_failed",
-                "crash"
-              ]
-            },
-            {
-              "items": {
-                "enum": [
-                  "timeout",
-                  "verify_failed",
-                  "crash"
-                ]
-              },
-              "type": "array"
-            }
           ]
+        },
+        {
+          "items": {
+            "enum": [
+              "timeout",
+              "verify_failed",
+              "crash"
+            ]
+          },
+          "maxItems": 16,
+          "type": "array"
         }
-      },
-      "required": [
-        "max"
-      ],
-      "type": "object"
+      ]
     }
     "#);
 }

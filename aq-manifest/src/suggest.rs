@@ -1,4 +1,4 @@
-//! "Did you mean": the known word that is nearest to a mistyped one.
+//! What to write instead of an unknown word.
 
 /// Longer words are not compared: nobody mistypes a known word into one of this length.
 const MAX_LEN: usize = 40;
@@ -31,6 +31,15 @@ fn distance(a: &str, b: &str) -> usize {
         }
     }
     row[b.len()]
+}
+
+/// `a`, `b` or `c`.
+pub(crate) fn alternatives<'w>(words: impl Iterator<Item = &'w str>) -> String {
+    let words: Vec<String> = words.map(|word| format!("`{word}`")).collect();
+    match words.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => words.concat(),
+    }
 }
 
 #[cfg(test)]

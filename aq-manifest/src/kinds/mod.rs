@@ -1,0 +1,18 @@
+//! How the value of each key is read, checked and described: one type for each kind of value.
+
+mod budget;
+mod environment;
+mod kind;
+mod list;
+mod retry;
+mod scalar;
+mod text;
+
+pub(crate) use budget::Limits;
+pub(crate) use environment::Environment;
+pub use environment::env_reference;
+pub(crate) use kind::Kind;
+pub(crate) use list::{List, OneOrMore};
+pub(crate) use retry::RetryRule;
+pub(crate) use scalar::{Bool, Choice, Pause, Whole};
+pub(crate) use text::{Command, Glob, Label, Line, Name, ProfileName, Requires, Text};

@@ -1,0 +1,188 @@
+//! Text, by what it may hold.
+
+use aq_caps::{Requirement, RequirementError};
+use serde_json::{Value as Json, json};
+
+use super::Kind;
+use crate::reader::Reader;
+use crate::yaml::Node;
+use crate::{JobId, scope};
+
+/// Bytes of a shell command: Linux passes at most 128 KiB in one argument.
+const MAX_COMMAND: usize = 64 << 10;
+/// Bytes of a path, a lock or a model's name: the longest path of Linux.
+const MAX_LINE: usize = 4096;
+/// Bytes of a label or a glob.
+const MAX_WORD: usize = 256;
+/// Bytes of an engine's name.
+const MAX_NAME: usize = 64;
+
+/// An engine, or a class of them: `[a-z0-9][a-z0-9_-]*`.
+pub(crate) struct Name;
+/// A profile: its file's stem, so the grammar is that of job ids.
+pub(crate) struct ProfileName;
+/// Text of one line.
+pub(crate) struct Line;
+/// A name that people choose: one line, also where it looks like a number.
+pub(crate) struct Label;
+/// Text of any form.
+pub(crate) struct Text;
+/// A shell command.
+pub(crate) struct Command;
+/// A requirement on the host.
+pub(crate) struct Requires;
+/// A glob over paths of the repository.
+pub(crate) struct Glob;
+
+impl Kind for Name {
+    type Value = String;
+
+    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<String> {
+        let text = reader.text(node, "a name")?;
+        let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        let good = text.starts_with(letter)
+            && text.chars().all(|c| letter(c) || matches!(c, '_' | '-'))
+            && text.len() <= MAX_NAME;
+        if !good {
+            let help = format!(
+                "a name has small letters, digits, `_` and `-`, at most {MAX_NAME} of them, and \
+                 starts with a letter or digit"
+            );
+            reader.error(node, "is not a name", Some(help));
+        }
+        good.then(|| text.to_owned())
+    }
+
+    fn schema() -> Json {
+        json!({"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]*$", "maxLength": MAX_NAME})
+    }
+}
+
+impl Kind for ProfileName {
+    type Value = String;
+
+    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<String> {
+        let text = reader.text(node, "a profile's name")?;
+        match JobId::new(text) {
+            Ok(_) => Some(text.to_owned()),
+            Err(_) => {
+                let help = "a profile's name has letters, digits, `.`, `_` and `-`, at most 128 \
+                            of them, and starts with a letter or digit";
+                reader.error(node, "is not a profile's name", Some(help.into()));
+                None
+            }
+        }
+    }
+
+    fn schema() -> Json {
+        json!({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"})
+    }
+}
+
+impl Kind for Line {
+    type Value = String;
+
+    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<String> {
+        let text = reader.text(node, "text")?;
+        reader.check_line(node, text, MAX_LINE).then(|| text.to_owned())
+    }
+
+    fn schema() -> Json {
+        json!({"type": "string", "minLength": 1, "maxLength": MAX_LINE})
+    }
+}
+
+impl Kind for Label {
+    type Value = String;
+
+    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<String> {
+        let text = reader.any_scalar(node, "text")?;
+        reader.check_line(node, text, MAX_WORD).then(|| text.to_owned())
+    }
+
+    fn schema() -> Json {
+        json!({"type": ["string", "number", "boolean"], "minLength": 1, "maxLength": MAX_WORD})
+    }
+}
+
+impl Kind for Text {
+    type Value = String;
+
+    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<String> {
+        let text = reader.any_scalar(node, "text")?;
+        reader.check_length(node, text, MAX_COMMAND).then(|| text.to_owned())
+    }
+
+    fn schema() -> Json {
+        json!({"type": ["string", "number", "boolean"], "maxLength": MAX_COMMAND})
+    }
+}
+
+impl Kind for Command {
+    type Value = String;
+
+    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<String> {
+        // `true` and `false` are commands before they are booleans.
+        let text = match reader.as_bool(node) {
+            Some(value) => {
+                if value {
+                    "true"
+                } else {
+                    "false"
+                }
+            }
+            None => reader.text(node, "a shell command")?,
+        };
+        if text.trim().is_empty() {
+            let help = format!("remove `{}` to run nothing", reader.key());
+            reader.error(node, "is an empty command", Some(help));
+            return None;
+        }
+        reader.check_length(node, text, MAX_COMMAND).then(|| text.to_owned())
+    }
+
+    fn schema() -> Json {
+        json!({"type": ["string", "boolean"], "minLength": 1, "maxLength": MAX_COMMAND})
+    }
+}
+
+impl Kind for Requires {
+    type Value = Requirement;
+
+    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Requirement> {
+        let text = reader.text(node, "a requirement")?;
+        match text.parse() {
+            Ok(requirement) => Some(requirement),
+            Err(RequirementError { at, problem }) => {
+                reader.error_within(node, at, &problem.to_string(), problem.mend());
+                None
+            }
+        }
+    }
+
+    fn schema() -> Json {
+        json!({"type": "string", "minLength": 1})
+    }
+}
+
+impl Kind for Glob {
+    type Value = String;
+
+    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<String> {
+        let text = reader.text(node, "a glob")?;
+        if !reader.check_line(node, text, MAX_WORD) {
+            return None;
+        }
+        match scope::compile(text) {
+            Ok(_) => Some(text.to_owned()),
+            Err(error) => {
+                reader.error(node, &error.problem, Some(error.help.into()));
+                None
+            }
+        }
+    }
+
+    fn schema() -> Json {
+        json!({"type": "string", "minLength": 1, "maxLength": MAX_WORD})
+    }
+}

@@ -17,6 +17,13 @@ pub struct DurationError {
     problem: &'static str,
 }
 
+impl DurationError {
+    /// What is wrong, without the advice.
+    pub(crate) fn problem(&self) -> &'static str {
+        self.problem
+    }
+}
+
 /// Reads a duration: one or more whole numbers with a unit, in falling order of units.
 ///
 /// # Errors

@@ -1,180 +1,170 @@
-//! Every key of the front matter, typed. `None` means that the file does not say.
+//! The table of every key: the one place that names, describes, types and reads them.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 use aq_caps::Requirement;
+use serde_json::Value as Json;
 
-use crate::FailureClass;
+use crate::kinds::{
+    Bool, Choice, Command, Environment, Globs, Kind, Label, Labels, Limits, Line, Name, Names,
+    Pause, ProfileName, Requirements, RetryRule, Texts, Whole,
+};
+use crate::reader::Reader;
+use crate::yaml::Node;
+use crate::{Budget, DepsMode, Isolation, Priority, Retry, ReviewPolicy, ScopePolicy};
 
-/// What a job file says by itself, before its profile and the defaults.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Manifest {
-    /// `engine`: this engine and no other.
-    pub engine: Option<String>,
-    /// `engine-class`: any engine of this class.
-    pub engine_class: Option<String>,
-    /// `prefers-engine`: the order to try within the class.
-    pub prefers_engine: Option<Vec<String>>,
-    /// `cwd`: where the agent works, as written.
-    pub cwd: Option<String>,
-    /// `yolo`: the engine may act without asking.
-    pub yolo: Option<bool>,
-    /// `lock`: as written; `none` means no lock.
-    pub lock: Option<String>,
-    /// `timeout` of one attempt.
-    pub timeout: Option<Duration>,
-    /// `priority`.
-    pub priority: Option<Priority>,
-    /// `profile`: a profile's name.
-    pub profile: Option<String>,
-    /// `capabilities` that the host must have, all of them.
-    pub capabilities: Option<Vec<Requirement>>,
-    /// `idempotency-key`: the name that other jobs' `deps` use.
-    pub idempotency_key: Option<String>,
-    /// `deps`: idempotency keys of jobs that go first.
-    pub deps: Option<Vec<String>>,
-    /// `deps-mode`: how far a dep must have come.
-    pub deps_mode: Option<DepsMode>,
-    /// `retry`.
-    pub retry: Option<Retry>,
-    /// `verify`: a shell command that judges the work.
-    pub verify: Option<String>,
-    /// `review-policy`.
-    pub review_policy: Option<ReviewPolicy>,
-    /// `isolation` of the work directory.
-    pub isolation: Option<Isolation>,
-    /// `setup`: a shell command run once in a fresh worktree.
-    pub setup: Option<String>,
-    /// `allowed-scope`: globs of paths that the job may change.
-    pub allowed_scope: Option<Vec<String>>,
-    /// `scope-policy`.
-    pub scope_policy: Option<ScopePolicy>,
-    /// `budget`.
-    pub budget: Option<Budget>,
-    /// `artifacts`: globs of files to keep.
-    pub artifacts: Option<Vec<String>>,
-    /// `tracker-item`.
-    pub tracker_item: Option<String>,
-    /// `expect-changes`: ending without a change is a failure.
-    pub expect_changes: Option<bool>,
-    /// `model` name for the engine.
-    pub model: Option<String>,
-    /// `args`: extra argv for the engine.
-    pub args: Option<Vec<String>>,
-    /// `env`: extra environment for the agent; values may be `${NAME}`.
-    pub env: Option<BTreeMap<String, String>>,
-    /// `fleet-job-id`, set by a fleet claim.
-    pub fleet_job_id: Option<String>,
-    /// `fleet-lease-epoch`, set by a fleet claim.
-    pub fleet_lease_epoch: Option<u64>,
+/// One key of the front matter.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// As written in a file.
+    pub name: &'static str,
+    /// What it means, in a sentence.
+    pub about: &'static str,
+    /// What a file would write to say the default, where that can be written.
+    pub default: Option<&'static str>,
+    /// Why a profile cannot give it; `None` when it can.
+    pub job_only: Option<&'static str>,
+    pub(crate) schema: fn() -> Json,
 }
 
-/// The order in which ready jobs run. Greater is more urgent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Priority {
-    /// After everything else.
-    Low,
-    /// The default.
-    #[default]
-    Medium,
-    /// Before the default.
-    High,
-    /// Before everything else.
-    Critical,
-}
-
-/// How far a dependency must have come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum DepsMode {
-    /// It is in `shipped/`.
-    #[default]
-    Hard,
-    /// It is in `shipped/` or `testing/`.
-    Soft,
-}
-
-/// Who lets finished work on from `review/`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum ReviewPolicy {
-    /// `verify` decides.
-    #[default]
-    Auto,
-    /// A person does.
-    Human,
-}
-
-/// Where the agent works.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Isolation {
-    /// In a git worktree of the job's own.
-    #[default]
-    Worktree,
-    /// In the checkout itself.
-    InPlace,
-}
-
-/// What a change outside `allowed-scope` does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum ScopePolicy {
-    /// It is listed as a warning.
-    #[default]
-    Warn,
-    /// It fails the job.
-    Enforce,
-}
-
-/// `retry: {max, backoff, on}`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Retry {
-    /// Attempts in all, the first one included; at least 1.
-    pub max: u32,
-    /// The pause before each further attempt.
-    pub backoff: Backoff,
-    /// The failures that are tried again.
-    pub on: Vec<FailureClass>,
-}
-
-/// How long to wait before the next attempt.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Backoff {
-    /// Before the second attempt.
-    pub initial: Duration,
-    /// What each further pause is multiplied by; at least 1.
-    pub factor: f64,
-    /// The longest pause.
-    pub max: Duration,
-}
-
-/// `budget: {usd, tokens, turns}`.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Budget {
-    /// US dollars.
-    pub usd: Option<f64>,
-    /// Input and output tokens together, cached ones not counted.
-    pub tokens: Option<u64>,
-    /// Turns of the model.
-    pub turns: Option<u64>,
-}
-
-impl Priority {
-    /// Every priority, most urgent first.
-    pub const ALL: [Self; 4] = [Self::Critical, Self::High, Self::Medium, Self::Low];
-
-    /// The word in a job file.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Critical => "critical",
-            Self::High => "high",
-            Self::Medium => "medium",
-            Self::Low => "low",
+/// Expands the table to the struct, the list of keys, and what must be done key by key.
+macro_rules! keys {
+    ($(
+        $(#[doc = $about:literal])+
+        $name:literal $field:ident: $type:ty as $kind:ty
+        $(, default $default:literal)? $(, job only: $reason:expr)?;
+    )*) => {
+        /// What a job file says by itself, before its profile and the defaults. `None` means
+        /// that the file does not say.
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub struct Manifest {
+            $($(#[doc = $about])+ pub $field: Option<$type>,)*
         }
-    }
+
+        /// Every key of the front matter, in the order of the reference.
+        pub const KEYS: &[Key] = &[$(Key {
+            name: $name,
+            about: concat!($($about),+),
+            default: keys!(@option $($default)?),
+            job_only: keys!(@option $($reason)?),
+            schema: <$kind as Kind>::schema,
+        },)*];
+
+        impl Manifest {
+            /// Reads the value of a key; `false` when there is no such key.
+            pub(crate) fn read(&mut self, name: &str, node: &Node<'_>, reader: &mut Reader<'_>) -> bool {
+                match name {
+                    $($name => self.$field = <$kind as Kind>::read(node, reader),)*
+                    _ => return false,
+                }
+                true
+            }
+
+            /// Whether the file gives the key of this name.
+            pub fn is_set(&self, name: &str) -> bool {
+                match name {
+                    $($name => self.$field.is_some(),)*
+                    _ => false,
+                }
+            }
+
+            /// These values, and those of `other` where there is none.
+            #[must_use]
+            pub(crate) fn or(&self, other: &Self) -> Self {
+                Self { $($field: self.$field.as_ref().or(other.$field.as_ref()).cloned(),)* }
+            }
+        }
+    };
+    (@option) => { None };
+    (@option $value:expr) => { Some($value) };
 }
 
-impl fmt::Display for Priority {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+const IDENTITY: &str = "it tells one job from the others";
+const FLEET: &str = "a fleet claim sets it for one job";
+
+keys! {
+    /// This engine and no other. Without it, `engine-class` decides.
+    "engine" engine: String as Name;
+    /// Any engine of this class: `agentic-coder`, `chat-coder`, or one from the config.
+    "engine-class" engine_class: String as Name, default "agentic-coder";
+    /// The order to try within the class: a list, or one name. Without it, the class's own order.
+    "prefers-engine" prefers_engine: Vec<String> as Names;
+    /// The directory where the agent works. Without it, the one where `aq add` ran.
+    "cwd" cwd: String as Line;
+    /// Let the engine act without asking for permission.
+    "yolo" yolo: bool as Bool, default "false";
+    /// Jobs with the same lock never run together; `none` for no lock. Without it, the resolved `cwd`.
+    "lock" lock: String as Line;
+    /// The time limit of one attempt, such as `90s`, `45m`, `2h`, `1d` or `1h30m`. Without it, none.
+    "timeout" timeout: Duration as Pause;
+    /// The order among jobs that could run; equal ones run oldest first.
+    "priority" priority: Priority as Choice<Priority>, default "medium";
+    /// The profile whose values apply where the job gives none.
+    "profile" profile: String as ProfileName, job only: "profiles do not build on one another";
+    /// What the host must have, all of it: `key`, `key:value`, `node>=20`, `"!req"`, `a | b`.
+    "capabilities" capabilities: Vec<Requirement> as Requirements;
+    /// The name by which other jobs depend on this one, and under which it is added only once.
+    "idempotency-key" idempotency_key: String as Label, job only: IDENTITY;
+    /// Idempotency keys of the jobs that must be done before.
+    "deps" deps: Vec<String> as Labels, job only: IDENTITY;
+    /// How far they must have come: `hard` is shipped, `soft` is shipped or in testing.
+    "deps-mode" deps_mode: DepsMode as Choice<DepsMode>, default "hard";
+    /// Try again: `{max, backoff, on}`. Without it, one attempt.
+    "retry" retry: Retry as RetryRule;
+    /// A shell command that judges the work, run in the job's directory after the agent.
+    "verify" verify: String as Command;
+    /// Who lets finished work on: `auto` leaves it to `verify`, `human` waits for a person.
+    "review-policy" review_policy: ReviewPolicy as Choice<ReviewPolicy>, default "auto";
+    /// Where the agent works: in a git worktree of the job's own, or in the checkout itself.
+    "isolation" isolation: Isolation as Choice<Isolation>, default "worktree";
+    /// A shell command run once in a fresh worktree, before the agent.
+    "setup" setup: String as Command;
+    /// Globs of the paths that the job may change; `dir/**` is a whole subtree. Without it, all.
+    "allowed-scope" allowed_scope: Vec<String> as Globs;
+    /// What a change outside of `allowed-scope` does: `warn` lists it, `enforce` fails the job.
+    "scope-policy" scope_policy: ScopePolicy as Choice<ScopePolicy>, default "warn";
+    /// The most that one job may use: `{usd, tokens, turns}`, any of them.
+    "budget" budget: Budget as Limits;
+    /// Globs of files kept in `artifacts/<job>/` when the job ends well.
+    "artifacts" artifacts: Vec<String> as Globs;
+    /// The tracker's id of the item that this job came from.
+    "tracker-item" tracker_item: String as Label, job only: IDENTITY;
+    /// Ending without a change in the work tree is a failure.
+    "expect-changes" expect_changes: bool as Bool, default "false";
+    /// The engine's model. Without it, the engine's own choice.
+    "model" model: String as Line;
+    /// Further arguments for the engine's command line.
+    "args" args: Vec<String> as Texts;
+    /// Further environment of the agent; a value of `${NAME}` is taken from aq's environment.
+    "env" env: BTreeMap<String, String> as Environment;
+    /// Set by a fleet claim, not by people.
+    "fleet-job-id" fleet_job_id: String as Label, job only: FLEET;
+    /// Set by a fleet claim, not by people.
+    "fleet-lease-epoch" fleet_lease_epoch: u64 as Whole, job only: FLEET;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table of the contract, key by key.
+    const CONTRACT: &str = "engine engine-class prefers-engine cwd yolo lock timeout priority \
+        profile capabilities idempotency-key deps deps-mode retry verify review-policy isolation \
+        setup allowed-scope scope-policy budget artifacts tracker-item expect-changes model args \
+        env fleet-job-id fleet-lease-epoch";
+
+    #[test]
+    fn the_table_has_the_keys_of_the_contract_in_its_order() {
+        let names: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
+        assert_eq!(names, CONTRACT.split_whitespace().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn only_what_names_one_job_is_kept_from_profiles() {
+        let kept: Vec<&str> =
+            KEYS.iter().filter(|key| key.job_only.is_some()).map(|key| key.name).collect();
+        let identity = "profile idempotency-key deps tracker-item fleet-job-id fleet-lease-epoch";
+        assert_eq!(kept, identity.split_whitespace().collect::<Vec<_>>());
     }
 }

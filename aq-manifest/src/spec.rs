@@ -1,11 +1,17 @@
 //! What applies to a job after its profile and the defaults.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aq_caps::Requirement;
 
-use crate::{Budget, DepsMode, Isolation, Priority, Retry, ReviewPolicy, ScopePolicy};
+use crate::{
+    Budget, DepsMode, Isolation, Manifest, Priority, Profile, Retry, ReviewPolicy, ScopePolicy,
+};
+
+/// The class to choose an engine from when neither job nor profile says.
+const DEFAULT_CLASS: &str = "agentic-coder";
 
 /// The effective values of a job: its own, else its profile's, else the default.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,4 +76,101 @@ pub struct JobSpec {
     pub fleet_job_id: Option<String>,
     /// Set by a fleet claim.
     pub fleet_lease_epoch: Option<u64>,
+}
+
+/// Where the value of a key comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// The job's own file.
+    Job,
+    /// The profile that it names.
+    Profile,
+    /// Neither gives the key.
+    Default,
+}
+
+impl Origin {
+    /// Where the effective value of `key` comes from, for a job and its profile.
+    pub fn of(key: &str, job: &Manifest, profile: Option<&Profile>) -> Self {
+        if job.is_set(key) {
+            Self::Job
+        } else if profile.is_some_and(|profile| profile.values.is_set(key)) {
+            Self::Profile
+        } else {
+            Self::Default
+        }
+    }
+
+    /// `job`, `profile` or `default`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Job => "job",
+            Self::Profile => "profile",
+            Self::Default => "default",
+        }
+    }
+}
+
+/// What applies to a job: its own values, then its profile's, then the defaults.
+///
+/// ```
+/// use aq_manifest::{parse, parse_profile, resolve};
+///
+/// let job = parse("---\nprofile: careful\npriority: high\n---\nDo it.\n").manifest;
+/// let profile = parse_profile("careful", "priority: low\nreview-policy: human\n").profile;
+/// let spec = resolve(&job, Some(&profile));
+/// assert_eq!((spec.priority.as_str(), spec.review_policy.as_str()), ("high", "human"));
+/// ```
+pub fn resolve(job: &Manifest, profile: Option<&Profile>) -> JobSpec {
+    let given = match profile {
+        Some(profile) => job.or(&profile.values),
+        None => job.clone(),
+    };
+    JobSpec {
+        engine: given.engine,
+        engine_class: given.engine_class.unwrap_or_else(|| DEFAULT_CLASS.to_owned()),
+        prefers_engine: given.prefers_engine.unwrap_or_default(),
+        cwd: given.cwd,
+        yolo: given.yolo.unwrap_or_default(),
+        lock: given.lock,
+        timeout: given.timeout,
+        priority: given.priority.unwrap_or_default(),
+        profile: given.profile,
+        persona: profile.and_then(|profile| profile.persona.clone()),
+        capabilities: given.capabilities.unwrap_or_default(),
+        idempotency_key: given.idempotency_key,
+        deps: given.deps.unwrap_or_default(),
+        deps_mode: given.deps_mode.unwrap_or_default(),
+        retry: given.retry,
+        verify: given.verify,
+        review_policy: given.review_policy.unwrap_or_default(),
+        isolation: given.isolation.unwrap_or_default(),
+        setup: given.setup,
+        allowed_scope: given.allowed_scope.unwrap_or_default(),
+        scope_policy: given.scope_policy.unwrap_or_default(),
+        budget: given.budget.unwrap_or_default(),
+        artifacts: given.artifacts.unwrap_or_default(),
+        tracker_item: given.tracker_item,
+        expect_changes: given.expect_changes.unwrap_or_default(),
+        model: given.model,
+        args: given.args.unwrap_or_default(),
+        env: given.env.unwrap_or_default(),
+        fleet_job_id: given.fleet_job_id,
+        fleet_lease_epoch: given.fleet_lease_epoch,
+    }
+}
+
+impl Default for JobSpec {
+    /// A job file that says nothing.
+    fn default() -> Self {
+        resolve(&Manifest::default(), None)
+    }
+}
+
+/// What the engine is given: the persona, a blank line, and the prompt as it is.
+pub fn prompt<'a>(persona: Option<&str>, body: &'a str) -> Cow<'a, str> {
+    match persona.map(str::trim_end).filter(|persona| !persona.is_empty()) {
+        Some(persona) => Cow::Owned(format!("{persona}\n\n{body}")),
+        None => Cow::Borrowed(body),
+    }
 }

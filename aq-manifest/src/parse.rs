@@ -1,0 +1,138 @@
+//! Reads a job file: every finding, not the first.
+
+use std::collections::HashSet;
+
+use crate::diagnostic::Findings;
+use crate::front_matter::{bom_len, late_fence, split};
+use crate::keys::{KEYS, Manifest};
+use crate::reader::Reader;
+use crate::yaml::{self, Node, Value};
+use crate::{Diagnostic, Severity};
+
+/// A job file that was read.
+#[derive(Clone, Debug)]
+pub struct Parsed<'a> {
+    /// The values of the keys; one that has an error counts as not given.
+    pub manifest: Manifest,
+    /// The prompt, byte for byte.
+    pub body: &'a str,
+    /// Keys of the front matter that nothing reads, in the order of the file.
+    pub unknown: Vec<String>,
+    /// What was found, in the order of the file.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Parsed<'_> {
+    /// Whether the file must be refused.
+    pub fn has_errors(&self) -> bool {
+        has_errors(&self.diagnostics)
+    }
+}
+
+/// Whether one of the findings refuses the file.
+pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
+    diagnostics.iter().any(|finding| finding.severity == Severity::Error)
+}
+
+/// Reads a job file.
+///
+/// The work and memory are bounded whatever the text is: see [`MAX_FILE_BYTES`].
+///
+/// [`MAX_FILE_BYTES`]: crate::MAX_FILE_BYTES
+///
+/// ```
+/// let parsed = aq_manifest::parse("---\nengine: claude\ntimeout: 45m\n---\nFix the login.\n");
+/// assert!(!parsed.has_errors());
+/// assert_eq!(parsed.manifest.engine.as_deref(), Some("claude"));
+/// assert_eq!(parsed.body, "Fix the login.\n");
+/// ```
+pub fn parse(source: &str) -> Parsed<'_> {
+    let mut findings = Findings::default();
+    let mut manifest = Manifest::default();
+    let mut unknown = Vec::new();
+    let mut dep_nodes = Vec::new();
+    let body = match split(source) {
+        Ok(split) => {
+            if split.body == bom_len(source) {
+                warn_of_late_fence(source, &mut findings);
+            }
+            let yaml = &source[split.yaml.clone()];
+            read_keys(yaml, split.yaml.start, &mut findings, |key, value, findings| {
+                let name = key.key_text();
+                if !manifest.read(name, value, &mut Reader::new(name, findings)) {
+                    unknown.push(name.to_owned());
+                    report_unknown(key, findings, &[]);
+                }
+                if let ("deps", Value::List(items)) = (name, &value.value) {
+                    dep_nodes.clone_from(items);
+                }
+            });
+            check_deps(&manifest, &dep_nodes, &mut findings);
+            &source[split.body..]
+        }
+        Err(refusal) => {
+            findings.push(refusal);
+            ""
+        }
+    };
+    Parsed { manifest, body, unknown, diagnostics: findings.into_sorted() }
+}
+
+/// Reads a YAML map and hands out its entries.
+pub(crate) fn read_keys<'a>(
+    yaml: &'a str,
+    base: usize,
+    findings: &mut Findings,
+    mut each: impl FnMut(&Node<'a>, &Node<'a>, &mut Findings),
+) {
+    let root = match yaml::read(yaml, base, findings) {
+        Ok(Some(root)) => root,
+        Ok(None) => return,
+        Err(error) => return findings.push(error),
+    };
+    match &root.value {
+        Value::Map(entries) => {
+            for (key, value) in entries {
+                each(key, value, findings);
+            }
+        }
+        Value::Scalar(scalar) if scalar.plain && scalar.text.is_empty() => {}
+        Value::Scalar(_) | Value::List(_) => {
+            let error = Diagnostic::error(root.span, "keys are expected here");
+            findings.push(error.with_help("write lines of `key: value`, such as `engine: claude`"));
+        }
+    }
+}
+
+/// Warns about a key that is in no table; `others` are known beside the table's.
+pub(crate) fn report_unknown(key: &Node<'_>, findings: &mut Findings, others: &[&str]) {
+    let mut known: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
+    known.extend(others);
+    Reader::new("", findings).unknown_key(key, &known);
+}
+
+/// What is wrong with `deps` beyond the single items, which are in `nodes`.
+fn check_deps(manifest: &Manifest, nodes: &[Node<'_>], findings: &mut Findings) {
+    let mut seen = HashSet::new();
+    for node in nodes {
+        let Value::Scalar(scalar) = &node.value else { continue };
+        let mut reader = Reader::new("deps", findings);
+        if manifest.idempotency_key.as_deref() == Some(&*scalar.text) {
+            let help = "remove it: a job cannot wait for itself";
+            reader.error(node, "is this job's own key", Some(help.into()));
+        } else if !seen.insert(&*scalar.text) {
+            reader.warning(node, "is listed twice", Some("keep one of them".into()));
+        }
+    }
+}
+
+fn warn_of_late_fence(source: &str, findings: &mut Findings) {
+    if let Some(span) = late_fence(source) {
+        findings.push(Diagnostic {
+            severity: Severity::Warning,
+            message: "the front matter does not start on the first line, so it is prompt".into(),
+            span,
+            help: Some("remove the empty lines above this".into()),
+        });
+    }
+}

@@ -1,0 +1,212 @@
+//! What a job asks for: the value, how it prints and what can be wrong with it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::key::Key;
+use crate::version::{Version, VersionProblem};
+
+/// The longest requirement, in bytes.
+pub(crate) const MAX_LEN: usize = 512;
+/// The most alternatives that `|` can join.
+pub(crate) const MAX_ALTERNATIVES: usize = 16;
+
+/// One thing that a host must have, or one of several.
+///
+/// | written | holds when the host has |
+/// | --- | --- |
+/// | `key`, `key:any` | any token with this key |
+/// | `key:value` | the token with this value; a value that is a version compares as with `=` |
+/// | `key=version`, `==` | a version that lies within this one |
+/// | `key!=version` | a version, and none that lies within this one |
+/// | `key>version`, `>=`, `<`, `<=` | a version on that side |
+/// | `key^version`, `key~version` | a compatible version, as in Cargo |
+/// | `!req` | not what `req` says |
+/// | `a \| b` | either; `!` binds tighter |
+///
+/// A host can have a key several times (`node:18`, `node:20`); one that fits is enough.
+///
+/// **Short versions.** Only the numbers that a requirement writes are compared: `node=20` holds for
+/// 20.11.1, `node>20` from 21 on, `node<=20` up to the last 20.x. So of `<`, `=` and `>` with the
+/// same version exactly one holds for any one token. For released versions all this is what
+/// `semver::VersionReq` says.
+///
+/// **Pre-releases** are ordinary versions here, in the order of semver: `rust>=1.85` holds for
+/// 1.97.0-nightly, where `VersionReq` would say no. That rule keeps a resolver from picking an
+/// unstable release; a host does not choose, it has what it has.
+///
+/// **Absent keys.** A comparison, `!=` too, holds only where the key has a version: `node!=20` says
+/// "a node, but not 20", and neither `node=20` nor `node!=20` holds where there is no node or its
+/// value is no version. `!` is plain negation: `!node=20` holds there, and so does `!node!=20`.
+/// Of `req` and `!req` exactly one holds, always.
+///
+/// Parsed with [`FromStr`](std::str::FromStr): spaces are free around operators, `!` and `|` but
+/// not around `:`; at most 512 bytes and 16 alternatives. It prints in the shortest form, which
+/// parses back to the same value. A clone copies a pointer.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Requirement {
+    pub(crate) alternatives: Arc<[Term]>,
+}
+
+/// One alternative.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Term {
+    pub(crate) negated: bool,
+    pub(crate) key: Key,
+    pub(crate) test: Test,
+}
+
+/// What must be true of the tokens with the key.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Test {
+    /// `key`.
+    Present,
+    /// `key:any`. The same test, kept apart so that it prints as written.
+    Any,
+    /// `key:value`, with the version that the value may be.
+    Value(Box<str>, Option<Version>),
+    /// `key<op>version`.
+    Compare(Op, Version),
+}
+
+/// How a version is compared.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Op {
+    Equal,
+    NotEqual,
+    Greater,
+    GreaterEqual,
+    Less,
+    LessEqual,
+    Caret,
+    Tilde,
+}
+
+impl Op {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Equal,
+        Self::NotEqual,
+        Self::Greater,
+        Self::GreaterEqual,
+        Self::Less,
+        Self::LessEqual,
+        Self::Caret,
+        Self::Tilde,
+    ];
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Equal => "=",
+            Self::NotEqual => "!=",
+            Self::Greater => ">",
+            Self::GreaterEqual => ">=",
+            Self::Less => "<",
+            Self::LessEqual => "<=",
+            Self::Caret => "^",
+            Self::Tilde => "~",
+        }
+    }
+}
+
+/// Why a text is no requirement, and at which byte.
+///
+/// Its text is the problem and the mend in one line; a report that shows the place takes
+/// [`problem`](Self::problem) and [`mend`](RequirementProblem::mend) apart.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}; {}", problem.mend())]
+pub struct RequirementError {
+    /// Byte offset in the text, on a character's boundary, at most the text's length.
+    pub at: usize,
+    /// What is wrong there.
+    pub problem: RequirementProblem,
+}
+
+/// What can be wrong with a requirement.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequirementProblem {
+    /// More than 512 bytes.
+    #[error("a requirement has at most {MAX_LEN} bytes")]
+    TooLong,
+    /// More than 16 alternatives.
+    #[error("a requirement has at most {MAX_ALTERNATIVES} alternatives")]
+    TooManyAlternatives,
+    /// No key where one must be: at the start, after `!` or after `|`.
+    #[error("a key is expected here, which starts with a letter or a digit")]
+    KeyExpected,
+    /// `!!key`.
+    #[error("a requirement is negated once at most")]
+    DoubleNegation,
+    /// Nothing that could be a value follows the `:`.
+    #[error("a value is expected after `:`")]
+    ValueExpected,
+    /// `=>`, `<>`, `!` and the like after a key.
+    #[error("`{0}` is not an operator")]
+    UnknownOperator(String),
+    /// What follows the operator does not start like a version.
+    #[error("a version is expected after `{0}`")]
+    VersionExpected(&'static str),
+    /// The version is malformed.
+    #[error("{0}")]
+    BadVersion(VersionProblem),
+    /// Something that cannot follow what was read.
+    #[error("{0:?} is not expected here")]
+    Unexpected(char),
+}
+
+impl RequirementProblem {
+    /// What to write instead.
+    pub fn mend(&self) -> &'static str {
+        match self {
+            Self::TooLong | Self::TooManyAlternatives => {
+                "split it, or let hosts advertise one capability that stands for all"
+            }
+            Self::KeyExpected => {
+                "write a key such as `node`, and `|` only between two requirements"
+            }
+            Self::DoubleNegation => "leave out both `!`",
+            Self::ValueExpected => {
+                "write `key:value` without spaces, `key:any`, or a comparison such as `node>=20`"
+            }
+            Self::UnknownOperator(_) => "write one of `= != > >= < <= ^ ~`",
+            Self::VersionExpected(_) => {
+                "write a version such as `20` or `20.11.1`; other values are asked for with \
+                 `key:value` or `!key:value`"
+            }
+            Self::BadVersion(VersionProblem::BadCharacter(',')) | Self::Unexpected(',') => {
+                "write two items in the list, which must all hold"
+            }
+            Self::BadVersion(_) => "write a version such as `20`, `20.11` or `20.11.1-rc.1`",
+            Self::Unexpected(':') => "write `key:value` without spaces",
+            Self::Unexpected('(' | ')') => {
+                "write `a | b` without parentheses: items of the list must all hold, and `!` \
+                 negates one alternative"
+            }
+            Self::Unexpected(_) => {
+                "write `key`, `key:value` or `key>=version`, with ` | ` between alternatives"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, term) in self.alternatives.iter().enumerate() {
+            let bar = if n == 0 { "" } else { " | " };
+            let not = if term.negated { "!" } else { "" };
+            write!(f, "{bar}{not}{}", term.key.as_str())?;
+            match &term.test {
+                Test::Present => {}
+                Test::Any => f.write_str(":any")?,
+                Test::Value(text, _) => write!(f, ":{text}")?,
+                Test::Compare(op, version) => write!(f, "{}{version}", op.as_str())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}

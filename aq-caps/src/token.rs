@@ -1,0 +1,171 @@
+//! What a host says of itself: `key` or `key:value`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::key::{Key, is_value_char};
+use crate::version::Version;
+
+/// The longest token, in bytes.
+const MAX_LEN: usize = 256;
+
+/// One thing that a host has: `os:linux`, `node:20.11.1`, `has:docker`, `gpu`.
+///
+/// A key starts with a letter or digit and goes on with those and `. _ + -`; a value has these and
+/// `/ : @`. Upper and lower case differ. At most 256 bytes in all. No token holds a space or a
+/// comma, so a list of them can be separated by either.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token {
+    key: Key,
+    value: Option<Box<str>>,
+    /// The value read once, when it is a version.
+    version: Option<Version>,
+}
+
+/// Why a text is no token, and at which byte.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}; write a capability as `key` or `key:value`, such as `gpu` or `node:20.11.1`")]
+pub struct TokenError {
+    /// Byte offset in the text, at most its length.
+    pub at: usize,
+    /// What is wrong there.
+    pub problem: TokenProblem,
+}
+
+/// What can be wrong with a token.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenProblem {
+    /// The text does not start with a letter or digit.
+    #[error("a key is expected here, which starts with a letter or a digit")]
+    KeyExpected,
+    /// Nothing follows the `:`.
+    #[error("a value is expected after `:`")]
+    ValueExpected,
+    /// A character that the key or value cannot hold.
+    #[error("{0:?} cannot be in a capability")]
+    BadCharacter(char),
+    /// More than 256 bytes.
+    #[error("a capability has at most {MAX_LEN} bytes")]
+    TooLong,
+}
+
+impl Token {
+    /// What stands before the first `:`.
+    pub fn key(&self) -> &str {
+        self.key.as_str()
+    }
+
+    /// What stands after the first `:`.
+    pub fn value(&self) -> Option<&str> {
+        self.value.as_deref()
+    }
+
+    /// The value as a version, when it is one.
+    pub fn version(&self) -> Option<&Version> {
+        self.version.as_ref()
+    }
+
+    pub(crate) fn indexed_key(&self) -> &Key {
+        &self.key
+    }
+}
+
+impl FromStr for Token {
+    type Err = TokenError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        use TokenProblem as P;
+        let fail = |at, problem| Err(TokenError { at, problem });
+        if text.len() > MAX_LEN {
+            return fail(text.floor_char_boundary(MAX_LEN), P::TooLong);
+        }
+        let Some((key, end)) = Key::at_start(text) else {
+            return fail(0, P::KeyExpected);
+        };
+        let rest = &text[end..];
+        let Some(value) = rest.strip_prefix(':') else {
+            return match rest.chars().next() {
+                Some(c) => fail(end, P::BadCharacter(c)),
+                None => Ok(Self { key, value: None, version: None }),
+            };
+        };
+        if let Some((at, c)) = value.char_indices().find(|&(_, c)| !is_value_char(c)) {
+            return fail(end + 1 + at, P::BadCharacter(c));
+        }
+        if value.is_empty() {
+            return fail(text.len(), P::ValueExpected);
+        }
+        Ok(Self { key, value: Some(value.into()), version: value.parse().ok() })
+    }
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.key())?;
+        self.value().map_or(Ok(()), |value| write!(f, ":{value}"))
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_token_has_key_value_and_version() {
+        let parts = |text: &str| {
+            let token: Token = text.parse().unwrap();
+            let version = token.version().map(ToString::to_string);
+            (token.key().to_owned(), token.value().map(str::to_owned), version)
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(parts("gpu"), ("gpu".into(), None, None));
+        assert_eq!(parts("os:linux"), ("os".into(), some("linux"), None));
+        assert_eq!(parts("node:v20.1"), ("node".into(), some("v20.1"), some("20.1")));
+        assert_eq!(parts("g++:12"), ("g++".into(), some("12"), some("12")));
+        assert_eq!(parts("image:ghcr.io/a/b:1@x"), ("image".into(), some("ghcr.io/a/b:1@x"), None));
+    }
+
+    #[test]
+    fn bad_tokens_say_where() {
+        use TokenProblem as P;
+        for (text, at, problem) in [
+            ("", 0, P::KeyExpected),
+            (":x", 0, P::KeyExpected),
+            ("-x", 0, P::KeyExpected),
+            ("é", 0, P::KeyExpected),
+            ("a:", 2, P::ValueExpected),
+            ("a b", 1, P::BadCharacter(' ')),
+            ("node>=20", 4, P::BadCharacter('>')),
+            ("a:b,c", 3, P::BadCharacter(',')),
+            ("a:b\n", 3, P::BadCharacter('\n')),
+            ("a:é", 2, P::BadCharacter('é')),
+        ] {
+            assert_eq!(text.parse::<Token>(), Err(TokenError { at, problem }), "{text:?}");
+        }
+        assert!("a".repeat(256).parse::<Token>().is_ok());
+        let long = "a".repeat(255) + "é";
+        assert_eq!(long.parse::<Token>(), Err(TokenError { at: 255, problem: P::TooLong }));
+    }
+
+    proptest! {
+        #[test]
+        fn a_token_prints_as_it_was_written(text in "[a-z0-9][a-z.+_-]{0,4}(:[a-z0-9./:@+_-]{1,8})?") {
+            let token: Token = text.parse().unwrap();
+            prop_assert_eq!(token.to_string(), text);
+        }
+
+        #[test]
+        fn no_text_panics_and_errors_lie_in_it(text in "[a:é ]{0,6}|\\PC{0,8}") {
+            if let Err(error) = text.parse::<Token>() {
+                prop_assert!(text.is_char_boundary(error.at), "{} in {:?}", error.at, text);
+            }
+        }
+    }
+}

@@ -243,30 +243,28 @@ mod tests {
         }
     }
 
-    const AIDER: &str = "
-engines:
-  aider:
-    bin: /bin/sh
-    argv: [--no-pretty, --message-file, '{prompt_file}']
-    prompt: file
-    yolo-args: [--yes-always]
-    model-args: [--model, '{model}']
-    class: agentic-coder
-    env: {AIDER_ANALYTICS: 'false'}
-  claude:
-    model-args: ['--model={model}']
-";
+    /// The worked example of the manual.
+    fn example() -> EngineConfig {
+        let manual = include_str!("../../../docs/engines.md");
+        parse(manual.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap())
+    }
 
     #[test]
     fn a_new_engine_and_a_change_to_a_built_in_one() {
-        let registry = with_config(&parse(AIDER));
+        let mut config = example();
+        let model_args = Some(vec!["--model={model}".to_owned()]);
+        let change = EngineChange { model_args, ..Default::default() };
+        config.engines.insert("claude".to_owned(), change);
+        let registry = with_config(&config);
         let coders = registry.candidates(None, "agentic-coder", &[]).unwrap();
         assert_eq!(coders, ["devin", "claude", "codex", "gemini", "opencode", "aider"]);
+        assert_eq!(registry.candidates(None, "reviewer", &[]).unwrap(), ["gemini", "claude"]);
         let full = Invocation { model: Some("big"), yolo: true, ..job() };
         let aider = registry.command("aider", &full).unwrap();
         assert_eq!(
             line(&aider.args),
-            "--no-pretty --message-file /scratch/aq-prompt --yes-always --model big"
+            "--no-pretty --no-stream --no-check-update --message-file /scratch/aq-prompt \
+             --yes-always --model big"
         );
         assert_eq!(aider.env_set, [("AIDER_ANALYTICS".into(), "false".into())]);
         let claude = registry.command("claude", &full).unwrap();

@@ -91,7 +91,7 @@ fn error_of_stderr(tail: &str) -> Option<String> {
     tail.match_indices('{')
         .filter(|&(at, _)| at == 0 || tail.as_bytes()[at - 1] == b'\n')
         .filter_map(|(at, _)| first_object(&tail[at..]))
-        .find_map(|object| object["error"]["message"].as_str().map(str::to_owned))
+        .find_map(|object| object["error"]["message"].as_str().map(plain))
         .or_else(|| error_line(tail))
 }
 

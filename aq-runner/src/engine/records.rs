@@ -116,6 +116,7 @@ fn read_line(line: &[u8], event: fn(&Value, &mut Seen), seen: &mut Seen) {
     }
     // Bytes that are no UTF-8 stand in a string, if anywhere; they must not cost the event.
     if let Ok(object) = serde_json::from_str(&String::from_utf8_lossy(line)) {
+        seen.any_object = true;
         event(&object, seen);
     }
 }
@@ -131,6 +132,8 @@ pub(super) struct Seen {
     /// The last error that was not final and not overcome.
     pub(super) last_error: Option<String>,
     pub(super) terminal: Option<Final>,
+    /// Whether there was any JSON object at all.
+    pub(super) any_object: bool,
     aborted: bool,
 }
 

@@ -110,6 +110,13 @@ fn failure(
         (EndedBy::ResultGrace, Some(_)) => None,
         (EndedBy::ResultGrace, None) => Some("ended by aq without a final event".to_owned()),
         (EndedBy::Engine, _) if exit != Exit::Code(0) => Some(because(ending)),
+        (EndedBy::Engine, None) if format.event.is_some() && !seen.any_object => {
+            Some(because(format!(
+                "{ending}, but no {} records; a program that prints none needs `output: text` in \
+                 config.yaml",
+                format.name
+            )))
+        }
         (EndedBy::Engine, None) if format.event.is_some() => {
             Some(because(format!("{ending}, but without {}", format.final_event)))
         }
@@ -146,6 +153,18 @@ mod tests {
                 assert!(!judged(terminal, exit, EndedBy::Aq), "{terminal:?} {exit:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_program_that_prints_no_records_is_told_what_it_needs() {
+        let why = judge("it", &codex::FORMAT, Seen::default(), "", Exit::Code(0), EndedBy::Engine);
+        assert_eq!(
+            why.why.as_deref(),
+            Some(
+                "it: exit code 0, but no jsonl-codex records; a program that prints none needs \
+                 `output: text` in config.yaml"
+            )
+        );
     }
 
     #[test]

@@ -88,3 +88,97 @@ fn result(event: &Value, seen: &mut Seen) {
     };
     seen.fail(&join([kind.as_deref(), text], ": "));
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::testing::{command, job, judged, judged_with, plain_and_full, why};
+    use crate::engine::{EndedBy, Exit, Invocation};
+
+    const INIT: &str = r#"{"type":"system","subtype":"init","session_id":"a05d-88f1","tools":["Bash"],"model":"claude-opus-4-8"}"#;
+    const ASSISTANT: &str =
+        r#"{"type":"assistant","message":{"content":[]},"parent_tool_use_id":null}"#;
+    const OK: &str = r#"{"num_turns":2,"is_error":false,"subtype":"success","result":"done","session_id":"a05d-88f1","type":"result","permission_denials":[]}"#;
+
+    #[test]
+    fn argv() {
+        let [plain, full] = plain_and_full("claude");
+        assert_eq!(plain, "-p --output-format stream-json --verbose --permission-mode acceptEdits");
+        assert_eq!(
+            full,
+            "-p --output-format stream-json --verbose --dangerously-skip-permissions \
+             --model big --resume 0a-1b --extra two words"
+        );
+    }
+
+    #[test]
+    fn only_root_without_checks_needs_the_sandbox_variable() {
+        for (yolo, is_root, set) in [(true, true, true), (true, false, false), (false, true, false)]
+        {
+            let command = command("claude", &Invocation { yolo, is_root, ..job() });
+            let found =
+                command.env_set.iter().any(|pair| *pair == ("IS_SANDBOX".into(), "1".into()));
+            assert_eq!(found, set, "yolo {yolo}, root {is_root}");
+            assert_eq!(command.stdin.as_deref(), Some(&b"do it"[..]));
+        }
+    }
+
+    #[test]
+    fn success_is_its_result_event() {
+        let verdict = judged("claude", &format!("{INIT}\n{ASSISTANT}\n{OK}"), Exit::Code(0));
+        assert!(verdict.success);
+        assert_eq!(verdict.session_id.as_deref(), Some("a05d-88f1"));
+        assert_eq!(verdict.model.as_deref(), Some("claude-opus-4-8"));
+        assert_eq!(verdict.final_text.as_deref(), Some("done"));
+        assert_eq!((verdict.turns, verdict.permission_denials), (Some(2), 0));
+    }
+
+    #[test]
+    fn a_refused_tool_call_is_counted() {
+        let denied = OK.replace("[]", r#"[{"tool_name":"Bash"},{"tool_name":"Edit"}]"#);
+        let verdict = judged("claude", &denied, Exit::Code(0));
+        assert!(verdict.success);
+        assert_eq!(verdict.permission_denials, 2);
+    }
+
+    #[test]
+    fn an_api_error_calls_itself_success() {
+        let retry = r#"{"type":"system","subtype":"api_retry","error_status":401,"error":"authentication_failed"}"#;
+        let result = r#"{"type":"result","subtype":"success","is_error":true,"api_error_status":401,"num_turns":1,"result":"Invalid API key"}"#;
+        let all = format!("{INIT}\n{retry}\n{ASSISTANT}\n{result}\n");
+        let failed = judged("claude", &all, Exit::Code(1));
+        assert_eq!(why(failed), "claude: API error 401: Invalid API key");
+        assert_eq!(
+            why(judged("claude", &format!("{INIT}\n{retry}\n"), Exit::Signal(9))),
+            "claude: killed by signal 9: API error 401 authentication_failed"
+        );
+        let turns = r#"{"type":"result","subtype":"error_max_turns","is_error":true,"errors":[]}"#;
+        assert_eq!(why(judged("claude", turns, Exit::Code(1))), "claude: error_max_turns");
+    }
+
+    #[test]
+    fn exit_0_without_a_result_is_no_success() {
+        assert_eq!(
+            why(judged("claude", INIT, Exit::Code(0))),
+            "claude: exit code 0, but without a result event"
+        );
+        let cut = &OK[..OK.len() - 20];
+        assert!(!judged("claude", &format!("{INIT}\n{cut}"), Exit::Code(0)).success);
+    }
+
+    #[test]
+    fn a_new_turn_takes_the_result_back_but_a_sub_agent_does_not() {
+        let child = ASSISTANT.replace("null", r#""toolu_1""#);
+        assert!(judged("claude", &format!("{OK}\n{child}\n"), Exit::Code(0)).success);
+        assert!(!judged("claude", &format!("{OK}\n{ASSISTANT}\n"), Exit::Code(0)).success);
+        assert!(judged("claude", &format!("{OK}\n{ASSISTANT}\n{OK}"), Exit::Code(0)).success);
+    }
+
+    #[test]
+    fn a_refusal_to_start_is_on_stderr() {
+        let text = "--dangerously-skip-permissions cannot be used with root\n";
+        assert_eq!(
+            why(judged_with("claude", "", text, Exit::Code(1), EndedBy::Engine)),
+            "claude: exit code 1: --dangerously-skip-permissions cannot be used with root"
+        );
+    }
+}

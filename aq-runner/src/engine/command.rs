@@ -227,3 +227,109 @@ fn guard_arguments(engine: &str, args: &[OsString]) -> Result<(), CommandError> 
 fn as_env(map: &std::collections::BTreeMap<String, String>) -> Vec<(OsString, OsString)> {
     map.iter().map(|(name, value)| (name.into(), value.into())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::testing::{command, job, line, with_config};
+    use crate::engine::{EngineChange, EngineConfig};
+
+    fn configured(
+        change: EngineChange,
+        job: &Invocation<'_>,
+    ) -> Result<EngineCommand, CommandError> {
+        let engines = [("mine".to_owned(), change)].into();
+        with_config(&EngineConfig { engines, ..Default::default() }).command("mine", job)
+    }
+
+    fn words(text: &str) -> Option<Vec<String>> {
+        Some(text.split(' ').map(str::to_owned).collect())
+    }
+
+    fn by_argument(argv: &str) -> EngineChange {
+        EngineChange { argv: words(argv), prompt: Some(PromptBy::Argument), ..Default::default() }
+    }
+
+    #[test]
+    fn lists_that_argv_does_not_place_come_at_its_end() {
+        let change = EngineChange {
+            argv: words("{model_args} go"),
+            yolo_args: words("--yolo"),
+            safe_args: words("--safe"),
+            model_args: words("-m={model}"),
+            resume_args: words("--resume {session}"),
+            ..Default::default()
+        };
+        let args = ["{model}".to_owned()];
+        let full = Invocation {
+            model: Some("big"),
+            session: Some("s1"),
+            args: &args,
+            yolo: true,
+            ..job()
+        };
+        let command = configured(change.clone(), &full).unwrap();
+        assert_eq!(line(&command.args), "-m=big go --yolo --resume s1 {model}");
+        assert_eq!((command.stdin.as_deref(), command.resumes), (Some(&b"do it"[..]), true));
+        let command = configured(change, &job()).unwrap();
+        assert_eq!((line(&command.args).as_str(), command.resumes), ("go --safe", false));
+        assert!(command.files.is_empty() && command.usage_file.is_none());
+    }
+
+    #[test]
+    fn a_prompt_as_argument_is_the_last_word_or_where_argv_says() {
+        let at_end = configured(by_argument("run"), &job()).unwrap();
+        assert_eq!(at_end.args, ["run", "do it"]);
+        assert_eq!(at_end.stdin, None);
+        let placed = configured(by_argument("--prompt={prompt} run"), &job()).unwrap();
+        assert_eq!(placed.args, ["--prompt=do it", "run"]);
+    }
+
+    #[test]
+    fn a_prompt_that_would_be_an_option_is_refused() {
+        let dash = Invocation { prompt: "-rf", ..job() };
+        let refused = configured(by_argument("run"), &dash).unwrap_err();
+        assert!(matches!(refused, CommandError::PromptIsOption { .. }), "{refused}");
+        assert_eq!(configured(by_argument("run -- {prompt}"), &dash).unwrap().args[2], "-rf");
+        assert_eq!(configured(by_argument("-p={prompt}"), &dash).unwrap().args[0], "-p=-rf");
+        let persona = Invocation { persona: Some("You are careful."), ..dash };
+        assert!(configured(by_argument("run"), &persona).is_ok());
+        assert_eq!(command("claude", &dash).stdin.unwrap(), b"-rf");
+    }
+
+    #[test]
+    fn an_argument_that_no_program_can_be_given_is_refused() {
+        let longest = "x".repeat(ARGUMENT_MAX);
+        let fits = Invocation { prompt: &longest, ..job() };
+        assert!(configured(by_argument("run"), &fits).is_ok());
+        let error = configured(by_argument("-p={prompt}"), &fits).unwrap_err();
+        assert!(error.to_string().contains("131074 bytes"), "{error}");
+        let nul = Invocation { prompt: "a\0b", ..job() };
+        let error = configured(by_argument("run"), &nul).unwrap_err();
+        assert!(matches!(error, CommandError::Nul { .. }), "{error}");
+        assert!(command("codex", &nul).stdin.is_some());
+    }
+
+    #[test]
+    fn the_persona_comes_first() {
+        let command = command("codex", &Invocation { persona: Some("Be brief.\n"), ..job() });
+        assert_eq!(command.stdin.unwrap(), b"Be brief.\n\ndo it");
+    }
+
+    #[test]
+    fn a_session_id_that_could_be_an_option_is_not_resumed() {
+        let command = command("claude", &Invocation { session: Some("--evil"), ..job() });
+        assert!(!command.resumes);
+        assert!(!line(&command.args).contains("evil"));
+    }
+
+    #[test]
+    fn marks_of_an_outer_agent_are_taken_out_for_every_engine() {
+        let removed = command("shell", &job()).env_remove;
+        for mark in ["CLAUDECODE", "CODEX_THREAD_ID", "CODEX_SANDBOX", "GEMINI_CLI"] {
+            assert!(removed.iter().any(|name| name == mark), "{mark}");
+        }
+        let change = EngineChange { child_env: words("MINE"), ..Default::default() };
+        assert!(configured(change, &job()).unwrap().env_remove.iter().any(|n| n == "MINE"));
+    }
+}

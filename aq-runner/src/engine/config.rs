@@ -225,3 +225,104 @@ fn one_or_many<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Vec<String
     }
     source.deserialize_any(OneOrMany).map(Some)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::testing::{job, line, with_config};
+    use crate::engine::{Invocation, Registry};
+
+    fn parse(yaml: &str) -> EngineConfig {
+        serde_yaml::from_str(yaml).unwrap()
+    }
+
+    fn refused(yaml: &str) -> String {
+        match serde_yaml::from_str::<EngineConfig>(yaml) {
+            Ok(config) => Registry::new(&config, &|_| None).unwrap_err().to_string(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    /// The worked example of the manual.
+    fn example() -> EngineConfig {
+        let manual = include_str!("../../../docs/engines.md");
+        parse(manual.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap())
+    }
+
+    #[test]
+    fn a_new_engine_and_a_change_to_a_built_in_one() {
+        let mut config = example();
+        let model_args = Some(vec!["--model={model}".to_owned()]);
+        let change = EngineChange { model_args, ..Default::default() };
+        config.engines.insert("claude".to_owned(), change);
+        let registry = with_config(&config);
+        let coders = registry.candidates(None, "agentic-coder", &[]).unwrap();
+        assert_eq!(coders, ["devin", "claude", "codex", "gemini", "opencode", "aider"]);
+        assert_eq!(registry.candidates(None, "reviewer", &[]).unwrap(), ["gemini", "claude"]);
+        let full = Invocation { model: Some("big"), yolo: true, ..job() };
+        let aider = registry.command("aider", &full).unwrap();
+        assert_eq!(
+            line(&aider.args),
+            "--no-pretty --no-stream --no-check-update --message-file /scratch/aq-prompt \
+             --yes-always --model big"
+        );
+        assert_eq!(aider.env_set, [("AIDER_ANALYTICS".into(), "false".into())]);
+        let claude = registry.command("claude", &full).unwrap();
+        assert_eq!(
+            line(&claude.args),
+            "-p --output-format stream-json --verbose --dangerously-skip-permissions --model=big"
+        );
+    }
+
+    #[test]
+    fn classes_are_as_config_lists_them() {
+        let registry = with_config(&parse(
+            "
+engines:
+  echo: {class: [talker, agentic-coder], output: exit-code}
+  copilot: {class: agentic-coder}
+classes:
+  agentic-coder: [codex, claude]
+  reviewer: [gemini]
+",
+        ));
+        let members = |class: &str| registry.candidates(None, class, &[]).unwrap().join(" ");
+        assert_eq!(members("agentic-coder"), "codex claude copilot echo");
+        assert_eq!((members("reviewer"), members("talker")), ("gemini".into(), "echo".into()));
+        assert!(registry.candidates(None, "chat-coder", &[]).is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_is_named_with_its_key() {
+        for (yaml, want) in [
+            (
+                "engines: {x: {argv: ['{promt}']}}",
+                "engines.x.argv: {promt} stands for nothing here",
+            ),
+            ("engines: {x: {argv: ['{prompt}']}}", "engines.x.argv: {prompt} stands for nothing"),
+            (
+                "engines: {x: {argv: ['a{args}']}}",
+                "engines.x.argv: {args} must be a word of its own",
+            ),
+            ("engines: {x: {model-args: ['{session}']}}", "with this `prompt`: {model}"),
+            ("engines: {x: {prompt: file}}", "engines.x.argv: no word holds {prompt_file}"),
+            (
+                "engines: {x: {output: xml}}",
+                "engines.x.output: \"xml\" is none of text, exit-code, jsonl-",
+            ),
+            ("engines: {X/y: {}}", "engines.X/y: a name has"),
+            ("classes: {'a b': []}", "classes.a b: a name has"),
+            (
+                "classes: {c: [cluade]}",
+                "classes.c: no engine is called \"cluade\"; known are claude,",
+            ),
+            ("engines: {x: {yolo_args: []}}", "unknown field"),
+            ("engines: {x: {prompt: pipe}}", "unknown variant"),
+            ("engines: {x: {class: 5}}", "a name or a list of names"),
+            ("engines: {x: {argv: run}}", "sequence"),
+        ] {
+            let error = refused(yaml);
+            assert!(error.contains(want), "{yaml}: {error}");
+        }
+    }
+}

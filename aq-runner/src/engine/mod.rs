@@ -27,6 +27,9 @@ mod gemini;
 mod opencode;
 mod shell;
 
+#[cfg(test)]
+mod testing;
+
 pub use binary::MissingBinary;
 pub use candidates::{NoCandidates, NoSuchClass, NoSuchEngine};
 pub use command::{CommandError, EngineCommand, Invocation, ScratchFile};

@@ -49,13 +49,20 @@ pub(super) fn join<const N: usize>(parts: [Option<&str>; N], between: &str) -> S
     parts.join(between)
 }
 
-/// The last line that begins with "error" in the end of a failed run's stderr, else its last line.
-pub(super) fn error_line(tail: &str) -> Option<String> {
-    let plain = without_escapes(tail);
-    let lines = || plain.lines().map(str::trim).filter(|line| !line.is_empty());
+/// The last line that begins with "error".
+pub(super) fn error_line(text: &str) -> Option<String> {
     let is_error =
         |line: &&str| line.get(..5).is_some_and(|word| word.eq_ignore_ascii_case("error"));
-    lines().rfind(is_error).or_else(|| lines().next_back()).map(str::to_owned)
+    lines(&without_escapes(text)).rfind(is_error).map(str::to_owned)
+}
+
+/// The last line that is not blank.
+pub(super) fn last_line(text: &str) -> Option<String> {
+    lines(&without_escapes(text)).next_back().map(str::to_owned)
+}
+
+fn lines(text: &str) -> impl DoubleEndedIterator<Item = &str> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty())
 }
 
 /// Characters that change the direction of text or take no room could hide what a line says.
@@ -108,13 +115,10 @@ mod tests {
     #[test]
     fn the_error_line_is_found_among_others() {
         let find = |text| error_line(text).unwrap_or_default();
-        assert_eq!(find("warning\nError: bad id\n  see --help\n"), "Error: bad id");
-        assert_eq!(
-            find("\u{1b}[91m\u{1b}[1mError: \u{1b}[0mSession not found\n"),
-            "Error: Session not found"
-        );
-        assert_eq!(find("cannot be used with root\n\n"), "cannot be used with root");
-        assert_eq!(error_line("\n \n"), None);
-        assert_eq!(find("größe\nerrör"), "errör");
+        assert_eq!(find("Error: bad id\n  see --help\n"), "Error: bad id");
+        assert_eq!(find("\u{1b}[91m\u{1b}[1mError: \u{1b}[0mNo session\n"), "Error: No session");
+        assert_eq!(find("größe\nerrör"), "");
+        assert_eq!(last_line("cannot be used with root\n\n").unwrap(), "cannot be used with root");
+        assert_eq!(last_line("\n \n"), None);
     }
 }

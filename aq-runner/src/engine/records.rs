@@ -116,6 +116,7 @@ fn read_line(line: &[u8], event: fn(&Value, &mut Seen), seen: &mut Seen) {
     }
     // Bytes that are no UTF-8 stand in a string, if anywhere; they must not cost the event.
     if let Ok(object) = serde_json::from_str(&String::from_utf8_lossy(line)) {
+        seen.any_object = true;
         event(&object, seen);
     }
 }
@@ -128,9 +129,11 @@ pub(super) struct Seen {
     pub(super) final_text: Option<String>,
     pub(super) permission_denials: u32,
     pub(super) turns: Option<u32>,
-    /// The last error that was not final.
+    /// The last error that was not final and not overcome.
     pub(super) last_error: Option<String>,
     pub(super) terminal: Option<Final>,
+    /// Whether there was any JSON object at all.
+    pub(super) any_object: bool,
     aborted: bool,
 }
 
@@ -156,6 +159,7 @@ impl Seen {
     pub(super) fn text(&mut self, text: &Value) {
         if text.as_str().is_some_and(|text| !text.is_empty()) {
             self.final_text = None;
+            self.last_error = None;
             self.more_text(text);
         }
     }
@@ -201,6 +205,7 @@ impl Seen {
     /// Takes back a final event: the engine works on and will send another.
     pub(super) fn begin_turn(&mut self) {
         self.terminal = None;
+        self.last_error = None;
         self.aborted = false;
     }
 
@@ -220,5 +225,83 @@ impl Seen {
     pub(super) fn fail(&mut self, text: &str) {
         self.error(text);
         self.terminal = Some(Final { success: false, reason: self.last_error.clone() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::testing::registry;
+
+    const STREAM: &str = concat!(
+        "no json\n[1]\n{\"type\":7}\n{\"type\":\"thread.started\",\"thread_id\":\"0a-1b\",\"new\":{}}\n",
+        "{\"type\":\"item.completed\",\"item\":{\"text\":\"d\u{f6}ne\",\"type\":\"agent_message\"}}\n\n",
+        "{ \"usage\": {}, \"type\": \"turn.completed\" }\r\n",
+    );
+
+    fn records() -> Records {
+        registry().records("codex").unwrap()
+    }
+
+    #[test]
+    fn pieces_of_any_size_give_the_same_verdict() {
+        for size in 1..=STREAM.len() {
+            let mut records = records();
+            for piece in STREAM.as_bytes().chunks(size) {
+                records.stdout(piece);
+            }
+            let verdict = records.verdict(Exit::Code(0), EndedBy::Engine);
+            assert!(verdict.success, "{size}");
+            assert_eq!(verdict.final_text.as_deref(), Some("döne"), "{size}");
+        }
+    }
+
+    #[test]
+    fn the_final_event_is_there_as_soon_as_its_line_is() {
+        let mut records = records();
+        assert_eq!((records.final_event(), records.session_id()), (None, None));
+        records.stdout(STREAM.trim_end().as_bytes());
+        assert_eq!((records.final_event(), records.session_id()), (None, Some("0a-1b")));
+        records.stdout(b"\n");
+        assert_eq!(records.final_event(), Some(&Final { success: true, reason: None }));
+        records.stdout(b"{\"type\":\"turn.started\"}\n");
+        assert_eq!(records.final_event(), None);
+        records.stdout(b"{\"type\":\"turn.failed\",\"error\":{\"message\":\"x\\u001b[1my\"}}\n");
+        assert_eq!(records.final_event().unwrap().reason.as_deref(), Some("xy"));
+    }
+
+    #[test]
+    fn a_last_line_without_a_newline_counts_at_the_end() {
+        let mut records = records();
+        records.stdout(STREAM.trim_end().as_bytes());
+        assert!(records.verdict(Exit::Code(0), EndedBy::Engine).success);
+    }
+
+    #[test]
+    fn invalid_utf8_costs_nothing_but_itself() {
+        let mut records = records();
+        records.stdout(b"\xff\xfe\n{\"type\":\"turn.completed\",\"x\":\"\xff\"}\n");
+        assert!(records.verdict(Exit::Code(0), EndedBy::Engine).success);
+    }
+
+    #[test]
+    fn what_an_engine_says_is_bounded() {
+        let mut records = records();
+        let text = "ö".repeat(TEXT_MAX);
+        records.stdout(
+            format!("{{\"type\":\"item.completed\",\"item\":{{\"type\":\"agent_message\",\"text\":\"{text}\"}}}}\n")
+                .as_bytes(),
+        );
+        records.stdout(b"{\"type\":\"thread.started\",\"thread_id\":\"--yolo\"}\n");
+        for _ in 0..100 {
+            records.stderr(&vec![b'x'; STDERR_TAIL - 1]);
+            assert!(records.stderr.len() <= STDERR_TAIL);
+        }
+        records.stderr(&[b'y'; 3 * STDERR_TAIL]);
+        assert!(records.stderr.iter().all(|&byte| byte == b'y'));
+        let verdict = records.verdict(Exit::Code(1), EndedBy::Engine);
+        assert_eq!(verdict.final_text.unwrap().len(), TEXT_MAX);
+        assert_eq!(verdict.session_id, None);
+        assert!(verdict.why.unwrap().chars().count() < 350);
     }
 }

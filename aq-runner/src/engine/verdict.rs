@@ -2,7 +2,7 @@
 
 use std::process::ExitStatus;
 
-use super::reason::short;
+use super::reason::{last_line, short};
 use super::records::{Final, Format, Seen};
 
 /// How the engine's process ended.
@@ -91,8 +91,16 @@ fn failure(
         Exit::Signal(signal) => format!("killed by signal {signal}"),
     };
     let because = |ending: String| {
-        let said = seen.last_error.clone().or_else(|| format.stderr.and_then(|find| find(stderr)));
-        said.map_or(ending.clone(), |said| format!("{ending}: {said}"))
+        let mut said = seen.last_error.clone();
+        if let (None, Some(find)) = (&said, format.stderr) {
+            // The last line of a program that gave up is its reason; of any other it is chatter.
+            let gave_up = matches!(exit, Exit::Code(code) if code != 0);
+            said = find(stderr).or_else(|| last_line(stderr).filter(|_| gave_up));
+        }
+        match said {
+            Some(said) => format!("{ending}: {said}"),
+            None => ending,
+        }
     };
     match (ended, &seen.terminal) {
         (EndedBy::Aq, _) => Some("ended by aq".to_owned()),
@@ -102,9 +110,67 @@ fn failure(
         (EndedBy::ResultGrace, Some(_)) => None,
         (EndedBy::ResultGrace, None) => Some("ended by aq without a final event".to_owned()),
         (EndedBy::Engine, _) if exit != Exit::Code(0) => Some(because(ending)),
+        (EndedBy::Engine, None) if format.event.is_some() && !seen.any_object => {
+            Some(because(format!(
+                "{ending}, but no {} records; a program that prints none needs `output: text` in \
+                 config.yaml",
+                format.name
+            )))
+        }
         (EndedBy::Engine, None) if format.event.is_some() => {
             Some(because(format!("{ending}, but without {}", format.final_event)))
         }
         (EndedBy::Engine, _) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::codex;
+
+    fn judged(terminal: Option<bool>, exit: Exit, ended: EndedBy) -> bool {
+        let mut seen = Seen::default();
+        match terminal {
+            Some(true) => seen.succeed(),
+            Some(false) => seen.fail("no"),
+            None => {}
+        }
+        let verdict = judge("it", &codex::FORMAT, seen, "", exit, ended);
+        assert_eq!(verdict.success, verdict.why.is_none());
+        verdict.success
+    }
+
+    #[test]
+    fn success_needs_exit_code_0_a_good_final_event_and_no_signal_from_aq() {
+        let exits = [Exit::Code(0), Exit::Code(1), Exit::Code(143), Exit::Signal(15)];
+        for terminal in [Some(true), Some(false), None] {
+            for exit in exits {
+                let good = terminal == Some(true);
+                let clean = good && exit == Exit::Code(0);
+                assert_eq!(judged(terminal, exit, EndedBy::Engine), clean, "{terminal:?} {exit:?}");
+                assert_eq!(judged(terminal, exit, EndedBy::ResultGrace), good, "{terminal:?}");
+                assert!(!judged(terminal, exit, EndedBy::Aq), "{terminal:?} {exit:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_program_that_prints_no_records_is_told_what_it_needs() {
+        let why = judge("it", &codex::FORMAT, Seen::default(), "", Exit::Code(0), EndedBy::Engine);
+        assert_eq!(
+            why.why.as_deref(),
+            Some(
+                "it: exit code 0, but no jsonl-codex records; a program that prints none needs \
+                 `output: text` in config.yaml"
+            )
+        );
+    }
+
+    #[test]
+    fn an_exit_status_is_a_code_or_a_signal() {
+        use std::os::unix::process::ExitStatusExt as _;
+        assert_eq!(Exit::from(ExitStatus::from_raw(144 << 8)), Exit::Code(144));
+        assert_eq!(Exit::from(ExitStatus::from_raw(9)), Exit::Signal(9));
     }
 }

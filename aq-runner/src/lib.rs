@@ -1,1 +1,4 @@
-//! Under construction.
+//! Everything of `aq` that touches this host.
+#![warn(missing_docs)]
+
+pub mod run;

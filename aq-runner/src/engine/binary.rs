@@ -27,7 +27,7 @@ pub enum MissingBinary {
 }
 
 /// What decides where programs are, taken from the environment once.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Places {
     pub(super) path: Option<OsString>,
     pub(super) home: Option<OsString>,

@@ -79,6 +79,10 @@ fn result(event: &Value, seen: &mut Seen) {
         seen.text(&event["result"]);
         return seen.succeed();
     }
+    if event["num_turns"] == 0 {
+        // It repeats the id that it was to resume and does not know.
+        seen.no_session();
+    }
     let text = event["errors"][0].as_str().or(event["result"].as_str());
     let kind = match event["api_error_status"].as_u64() {
         Some(code) if text.is_some_and(|text| text.contains(&code.to_string())) => None,
@@ -153,6 +157,17 @@ mod tests {
         );
         let turns = r#"{"type":"result","subtype":"error_max_turns","is_error":true,"errors":[]}"#;
         assert_eq!(why(judged("claude", turns, Exit::Code(1))), "claude: error_max_turns");
+    }
+
+    #[test]
+    fn a_session_that_it_does_not_know_is_none() {
+        let unknown = r#"{"type":"result","subtype":"error_during_execution","is_error":true,"num_turns":0,"session_id":"0a-1b","errors":["No conversation found with session ID: 0a-1b"]}"#;
+        let verdict = judged("claude", unknown, Exit::Code(1));
+        assert_eq!(verdict.session_id, None);
+        assert_eq!(
+            why(verdict),
+            "claude: error_during_execution: No conversation found with session ID: 0a-1b"
+        );
     }
 
     #[test]

@@ -77,15 +77,15 @@ pub enum CommandError {
     /// No engine of this name.
     #[error(transparent)]
     NoSuchEngine(#[from] super::NoSuchEngine),
-    /// The prompt is longer than an argument can be.
+    /// Longer than an argument can be; as a rule it is the prompt.
     #[error(
-        "the prompt has {bytes} bytes, but {engine} takes it as an argument, which can hold {ARGUMENT_MAX}; \
-         shorten it, or set `prompt: stdin` or `prompt: file` for {engine} in config.yaml"
+        "an argument of {engine} has {bytes} bytes, but can have no more than {ARGUMENT_MAX}; shorten it, or when \
+         it is the prompt, set `prompt: stdin` or `prompt: file` for {engine} in config.yaml"
     )]
-    PromptTooLong {
+    ArgumentTooLong {
         /// The engine.
         engine: String,
-        /// The length of the argument, in bytes.
+        /// Its length.
         bytes: usize,
     },
     /// The prompt would be read as an option.
@@ -120,14 +120,6 @@ pub(super) fn build(
     let session = session.filter(|_| !definition.resume_args.is_empty());
     let prompt_file = job.scratch.join("aq-prompt");
     let usage_file = job.scratch.join("aq-usage.json");
-    let (mut program, mut before) = (program, Vec::new());
-    if definition.prompt == PromptBy::Script
-        && let Some((named, argument)) = script::interpreter(&prompt)
-    {
-        program = named;
-        before.extend(argument.map(OsString::from));
-    }
-
     let value = |name: &str| match name {
         "model" => job.model.map(OsString::from),
         "session" => session.map(OsString::from),
@@ -136,19 +128,20 @@ pub(super) fn build(
         "usage_file" => Some(usage_file.clone().into()),
         _ => None,
     };
-    let empty: &[String] = &[];
-    let list_words = |name: &str| match name {
-        "permission_args" if job.yolo => definition.yolo_args.as_slice(),
-        "permission_args" => &definition.safe_args,
-        "model_args" if job.model.is_some() => &definition.model_args,
-        "resume_args" if session.is_some() => &definition.resume_args,
-        _ => empty,
-    };
-    let mut args = before;
+    let (mut program, mut args) = (program, Vec::new());
+    if definition.prompt == PromptBy::Script
+        && let Some((named, argument)) = script::interpreter(&prompt)
+    {
+        program = named;
+        args.extend(argument.map(OsString::from));
+    }
     for word in full_template(definition) {
         match list(&word) {
             Some("args") => args.extend(job.args.iter().map(OsString::from)),
-            Some(name) => args.extend(list_words(name).iter().map(|word| render(word, value))),
+            Some(name) => {
+                let words = list_words(definition, name, job, session);
+                args.extend(words.iter().map(|word| render(word, value)));
+            }
             None => {
                 if word == "{prompt}" {
                     guard_option(engine, &prompt, args.last())?;
@@ -176,6 +169,22 @@ pub(super) fn build(
         usage_file: uses(definition, "usage_file").then_some(usage_file.clone()),
         resumes: session.is_some(),
     })
+}
+
+/// The words that a list placeholder stands for in this run.
+fn list_words<'a>(
+    definition: &'a Definition,
+    name: &str,
+    job: &Invocation<'_>,
+    session: Option<&str>,
+) -> &'a [String] {
+    match name {
+        "permission_args" if job.yolo => &definition.yolo_args,
+        "permission_args" => &definition.safe_args,
+        "model_args" if job.model.is_some() => &definition.model_args,
+        "resume_args" if session.is_some() => &definition.resume_args,
+        _ => &[],
+    }
 }
 
 /// The argv template with the lists that it does not place itself, and the prompt, at its end.
@@ -215,7 +224,7 @@ fn guard_arguments(engine: &str, args: &[OsString]) -> Result<(), CommandError> 
     for arg in args {
         let bytes = arg.len();
         if bytes > ARGUMENT_MAX {
-            return Err(CommandError::PromptTooLong { engine: engine.to_owned(), bytes });
+            return Err(CommandError::ArgumentTooLong { engine: engine.to_owned(), bytes });
         }
         if arg.as_encoded_bytes().contains(&0) {
             return Err(CommandError::Nul { engine: engine.to_owned() });

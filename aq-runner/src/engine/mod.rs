@@ -2,7 +2,8 @@
 //!
 //! Plain values in, plain values out: a job's fields go in, a command line, an environment and files
 //! to write come out; what the program prints goes in, a verdict comes out. Nothing here starts a
-//! process or writes a file. No engine's name is written outside its own file.
+//! process or writes a file. No engine's name is written outside its own file and the list in
+//! `builtin`.
 
 mod binary;
 mod builtin;

@@ -146,6 +146,11 @@ impl Seen {
         }
     }
 
+    /// The id that was named is that of no session.
+    pub(super) fn no_session(&mut self) {
+        self.session_id = None;
+    }
+
     pub(super) fn model(&mut self, name: &Value) {
         let shown = |name: &&str| !name.is_empty() && name.len() <= MODEL_MAX;
         if let Some(name) =

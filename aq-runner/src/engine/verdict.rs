@@ -48,7 +48,9 @@ pub struct Verdict {
     pub why: Option<String>,
     /// Tool calls that the engine refused for lack of permission, as far as it says so.
     pub permission_denials: u32,
-    /// To resume with, in the same directory.
+    /// To resume with, in the same directory. `None` when the engine did not name it: a run that
+    /// was to resume a session and failed by itself then found no such session, and the next one
+    /// has to start afresh; one that aq ended may just not have got so far.
     pub session_id: Option<String>,
     /// The model that the engine says it used.
     pub model: Option<String>,

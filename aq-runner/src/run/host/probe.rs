@@ -43,6 +43,13 @@ pub enum ProbeError {
     System(String),
 }
 
+impl ProbeError {
+    /// Whether the host rather than the tool can be the cause, so that it may pass.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(self, Self::TimedOut(_) | Self::System(_))
+    }
+}
+
 impl From<io::Error> for ProbeError {
     fn from(error: io::Error) -> Self {
         Self::System(error.to_string())

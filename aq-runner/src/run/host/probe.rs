@@ -79,9 +79,8 @@ pub(super) fn run(
     }
     let mut child = command.spawn()?;
     let result = watch(&mut child, started, limit);
-    // Without a result the child is not reaped yet, so its id is still its own. With one, only
-    // what it left behind can be in the group; ids are handed out in turn, so this one is not
-    // another's already.
+    // A child that is not reaped yet still owns its id. Of one that is, only what it left behind
+    // can be in the group; ids are handed out in turn, so this one is not another's already.
     if let Ok(group) = i32::try_from(child.id()) {
         // An error says that the group is empty, which is what is wanted.
         let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);

@@ -55,22 +55,26 @@ struct Cache {
 
 impl Entry {
     /// Whether this is what a probe of the same file would say at `now`. One from the future
-    /// (the clock was set back) is not believed, nor is a version that is none.
-    fn holds(&self, now: Timestamp) -> bool {
+    /// (the clock was set back) is not believed.
+    pub(super) fn holds(&self, now: Timestamp) -> bool {
         let age = now.duration_since(self.probed_at);
         let limit = if self.answer.is_ok() { ANSWER_HOLDS } else { FAILURE_HOLDS };
-        let is_version = |text: &String| text.parse::<Version>().is_ok();
-        let sound = !matches!(&self.answer, Ok(Some(text)) if !is_version(text));
-        sound && !age.is_negative() && age < limit
+        !age.is_negative() && age < limit
+    }
+
+    /// Whether the version is one.
+    fn is_sound(&self) -> bool {
+        let version = self.answer.as_ref().ok().and_then(Option::as_ref);
+        version.is_none_or(|text| text.parse::<Version>().is_ok())
     }
 }
 
-/// The entries in `dir` that still hold for probes with this `path`.
-pub(super) fn load(dir: &Path, path: &str, now: Timestamp) -> Vec<Entry> {
+/// What earlier probes with this `path` found, according to the file in `dir`.
+pub(super) fn load(dir: &Path, path: &str) -> Vec<Entry> {
     let cache = read(&dir.join(FILE)).ok().and_then(|t| serde_json::from_slice::<Cache>(&t).ok());
     let cache = cache.filter(|cache| cache.format == FORMAT && cache.path == path);
     let mut entries = cache.map_or_else(Vec::new, |cache| cache.entries);
-    entries.retain(|entry| entry.holds(now));
+    entries.retain(Entry::is_sound);
     entries
 }
 
@@ -131,11 +135,12 @@ mod tests {
     }
 
     #[test]
-    fn a_version_that_is_none_does_not_hold() {
+    fn a_version_that_is_none_is_not_sound() {
         let now = Timestamp::UNIX_EPOCH;
-        assert!(entry(Ok(Some("1.2.3".to_owned())), now).holds(now));
-        assert!(!entry(Ok(Some("1.2.3,gpu".to_owned())), now).holds(now));
-        assert!(!entry(Ok(Some(String::new())), now).holds(now));
+        assert!(entry(Ok(Some("1.2.3".to_owned())), now).is_sound());
+        assert!(!entry(Ok(Some("1.2.3,gpu".to_owned())), now).is_sound());
+        assert!(!entry(Ok(Some(String::new())), now).is_sound());
+        assert!(entry(Ok(None), now).is_sound());
     }
 
     #[test]
@@ -145,9 +150,9 @@ mod tests {
         let entries = vec![entry(Ok(None), now), entry(Err(ProbeError::Exit(3)), now)];
         let nested = dir.path().join("a/b");
         store(&nested, "/bin", entries.clone()).unwrap();
-        assert_eq!(load(&nested, "/bin", now), entries);
-        assert_eq!(load(&nested, "/usr/bin", now), []);
-        assert_eq!(load(dir.path(), "/bin", now), []);
+        assert_eq!(load(&nested, "/bin"), entries);
+        assert_eq!(load(&nested, "/usr/bin"), []);
+        assert_eq!(load(dir.path(), "/bin"), []);
     }
 
     #[test]
@@ -155,7 +160,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join(FILE);
         let now = Timestamp::UNIX_EPOCH;
-        let none = |what: &str| assert_eq!(load(dir.path(), "/bin", now), [], "{what}");
+        let none = |what: &str| assert_eq!(load(dir.path(), "/bin"), [], "{what}");
 
         store(dir.path(), "/bin", vec![entry(Ok(None), now)]).unwrap();
         let whole = std::fs::read(&file).unwrap();
@@ -179,6 +184,6 @@ mod tests {
         none("a FIFO");
 
         store(dir.path(), "/bin", vec![entry(Ok(None), now)]).unwrap();
-        assert_eq!(load(dir.path(), "/bin", now).len(), 1, "and it is replaced");
+        assert_eq!(load(dir.path(), "/bin").len(), 1, "and it is replaced");
     }
 }

@@ -117,30 +117,41 @@ impl Found {
     fn probe(&mut self, config: &HostConfig) {
         let now = Timestamp::now();
         let path = config.path.to_string_lossy();
-        let known = match &config.cache_dir {
-            Some(dir) if !config.refresh => cache::load(dir, &path, now),
-            _ => Vec::new(),
-        };
+        let known = config.cache_dir.as_ref().map_or_else(Vec::new, |dir| cache::load(dir, &path));
         let present = self.present(config);
-        let cached: Vec<Option<Entry>> = present
-            .iter()
-            .map(|tool| known.iter().find(|entry| tool.is_in(entry)).cloned())
+        let earlier: Vec<Option<&Entry>> =
+            present.iter().map(|tool| known.iter().find(|entry| tool.is_in(entry))).collect();
+        let holds = |entry: &&Entry| !config.refresh && entry.holds(now);
+        let asked: Vec<&Present> = (present.iter().zip(&earlier))
+            .filter(|(_, earlier)| !earlier.as_ref().is_some_and(holds))
+            .map(|(tool, _)| tool)
             .collect();
-        let asked: Vec<&Present> =
-            present.iter().zip(&cached).filter(|(_, hit)| hit.is_none()).map(|(t, _)| t).collect();
         let mut answers = ask(&asked, config).into_iter();
-        let probed_any = !asked.is_empty();
 
         let mut entries = Vec::with_capacity(present.len());
-        for (tool, hit) in present.iter().zip(cached) {
-            let from_cache = hit.is_some();
-            let Some(entry) = hit.or_else(|| Some(tool.entry(answers.next()?, now))) else {
+        for (tool, earlier) in present.iter().zip(earlier) {
+            if let Some(entry) = earlier.filter(holds) {
+                self.add_answer(tool, entry.answer.clone(), true);
+                entries.push(entry.clone());
                 continue;
-            };
-            self.add_answer(tool, &entry.answer, from_cache);
-            entries.push(entry);
+            }
+            let Some(answer) = answers.next() else { break };
+            match (answer, earlier) {
+                // The same file answered before: a busy host does not lose its tools.
+                (Err(error), Some(entry)) if error.may_pass() && entry.answer.is_ok() => {
+                    self.add_answer(tool, Err(error), false);
+                    self.add_answer(tool, entry.answer.clone(), true);
+                    entries.push(entry.clone());
+                }
+                (answer, _) => {
+                    if !matches!(answer, Err(ProbeError::System(_))) {
+                        entries.push(tool.entry(answer.clone(), now));
+                    }
+                    self.add_answer(tool, answer, false);
+                }
+            }
         }
-        if let Some(dir) = config.cache_dir.as_ref().filter(|_| probed_any)
+        if let Some(dir) = config.cache_dir.as_ref().filter(|_| !asked.is_empty())
             && let Err(error) = cache::store(dir, &path, entries)
         {
             self.problems.push(HostProblem::Cache { dir: dir.clone(), error });
@@ -166,25 +177,19 @@ impl Found {
         present
     }
 
-    fn add_answer(&mut self, present: &Present, answer: &Answer, cached: bool) {
-        let tool = &present.tool.name;
-        let file = || present.file.clone();
+    fn add_answer(&mut self, present: &Present, answer: Answer, cached: bool) {
+        let (tool, file) = (present.tool.name.clone(), present.file.clone());
         let version = match answer {
             Ok(version) => version,
-            Err(error) => {
-                let (tool, error) = (tool.clone(), error.clone());
-                return self.problems.push(HostProblem::Probe { tool, file: file(), error });
-            }
+            Err(error) => return self.problems.push(HostProblem::Probe { tool, file, error }),
         };
-        let source = Source::Probe { file: file(), cached };
+        let source = Source::Probe { file: file.clone(), cached };
         self.add(&format!("has:{tool}"), 0, &source, "tools in config");
         match version {
             Some(version) => {
                 self.add(&format!("{tool}:{version}"), 0, &source, "tools in config");
             }
-            None => {
-                self.problems.push(HostProblem::NoVersion { tool: tool.clone(), file: file() });
-            }
+            None => self.problems.push(HostProblem::NoVersion { tool, file }),
         }
     }
 

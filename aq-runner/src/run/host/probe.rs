@@ -43,6 +43,13 @@ pub enum ProbeError {
     System(String),
 }
 
+impl ProbeError {
+    /// Whether the host rather than the tool can be the cause, so that it may pass.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(self, Self::TimedOut(_) | Self::System(_))
+    }
+}
+
 impl From<io::Error> for ProbeError {
     fn from(error: io::Error) -> Self {
         Self::System(error.to_string())
@@ -72,9 +79,8 @@ pub(super) fn run(
     }
     let mut child = command.spawn()?;
     let result = watch(&mut child, started, limit);
-    // Without a result the child is not reaped yet, so its id is still its own. With one, only
-    // what it left behind can be in the group; ids are handed out in turn, so this one is not
-    // another's already.
+    // A child that is not reaped yet still owns its id. Of one that is, only what it left behind
+    // can be in the group; ids are handed out in turn, so this one is not another's already.
     if let Ok(group) = i32::try_from(child.id()) {
         // An error says that the group is empty, which is what is wanted.
         let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);

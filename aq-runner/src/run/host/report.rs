@@ -77,7 +77,8 @@ pub enum HostProblem {
         /// What is wrong with it.
         error: TokenError,
     },
-    /// A tool is there and gave no answer. It is not advertised.
+    /// A tool is there and gave no answer. It is advertised only where the cache has an answer of
+    /// the same file and the failure may pass.
     #[error("{tool}: asked `{}` for its version, but {error}; mend the tool, or give another \
              command for it in config", file.display())]
     Probe {

@@ -264,6 +264,24 @@ fn a_warm_cache_answers_until_something_changes() {
 }
 
 #[test]
+fn a_tool_that_answered_before_is_kept_while_it_hangs() {
+    let mut fixture = Fixture::new();
+    fixture.config.cache_dir = Some(fixture.dir.path().join("cache"));
+    fixture.tool("acme", "[ -e \"$dir/hang\" ] && exec sleep 600; echo 1.2.3");
+    fixture.detect();
+    fs::write(fixture.dir.path().join("hang"), "").unwrap();
+    fixture.config.refresh = true;
+    fixture.config.time_limit = Duration::from_millis(100);
+    for _ in 0..2 {
+        let host = fixture.detect();
+        assert!(holds(&host, "acme=1.2.3"));
+        assert!(problems(&host)[0].contains("did not end within 100ms"), "{:?}", host.problems);
+    }
+    fixture.write("acme", "exec sleep 600");
+    assert!(holds(&fixture.detect(), "!has:acme"), "another file never answered");
+}
+
+#[test]
 fn a_cache_that_cannot_be_written_is_a_problem_and_no_failure() {
     let mut fixture = Fixture::new();
     fixture.tool("acme", "echo 1.2.3");

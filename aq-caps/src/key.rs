@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-/// A key that holds only allowed characters, with its hash for the lookup.
-///
-/// Ordered by its text; the hash follows from it.
+/// A key that holds only allowed characters. Ordered as its text.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Key {
+    /// The first eight bytes, padded with zeros, which no key has: they order keys as the text
+    /// does, and alone tell keys of up to eight bytes apart, which most are.
+    head: u64,
     text: Box<str>,
-    hash: u32,
 }
 
 impl Key {
@@ -20,16 +20,21 @@ impl Key {
         }
         let end = text.find(|c| !is_key_char(c)).unwrap_or(text.len());
         let text = &text[..end];
-        Some((Self { text: text.into(), hash: hash(text) }, end))
+        Some((Self { head: head(text), text: text.into() }, end))
     }
 
     pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// 32 bits that are equal for equal keys, on every machine.
-    pub(crate) fn hash(&self) -> u32 {
-        self.hash
+    /// The first eight bytes, in an order that agrees with that of keys.
+    pub(crate) fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// Whether `other`, whose head is the same, is the same key. Reads the text only when it must.
+    pub(crate) fn same_tail(&self, other: &Self) -> bool {
+        self.text.len() == other.text.len() && (self.text.len() <= 8 || self.text == other.text)
     }
 }
 
@@ -50,7 +55,10 @@ pub(crate) fn is_value_char(c: char) -> bool {
     is_key_char(c) || matches!(c, '/' | ':' | '@')
 }
 
-/// FNV-1a. Collisions cost a comparison, never a wrong answer.
-fn hash(text: &str) -> u32 {
-    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+fn head(text: &str) -> u64 {
+    let mut head = [0; 8];
+    for (to, from) in head.iter_mut().zip(text.bytes()) {
+        *to = from;
+    }
+    u64::from_be_bytes(head)
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// The longest id, in bytes.
 const MAX_LEN: usize = 128;
@@ -19,7 +20,7 @@ const MAX_LEN: usize = 128;
 /// # Ok::<(), aq_manifest::JobIdError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct JobId(Box<str>);
+pub struct JobId(Arc<str>);
 
 /// Why a name cannot be a job id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,0 +1,199 @@
+//! Claude Code (`claude -p`). Tested with 2.1.197 and 2.1.330.
+
+use serde_json::Value;
+
+use super::definition::{Definition, variables, words};
+use super::reason::{error_line, join};
+use super::records::{Format, Seen};
+
+pub(super) fn definition() -> Definition {
+    Definition {
+        // `--verbose` is required with stream-json.
+        argv: words(&[
+            "-p",
+            "--output-format",
+            "stream-json",
+            "--verbose",
+            "{permission_args}",
+            "{model_args}",
+            "{resume_args}",
+            "{args}",
+        ]),
+        yolo_args: words(&["--dangerously-skip-permissions"]),
+        safe_args: words(&["--permission-mode", "acceptEdits"]),
+        model_args: words(&["--model", "{model}"]),
+        resume_args: words(&["--resume", "{session}"]),
+        output: &FORMAT,
+        class: words(&["agentic-coder"]),
+        env: variables(&[
+            ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1"),
+            ("DISABLE_AUTOUPDATER", "1"),
+        ]),
+        // As root it refuses to run without permission checks unless it is told that the machine
+        // is a sandbox.
+        root_yolo_env: variables(&[("IS_SANDBOX", "1")]),
+        // The first one makes a nested start refuse to run; the others tie it to the outer
+        // session and its editor.
+        child_env: words(&["CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_SSE_PORT"]),
+        ..Definition::named("claude")
+    }
+}
+
+pub(super) static FORMAT: Format = Format {
+    name: "jsonl-claude",
+    event: Some(event),
+    stderr: Some(error_line),
+    final_event: "a result event",
+};
+
+fn event(event: &Value, seen: &mut Seen) {
+    seen.session(&event["session_id"]);
+    match event["type"].as_str() {
+        Some("system") => system(event, seen),
+        // A turn of a sub-agent names its parent and is none of the main loop's.
+        Some("assistant") if event["parent_tool_use_id"].is_null() => seen.begin_turn(),
+        Some("result") => result(event, seen),
+        _ => {}
+    }
+}
+
+fn system(event: &Value, seen: &mut Seen) {
+    match event["subtype"].as_str() {
+        Some("init") => seen.model(&event["model"]),
+        Some("api_retry") => {
+            let status = event["error_status"].as_u64().map(|code| format!("API error {code}"));
+            seen.error(&join([status.as_deref(), event["error"].as_str()], " "));
+        }
+        _ => {}
+    }
+}
+
+fn result(event: &Value, seen: &mut Seen) {
+    seen.denials(event["permission_denials"].as_array().map_or(0, Vec::len));
+    if let Some(turns) = event["num_turns"].as_u64() {
+        seen.turns(turns);
+    }
+    let subtype = event["subtype"].as_str().unwrap_or("no subtype");
+    // An API error comes as the subtype "success" with `is_error`.
+    if subtype == "success" && event["is_error"].as_bool() != Some(true) {
+        seen.text(&event["result"]);
+        return seen.succeed();
+    }
+    if event["num_turns"] == 0 {
+        // It repeats the id that it was to resume and does not know.
+        seen.no_session();
+    }
+    let text = event["errors"][0].as_str().or(event["result"].as_str());
+    let kind = match event["api_error_status"].as_u64() {
+        Some(code) if text.is_some_and(|text| text.contains(&code.to_string())) => None,
+        Some(code) => Some(format!("API error {code}")),
+        None if subtype == "success" => None,
+        None => Some(subtype.to_owned()),
+    };
+    seen.fail(&join([kind.as_deref(), text], ": "));
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::testing::{command, job, judged, judged_with, plain_and_full, why};
+    use crate::engine::{EndedBy, Exit, Invocation};
+
+    const INIT: &str = r#"{"type":"system","subtype":"init","session_id":"a05d-88f1","tools":["Bash"],"model":"claude-opus-4-8"}"#;
+    const ASSISTANT: &str =
+        r#"{"type":"assistant","message":{"content":[]},"parent_tool_use_id":null}"#;
+    const OK: &str = r#"{"num_turns":2,"is_error":false,"subtype":"success","result":"done","session_id":"a05d-88f1","type":"result","permission_denials":[]}"#;
+
+    #[test]
+    fn argv() {
+        let [plain, full] = plain_and_full("claude");
+        assert_eq!(plain, "-p --output-format stream-json --verbose --permission-mode acceptEdits");
+        assert_eq!(
+            full,
+            "-p --output-format stream-json --verbose --dangerously-skip-permissions \
+             --model big --resume 0a-1b --extra two words"
+        );
+    }
+
+    #[test]
+    fn only_root_without_checks_needs_the_sandbox_variable() {
+        for (yolo, is_root, set) in [(true, true, true), (true, false, false), (false, true, false)]
+        {
+            let command = command("claude", &Invocation { yolo, is_root, ..job() });
+            let found =
+                command.env_set.iter().any(|pair| *pair == ("IS_SANDBOX".into(), "1".into()));
+            assert_eq!(found, set, "yolo {yolo}, root {is_root}");
+            assert_eq!(command.stdin.as_deref(), Some(&b"do it"[..]));
+        }
+    }
+
+    #[test]
+    fn success_is_its_result_event() {
+        let verdict = judged("claude", &format!("{INIT}\n{ASSISTANT}\n{OK}"), Exit::Code(0));
+        assert!(verdict.success);
+        assert_eq!(verdict.session_id.as_deref(), Some("a05d-88f1"));
+        assert_eq!(verdict.model.as_deref(), Some("claude-opus-4-8"));
+        assert_eq!(verdict.final_text.as_deref(), Some("done"));
+        assert_eq!((verdict.turns, verdict.permission_denials), (Some(2), 0));
+    }
+
+    #[test]
+    fn a_refused_tool_call_is_counted() {
+        let denied = OK.replace("[]", r#"[{"tool_name":"Bash"},{"tool_name":"Edit"}]"#);
+        let verdict = judged("claude", &denied, Exit::Code(0));
+        assert!(verdict.success);
+        assert_eq!(verdict.permission_denials, 2);
+    }
+
+    #[test]
+    fn an_api_error_calls_itself_success() {
+        let retry = r#"{"type":"system","subtype":"api_retry","error_status":401,"error":"authentication_failed"}"#;
+        let result = r#"{"type":"result","subtype":"success","is_error":true,"api_error_status":401,"num_turns":1,"result":"Invalid API key"}"#;
+        let all = format!("{INIT}\n{retry}\n{ASSISTANT}\n{result}\n");
+        let failed = judged("claude", &all, Exit::Code(1));
+        assert_eq!(why(failed), "claude: API error 401: Invalid API key");
+        assert_eq!(
+            why(judged("claude", &format!("{INIT}\n{retry}\n"), Exit::Signal(9))),
+            "claude: killed by signal 9: API error 401 authentication_failed"
+        );
+        let turns = r#"{"type":"result","subtype":"error_max_turns","is_error":true,"errors":[]}"#;
+        assert_eq!(why(judged("claude", turns, Exit::Code(1))), "claude: error_max_turns");
+    }
+
+    #[test]
+    fn a_session_that_it_does_not_know_is_none() {
+        let unknown = r#"{"type":"result","subtype":"error_during_execution","is_error":true,"num_turns":0,"session_id":"0a-1b","errors":["No conversation found with session ID: 0a-1b"]}"#;
+        let verdict = judged("claude", unknown, Exit::Code(1));
+        assert_eq!(verdict.session_id, None);
+        assert_eq!(
+            why(verdict),
+            "claude: error_during_execution: No conversation found with session ID: 0a-1b"
+        );
+    }
+
+    #[test]
+    fn exit_0_without_a_result_is_no_success() {
+        assert_eq!(
+            why(judged("claude", INIT, Exit::Code(0))),
+            "claude: exit code 0, but without a result event"
+        );
+        let cut = &OK[..OK.len() - 20];
+        assert!(!judged("claude", &format!("{INIT}\n{cut}"), Exit::Code(0)).success);
+    }
+
+    #[test]
+    fn a_new_turn_takes_the_result_back_but_a_sub_agent_does_not() {
+        let child = ASSISTANT.replace("null", r#""toolu_1""#);
+        assert!(judged("claude", &format!("{OK}\n{child}\n"), Exit::Code(0)).success);
+        assert!(!judged("claude", &format!("{OK}\n{ASSISTANT}\n"), Exit::Code(0)).success);
+        assert!(judged("claude", &format!("{OK}\n{ASSISTANT}\n{OK}"), Exit::Code(0)).success);
+    }
+
+    #[test]
+    fn a_refusal_to_start_is_on_stderr() {
+        let text = "--dangerously-skip-permissions cannot be used with root\n";
+        assert_eq!(
+            why(judged_with("claude", "", text, Exit::Code(1), EndedBy::Engine)),
+            "claude: exit code 1: --dangerously-skip-permissions cannot be used with root"
+        );
+    }
+}

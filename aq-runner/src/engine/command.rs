@@ -1,0 +1,344 @@
+//! What to start: from a job's fields and an engine's definition to a command line.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::definition::{Definition, PromptBy};
+use super::script;
+use super::session::is_session_id;
+use super::template::{LISTS, list, placeholders, render};
+
+/// The longest single argument that Linux passes to a program, in bytes (`MAX_ARG_STRLEN` less the
+/// final NUL).
+const ARGUMENT_MAX: usize = 131_071;
+
+/// One run of an engine, as the job and the attempt say it.
+#[derive(Clone, Copy, Debug)]
+pub struct Invocation<'a> {
+    /// The job's body.
+    pub prompt: &'a str,
+    /// The profile's text, put before the prompt.
+    pub persona: Option<&'a str>,
+    /// The job's `model`. An engine that has no model arguments is run without.
+    pub model: Option<&'a str>,
+    /// The job's `args`, passed as they are.
+    pub args: &'a [String],
+    /// The job's `yolo`: no permission checks.
+    pub yolo: bool,
+    /// The session to go on with: one that [`Verdict::session_id`](super::Verdict::session_id) or
+    /// [`Records::session_id`](super::Records::session_id) gave for this engine **in this working
+    /// directory** (most engines know it nowhere else). Ignored when the engine cannot resume.
+    pub session: Option<&'a str>,
+    /// The job's own temporary directory: exists, is absolute, is removed after the run.
+    pub scratch: &'a Path,
+    /// Whether the engine will run as root.
+    pub is_root: bool,
+}
+
+/// What to start, and with what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineCommand {
+    /// The program's absolute path (a script's `#!` line may also name a relative one).
+    pub program: PathBuf,
+    /// Its arguments, without the program's name.
+    pub args: Vec<OsString>,
+    /// What to write to standard input, which is then closed. `None`: `/dev/null`. Never leave it
+    /// open: some engines wait for its end.
+    pub stdin: Option<Vec<u8>>,
+    /// Variables to set, before the job's own `env`.
+    pub env_set: Vec<(OsString, OsString)>,
+    /// Variables to take out of what the engine inherits, before `env_set`.
+    pub env_remove: Vec<OsString>,
+    /// Files to write before the start, all directly in the scratch directory.
+    pub files: Vec<ScratchFile>,
+    /// Where the engine was told to write its usage. It may not be there after the run.
+    pub usage_file: Option<PathBuf>,
+    /// Whether a session is resumed: the agent already knows the prompt.
+    pub resumes: bool,
+}
+
+/// A file to write before the start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScratchFile {
+    /// Absolute.
+    pub path: PathBuf,
+    /// Its content.
+    pub content: Vec<u8>,
+    /// Its permission bits.
+    pub mode: u32,
+}
+
+/// An engine cannot be run like this.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// Not installed.
+    #[error(transparent)]
+    Missing(#[from] super::MissingBinary),
+    /// No engine of this name.
+    #[error(transparent)]
+    NoSuchEngine(#[from] super::NoSuchEngine),
+    /// Longer than an argument can be; as a rule it is the prompt.
+    #[error(
+        "an argument of {engine} has {bytes} bytes, but can have no more than {ARGUMENT_MAX}; shorten it, or when \
+         it is the prompt, set `prompt: stdin` or `prompt: file` for {engine} in config.yaml"
+    )]
+    ArgumentTooLong {
+        /// The engine.
+        engine: String,
+        /// Its length.
+        bytes: usize,
+    },
+    /// The prompt would be read as an option.
+    #[error(
+        "the prompt begins with `-`, and {engine} takes it as an argument, where it would be read as an \
+         option; put `--` or `--option={{prompt}}` in the argv of {engine} in config.yaml, or set `prompt: stdin`"
+    )]
+    PromptIsOption {
+        /// The engine.
+        engine: String,
+    },
+    /// An argument with a NUL byte.
+    #[error(
+        "an argument of {engine} holds a NUL byte, which no program can be given; remove it from the job"
+    )]
+    Nul {
+        /// The engine.
+        engine: String,
+    },
+}
+
+/// Builds the command of `engine`, whose program was found at `program`.
+pub(super) fn build(
+    engine: &str,
+    definition: &Definition,
+    program: PathBuf,
+    env_remove: Vec<OsString>,
+    job: &Invocation<'_>,
+) -> Result<EngineCommand, CommandError> {
+    let prompt = whole_prompt(definition.prompt, job);
+    let session = job.session.filter(|id| is_session_id(id));
+    let session = session.filter(|_| !definition.resume_args.is_empty());
+    let prompt_file = job.scratch.join("aq-prompt");
+    let usage_file = job.scratch.join("aq-usage.json");
+    let value = |name: &str| match name {
+        "model" => job.model.map(OsString::from),
+        "session" => session.map(OsString::from),
+        "prompt" => Some(OsString::from(&prompt)),
+        "prompt_file" => Some(prompt_file.clone().into()),
+        "usage_file" => Some(usage_file.clone().into()),
+        _ => None,
+    };
+    let (mut program, mut args) = (program, Vec::new());
+    if definition.prompt == PromptBy::Script
+        && let Some((named, argument)) = script::interpreter(&prompt)
+    {
+        program = named;
+        args.extend(argument.map(OsString::from));
+    }
+    for word in full_template(definition) {
+        match list(&word) {
+            Some("args") => args.extend(job.args.iter().map(OsString::from)),
+            Some(name) => {
+                let words = list_words(definition, name, job, session);
+                args.extend(words.iter().map(|word| render(word, value)));
+            }
+            None => {
+                if word == "{prompt}" {
+                    guard_option(engine, &prompt, args.last())?;
+                }
+                args.push(render(&word, value));
+            }
+        }
+    }
+    guard_arguments(engine, &args)?;
+
+    let mut env_set: Vec<(OsString, OsString)> = as_env(&definition.env);
+    if job.is_root && job.yolo {
+        env_set.extend(as_env(&definition.root_yolo_env));
+    }
+    let mode = if definition.prompt == PromptBy::Script { 0o700 } else { 0o600 };
+    let in_file = matches!(definition.prompt, PromptBy::File | PromptBy::Script);
+    let file = || ScratchFile { path: prompt_file.clone(), content: prompt.clone().into(), mode };
+    Ok(EngineCommand {
+        program,
+        args,
+        stdin: (definition.prompt == PromptBy::Stdin).then(|| prompt.clone().into()),
+        env_set,
+        env_remove,
+        files: in_file.then(file).into_iter().collect(),
+        usage_file: uses(definition, "usage_file").then_some(usage_file.clone()),
+        resumes: session.is_some(),
+    })
+}
+
+/// The words that a list placeholder stands for in this run.
+fn list_words<'a>(
+    definition: &'a Definition,
+    name: &str,
+    job: &Invocation<'_>,
+    session: Option<&str>,
+) -> &'a [String] {
+    match name {
+        "permission_args" if job.yolo => &definition.yolo_args,
+        "permission_args" => &definition.safe_args,
+        "model_args" if job.model.is_some() => &definition.model_args,
+        "resume_args" if session.is_some() => &definition.resume_args,
+        _ => &[],
+    }
+}
+
+/// The argv template with the lists that it does not place itself, and the prompt, at its end.
+fn full_template(definition: &Definition) -> Vec<String> {
+    let mut words = definition.argv.clone();
+    for name in LISTS {
+        if !words.iter().any(|word| list(word) == Some(name)) {
+            words.push(format!("{{{name}}}"));
+        }
+    }
+    if definition.prompt == PromptBy::Argument && !uses(definition, "prompt") {
+        words.push("{prompt}".to_owned());
+    }
+    words
+}
+
+fn uses(definition: &Definition, placeholder: &str) -> bool {
+    definition.argv.iter().any(|word| placeholders(word).contains(&placeholder))
+}
+
+fn whole_prompt(by: PromptBy, job: &Invocation<'_>) -> String {
+    match job.persona {
+        Some(persona) if by == PromptBy::Script => script::with_persona(persona, job.prompt),
+        Some(persona) => format!("{}\n\n{}", persona.trim_end(), job.prompt),
+        None => job.prompt.to_owned(),
+    }
+}
+
+fn guard_option(engine: &str, prompt: &str, before: Option<&OsString>) -> Result<(), CommandError> {
+    if prompt.starts_with('-') && before.is_none_or(|word| word != "--") {
+        return Err(CommandError::PromptIsOption { engine: engine.to_owned() });
+    }
+    Ok(())
+}
+
+fn guard_arguments(engine: &str, args: &[OsString]) -> Result<(), CommandError> {
+    for arg in args {
+        let bytes = arg.len();
+        if bytes > ARGUMENT_MAX {
+            return Err(CommandError::ArgumentTooLong { engine: engine.to_owned(), bytes });
+        }
+        if arg.as_encoded_bytes().contains(&0) {
+            return Err(CommandError::Nul { engine: engine.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+fn as_env(map: &std::collections::BTreeMap<String, String>) -> Vec<(OsString, OsString)> {
+    map.iter().map(|(name, value)| (name.into(), value.into())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::testing::{command, job, line, with_config};
+    use crate::engine::{EngineChange, EngineConfig};
+
+    fn configured(
+        change: EngineChange,
+        job: &Invocation<'_>,
+    ) -> Result<EngineCommand, CommandError> {
+        let engines = [("mine".to_owned(), change)].into();
+        with_config(&EngineConfig { engines, ..Default::default() }).command("mine", job)
+    }
+
+    fn words(text: &str) -> Option<Vec<String>> {
+        Some(text.split(' ').map(str::to_owned).collect())
+    }
+
+    fn by_argument(argv: &str) -> EngineChange {
+        EngineChange { argv: words(argv), prompt: Some(PromptBy::Argument), ..Default::default() }
+    }
+
+    #[test]
+    fn lists_that_argv_does_not_place_come_at_its_end() {
+        let change = EngineChange {
+            argv: words("{model_args} go"),
+            yolo_args: words("--yolo"),
+            safe_args: words("--safe"),
+            model_args: words("-m={model}"),
+            resume_args: words("--resume {session}"),
+            ..Default::default()
+        };
+        let args = ["{model}".to_owned()];
+        let full = Invocation {
+            model: Some("big"),
+            session: Some("s1"),
+            args: &args,
+            yolo: true,
+            ..job()
+        };
+        let command = configured(change.clone(), &full).unwrap();
+        assert_eq!(line(&command.args), "-m=big go --yolo --resume s1 {model}");
+        assert_eq!((command.stdin.as_deref(), command.resumes), (Some(&b"do it"[..]), true));
+        let command = configured(change, &job()).unwrap();
+        assert_eq!((line(&command.args).as_str(), command.resumes), ("go --safe", false));
+        assert!(command.files.is_empty() && command.usage_file.is_none());
+    }
+
+    #[test]
+    fn a_prompt_as_argument_is_the_last_word_or_where_argv_says() {
+        let at_end = configured(by_argument("run"), &job()).unwrap();
+        assert_eq!(at_end.args, ["run", "do it"]);
+        assert_eq!(at_end.stdin, None);
+        let placed = configured(by_argument("--prompt={prompt} run"), &job()).unwrap();
+        assert_eq!(placed.args, ["--prompt=do it", "run"]);
+    }
+
+    #[test]
+    fn a_prompt_that_would_be_an_option_is_refused() {
+        let dash = Invocation { prompt: "-rf", ..job() };
+        let refused = configured(by_argument("run"), &dash).unwrap_err();
+        assert!(matches!(refused, CommandError::PromptIsOption { .. }), "{refused}");
+        assert_eq!(configured(by_argument("run -- {prompt}"), &dash).unwrap().args[2], "-rf");
+        assert_eq!(configured(by_argument("-p={prompt}"), &dash).unwrap().args[0], "-p=-rf");
+        let persona = Invocation { persona: Some("You are careful."), ..dash };
+        assert!(configured(by_argument("run"), &persona).is_ok());
+        assert_eq!(command("claude", &dash).stdin.unwrap(), b"-rf");
+    }
+
+    #[test]
+    fn an_argument_that_no_program_can_be_given_is_refused() {
+        let longest = "x".repeat(ARGUMENT_MAX);
+        let fits = Invocation { prompt: &longest, ..job() };
+        assert!(configured(by_argument("run"), &fits).is_ok());
+        let error = configured(by_argument("-p={prompt}"), &fits).unwrap_err();
+        assert!(error.to_string().contains("131074 bytes"), "{error}");
+        let nul = Invocation { prompt: "a\0b", ..job() };
+        let error = configured(by_argument("run"), &nul).unwrap_err();
+        assert!(matches!(error, CommandError::Nul { .. }), "{error}");
+        assert!(command("codex", &nul).stdin.is_some());
+    }
+
+    #[test]
+    fn the_persona_comes_first() {
+        let command = command("codex", &Invocation { persona: Some("Be brief.\n"), ..job() });
+        assert_eq!(command.stdin.unwrap(), b"Be brief.\n\ndo it");
+    }
+
+    #[test]
+    fn a_session_id_that_could_be_an_option_is_not_resumed() {
+        let command = command("claude", &Invocation { session: Some("--evil"), ..job() });
+        assert!(!command.resumes);
+        assert!(!line(&command.args).contains("evil"));
+    }
+
+    #[test]
+    fn marks_of_an_outer_agent_are_taken_out_for_every_engine() {
+        let removed = command("shell", &job()).env_remove;
+        for mark in ["CLAUDECODE", "CODEX_THREAD_ID", "CODEX_SANDBOX", "GEMINI_CLI"] {
+            assert!(removed.iter().any(|name| name == mark), "{mark}");
+        }
+        let change = EngineChange { child_env: words("MINE"), ..Default::default() };
+        assert!(configured(change, &job()).unwrap().env_remove.iter().any(|n| n == "MINE"));
+    }
+}

@@ -1,0 +1,328 @@
+//! The sections `engines` and `classes` of config.yaml.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{SeqAccess, Visitor, value::SeqAccessDeserializer};
+use serde::{Deserialize, Deserializer};
+
+use super::builtin;
+use super::candidates::Classes;
+use super::definition::{Definition, PromptBy};
+use super::template::{LISTS, list, placeholders};
+
+/// Engines and classes, as config.yaml describes them.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineConfig {
+    /// New engines, and changes to built-in ones, by name.
+    pub engines: BTreeMap<String, EngineChange>,
+    /// Classes by name: their engines in the order in which they are tried. A class that is named
+    /// here has these engines and those that `engines` puts into it, and no others.
+    pub classes: BTreeMap<String, Vec<String>>,
+}
+
+/// What config says about one engine. What it does not say stays as it is built in, or as it is for
+/// an engine that reads its prompt on standard input and is judged by its exit code.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct EngineChange {
+    /// A path (`~/` is the home directory), or a name to find on PATH. Default: the engine's name.
+    pub bin: Option<String>,
+    /// The arguments. A word can be `{permission_args}`, `{model_args}`, `{resume_args}` or
+    /// `{args}` (the job's own): the list comes in its place; lists that are not named come at the
+    /// end, in this order. Any word can hold `{prompt}`, `{prompt_file}`, `{usage_file}`.
+    pub argv: Option<Vec<String>>,
+    /// How the prompt is given. Default `stdin`.
+    pub prompt: Option<PromptBy>,
+    /// `{permission_args}` of a job with `yolo: true`.
+    pub yolo_args: Option<Vec<String>>,
+    /// `{permission_args}` of any other job.
+    pub safe_args: Option<Vec<String>>,
+    /// `{model_args}` of a job that names a model; `{model}` is its name.
+    pub model_args: Option<Vec<String>>,
+    /// `{resume_args}` when a session is resumed; `{session}` is its id.
+    pub resume_args: Option<Vec<String>>,
+    /// How the output is read. Default `text`.
+    pub output: Option<String>,
+    /// The class it belongs to, or a list of them; `[]` for none.
+    #[serde(deserialize_with = "one_or_many")]
+    pub class: Option<Vec<String>>,
+    /// Variables to set.
+    pub env: Option<BTreeMap<String, String>>,
+    /// Variables to set in addition when root runs a job with `yolo: true`.
+    pub root_yolo_env: Option<BTreeMap<String, String>>,
+    /// Variables that the engine sets for its own children: no engine that aq starts inherits them.
+    pub child_env: Option<Vec<String>>,
+}
+
+/// Config describes an engine or a class that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("config.yaml: {key}: {problem}")]
+pub struct EngineConfigError {
+    /// The path of the key, as `engines.NAME.argv`.
+    pub key: String,
+    /// What is wrong, what was expected.
+    pub problem: String,
+}
+
+impl EngineChange {
+    /// `base` with what is said here in place of what it had.
+    pub(super) fn apply(
+        &self,
+        name: &str,
+        mut base: Definition,
+    ) -> Result<Definition, EngineConfigError> {
+        check_name("engines", name)?;
+        if let Some(bin) = &self.bin {
+            base.program.clone_from(bin);
+            base.program_from_config = true;
+        }
+        replace(&mut base.argv, &self.argv);
+        replace(&mut base.prompt, &self.prompt);
+        replace(&mut base.yolo_args, &self.yolo_args);
+        replace(&mut base.safe_args, &self.safe_args);
+        replace(&mut base.model_args, &self.model_args);
+        replace(&mut base.resume_args, &self.resume_args);
+        replace(&mut base.class, &self.class);
+        replace(&mut base.env, &self.env);
+        replace(&mut base.root_yolo_env, &self.root_yolo_env);
+        replace(&mut base.child_env, &self.child_env);
+        if let Some(output) = &self.output {
+            let known = builtin::FORMATS.map(|format| format.name);
+            base.output =
+                builtin::FORMATS.into_iter().find(|format| format.name == output).ok_or_else(
+                    || error(name, "output", format!("{output:?} is none of {}", known.join(", "))),
+                )?;
+        }
+        check_words(name, &base)?;
+        Ok(base)
+    }
+}
+
+fn replace<T: Clone>(field: &mut T, value: &Option<T>) {
+    if let Some(value) = value {
+        field.clone_from(value);
+    }
+}
+
+fn check_words(name: &str, engine: &Definition) -> Result<(), EngineConfigError> {
+    let in_argv: &[&str] = match engine.prompt {
+        PromptBy::Stdin => &["usage_file"],
+        PromptBy::Argument => &["usage_file", "prompt"],
+        PromptBy::File | PromptBy::Script => &["usage_file", "prompt_file"],
+    };
+    let lists = [
+        ("argv", &engine.argv, in_argv),
+        ("yolo-args", &engine.yolo_args, &[]),
+        ("safe-args", &engine.safe_args, &[]),
+        ("model-args", &engine.model_args, &["model"]),
+        ("resume-args", &engine.resume_args, &["session"]),
+    ];
+    for (key, words, allowed) in lists {
+        for word in words {
+            if key == "argv" && list(word).is_some() {
+                continue;
+            }
+            for found in placeholders(word) {
+                if LISTS.contains(&found) && key == "argv" {
+                    let problem = format!("{{{found}}} must be a word of its own, not in {word:?}");
+                    return Err(error(name, key, problem));
+                }
+                if !allowed.contains(&found) {
+                    return Err(error(name, key, unknown_placeholder(found, key, allowed)));
+                }
+            }
+        }
+    }
+    let by_file = matches!(engine.prompt, PromptBy::File | PromptBy::Script);
+    let named = engine.argv.iter().any(|word| placeholders(word).contains(&"prompt_file"));
+    if by_file && !named {
+        let problem = "no word holds {prompt_file}, so the engine would never see the prompt";
+        return Err(error(name, "argv", problem.to_owned()));
+    }
+    Ok(())
+}
+
+fn unknown_placeholder(found: &str, key: &str, allowed: &[&str]) -> String {
+    let mut can: Vec<String> = allowed.iter().map(|name| format!("{{{name}}}")).collect();
+    if key == "argv" {
+        can.extend(LISTS.map(|name| format!("{{{name}}}")));
+    }
+    let can = if can.is_empty() { "nothing".to_owned() } else { can.join(" ") };
+    format!("{{{found}}} stands for nothing here; what can be used with this `prompt`: {can}")
+}
+
+/// The members of every class: those that config lists, those that config puts there, and in a
+/// class that config does not list, the built-in ones first.
+pub(super) fn classes(
+    config: &EngineConfig,
+    engines: &BTreeMap<String, Definition>,
+) -> Result<Classes, EngineConfigError> {
+    let mut classes = Classes::new();
+    for (class, members) in &config.classes {
+        check_name("classes", class)?;
+        if let Some(unknown) = members.iter().find(|name| !engines.contains_key(*name)) {
+            let known: Vec<&str> = engines.keys().map(String::as_str).collect();
+            let problem =
+                format!("no engine is called {unknown:?}; known are {}", known.join(", "));
+            return Err(EngineConfigError { key: format!("classes.{class}"), problem });
+        }
+        classes.insert(class.clone(), members.clone());
+    }
+    let put_there = |name: &str| config.engines.get(name).is_some_and(|e| e.class.is_some());
+    let built_in = builtin::engines().map(|(name, _)| name);
+    let stays = built_in.iter().copied().filter(|name| !put_there(name));
+    let put = engines.keys().map(String::as_str).filter(|name| put_there(name));
+    for name in stays.chain(put) {
+        for class in &engines[name].class {
+            if config.classes.contains_key(class) && !put_there(name) {
+                continue;
+            }
+            let members = classes.entry(class.clone()).or_default();
+            if !members.iter().any(|member| member == name) {
+                members.push(name.to_owned());
+            }
+        }
+    }
+    Ok(classes)
+}
+
+/// Names become parts of variables, of capability tokens and of file names.
+fn check_name(section: &str, name: &str) -> Result<(), EngineConfigError> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let starts = name.starts_with(|c: char| c.is_ascii_lowercase());
+    if starts && name.len() <= 64 && name.chars().all(plain) {
+        return Ok(());
+    }
+    Err(EngineConfigError {
+        key: format!("{section}.{}", name.escape_debug()),
+        problem: "a name has up to 64 lower-case letters, digits and `-`, and begins with a letter"
+            .to_owned(),
+    })
+}
+
+fn error(engine: &str, key: &str, problem: String) -> EngineConfigError {
+    EngineConfigError { key: format!("engines.{engine}.{key}"), problem }
+}
+
+fn one_or_many<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Vec<String>>, D::Error> {
+    struct OneOrMany;
+    impl<'de> Visitor<'de> for OneOrMany {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a name or a list of names")
+        }
+
+        fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+            Ok(vec![name.to_owned()])
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, names: A) -> Result<Self::Value, A::Error> {
+            Vec::deserialize(SeqAccessDeserializer::new(names))
+        }
+    }
+    source.deserialize_any(OneOrMany).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::testing::{job, line, with_config};
+    use crate::engine::{Invocation, Registry};
+
+    fn parse(yaml: &str) -> EngineConfig {
+        serde_yaml::from_str(yaml).unwrap()
+    }
+
+    fn refused(yaml: &str) -> String {
+        match serde_yaml::from_str::<EngineConfig>(yaml) {
+            Ok(config) => Registry::new(&config, &|_| None).unwrap_err().to_string(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    /// The worked example of the manual.
+    fn example() -> EngineConfig {
+        let manual = include_str!("../../../docs/engines.md");
+        parse(manual.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap())
+    }
+
+    #[test]
+    fn a_new_engine_and_a_change_to_a_built_in_one() {
+        let mut config = example();
+        let model_args = Some(vec!["--model={model}".to_owned()]);
+        let change = EngineChange { model_args, ..Default::default() };
+        config.engines.insert("claude".to_owned(), change);
+        let registry = with_config(&config);
+        let coders = registry.candidates(None, "agentic-coder", &[]).unwrap();
+        assert_eq!(coders, ["devin", "claude", "codex", "gemini", "opencode", "aider"]);
+        assert_eq!(registry.candidates(None, "reviewer", &[]).unwrap(), ["gemini", "claude"]);
+        let full = Invocation { model: Some("big"), yolo: true, ..job() };
+        let aider = registry.command("aider", &full).unwrap();
+        assert_eq!(
+            line(&aider.args),
+            "--no-pretty --no-stream --no-check-update --message-file /scratch/aq-prompt \
+             --yes-always --model big"
+        );
+        assert_eq!(aider.env_set, [("AIDER_ANALYTICS".into(), "false".into())]);
+        let claude = registry.command("claude", &full).unwrap();
+        assert_eq!(
+            line(&claude.args),
+            "-p --output-format stream-json --verbose --dangerously-skip-permissions --model=big"
+        );
+    }
+
+    #[test]
+    fn classes_are_as_config_lists_them() {
+        let registry = with_config(&parse(
+            "
+engines:
+  echo: {class: [talker, agentic-coder], output: exit-code}
+  copilot: {class: agentic-coder}
+classes:
+  agentic-coder: [codex, claude]
+  reviewer: [gemini]
+",
+        ));
+        let members = |class: &str| registry.candidates(None, class, &[]).unwrap().join(" ");
+        assert_eq!(members("agentic-coder"), "codex claude copilot echo");
+        assert_eq!((members("reviewer"), members("talker")), ("gemini".into(), "echo".into()));
+        assert!(registry.candidates(None, "chat-coder", &[]).is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_is_named_with_its_key() {
+        for (yaml, want) in [
+            (
+                "engines: {x: {argv: ['{promt}']}}",
+                "engines.x.argv: {promt} stands for nothing here",
+            ),
+            ("engines: {x: {argv: ['{prompt}']}}", "engines.x.argv: {prompt} stands for nothing"),
+            (
+                "engines: {x: {argv: ['a{args}']}}",
+                "engines.x.argv: {args} must be a word of its own",
+            ),
+            ("engines: {x: {model-args: ['{session}']}}", "with this `prompt`: {model}"),
+            ("engines: {x: {prompt: file}}", "engines.x.argv: no word holds {prompt_file}"),
+            (
+                "engines: {x: {output: xml}}",
+                "engines.x.output: \"xml\" is none of text, exit-code, jsonl-",
+            ),
+            ("engines: {X/y: {}}", "engines.X/y: a name has"),
+            ("classes: {'a b': []}", "classes.a b: a name has"),
+            (
+                "classes: {c: [cluade]}",
+                "classes.c: no engine is called \"cluade\"; known are claude,",
+            ),
+            ("engines: {x: {yolo_args: []}}", "unknown field"),
+            ("engines: {x: {prompt: pipe}}", "unknown variant"),
+            ("engines: {x: {class: 5}}", "a name or a list of names"),
+            ("engines: {x: {argv: run}}", "sequence"),
+        ] {
+            let error = refused(yaml);
+            assert!(error.contains(want), "{yaml}: {error}");
+        }
+    }
+}

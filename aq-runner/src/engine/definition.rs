@@ -1,0 +1,77 @@
+//! What is known about one engine.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::records::Format;
+
+/// How an engine is given its prompt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PromptBy {
+    /// On standard input, which is then closed.
+    #[default]
+    Stdin,
+    /// As the word that holds `{prompt}`, or as the last one. Visible in `ps`, and at most
+    /// 131,071 bytes (Linux, `MAX_ARG_STRLEN`).
+    Argument,
+    /// In a file that `{prompt_file}` names.
+    File,
+    /// As a script file that `{prompt_file}` names. Its `#!` line, when it has one, names the
+    /// program instead of the engine's own.
+    Script,
+}
+
+/// One engine, built in or from config: the same fields that config can set.
+#[derive(Clone, Debug)]
+pub(super) struct Definition {
+    /// A path, or a name to find on PATH.
+    pub(super) program: String,
+    /// Where `program` comes from config, and not from a built-in engine or the engine's name.
+    pub(super) program_from_config: bool,
+    pub(super) argv: Vec<String>,
+    pub(super) prompt: PromptBy,
+    pub(super) yolo_args: Vec<String>,
+    pub(super) safe_args: Vec<String>,
+    pub(super) model_args: Vec<String>,
+    pub(super) resume_args: Vec<String>,
+    pub(super) output: &'static Format,
+    pub(super) class: Vec<String>,
+    pub(super) env: BTreeMap<String, String>,
+    /// Set in addition when root runs the engine with its permission checks off.
+    pub(super) root_yolo_env: BTreeMap<String, String>,
+    /// What the engine sets for its own children, and no other agent should inherit.
+    pub(super) child_env: Vec<String>,
+}
+
+impl Definition {
+    /// An engine that reads its prompt on standard input and is judged by its exit code.
+    pub(super) fn named(program: &str) -> Self {
+        Self {
+            program: program.to_owned(),
+            program_from_config: false,
+            argv: Vec::new(),
+            prompt: PromptBy::Stdin,
+            yolo_args: Vec::new(),
+            safe_args: Vec::new(),
+            model_args: Vec::new(),
+            resume_args: Vec::new(),
+            output: &super::records::TEXT,
+            class: Vec::new(),
+            env: BTreeMap::new(),
+            root_yolo_env: BTreeMap::new(),
+            child_env: Vec::new(),
+        }
+    }
+}
+
+/// The words of a built-in engine's template.
+pub(super) fn words(text: &[&str]) -> Vec<String> {
+    text.iter().map(|&word| word.to_owned()).collect()
+}
+
+/// The environment of a built-in engine.
+pub(super) fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
+}

@@ -1,0 +1,142 @@
+//! OpenCode (`opencode run`). Tested with 1.18.
+
+use serde_json::Value;
+
+use super::definition::{Definition, variables, words};
+use super::reason::{error_line, join};
+use super::records::{Format, Seen};
+
+pub(super) fn definition() -> Definition {
+    Definition {
+        argv: words(&[
+            "run",
+            "--format",
+            "json",
+            "{permission_args}",
+            "{model_args}",
+            "{resume_args}",
+            "{args}",
+        ]),
+        // Answers what its own `permission` config says to ask; there is no safe mode to ask for.
+        yolo_args: words(&["--auto"]),
+        model_args: words(&["-m", "{model}"]),
+        resume_args: words(&["-s", "{session}"]),
+        output: &FORMAT,
+        class: words(&["agentic-coder"]),
+        env: variables(&[("OPENCODE_DISABLE_AUTOUPDATE", "1")]),
+        ..Definition::named("opencode")
+    }
+}
+
+pub(super) static FORMAT: Format = Format {
+    name: "jsonl-opencode",
+    event: Some(event),
+    stderr: Some(error_line),
+    final_event: "a step that finished with \"stop\"",
+};
+
+fn event(event: &Value, seen: &mut Seen) {
+    seen.session(&event["sessionID"]);
+    let part = &event["part"];
+    match event["type"].as_str() {
+        Some("step_start") => seen.begin_turn(),
+        Some("text") => seen.text(&part["text"]),
+        Some("tool_use") => tool(&part["state"], seen),
+        Some("step_finish") => {
+            seen.count_turn();
+            match part["reason"].as_str() {
+                Some("stop") => seen.succeed(),
+                Some("tool-calls") => {}
+                other => seen.error(&join([Some("step finished with"), other], " ")),
+            }
+        }
+        Some("error") => {
+            let data = &event["error"]["data"];
+            let status = data["statusCode"].as_u64().map(|code| format!("API error {code}"));
+            let name = event["error"]["name"].as_str();
+            seen.fail(&join([status.as_deref().or(name), data["message"].as_str()], ": "));
+        }
+        _ => {}
+    }
+}
+
+/// The two sentences that its permission check answers a tool call with.
+const REFUSALS: [&str; 2] = [
+    "The user rejected permission to use this specific tool call",
+    "The user has specified a rule which prevents you from using this specific tool call",
+];
+
+fn tool(state: &Value, seen: &mut Seen) {
+    let error = state["error"].as_str().unwrap_or_default();
+    if state["status"] == "error" && REFUSALS.iter().any(|text| error.starts_with(text)) {
+        seen.denied();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::testing::{judged, judged_with, plain_and_full, why};
+    use crate::engine::{EndedBy, Exit};
+
+    const STEP: &str = r#"{"type":"step_start","sessionID":"ses_1","part":{"type":"step-start"}}"#;
+    const SAID: &str = r#"{"type":"text","sessionID":"ses_1","part":{"text":"done"}}"#;
+
+    fn finish(reason: &str) -> String {
+        format!(r#"{{"type":"step_finish","sessionID":"ses_1","part":{{"reason":"{reason}"}}}}"#)
+    }
+
+    #[test]
+    fn argv() {
+        let [plain, full] = plain_and_full("opencode");
+        assert_eq!(plain, "run --format json");
+        assert_eq!(full, "run --format json --auto -m big -s 0a-1b --extra two words");
+    }
+
+    #[test]
+    fn success_is_a_last_step_that_stopped() {
+        let all = [STEP, &finish("tool-calls"), STEP, SAID, &finish("stop")].join("\n");
+        let verdict = judged("opencode", &all, Exit::Code(0));
+        assert!(verdict.success);
+        assert_eq!(verdict.session_id.as_deref(), Some("ses_1"));
+        assert_eq!(verdict.final_text.as_deref(), Some("done"));
+        assert_eq!(verdict.turns, Some(2));
+        let more = format!("{all}\n{STEP}\n");
+        assert!(!judged("opencode", &more, Exit::Code(0)).success);
+    }
+
+    #[test]
+    fn a_step_that_was_cut_is_no_success() {
+        let all = [STEP, SAID, &finish("unknown")].join("\n");
+        assert_eq!(
+            why(judged("opencode", &all, Exit::Code(0))),
+            "opencode: exit code 0, but without a step that finished with \"stop\": \
+             step finished with unknown"
+        );
+        assert!(!judged("opencode", &finish("tool-calls"), Exit::Code(0)).success);
+    }
+
+    #[test]
+    fn an_error_event_is_the_reason() {
+        let error = r#"{"type":"error","sessionID":"ses_1","error":{"name":"APIError","data":{"message":"Incorrect API key","statusCode":401}}}"#;
+        let verdict = judged("opencode", error, Exit::Code(1));
+        assert_eq!(why(verdict), "opencode: API error 401: Incorrect API key");
+        let stderr = "\u{1b}[91m\u{1b}[1mError: \u{1b}[0mSession not found\n";
+        assert_eq!(
+            why(judged_with("opencode", "", stderr, Exit::Code(1), EndedBy::Engine)),
+            "opencode: exit code 1: Error: Session not found"
+        );
+    }
+
+    #[test]
+    fn a_rejected_call_is_counted_and_a_failed_one_is_not() {
+        let tool = |error: &str| {
+            format!(
+                r#"{{"type":"tool_use","part":{{"state":{{"status":"error","error":"{error}"}}}}}}"#
+            )
+        };
+        let rejected = tool("The user rejected permission to use this specific tool call.");
+        let all = [rejected, tool("permission denied"), finish("stop")].join("\n");
+        let verdict = judged("opencode", &all, Exit::Code(0));
+        assert_eq!((verdict.success, verdict.permission_denials), (true, 1));
+    }
+}

@@ -1,0 +1,281 @@
+//! All engines of this host.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::binary::{MissingBinary, Places};
+use super::builtin;
+use super::candidates::{Classes, NoCandidates, NoSuchEngine, of_class};
+use super::command::{CommandError, EngineCommand, Invocation, build};
+use super::config::{EngineConfig, EngineConfigError, classes};
+use super::definition::Definition;
+use super::records::Records;
+
+/// The built-in engines with config's changes, and the engines that config adds.
+#[derive(Debug)]
+pub struct Registry {
+    engines: BTreeMap<String, Engine>,
+    classes: Classes,
+    places: Places,
+    /// The union of what engines set for their own children.
+    child_env: Vec<OsString>,
+}
+
+#[derive(Debug)]
+struct Engine {
+    definition: Definition,
+    /// The value of `<NAME>_BIN`.
+    bin: Option<OsString>,
+}
+
+/// One engine, as `aq engines` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineInfo {
+    /// Its name.
+    pub name: String,
+    /// The classes it is in; none means that only an explicit `engine` runs it.
+    pub classes: Vec<String>,
+    /// Its program, or why there is none.
+    pub binary: Result<PathBuf, MissingBinary>,
+    /// The environment variable that names another program.
+    pub variable: String,
+}
+
+impl Registry {
+    /// Puts config over the built-in engines. `env` is asked for PATH, HOME and `<NAME>_BIN`.
+    ///
+    /// # Errors
+    /// A bad engine or class in config, with the key and what was expected.
+    pub fn new(
+        config: &EngineConfig,
+        env: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, EngineConfigError> {
+        let mut definitions = BTreeMap::new();
+        for (name, definition) in builtin::engines() {
+            definitions.insert(name.to_owned(), definition);
+        }
+        for (name, change) in &config.engines {
+            let base = definitions.remove(name).unwrap_or_else(|| Definition::named(name));
+            definitions.insert(name.clone(), change.apply(name, base)?);
+        }
+        let classes = classes(config, &definitions)?;
+        let mut child_env: Vec<OsString> =
+            definitions.values().flat_map(|engine| &engine.child_env).map(OsString::from).collect();
+        child_env.sort();
+        child_env.dedup();
+        let engine = |(name, definition): (String, Definition)| {
+            let bin = env(&variable(&name)).filter(|value| !value.is_empty());
+            (name, Engine { definition, bin })
+        };
+        Ok(Self {
+            engines: definitions.into_iter().map(engine).collect(),
+            classes,
+            places: Places { path: env("PATH"), home: env("HOME") },
+            child_env,
+        })
+    }
+
+    /// The engines that a job may run on, best first: the explicit one alone, else the members of
+    /// its class, those in `prefers` first and in that order. A preferred engine that is not in the
+    /// class (or does not exist) is passed over: `prefers-engine` orders, `engine-class` decides.
+    /// Whether an engine is installed plays no part here.
+    ///
+    /// # Errors
+    /// No engine, or no class, of that name.
+    pub fn candidates(
+        &self,
+        engine: Option<&str>,
+        class: &str,
+        prefers: &[String],
+    ) -> Result<Vec<String>, NoCandidates> {
+        match engine {
+            Some(name) => {
+                self.engine(name)?;
+                Ok(vec![name.to_owned()])
+            }
+            None => Ok(of_class(&self.classes, class, prefers)?),
+        }
+    }
+
+    /// The engine's program, absolute, when it is there now: looked up anew at every call.
+    pub fn installed(&self, name: &str) -> Option<PathBuf> {
+        self.locate(name, self.engines.get(name)?).ok()
+    }
+
+    /// Every engine's name, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.engines.keys().map(String::as_str)
+    }
+
+    /// Every engine, sorted by name.
+    pub fn info(&self) -> Vec<EngineInfo> {
+        let info = |(name, engine): (&String, &Engine)| EngineInfo {
+            name: name.clone(),
+            classes: self.classes_of(name),
+            binary: self.locate(name, engine),
+            variable: variable(name),
+        };
+        self.engines.iter().map(info).collect()
+    }
+
+    /// Whether the engine can go on with a session of its own.
+    pub fn can_resume(&self, name: &str) -> bool {
+        self.engines.get(name).is_some_and(|engine| !engine.definition.resume_args.is_empty())
+    }
+
+    /// What to start for a job on engine `name`.
+    ///
+    /// # Errors
+    /// No such engine, its program is missing, or an argument that cannot be passed.
+    pub fn command(&self, name: &str, job: &Invocation<'_>) -> Result<EngineCommand, CommandError> {
+        let engine = self.engine(name)?;
+        let program = self.locate(name, engine)?;
+        build(name, &engine.definition, program, self.child_env.clone(), job)
+    }
+
+    /// The reader of a run's output on engine `name`.
+    ///
+    /// # Errors
+    /// No such engine.
+    pub fn records(&self, name: &str) -> Result<Records, NoSuchEngine> {
+        Ok(Records::new(name, self.engine(name)?.definition.output))
+    }
+
+    fn engine(&self, name: &str) -> Result<&Engine, NoSuchEngine> {
+        self.engines.get(name).ok_or_else(|| NoSuchEngine {
+            name: name.to_owned(),
+            known: self.engines.keys().cloned().collect(),
+        })
+    }
+
+    fn classes_of(&self, name: &str) -> Vec<String> {
+        let holds = |(_, members): &(&String, &Vec<String>)| members.iter().any(|m| m == name);
+        self.classes.iter().filter(holds).map(|(class, _)| class.clone()).collect()
+    }
+
+    fn locate(&self, name: &str, engine: &Engine) -> Result<PathBuf, MissingBinary> {
+        let variable = variable(name);
+        if let Some(bin) = &engine.bin {
+            return self.places.find(bin, &variable, &variable);
+        }
+        let definition = &engine.definition;
+        let named_by = match definition.program_from_config {
+            true => format!("`bin` of engine {name} in config.yaml"),
+            false => format!("engine {name}"),
+        };
+        self.places.find(definition.program.as_ref(), &named_by, &variable)
+    }
+}
+
+/// `<NAME>_BIN`: upper case, `_` for `-`.
+fn variable(engine: &str) -> String {
+    format!("{}_BIN", engine.to_ascii_uppercase().replace('-', "_"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
+
+    use super::*;
+    use crate::engine::testing::registry;
+
+    fn program(path: &Path, mode: u32) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn names(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_class_gives_its_engines_in_order_and_prefers_reorders_them() {
+        let registry = registry();
+        let coders = |prefers: &str| {
+            registry.candidates(None, "agentic-coder", &names(prefers)).unwrap().join(" ")
+        };
+        assert_eq!(coders(""), "devin claude codex gemini opencode");
+        assert_eq!(coders("opencode claude"), "opencode claude devin codex gemini");
+        assert_eq!(coders("claude claude"), "claude devin codex gemini opencode");
+        assert_eq!(coders("shell copilot nothing"), coders(""));
+        assert_eq!(registry.candidates(None, "chat-coder", &[]).unwrap(), ["copilot"]);
+    }
+
+    #[test]
+    fn an_explicit_engine_is_the_only_one() {
+        let registry = registry();
+        let prefers = names("claude");
+        let only = registry.candidates(Some("shell"), "agentic-coder", &prefers).unwrap();
+        assert_eq!(only, ["shell"]);
+        let error = registry.candidates(Some("cluade"), "agentic-coder", &[]).unwrap_err();
+        assert!(error.to_string().starts_with("there is no engine \"cluade\"; known are claude,"));
+        let error = registry.candidates(None, "poet", &[]).unwrap_err();
+        assert!(error.to_string().contains("known are agentic-coder, chat-coder"), "{error}");
+    }
+
+    #[test]
+    fn a_program_is_found_by_variable_then_config_then_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let path = std::env::join_paths([at("empty"), at("plain"), at("bin")]).unwrap();
+        program(&at("plain/claude"), 0o644);
+        program(&at("bin/claude"), 0o755);
+        program(&at("home/mine"), 0o755);
+        fs::create_dir_all(at("bin/codex")).unwrap();
+        let find = |bin: Option<&str>, config: Option<&str>| {
+            let change = crate::engine::EngineChange {
+                bin: config.map(str::to_owned),
+                ..Default::default()
+            };
+            let engines = [("claude".to_owned(), change)].into();
+            let env = |name: &str| match name {
+                "PATH" => Some(path.clone()),
+                "HOME" => Some(at("home").into()),
+                "CLAUDE_BIN" => bin.map(OsString::from),
+                _ => None,
+            };
+            Registry::new(&EngineConfig { engines, ..Default::default() }, &env).unwrap()
+        };
+        assert_eq!(find(None, None).installed("claude"), Some(at("bin/claude")));
+        assert_eq!(find(Some(""), None).installed("claude"), Some(at("bin/claude")));
+        assert_eq!(find(None, None).installed("codex"), None);
+        assert_eq!(find(None, Some("~/mine")).installed("claude"), Some(at("home/mine")));
+        assert_eq!(
+            find(Some("claude"), Some("~/mine")).installed("claude"),
+            Some(at("bin/claude"))
+        );
+        let missing = find(Some("/no/such/claude"), Some("~/mine"));
+        assert_eq!(missing.installed("claude"), None);
+        let info = missing.info();
+        let claude = info.iter().find(|engine| engine.name == "claude").unwrap();
+        assert_eq!(claude.classes, ["agentic-coder"]);
+        assert_eq!(claude.variable, "CLAUDE_BIN");
+        let error = claude.binary.as_ref().unwrap_err().to_string();
+        assert!(error.starts_with("CLAUDE_BIN names /no/such/claude, which is not"), "{error}");
+        let codex = info.iter().find(|engine| engine.name == "codex").unwrap();
+        let error = codex.binary.as_ref().unwrap_err().to_string();
+        assert!(
+            error.contains("no codex in any directory of PATH") && error.ends_with("CODEX_BIN")
+        );
+    }
+
+    #[test]
+    fn a_relative_directory_in_path_is_passed_over() {
+        let env = |name: &str| (name == "PATH").then(|| OsString::from(".:src:target"));
+        let registry = Registry::new(&EngineConfig::default(), &env).unwrap();
+        assert!(registry.names().all(|name| name == "shell" || registry.installed(name).is_none()));
+        assert!(registry.installed("shell").is_some());
+    }
+
+    #[test]
+    fn shell_cannot_resume_and_agents_can() {
+        let registry = registry();
+        assert!(!registry.can_resume("shell") && registry.can_resume("claude"));
+        assert!(!registry.can_resume("nothing"));
+        assert!(registry.records("nothing").is_err());
+    }
+}

@@ -1,0 +1,23 @@
+//! Which session ids may go to a command line.
+
+/// Session ids come out of an engine's output and go back into its argv, so one that could be read
+/// as an option, or is absurdly long, is not one.
+pub(super) fn is_session_id(id: &str) -> bool {
+    id.len() <= 128
+        && id.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_session_id;
+
+    #[test]
+    fn options_paths_and_long_ones_are_refused() {
+        assert!(is_session_id("01a20341-b0f1-7fd0-9ac8-343b36730421"));
+        assert!(is_session_id("ses_dfcadfed3ffejZMYIq7xOgJntG"));
+        for bad in ["", "-x", "--last", "a/b", "a b", "a\nb", &"a".repeat(129)] {
+            assert!(!is_session_id(bad), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The rule of success.
+
+use std::process::ExitStatus;
+
+use super::reason::{last_line, short};
+use super::records::{Final, Format, Seen};
+
+/// How the engine's process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It exited by itself with this code, 0 to 255.
+    Code(i32),
+    /// This signal ended it. Known from `wait`, never from a code above 128: some engines exit
+    /// with the low byte of an HTTP status.
+    Signal(i32),
+}
+
+impl From<ExitStatus> for Exit {
+    fn from(status: ExitStatus) -> Self {
+        use std::os::unix::process::ExitStatusExt as _;
+        match status.code() {
+            Some(code) => Self::Code(code),
+            None => Self::Signal(status.signal().unwrap_or_default()),
+        }
+    }
+}
+
+/// Who decided that the run ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndedBy {
+    /// The engine; aq sent it no signal.
+    Engine,
+    /// aq, after the engine had sent its final event and then did not exit. The event counts.
+    ResultGrace,
+    /// aq, for any other reason (timeout, stop, budget). Never a success: some engines exit with 0
+    /// when they are told to end.
+    Aq,
+}
+
+/// What became of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Exit code 0, and the engine's own final event says success where it has one, and no signal
+    /// was sent by aq.
+    pub success: bool,
+    /// Why not: one line, begins with the engine's name, at most about 350 characters, no control
+    /// characters. From the engine's final and error events and the stderr of a failed run only.
+    pub why: Option<String>,
+    /// Tool calls that the engine refused for lack of permission, as far as it says so.
+    pub permission_denials: u32,
+    /// To resume with, in the same directory. `None` when the engine did not name it: a run that
+    /// was to resume a session and failed by itself then found no such session, and the next one
+    /// has to start afresh; one that aq ended may just not have got so far.
+    pub session_id: Option<String>,
+    /// The model that the engine says it used.
+    pub model: Option<String>,
+    /// The agent's last message, at most 64 KiB. Text that the agent wrote: not to be trusted.
+    pub final_text: Option<String>,
+    /// Model turns, where the engine counts them.
+    pub turns: Option<u32>,
+}
+
+/// Judges a run by the rule above.
+pub(super) fn judge(
+    engine: &str,
+    format: &Format,
+    seen: Seen,
+    stderr: &str,
+    exit: Exit,
+    ended: EndedBy,
+) -> Verdict {
+    let why = failure(format, &seen, stderr, exit, ended);
+    Verdict {
+        success: why.is_none(),
+        why: why.map(|why| format!("{engine}: {}", short(&why))),
+        permission_denials: seen.permission_denials,
+        session_id: seen.session_id,
+        model: seen.model,
+        final_text: seen.final_text,
+        turns: seen.turns,
+    }
+}
+
+fn failure(
+    format: &Format,
+    seen: &Seen,
+    stderr: &str,
+    exit: Exit,
+    ended: EndedBy,
+) -> Option<String> {
+    let ending = match exit {
+        Exit::Code(code) => format!("exit code {code}"),
+        Exit::Signal(signal) => format!("killed by signal {signal}"),
+    };
+    let because = |ending: String| {
+        let mut said = seen.last_error.clone();
+        if let (None, Some(find)) = (&said, format.stderr) {
+            // The last line of a program that gave up is its reason; of any other it is chatter.
+            let gave_up = matches!(exit, Exit::Code(code) if code != 0);
+            said = find(stderr).or_else(|| last_line(stderr).filter(|_| gave_up));
+        }
+        match said {
+            Some(said) => format!("{ending}: {said}"),
+            None => ending,
+        }
+    };
+    match (ended, &seen.terminal) {
+        (EndedBy::Aq, _) => Some("ended by aq".to_owned()),
+        (_, Some(Final { success: false, reason })) => {
+            Some(reason.clone().unwrap_or_else(|| because(ending)))
+        }
+        (EndedBy::ResultGrace, Some(_)) => None,
+        (EndedBy::ResultGrace, None) => Some("ended by aq without a final event".to_owned()),
+        (EndedBy::Engine, _) if exit != Exit::Code(0) => Some(because(ending)),
+        (EndedBy::Engine, None) if format.event.is_some() && !seen.any_object => {
+            Some(because(format!(
+                "{ending}, but no {} records; a program that prints none needs `output: text` in \
+                 config.yaml",
+                format.name
+            )))
+        }
+        (EndedBy::Engine, None) if format.event.is_some() => {
+            Some(because(format!("{ending}, but without {}", format.final_event)))
+        }
+        (EndedBy::Engine, _) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::codex;
+
+    fn judged(terminal: Option<bool>, exit: Exit, ended: EndedBy) -> bool {
+        let mut seen = Seen::default();
+        match terminal {
+            Some(true) => seen.succeed(),
+            Some(false) => seen.fail("no"),
+            None => {}
+        }
+        let verdict = judge("it", &codex::FORMAT, seen, "", exit, ended);
+        assert_eq!(verdict.success, verdict.why.is_none());
+        verdict.success
+    }
+
+    #[test]
+    fn success_needs_exit_code_0_a_good_final_event_and_no_signal_from_aq() {
+        let exits = [Exit::Code(0), Exit::Code(1), Exit::Code(143), Exit::Signal(15)];
+        for terminal in [Some(true), Some(false), None] {
+            for exit in exits {
+                let good = terminal == Some(true);
+                let clean = good && exit == Exit::Code(0);
+                assert_eq!(judged(terminal, exit, EndedBy::Engine), clean, "{terminal:?} {exit:?}");
+                assert_eq!(judged(terminal, exit, EndedBy::ResultGrace), good, "{terminal:?}");
+                assert!(!judged(terminal, exit, EndedBy::Aq), "{terminal:?} {exit:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_program_that_prints_no_records_is_told_what_it_needs() {
+        let why = judge("it", &codex::FORMAT, Seen::default(), "", Exit::Code(0), EndedBy::Engine);
+        assert_eq!(
+            why.why.as_deref(),
+            Some(
+                "it: exit code 0, but no jsonl-codex records; a program that prints none needs \
+                 `output: text` in config.yaml"
+            )
+        );
+    }
+
+    #[test]
+    fn an_exit_status_is_a_code_or_a_signal() {
+        use std::os::unix::process::ExitStatusExt as _;
+        assert_eq!(Exit::from(ExitStatus::from_raw(144 << 8)), Exit::Code(144));
+        assert_eq!(Exit::from(ExitStatus::from_raw(9)), Exit::Signal(9));
+    }
+}

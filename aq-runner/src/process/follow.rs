@@ -1,0 +1,230 @@
+//! Running one command from its start until nothing of it is left.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use super::identity::ProcessId;
+use super::pipes::{Pipes, Served};
+use super::poll::poll_readable;
+use super::reap::Reaper;
+use super::start::{SuperviseError, start};
+use super::supervisor::Supervisor;
+use super::task::{Cause, Drain, Ended, Observer, Task};
+use super::tree;
+
+/// How long SIGKILL is repeated before what still stays is given up.
+const KILL_LIMIT: Duration = Duration::from_secs(10);
+/// How long one round of SIGKILL is given to take effect before the next.
+const KILL_ROUND: Duration = Duration::from_millis(50);
+/// Stands for a time too long to be reckoned with.
+const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
+impl Supervisor {
+    /// Runs one command and returns when nothing of it is left: neither its process group, nor
+    /// what opened a session of its own, nor what lost its parent.
+    ///
+    /// The end is the main process's end, never the end of its pipes. What outlives it gets
+    /// [`Task::drain`] to finish its output, then SIGTERM, [`Task::grace`], and SIGKILL. The same
+    /// SIGTERM, grace and SIGKILL end the whole tree on the deadline, a stop or the observer's wish.
+    ///
+    /// While the command is silent and has no deadline near, this sleeps in one system call.
+    ///
+    /// # Errors
+    /// When the command cannot be started, or when a system call fails meanwhile; then its
+    /// processes are killed first.
+    pub fn run(
+        &mut self,
+        mut task: Task,
+        observer: &mut dyn Observer,
+    ) -> Result<Ended, SuperviseError> {
+        if let Some(signal) = self.stop_requested() {
+            return Ok(Ended {
+                status: None,
+                cause: Cause::Stopped(signal),
+                duration: Duration::ZERO,
+                survivors_killed: 0,
+                left: 0,
+            });
+        }
+        let started = Instant::now();
+        let (main, pipes) = start(&mut task)?;
+        let mut following = Following {
+            supervisor: self,
+            observer,
+            pipes,
+            reaper: Reaper::new(main, started),
+            phase: Phase::Running,
+            cause: Cause::ByItself,
+            deadline: task.deadline.and_then(|limit| started.checked_add(limit)),
+            result_due: None,
+            grace: task.grace,
+            drain: task.drain,
+            signalled: BTreeSet::new(),
+        };
+        match following.follow() {
+            Ok(()) => Ok(following.ended(started)),
+            Err(e) => {
+                following.kill()?;
+                Err(e.into())
+            }
+        }
+    }
+}
+
+struct Following<'a> {
+    supervisor: &'a mut Supervisor,
+    observer: &'a mut dyn Observer,
+    pipes: Pipes,
+    reaper: Reaper,
+    phase: Phase,
+    cause: Cause,
+    deadline: Option<Instant>,
+    result_due: Option<Instant>,
+    grace: Duration,
+    drain: Drain,
+    /// Every process that was sent a signal.
+    signalled: BTreeSet<ProcessId>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Phase {
+    /// The main process is at work.
+    Running,
+    /// It has ended by itself; others may still be writing.
+    Draining { idle: Instant, total: Instant },
+    /// All were asked to end and are killed at this time.
+    Ending { kill_at: Instant },
+    /// Some stay in spite of SIGKILL.
+    GivenUp,
+}
+
+impl Following<'_> {
+    fn follow(&mut self) -> io::Result<()> {
+        while !self.reaper.none_left() && !matches!(self.phase, Phase::GivenUp) {
+            let wait_until = self.wait_until();
+            let wake = self.supervisor.wake.as_fd();
+            let buffer = &mut self.supervisor.buffer;
+            let (woken, served) = self.pipes.serve(wake, wait_until, buffer, self.observer)?;
+            if woken {
+                self.supervisor.clear_wake()?;
+                self.reaper.reap()?;
+            }
+            if !self.reaper.none_left() {
+                self.advance(&served, Instant::now())?;
+            }
+        }
+        self.pipes.close_input();
+        let until = after(Instant::now(), self.drain.total);
+        self.pipes.empty(until, &mut self.supervisor.buffer, self.observer)
+    }
+
+    /// The next moment at which something is due without an event.
+    fn wait_until(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Running => self.deadline.into_iter().chain(self.result_due).min(),
+            Phase::Draining { idle, total } => Some(idle.min(total)),
+            Phase::Ending { kill_at } => Some(kill_at),
+            Phase::GivenUp => None,
+        }
+    }
+
+    fn advance(&mut self, served: &Served, now: Instant) -> io::Result<()> {
+        let passed = |at: Option<Instant>| at.is_some_and(|at| now >= at);
+        match self.phase {
+            Phase::Running => {
+                if let Some(time) = served.end_after {
+                    self.result_due = now.checked_add(time);
+                }
+                if self.reaper.ended().is_some() {
+                    self.pipes.close_input();
+                    let Drain { idle, total } = self.drain;
+                    self.phase =
+                        Phase::Draining { idle: after(now, idle), total: after(now, total) };
+                    return self.advance(&Served::default(), now);
+                }
+                // A command whose work is done is not called late.
+                let cause = if let Some(signal) = self.supervisor.stop_requested() {
+                    Cause::Stopped(signal)
+                } else if served.end {
+                    Cause::Observer
+                } else if passed(self.result_due) {
+                    Cause::ResultGrace
+                } else if passed(self.deadline) {
+                    Cause::Deadline
+                } else {
+                    return Ok(());
+                };
+                self.cause = cause;
+                self.ask_to_end(now);
+            }
+            Phase::Draining { idle, total } => {
+                let idle = if served.output { after(now, self.drain.idle) } else { idle };
+                self.phase = Phase::Draining { idle, total };
+                let stop = served.end || self.supervisor.stop_requested().is_some();
+                if stop || passed(Some(idle.min(total))) {
+                    self.ask_to_end(now);
+                }
+            }
+            Phase::Ending { kill_at } => {
+                if passed(Some(kill_at)) {
+                    self.kill()?;
+                }
+            }
+            Phase::GivenUp => {}
+        }
+        Ok(())
+    }
+
+    fn ask_to_end(&mut self, now: Instant) {
+        self.pipes.close_input();
+        let tree = tree::descendants(std::process::id());
+        tree::ask_to_end(&tree, self.reaper.running());
+        self.signalled.extend(tree);
+        self.phase = Phase::Ending { kill_at: after(now, self.grace) };
+    }
+
+    /// Kills all that is there, again and again until nothing is, or nothing helps.
+    fn kill(&mut self) -> io::Result<()> {
+        let give_up = Instant::now() + KILL_LIMIT;
+        loop {
+            let mut frozen = BTreeSet::new();
+            tree::freeze_below(std::process::id(), &mut frozen);
+            tree::kill(&frozen);
+            self.signalled.extend(frozen);
+            let round_over = Instant::now() + KILL_ROUND;
+            while !self.reaper.none_left() && Instant::now() < round_over {
+                poll_readable(self.supervisor.wake.as_fd(), Some(round_over))?;
+                self.supervisor.clear_wake()?;
+                self.reaper.reap()?;
+            }
+            if self.reaper.none_left() {
+                return Ok(());
+            }
+            if Instant::now() >= give_up {
+                self.phase = Phase::GivenUp;
+                return Ok(());
+            }
+        }
+    }
+
+    fn ended(&self, started: Instant) -> Ended {
+        let main = self.reaper.ended();
+        let others =
+            self.signalled.iter().filter(|id| id.pid().cast_signed() != self.reaper.main());
+        let left =
+            if self.reaper.none_left() { 0 } else { tree::descendants(std::process::id()).len() };
+        Ended {
+            status: main.map(|(status, _)| status),
+            cause: self.cause,
+            duration: main.map_or_else(|| started.elapsed(), |(_, duration)| duration),
+            survivors_killed: others.count(),
+            left,
+        }
+    }
+}
+
+fn after(now: Instant, time: Duration) -> Instant {
+    now.checked_add(time).unwrap_or_else(|| now + YEAR)
+}

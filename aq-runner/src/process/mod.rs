@@ -1,0 +1,33 @@
+//! Processes: who they are, how a worker is started, how one command is run with its whole tree
+//! under control, and how what a dead supervisor left is found.
+//!
+//! This module knows nothing of jobs, queues or engines. A worker process calls
+//! [`Supervisor::install`] once and then [`Supervisor::run`] for each command, one after the other.
+//!
+//! Why nothing escapes (Linux): the supervisor is a *subreaper*, so a process that loses its parent,
+//! in whatever session it is, becomes the supervisor's child. "I have no child left" is therefore
+//! one system call and a proof that nothing of the command is left. Linux is what is tested; the
+//! macOS side of [`os`] was never run and has no such proof.
+
+mod cgroup;
+mod follow;
+mod identity;
+mod os;
+mod pipes;
+mod poll;
+mod reap;
+mod spawn;
+mod start;
+mod supervisor;
+mod sweep;
+mod task;
+mod tree;
+
+pub use cgroup::{Cgroup, CgroupError};
+pub use identity::{BootId, ProcessId, ProcessIdError};
+pub use rustix::process::Signal;
+pub use spawn::{Detached, spawn_detached};
+pub use start::SuperviseError;
+pub use supervisor::Supervisor;
+pub use sweep::{Swept, Traces, sweep};
+pub use task::{Cause, Drain, Ended, Flow, Observer, Status, Stdin, Stream, Task};

@@ -1,0 +1,149 @@
+//! Linux: `/proc`, pidfds, the subreaper.
+
+use std::fs;
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::process::{self, Pid, PidfdFlags, Signal};
+
+use super::Stat;
+
+/// The text of this boot's id: a UUID.
+pub(in crate::process) fn boot_id() -> io::Result<String> {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id")
+}
+
+/// What the kernel says about a process; `None` when there is none with this pid.
+pub(in crate::process) fn stat(pid: i32) -> io::Result<Option<Stat>> {
+    // One read is enough and gives one consistent line: the kernel fills it under its own lock.
+    let mut line = [0; 1024];
+    let read = fs::File::open(format!("/proc/{pid}/stat")).and_then(|mut f| f.read(&mut line));
+    let length = match read {
+        Ok(n) => n,
+        Err(e) if is_gone(&e) => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    parse_stat(&line[..length]).map(Some).ok_or_else(|| {
+        io::Error::new(ErrorKind::InvalidData, format!("/proc/{pid}/stat has an unknown form"))
+    })
+}
+
+/// The name in the second field is free text, with spaces and parentheses: count from its end.
+fn parse_stat(line: &[u8]) -> Option<Stat> {
+    let name_end = line.iter().rposition(|&b| b == b')')?;
+    let rest = std::str::from_utf8(&line[name_end + 1..]).ok()?;
+    let mut fields = rest.split_ascii_whitespace();
+    let state = fields.next()?; // field 3 of proc(5)
+    let parent = fields.next()?.parse().ok()?;
+    let group = fields.next()?.parse().ok()?;
+    let start = fields.nth(16)?.parse().ok()?; // field 22
+    Some(Stat { parent, group, start, zombie: matches!(state, "Z" | "X" | "x") })
+}
+
+/// The children of a process, over all its threads. Complete only for a process that cannot fork
+/// at this moment (stopped, or the caller itself).
+pub(in crate::process) fn children(pid: i32) -> Vec<i32> {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let mut found = Vec::new();
+    for thread in threads.flatten() {
+        match fs::read_to_string(thread.path().join("children")) {
+            Ok(list) => found.extend(list.split_ascii_whitespace().flat_map(str::parse::<i32>)),
+            // A kernel built without CONFIG_PROC_CHILDREN, or a thread that ended meanwhile.
+            Err(_) if thread.path().exists() => return children_by_scan(pid),
+            Err(_) => {}
+        }
+    }
+    found
+}
+
+fn children_by_scan(parent: i32) -> Vec<i32> {
+    let is_child = |&pid: &i32| matches!(stat(pid), Ok(Some(s)) if s.parent == parent);
+    processes().unwrap_or_default().into_iter().filter(is_child).collect()
+}
+
+/// Every pid there is.
+pub(in crate::process) fn processes() -> io::Result<Vec<i32>> {
+    let names = fs::read_dir("/proc")?.flatten().map(|entry| entry.file_name());
+    Ok(names.filter_map(|name| name.to_str()?.parse().ok()).collect())
+}
+
+/// The environment a process was started with, entries ended by NUL. `None` when it is not ours
+/// to read, or the process is gone.
+pub(in crate::process) fn environment(pid: i32) -> Option<Vec<u8>> {
+    fs::read(format!("/proc/{pid}/environ")).ok()
+}
+
+/// Makes this process the parent of every orphan below it.
+pub(in crate::process) fn adopt_orphans() -> io::Result<()> {
+    process::set_child_subreaper(Some(process::getpid())).map_err(io::Error::from)
+}
+
+/// A process held by a pidfd, so that its pid cannot come to mean another one.
+#[derive(Debug)]
+pub(in crate::process) struct Handle {
+    pid: Pid,
+    fd: Option<OwnedFd>,
+}
+
+impl Handle {
+    /// Takes hold of whatever process has this pid now; `None` when there is none.
+    pub(in crate::process) fn open(pid: i32) -> io::Result<Option<Handle>> {
+        let Some(pid) = Pid::from_raw(pid).filter(|_| pid > 0) else { return Ok(None) };
+        match process::pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(fd) => Ok(Some(Handle { pid, fd: Some(fd) })),
+            Err(Errno::SRCH | Errno::INVAL) => Ok(None),
+            // Linux before 5.3, or a sandbox that does not know the call: the pid alone has to do.
+            // Between the check of the start time and the signal the pid could then be reused.
+            Err(Errno::NOSYS | Errno::PERM) => Ok(Some(Handle { pid, fd: None })),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Sends a signal; `false` when the process has ended and was reaped.
+    pub(in crate::process) fn signal(&self, signal: Signal) -> io::Result<bool> {
+        let sent = match &self.fd {
+            Some(fd) => process::pidfd_send_signal(fd, signal),
+            None => process::kill_process(self.pid, signal),
+        };
+        match sent {
+            Ok(()) => Ok(true),
+            Err(Errno::SRCH) => Ok(false),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// A descriptor that becomes readable when the process ends, where the system has one.
+    pub(in crate::process) fn end(&self) -> Option<BorrowedFd<'_>> {
+        self.fd.as_ref().map(AsFd::as_fd)
+    }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(Errno::SRCH.raw_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stat_counts_from_the_end_of_the_name() {
+        let line = b"42 (a) b (c d) S 7 8 9 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2 3\n";
+        let expected = Stat { parent: 7, group: 8, start: 987_654, zombie: false };
+        assert_eq!(parse_stat(line), Some(expected));
+    }
+
+    #[test]
+    fn a_short_stat_line_is_refused() {
+        assert_eq!(parse_stat(b"42 (sh) S 1 2 3"), None);
+        assert_eq!(parse_stat(b""), None);
+    }
+
+    #[test]
+    fn own_stat_is_readable() {
+        let own = stat(std::process::id().cast_signed()).unwrap().unwrap();
+        assert_eq!(own.parent, std::os::unix::process::parent_id().cast_signed());
+        assert!(!own.zombie);
+    }
+}

@@ -1,0 +1,26 @@
+//! What differs by operating system, behind the same names.
+//!
+//! Linux is tested. The macOS file was written from its headers and never run.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+pub(super) use linux::*;
+
+#[cfg(target_os = "macos")]
+mod macos;
+#[cfg(target_os = "macos")]
+pub(super) use macos::*;
+
+/// What the system says about one process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stat {
+    /// The parent's pid.
+    pub(super) parent: i32,
+    /// The process group.
+    pub(super) group: i32,
+    /// When it started, in the system's own unit; only ever compared for equality.
+    pub(super) start: u64,
+    /// It has ended and waits to be reaped.
+    pub(super) zombie: bool,
+}

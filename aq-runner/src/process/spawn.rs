@@ -1,0 +1,54 @@
+//! Starting a worker: a process that goes on when its parent is gone.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use nix::sys::signal::{SigSet, Signal};
+
+/// A worker to be started.
+#[derive(Debug)]
+pub struct Detached {
+    /// The program, as a path with a `/` in it.
+    pub program: PathBuf,
+    /// The arguments after the program's own name.
+    pub args: Vec<OsString>,
+    /// The directory to run in; the caller's own when `None`.
+    pub cwd: Option<PathBuf>,
+    /// Environment on top of the caller's own.
+    pub env: Vec<(OsString, OsString)>,
+    /// Where its standard output goes.
+    pub stdout: File,
+    /// Where its standard error goes.
+    pub stderr: File,
+}
+
+/// Starts a worker with an empty standard input. The first thing it does must be
+/// [`Supervisor::install`](super::Supervisor::install), which gives it a session of its own.
+///
+/// Until then it still belongs to the caller's terminal, so it starts with SIGINT and SIGHUP
+/// blocked, and `install` forgets what came of them. This costs the caller two system calls; to do it all
+/// in the child before `exec` would need a `fork`, at twice the price and more in a large process.
+///
+/// The caller reaps the child when it ends, or leaves it to `init` by ending first.
+///
+/// # Errors
+/// When the program cannot be started; the error is the system's own.
+pub fn spawn_detached(worker: Detached) -> io::Result<Child> {
+    let mut terminal_signals = SigSet::empty();
+    terminal_signals.add(Signal::SIGINT);
+    terminal_signals.add(Signal::SIGHUP);
+
+    let mut command = Command::new(worker.program);
+    command.args(worker.args).envs(worker.env);
+    command.stdin(Stdio::null()).stdout(worker.stdout).stderr(worker.stderr);
+    if let Some(cwd) = worker.cwd {
+        command.current_dir(cwd);
+    }
+    let before = terminal_signals.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK)?;
+    let spawned = command.spawn();
+    before.thread_set_mask()?;
+    spawned
+}

@@ -1,0 +1,125 @@
+//! Ending what a dead supervisor left behind.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::cgroup::Cgroup;
+use super::identity::ProcessId;
+use super::{os, tree};
+
+/// How long SIGKILL is repeated before what still stays is given up.
+const KILL_LIMIT: Duration = Duration::from_secs(10);
+/// How long one process is waited for in one round of SIGKILL.
+const KILL_ROUND: Duration = Duration::from_millis(100);
+
+/// By what the processes of a dead supervisor are known.
+#[derive(Debug, Clone, Copy)]
+pub struct Traces<'a> {
+    /// Environment entries, all of which a process must have, exactly. None at all match nothing.
+    pub markers: &'a [(&'a str, &'a str)],
+    /// The control group that the supervisor was in, when it had one.
+    pub cgroup: Option<&'a Cgroup>,
+}
+
+/// What a sweep did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Swept {
+    /// Processes that were found and had to be ended.
+    pub found: usize,
+    /// Processes that are there in spite of SIGKILL.
+    pub left: usize,
+}
+
+/// Ends every process that has the traces, and all below them: SIGTERM, `grace`, SIGKILL until
+/// none is there. The caller and its ancestors are spared. Doing it twice changes nothing.
+///
+/// What cleared its environment is found when an ancestor of it still has the marks, or by the
+/// control group. Without a control group, one that lost its parent too stays unknown.
+///
+/// # Errors
+/// When processes cannot be listed.
+pub fn sweep(traces: &Traces<'_>, grace: Duration) -> io::Result<Swept> {
+    let spared = own_line();
+    let mut known = BTreeSet::new();
+    find(traces, &spared, &mut known)?;
+    if !known.is_empty() {
+        tree::ask_to_end(&known, None);
+        let until = Instant::now().checked_add(grace);
+        for id in &known {
+            let left = until.map(|at| at.saturating_duration_since(Instant::now()));
+            id.wait_gone(left)?;
+        }
+        kill(traces, &spared, &mut known)?;
+    }
+    let left = known.iter().filter(|id| id.is_alive()).count();
+    Ok(Swept { found: known.len(), left })
+}
+
+fn kill(
+    traces: &Traces<'_>,
+    spared: &BTreeSet<i32>,
+    known: &mut BTreeSet<ProcessId>,
+) -> io::Result<()> {
+    let give_up = Instant::now() + KILL_LIMIT;
+    while Instant::now() < give_up {
+        find(traces, spared, known)?;
+        let mut frozen = BTreeSet::new();
+        for id in known.iter().filter(|id| id.is_alive()) {
+            tree::freeze(*id, &mut frozen);
+            tree::freeze_below(id.pid(), &mut frozen);
+        }
+        if frozen.is_empty() {
+            return Ok(());
+        }
+        tree::kill(&frozen);
+        if let Some(group) = traces.cgroup
+            && !group.members().iter().any(|pid| spared.contains(pid))
+        {
+            group.kill();
+        }
+        for id in &frozen {
+            id.wait_gone(Some(KILL_ROUND))?;
+        }
+        known.extend(frozen);
+    }
+    Ok(())
+}
+
+/// Adds what has the traces now, and all below it.
+fn find(
+    traces: &Traces<'_>,
+    spared: &BTreeSet<i32>,
+    known: &mut BTreeSet<ProcessId>,
+) -> io::Result<()> {
+    let mut roots = traces.cgroup.map(Cgroup::members).unwrap_or_default();
+    if !traces.markers.is_empty() {
+        let entries = traces.markers.iter().map(|(key, value)| format!("{key}={value}"));
+        let entries: Vec<String> = entries.collect();
+        roots.extend(os::processes()?.into_iter().filter(|&pid| is_marked(pid, &entries)));
+    }
+    for pid in roots.into_iter().filter(|pid| !spared.contains(pid)) {
+        if let Some(id) = ProcessId::of(pid.cast_unsigned())? {
+            known.insert(id);
+            known.extend(tree::descendants(id.pid()));
+        }
+    }
+    known.retain(|id| !spared.contains(&id.pid().cast_signed()));
+    Ok(())
+}
+
+fn is_marked(pid: i32, entries: &[String]) -> bool {
+    let Some(environment) = os::environment(pid) else { return false };
+    let has = |entry: &String| environment.split(|&b| b == 0).any(|e| e == entry.as_bytes());
+    entries.iter().all(has)
+}
+
+/// The caller, its parent, and so on up to the first process.
+fn own_line() -> BTreeSet<i32> {
+    let mut line = BTreeSet::new();
+    let mut pid = std::process::id().cast_signed();
+    while pid > 0 && line.insert(pid) {
+        pid = os::stat(pid).ok().flatten().map_or(0, |stat| stat.parent);
+    }
+    line
+}

@@ -1,0 +1,127 @@
+//! What to run and what came of it, in plain values.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+/// One command for [`Supervisor::run`](super::Supervisor::run).
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// A path, or a name that is looked up in `PATH` of [`env`](Self::env).
+    pub program: OsString,
+    /// The arguments after the program's own name. Linux refuses one above 131,071 bytes.
+    pub args: Vec<OsString>,
+    /// The directory to run in.
+    pub cwd: PathBuf,
+    /// The whole environment; nothing is inherited.
+    pub env: Vec<(OsString, OsString)>,
+    /// What the command reads.
+    pub stdin: Stdin,
+    /// Longest run time, on the monotonic clock, which stands still while the host sleeps.
+    pub deadline: Option<Duration>,
+    /// Time between SIGTERM and SIGKILL.
+    pub grace: Duration,
+    /// How long processes that outlive the main one may go on.
+    pub drain: Drain,
+}
+
+impl Task {
+    /// The default of [`grace`](Self::grace): 5 s.
+    pub const GRACE: Duration = Duration::from_secs(5);
+}
+
+/// What a command gets on its standard input.
+#[derive(Debug, Clone)]
+pub enum Stdin {
+    /// `/dev/null`.
+    Null,
+    /// These bytes, then the end of the file. A command that does not read them delays nothing.
+    Bytes(Vec<u8>),
+}
+
+/// How long processes that outlive the main one may go on, so that one at the end of a pipeline can
+/// finish its output. Then they are ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drain {
+    /// At most this long without a byte.
+    pub idle: Duration,
+    /// At most this long in all.
+    pub total: Duration,
+}
+
+impl Default for Drain {
+    /// 250 ms without a byte, 2 s in all.
+    fn default() -> Drain {
+        Drain { idle: Duration::from_millis(250), total: Duration::from_secs(2) }
+    }
+}
+
+/// One of the two outputs of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// Sees the output as it comes.
+pub trait Observer {
+    /// One chunk, of 1 to 65,536 bytes, cut anywhere. The order within a stream is kept.
+    fn output(&mut self, stream: Stream, chunk: &[u8]) -> Flow;
+}
+
+/// What an observer wants to happen next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on.
+    Continue,
+    /// The work is done: end the command when it still runs after this time. A later request
+    /// replaces an earlier one.
+    EndAfter(Duration),
+    /// End the command now. Why is the observer's to know.
+    End,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// How the main process ended. `None` when it never started, because a stop had been requested
+    /// before, or when it could not be killed.
+    pub status: Option<Status>,
+    /// Who ended it.
+    pub cause: Cause,
+    /// From the start to the end of the main process.
+    pub duration: Duration,
+    /// Other processes of the command that had to be ended.
+    pub survivors_killed: usize,
+    /// Processes that did not go even on SIGKILL within 10 s (they hang in the kernel, or run as
+    /// another user).
+    pub left: usize,
+}
+
+/// How the main process ended, as the kernel reports it: an exit code above 128 is an exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It exited with this code, 0 to 255.
+    Exited(i32),
+    /// This signal ended it.
+    Signaled(i32),
+}
+
+/// Who ended a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// It ended by itself.
+    ByItself,
+    /// It ran longer than [`Task::deadline`].
+    Deadline,
+    /// The supervisor received this signal.
+    Stopped(Signal),
+    /// It went on for longer than the observer's [`Flow::EndAfter`].
+    ResultGrace,
+    /// The observer asked for it with [`Flow::End`].
+    Observer,
+}

@@ -1,0 +1,260 @@
+//! Puts together what this host advertises, and where each token came from.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use aq_caps::Token;
+use jiff::Timestamp;
+
+use super::cache::{self, Answer, Entry};
+use super::probe::{self, ProbeError};
+use super::report::{Advertised, Host, HostProblem, Source};
+use super::system;
+use super::tools::{Stamp, Tool, find_version, locate};
+
+/// How long a probe may go on over its limit until it is given up: what is left then is a process
+/// that not even SIGKILL ends, such as one that waits for a dead file server.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// What to look for and where. The caller reads the environment and the config.
+#[derive(Clone, Debug)]
+pub struct HostConfig {
+    /// The value of `PATH`: where tools are looked up, and what probes get.
+    pub path: OsString,
+    /// The tools to ask, see [`Tool::with_defaults`].
+    pub tools: Vec<Tool>,
+    /// Names of the engines that are installed.
+    pub engines: Vec<String>,
+    /// The value of `AQ_CAPS`: tokens, separated by commas or white space.
+    pub aq_caps: String,
+    /// Tokens that config adds; each item may hold several, as in `AQ_CAPS`.
+    pub extra: Vec<String>,
+    /// The directory of the cache; it is made when it is not there. `None`: no cache.
+    pub cache_dir: Option<PathBuf>,
+    /// Probe again, whatever the cache says.
+    pub refresh: bool,
+    /// How long one probe may take.
+    pub time_limit: Duration,
+}
+
+impl Default for HostConfig {
+    /// The built-in tools, two seconds each, an empty `PATH` and no cache.
+    fn default() -> Self {
+        Self {
+            path: OsString::new(),
+            tools: Tool::with_defaults(Vec::new()),
+            engines: Vec::new(),
+            aq_caps: String::new(),
+            extra: Vec::new(),
+            cache_dir: None,
+            refresh: false,
+            time_limit: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Finds out what this host has. Takes no longer than the time limit of one probe and half a
+/// second, and no process is started for what is cached or not there.
+pub fn detect(config: &HostConfig) -> Host {
+    let mut found = Found::default();
+    for text in system::tokens() {
+        found.add(&text, 0, &Source::System, "system");
+    }
+    for engine in &config.engines {
+        found.add(&format!("engine:{engine}"), 0, &Source::Engines, "engines");
+    }
+    found.probe(config);
+    found.add_words(&config.aq_caps, &Source::Environment, "AQ_CAPS");
+    for item in &config.extra {
+        found.add_words(item, &Source::Config, "config");
+    }
+    found.finish()
+}
+
+#[derive(Default)]
+struct Found {
+    tokens: Vec<Advertised>,
+    absent: Vec<String>,
+    problems: Vec<HostProblem>,
+}
+
+/// A tool that is there.
+struct Present<'a> {
+    tool: &'a Tool,
+    file: PathBuf,
+    stamp: Stamp,
+}
+
+impl Found {
+    /// Adds the token that `text` is. `at` is its place in what `source_name` holds.
+    fn add(&mut self, text: &str, at: usize, source: &Source, source_name: &str) {
+        match text.parse() {
+            Ok(token) => self.tokens.push(Advertised { token, source: source.clone() }),
+            Err(error) => self.problems.push(HostProblem::BadToken {
+                source_name: source_name.to_owned(),
+                text: text.to_owned(),
+                at,
+                error,
+            }),
+        }
+    }
+
+    fn add_words(&mut self, list: &str, source: &Source, source_name: &str) {
+        let mut at = 0;
+        for piece in list.split_inclusive(|c: char| c == ',' || c.is_whitespace()) {
+            let word = piece.trim_end_matches(|c: char| c == ',' || c.is_whitespace());
+            if !word.is_empty() {
+                self.add(word, at, source, source_name);
+            }
+            at += piece.len();
+        }
+    }
+
+    /// Asks the tools, those that the cache does not answer for all at once.
+    fn probe(&mut self, config: &HostConfig) {
+        let now = Timestamp::now();
+        let path = config.path.to_string_lossy();
+        let known = config.cache_dir.as_ref().map_or_else(Vec::new, |dir| cache::load(dir, &path));
+        let present = self.present(config);
+        let earlier: Vec<Option<&Entry>> =
+            present.iter().map(|tool| known.iter().find(|entry| tool.is_in(entry))).collect();
+        let holds = |entry: &&Entry| !config.refresh && entry.holds(now);
+        let asked: Vec<&Present> = (present.iter().zip(&earlier))
+            .filter(|(_, earlier)| !earlier.as_ref().is_some_and(holds))
+            .map(|(tool, _)| tool)
+            .collect();
+        let mut answers = ask(&asked, config).into_iter();
+
+        let mut entries = Vec::with_capacity(present.len());
+        for (tool, earlier) in present.iter().zip(earlier) {
+            if let Some(entry) = earlier.filter(holds) {
+                self.add_answer(tool, entry.answer.clone(), true);
+                entries.push(entry.clone());
+                continue;
+            }
+            let Some(answer) = answers.next() else { break };
+            match (answer, earlier) {
+                // The same file answered before: a busy host does not lose its tools.
+                (Err(error), Some(entry)) if error.may_pass() && entry.answer.is_ok() => {
+                    self.add_answer(tool, Err(error), false);
+                    self.add_answer(tool, entry.answer.clone(), true);
+                    entries.push(entry.clone());
+                }
+                (answer, _) => {
+                    if !matches!(answer, Err(ProbeError::System(_))) {
+                        entries.push(tool.entry(answer.clone(), now));
+                    }
+                    self.add_answer(tool, answer, false);
+                }
+            }
+        }
+        if let Some(dir) = config.cache_dir.as_ref().filter(|_| !asked.is_empty())
+            && let Err(error) = cache::store(dir, &path, entries)
+        {
+            self.problems.push(HostProblem::Cache { dir: dir.clone(), error });
+        }
+    }
+
+    /// The tools that are on `PATH` and whose names make tokens.
+    fn present<'a>(&mut self, config: &'a HostConfig) -> Vec<Present<'a>> {
+        let mut present = Vec::new();
+        for tool in &config.tools {
+            if let Err(error) = tool.name.parse::<Token>() {
+                let source_name = "tools in config".to_owned();
+                let text = tool.name.clone();
+                self.problems.push(HostProblem::BadToken { source_name, text, at: 0, error });
+                continue;
+            }
+            let program = tool.command.first().map_or("", String::as_str);
+            match locate(program, &config.path) {
+                Some((file, stamp)) => present.push(Present { tool, file, stamp }),
+                None => self.absent.push(tool.name.clone()),
+            }
+        }
+        present
+    }
+
+    fn add_answer(&mut self, present: &Present, answer: Answer, cached: bool) {
+        let (tool, file) = (present.tool.name.clone(), present.file.clone());
+        let version = match answer {
+            Ok(version) => version,
+            Err(error) => return self.problems.push(HostProblem::Probe { tool, file, error }),
+        };
+        let source = Source::Probe { file: file.clone(), cached };
+        self.add(&format!("has:{tool}"), 0, &source, "tools in config");
+        match version {
+            Some(version) => {
+                self.add(&format!("{tool}:{version}"), 0, &source, "tools in config");
+            }
+            None => self.problems.push(HostProblem::NoVersion { tool, file }),
+        }
+    }
+
+    fn finish(mut self) -> Host {
+        // A stable sort, so that of equal tokens the first one found stays.
+        self.tokens.sort_by(|a, b| a.token.cmp(&b.token));
+        self.tokens.dedup_by(|later, first| later.token == first.token);
+        Host {
+            capabilities: self.tokens.iter().map(|found| found.token.clone()).collect(),
+            tokens: self.tokens,
+            absent: self.absent,
+            problems: self.problems,
+        }
+    }
+}
+
+impl Present<'_> {
+    fn is_in(&self, entry: &Entry) -> bool {
+        entry.command == self.tool.command
+            && entry.stamp == self.stamp
+            && entry.file == self.file.to_string_lossy()
+    }
+
+    fn entry(&self, answer: Answer, now: Timestamp) -> Entry {
+        Entry {
+            command: self.tool.command.clone(),
+            file: self.file.to_string_lossy().into_owned(),
+            stamp: self.stamp,
+            probed_at: now,
+            answer,
+        }
+    }
+}
+
+/// Runs every tool in a thread of its own and gives their answers in the same order.
+///
+/// The threads are not joined: one whose process cannot be killed would hold up the others.
+fn ask(tools: &[&Present], config: &HostConfig) -> Vec<Answer> {
+    let limit = config.time_limit;
+    let (sender, answers) = mpsc::channel();
+    let mut found: Vec<Answer> = vec![Err(ProbeError::TimedOut(limit)); tools.len()];
+    let mut waiting = 0;
+    for (place, present) in tools.iter().enumerate() {
+        let (sender, file, path) = (sender.clone(), present.file.clone(), config.path.clone());
+        let args = present.tool.command.get(1..).unwrap_or_default().to_vec();
+        let probe = move || {
+            let answer = probe::run(&file, &args, &path, limit)
+                .map(|output| find_version(&output).map(|version| version.to_string()));
+            // The receiver is gone when this one came too late.
+            let _ = sender.send((place, answer));
+        };
+        match thread::Builder::new().name("probe".to_owned()).spawn(probe) {
+            Ok(_) => waiting += 1,
+            Err(error) => found[place] = Err(error.into()),
+        }
+    }
+    let started = Instant::now();
+    while waiting > 0 {
+        let left = limit.saturating_add(GRACE).saturating_sub(started.elapsed());
+        let Ok((place, answer)) = answers.recv_timeout(left) else { break };
+        found[place] = answer;
+        waiting -= 1;
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,6 @@
+//! Commands under a supervisor, each test with a supervisor process of its own.
+
+mod ends;
+mod probe_run;
+mod recovery;
+mod survivors;

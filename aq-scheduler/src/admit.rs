@@ -1,0 +1,181 @@
+//! The one place that says why a job may not start.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::arena::{ClassIx, EngineIx, JobIx, LockIx};
+use crate::host::HostEntry;
+use crate::queue::{At, Entry};
+use crate::reason::{Awaited, Outlook, Reason};
+use crate::{EngineState, Queue, Settled};
+
+/// What a plan has given away so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ledger {
+    /// Slots left.
+    pub(crate) free: u32,
+    locks: BTreeMap<LockIx, JobIx>,
+    engines: BTreeMap<EngineIx, u32>,
+}
+
+impl Ledger {
+    pub(crate) fn new(free: u32) -> Self {
+        Self { free, locks: BTreeMap::new(), engines: BTreeMap::new() }
+    }
+
+    pub(crate) fn start(&mut self, job: JobIx, entry: &Entry, engine: EngineIx) {
+        self.free -= 1;
+        *self.engines.entry(engine).or_default() += 1;
+        if let Some(lock) = entry.lock {
+            self.locks.insert(lock, job);
+        }
+    }
+}
+
+/// A [`Reason`] in slots; its variants mean the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    Needs,
+    NoEngine,
+    WaitingOn,
+    Backoff(Timestamp),
+    LockHeld(JobIx),
+    Behind(JobIx),
+    CoolingDown(EngineIx, Timestamp),
+    Limited(EngineIx),
+    OutOfUse(EngineIx),
+    ReviewFull,
+    NoSlot,
+}
+
+impl Queue {
+    /// Whether a waiting job may start on `host` after what `ledger` holds, and with which
+    /// engine. The order of the checks is the order of [`Reason`].
+    pub(crate) fn admit(
+        &self,
+        ix: JobIx,
+        host: &HostEntry,
+        ledger: &Ledger,
+        now: Timestamp,
+    ) -> Result<EngineIx, Refusal> {
+        let entry = &self.jobs[ix];
+        if !host.meets(entry.class, self.classes.get(entry.class)) {
+            return Err(Refusal::Needs);
+        }
+        let engine = self.choose(entry.class, host, ledger, now);
+        if engine == Err(Refusal::NoEngine) {
+            return engine;
+        }
+        if self.graph.unmet(ix) > 0 {
+            return Err(Refusal::WaitingOn);
+        }
+        if let At::Waiting(Some(until)) = entry.at
+            && until > now
+        {
+            return Err(Refusal::Backoff(until));
+        }
+        if let Some(lock) = entry.lock {
+            if let Some(holder) = self.locks.holder(lock) {
+                return Err(Refusal::LockHeld(holder));
+            }
+            if let Some(&before) = ledger.locks.get(&lock) {
+                return Err(Refusal::Behind(before));
+            }
+        }
+        let engine = engine?;
+        if self.review_full(host) {
+            return Err(Refusal::ReviewFull);
+        }
+        if ledger.free == 0 { Err(Refusal::NoSlot) } else { Ok(engine) }
+    }
+
+    /// The first engine of a class that can be used. When none can, the one that time mends
+    /// soonest says why.
+    pub(crate) fn choose(
+        &self,
+        class: ClassIx,
+        host: &HostEntry,
+        ledger: &Ledger,
+        now: Timestamp,
+    ) -> Result<EngineIx, Refusal> {
+        let (mut cooling, mut limited, mut out) = (None, None, None);
+        for &engine in &self.classes.get(class).placement.engines {
+            let limit = match *host.engine_state(engine) {
+                EngineState::Missing => continue,
+                EngineState::OutOfUse { .. } => {
+                    out.get_or_insert(Refusal::OutOfUse(engine));
+                    continue;
+                }
+                EngineState::CoolingDown { until } if until > now => {
+                    if cooling.is_none_or(|(_, soonest)| until < soonest) {
+                        cooling = Some((engine, until));
+                    }
+                    continue;
+                }
+                EngineState::CoolingDown { .. } => Some(1),
+                EngineState::Ready { limit } => limit,
+            };
+            let planned = ledger.engines.get(&engine).copied().unwrap_or(0);
+            if limit.is_none_or(|limit| host.running_with(engine) + planned < limit) {
+                return Ok(engine);
+            }
+            limited.get_or_insert(Refusal::Limited(engine));
+        }
+        let cooling = cooling.map(|(engine, until)| Refusal::CoolingDown(engine, until));
+        Err(cooling.or(limited).or(out).unwrap_or(Refusal::NoEngine))
+    }
+
+    pub(crate) fn review_full(&self, host: &HostEntry) -> bool {
+        host.limits.max_review.is_some_and(|max| self.counts().review >= max)
+    }
+
+    /// A refusal with names.
+    pub(crate) fn describe(&self, ix: JobIx, host: &HostEntry, refusal: Refusal) -> Reason {
+        let id = |job: JobIx| self.jobs[job].id.clone();
+        let engine = |engine| self.classes.engine_name(engine).to_owned();
+        let placement = &self.classes.get(self.jobs[ix].class).placement;
+        match refusal {
+            Refusal::Needs => {
+                let missing = host.capabilities.missing(&placement.requirements);
+                Reason::Needs(missing.into_iter().cloned().collect())
+            }
+            Refusal::NoEngine => {
+                Reason::NoEngine { engines: placement.engines.iter().map(|&e| engine(e)).collect() }
+            }
+            Refusal::WaitingOn => Reason::WaitingOn(self.awaited(ix)),
+            Refusal::Backoff(until) => Reason::Backoff { until },
+            Refusal::LockHeld(job) => Reason::LockHeld { by: id(job) },
+            Refusal::Behind(job) => Reason::Behind { job: id(job) },
+            Refusal::CoolingDown(ix, until) => {
+                Reason::EngineCoolingDown { engine: engine(ix), until }
+            }
+            Refusal::Limited(ix) => Reason::EngineLimited { engine: engine(ix) },
+            Refusal::OutOfUse(ix) => {
+                let reason = match host.engine_state(ix) {
+                    EngineState::OutOfUse { reason } => reason.clone(),
+                    _ => String::new(),
+                };
+                Reason::EngineOutOfUse { engine: engine(ix), reason }
+            }
+            Refusal::ReviewFull => Reason::ReviewFull {
+                waiting: self.counts().review,
+                max: host.limits.max_review.unwrap_or_default(),
+            },
+            Refusal::NoSlot => Reason::NoSlot,
+        }
+    }
+
+    fn awaited(&self, ix: JobIx) -> Vec<Awaited> {
+        let outlook = |key| match self.graph.settled(key) {
+            _ if self.graph.holders(key).next().is_some() => Outlook::Pending,
+            Some(Settled::Failed) => Outlook::Failed,
+            Some(Settled::Quarantined) => Outlook::Quarantined,
+            Some(Settled::Shipped) | None => Outlook::Nowhere,
+        };
+        let unmet = self.graph.unmet_deps(ix);
+        unmet
+            .map(|key| Awaited { key: self.graph.name(key).to_owned(), outlook: outlook(key) })
+            .collect()
+    }
+}

@@ -1,0 +1,99 @@
+//! Slots with small typed indices: what the queue's parts use to speak of one another.
+
+use std::marker::PhantomData;
+use std::num::NonZeroU32;
+use std::ops::{Index, IndexMut};
+
+/// A place in an [`Arena`]. Four bytes, also inside an `Option`.
+pub(crate) trait Slot: Copy {
+    fn from_place(place: usize) -> Self;
+    fn place(self) -> usize;
+}
+
+macro_rules! slot {
+    ($($(#[$doc:meta])* $name:ident)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub(crate) struct $name(NonZeroU32);
+
+        impl Slot for $name {
+            fn from_place(place: usize) -> Self {
+                let one_based = u32::try_from(place + 1).ok().and_then(NonZeroU32::new);
+                Self(one_based.expect("fewer than 2^32 of a kind fit in memory"))
+            }
+
+            fn place(self) -> usize {
+                self.0.get() as usize - 1
+            }
+        }
+    )*};
+}
+
+slot! {
+    /// A live job.
+    JobIx
+    /// An idempotency key.
+    KeyIx
+    /// A lock.
+    LockIx
+    /// A placement class: jobs with the same requirements and engines.
+    ClassIx
+    /// An engine's name.
+    EngineIx
+}
+
+/// Values in reusable slots.
+#[derive(Clone, Debug)]
+pub(crate) struct Arena<I, T> {
+    slots: Vec<Option<T>>,
+    free: Vec<I>,
+    kind: PhantomData<I>,
+}
+
+impl<I, T> Default for Arena<I, T> {
+    fn default() -> Self {
+        Self { slots: Vec::new(), free: Vec::new(), kind: PhantomData }
+    }
+}
+
+impl<I: Slot, T> Arena<I, T> {
+    pub(crate) fn insert(&mut self, value: T) -> I {
+        if let Some(ix) = self.free.pop() {
+            self.slots[ix.place()] = Some(value);
+            return ix;
+        }
+        self.slots.push(Some(value));
+        I::from_place(self.slots.len() - 1)
+    }
+
+    /// Empties a slot, which must be in use.
+    pub(crate) fn remove(&mut self, ix: I) {
+        self.slots[ix.place()] = None;
+        self.free.push(ix);
+    }
+
+    /// One more than the largest place in use.
+    pub(crate) fn places(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The values in the order of their slots.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (I, &T)> {
+        let slots = self.slots.iter().enumerate();
+        slots.filter_map(|(place, slot)| Some((I::from_place(place), slot.as_ref()?)))
+    }
+}
+
+impl<I: Slot, T> Index<I> for Arena<I, T> {
+    type Output = T;
+
+    fn index(&self, ix: I) -> &T {
+        self.slots[ix.place()].as_ref().expect("an index lives as long as what it names")
+    }
+}
+
+impl<I: Slot, T> IndexMut<I> for Arena<I, T> {
+    fn index_mut(&mut self, ix: I) -> &mut T {
+        self.slots[ix.place()].as_mut().expect("an index lives as long as what it names")
+    }
+}

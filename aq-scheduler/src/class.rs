@@ -1,0 +1,104 @@
+//! Placement classes: jobs with the same requirements and engines are placed alike, so what a
+//! host can take is decided once a class, and a cool-down closes classes without touching jobs.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use aq_caps::Requirement;
+
+use crate::arena::{Arena, ClassIx, EngineIx, JobIx, Slot};
+use crate::rank::Rank;
+
+/// What makes a class.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Placement {
+    pub(crate) requirements: Box<[Requirement]>,
+    pub(crate) engines: Box<[EngineIx]>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Class {
+    pub(crate) placement: Arc<Placement>,
+    /// Tells this class from an earlier one in the same slot.
+    pub(crate) born: u64,
+    /// Live jobs.
+    users: u32,
+    /// First of the waiting jobs; they are a list through `Entry::class_links`.
+    pub(crate) waiting: Option<JobIx>,
+    /// Ready jobs without a lock.
+    pub(crate) unlocked: BTreeSet<Rank>,
+    /// Of each free lock the first ready job.
+    pub(crate) heads: BTreeSet<Rank>,
+}
+
+/// Every class that has a live job.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Classes {
+    arena: Arena<ClassIx, Class>,
+    by_placement: HashMap<Arc<Placement>, ClassIx>,
+    engines: Vec<Arc<str>>,
+    engine_by_name: HashMap<Arc<str>, EngineIx>,
+    births: u64,
+}
+
+impl Classes {
+    /// The class of a new live job.
+    pub(crate) fn enter(&mut self, requirements: Vec<Requirement>, engines: &[String]) -> ClassIx {
+        let engines = engines.iter().map(|name| self.engine(name)).collect();
+        let placement = Placement { requirements: requirements.into(), engines };
+        if let Some(&ix) = self.by_placement.get(&placement) {
+            self.arena[ix].users += 1;
+            return ix;
+        }
+        let placement = Arc::new(placement);
+        self.births += 1;
+        let ix = self.arena.insert(Class {
+            placement: Arc::clone(&placement),
+            born: self.births,
+            users: 1,
+            waiting: None,
+            unlocked: BTreeSet::new(),
+            heads: BTreeSet::new(),
+        });
+        self.by_placement.insert(placement, ix);
+        ix
+    }
+
+    /// A live job of this class is gone.
+    pub(crate) fn leave(&mut self, ix: ClassIx) {
+        let class = &mut self.arena[ix];
+        class.users -= 1;
+        if class.users == 0 {
+            self.by_placement.remove(&class.placement);
+            self.arena.remove(ix);
+        }
+    }
+
+    /// The slot of an engine's name. Engines are few, so it is kept for good.
+    pub(crate) fn engine(&mut self, name: &str) -> EngineIx {
+        if let Some(&ix) = self.engine_by_name.get(name) {
+            return ix;
+        }
+        let ix = EngineIx::from_place(self.engines.len());
+        let name: Arc<str> = name.into();
+        self.engines.push(Arc::clone(&name));
+        self.engine_by_name.insert(name, ix);
+        ix
+    }
+
+    pub(crate) fn engine_name(&self, ix: EngineIx) -> &str {
+        &self.engines[ix.place()]
+    }
+
+    pub(crate) fn get(&self, ix: ClassIx) -> &Class {
+        &self.arena[ix]
+    }
+
+    pub(crate) fn get_mut(&mut self, ix: ClassIx) -> &mut Class {
+        &mut self.arena[ix]
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (ClassIx, &Class)> {
+        self.arena.iter()
+    }
+}

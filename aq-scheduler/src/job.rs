@@ -1,0 +1,101 @@
+//! What a caller tells the queue about a job.
+
+use aq_caps::Requirement;
+use aq_manifest::{DepsMode, JobId, Priority};
+use jiff::Timestamp;
+
+use crate::HostId;
+
+/// A job, as far as scheduling needs to know it.
+///
+/// ```
+/// use aq_manifest::Priority;
+/// use aq_scheduler::Job;
+///
+/// let job = Job {
+///     priority: Priority::High,
+///     deps: vec!["schema".to_owned()],
+///     engines: vec!["codex".to_owned(), "claude".to_owned()],
+///     ..Job::new("migrate".parse()?, "2026-01-01T09:00:00Z".parse()?)
+/// };
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// Unique among the jobs in the queue.
+    pub id: JobId,
+    /// More urgent jobs go first.
+    pub priority: Priority,
+    /// Among jobs of one priority the oldest goes first; then the smaller id, so that the order
+    /// depends on nothing but the jobs.
+    pub added_at: Timestamp,
+    /// Jobs with the same lock never run together.
+    pub lock: Option<String>,
+    /// The name that other jobs' `deps` use. Several jobs may have the same one: the key has come
+    /// as far as the best of them.
+    pub key: Option<String>,
+    /// Keys that must be satisfied first. Repeated ones count once.
+    pub deps: Vec<String>,
+    /// How far the jobs of these keys must have come.
+    pub deps_mode: DepsMode,
+    /// What the host must have, all of it.
+    pub requirements: Vec<Requirement>,
+    /// The engines that may run it, best first. A name is only data here.
+    pub engines: Vec<String>,
+}
+
+impl Job {
+    /// A job of medium priority that waits for nothing, needs nothing, and has no engine yet.
+    pub fn new(id: JobId, added_at: Timestamp) -> Self {
+        Self {
+            id,
+            priority: Priority::default(),
+            added_at,
+            lock: None,
+            key: None,
+            deps: Vec::new(),
+            deps_mode: DepsMode::default(),
+            requirements: Vec::new(),
+            engines: Vec::new(),
+        }
+    }
+}
+
+/// Where a job is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It waits to be started, and not before the given time.
+    Waiting {
+        /// The end of a pause after a failure.
+        not_before: Option<Timestamp>,
+    },
+    /// It takes a slot and holds its lock: an agent, or its `verify`, is at work.
+    Running {
+        /// On this host.
+        host: HostId,
+        /// With this engine.
+        engine: String,
+    },
+    /// Its work waits for a person.
+    Review,
+    /// Verified; waits to be shipped.
+    Testing,
+    /// Over, in this way.
+    Settled(Settled),
+}
+
+impl State {
+    /// Waiting, with no pause.
+    pub const WAITING: Self = Self::Waiting { not_before: None };
+}
+
+/// How a job ended. The queue forgets such a job and keeps only what this means for its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Settled {
+    /// Accepted: its key is satisfied for good.
+    Shipped,
+    /// Ended badly.
+    Failed,
+    /// Its lease went stale: never shipped.
+    Quarantined,
+}

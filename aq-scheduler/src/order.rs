@@ -1,0 +1,84 @@
+//! The order in which waiting jobs will run, as far as it can be told beforehand.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashSet};
+
+use aq_manifest::JobId;
+use jiff::Timestamp;
+
+use crate::Queue;
+use crate::arena::{JobIx, KeyIx, Slot};
+use crate::queue::At;
+
+impl Queue {
+    /// The waiting jobs in the order in which they will run: as if one ran at a time, each ended
+    /// well at once, and a pause lasted longer than all jobs without one. Jobs that wait for a
+    /// key which no live job can satisfy come last. `O((jobs + deps) log jobs)`.
+    pub fn order(&self) -> Vec<&JobId> {
+        let waiting = |ix: JobIx| matches!(self.jobs[ix].at, At::Waiting(_));
+        let mut ranks: Vec<_> = self.jobs.iter().map(|(ix, entry)| entry.rank(ix)).collect();
+        ranks.sort_unstable();
+        let mut run = Run {
+            queue: self,
+            position: vec![0; self.jobs.places()],
+            unmet: vec![0; self.jobs.places()],
+            done: HashSet::new(),
+            next: BinaryHeap::new(),
+        };
+        for (position, rank) in ranks.iter().enumerate() {
+            run.position[rank.job.place()] = position;
+            run.unmet[rank.job.place()] = self.graph.unmet(rank.job);
+        }
+        for rank in &ranks {
+            if !waiting(rank.job) {
+                run.end(rank.job, Timestamp::MIN);
+            } else if self.graph.unmet(rank.job) == 0 {
+                run.ready(rank.job, Timestamp::MIN);
+            }
+        }
+        let mut order = Vec::with_capacity(self.counts().waiting as usize);
+        while let Some(Reverse((time, position))) = run.next.pop() {
+            let ix = ranks[position].job;
+            order.push(&self.jobs[ix].id);
+            run.end(ix, time);
+        }
+        let stuck =
+            ranks.iter().filter(|rank| waiting(rank.job) && run.unmet[rank.job.place()] > 0);
+        order.extend(stuck.map(|rank| &self.jobs[rank.job].id));
+        order
+    }
+}
+
+/// The imagined run.
+struct Run<'a> {
+    queue: &'a Queue,
+    /// Each job's place in the order of ranks.
+    position: Vec<usize>,
+    unmet: Vec<u32>,
+    done: HashSet<KeyIx>,
+    /// Earliest start and position of the jobs that can go.
+    next: BinaryHeap<Reverse<(Timestamp, usize)>>,
+}
+
+impl Run<'_> {
+    fn ready(&mut self, ix: JobIx, time: Timestamp) {
+        if let At::Waiting(not_before) = self.queue.jobs[ix].at {
+            let pause = not_before.filter(|&until| until > self.queue.now());
+            let time = pause.map_or(time, |until| until.max(time));
+            self.next.push(Reverse((time, self.position[ix.place()])));
+        }
+    }
+
+    fn end(&mut self, ix: JobIx, time: Timestamp) {
+        let Some(key) = self.queue.graph.key_of(ix) else { return };
+        if !self.done.insert(key) {
+            return;
+        }
+        for job in self.queue.graph.awaiting(key) {
+            self.unmet[job.place()] -= 1;
+            if self.unmet[job.place()] == 0 {
+                self.ready(job, time);
+            }
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! What to start now, and when to look again.
+
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, btree_set};
+
+use aq_caps::Requirement;
+use aq_manifest::{JobId, Outcome};
+use jiff::Timestamp;
+
+use crate::admit::{Ledger, Refusal};
+use crate::arena::{ClassIx, EngineIx, JobIx};
+use crate::host::HostEntry;
+use crate::queue::At;
+use crate::rank::Rank;
+use crate::{HostId, Misfits, Queue, QueueError, Reason};
+
+/// What one host should do now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Jobs to start, in this order.
+    pub start: Vec<Start>,
+    /// Jobs that this host can never run, under [`Misfits::Reject`]. Waiting mends nothing, so
+    /// they are here at once, whatever else they wait for.
+    pub reject: Vec<(JobId, Rejection)>,
+    /// The earliest instant at which time alone may change the plan, `start` taken as done. It
+    /// may be earlier than needed, never later. `None`: only an event can.
+    pub wake_at: Option<Timestamp>,
+    host: HostId,
+    now: Timestamp,
+    ledger: Ledger,
+}
+
+/// A job to start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// The job.
+    pub job: JobId,
+    /// The engine to run it with.
+    pub engine: String,
+}
+
+/// Why a host can never run a job.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Rejection {
+    /// The host lacks these.
+    MissingCapabilities(Vec<Requirement>),
+    /// None of the job's engines is installed.
+    NoEngine {
+        /// The job's engines.
+        engines: Vec<String>,
+    },
+}
+
+impl Rejection {
+    /// The result that such a job ends with.
+    pub const fn outcome(&self) -> Outcome {
+        match self {
+            Self::MissingCapabilities(_) => Outcome::CapabilityMismatch,
+            Self::NoEngine { .. } => Outcome::NoEngine,
+        }
+    }
+}
+
+/// Ready jobs of one class, in order.
+struct Lane<'a> {
+    head: &'a Rank,
+    rest: btree_set::Iter<'a, Rank>,
+}
+
+impl Queue {
+    /// Decides what `host` does at `now`. The queue takes note of the time, and of nothing else:
+    /// tell it with [`Queue::set_state`] what was really started.
+    ///
+    /// # Errors
+    /// [`QueueError::UnknownHost`].
+    pub fn plan(&mut self, host: HostId, now: Timestamp) -> Result<Plan, QueueError> {
+        let now = self.advance(now);
+        let id = host;
+        let Some(host) = self.hosts.get_mut(&id) else {
+            return Err(QueueError::UnknownHost(id));
+        };
+        for (ix, class) in self.classes.iter() {
+            host.remember(ix, class);
+        }
+        let host = &self.hosts[&id];
+        let free = host.limits.max.saturating_sub(host.running);
+        let mut ledger = Ledger::new(if self.review_full(host) { 0 } else { free });
+        let mut reject = Vec::new();
+        let mut lanes = BinaryHeap::new();
+        for (ix, class) in self.classes.iter() {
+            if class.waiting.is_none() {
+                continue;
+            }
+            if let Some(refusal) = self.misfit(ix, host, now) {
+                if host.misfits == Misfits::Reject {
+                    self.reject_class(ix, host, refusal, &mut reject);
+                }
+                continue;
+            }
+            let ready = [class.unlocked.iter(), class.heads.iter()];
+            lanes.extend(ready.into_iter().filter_map(Lane::of));
+        }
+        reject.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        let mut start = Vec::new();
+        let mut wake_at = None;
+        while ledger.free > 0
+            && let Some(lane) = lanes.pop()
+        {
+            let ix = lane.head.job;
+            match self.admit(ix, host, &ledger, now) {
+                Ok(engine) => {
+                    ledger.start(ix, &self.jobs[ix], engine);
+                    start.push(self.start(ix, engine));
+                }
+                Err(Refusal::CoolingDown(_, until)) => {
+                    wake_at = sooner(wake_at, Some(until));
+                    continue;
+                }
+                // The engine is the class's, so the rest of the lane fares no better.
+                Err(Refusal::Limited(_) | Refusal::OutOfUse(_)) => continue,
+                // Its lock went to a job of another class.
+                Err(_) => {}
+            }
+            lanes.extend(Lane::of(lane.rest));
+        }
+        if ledger.free > 0 {
+            wake_at = sooner(wake_at, self.delayed.first().map(|&(until, _)| until));
+        } else {
+            wake_at = None;
+        }
+        Ok(Plan { start, reject, wake_at, host: id, now, ledger })
+    }
+
+    /// Why a waiting job is not in the plan's `start`. `None` when it is, when it is not
+    /// waiting, or when it is not in the queue.
+    ///
+    /// The plan must be the latest one, with nothing told to the queue since.
+    pub fn explain(&self, plan: &Plan, job: &JobId) -> Option<Reason> {
+        let ix = *self.by_id.get(job)?;
+        if !matches!(self.jobs[ix].at, At::Waiting(_)) {
+            return None;
+        }
+        if plan.start.iter().any(|start| start.job == *job) {
+            return None;
+        }
+        let host = self.hosts.get(&plan.host)?;
+        let refusal = self.admit(ix, host, &plan.ledger, plan.now).err()?;
+        Some(self.describe(ix, host, refusal))
+    }
+
+    /// Whether anything will still happen without a person: a job runs, or one can come to run
+    /// on `host` once its pause or a cool-down is over.
+    ///
+    /// When nothing runs, a job whose deps are not met waits for another one that waits too, or
+    /// for a person; so it is enough to look at jobs whose deps are met.
+    pub fn will_progress(&self, host: HostId) -> bool {
+        if self.counts().running > 0 {
+            return true;
+        }
+        let Some(host) = self.hosts.get(&host) else { return false };
+        if host.limits.max == 0 || self.review_full(host) {
+            return false;
+        }
+        // At the end of time no engine cools down any more.
+        let can_run = |class| {
+            let ledger = Ledger::new(1);
+            self.misfit(class, host, Timestamp::MAX).is_none()
+                && self.choose(class, host, &ledger, Timestamp::MAX).is_ok()
+        };
+        let mut classes = self.classes.iter();
+        classes.any(|(ix, class)| {
+            !(class.unlocked.is_empty() && class.heads.is_empty()) && can_run(ix)
+        }) || self.delayed.iter().any(|&(_, job)| can_run(self.jobs[job].class))
+    }
+
+    /// Why no job of a class can ever run on `host`.
+    fn misfit(&self, ix: ClassIx, host: &HostEntry, now: Timestamp) -> Option<Refusal> {
+        if !host.meets(ix, self.classes.get(ix)) {
+            return Some(Refusal::Needs);
+        }
+        let refusal = self.choose(ix, host, &Ledger::new(0), now).err()?;
+        (refusal == Refusal::NoEngine).then_some(refusal)
+    }
+
+    fn reject_class(
+        &self,
+        ix: ClassIx,
+        host: &HostEntry,
+        refusal: Refusal,
+        reject: &mut Vec<(JobId, Rejection)>,
+    ) {
+        let mut next = self.classes.get(ix).waiting;
+        while let Some(job) = next {
+            let rejection = match self.describe(job, host, refusal) {
+                Reason::Needs(missing) => Rejection::MissingCapabilities(missing),
+                Reason::NoEngine { engines } => Rejection::NoEngine { engines },
+                _ => return,
+            };
+            let entry = &self.jobs[job];
+            reject.push((entry.id.clone(), rejection));
+            next = entry.next_of_class();
+        }
+    }
+
+    fn start(&self, ix: JobIx, engine: EngineIx) -> Start {
+        Start { job: self.jobs[ix].id.clone(), engine: self.classes.engine_name(engine).to_owned() }
+    }
+}
+
+fn sooner(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    a.into_iter().chain(b).min()
+}
+
+impl<'a> Lane<'a> {
+    fn of(mut rest: btree_set::Iter<'a, Rank>) -> Option<Self> {
+        Some(Self { head: rest.next()?, rest })
+    }
+}
+
+/// The lane whose head goes first is the greatest, as [`BinaryHeap`] wants it.
+impl Ord for Lane<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.head.cmp(self.head)
+    }
+}
+
+impl PartialOrd for Lane<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Lane<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.head == other.head
+    }
+}
+
+impl Eq for Lane<'_> {}

@@ -1,0 +1,475 @@
+//! The queue: live jobs, where each of them is, and what follows for the others.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use aq_caps::Capabilities;
+use aq_manifest::{JobId, Priority};
+use jiff::Timestamp;
+
+use crate::arena::{Arena, ClassIx, EngineIx, JobIx, LockIx};
+use crate::class::Classes;
+use crate::graph::{Cycle, Graph};
+use crate::host::HostEntry;
+use crate::rank::Rank;
+use crate::ready::Locks;
+use crate::{EngineState, Host, HostId, Job, Limits, Settled, State};
+
+/// Why the queue does not take what it is told. Nothing has changed then.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum QueueError {
+    /// A job of this id is there; remove it first.
+    #[error("job {0} is in the queue already; remove it first")]
+    DuplicateJob(JobId),
+    /// The job would wait for itself.
+    #[error("the deps form a cycle: {0}; take one of these deps out")]
+    Cycle(Cycle),
+    /// No live job has this id.
+    #[error("no live job {0} is in the queue; insert it first")]
+    UnknownJob(JobId),
+    /// The host was never added, or is removed.
+    #[error("host {0} is not in the queue; add it first")]
+    UnknownHost(HostId),
+}
+
+/// A [`State`] in slots. No entry is ever settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum At {
+    /// With the end of a pause. Only the time matters, so one that is over stays here.
+    Waiting(Option<Timestamp>),
+    Running(HostId, EngineIx),
+    Review,
+    Testing,
+    Settled(Settled),
+}
+
+/// Which set a waiting job stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// None: it is not waiting, or its deps are not met.
+    Nowhere,
+    Delayed,
+    Ready,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) id: JobId,
+    priority: Priority,
+    added_at: Timestamp,
+    pub(crate) class: ClassIx,
+    pub(crate) lock: Option<LockIx>,
+    pub(crate) at: At,
+    place: Place,
+    /// The neighbours among the waiting jobs of its class.
+    class_links: [Option<JobIx>; 2],
+}
+
+impl Entry {
+    /// The waiting job of the same class that comes after it in their list.
+    pub(crate) fn next_of_class(&self) -> Option<JobIx> {
+        self.class_links[1]
+    }
+
+    pub(crate) fn rank(&self, ix: JobIx) -> Rank {
+        Rank::new(self.priority, self.added_at, self.id.clone(), ix)
+    }
+}
+
+/// Live jobs, hosts, and what is known of finished jobs' keys.
+///
+/// Every verb says what *has happened*: the queue checks names, not wisdom, so a restart can tell
+/// it any state of the world. Each costs `O(log n)` and what it touches: the job's own deps, or
+/// the jobs that wait for its key.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    pub(crate) jobs: Arena<JobIx, Entry>,
+    pub(crate) by_id: HashMap<JobId, JobIx>,
+    pub(crate) graph: Graph,
+    pub(crate) classes: Classes,
+    pub(crate) locks: Locks,
+    pub(crate) hosts: BTreeMap<HostId, HostEntry>,
+    next_host: u32,
+    /// Waiting jobs with their deps met whose pause is not over.
+    pub(crate) delayed: BTreeSet<(Timestamp, JobIx)>,
+    /// The latest instant that a plan was made for. Time does not go back in here.
+    now: Timestamp,
+    counts: Counts,
+    /// Jobs whose deps became met or unmet; empty between verbs.
+    changed: Vec<JobIx>,
+}
+
+/// How many live jobs are where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Not started, for whatever reason.
+    pub waiting: u32,
+    /// On all hosts.
+    pub running: u32,
+    /// Wait for a person.
+    pub review: u32,
+    /// Wait to be shipped.
+    pub testing: u32,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Queue {
+    /// An empty queue with no host.
+    pub fn new() -> Self {
+        Self {
+            jobs: Arena::default(),
+            by_id: HashMap::new(),
+            graph: Graph::default(),
+            classes: Classes::default(),
+            locks: Locks::default(),
+            hosts: BTreeMap::new(),
+            next_host: 0,
+            delayed: BTreeSet::new(),
+            now: Timestamp::MIN,
+            counts: Counts::default(),
+            changed: Vec::new(),
+        }
+    }
+
+    /// Adds a host. Jobs that run on it are inserted after it.
+    pub fn add_host(&mut self, host: Host) -> HostId {
+        let id = HostId(self.next_host);
+        self.next_host += 1;
+        let mut entry = HostEntry::new(host.capabilities, host.limits, host.misfits);
+        for (name, state) in host.engines {
+            entry.set_engine(self.classes.engine(&name), state);
+        }
+        self.hosts.insert(id, entry);
+        id
+    }
+
+    /// Takes a host out. Jobs that run on it stay running until the caller says what became of
+    /// them.
+    ///
+    /// # Errors
+    /// [`QueueError::UnknownHost`].
+    pub fn remove_host(&mut self, host: HostId) -> Result<(), QueueError> {
+        self.hosts.remove(&host).map(drop).ok_or(QueueError::UnknownHost(host))
+    }
+
+    /// Says what became of a host's engine.
+    ///
+    /// # Errors
+    /// [`QueueError::UnknownHost`].
+    pub fn set_engine(
+        &mut self,
+        host: HostId,
+        engine: &str,
+        state: EngineState,
+    ) -> Result<(), QueueError> {
+        let engine = self.classes.engine(engine);
+        self.host_mut(host)?.set_engine(engine, state);
+        Ok(())
+    }
+
+    /// Changes how much a host takes on. What runs already goes on.
+    ///
+    /// # Errors
+    /// [`QueueError::UnknownHost`].
+    pub fn set_limits(&mut self, host: HostId, limits: Limits) -> Result<(), QueueError> {
+        self.host_mut(host)?.limits = limits;
+        Ok(())
+    }
+
+    /// Changes what a host has.
+    ///
+    /// # Errors
+    /// [`QueueError::UnknownHost`].
+    pub fn set_capabilities(
+        &mut self,
+        host: HostId,
+        capabilities: Capabilities,
+    ) -> Result<(), QueueError> {
+        self.host_mut(host)?.set_capabilities(capabilities);
+        Ok(())
+    }
+
+    fn host_mut(&mut self, host: HostId) -> Result<&mut HostEntry, QueueError> {
+        self.hosts.get_mut(&host).ok_or(QueueError::UnknownHost(host))
+    }
+
+    /// Adds a job in any state. A settled one leaves only its mark on its key.
+    ///
+    /// # Errors
+    /// [`QueueError::DuplicateJob`], [`QueueError::Cycle`], [`QueueError::UnknownHost`].
+    pub fn insert(&mut self, job: Job, state: State) -> Result<(), QueueError> {
+        if self.by_id.contains_key(&job.id) {
+            return Err(QueueError::DuplicateJob(job.id));
+        }
+        let at = self.at(state)?;
+        if let At::Settled(settled) = at {
+            if let Some(key) = &job.key {
+                self.settle(key, settled);
+            }
+            return Ok(());
+        }
+        if let Some(cycle) = self.graph.cycle(job.key.as_deref(), &job.deps) {
+            return Err(QueueError::Cycle(cycle));
+        }
+        let ix = self.jobs.insert(Entry {
+            id: job.id.clone(),
+            priority: job.priority,
+            added_at: job.added_at,
+            class: self.classes.enter(job.requirements, &job.engines),
+            lock: job.lock.map(|name| self.locks.enter(&name)),
+            at,
+            place: Place::Nowhere,
+            class_links: [None; 2],
+        });
+        self.by_id.insert(job.id, ix);
+        self.graph.add(ix, job.key.as_deref(), &job.deps, job.deps_mode);
+        self.arrive(ix);
+        self.settle_changes();
+        Ok(())
+    }
+
+    /// The cycle that a job of this key with these deps would close.
+    pub fn cycle(&self, key: Option<&str>, deps: &[String]) -> Option<Cycle> {
+        self.graph.cycle(key, deps)
+    }
+
+    /// Says where a job is now. A settled job is forgotten, but for its key; to run it again,
+    /// insert it again.
+    ///
+    /// # Errors
+    /// [`QueueError::UnknownJob`], [`QueueError::UnknownHost`].
+    pub fn set_state(&mut self, id: &JobId, state: State) -> Result<(), QueueError> {
+        let ix = self.ix(id)?;
+        let at = self.at(state)?;
+        if let At::Settled(settled) = at {
+            // Before the job leaves testing, so that soft deps stay met all the while.
+            if let Some(key) = self.graph.key_of(ix) {
+                self.graph.settle(key, settled, &mut self.changed);
+            }
+            self.drop_job(ix);
+        } else {
+            self.depart(ix);
+            self.jobs[ix].at = at;
+            self.arrive(ix);
+        }
+        self.settle_changes();
+        Ok(())
+    }
+
+    /// Takes a job out as if it had never been there.
+    ///
+    /// # Errors
+    /// [`QueueError::UnknownJob`].
+    pub fn remove(&mut self, id: &JobId) -> Result<(), QueueError> {
+        let ix = self.ix(id)?;
+        self.drop_job(ix);
+        self.settle_changes();
+        Ok(())
+    }
+
+    /// Says how a job of this key ended that is not in the queue. `Shipped` stays whatever else
+    /// ends.
+    pub fn settle(&mut self, key: &str, settled: Settled) {
+        let key = self.graph.intern(key);
+        self.graph.settle(key, settled, &mut self.changed);
+        self.settle_changes();
+    }
+
+    /// Forgets how earlier jobs of this key ended.
+    pub fn unsettle(&mut self, key: &str) {
+        self.graph.unsettle(key, &mut self.changed);
+        self.settle_changes();
+    }
+
+    /// Where a live job is. `None` for one that is not in the queue.
+    pub fn state(&self, id: &JobId) -> Option<State> {
+        let entry = &self.jobs[*self.by_id.get(id)?];
+        Some(match entry.at {
+            At::Waiting(not_before) => State::Waiting { not_before },
+            At::Running(host, engine) => {
+                State::Running { host, engine: self.classes.engine_name(engine).to_owned() }
+            }
+            At::Review => State::Review,
+            At::Testing => State::Testing,
+            At::Settled(settled) => State::Settled(settled),
+        })
+    }
+
+    /// How many live jobs are where.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// The latest instant that the queue knows of.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Lets time pass: jobs whose pause is over become ready.
+    pub(crate) fn advance(&mut self, now: Timestamp) -> Timestamp {
+        self.now = self.now.max(now);
+        while let Some(&(until, ix)) = self.delayed.first()
+            && until <= self.now
+        {
+            self.replace(ix);
+        }
+        self.now
+    }
+
+    fn ix(&self, id: &JobId) -> Result<JobIx, QueueError> {
+        self.by_id.get(id).copied().ok_or_else(|| QueueError::UnknownJob(id.clone()))
+    }
+
+    fn at(&mut self, state: State) -> Result<At, QueueError> {
+        Ok(match state {
+            State::Waiting { not_before } => At::Waiting(not_before),
+            State::Running { host, engine } => {
+                self.host_mut(host)?;
+                At::Running(host, self.classes.engine(&engine))
+            }
+            State::Review => At::Review,
+            State::Testing => At::Testing,
+            State::Settled(settled) => At::Settled(settled),
+        })
+    }
+
+    fn drop_job(&mut self, ix: JobIx) {
+        self.depart(ix);
+        self.graph.remove(ix);
+        let entry = &self.jobs[ix];
+        self.classes.leave(entry.class);
+        if let Some(lock) = entry.lock {
+            self.locks.leave(lock);
+        }
+        self.by_id.remove(&entry.id);
+        self.jobs.remove(ix);
+    }
+
+    /// The job comes to where its entry says.
+    fn arrive(&mut self, ix: JobIx) {
+        let entry = &self.jobs[ix];
+        match entry.at {
+            At::Waiting(_) => {
+                self.counts.waiting += 1;
+                let first = self.classes.get_mut(entry.class).waiting.replace(ix);
+                self.jobs[ix].class_links = [None, first];
+                if let Some(first) = first {
+                    self.jobs[first].class_links[0] = Some(ix);
+                }
+                self.replace(ix);
+            }
+            At::Running(host, engine) => {
+                self.counts.running += 1;
+                if let Some(host) = self.hosts.get_mut(&host) {
+                    host.started(engine);
+                }
+                if let Some(lock) = entry.lock {
+                    self.locks.take(lock, ix, &mut self.classes);
+                }
+            }
+            At::Settled(_) => {}
+            At::Review => self.counts.review += 1,
+            At::Testing => {
+                self.counts.testing += 1;
+                self.graph.set_testing(ix, true, &mut self.changed);
+            }
+        }
+    }
+
+    /// The job leaves where its entry says.
+    fn depart(&mut self, ix: JobIx) {
+        let entry = &self.jobs[ix];
+        match entry.at {
+            At::Waiting(_) => {
+                self.counts.waiting -= 1;
+                let [before, after] = entry.class_links;
+                match before {
+                    Some(before) => self.jobs[before].class_links[1] = after,
+                    None => self.classes.get_mut(entry.class).waiting = after,
+                }
+                if let Some(after) = after {
+                    self.jobs[after].class_links[0] = before;
+                }
+                self.put(ix, Place::Nowhere);
+            }
+            At::Running(host, engine) => {
+                self.counts.running -= 1;
+                if let Some(host) = self.hosts.get_mut(&host) {
+                    host.ended(engine);
+                }
+                if let Some(lock) = entry.lock {
+                    self.locks.give_back(lock, ix, &mut self.classes);
+                }
+            }
+            At::Settled(_) => {}
+            At::Review => self.counts.review -= 1,
+            At::Testing => {
+                self.counts.testing -= 1;
+                self.graph.set_testing(ix, false, &mut self.changed);
+            }
+        }
+    }
+
+    /// Puts each job whose deps changed where it now belongs.
+    fn settle_changes(&mut self) {
+        let mut changed = std::mem::take(&mut self.changed);
+        for ix in changed.drain(..) {
+            self.replace(ix);
+        }
+        self.changed = changed;
+    }
+
+    /// Puts a job into the set that it belongs to now.
+    fn replace(&mut self, ix: JobIx) {
+        let entry = &self.jobs[ix];
+        let place = match (entry.at, self.graph.unmet(ix)) {
+            (At::Waiting(Some(until)), 0) if until > self.now => Place::Delayed,
+            (At::Waiting(_), 0) => Place::Ready,
+            _ => Place::Nowhere,
+        };
+        self.put(ix, place);
+    }
+
+    fn put(&mut self, ix: JobIx, place: Place) {
+        let entry = &mut self.jobs[ix];
+        let before = std::mem::replace(&mut entry.place, place);
+        if before == place {
+            return;
+        }
+        let entry = &self.jobs[ix];
+        for (place, enter) in [(before, false), (place, true)] {
+            match place {
+                Place::Nowhere => {}
+                Place::Delayed => {
+                    let At::Waiting(Some(until)) = entry.at else { continue };
+                    if enter {
+                        self.delayed.insert((until, ix));
+                    } else {
+                        self.delayed.remove(&(until, ix));
+                    }
+                }
+                Place::Ready => {
+                    let rank = entry.rank(ix);
+                    match (entry.lock, enter) {
+                        (Some(lock), true) => {
+                            self.locks.insert(lock, entry.class, rank, &mut self.classes);
+                        }
+                        (Some(lock), false) => {
+                            self.locks.remove(lock, entry.class, &rank, &mut self.classes);
+                        }
+                        (None, true) => {
+                            self.classes.get_mut(entry.class).unlocked.insert(rank);
+                        }
+                        (None, false) => {
+                            self.classes.get_mut(entry.class).unlocked.remove(&rank);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The order in which jobs go.
+
+use std::cmp::Reverse;
+
+use aq_manifest::{JobId, Priority};
+use jiff::Timestamp;
+
+use crate::arena::JobIx;
+
+/// A job's place in the order: the more urgent, then the older, then the smaller id. The least
+/// rank goes first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Rank {
+    urgency: Reverse<Priority>,
+    /// Nanoseconds since 1970. Times before 1678 and after 2261 count as those years.
+    added: i64,
+    id: JobId,
+    pub(crate) job: JobIx,
+}
+
+impl Rank {
+    pub(crate) fn new(priority: Priority, added_at: Timestamp, id: JobId, job: JobIx) -> Self {
+        let nanos = added_at.as_nanosecond().clamp(i64::MIN.into(), i64::MAX.into());
+        Self { urgency: Reverse(priority), added: nanos as i64, id, job }
+    }
+}

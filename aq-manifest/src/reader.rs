@@ -10,6 +10,8 @@ use crate::{Diagnostic, Severity, parse_duration};
 /// Reads values below one key.
 pub(crate) struct Reader<'f> {
     key: &'f str,
+    /// Messages do not repeat the value: it may be a secret, and messages are kept and passed on.
+    secret: bool,
     findings: &'f mut Findings,
 }
 
@@ -29,7 +31,12 @@ enum Shape {
 
 impl<'f> Reader<'f> {
     pub(crate) fn new(key: &'f str, findings: &'f mut Findings) -> Self {
-        Self { key, findings }
+        Self { key, secret: false, findings }
+    }
+
+    /// Reads values that may be secrets, below `key`.
+    pub(crate) fn for_secrets<'r>(&'r mut self, key: &'r str) -> Reader<'r> {
+        Reader { key, secret: true, findings: self.findings }
     }
 
     pub(crate) fn key(&self) -> &str {
@@ -150,6 +157,7 @@ impl<'f> Reader<'f> {
         let found = match (shape(node), &node.value) {
             (Shape::Nothing, _) => "nothing".to_owned(),
             (Shape::Bool(_), _) => "a boolean".to_owned(),
+            (Shape::Word | Shape::Number, _) if self.secret => "text".to_owned(),
             (Shape::Word, Value::Scalar(scalar)) => quoted(&scalar.text),
             (Shape::Number, Value::Scalar(scalar)) => {
                 format!("the number {}", quoted(&scalar.text))
@@ -227,6 +235,7 @@ impl<'f> Reader<'f> {
     /// "`key`: `value` is ...", or without the value where it has no short form.
     fn about(&self, node: &Node<'_>, problem: &str) -> String {
         let subject = match &node.value {
+            Value::Scalar(_) if self.secret => "the value".to_owned(),
             Value::Scalar(scalar) if scalar.text.is_empty() => "the text".to_owned(),
             Value::Scalar(scalar) => quoted(&scalar.text),
             Value::List(_) => "the list".to_owned(),

@@ -21,6 +21,7 @@ impl Kind for Environment {
     fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<BTreeMap<String, String>> {
         let Value::Map(entries) = &node.value else {
             let help = "write `env: {NAME: value}`";
+            let mut reader = reader.for_secrets("env");
             reader.wrong_type(node, "a map of names to values", Some(help.into()));
             return None;
         };
@@ -32,7 +33,9 @@ impl Kind for Environment {
         let mut good = true;
         for (name_node, value_node) in entries {
             let name = read_variable(name_node, reader);
-            let value = Text::read(value_node, reader);
+            let path = format!("env: {}", name.as_deref().unwrap_or_default());
+            let mut reader = reader.for_secrets(&path);
+            let value = Text::read(value_node, &mut reader);
             if let Some(value) = &value
                 && value.contains("${")
                 && env_reference(value).is_none()

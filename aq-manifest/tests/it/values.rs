@@ -191,6 +191,26 @@ fn what_is_probably_not_meant_is_warned_about() {
 }
 
 #[test]
+fn messages_never_repeat_values_of_the_environment() {
+    let long = "s3cret".repeat(20_000);
+    let map = |value: &str| format!("{{API_KEY: {value}}}");
+    for env in [
+        "s3cret".to_owned(),
+        "[API_KEY=s3cret]".to_owned(),
+        map("'s3cret${X}'"),
+        map("[s3cret]"),
+        map("{s3cret: s3cret}"),
+        map(&long),
+    ] {
+        let source = format!("---\nenv: {env}\n---\n");
+        let found = parse(&source).diagnostics;
+        assert_eq!(found.len(), 1, "{env:.20}");
+        assert!(found[0].message.starts_with("`env"), "{}", found[0].message);
+        assert!(!format!("{}{:?}", found[0].message, found[0].help).contains("s3cret"));
+    }
+}
+
+#[test]
 fn unknown_keys_are_kept() {
     let parsed = parse("---\nx-team: web\nengine: claude\nnotes: {a: [b]}\n---\n");
     assert_eq!(parsed.unknown, ["x-team", "notes"]);

@@ -72,7 +72,7 @@ pub(crate) fn read<'a>(
     // One more than ours, so that the message is ours.
     options.flow_nesting_limit = MAX_DEPTH + 1;
     options.block_nesting_limit = MAX_DEPTH + 1;
-    let mut reader = Reader {
+    let mut builder = Builder {
         events: Parser::new_from_str_with_options(text, options),
         text,
         base,
@@ -81,10 +81,11 @@ pub(crate) fn read<'a>(
         anchors: HashMap::new(),
         findings,
     };
-    reader.document()
+    builder.document()
 }
 
-struct Reader<'a, 'f> {
+/// Builds the tree and counts what it costs.
+struct Builder<'a, 'f> {
     events: Parser<'a, StrInput<'a>>,
     text: &'a str,
     base: usize,
@@ -96,7 +97,7 @@ struct Reader<'a, 'f> {
 
 type Place = Range<usize>;
 
-impl<'a> Reader<'a, '_> {
+impl<'a> Builder<'a, '_> {
     fn document(&mut self) -> Result<Option<Node<'a>>, Diagnostic> {
         let mut root = None;
         loop {

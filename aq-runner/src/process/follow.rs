@@ -27,7 +27,7 @@ impl Supervisor {
     ///
     /// The end is the main process's end, never the end of its pipes. What outlives it gets
     /// [`Task::drain`] to finish its output, then SIGTERM, [`Task::grace`], and SIGKILL. The same
-    /// SIGTERM, grace and SIGKILL end the whole tree on the deadline, a stop or the observer's wish.
+    /// three end the whole tree on the deadline, a stop or the observer's wish.
     ///
     /// While the command is silent and has no deadline near, this sleeps in one system call.
     ///

@@ -23,7 +23,8 @@ pub struct Cgroup(PathBuf);
 
 /// A path that was written down is not one of our control groups.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} is no control group of aq: expected a path below /sys/fs/cgroup whose last part begins with `aq-`", .0.display())]
+#[error("{} is no control group of aq: expected a path below /sys/fs/cgroup whose last part \
+         begins with `aq-`", .0.display())]
 pub struct CgroupError(PathBuf);
 
 impl Cgroup {

@@ -27,7 +27,7 @@ impl Supervisor {
     ///
     /// The end is the main process's end, never the end of its pipes. What outlives it gets
     /// [`Task::drain`] to finish its output, then SIGTERM, [`Task::grace`], and SIGKILL. The same
-    /// SIGTERM, grace and SIGKILL end the whole tree on the deadline, a stop or the observer's wish.
+    /// three end the whole tree on the deadline, a stop or the observer's wish.
     ///
     /// While the command is silent and has no deadline near, this sleeps in one system call.
     ///
@@ -111,9 +111,7 @@ impl Following<'_> {
                 self.supervisor.clear_wake()?;
                 self.reaper.reap()?;
             }
-            if !self.reaper.none_left() {
-                self.advance(&served, Instant::now())?;
-            }
+            self.advance(&served, Instant::now())?;
         }
         self.pipes.close_input();
         let until = after(Instant::now(), self.drain.total);
@@ -130,12 +128,19 @@ impl Following<'_> {
         }
     }
 
+    /// Moves on to the next phase when it is time.
     fn advance(&mut self, served: &Served, now: Instant) -> io::Result<()> {
-        let passed = |at: Option<Instant>| at.is_some_and(|at| now >= at);
+        if self.reaper.none_left() {
+            return Ok(());
+        }
         match self.phase {
             Phase::Running => {
                 if let Some(time) = served.end_after {
                     self.result_due = now.checked_add(time);
+                }
+                // A main process that ended in this very moment has ended by itself.
+                if self.reason_to_end(served, now).is_some() {
+                    self.reaper.reap()?;
                 }
                 if self.reaper.ended().is_some() {
                     self.pipes.close_input();
@@ -144,37 +149,43 @@ impl Following<'_> {
                         Phase::Draining { idle: after(now, idle), total: after(now, total) };
                     return self.advance(&Served::default(), now);
                 }
-                // A command whose work is done is not called late.
-                let cause = if let Some(signal) = self.supervisor.stop_requested() {
-                    Cause::Stopped(signal)
-                } else if served.end {
-                    Cause::Observer
-                } else if passed(self.result_due) {
-                    Cause::ResultGrace
-                } else if passed(self.deadline) {
-                    Cause::Deadline
-                } else {
-                    return Ok(());
-                };
-                self.cause = cause;
-                self.ask_to_end(now);
+                if let Some(cause) = self.reason_to_end(served, now) {
+                    self.cause = cause;
+                    self.ask_to_end(now);
+                }
             }
             Phase::Draining { idle, total } => {
                 let idle = if served.output { after(now, self.drain.idle) } else { idle };
                 self.phase = Phase::Draining { idle, total };
                 let stop = served.end || self.supervisor.stop_requested().is_some();
-                if stop || passed(Some(idle.min(total))) {
+                if stop || now >= idle.min(total) {
                     self.ask_to_end(now);
                 }
             }
             Phase::Ending { kill_at } => {
-                if passed(Some(kill_at)) {
+                if now >= kill_at {
                     self.kill()?;
                 }
             }
             Phase::GivenUp => {}
         }
         Ok(())
+    }
+
+    /// Why a main process that still runs is to be ended now. One whose work is done is not late.
+    fn reason_to_end(&self, served: &Served, now: Instant) -> Option<Cause> {
+        let passed = |at: Option<Instant>| at.is_some_and(|at| now >= at);
+        if let Some(signal) = self.supervisor.stop_requested() {
+            Some(Cause::Stopped(signal))
+        } else if served.end {
+            Some(Cause::Observer)
+        } else if passed(self.result_due) {
+            Some(Cause::ResultGrace)
+        } else if passed(self.deadline) {
+            Some(Cause::Deadline)
+        } else {
+            None
+        }
     }
 
     fn ask_to_end(&mut self, now: Instant) {

@@ -4,10 +4,38 @@
 //! This module knows nothing of jobs, queues or engines. A worker process calls
 //! [`Supervisor::install`] once and then [`Supervisor::run`] for each command, one after the other.
 //!
-//! Why nothing escapes (Linux): the supervisor is a *subreaper*, so a process that loses its parent,
-//! in whatever session it is, becomes the supervisor's child. "I have no child left" is therefore
-//! one system call and a proof that nothing of the command is left. Linux is what is tested; the
-//! macOS side of [`os`] was never run and has no such proof.
+//! Why nothing escapes (Linux): the supervisor is a *subreaper*, so a process that loses its
+//! parent, in whatever session it is, becomes the supervisor's child. "I have no child left" is
+//! therefore one system call and a proof that nothing of the command is left. Linux is what is
+//! tested; the macOS side was compiled but never run, and has no such proof.
+//!
+//! ```no_run
+//! use aq_runner::process::{Drain, Flow, Observer, Stdin, Stream, Supervisor, Task};
+//!
+//! struct Count(usize);
+//!
+//! impl Observer for Count {
+//!     fn output(&mut self, _: Stream, chunk: &[u8]) -> Flow {
+//!         self.0 += chunk.len();
+//!         Flow::Continue
+//!     }
+//! }
+//!
+//! let mut supervisor = Supervisor::install()?;
+//! let task = Task {
+//!     program: "wc".into(),
+//!     args: vec!["-c".into()],
+//!     cwd: "/".into(),
+//!     env: std::env::vars_os().collect(),
+//!     stdin: Stdin::Bytes(b"a prompt".to_vec()),
+//!     deadline: None,
+//!     grace: Task::GRACE,
+//!     drain: Drain::default(),
+//! };
+//! let ended = supervisor.run(task, &mut Count(0))?;
+//! assert_eq!(ended.left, 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod cgroup;
 mod follow;

@@ -11,7 +11,7 @@ use nix::sys::signal::{SigSet, Signal};
 /// A worker to be started.
 #[derive(Debug)]
 pub struct Detached {
-    /// The program, as a path with a `/` in it.
+    /// The program.
     pub program: PathBuf,
     /// The arguments after the program's own name.
     pub args: Vec<OsString>,
@@ -29,8 +29,9 @@ pub struct Detached {
 /// [`Supervisor::install`](super::Supervisor::install), which gives it a session of its own.
 ///
 /// Until then it still belongs to the caller's terminal, so it starts with SIGINT and SIGHUP
-/// blocked, and `install` forgets what came of them. This costs the caller two system calls; to do it all
-/// in the child before `exec` would need a `fork`, at twice the price and more in a large process.
+/// blocked, and `install` forgets what came of them. This costs the caller two system calls. To
+/// open the session in the child before `exec` would need a `fork` in place of `posix_spawn`, at
+/// twice the price, and more in a large process.
 ///
 /// The caller reaps the child when it ends, or leaves it to `init` by ending first.
 ///

@@ -15,7 +15,8 @@ use super::task::{Stdin, Task};
 #[derive(Debug, thiserror::Error)]
 pub enum SuperviseError {
     /// No directory of `PATH` has the program.
-    #[error("`{}` is in no directory of PATH ({path}): install it, or give its full path", .program.display())]
+    #[error("`{}` is in no directory of PATH ({path}): install it, or give its full path",
+        .program.display())]
     NotFound {
         /// The name that was looked for.
         program: PathBuf,
@@ -29,7 +30,8 @@ pub enum SuperviseError {
     #[error("cannot make the pipes of a command: {0}; check the limit of open files")]
     Pipes(#[source] io::Error),
     /// The system refused to start the program.
-    #[error("cannot start {}: {source}; check that it is an executable for this machine", .program.display())]
+    #[error("cannot start {}: {source}; check that it is an executable for this machine",
+        .program.display())]
     Start {
         /// The program's path.
         program: PathBuf,

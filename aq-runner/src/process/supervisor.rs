@@ -13,9 +13,9 @@ use super::os;
 
 /// What [`Supervisor::run`] needs and keeps between commands.
 ///
-/// Signals are caught by handlers, not blocked: a blocked signal would stay blocked in every command
-/// that is started, and unblocking it there would cost a full `fork` for each start. Handlers
-/// vanish at `exec`.
+/// Signals are caught by handlers, not blocked: a blocked signal would stay blocked in every
+/// command that is started, and unblocking it there would cost a full `fork` for each start.
+/// Handlers vanish at `exec`.
 #[derive(Debug)]
 pub struct Supervisor {
     /// Readable after a signal.

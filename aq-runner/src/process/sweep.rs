@@ -1,7 +1,9 @@
 //! Ending what a dead supervisor left behind.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
 use super::cgroup::Cgroup;
@@ -17,7 +19,7 @@ const KILL_ROUND: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone, Copy)]
 pub struct Traces<'a> {
     /// Environment entries, all of which a process must have, exactly. None at all match nothing.
-    pub markers: &'a [(&'a str, &'a str)],
+    pub markers: &'a [(&'a str, &'a OsStr)],
     /// The control group that the supervisor was in, when it had one.
     pub cgroup: Option<&'a Cgroup>,
 }
@@ -94,8 +96,9 @@ fn find(
 ) -> io::Result<()> {
     let mut roots = traces.cgroup.map(Cgroup::members).unwrap_or_default();
     if !traces.markers.is_empty() {
-        let entries = traces.markers.iter().map(|(key, value)| format!("{key}={value}"));
-        let entries: Vec<String> = entries.collect();
+        let entry =
+            |(key, value): &(&str, &OsStr)| [key.as_bytes(), b"=", value.as_bytes()].concat();
+        let entries: Vec<_> = traces.markers.iter().map(entry).collect();
         roots.extend(os::processes()?.into_iter().filter(|&pid| is_marked(pid, &entries)));
     }
     for pid in roots.into_iter().filter(|pid| !spared.contains(pid)) {
@@ -108,9 +111,9 @@ fn find(
     Ok(())
 }
 
-fn is_marked(pid: i32, entries: &[String]) -> bool {
+fn is_marked(pid: i32, entries: &[Vec<u8>]) -> bool {
     let Some(environment) = os::environment(pid) else { return false };
-    let has = |entry: &String| environment.split(|&b| b == 0).any(|e| e == entry.as_bytes());
+    let has = |entry: &Vec<u8>| environment.split(|&b| b == 0).any(|e| e == entry.as_slice());
     entries.iter().all(has)
 }
 

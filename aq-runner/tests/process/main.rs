@@ -1,5 +1,6 @@
 //! Commands under a supervisor, each test with a supervisor process of its own.
 
+mod detached;
 mod ends;
 mod probe_run;
 mod recovery;

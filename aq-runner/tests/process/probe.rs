@@ -81,7 +81,7 @@ fn main() -> ExitCode {
                 say(&mut io::stdout(), format_args!("cgroup {path}"));
             }
             "sweep" => {
-                let traces = Traces { markers: &[("PROBE_MARK", value)], cgroup: None };
+                let traces = Traces { markers: &[("PROBE_MARK", value.as_ref())], cgroup: None };
                 let swept = sweep(&traces, task.grace).expect("processes can be listed");
                 say(&mut io::stdout(), format_args!("swept {} {}", swept.found, swept.left));
             }

@@ -11,7 +11,7 @@ const GRACE: Duration = Duration::from_millis(200);
 const NOTHING: Swept = Swept { found: 0, left: 0 };
 
 fn by_mark(mark: &str) -> Swept {
-    sweep(&Traces { markers: &[("PROBE_MARK", mark)], cgroup: None }, GRACE).unwrap()
+    sweep(&Traces { markers: &[("PROBE_MARK", mark.as_ref())], cgroup: None }, GRACE).unwrap()
 }
 
 fn kill_the_supervisor(probe: &mut Probe) {
@@ -43,7 +43,7 @@ fn every_marker_must_be_there_exactly() {
     let mark = probe.mark.clone();
     let shorter = &mark[..mark.len() - 1];
     assert_eq!(by_mark(shorter), NOTHING);
-    let both = [("PROBE_MARK", mark.as_str()), ("PROBE_OTHER", "1")];
+    let both = [("PROBE_MARK", mark.as_ref()), ("PROBE_OTHER", "1".as_ref())];
     assert_eq!(sweep(&Traces { markers: &both, cgroup: None }, GRACE).unwrap(), NOTHING);
     assert_eq!(sweep(&Traces { markers: &[], cgroup: None }, GRACE).unwrap(), NOTHING);
     assert_eq!(by_mark(&new_mark()), NOTHING);

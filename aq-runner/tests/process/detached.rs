@@ -1,0 +1,62 @@
+//! A worker lives on its own and costs nothing while it waits.
+
+use std::fs::File;
+use std::time::Duration;
+
+use aq_runner::process::{Detached, ProcessId, Signal, spawn_detached};
+use nix::sys::signal::SigSet;
+
+use crate::probe_run::{Probe, wait_for};
+
+const PROBE: &str = env!("CARGO_BIN_EXE_aq-process-probe");
+
+#[test]
+fn a_worker_has_its_own_session_and_ignores_the_terminal_it_came_from() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    let file = File::create(&log).unwrap();
+    // Keys pressed at the terminal before the worker has left it; then it becomes a supervisor,
+    // whose session is field 6 of proc(5).
+    let script = "kill -INT $$; kill -HUP $$; exec \"$0\" -- sh -c \
+                  'echo $WORD $PPID; cut -d \" \" -f 6 /proc/$PPID/stat'";
+    let before = SigSet::thread_get_mask().unwrap();
+    let mut worker = spawn_detached(Detached {
+        program: "/bin/sh".into(),
+        args: vec!["-c".into(), script.into(), PROBE.into()],
+        cwd: Some(dir.path().to_owned()),
+        env: vec![("WORD".into(), "worker".into())],
+        stdout: file.try_clone().unwrap(),
+        stderr: file,
+    })
+    .unwrap();
+    assert_eq!(SigSet::thread_get_mask().unwrap(), before);
+    assert!(worker.wait().unwrap().success());
+    let text = std::fs::read_to_string(&log).unwrap();
+    let pid = worker.id();
+    assert!(
+        text.starts_with(&format!("worker {pid}\n{pid}\nended status=Some(Exited(0))")),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_supervisor_of_a_silent_command_sleeps() {
+    let mut probe =
+        Probe::start(&["deadline=600000", "--", "sh", "-c", "echo up; exec sleep 1000"]);
+    assert_eq!(probe.line(), "up");
+    let id = ProcessId::of(probe.child.id()).unwrap().unwrap();
+    let status = || std::fs::read_to_string(format!("/proc/{}/status", id.pid())).unwrap();
+    let switches = || {
+        let text = status();
+        let lines = text.lines().filter(|line| line.contains("ctxt_switches"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    wait_for("sleep", || status().contains("State:\tS"));
+    let before = switches();
+    assert_eq!(before.len(), 2);
+    // Nothing can be waited for here: that nothing happens is what is looked for.
+    assert!(!id.wait_gone(Some(Duration::from_millis(500))).unwrap());
+    assert_eq!(switches(), before);
+    probe.signal(Signal::TERM);
+    drop(probe.finish());
+}

@@ -55,21 +55,26 @@ fn owned(names: Vec<&str>) -> Vec<String> {
 
 prop_compose! {
     fn job()(
-        name in 0..14_u8,
+        name in 0..20_u8,
         added in 0_i64..3,
         priority in select(&Priority::ALL[..]),
-        lock in proptest::option::weighted(0.6, select(vec!["x", "y"])),
+        lock in proptest::option::weighted(0.7, select(vec!["x", "y", "z"])),
         key in proptest::option::weighted(0.7, key()),
         deps in prop_oneof![
             2 => Just(vec![]),
-            3 => proptest::collection::vec(select(&KEYS[..]), 1..4),
+            2 => proptest::collection::vec(select(&KEYS[..]), 1..4),
         ],
         soft in any::<bool>(),
         needs in prop_oneof![
-            5 => Just(vec![]),
+            9 => Just(vec![]),
             1 => subsequence(vec!["os", "gpu", "node>=20"], 1..3),
         ],
-        engines in subsequence(ENGINES.to_vec(), 0..=3).prop_shuffle(),
+        // Few lists, so that jobs share classes.
+        engines in prop_oneof![
+            4 => Just(vec!["e0", "e1"]),
+            4 => Just(vec!["e1", "e2"]),
+            1 => subsequence(ENGINES.to_vec(), 0..=3).prop_shuffle(),
+        ],
     ) -> Job {
         Job {
             priority,
@@ -99,8 +104,8 @@ fn engine_state() -> impl Strategy<Value = EngineState> {
     prop_oneof![
         1 => Just(EngineState::Missing),
         2 => Just(EngineState::READY),
-        1 => (0..3_u32).prop_map(|limit| EngineState::Ready { limit: Some(limit) }),
-        2 => time().prop_map(|until| EngineState::CoolingDown { until }),
+        2 => (0..3_u32).prop_map(|limit| EngineState::Ready { limit: Some(limit) }),
+        3 => time().prop_map(|until| EngineState::CoolingDown { until }),
         1 => Just(EngineState::OutOfUse { reason: "broken".to_owned() }),
     ]
 }
@@ -108,15 +113,16 @@ fn engine_state() -> impl Strategy<Value = EngineState> {
 fn step() -> impl Strategy<Value = Step> {
     let host = 0..2_usize;
     let engine = select(&ENGINES[..]).prop_map(str::to_owned);
-    let limits = (0..5_u32, proptest::option::weighted(0.2, 0..3_u32))
+    let limits = (select(vec![0, 1, 2, 3, 9]), proptest::option::weighted(0.2, 0..3_u32))
         .prop_map(|(max, max_review)| Limits { max, max_review });
     prop_oneof![
-        12 => (job(), a_move()).prop_map(|(job, to)| Step::Insert(job, to)),
-        8 => (0..14_usize, a_move()).prop_map(|(n, to)| Step::Move(n, to)),
-        2 => (0..14_usize).prop_map(Step::Remove),
+        12 => job().prop_map(|job| Step::Insert(job, Move::To(State::WAITING))),
+        4 => (job(), a_move()).prop_map(|(job, to)| Step::Insert(job, to)),
+        8 => (0..20_usize, a_move()).prop_map(|(n, to)| Step::Move(n, to)),
+        2 => (0..20_usize).prop_map(Step::Remove),
         1 => (key(), settled()).prop_map(|(key, settled)| Step::Settle(key, settled)),
         1 => key().prop_map(Step::Unsettle),
-        2 => (host.clone(), engine, engine_state()).prop_map(|(h, e, s)| Step::Engine(h, e, s)),
+        4 => (host.clone(), engine, engine_state()).prop_map(|(h, e, s)| Step::Engine(h, e, s)),
         1 => (host.clone(), limits).prop_map(|(host, limits)| Step::Limits(host, limits)),
         1 => (host.clone(), select(&CAPABILITIES[..])).prop_map(|(h, c)| Step::Capabilities(h, c)),
         2 => time().prop_map(Step::Clock),
@@ -129,7 +135,7 @@ fn hosts() -> [Host; 2] {
     let engines = |names: &[&str]| {
         names.iter().map(|name| ((*name).to_owned(), EngineState::READY)).collect()
     };
-    let limits = Limits { max: 2, max_review: None };
+    let limits = Limits { max: 4, max_review: None };
     [
         Host {
             capabilities: capabilities("os:linux"),

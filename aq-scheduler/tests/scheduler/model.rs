@@ -139,7 +139,7 @@ impl Model {
         if !lacking.is_empty() {
             return refuse(format!(
                 "needs {}",
-                join(lacking.iter().map(|r| r.to_string()).collect())
+                join(lacking.iter().map(ToString::to_string).collect())
             ));
         }
         let state = |name: &String| host.engines.get(name).cloned().unwrap_or_default();

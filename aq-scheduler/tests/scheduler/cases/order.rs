@@ -63,6 +63,13 @@ fn a_lock_holds_across_classes() {
 }
 
 #[test]
+fn a_lock_that_went_to_another_class_holds_up_only_its_own_jobs() {
+    let mut lab = Lab::new();
+    lab.max(9).add("a lock=x needs=os").add("b lock=x").add("c lock=y").add("d lock=y needs=os");
+    assert_eq!(lab.starts(), "a c");
+}
+
+#[test]
 fn a_lock_that_two_hold_is_free_when_both_are_done() {
     let mut lab = Lab::new();
     lab.max(9).add("a lock=x").add("b lock=x").add("c lock=x").run("a").run("b");
@@ -90,8 +97,10 @@ fn a_pause_ends_by_itself_and_says_when() {
 fn order_puts_a_job_behind_what_it_waits_for_and_the_hopeless_last() {
     let mut lab = Lab::new();
     lab.add("a critical deps=kb,kr").add("b low key=kb").add("c critical deps=nowhere");
-    lab.add("d high key=kd").add("e high deps=kd").add("r key=kr").run("r").pause("d", 60);
-    assert_eq!(lab.order(), "b a d e c");
+    lab.add("d high key=kd").add("x high").add("e high deps=kd").add("r key=kr").run("r");
+    // The pause of e is over before what it waits for can start.
+    lab.pause("d", 60).pause("x", 60).pause("e", 10).add("f").pause("f", 30);
+    assert_eq!(lab.order(), "b a f d x e c");
 }
 
 #[test]

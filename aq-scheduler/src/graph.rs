@@ -16,6 +16,7 @@ use crate::Settled;
 use crate::arena::{Arena, JobIx, KeyIx, Slot};
 
 pub use cycle::Cycle;
+pub(crate) use cycle::Shift;
 
 /// How far a key has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +42,8 @@ struct KeyNode {
     /// First of the jobs that hold this key; the others follow in `JobNode::next_holder`.
     holder: Option<JobIx>,
     dependents: Vec<Dependent>,
+    /// Smaller than the labels of all keys that wait for this one; see `cycle`.
+    label: i64,
     /// Holders in testing.
     testing: u32,
     settled: Option<Settled>,
@@ -85,11 +88,24 @@ pub(crate) struct Graph {
     by_name: HashMap<Arc<str>, KeyIx>,
     keys: Arena<KeyIx, KeyNode>,
     jobs: Vec<JobNode>,
+    lowest: i64,
+    highest: i64,
 }
 
+/// The room between new labels.
+const GAP: i64 = 1 << 20;
+
 impl Graph {
-    /// Adds a job. The caller has made sure that it closes no cycle.
-    pub(crate) fn add(&mut self, job: JobIx, key: Option<&str>, deps: &[String], mode: DepsMode) {
+    /// Adds a job that [`Graph::check`] let pass with this `shift`.
+    pub(crate) fn add(
+        &mut self,
+        job: JobIx,
+        key: Option<&str>,
+        deps: &[String],
+        mode: DepsMode,
+        shift: Shift,
+    ) {
+        self.shift(shift);
         if self.jobs.len() <= job.place() {
             self.jobs.resize_with(job.place() + 1, JobNode::default);
         }
@@ -107,7 +123,7 @@ impl Graph {
         let mut edges: Vec<Dep> = Vec::with_capacity(deps.len());
         let mut unmet = 0;
         for name in deps {
-            let dep = self.intern(name);
+            let dep = self.intern_dep(name);
             let node = &mut self.keys[dep];
             let place = node.dependents.len() as u32;
             // All edges of this job are the last of their key's, so a repeated dep shows there.
@@ -241,16 +257,29 @@ impl Graph {
         self.by_name.get(name).copied()
     }
 
-    /// The slot of a key, made if it is new.
+    /// The slot of a key, made if it is new: after all others, for nobody waits for it yet.
     pub(crate) fn intern(&mut self, name: &str) -> KeyIx {
-        if let Some(&key) = self.by_name.get(name) {
-            return key;
-        }
+        self.find(name).unwrap_or_else(|| {
+            self.highest += GAP;
+            self.make(name, self.highest)
+        })
+    }
+
+    /// The slot of a dep's key, made if it is new: before all others, for it waits for none yet.
+    fn intern_dep(&mut self, name: &str) -> KeyIx {
+        self.find(name).unwrap_or_else(|| {
+            self.lowest -= GAP;
+            self.make(name, self.lowest)
+        })
+    }
+
+    fn make(&mut self, name: &str, label: i64) -> KeyIx {
         let name: Arc<str> = name.into();
         let node = KeyNode {
             name: Arc::clone(&name),
             holder: None,
             dependents: Vec::new(),
+            label,
             testing: 0,
             settled: None,
         };

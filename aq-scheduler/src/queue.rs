@@ -212,9 +212,7 @@ impl Queue {
             }
             return Ok(());
         }
-        if let Some(cycle) = self.graph.cycle(job.key.as_deref(), &job.deps) {
-            return Err(QueueError::Cycle(cycle));
-        }
+        let shift = self.graph.check(job.key.as_deref(), &job.deps).map_err(QueueError::Cycle)?;
         let ix = self.jobs.insert(Entry {
             id: job.id.clone(),
             priority: job.priority,
@@ -226,7 +224,7 @@ impl Queue {
             class_links: [None; 2],
         });
         self.by_id.insert(job.id, ix);
-        self.graph.add(ix, job.key.as_deref(), &job.deps, job.deps_mode);
+        self.graph.add(ix, job.key.as_deref(), &job.deps, job.deps_mode, shift);
         self.arrive(ix);
         self.settle_changes();
         Ok(())
@@ -234,7 +232,7 @@ impl Queue {
 
     /// The cycle that a job of this key with these deps would close.
     pub fn cycle(&self, key: Option<&str>, deps: &[String]) -> Option<Cycle> {
-        self.graph.cycle(key, deps)
+        self.graph.check(key, deps).err()
     }
 
     /// Says where a job is now. A settled job is forgotten, but for its key; to run it again,

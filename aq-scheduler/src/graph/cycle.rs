@@ -1,10 +1,12 @@
 //! Cycles: found before they close, and named.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fmt;
 
 use petgraph::Direction;
-use petgraph::visit::{Dfs, GraphBase, IntoNeighbors, IntoNeighborsDirected, Reversed};
+use petgraph::visit::{
+    Dfs, GraphBase, IntoNeighbors, IntoNeighborsDirected, NodeFiltered, Reversed,
+};
 
 use super::{Dependent, Graph};
 use crate::arena::{JobIx, KeyIx, Slot};
@@ -19,33 +21,89 @@ impl fmt::Display for Cycle {
     }
 }
 
+/// How labels have to move before a job's edges go in.
+#[derive(Debug)]
+pub(crate) enum Shift {
+    None,
+    /// This key to above the label.
+    Raise(KeyIx, i64),
+    /// These keys to below the label.
+    Lower(Vec<KeyIx>, i64),
+}
+
 impl Graph {
-    /// The cycle that a job of this key with these deps would close: the shortest one.
+    /// Checks that a job of this key with these deps closes no cycle.
     ///
-    /// A new job can close one only when something already waits for its key. Then the search
-    /// goes from both ends in turn, and the end that has less to look at decides.
-    pub(crate) fn cycle(&self, key: Option<&str>, deps: &[String]) -> Option<Cycle> {
-        let key = key?;
+    /// Each key has a label smaller than those of all keys that wait for it. Most new jobs fit in
+    /// as they are. Where one does not, a cycle can only lie between the labels of its key and of
+    /// its deps; that region is searched from both ends in turn, and the end that has less to
+    /// look at decides and is moved.
+    pub(crate) fn check(&self, key: Option<&str>, deps: &[String]) -> Result<Shift, Cycle> {
+        let Some(key) = key else { return Ok(Shift::None) };
         if deps.iter().any(|dep| dep == key) {
-            return Some(Cycle(vec![key.to_owned(), key.to_owned()]));
+            return Err(Cycle(vec![key.to_owned(), key.to_owned()]));
         }
-        let goal = self.find(key)?;
-        if self.keys[goal].dependents.is_empty() {
-            return None;
-        }
-        let starts: Vec<KeyIx> = deps.iter().filter_map(|dep| self.find(dep)).collect();
-        let targets: HashSet<KeyIx> = starts.iter().copied().collect();
-        let mut up = Dfs::from_parts(starts.clone(), HashSet::<KeyIx>::new());
-        let mut down = Dfs::from_parts(vec![goal], HashSet::<KeyIx>::new());
+        let Some(goal) = self.find(key) else { return Ok(Shift::None) };
+        let label = |key: KeyIx| self.keys[key].label;
+        let bottom = label(goal);
+        let deps: Vec<KeyIx> = deps.iter().filter_map(|dep| self.find(dep)).collect();
+        let high = deps.iter().copied().filter(|&dep| label(dep) >= bottom);
+        let high: HashSet<KeyIx> = high.collect();
+        let Some(top) = high.iter().copied().map(label).max() else { return Ok(Shift::None) };
+        let region = NodeFiltered::from_fn(self, |key| (bottom..=top).contains(&label(key)));
+        let mut waiting = Dfs::from_parts(vec![goal], HashSet::<KeyIx>::new());
+        let mut awaited = Dfs::from_parts(high.iter().copied().collect(), HashSet::<KeyIx>::new());
         loop {
-            if up.next(self)? == goal || targets.contains(&down.next(Reversed(self))?) {
-                return self.shortest(goal, &starts);
+            match waiting.next(Reversed(&region)) {
+                Some(key) if high.contains(&key) => return Err(self.shortest(goal, &deps)),
+                Some(_) => {}
+                None => return Ok(Shift::Raise(goal, top)),
+            }
+            match awaited.next(&region) {
+                Some(key) if key == goal => return Err(self.shortest(goal, &deps)),
+                Some(_) => {}
+                None => return Ok(Shift::Lower(high.into_iter().collect(), bottom)),
+            }
+        }
+    }
+
+    /// Moves labels. Each moved key pushes those that it would overtake, the nearest first, so
+    /// that each is moved once.
+    pub(crate) fn shift(&mut self, shift: Shift) {
+        let mut todo = BTreeMap::new();
+        match shift {
+            Shift::None => {}
+            Shift::Raise(goal, above) => {
+                todo.insert((self.keys[goal].label, goal), above + 1);
+                while let Some(((_, key), label)) = todo.pop_first() {
+                    for next in self.neighbors_directed(key, Direction::Incoming) {
+                        if self.keys[next].label <= label {
+                            let floor =
+                                todo.entry((self.keys[next].label, next)).or_insert(i64::MIN);
+                            *floor = (*floor).max(label + 1);
+                        }
+                    }
+                    self.keys[key].label = label;
+                }
+            }
+            Shift::Lower(deps, below) => {
+                todo.extend(deps.into_iter().map(|dep| ((self.keys[dep].label, dep), below - 1)));
+                while let Some(((_, key), label)) = todo.pop_last() {
+                    for next in self.neighbors_directed(key, Direction::Outgoing) {
+                        if self.keys[next].label >= label {
+                            let ceiling =
+                                todo.entry((self.keys[next].label, next)).or_insert(i64::MAX);
+                            *ceiling = (*ceiling).min(label - 1);
+                        }
+                    }
+                    self.keys[key].label = label;
+                }
             }
         }
     }
 
     /// The shortest way from `goal` over one of `starts` back to `goal`.
-    fn shortest(&self, goal: KeyIx, starts: &[KeyIx]) -> Option<Cycle> {
+    fn shortest(&self, goal: KeyIx, starts: &[KeyIx]) -> Cycle {
         let mut towards: HashMap<KeyIx, KeyIx> = HashMap::new();
         let mut queue = VecDeque::new();
         for &start in starts {
@@ -63,7 +121,7 @@ impl Graph {
                     }
                     path.push(goal);
                     path.reverse();
-                    return Some(Cycle(path.iter().map(|&k| self.name(k).to_owned()).collect()));
+                    return Cycle(path.iter().map(|&k| self.name(k).to_owned()).collect());
                 }
                 towards.entry(next).or_insert_with(|| {
                     queue.push_back(next);
@@ -71,7 +129,7 @@ impl Graph {
                 });
             }
         }
-        None
+        unreachable!("a search has found the way")
     }
 }
 
@@ -124,6 +182,59 @@ impl Iterator for Neighbors<'_> {
             },
             Self::Waiting { graph, dependents } => {
                 dependents.find_map(|dependent| graph.key_of(dependent.job))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aq_manifest::DepsMode;
+    use petgraph::algo::is_cyclic_directed;
+    use petgraph::graph::DiGraph;
+    use proptest::collection::{btree_set, vec};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn name(key: usize) -> String {
+        key.to_string()
+    }
+
+    proptest! {
+        /// Jobs come and go; each is refused exactly when petgraph sees a cycle in all edges
+        /// together, and every label stays below those of the keys that wait.
+        #[test]
+        fn labels_hold_and_cycles_are_seen(
+            steps in vec((0..12_usize, btree_set(0..12_usize, 0..4), any::<bool>()), 1..60),
+        ) {
+            let mut graph = Graph::default();
+            let mut there: Vec<(usize, Vec<usize>)> = Vec::new();
+            for (slot, (key, deps, leaves)) in steps.into_iter().enumerate() {
+                let job = JobIx::from_place(slot);
+                let own = name(key);
+                let deps: Vec<usize> = deps.into_iter().collect();
+                let names: Vec<String> = deps.iter().copied().map(name).collect();
+                let mut all = DiGraph::<(), ()>::new();
+                for (key, deps) in there.iter().chain([&(key, deps.clone())]) {
+                    all.extend_with_edges(deps.iter().map(|&dep| (dep as u32, *key as u32)));
+                }
+                match graph.check(Some(&own), &names) {
+                    Err(cycle) => prop_assert!(is_cyclic_directed(&all), "{cycle}"),
+                    Ok(shift) => {
+                        prop_assert!(!is_cyclic_directed(&all));
+                        graph.add(job, Some(&own), &names, DepsMode::Hard, shift);
+                        if leaves {
+                            graph.remove(job);
+                        } else {
+                            there.push((key, deps));
+                        }
+                    }
+                }
+                for (key, deps) in &there {
+                    let label = |key: usize| graph.keys[graph.by_name[name(key).as_str()]].label;
+                    prop_assert!(deps.iter().all(|&dep| label(dep) < label(*key)));
+                }
             }
         }
     }

@@ -1,0 +1,6 @@
+//! Small cases, one rule each.
+
+mod deps;
+mod engines;
+mod limits;
+mod order;

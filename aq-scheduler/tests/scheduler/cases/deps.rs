@@ -1,0 +1,134 @@
+//! Dependencies: satisfied, lost again, impossible, circular.
+
+use aq_scheduler::{QueueError, Settled, State};
+use jiff::Timestamp;
+
+use crate::lab::{Lab, id};
+
+#[test]
+fn hard_deps_want_shipped_and_soft_ones_testing() {
+    let mut lab = Lab::new();
+    lab.max(9).add("a key=a").add("hard deps=a").add("soft soft deps=a");
+    for (state, starts) in [
+        (State::WAITING, "a"),
+        (lab.running("shell"), ""),
+        (State::Review, ""),
+        (State::Testing, "soft"),
+        (State::Settled(Settled::Shipped), "hard soft"),
+    ] {
+        lab.set("a", state.clone());
+        assert_eq!(lab.starts(), starts, "{state:?}");
+    }
+}
+
+#[test]
+fn a_dep_that_leaves_testing_is_waited_for_again() {
+    let mut lab = Lab::new();
+    lab.add("a key=a").add("b soft deps=a").set("a", State::Testing);
+    assert_eq!(lab.starts(), "b");
+    lab.set("a", State::Settled(Settled::Failed));
+    assert_eq!(lab.starts(), "");
+    assert_eq!(lab.why("b"), "waiting on a (failed)");
+}
+
+#[test]
+fn the_reason_names_each_unmet_key_and_marks_the_hopeless() {
+    let mut lab = Lab::new();
+    lab.add("w deps=shipped,waits,failed,nowhere,stale,waits").add("a key=waits");
+    lab.queue.settle("shipped", Settled::Shipped);
+    lab.queue.settle("failed", Settled::Failed);
+    lab.queue.settle("stale", Settled::Quarantined);
+    let why = "waiting on waits, failed (failed), nowhere (nowhere), stale (quarantined)";
+    assert_eq!(lab.why("w"), why);
+    // A new job for the failed key is a new chance.
+    lab.add("again key=failed");
+    let why = "waiting on waits, failed, nowhere (nowhere), stale (quarantined)";
+    assert_eq!(lab.why("w"), why);
+}
+
+#[test]
+fn a_key_has_come_as_far_as_the_best_of_its_jobs() {
+    let mut lab = Lab::new();
+    lab.max(9).add("a key=k").add("b key=k").add("c key=k").add("w soft deps=k");
+    lab.set("a", State::Testing).set("b", State::Testing);
+    assert_eq!(lab.starts(), "c w");
+    lab.queue.remove(&id("b")).unwrap();
+    assert_eq!(lab.starts(), "c w");
+    lab.set("a", State::WAITING);
+    assert_eq!(lab.starts(), "a c");
+    lab.ship("c").set("a", State::Settled(Settled::Failed));
+    assert_eq!(lab.starts(), "w");
+    lab.queue.unsettle("k");
+    assert_eq!(lab.why("w"), "waiting on k (nowhere)");
+}
+
+#[test]
+fn finished_jobs_need_not_be_told_but_for_their_keys() {
+    let mut lab = Lab::new();
+    lab.insert("old key=k", State::Settled(Settled::Shipped)).unwrap();
+    lab.add("w deps=k");
+    assert_eq!(lab.starts(), "w");
+    assert_eq!(lab.queue.state(&id("old")), None);
+}
+
+#[test]
+fn a_cycle_is_refused_and_named() {
+    for (there, new, cycle) in [
+        (vec![], "a key=a deps=a", "a -> a"),
+        (vec!["b key=b deps=a"], "a key=a deps=b", "a -> b -> a"),
+        (vec!["c key=c deps=a", "b key=b deps=c"], "a key=a deps=b", "a -> b -> c -> a"),
+        (vec!["x key=b deps=z", "y key=b deps=a"], "a key=a deps=b", "a -> b -> a"),
+        (
+            // The shortest of two.
+            vec!["c key=c deps=a", "b key=b deps=c", "d key=d deps=a"],
+            "a key=a deps=b,d",
+            "a -> d -> a",
+        ),
+    ] {
+        let mut lab = Lab::new();
+        for words in &there {
+            lab.add(words);
+        }
+        let before = lab.queue.counts();
+        match lab.insert(new, State::WAITING) {
+            Err(QueueError::Cycle(found)) => assert_eq!(found.to_string(), cycle),
+            other => panic!("{there:?} {new}: {other:?}"),
+        }
+        assert_eq!(lab.queue.counts(), before);
+        // Nothing of the refused job is left: without its deps it goes in.
+        lab.add("a key=a");
+        assert_eq!(lab.starts(), "a");
+    }
+}
+
+#[test]
+fn no_cycle_is_seen_where_none_is() {
+    let mut lab = Lab::new();
+    lab.add("d key=d deps=b,c").add("b key=b deps=a").add("c key=c deps=a").add("w deps=d,a");
+    lab.add("a key=a deps=z").add("y key=y deps=d");
+    // What was once in the way is gone.
+    lab.queue.remove(&id("d")).unwrap();
+    lab.add("z key=z deps=d");
+    assert_eq!(lab.starts(), "");
+}
+
+#[test]
+fn a_loop_that_drains_waits_for_what_time_mends_and_for_nothing_else() {
+    let progress = |lab: &Lab| lab.queue.will_progress(lab.host);
+    let mut lab = Lab::new();
+    assert!(!progress(&lab));
+    lab.add("a key=a").add("b deps=a key=b").add("c deps=b");
+    assert!(progress(&lab));
+    lab.run("a");
+    assert!(progress(&lab));
+    lab.pause("a", 3_600);
+    assert!(progress(&lab), "a pause ends");
+    lab.set("a", State::Settled(Settled::Failed));
+    assert!(!progress(&lab), "b waits on a failed key, c on b");
+    lab.add("d engines=codex");
+    assert!(!progress(&lab), "codex is not installed");
+    lab.engine("codex", aq_scheduler::EngineState::CoolingDown { until: Timestamp::MAX });
+    assert!(progress(&lab), "a usage limit ends");
+    lab.add("r").set("r", State::Review).max_review(1);
+    assert!(!progress(&lab), "only a person makes room in review");
+}

@@ -1,0 +1,101 @@
+//! Engines and capabilities: what a host can take.
+
+use aq_manifest::Outcome;
+use aq_scheduler::{EngineState, Reason};
+
+use crate::lab::{Lab, at, capabilities, id};
+
+fn cooling(seconds: i64) -> EngineState {
+    EngineState::CoolingDown { until: at(seconds) }
+}
+
+#[test]
+fn the_first_engine_that_can_be_used_wins() {
+    let mut lab = Lab::new();
+    lab.add("a engines=devin,claude,codex");
+    lab.engine("codex", EngineState::READY);
+    assert_eq!(lab.starts(), "a:codex");
+    lab.engine("claude", EngineState::READY);
+    assert_eq!(lab.starts(), "a:claude");
+    lab.engine("claude", cooling(60));
+    assert_eq!(lab.starts(), "a:codex");
+    lab.engine("codex", cooling(30));
+    assert_eq!(lab.starts(), "");
+    assert_eq!(lab.why("a"), "engine codex cooling down until 2026-01-01T12:00:30Z");
+    assert_eq!(lab.wakes(), Some(30));
+    assert_eq!(lab.clock(30).starts(), "a:codex");
+    assert_eq!(lab.clock(60).starts(), "a:claude");
+}
+
+#[test]
+fn after_a_cool_down_one_job_goes_first() {
+    let mut lab = Lab::new();
+    lab.max(9).engine("codex", cooling(60));
+    lab.add("a engines=codex").add("b engines=codex").add("c engines=codex,shell");
+    assert_eq!(lab.starts(), "c");
+    assert_eq!(lab.clock(60).starts(), "a:codex c");
+    assert_eq!(lab.why("b"), "engine codex takes no further job for now");
+    let probe = lab.running("codex");
+    lab.set("a", probe);
+    assert_eq!(lab.starts(), "c");
+    lab.engine("codex", EngineState::READY);
+    assert_eq!(lab.starts(), "b:codex c:codex");
+}
+
+#[test]
+fn an_engine_out_of_use_waits_for_a_person() {
+    let mut lab = Lab::new();
+    let reason = "not logged in; run `codex login`".to_owned();
+    lab.add("a engines=codex").engine("codex", EngineState::OutOfUse { reason });
+    assert_eq!(lab.starts(), "");
+    assert_eq!(lab.why("a"), "engine codex out of use: not logged in; run `codex login`");
+    assert_eq!(lab.wakes(), None);
+    assert!(!lab.queue.will_progress(lab.host));
+}
+
+#[test]
+fn what_can_never_run_here_is_rejected_at_once() {
+    let mut lab = Lab::new();
+    lab.add("ok").add("none engines=devin deps=nowhere").add("lacks needs=os,gpu,node>=20");
+    let plan = lab.plan();
+    let rejected = |n: usize| (plan.reject[n].0.as_str(), plan.reject[n].1.outcome());
+    assert_eq!(plan.reject.len(), 2);
+    assert_eq!(rejected(0), ("lacks", Outcome::CapabilityMismatch));
+    assert_eq!(rejected(1), ("none", Outcome::NoEngine));
+    assert_eq!(lab.why("lacks"), "needs gpu, node>=20");
+    assert_eq!(lab.why("none"), "no engine installed of devin");
+    assert_eq!(lab.starts(), "ok");
+    lab.queue.set_capabilities(lab.host, capabilities("os:linux gpu node:22.1.0")).unwrap();
+    assert_eq!(lab.max(2).starts(), "ok lacks");
+}
+
+#[test]
+fn a_job_without_an_engine_is_rejected() {
+    let mut lab = Lab::new();
+    let mut job = crate::lab::job("a", at(0));
+    job.engines.clear();
+    lab.queue.insert(job, aq_scheduler::State::WAITING).unwrap();
+    assert_eq!(lab.plan().reject[0].1.outcome(), Outcome::NoEngine);
+}
+
+#[test]
+fn each_host_of_many_takes_what_fits_it() {
+    let mut lab = Lab::new();
+    lab.queue.set_limits(lab.host, aq_scheduler::Limits { max: 0, max_review: None }).unwrap();
+    let linux = lab.add_host(&["shell", "codex"], "os:linux");
+    let mac = lab.add_host(&["shell"], "os:macos gpu");
+    lab.add("a needs=os:macos lock=x").add("b engines=codex lock=x").add("c needs=gpu");
+    assert_eq!(lab.starts_on(mac), "a");
+    assert_eq!(lab.starts_on(linux), "b:codex");
+    let plan = lab.queue.plan(mac, at(0)).unwrap();
+    assert_eq!(plan.reject, [], "another host can take b");
+    let why = lab.queue.explain(&plan, &id("b"));
+    assert_eq!(why, Some(Reason::NoEngine { engines: vec!["codex".to_owned()] }));
+    let state = aq_scheduler::State::Running { host: mac, engine: "shell".to_owned() };
+    lab.set("a", state);
+    assert_eq!(lab.starts_on(linux), "", "the lock holds across hosts");
+    assert_eq!(lab.starts_on(mac), "", "its slot is taken");
+    lab.ship("a");
+    assert_eq!(lab.starts_on(mac), "c");
+    assert_eq!(lab.starts_on(linux), "b:codex");
+}

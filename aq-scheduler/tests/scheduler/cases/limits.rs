@@ -1,0 +1,62 @@
+//! Slots, the review limit, and jobs that step aside for nobody.
+
+use aq_scheduler::{EngineState, State};
+
+use crate::lab::{Lab, at};
+
+#[test]
+fn jobs_in_review_stop_launches_at_the_limit() {
+    let mut lab = Lab::new();
+    lab.max(9).max_review(2).add("a").add("b").add("c").set("a", State::Review);
+    assert_eq!(lab.starts(), "b c");
+    lab.set("b", State::Review);
+    assert_eq!(lab.starts(), "");
+    assert_eq!(lab.why("c"), "no free slot (2 of 2 jobs wait in review)");
+    assert_eq!(lab.wakes(), None);
+    // Its verify runs: it no longer waits for a person.
+    lab.run("a");
+    assert_eq!(lab.starts(), "c");
+}
+
+#[test]
+fn a_job_that_waits_blocks_none_behind_it() {
+    for blocked in [
+        "x critical deps=nowhere",
+        "x critical lock=held",
+        "x critical engines=cold",
+        "x critical engines=broken",
+        "x critical needs=gpu",
+        "x critical engines=missing",
+    ] {
+        let mut lab = Lab::new();
+        lab.max(2).engine("cold", EngineState::CoolingDown { until: at(60) });
+        lab.engine("broken", EngineState::OutOfUse { reason: "no account".to_owned() });
+        lab.add("holder lock=held").run("holder").add(blocked).add("y low");
+        assert_eq!(lab.starts(), "y", "{blocked}");
+        assert_ne!(lab.why("x"), "no free slot", "{blocked}");
+    }
+}
+
+#[test]
+fn fewer_slots_than_running_jobs_start_nothing() {
+    let mut lab = Lab::new();
+    lab.max(3).add("a").add("b").add("c").run("a").run("b").max(1);
+    assert_eq!(lab.starts(), "");
+    lab.ship("a");
+    assert_eq!(lab.starts(), "");
+    lab.ship("b");
+    assert_eq!(lab.starts(), "c");
+    assert_eq!(lab.max(0).why("c"), "no free slot");
+}
+
+#[test]
+fn counts_follow_every_move() {
+    let mut lab = Lab::new();
+    lab.add("a").add("b").add("c").add("d").run("b");
+    lab.set("c", State::Review).set("d", State::Testing);
+    let counts = lab.queue.counts();
+    assert_eq!((counts.waiting, counts.running, counts.review, counts.testing), (1, 1, 1, 1));
+    lab.ship("b").ship("c").ship("d");
+    assert_eq!(lab.queue.counts().waiting, 1);
+    assert_eq!(lab.queue.counts().running + lab.queue.counts().testing, 0);
+}

@@ -1,0 +1,1 @@
+//! A package of benchmarks; see its `[[bench]]` targets.

@@ -1,0 +1,1 @@
+//! A package of examples; see its `[[example]]` targets.

@@ -1,1 +1,10 @@
-fn main() {}
+//! The `aq` binary. What it does is in [`app`]; what it prints is in [`output`].
+
+mod app;
+mod commands;
+mod exit;
+mod output;
+
+fn main() -> std::process::ExitCode {
+    app::run()
+}

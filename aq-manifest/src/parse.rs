@@ -1,6 +1,7 @@
 //! Reads a job file: every finding, not the first.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use crate::diagnostic::Findings;
 use crate::front_matter::{bom_len, late_fence, split};
@@ -18,6 +19,8 @@ pub struct Parsed<'a> {
     pub body: &'a str,
     /// Keys of the front matter that nothing reads, in the order of the file.
     pub unknown: Vec<String>,
+    /// Where the value of `profile` stands, for a caller that finds no such profile.
+    pub profile_at: Option<Range<usize>>,
     /// What was found, in the order of the file.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -50,6 +53,7 @@ pub fn parse(source: &str) -> Parsed<'_> {
     let mut findings = Findings::default();
     let mut manifest = Manifest::default();
     let mut unknown = Vec::new();
+    let mut profile_at = None;
     let mut dep_nodes = Vec::new();
     let body = match split(source) {
         Ok(split) => {
@@ -63,8 +67,10 @@ pub fn parse(source: &str) -> Parsed<'_> {
                     unknown.push(name.to_owned());
                     report_unknown(key, findings, &[]);
                 }
-                if let ("deps", Value::List(items)) = (name, &value.value) {
-                    dep_nodes.clone_from(items);
+                match (name, &value.value) {
+                    ("deps", Value::List(items)) => dep_nodes.clone_from(items),
+                    ("profile", _) => profile_at = Some(value.span.clone()),
+                    _ => {}
                 }
             });
             check_deps(&manifest, &dep_nodes, &mut findings);
@@ -75,7 +81,7 @@ pub fn parse(source: &str) -> Parsed<'_> {
             ""
         }
     };
-    Parsed { manifest, body, unknown, diagnostics: findings.into_sorted() }
+    Parsed { manifest, body, unknown, profile_at, diagnostics: findings.into_sorted() }
 }
 
 /// Reads a YAML map and hands out its entries.

@@ -66,6 +66,17 @@ impl Cgroup {
         }
     }
 
+    /// Moves this process, which entered it, back to the group above, and removes it.
+    ///
+    /// # Errors
+    /// When another process is still in it, or the system refuses.
+    pub fn leave(self) -> io::Result<()> {
+        if let Some(above) = self.0.parent() {
+            fs::write(above.join("cgroup.procs"), "0")?;
+        }
+        self.remove()
+    }
+
     /// Where it is, to be recorded.
     #[must_use]
     pub fn path(&self) -> &Path {

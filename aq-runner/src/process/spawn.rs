@@ -19,13 +19,15 @@ pub struct Detached {
     pub cwd: Option<PathBuf>,
     /// Environment on top of the caller's own.
     pub env: Vec<(OsString, OsString)>,
+    /// Its standard input, which can hand on an open file, and a lock with it.
+    pub stdin: Stdio,
     /// Where its standard output goes.
     pub stdout: File,
     /// Where its standard error goes.
     pub stderr: File,
 }
 
-/// Starts a worker with an empty standard input. The first thing it does must be
+/// Starts a worker. The first thing it does must be
 /// [`Supervisor::install`](super::Supervisor::install), which gives it a session of its own.
 ///
 /// Until then it still belongs to the caller's terminal, so it starts with SIGINT and SIGHUP
@@ -44,7 +46,7 @@ pub fn spawn_detached(worker: Detached) -> io::Result<Child> {
 
     let mut command = Command::new(worker.program);
     command.args(worker.args).envs(worker.env);
-    command.stdin(Stdio::null()).stdout(worker.stdout).stderr(worker.stderr);
+    command.stdin(worker.stdin).stdout(worker.stdout).stderr(worker.stderr);
     if let Some(cwd) = worker.cwd {
         command.current_dir(cwd);
     }

@@ -1,3 +1,25 @@
-//! What imports all other modules: the loop, the worker, recovery, and what this host is.
+//! The loop, the workers it starts, and what people do to jobs. The one module that knows the
+//! others: store, processes and engines meet here.
 
+mod actions;
+mod agent_env;
+mod dispatcher;
 pub mod host;
+mod job_log;
+mod launch;
+mod model;
+mod recovery;
+mod settings;
+mod stop;
+mod this_host;
+mod view;
+mod wake;
+mod worker;
+
+pub use actions::{Stopped, promote, reject, requeue, ship, stop, stop_all, stop_loop};
+pub use dispatcher::{Progress, RunError, RunOptions, Summary, run};
+pub use recovery::{Recovered, recover};
+pub use settings::{Config, Environment, Settings, SettingsError};
+pub use this_host::host_capabilities;
+pub use view::{Activity, JobView, Overview, RunLoop, is_at_work, look_up, overview, run_loop};
+pub use worker::{WorkerError, work};

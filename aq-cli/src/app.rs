@@ -1,0 +1,57 @@
+//! Arguments in, exit code out.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{ColorChoice, Parser};
+
+use crate::commands::{self, Command};
+use crate::exit::{Exit, Failure};
+use crate::output;
+
+/// Run coding agents unattended: a job is one Markdown file, its state is the folder it lies in.
+#[derive(Debug, Parser)]
+#[command(name = "aq", version, color = ColorChoice::Auto, max_term_width = 100)]
+#[command(
+    after_help = "A first look:  aq demo\nA first job:   aq add fix-login.md && aq run --once && aq status"
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Global {
+    /// The queue's directory [default: the nearest .aq/, else ~/.local/share/aq]
+    #[arg(long, global = true, env = "AQ_QUEUE", value_name = "DIR", hide_env_values = true)]
+    pub(crate) queue: Option<PathBuf>,
+}
+
+/// Runs the command that the arguments name.
+pub(crate) fn run() -> ExitCode {
+    // A worker starts once a job: it is kept away from everything that it does not need.
+    if let Some(code) = commands::worker::run_if_asked() {
+        return code;
+    }
+    commands::complete_if_asked();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
+        }
+    };
+    match commands::run(arguments) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            output::error(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+/// What commands answer.
+pub(crate) type Outcome = Result<Exit, Failure>;

@@ -1,0 +1,32 @@
+//! `aq caps`
+
+use aq_runner::run::host_capabilities;
+
+use super::Here;
+use crate::app::Outcome;
+use crate::exit::Exit;
+use crate::output;
+
+/// List what this host can do: the tokens that jobs' `capabilities` are matched against.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:  aq caps --refresh")]
+pub(crate) struct Args {
+    /// Ask every tool again, whatever the cache says
+    #[arg(long)]
+    refresh: bool,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+    let queue = here.queue_or_new()?;
+    let settings = here.settings(&queue)?;
+    let host = host_capabilities(&queue, &settings, args.refresh);
+    if args.json {
+        output::json::capabilities(&host);
+    } else {
+        output::human::capabilities(&host);
+    }
+    Ok(Exit::Done)
+}

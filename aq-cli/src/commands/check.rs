@@ -1,0 +1,57 @@
+//! `aq check`
+
+use std::path::{Path, PathBuf};
+
+use aq_runner::store::{Invalid, load, read_text};
+
+use super::Here;
+use crate::app::Outcome;
+use crate::exit::Exit;
+use crate::output;
+
+/// Validate job files without adding them.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:  aq check jobs/*.md")]
+pub(crate) struct Args {
+    /// Job files
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `check` found in one file.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) file: String,
+    /// The first error in a line.
+    pub(crate) error: Option<String>,
+    /// Errors and warnings, rendered.
+    pub(crate) report: String,
+}
+
+pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+    let profiles = here.profiles()?;
+    let checked: Vec<Checked> =
+        args.files.iter().map(|file| check(&profiles, file, args.json)).collect();
+    if args.json {
+        output::json::checked(&checked);
+    } else {
+        output::human::checked(&checked);
+    }
+    Ok(if checked.iter().any(|file| file.error.is_some()) { Exit::Usage } else { Exit::Done })
+}
+
+fn check(profiles: &Path, path: &Path, json: bool) -> Checked {
+    let file = path.display().to_string();
+    let colour = !json && output::lines_in_colour();
+    let read = path.canonicalize().map_err(Into::into).and_then(|real| read_text(&real));
+    let loaded = read
+        .map_err(|e| Invalid::whole(&file, e))
+        .and_then(|text| load(profiles, &file, &text, colour));
+    match loaded {
+        Ok(found) => Checked { file, error: None, report: found.warnings },
+        Err(invalid) => Checked { file, error: Some(invalid.summary), report: invalid.report },
+    }
+}

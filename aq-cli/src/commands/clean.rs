@@ -1,0 +1,35 @@
+//! `aq clean`
+
+use aq_runner::store::clean;
+use jiff::Timestamp;
+
+use super::Here;
+use crate::app::Outcome;
+use crate::exit::Exit;
+use crate::output;
+
+/// Put logs and records of long finished jobs away. Job files stay.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:  aq clean --keep 100")]
+pub(crate) struct Args {
+    /// How many finished jobs keep theirs
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    keep: usize,
+}
+
+pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+    let queue = here.queue()?;
+    let cleaned = clean(&queue, args.keep, Timestamp::now())?;
+    match cleaned.archive {
+        Some(archive) => output::line(format_args!(
+            "moved the logs and records of {} finished jobs to {}",
+            cleaned.jobs.len(),
+            archive.display()
+        )),
+        None => output::line(format_args!(
+            "nothing to put away: at most {} jobs have finished",
+            args.keep
+        )),
+    }
+    Ok(Exit::Done)
+}

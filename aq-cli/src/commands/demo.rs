@@ -1,0 +1,94 @@
+//! `aq demo`
+
+use std::path::{Path, PathBuf};
+
+use aq_runner::run::{RunOptions, overview, run as run_loop};
+use aq_runner::store::{AddContext, Draft, QueueDir, add};
+use jiff::Timestamp;
+
+use super::Here;
+use crate::app::Outcome;
+use crate::exit::{Exit, Failure};
+use crate::output;
+use crate::output::progress::Reporter;
+
+/// The shipped example queue, in the binary so that it is there wherever aq is.
+mod quickstart {
+    include!(concat!(env!("OUT_DIR"), "/quickstart.rs"));
+}
+
+/// Run the shipped example queue in a new directory and show what came of it.
+///
+/// It runs on the built-in shell engine: nothing is installed, no account is needed, and nothing
+/// outside the new directory is touched.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:  aq demo")]
+pub(crate) struct Args {
+    /// Where to make it [default: a new temporary directory]
+    dir: Option<PathBuf>,
+}
+
+pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+    let dir = match &args.dir {
+        Some(dir) => dir.clone(),
+        None => temporary_dir()?,
+    };
+    let queue = QueueDir::init(&dir.join(".aq"))?;
+    write_files(&dir, &queue)?;
+    output::line(format_args!("$ cd {} && aq add jobs", dir.display()));
+    let drafts: Vec<Draft> = quickstart::JOBS.iter().map(draft).collect::<Result<_, _>>()?;
+    let context = AddContext {
+        base: dir.clone(),
+        home: here.home(),
+        now: Timestamp::now(),
+        colour: output::errors_in_colour(),
+    };
+    let report = add(&queue, &drafts, &context)?;
+    output::human::added(&report.added);
+
+    output::line("\n$ aq run --once --max 2");
+    let options =
+        RunOptions { max: 2, max_review: None, once: true, ship: false, worker: here.program()? };
+    let mut reporter = Reporter::new(&queue, &options, false);
+    let summary = run_loop(&queue, here.settings(&queue)?, &options, &mut |progress| {
+        reporter.tell(&progress)
+    })?;
+    reporter.end(&summary);
+
+    output::line("\n$ aq status");
+    let settings = here.settings(&queue)?;
+    let overview = overview(&queue, &settings, usize::MAX, Timestamp::now())?;
+    output::line(output::human::status(&overview, usize::MAX).trim_end());
+    output::line(output::human::after_demo(&dir));
+    Ok(Exit::Done)
+}
+
+fn draft(file: &(&str, &str)) -> Result<Draft, Failure> {
+    let (name, text) = *file;
+    let stem = name.strip_suffix(".md").unwrap_or(name);
+    let id = stem.parse().map_err(Failure::usage)?;
+    Ok(Draft { name: format!("jobs/{name}"), id, text: text.to_owned() })
+}
+
+fn write_files(dir: &Path, queue: &QueueDir) -> Result<(), Failure> {
+    let jobs = dir.join("jobs");
+    let write = |path: PathBuf, text: &str| {
+        std::fs::write(&path, text)
+            .map_err(|e| Failure::io(format_args!("write {}", path.display()), &e))
+    };
+    std::fs::create_dir_all(&jobs)
+        .map_err(|e| Failure::io(format_args!("make {}", jobs.display()), &e))?;
+    for (name, text) in quickstart::JOBS {
+        write(jobs.join(name), text)?;
+    }
+    for (name, text) in quickstart::PROFILES {
+        write(queue.profiles().join(name), text)?;
+    }
+    Ok(())
+}
+
+/// A directory that stays: what is in it is to be looked at.
+fn temporary_dir() -> Result<PathBuf, Failure> {
+    let dir = tempfile::Builder::new().prefix("aq-demo-").tempdir();
+    dir.map(tempfile::TempDir::keep).map_err(|e| Failure::io("make a temporary directory", &e))
+}

@@ -1,0 +1,136 @@
+//! `aq doctor`
+
+use std::path::Path;
+use std::process::Command;
+
+use aq_runner::run::{Settings, host_capabilities, overview};
+use aq_runner::store::{QueueDir, profile_names};
+use jiff::Timestamp;
+
+use super::Here;
+use crate::app::Outcome;
+use crate::exit::Exit;
+use crate::output::doctor::{Finding, report};
+
+/// Check what goes wrong for new users: engines, git, permissions, disk, config.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:  aq doctor")]
+pub(crate) struct Args {}
+
+/// Below this much room a run of many jobs is likely to fill the disk.
+const ROOM: u64 = 1 << 30;
+
+pub(crate) fn run(here: &Here) -> Outcome {
+    let mut findings = Vec::new();
+    let path = here.queue_path()?;
+    match here.queue() {
+        Ok(queue) => {
+            findings.push(Finding::good(format!("the queue is {}", queue.root().display())));
+            look_at_queue(here, &queue, &mut findings);
+        }
+        Err(_) => findings.push(Finding::bad(
+            format!("there is no queue at {}", path.display()),
+            "make one with `aq init`",
+        )),
+    }
+    findings.push(git());
+    let exit = if findings.iter().any(Finding::is_bad) { Exit::No } else { Exit::Done };
+    report(&findings);
+    Ok(exit)
+}
+
+fn look_at_queue(here: &Here, queue: &QueueDir, findings: &mut Vec<Finding>) {
+    findings.push(writable(queue));
+    findings.push(room(queue));
+    let settings = match here.settings(queue) {
+        Ok(settings) => settings,
+        Err(failure) => {
+            return findings.push(Finding::bad(failure, "correct the file, or take it away"));
+        }
+    };
+    engines(&settings, findings);
+    for name in profile_names(queue.profiles()) {
+        if aq_runner::store::load_profile(queue.profiles(), &name, false).is_err() {
+            findings.push(Finding::bad(
+                format!("the profile {name} has errors"),
+                "`aq profiles` shows them",
+            ));
+        }
+    }
+    for problem in host_capabilities(queue, &settings, false).problems {
+        findings.push(Finding::doubtful(problem, "`aq caps --refresh` tries again"));
+    }
+    match overview(queue, &settings, 0, Timestamp::now()) {
+        Ok(overview) if overview.run_loop.is_none() => {
+            findings.push(Finding::doubtful(
+                "no run loop is at work",
+                "`aq run` starts one, `aq service` prints a unit for it",
+            ));
+        }
+        Ok(_) => findings.push(Finding::good("a run loop is at work")),
+        Err(e) => findings.push(Finding::bad(e, "check the queue's folders")),
+    }
+}
+
+fn engines(settings: &Settings, findings: &mut Vec<Finding>) {
+    let installed = settings
+        .engines
+        .info()
+        .into_iter()
+        .filter(|engine| engine.binary.is_ok() && !engine.classes.is_empty());
+    let names: Vec<String> = installed.map(|engine| engine.name).collect();
+    if names.is_empty() {
+        findings.push(Finding::doubtful(
+            "no coding agent is installed; only `engine: shell` jobs can run",
+            "install one, or name its program with a variable that `aq engines` shows",
+        ));
+    } else {
+        findings.push(Finding::good(format!("engines that can run: {}, shell", names.join(", "))));
+    }
+    if nix::unistd::geteuid().is_root() {
+        findings.push(Finding::doubtful(
+            "aq runs as root, and so will every agent",
+            "run it as a user of its own, if you can",
+        ));
+    }
+}
+
+fn writable(queue: &QueueDir) -> Finding {
+    let probe = queue.state().join("tmp/.doctor");
+    let tried = std::fs::write(&probe, "").and_then(|()| std::fs::remove_file(&probe));
+    match tried {
+        Ok(()) => Finding::good("the queue can be written"),
+        Err(e) => Finding::bad(
+            format!("the queue cannot be written: {e}"),
+            "check the owner and mode of its folders, and the file system",
+        ),
+    }
+}
+
+fn room(queue: &QueueDir) -> Finding {
+    match free_bytes(queue.root()) {
+        Some(free) if free < ROOM => Finding::doubtful(
+            format!("only {} MiB are free on the queue's file system", free >> 20),
+            "make room: `aq clean` puts old logs away, and .archive/ can be deleted",
+        ),
+        Some(free) => Finding::good(format!("{} GiB are free", free >> 30)),
+        None => Finding::doubtful("cannot tell how much room there is", "check with `df`"),
+    }
+}
+
+fn free_bytes(path: &Path) -> Option<u64> {
+    let stat = nix::sys::statvfs::statvfs(path).ok()?;
+    Some(u64::from(stat.blocks_available()) * u64::from(stat.fragment_size()))
+}
+
+fn git() -> Finding {
+    match Command::new("git").arg("--version").output() {
+        Ok(found) if found.status.success() => {
+            Finding::good(String::from_utf8_lossy(&found.stdout).trim().to_owned())
+        }
+        _ => Finding::doubtful(
+            "git is not installed",
+            "install it: agents' work is best kept on branches",
+        ),
+    }
+}

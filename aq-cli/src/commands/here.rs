@@ -1,0 +1,98 @@
+//! Where and as whom `aq` was called: everything that commands take from the process around them.
+
+use std::path::{Path, PathBuf};
+
+use aq_manifest::JobId;
+use aq_runner::run::{Environment, Settings};
+use aq_runner::store::{PROJECT_QUEUE, QueueDir, locate};
+
+use crate::exit::{Exit, Failure};
+
+/// The caller's surroundings.
+#[derive(Debug)]
+pub(crate) struct Here {
+    named: Option<PathBuf>,
+    pub(crate) environment: Environment,
+}
+
+impl Here {
+    pub(crate) fn new(named: Option<PathBuf>) -> Self {
+        Self { named, environment: Environment::new(std::env::vars_os()) }
+    }
+
+    /// The working directory.
+    pub(crate) fn cwd(&self) -> Result<PathBuf, Failure> {
+        std::env::current_dir().map_err(|e| Failure::io("find the current directory", &e))
+    }
+
+    /// The user's home.
+    pub(crate) fn home(&self) -> Option<PathBuf> {
+        self.environment.path("HOME")
+    }
+
+    /// The directory of the queue that is meant, whether it is there or not.
+    pub(crate) fn queue_path(&self) -> Result<PathBuf, Failure> {
+        if let Some(named) = &self.named {
+            return Ok(named.clone());
+        }
+        let data_home = self.environment.path("XDG_DATA_HOME");
+        locate(&self.cwd()?, data_home.as_deref(), self.home().as_deref()).ok_or_else(|| {
+            Failure::usage("no queue is named and HOME is not set; use --queue DIR or AQ_QUEUE")
+        })
+    }
+
+    /// The queue, which must be there.
+    pub(crate) fn queue(&self) -> Result<QueueDir, Failure> {
+        Ok(self.with_profiles(QueueDir::open(&self.queue_path()?)?))
+    }
+
+    /// The queue, made when it is not there.
+    pub(crate) fn queue_or_new(&self) -> Result<QueueDir, Failure> {
+        Ok(self.with_profiles(QueueDir::init(&self.queue_path()?)?))
+    }
+
+    /// Where `aq init` makes a queue: where it is told to, else the project's own.
+    pub(crate) fn new_queue_path(&self, dir: Option<PathBuf>) -> Result<PathBuf, Failure> {
+        match dir.or_else(|| self.named.clone()) {
+            Some(dir) => Ok(dir),
+            None => Ok(self.cwd()?.join(PROJECT_QUEUE)),
+        }
+    }
+
+    fn with_profiles(&self, queue: QueueDir) -> QueueDir {
+        match profiles_elsewhere(&self.environment) {
+            Some(profiles) => queue.with_profiles(profiles),
+            None => queue,
+        }
+    }
+
+    /// The folder of the profiles, whether there is a queue or not.
+    pub(crate) fn profiles(&self) -> Result<PathBuf, Failure> {
+        match profiles_elsewhere(&self.environment) {
+            Some(profiles) => Ok(profiles),
+            None => Ok(self.queue_path()?.join("profiles")),
+        }
+    }
+
+    /// The queue's settings.
+    pub(crate) fn settings(&self, queue: &QueueDir) -> Result<Settings, Failure> {
+        Settings::load(queue, self.environment.clone()).map_err(|e| Failure::new(Exit::Usage, e))
+    }
+
+    /// This program, to be started as a worker.
+    pub(crate) fn program(&self) -> Result<PathBuf, Failure> {
+        std::env::current_exe().map_err(|e| Failure::io("find this program's own file", &e))
+    }
+}
+
+/// Where the user keeps profiles, when not in the queue.
+pub(crate) fn profiles_elsewhere(environment: &Environment) -> Option<PathBuf> {
+    environment.path("AGENT_QUEUE_PROFILES")
+}
+
+/// A job's id from an argument; `NAME.md` and a path to it do as well.
+pub(crate) fn job_id(text: &str) -> Result<JobId, Failure> {
+    let name = Path::new(text).file_name().and_then(|name| name.to_str()).unwrap_or(text);
+    let stem = name.strip_suffix(".md").unwrap_or(name);
+    JobId::new(stem).map_err(|e| Failure::usage(format_args!("{text:?} is no job's name: {e}")))
+}

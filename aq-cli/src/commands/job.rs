@@ -1,0 +1,91 @@
+//! `aq promote`, `ship`, `reject`, `requeue`: one step of one job each.
+
+use aq_manifest::Stage;
+use aq_runner::run;
+use aq_runner::store::JobRecord;
+use jiff::Timestamp;
+
+use super::Here;
+use super::here::job_id;
+use crate::app::Outcome;
+use crate::exit::Exit;
+use crate::output;
+
+/// Move a job one step on: review -> testing (runs `verify`), testing -> shipped.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:  aq promote fix-login")]
+pub(crate) struct Promote {
+    /// The job
+    #[arg(add = super::completions::jobs())]
+    job: String,
+}
+
+/// Accept a job from review or testing.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:  aq ship fix-login")]
+pub(crate) struct Ship {
+    /// The jobs
+    #[arg(required = true, add = super::completions::jobs())]
+    jobs: Vec<String>,
+}
+
+/// Turn a job's work down: it moves to failed/ as `rejected`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:  aq reject fix-login --reason 'breaks the tests'")]
+pub(crate) struct Reject {
+    /// The job
+    #[arg(add = super::completions::jobs())]
+    job: String,
+    /// Why, for the record
+    #[arg(long)]
+    reason: Option<String>,
+}
+
+/// Put failed jobs back into the inbox, as if they had never run.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:  aq requeue fix-login")]
+pub(crate) struct Requeue {
+    /// The jobs
+    #[arg(required = true, add = super::completions::jobs())]
+    jobs: Vec<String>,
+    /// Also jobs in quarantine/
+    #[arg(long)]
+    force: bool,
+}
+
+pub(crate) fn promote(here: &Here, args: &Promote) -> Outcome {
+    let queue = here.queue()?;
+    let id = job_id(&args.job)?;
+    let stage = run::promote(&queue, &id, &here.program()?, Timestamp::now())?;
+    let record = JobRecord::read(&queue, stage, id)?;
+    output::line(output::human::moved(&record));
+    Ok(if matches!(stage, Stage::Testing | Stage::Shipped) { Exit::Done } else { Exit::No })
+}
+
+pub(crate) fn ship(here: &Here, args: &Ship) -> Outcome {
+    let queue = here.queue()?;
+    for job in &args.jobs {
+        let id = job_id(job)?;
+        run::ship(&queue, &id, Timestamp::now())?;
+        output::line(format_args!("{id} is shipped"));
+    }
+    Ok(Exit::Done)
+}
+
+pub(crate) fn reject(here: &Here, args: &Reject) -> Outcome {
+    let queue = here.queue()?;
+    let id = job_id(&args.job)?;
+    run::reject(&queue, &id, args.reason.as_deref(), Timestamp::now())?;
+    output::line(format_args!("{id} is rejected; `aq requeue {id}` runs it again"));
+    Ok(Exit::Done)
+}
+
+pub(crate) fn requeue(here: &Here, args: &Requeue) -> Outcome {
+    let queue = here.queue()?;
+    for job in &args.jobs {
+        let id = job_id(job)?;
+        run::requeue(&queue, &id, args.force)?;
+        output::line(format_args!("{id} is back in the inbox"));
+    }
+    Ok(Exit::Done)
+}

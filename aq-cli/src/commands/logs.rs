@@ -1,0 +1,113 @@
+//! `aq logs`
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::time::Duration;
+
+use aq_manifest::{JobId, Stage};
+use aq_runner::run::is_at_work;
+use aq_runner::store::QueueDir;
+
+use super::Here;
+use super::here::job_id;
+use crate::app::Outcome;
+use crate::exit::{Exit, Failure};
+use crate::output;
+
+/// How often a followed log is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Show what a job printed: the agent and `verify`, all attempts.
+///
+/// On a terminal, control sequences are taken out; into a pipe the log goes as it is.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:  aq logs fix-login\n           aq logs -f fix-login")]
+pub(crate) struct Args {
+    /// The job
+    #[arg(add = super::completions::jobs())]
+    job: String,
+    /// Go on while the job runs
+    #[arg(long, short)]
+    follow: bool,
+    /// Only the last N lines
+    #[arg(long, short = 'n', value_name = "N")]
+    tail: Option<usize>,
+}
+
+pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+    let queue = here.queue()?;
+    let id = job_id(&args.job)?;
+    queue.expect(&id)?;
+    let path = queue.log(&id);
+    let failed = |e: io::Error| Failure::io(format_args!("read {}", path.display()), &e);
+    let mut screen = output::Screen::new();
+    let mut offset = 0;
+    loop {
+        // Asked before reading, so that what is written until its end is still shown.
+        let more = args.follow && will_write(&queue, &id);
+        match File::open(&path) {
+            Ok(mut file) => {
+                if let (0, Some(lines)) = (offset, args.tail) {
+                    offset = start_of_last(&mut file, lines).map_err(failed)?;
+                }
+                offset = show(&mut file, offset, &mut screen).map_err(failed)?;
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound && more => {}
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                output::line(format_args!("{id} has printed nothing yet"));
+            }
+            Err(e) => return Err(failed(e)),
+        }
+        if !more {
+            return Ok(Exit::Done);
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+fn will_write(queue: &QueueDir, id: &JobId) -> bool {
+    queue.find(id).is_some_and(|stage| stage == Stage::Inbox || is_at_work(queue, id))
+}
+
+fn show(file: &mut File, offset: u64, screen: &mut output::Screen) -> io::Result<u64> {
+    // A shorter file is another one: it was put away, and the job runs again.
+    let start = if file.metadata()?.len() < offset { 0 } else { offset };
+    file.seek(SeekFrom::Start(start))?;
+    let mut chunk = vec![0; 64 << 10];
+    let mut at = start;
+    loop {
+        let n = file.read(&mut chunk)?;
+        if n == 0 {
+            return Ok(at);
+        }
+        screen.write(&chunk[..n])?;
+        at += n as u64;
+    }
+}
+
+/// The offset from which the last lines start, read backwards in pieces.
+fn start_of_last(file: &mut File, lines: usize) -> io::Result<u64> {
+    const PIECE: u64 = 64 << 10;
+    let mut end = file.metadata()?.len();
+    let mut left = lines + 1;
+    let mut piece = Vec::new();
+    let mut is_last_byte = true;
+    while end > 0 {
+        let start = end.saturating_sub(PIECE);
+        file.seek(SeekFrom::Start(start))?;
+        piece.clear();
+        file.take(end - start).read_to_end(&mut piece)?;
+        for (at, &byte) in piece.iter().enumerate().rev() {
+            // The newline that ends the file starts no further line.
+            if byte == b'\n' && !is_last_byte {
+                left -= 1;
+                if left <= 1 {
+                    return Ok(start + at as u64 + 1);
+                }
+            }
+            is_last_byte = false;
+        }
+        end = start;
+    }
+    Ok(0)
+}

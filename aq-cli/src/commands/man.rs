@@ -1,0 +1,37 @@
+//! `aq man`
+
+use std::path::PathBuf;
+
+use clap::CommandFactory;
+
+use crate::app::{Arguments, Outcome};
+use crate::exit::{Exit, Failure};
+use crate::output;
+
+/// Print the manual page, or write all pages into a directory.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:  aq man | man -l -\n           aq man --dir ~/.local/share/man/man1"
+)]
+pub(crate) struct Args {
+    /// Write aq.1 and a page for each command here
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args) -> Outcome {
+    let command = Arguments::command();
+    if let Some(dir) = &args.dir {
+        let doing = |e| Failure::io(format_args!("write manual pages to {}", dir.display()), &e);
+        std::fs::create_dir_all(dir).map_err(doing)?;
+        clap_mangen::generate_to(command, dir).map_err(doing)?;
+        output::line(format_args!("wrote the manual pages to {}", dir.display()));
+        return Ok(Exit::Done);
+    }
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command)
+        .render(&mut page)
+        .map_err(|e| Failure::io("render the page", &e))?;
+    output::line(String::from_utf8_lossy(&page).trim_end());
+    Ok(Exit::Done)
+}

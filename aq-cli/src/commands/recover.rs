@@ -1,0 +1,30 @@
+//! `aq recover`
+
+use aq_runner::run::recover;
+use jiff::Timestamp;
+
+use super::Here;
+use crate::app::Outcome;
+use crate::exit::Exit;
+use crate::output;
+
+/// Put jobs whose worker died back into the inbox. `aq run` does this by itself.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:  aq recover")]
+pub(crate) struct Args {}
+
+pub(crate) fn run(here: &Here) -> Outcome {
+    let queue = here.queue()?;
+    let mut first_error = None;
+    let recovered = recover(&queue, Timestamp::now())?;
+    if recovered.is_empty() {
+        output::line("nothing to recover");
+    }
+    for (id, what) in recovered {
+        match what {
+            Ok(what) => output::line(output::human::recovered(&id, &what)),
+            Err(e) => first_error = first_error.or(Some(e)),
+        }
+    }
+    first_error.map_or(Ok(Exit::Done), |e| Err(e.into()))
+}

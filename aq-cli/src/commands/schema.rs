@@ -1,0 +1,15 @@
+//! `aq schema`
+
+use crate::app::Outcome;
+use crate::exit::Exit;
+use crate::output;
+
+/// Print the JSON Schema of a job file's front matter.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:  aq schema > job.schema.json")]
+pub(crate) struct Args {}
+
+pub(crate) fn run() -> Outcome {
+    output::json::value(&aq_manifest::schema());
+    Ok(Exit::Done)
+}

@@ -1,0 +1,60 @@
+//! `aq status`
+
+use std::time::Duration;
+
+use aq_runner::run::{Overview, overview};
+use jiff::Timestamp;
+
+use super::Here;
+use crate::app::Outcome;
+use crate::exit::{Exit, Failure};
+use crate::output;
+
+/// How often `--watch` looks again.
+const REDRAW: Duration = Duration::from_secs(1);
+
+/// Waiting jobs that are shown unless all are asked for.
+const SHOWN: usize = 40;
+
+/// Ended jobs that are shown unless all are asked for.
+const SHOWN_ENDED: usize = 10;
+
+/// Show the queue: what runs, what waits and why, what ended.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:  aq status\n           aq status --watch\n           aq status --json | jq '.jobs[] | select(.stage == \"failed\")'"
+)]
+pub(crate) struct Args {
+    /// Look again every second, redrawing in place
+    #[arg(long, conflicts_with = "json")]
+    watch: bool,
+    /// Show every job, however many there are
+    #[arg(long)]
+    all: bool,
+    /// Answer in JSON: every job that has not ended, and with --all the others
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+    let look = || -> Result<Overview, Failure> {
+        let queue = here.queue()?;
+        let settings = here.settings(&queue)?;
+        let ended = if args.all { usize::MAX } else { SHOWN_ENDED };
+        Ok(overview(&queue, &settings, ended, Timestamp::now())?)
+    };
+    if args.json {
+        output::json::status(&look()?);
+        return Ok(Exit::Done);
+    }
+    let shown = if args.all { usize::MAX } else { SHOWN };
+    if args.watch {
+        // Ends with the signal that a person sends.
+        loop {
+            output::redraw(&output::human::status(&look()?, shown));
+            std::thread::sleep(REDRAW);
+        }
+    }
+    output::line(output::human::status(&look()?, shown).trim_end());
+    Ok(Exit::Done)
+}

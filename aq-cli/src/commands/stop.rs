@@ -1,0 +1,49 @@
+//! `aq stop`
+
+use aq_runner::run::{self, Stopped};
+use jiff::Timestamp;
+
+use super::Here;
+use super::here::job_id;
+use crate::app::Outcome;
+use crate::exit::Exit;
+use crate::output;
+
+/// End the run loop, and with --all its agents too; or end one job.
+///
+/// `aq stop` leaves running agents at work. `aq stop --all` ends them and puts their jobs back, to
+/// run again later. `aq stop JOB` ends one job for good: it moves to failed/ as `stopped`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:  aq stop\n           aq stop fix-login")]
+pub(crate) struct Args {
+    /// The job to end
+    #[arg(conflicts_with = "all", add = super::completions::jobs())]
+    job: Option<String>,
+    /// End the agents too
+    #[arg(long)]
+    all: bool,
+}
+
+pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+    let queue = here.queue()?;
+    if let Some(job) = &args.job {
+        let id = job_id(job)?;
+        output::line(match run::stop(&queue, &id, Timestamp::now())? {
+            Stopped::BeforeStart => format!("{id} is stopped; it had not started"),
+            Stopped::Signalled => format!("{id} is being stopped"),
+        });
+        return Ok(Exit::Done);
+    }
+    match run::stop_loop(&queue)? {
+        Some(pid) => output::line(format_args!("stopped the run loop (process {pid})")),
+        None => output::line("no run loop is at work"),
+    }
+    if args.all {
+        let jobs = run::stop_all(&queue)?;
+        output::line(format_args!(
+            "ended {} running jobs; the next `aq run` takes them up again",
+            jobs.len()
+        ));
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,35 @@
+//! `aq why`
+
+use aq_runner::run::look_up;
+use jiff::Timestamp;
+
+use super::Here;
+use super::here::job_id;
+use crate::app::Outcome;
+use crate::exit::Exit;
+use crate::output;
+
+/// Say why a job does not run, or what became of it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:  aq why fix-login")]
+pub(crate) struct Args {
+    /// The job
+    #[arg(add = super::completions::jobs())]
+    job: String,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+    let queue = here.queue()?;
+    let settings = here.settings(&queue)?;
+    let now = Timestamp::now();
+    let job = look_up(&queue, &settings, &job_id(&args.job)?, now)?;
+    if args.json {
+        output::json::job(&job, now);
+    } else {
+        output::line(output::human::why(&job, now));
+    }
+    Ok(Exit::Done)
+}

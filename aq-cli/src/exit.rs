@@ -1,0 +1,84 @@
+//! How `aq` ends: the exit codes that scripts rely on, and the errors that lead to them.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use aq_runner::store::{AddError, StoreError};
+
+/// Exit codes (SPEC section 14).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// Done.
+    Done = 0,
+    /// Done, and some job failed, or the answer is no.
+    No = 1,
+    /// Wrong usage or bad input; nothing changed.
+    Usage = 2,
+    /// No such job or queue.
+    NotFound = 3,
+    /// Refused because of the present state: a duplicate, a cycle, already running.
+    Refused = 4,
+    /// The environment failed: disk, network, permissions.
+    Environment = 5,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// An error on its way to the user: what it says, and the exit code that it ends in.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, message: impl fmt::Display) -> Self {
+        Self { exit, message: message.to_string() }
+    }
+
+    /// Wrong usage or bad input.
+    pub(crate) fn usage(message: impl fmt::Display) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    /// The environment failed while `doing` something.
+    pub(crate) fn io(doing: impl fmt::Display, error: &std::io::Error) -> Self {
+        Self::new(Exit::Environment, format_args!("cannot {doing}: {error}"))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let exit = match error {
+            StoreError::NoQueue(_) | StoreError::NoSuchJob(_) => Exit::NotFound,
+            StoreError::WrongStage { .. } | StoreError::Busy(_) | StoreError::Moved(_) => {
+                Exit::Refused
+            }
+            StoreError::Io { .. } => Exit::Environment,
+        };
+        Self::new(exit, error)
+    }
+}
+
+impl From<AddError> for Failure {
+    fn from(error: AddError) -> Self {
+        match error {
+            AddError::Store(error) => error.into(),
+            AddError::Invalid(_) => Self::new(Exit::Usage, error),
+            AddError::Clash { .. } | AddError::Twice { .. } | AddError::Cycle { .. } => {
+                Self::new(Exit::Refused, error)
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What `aq doctor` found.
+
+use std::fmt::Display;
+
+use super::{line, style};
+
+/// One thing that was looked at.
+#[derive(Debug)]
+pub(crate) struct Finding {
+    grade: Grade,
+    what: String,
+    mend: Option<&'static str>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Grade {
+    Good,
+    Doubtful,
+    Bad,
+}
+
+impl Finding {
+    pub(crate) fn good(what: impl Display) -> Self {
+        Self { grade: Grade::Good, what: what.to_string(), mend: None }
+    }
+
+    /// Works, but maybe not as wanted.
+    pub(crate) fn doubtful(what: impl Display, mend: &'static str) -> Self {
+        Self { grade: Grade::Doubtful, what: what.to_string(), mend: Some(mend) }
+    }
+
+    /// Does not work.
+    pub(crate) fn bad(what: impl Display, mend: &'static str) -> Self {
+        Self { grade: Grade::Bad, what: what.to_string(), mend: Some(mend) }
+    }
+
+    pub(crate) fn is_bad(&self) -> bool {
+        self.grade == Grade::Bad
+    }
+}
+
+pub(crate) fn report(findings: &[Finding]) {
+    for finding in findings {
+        let mark = match finding.grade {
+            Grade::Good => style::good("✓"),
+            Grade::Doubtful => style::attention("!"),
+            Grade::Bad => style::bad("✗"),
+        };
+        line(format_args!("{mark} {}", style::plain(&finding.what)));
+        if let Some(mend) = finding.mend {
+            line(format_args!("  {}", style::faint(mend)));
+        }
+    }
+}

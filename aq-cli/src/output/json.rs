@@ -1,0 +1,123 @@
+//! Answers for programs. The shapes are documented in `docs/commands.md`; `version` is raised
+//! when a key changes its meaning or goes, not when one is added.
+
+use aq_runner::engine::EngineInfo;
+use aq_runner::run::host::Host;
+use aq_runner::run::{Activity, JobView, Overview};
+use aq_runner::store::{AddReport, Added};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::line;
+use crate::commands::Checked;
+
+/// The version of all shapes here.
+const VERSION: u32 = 1;
+
+/// Any value, as it is.
+pub(crate) fn value(value: &Value) {
+    line(format_args!("{value:#}"));
+}
+
+pub(crate) fn added(report: &AddReport) {
+    let one = |added: &Added| match added {
+        Added::New { id } => json!({ "id": id.as_str(), "result": "new", "stage": "inbox" }),
+        Added::Unchanged { id, stage } => {
+            json!({ "id": id.as_str(), "result": "unchanged", "stage": stage.folder() })
+        }
+        Added::Superseded { id, old } => {
+            json!({ "id": id.as_str(), "result": "superseded", "stage": "inbox", "replaced": old.as_str() })
+        }
+    };
+    let added: Vec<Value> = report.added.iter().map(one).collect();
+    value(&json!({ "version": VERSION, "added": added, "warnings": report.warnings }));
+}
+
+pub(crate) fn checked(files: &[Checked]) {
+    let one = |file: &Checked| json!({ "file": file.file, "ok": file.error.is_none(), "error": file.error, "report": file.report });
+    let files: Vec<Value> = files.iter().map(one).collect();
+    value(&json!({ "version": VERSION, "files": files }));
+}
+
+pub(crate) fn status(overview: &Overview) {
+    let now = overview.now;
+    let jobs: Vec<Value> =
+        overview.jobs.iter().chain(&overview.ended).map(|job| shape(job, now)).collect();
+    let counts: Map<String, Value> = overview
+        .counts
+        .iter()
+        .map(|(stage, &count)| (stage.folder().to_owned(), count.into()))
+        .collect();
+    let run_loop = overview.run_loop.as_ref().map(|found| {
+        json!({ "pid": found.pid, "started_at": found.started_at, "max": found.max, "max_review": found.max_review })
+    });
+    value(&json!({
+        "version": VERSION,
+        "queue": overview.queue,
+        "now": now,
+        "loop": run_loop,
+        "counts": counts,
+        "jobs": jobs,
+        "not_jobs": overview.strangers,
+    }));
+}
+
+pub(crate) fn job(job: &JobView, now: Timestamp) {
+    let mut shape = shape(job, now);
+    if let Value::Object(keys) = &mut shape {
+        keys.insert("version".to_owned(), VERSION.into());
+    }
+    value(&shape);
+}
+
+/// A job: what it is doing, why it waits, and everything recorded of it.
+fn shape(job: &JobView, now: Timestamp) -> Value {
+    let (state, mut more) = match &job.activity {
+        Activity::Waiting(reason) => {
+            ("waiting", json!({ "reason": reason.as_ref().map(ToString::to_string) }))
+        }
+        Activity::Unread => ("unread", json!({})),
+        Activity::Running { since, stalled, verifying } => (
+            if *verifying { "verifying" } else { "running" },
+            json!({
+                "running_s": since.map(|since| now.duration_since(since).as_secs_f64()),
+                "stalled": stalled.is_some(),
+            }),
+        ),
+        Activity::Lost => ("lost", json!({})),
+        Activity::Resting => ("resting", json!({})),
+    };
+    let meta: Map<String, Value> =
+        job.record.meta.iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
+    if let Value::Object(keys) = &mut more {
+        keys.insert("id".to_owned(), job.record.id.as_str().into());
+        keys.insert("stage".to_owned(), job.record.stage.folder().into());
+        keys.insert("state".to_owned(), state.into());
+        keys.insert("attempts".to_owned(), job.record.attempts().into());
+        keys.insert("meta".to_owned(), meta.into());
+    }
+    more
+}
+
+pub(crate) fn capabilities(host: &Host) {
+    let one = |advertised: &aq_runner::run::host::Advertised| json!({ "token": advertised.token.to_string(), "from": advertised.source.to_string() });
+    let tokens: Vec<Value> = host.tokens.iter().map(one).collect();
+    let problems: Vec<String> = host.problems.iter().map(ToString::to_string).collect();
+    value(
+        &json!({ "version": VERSION, "tokens": tokens, "absent": host.absent, "problems": problems }),
+    );
+}
+
+pub(crate) fn engines(engines: &[EngineInfo]) {
+    let one = |engine: &EngineInfo| {
+        json!({
+            "name": engine.name,
+            "classes": engine.classes,
+            "program": engine.binary.as_ref().ok(),
+            "missing": engine.binary.as_ref().err().map(ToString::to_string),
+            "variable": engine.variable,
+        })
+    };
+    let engines: Vec<Value> = engines.iter().map(one).collect();
+    value(&json!({ "version": VERSION, "engines": engines }));
+}

@@ -1,0 +1,131 @@
+//! What `aq run` tells while it runs: a line for each job that ends, and on a terminal a line
+//! that is redrawn.
+
+use std::io::{IsTerminal, Write};
+
+use aq_manifest::Stage;
+use aq_runner::run::{Progress, RunOptions, Summary};
+use aq_runner::store::{JobRecord, QueueDir};
+use aq_scheduler::Counts;
+
+use super::{line, style};
+
+/// Tells what a loop does.
+#[derive(Debug)]
+pub(crate) struct Reporter {
+    quiet: bool,
+    redraws: bool,
+    once: bool,
+    ended: u32,
+    failed: u32,
+}
+
+impl Reporter {
+    pub(crate) fn new(queue: &QueueDir, options: &RunOptions, quiet: bool) -> Self {
+        let redraws = !quiet && std::io::stderr().is_terminal();
+        if !quiet && !options.once {
+            let slots = options.max;
+            line(format_args!(
+                "running jobs of {}, {slots} at a time; Ctrl-C ends the loop",
+                queue.root().display()
+            ));
+        }
+        Self { quiet, redraws, once: options.once, ended: 0, failed: 0 }
+    }
+
+    pub(crate) fn tell(&mut self, progress: &Progress<'_>) {
+        match progress {
+            Progress::Started { id, engine } if !self.quiet && !self.once => {
+                self.print(format_args!("{} {id} starts with {engine}", style::busy("▶")));
+            }
+            Progress::Started { .. } => {}
+            Progress::Ended { id, stage, record } => {
+                self.ended += u32::from(*stage != Stage::Inbox);
+                self.failed += u32::from(*stage == Stage::Failed);
+                if !self.quiet {
+                    self.print(format_args!("{} {id}  {}", mark(*stage), ended(*stage, record)));
+                }
+            }
+            Progress::Refused { id, why } => {
+                self.ended += 1;
+                self.failed += 1;
+                if !self.quiet {
+                    self.print(format_args!(
+                        "{} {id}  failed: {}",
+                        style::bad("✗"),
+                        style::plain(why)
+                    ));
+                }
+            }
+            Progress::Trouble(what) => {
+                self.clear();
+                super::warning(&format!("{}: {}", style::attention("warning"), style::plain(what)));
+            }
+            Progress::Idle(counts) => self.draw(*counts),
+        }
+    }
+
+    /// What remains to be said when the loop has ended.
+    pub(crate) fn end(&self, summary: &Summary) {
+        self.clear();
+        if self.quiet {
+            return;
+        }
+        if summary.signal.is_some() {
+            line(match summary.left_running {
+                0 => "the loop has ended; no agent is at work".to_owned(),
+                n => format!(
+                    "the loop has ended; {n} agents go on, and the next `aq run` takes them up again"
+                ),
+            });
+        } else if self.ended == 0 {
+            line("nothing to run; `aq status` shows what waits for what");
+        }
+    }
+
+    fn print(&self, text: std::fmt::Arguments<'_>) {
+        self.clear();
+        line(text);
+    }
+
+    fn clear(&self) {
+        if self.redraws {
+            let _ = write!(anstream::stderr(), "\r\x1b[K");
+        }
+    }
+
+    fn draw(&self, counts: Counts) {
+        if !self.redraws {
+            return;
+        }
+        let total = u64::from(self.ended) + u64::from(counts.waiting) + u64::from(counts.running);
+        let failed =
+            if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
+        let text = format!(
+            "{} of {total} done{failed}; {} running, {} waiting",
+            self.ended, counts.running, counts.waiting
+        );
+        let mut err = anstream::stderr();
+        let _ = write!(err, "\r\x1b[K{}", style::faint(text)).and_then(|()| err.flush());
+    }
+}
+
+fn mark(stage: Stage) -> String {
+    match stage {
+        Stage::Failed | Stage::Quarantine => style::bad("✗"),
+        Stage::Inbox => style::attention("↻"),
+        Stage::Review => style::attention("?"),
+        _ => style::good("✓"),
+    }
+}
+
+fn ended(stage: Stage, record: &JobRecord) -> String {
+    let why =
+        record.meta.get("message").map_or(String::new(), |why| format!(": {}", style::plain(why)));
+    match stage {
+        Stage::Inbox => format!("back to the inbox{why}"),
+        Stage::Review => "waits for review".to_owned(),
+        Stage::Failed => format!("{}{why}", record.meta.get("result").unwrap_or("failed")),
+        _ => stage.to_string(),
+    }
+}

@@ -1,0 +1,37 @@
+//! Raw output of programs, shown to a person or passed on.
+
+use std::io::{self, IsTerminal, StdoutLock, Write};
+
+use anstream::StripStream;
+
+/// Standard output for text that programs printed. A terminal gets no control sequences, because
+/// an agent's output could otherwise rename windows or fill the clipboard; a pipe gets all.
+#[derive(Debug)]
+pub(crate) enum Screen {
+    Terminal(StripStream<StdoutLock<'static>>),
+    Pipe(StdoutLock<'static>),
+}
+
+impl Screen {
+    pub(crate) fn new() -> Self {
+        let out = io::stdout();
+        if out.is_terminal() {
+            Self::Terminal(StripStream::new(out.lock()))
+        } else {
+            Self::Pipe(out.lock())
+        }
+    }
+
+    /// Writes a piece, cut anywhere.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let written = match self {
+            Self::Terminal(out) => out.write_all(bytes).and_then(|()| out.flush()),
+            Self::Pipe(out) => out.write_all(bytes).and_then(|()| out.flush()),
+        };
+        // A reader that has gone is not an error, but there is nobody left to write for.
+        match written {
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The environment that an agent gets: the user's, less what is none of its business.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+
+use aq_manifest::JobId;
+
+use super::settings::Environment;
+
+/// A variable that a job's `env` refers to is not there, or is kept from agents.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "env: {key} refers to ${{{name}}}, which is not set here, or is kept from agents; \
+         set it where `aq run` is started, or take it out of the job's `env`"
+)]
+pub(crate) struct MissingVariable {
+    key: String,
+    name: String,
+}
+
+/// Who runs, and where it may leave files.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Identity<'a> {
+    pub(crate) id: &'a JobId,
+    pub(crate) attempt: u32,
+    pub(crate) queue: &'a Path,
+    pub(crate) scratch: &'a Path,
+}
+
+/// What an engine takes out and puts in.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct EngineEnv<'a> {
+    pub(crate) remove: &'a [OsString],
+    pub(crate) set: &'a [(OsString, OsString)],
+}
+
+/// Puts the environment together: the user's, less tokens of ours and `deny`, then the engine's,
+/// then the job's `env`, then who the job is.
+///
+/// # Errors
+/// The job's `env` refers to a variable that there is not.
+pub(crate) fn agent_env(
+    user: &Environment,
+    deny: &[String],
+    engine: EngineEnv<'_>,
+    job: &BTreeMap<String, String>,
+    identity: Identity<'_>,
+) -> Result<Vec<(OsString, OsString)>, MissingVariable> {
+    let denied = |name: &OsStr| {
+        is_own_token(name.as_bytes())
+            || deny.iter().any(|d| wildcard(d.as_bytes(), name.as_bytes()))
+    };
+    let mut env: BTreeMap<OsString, OsString> = user
+        .iter()
+        .filter(|(name, _)| !denied(name) && !engine.remove.contains(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    // `${NAME}` sees what the agent may see and no more: job files come from trackers, too.
+    let visible = env.clone();
+    env.extend(engine.set.iter().cloned());
+    for (key, value) in job {
+        env.insert(key.into(), expand(key, value, &visible)?);
+    }
+    env.insert("AQ_JOB_ID".into(), identity.id.as_str().into());
+    env.insert("AQ_ATTEMPT".into(), identity.attempt.to_string().into());
+    env.insert("AQ_QUEUE".into(), identity.queue.into());
+    env.insert("TMPDIR".into(), identity.scratch.into());
+    Ok(env.into_iter().collect())
+}
+
+/// `AQ_*TOKEN*`: for aq itself, never for an agent.
+fn is_own_token(name: &[u8]) -> bool {
+    name.starts_with(b"AQ_") && name.windows(5).any(|part| part == b"TOKEN")
+}
+
+/// Whether `*` in the pattern can stand for letters so that it is the name. Linear in both.
+fn wildcard(pattern: &[u8], name: &[u8]) -> bool {
+    let mut parts = pattern.split(|&b| b == b'*');
+    let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else {
+        return false;
+    };
+    let mut last: Option<&[u8]> = None;
+    for part in parts {
+        if let Some(middle) = last.replace(part) {
+            match rest.windows(middle.len().max(1)).position(|w| w == middle) {
+                Some(at) => rest = &rest[at + middle.len()..],
+                None if middle.is_empty() => {}
+                None => return false,
+            }
+        }
+    }
+    match last {
+        Some(end) => rest.ends_with(end),
+        None => rest.is_empty(),
+    }
+}
+
+fn expand(
+    key: &str,
+    value: &str,
+    visible: &BTreeMap<OsString, OsString>,
+) -> Result<OsString, MissingVariable> {
+    let mut out = Vec::new();
+    let mut rest = value;
+    while let Some((before, after)) = rest.split_once("${") {
+        out.extend_from_slice(before.as_bytes());
+        let Some((name, after)) = after.split_once('}') else {
+            out.extend_from_slice(b"${");
+            rest = after;
+            continue;
+        };
+        match visible.get(OsStr::new(name)) {
+            Some(found) => out.extend_from_slice(found.as_bytes()),
+            None => return Err(MissingVariable { key: key.to_owned(), name: name.to_owned() }),
+        }
+        rest = after;
+    }
+    out.extend_from_slice(rest.as_bytes());
+    Ok(OsString::from_vec(out))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env_of(
+        user: &[(&str, &str)],
+        deny: &[&str],
+        job: &[(&str, &str)],
+    ) -> Result<BTreeMap<String, String>, MissingVariable> {
+        let user = Environment::new(user.iter().map(|&(k, v)| (k.into(), v.into())));
+        let deny: Vec<String> = deny.iter().map(ToString::to_string).collect();
+        let job = job.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect();
+        let id = JobId::new("job").unwrap();
+        let identity =
+            Identity { id: &id, attempt: 2, queue: Path::new("/q"), scratch: Path::new("/q/tmp") };
+        let env = agent_env(&user, &deny, EngineEnv::default(), &job, identity)?;
+        Ok(env
+            .into_iter()
+            .map(|(k, v)| (k.into_string().unwrap(), v.into_string().unwrap()))
+            .collect())
+    }
+
+    #[test]
+    fn tokens_of_ours_and_denied_names_are_kept_from_agents() {
+        let user = [
+            ("AQ_FLEET_TOKEN", "s"),
+            ("AQ_TRACKER_TOKEN_FILE", "s"),
+            ("AWS_KEY", "s"),
+            ("HOME", "/h"),
+            ("MY_TOKEN", "mine"),
+        ];
+        let env = env_of(&user, &["AWS_*"], &[]).unwrap();
+        let names: Vec<_> = env.keys().map(String::as_str).collect();
+        assert_eq!(names, ["AQ_ATTEMPT", "AQ_JOB_ID", "AQ_QUEUE", "HOME", "MY_TOKEN", "TMPDIR"]);
+    }
+
+    #[test]
+    fn a_jobs_env_sees_only_what_its_agent_may_see() {
+        let user = [("NAME", "x"), ("AQ_FLEET_TOKEN", "secret")];
+        assert_eq!(env_of(&user, &[], &[("A", "<${NAME}>$B")]).unwrap()["A"], "<x>$B");
+        let error = env_of(&user, &[], &[("A", "${AQ_FLEET_TOKEN}")]).unwrap_err();
+        assert_eq!(error.name, "AQ_FLEET_TOKEN");
+    }
+
+    #[test]
+    fn a_job_cannot_pose_as_another() {
+        let env = env_of(&[], &[], &[("AQ_JOB_ID", "other")]).unwrap();
+        assert_eq!(env["AQ_JOB_ID"], "job");
+    }
+
+    #[test]
+    fn stars_stand_for_any_letters() {
+        for (pattern, name, matches) in [
+            ("AWS_*", "AWS_KEY", true),
+            ("AWS_*", "MY_AWS_KEY", false),
+            ("*SECRET*", "MY_SECRET_KEY", true),
+            ("*_KEY", "A_KEY", true),
+            ("*_KEY", "A_KEYS", false),
+            ("A*B*C", "AxxBC", true),
+            ("A*B*C", "AC", false),
+            ("PLAIN", "PLAIN", true),
+            ("PLAIN", "PLAINER", false),
+            ("*", "", true),
+        ] {
+            assert_eq!(wildcard(pattern.as_bytes(), name.as_bytes()), matches, "{pattern} {name}");
+        }
+    }
+}

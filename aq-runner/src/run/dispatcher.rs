@@ -1,0 +1,534 @@
+//! The run loop: it plans, starts workers and sleeps until something happens. It holds nothing
+//! that is not on disk, so it can end at any moment.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aq_manifest::{JobId, Outcome, Stage};
+use aq_scheduler::{Counts, Limits, Rejection, Start};
+use jiff::Timestamp;
+
+use crate::process::ProcessId;
+use crate::store::{
+    FileLock, HeldJob, Ingested, Invalid, JobRecord, Promise, QueueDir, Record, StoreError, ingest,
+    refuse,
+};
+
+use super::actions::ship;
+use super::host_capabilities;
+use super::launch::start_worker;
+use super::model::{Model, resting_state, settled};
+use super::recovery::{Recovered, recover_job};
+use super::settings::{Settings, SettingsError};
+use super::stop::StopRequest;
+use super::wake::{Wake, Wakes};
+
+/// How often the folders are looked at on file systems that do not tell what changed.
+const SWEEP: Duration = Duration::from_secs(30);
+
+/// The pause before a worker that could not be started is tried again.
+const SPAWN_PAUSE: Duration = Duration::from_secs(5);
+
+/// How a loop runs.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// Jobs at once.
+    pub max: u32,
+    /// Start nothing while this many jobs wait in review/.
+    pub max_review: Option<u32>,
+    /// Drain the queue and end.
+    pub once: bool,
+    /// Ship what reaches testing/.
+    pub ship: bool,
+    /// The program that is started as `PROGRAM worker QUEUE JOB` and calls [`super::work`].
+    pub worker: PathBuf,
+}
+
+/// What a loop tells while it runs. It prints nothing itself.
+#[derive(Clone, Debug)]
+pub enum Progress<'a> {
+    /// A job was started.
+    Started {
+        /// The job.
+        id: &'a JobId,
+        /// Its engine.
+        engine: &'a str,
+    },
+    /// A job that ran has come to rest in a folder.
+    Ended {
+        /// The job.
+        id: &'a JobId,
+        /// Its folder.
+        stage: Stage,
+        /// Its record.
+        record: &'a JobRecord,
+    },
+    /// A job was moved to failed/ without having run.
+    Refused {
+        /// The job.
+        id: &'a JobId,
+        /// Why.
+        why: &'a str,
+    },
+    /// Something went wrong that the loop can go on with.
+    Trouble(&'a str),
+    /// The loop is about to sleep.
+    Idle(Counts),
+}
+
+/// What a loop did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Jobs that were started, or taken up again, and came to an end.
+    pub ended: u32,
+    /// Jobs that are in failed/ because of this loop.
+    pub failed: u32,
+    /// Workers that go on without the loop, because a signal ended it.
+    pub left_running: u32,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+}
+
+/// Why a loop did not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// One is running.
+    #[error(
+        "a run loop is at work on this queue already: process {pid}, since {since}; `aq stop` ends it"
+    )]
+    AlreadyRunning {
+        /// Its process.
+        pid: String,
+        /// When it started.
+        since: String,
+    },
+    /// The queue's config.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The queue's files.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The operating system.
+    #[error("cannot {0}: {1}")]
+    System(&'static str, io::Error),
+}
+
+/// Runs the loop until a signal ends it or, with `once`, until nothing more will happen by itself.
+///
+/// # Errors
+/// When it cannot start, or the queue's folders cannot be read any more.
+pub fn run(
+    queue: &QueueDir,
+    settings: Settings,
+    options: &RunOptions,
+    observer: &mut dyn FnMut(Progress<'_>),
+) -> Result<Summary, RunError> {
+    let mut lock = match FileLock::run_loop(queue)? {
+        Ok(lock) => lock,
+        Err(holder) => {
+            let text = |key| holder.get(key).unwrap_or("unknown").to_owned();
+            return Err(RunError::AlreadyRunning { pid: text("pid"), since: text("started_at") });
+        }
+    };
+    let me = ProcessId::current().map_err(|e| RunError::System("tell who this process is", e))?;
+    let signature = Record::new()
+        .set("pid", me.pid())
+        .set("pidstart", me.start())
+        .set("boot", me.boot())
+        .set("started_at", Timestamp::now())
+        .set("max", options.max)
+        .set_some("max_review", options.max_review)
+        .set("ship", options.ship);
+    lock.sign(&signature, &queue.daemon_pid())?;
+    // Watching starts before the first look, so that nothing falls between the two.
+    let wakes = Wakes::new(queue).map_err(|e| RunError::System("take signals", e))?;
+    let limits = Limits { max: options.max, max_review: options.max_review };
+    let model = Model::new(
+        host_capabilities(queue, &settings, false).capabilities,
+        &settings.engines,
+        limits,
+    );
+    let mut dispatcher = Dispatcher {
+        queue,
+        settings,
+        options,
+        observer,
+        wakes,
+        model,
+        running: HashSet::new(),
+        unsettled: BTreeMap::new(),
+        summary: Summary::default(),
+    };
+    let result = dispatcher.run();
+    // A loop that is gone leaves no name behind; the lock says the same, in case this fails.
+    let _ = std::fs::remove_file(queue.daemon_pid());
+    result
+}
+
+struct Dispatcher<'a> {
+    queue: &'a QueueDir,
+    settings: Settings,
+    options: &'a RunOptions,
+    observer: &'a mut dyn FnMut(Progress<'_>),
+    wakes: Wakes,
+    model: Model,
+    /// Jobs whose worker is alive: whoever ends tells.
+    running: HashSet<JobId>,
+    /// Hand-dropped files that may still be written, and when to look again.
+    unsettled: BTreeMap<JobId, Timestamp>,
+    summary: Summary,
+}
+
+impl Dispatcher<'_> {
+    fn run(&mut self) -> Result<Summary, RunError> {
+        self.look_at_everything()?;
+        loop {
+            let wake_at = self.obey_plan();
+            if self.options.once && self.is_drained() {
+                return Ok(self.summary);
+            }
+            (self.observer)(Progress::Idle(self.model.counts()));
+            let limit = self.sleep_limit(wake_at);
+            let wakes = self.wakes.wait(Some(limit));
+            if wakes.is_empty() && limit == SWEEP {
+                self.look_at_everything()?;
+            }
+            for wake in wakes {
+                if let Wake::Signal(signal) = wake {
+                    self.summary.signal = Some(signal);
+                    self.summary.left_running =
+                        u32::try_from(self.running.len()).unwrap_or(u32::MAX);
+                    return Ok(self.summary);
+                }
+                self.handle(wake)?;
+            }
+            self.look_at_settled();
+        }
+    }
+
+    /// Plans and does what the plan says until it says nothing more. Answers when time alone may
+    /// change that.
+    fn obey_plan(&mut self) -> Option<Timestamp> {
+        loop {
+            let plan = self.model.plan(Timestamp::now());
+            if plan.start.is_empty() && plan.reject.is_empty() {
+                return plan.wake_at;
+            }
+            let engines_missing =
+                plan.reject.iter().any(|(_, why)| matches!(why, Rejection::NoEngine { .. }));
+            if engines_missing {
+                // One may have been installed since.
+                self.model.refresh_engines(&self.settings.engines);
+            }
+            let plan = if engines_missing { self.model.plan(Timestamp::now()) } else { plan };
+            for (id, why) in plan.reject {
+                self.reject(&id, &why);
+            }
+            for Start { job, engine } in plan.start {
+                self.launch(&job, &engine);
+            }
+        }
+    }
+
+    fn is_drained(&self) -> bool {
+        self.running.is_empty() && self.unsettled.is_empty() && !self.model.will_progress()
+    }
+
+    fn sleep_limit(&self, wake_at: Option<Timestamp>) -> Duration {
+        let now = Timestamp::now();
+        let next = wake_at.into_iter().chain(self.unsettled.values().copied()).min();
+        let until =
+            |at: Timestamp| Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO);
+        next.map_or(SWEEP, |at| until(at).min(SWEEP))
+    }
+
+    fn handle(&mut self, wake: Wake) -> Result<(), RunError> {
+        match wake {
+            Wake::Job(id) => self.look_at(&id),
+            Wake::WorkerEnded(id) => {
+                self.running.remove(&id);
+                self.look_at(&id);
+                self.report_end(&id);
+            }
+            Wake::Everything => self.look_at_everything()?,
+            Wake::Settings => self.reload(),
+            Wake::Signal(_) => {}
+        }
+        Ok(())
+    }
+
+    /// A loop with a bad config would refuse to start; one that runs keeps the one it has.
+    fn reload(&mut self) {
+        match Settings::load(self.queue, self.settings.environment.clone()) {
+            Ok(settings) => {
+                self.settings = settings;
+                self.model.refresh_engines(&self.settings.engines);
+            }
+            Err(e) => (self.observer)(Progress::Trouble(&format!("the old settings stay: {e}"))),
+        }
+        for id in self.queue.jobs(Stage::Inbox).unwrap_or_default() {
+            self.look_at(&id);
+        }
+    }
+
+    fn look_at_everything(&mut self) -> Result<(), RunError> {
+        for stage in [Stage::Building, Stage::Inbox, Stage::Review, Stage::Testing] {
+            for id in self.queue.jobs(stage)? {
+                self.look_at(&id);
+            }
+        }
+        Ok(())
+    }
+
+    fn look_at_settled(&mut self) {
+        let now = Timestamp::now();
+        let due: Vec<JobId> =
+            self.unsettled.iter().filter(|&(_, &at)| at <= now).map(|(id, _)| id.clone()).collect();
+        for id in due {
+            self.look_at(&id);
+        }
+    }
+
+    /// Brings the model in line with one job's folder and record, recovering it when its worker
+    /// is dead. What goes wrong with one job does not stop the others.
+    fn look_at(&mut self, id: &JobId) {
+        if self.running.contains(id) {
+            return;
+        }
+        self.unsettled.remove(id);
+        if let Err(e) = self.try_look_at(id) {
+            (self.observer)(Progress::Trouble(&e.to_string()));
+        }
+    }
+
+    fn try_look_at(&mut self, id: &JobId) -> Result<(), StoreError> {
+        let Some(stage) = self.queue.find(id) else {
+            self.model.forget(id);
+            return Ok(());
+        };
+        match stage {
+            Stage::Inbox => self.look_at_inbox(id),
+            Stage::Building => match recover_job(self.queue, id, Timestamp::now())? {
+                Recovered::Alive if self.queue.has(Stage::Building, id) => self.adopt(id, stage),
+                // Wherever recovery has put it, it lies there now.
+                _ if !self.queue.has(Stage::Building, id) => self.try_look_at(id),
+                _ => Ok(()),
+            },
+            Stage::Review => match HeldJob::take(self.queue, id) {
+                Ok(held) => {
+                    drop(held);
+                    self.rest(id, stage)
+                }
+                Err(StoreError::Busy(_)) => self.adopt(id, stage),
+                Err(e) => Err(e),
+            },
+            Stage::Testing if self.options.ship => {
+                ship(self.queue, id, Timestamp::now())?;
+                self.rest(id, Stage::Shipped)
+            }
+            _ => self.rest(id, stage),
+        }
+    }
+
+    fn rest(&mut self, id: &JobId, stage: Stage) -> Result<(), StoreError> {
+        let record = JobRecord::read(self.queue, stage, id.clone())?;
+        if let Some(settled) = settled(stage) {
+            self.model.end(&record, settled);
+        } else if let Some(state) = resting_state(&record) {
+            self.put(&record, state);
+        }
+        Ok(())
+    }
+
+    fn look_at_inbox(&mut self, id: &JobId) -> Result<(), StoreError> {
+        let record = JobRecord::read(self.queue, Stage::Inbox, id.clone())?;
+        if record.is_current(self.queue) {
+            if let Some(state) = resting_state(&record) {
+                self.put(&record, state);
+            }
+            return Ok(());
+        }
+        let job = match HeldJob::take(self.queue, id) {
+            Ok(job) if job.stage() == Stage::Inbox => job,
+            Ok(_) | Err(StoreError::Busy(_) | StoreError::NoSuchJob(_)) => return Ok(()),
+            Err(e) => return Err(e),
+        };
+        let home = self.settings.environment.path("HOME");
+        match ingest(self.queue, job, home.as_deref(), Timestamp::now())? {
+            Ingested::Job(record) => {
+                if let Some(state) = resting_state(&record) {
+                    self.put(&record, state);
+                }
+            }
+            Ingested::Unsettled(rest) => {
+                let at = Timestamp::now().saturating_add(rest).unwrap_or(Timestamp::MAX);
+                self.unsettled.insert(id.clone(), at);
+            }
+            Ingested::Refused(invalid) => {
+                self.model.forget(id);
+                self.summary.failed += 1;
+                (self.observer)(Progress::Refused { id, why: &invalid.summary });
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, record: &JobRecord, state: aq_scheduler::State) {
+        if let Err(e) = self.model.put(self.queue, &self.settings.engines, record, state) {
+            // `aq add` refuses circles; this one came by hand, and this job is its last link.
+            let invalid = Invalid::whole(&format!("{}.md", record.id), &e);
+            let refused = HeldJob::take(self.queue, &record.id)
+                .and_then(|mut job| refuse(self.queue, &mut job, &invalid, Timestamp::now()));
+            match refused {
+                Ok(()) => {
+                    self.summary.failed += 1;
+                    (self.observer)(Progress::Refused { id: &record.id, why: &invalid.summary });
+                }
+                Err(e) => (self.observer)(Progress::Trouble(&e.to_string())),
+            }
+        }
+    }
+
+    /// A worker that this loop did not start is at work: its end is the end of its lock.
+    fn adopt(&mut self, id: &JobId, stage: Stage) -> Result<(), StoreError> {
+        let record = JobRecord::read(self.queue, stage, id.clone())?;
+        let engine = record.meta.get("engine").unwrap_or_default().to_owned();
+        self.put(&record, self.model.running(&engine));
+        let (queue, job) = (self.queue.clone(), id.clone());
+        let waiting = self.wakes.when_ended(id.clone(), move || {
+            // Not being able to wait ends in another look at the job, and another wait.
+            let _ = HeldJob::wait_free(&queue, &job);
+        });
+        match waiting {
+            Ok(()) => {
+                self.running.insert(id.clone());
+            }
+            Err(e) => (self.observer)(Progress::Trouble(&format!("cannot wait for {id}: {e}"))),
+        }
+        Ok(())
+    }
+
+    fn launch(&mut self, id: &JobId, engine: &str) {
+        match self.try_launch(id, engine) {
+            Ok(true) => {
+                self.running.insert(id.clone());
+                self.model.started(id, engine);
+                (self.observer)(Progress::Started { id, engine });
+            }
+            Ok(false) => {
+                // It is not as the plan saw it: look again.
+                self.model.forget(id);
+                self.look_at(id);
+            }
+            Err(e) => {
+                (self.observer)(Progress::Trouble(&e.to_string()));
+                self.model.forget(id);
+                let at = Timestamp::now().saturating_add(SPAWN_PAUSE).unwrap_or(Timestamp::MAX);
+                self.unsettled.insert(id.clone(), at);
+            }
+        }
+    }
+
+    /// Records the launch, which takes the slot, then starts the worker.
+    fn try_launch(&mut self, id: &JobId, engine: &str) -> Result<bool, StoreError> {
+        let mut job = match HeldJob::take(self.queue, id) {
+            Ok(job) => job,
+            Err(StoreError::Busy(_) | StoreError::NoSuchJob(_)) => return Ok(false),
+            Err(e) => return Err(e),
+        };
+        match job.stage() {
+            Stage::Inbox => {
+                let record =
+                    JobRecord { id: id.clone(), stage: Stage::Inbox, meta: job.meta().clone() };
+                if !record.is_current(self.queue) {
+                    return Ok(false);
+                }
+                let launch = Record::new()
+                    .clear(&[
+                        "pid",
+                        "pidstart",
+                        "boot",
+                        "result",
+                        "exit",
+                        "message",
+                        "ended_at",
+                        "next_eligible",
+                    ])
+                    .set("attempt", record.attempts() + 1)
+                    .set("engine", engine)
+                    .set("launched_at", Timestamp::now());
+                job.move_to(Stage::Building, launch, Promise::None)?;
+            }
+            Stage::Review => {}
+            _ => return Ok(false),
+        }
+        StopRequest::of(self.queue, id).withdraw();
+        let stage = job.stage();
+        let started = self.spawn_worker(job);
+        if let Err(e) = started {
+            if stage == Stage::Building {
+                recover_job(self.queue, id, Timestamp::now())?;
+            }
+            let path = self.options.worker.clone();
+            return Err(StoreError::Io { action: "start the worker", path, source: e });
+        }
+        Ok(true)
+    }
+
+    fn spawn_worker(&mut self, job: HeldJob) -> io::Result<()> {
+        let id = job.id().clone();
+        let mut child = start_worker(self.queue, &self.options.worker, job)?;
+        self.wakes.when_ended(id, move || {
+            // How it ended does not matter: what it left on disk does.
+            let _ = child.wait();
+        })
+    }
+
+    fn reject(&mut self, id: &JobId, why: &Rejection) {
+        let (outcome, message) = match why {
+            Rejection::MissingCapabilities(missing) => {
+                let list: Vec<String> = missing.iter().map(ToString::to_string).collect();
+                (Outcome::CapabilityMismatch, format!("this host lacks {}", list.join(" and ")))
+            }
+            Rejection::NoEngine { engines } => (
+                Outcome::NoEngine,
+                format!("none of its engines is installed: {}", engines.join(", ")),
+            ),
+        };
+        let moved = HeldJob::take(self.queue, id).and_then(|mut job| {
+            job.require(&[Stage::Inbox], "reject", "inbox/")?;
+            let record = Record::new()
+                .set("result", outcome)
+                .set("ended_at", Timestamp::now())
+                .set("message", &message);
+            let record = match why {
+                Rejection::MissingCapabilities(missing) => record.set_list("missing", missing),
+                Rejection::NoEngine { .. } => record,
+            };
+            job.move_to(Stage::Failed, record, Promise::None)
+        });
+        match moved {
+            Ok(()) => {
+                self.summary.failed += 1;
+                (self.observer)(Progress::Refused { id, why: &message });
+            }
+            Err(e) => (self.observer)(Progress::Trouble(&e.to_string())),
+        }
+        self.model.forget(id);
+        self.look_at(id);
+    }
+
+    fn report_end(&mut self, id: &JobId) {
+        let Some(stage) = self.queue.find(id) else { return };
+        let Ok(record) = JobRecord::read(self.queue, stage, id.clone()) else { return };
+        if stage != Stage::Inbox {
+            self.summary.ended += 1;
+        }
+        if stage == Stage::Failed {
+            self.summary.failed += 1;
+        }
+        (self.observer)(Progress::Ended { id, stage, record: &record });
+    }
+}

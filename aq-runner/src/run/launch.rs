@@ -1,0 +1,36 @@
+//! Starting the worker of a job that this process holds.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::Child;
+
+use crate::process::{Detached, spawn_detached};
+use crate::store::{HeldJob, QueueDir};
+
+/// Starts `PROGRAM worker QUEUE JOB` and hands the job over to it.
+pub(crate) fn start_worker(queue: &QueueDir, program: &Path, job: HeldJob) -> io::Result<Child> {
+    let id = job.id().clone();
+    let output = worker_log(queue)?;
+    spawn_detached(Detached {
+        program: program.to_owned(),
+        args: vec!["worker".into(), queue.root().into(), id.as_str().into()],
+        cwd: None,
+        env: Vec::new(),
+        stdin: job.hand_over(),
+        stdout: output.try_clone()?,
+        stderr: output,
+    })
+}
+
+/// Where workers say what they cannot say in the log of their job.
+fn worker_log(queue: &QueueDir) -> io::Result<File> {
+    let path = queue.state().join("workers.log");
+    File::options()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .custom_flags(nix::libc::O_NOFOLLOW)
+        .open(path)
+}

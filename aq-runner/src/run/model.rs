@@ -1,0 +1,166 @@
+//! The queue on disk as the scheduler sees it: one record in, one job in the model out. The run
+//! loop decides with it, and `status` explains with the same one.
+
+use aq_caps::Capabilities;
+use aq_manifest::{JobId, ReviewPolicy, Stage};
+use aq_scheduler::{
+    Counts, EngineState, Host, HostId, Job, Limits, Misfits, Plan, Queue, QueueError, Reason,
+    Settled, State,
+};
+use jiff::Timestamp;
+
+use crate::engine::Registry;
+use crate::store::{JobRecord, QueueDir, holder};
+
+/// The scheduler's queue with this host in it.
+#[derive(Debug)]
+pub(crate) struct Model {
+    queue: Queue,
+    host: HostId,
+}
+
+impl Model {
+    pub(crate) fn new(capabilities: Capabilities, engines: &Registry, limits: Limits) -> Self {
+        let mut queue = Queue::new();
+        let engines = engines.names().map(|name| (name.to_owned(), engine_state(engines, name)));
+        let host = queue.add_host(Host {
+            capabilities,
+            engines: engines.collect(),
+            limits,
+            misfits: Misfits::Reject,
+        });
+        Self { queue, host }
+    }
+
+    /// Looks again which engines are installed.
+    pub(crate) fn refresh_engines(&mut self, engines: &Registry) {
+        for name in engines.names() {
+            // The host was added by `new` and is never removed.
+            let _ = self.queue.set_engine(self.host, name, engine_state(engines, name));
+        }
+    }
+
+    /// Puts a job in as its record says, in place of what was known of it.
+    ///
+    /// # Errors
+    /// Its dependencies go round in a circle.
+    pub(crate) fn put(
+        &mut self,
+        dir: &QueueDir,
+        engines: &Registry,
+        record: &JobRecord,
+        state: State,
+    ) -> Result<(), QueueError> {
+        self.forget(&record.id);
+        let job = self.job(engines, record);
+        let deps = job.deps.clone();
+        self.queue.insert(job, state)?;
+        for dep in deps {
+            // Jobs that have ended are not in the model; what they mean for their key is looked up
+            // for the keys that somebody waits for. A key that cannot be looked up is not known.
+            if let Ok(Some(holder)) = holder(dir, &dep)
+                && let Some(settled) = settled(holder.stage)
+            {
+                self.queue.settle(&dep, settled);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes what became of a job that is in the model or ended.
+    pub(crate) fn end(&mut self, record: &JobRecord, settled: Settled) {
+        if self.queue.set_state(&record.id, State::Settled(settled)).is_err()
+            && let Some(key) = record.meta.get("idempotency_key")
+        {
+            self.queue.settle(key, settled);
+        }
+    }
+
+    /// Takes a job out as if it had never been there.
+    pub(crate) fn forget(&mut self, id: &JobId) {
+        // Not being there is what is wanted.
+        let _ = self.queue.remove(id);
+    }
+
+    pub(crate) fn started(&mut self, id: &JobId, engine: &str) {
+        let state = self.running(engine);
+        let _ = self.queue.set_state(id, state);
+    }
+
+    pub(crate) fn running(&self, engine: &str) -> State {
+        State::Running { host: self.host, engine: engine.to_owned() }
+    }
+
+    pub(crate) fn plan(&mut self, now: Timestamp) -> Plan {
+        self.queue.plan(self.host, now).expect("the host was added by `new` and is never removed")
+    }
+
+    pub(crate) fn explain(&self, plan: &Plan, id: &JobId) -> Option<Reason> {
+        self.queue.explain(plan, id)
+    }
+
+    /// The waiting jobs in the order in which they will run.
+    pub(crate) fn order(&self) -> Vec<&JobId> {
+        self.queue.order()
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.queue.counts()
+    }
+
+    /// Whether anything will still happen without a person.
+    pub(crate) fn will_progress(&self) -> bool {
+        self.queue.will_progress(self.host)
+    }
+
+    fn job(&self, engines: &Registry, record: &JobRecord) -> Job {
+        let meta = &record.meta;
+        let wanted = meta.get("engine_wanted");
+        let class = meta.get("engine_class").unwrap_or_default();
+        let prefers = meta.list("prefers_engine");
+        // An engine or a class that does not exist is never installed either: the plan rejects it.
+        let candidates = engines
+            .candidates(wanted, class, &prefers)
+            .unwrap_or_else(|_| vec![wanted.unwrap_or(class).to_owned()]);
+        Job {
+            priority: record.priority(),
+            lock: meta.get("lock").map(str::to_owned),
+            key: meta.get("idempotency_key").map(str::to_owned),
+            deps: meta.list("deps"),
+            deps_mode: record.deps_mode(),
+            requirements: record.requirements(),
+            engines: candidates,
+            ..Job::new(record.id.clone(), record.added_at())
+        }
+    }
+}
+
+/// What a folder means for the key of a job that lies in it.
+pub(crate) fn settled(stage: Stage) -> Option<Settled> {
+    match stage {
+        Stage::Shipped => Some(Settled::Shipped),
+        Stage::Failed => Some(Settled::Failed),
+        Stage::Quarantine => Some(Settled::Quarantined),
+        Stage::Inbox | Stage::Building | Stage::Review | Stage::Testing => None,
+    }
+}
+
+/// Where a job stands that nobody works on, by its folder and record. `None`: it has ended, or
+/// only recovery can tell.
+pub(crate) fn resting_state(record: &JobRecord) -> Option<State> {
+    match record.stage {
+        Stage::Inbox => Some(State::Waiting { not_before: record.meta.time("next_eligible") }),
+        // The agent's work is accepted and `verify` has not judged it: that is still to be run.
+        Stage::Review if record.review_policy() == ReviewPolicy::Auto => Some(State::WAITING),
+        Stage::Review => Some(State::Review),
+        Stage::Testing => Some(State::Testing),
+        Stage::Building | Stage::Shipped | Stage::Failed | Stage::Quarantine => None,
+    }
+}
+
+fn engine_state(engines: &Registry, name: &str) -> EngineState {
+    match engines.installed(name) {
+        Some(_) => EngineState::READY,
+        None => EngineState::Missing,
+    }
+}

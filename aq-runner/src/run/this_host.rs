@@ -1,0 +1,28 @@
+//! What this host is, with a queue's settings.
+
+use std::time::Duration;
+
+use crate::store::QueueDir;
+
+use super::host::{Host, HostConfig, Tool, detect};
+use super::settings::Settings;
+
+/// How long one probe of a tool may take.
+const PROBE_LIMIT: Duration = Duration::from_secs(2);
+
+/// Detects what this host has; what has not changed since is read from the queue's cache.
+pub fn host_capabilities(queue: &QueueDir, settings: &Settings, refresh: bool) -> Host {
+    let environment = &settings.environment;
+    let installed =
+        settings.engines.names().filter(|name| settings.engines.installed(name).is_some());
+    detect(&HostConfig {
+        path: environment.get("PATH").unwrap_or_default(),
+        tools: Tool::with_defaults(settings.config.tools.clone()),
+        engines: installed.map(str::to_owned).collect(),
+        aq_caps: environment.get("AQ_CAPS").unwrap_or_default().to_string_lossy().into_owned(),
+        extra: settings.config.capabilities.clone(),
+        cache_dir: Some(queue.state()),
+        refresh,
+        time_limit: PROBE_LIMIT,
+    })
+}

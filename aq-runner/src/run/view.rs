@@ -1,0 +1,306 @@
+//! A look at the whole queue: every job with where it stands and why it waits. Read only; the
+//! loop, when there is one, is not asked, because everything is on disk.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use aq_manifest::{JobId, Stage};
+use aq_scheduler::{Limits, Reason};
+use jiff::Timestamp;
+
+use crate::store::{JobRecord, Meta, QueueDir, Result};
+
+use super::host_capabilities;
+use super::model::{Model, resting_state};
+use super::recovery::worker;
+use super::settings::Settings;
+
+/// Minutes without a new line in its log after which a running job counts as stalled.
+const STALL_MINUTES: u64 = 10;
+
+/// The state of a queue at one moment.
+#[derive(Debug)]
+pub struct Overview {
+    /// The queue's directory.
+    pub queue: PathBuf,
+    /// When this was looked up.
+    pub now: Timestamp,
+    /// The run loop, when one is at work.
+    pub run_loop: Option<RunLoop>,
+    /// Jobs that have not ended: running ones, then waiting ones in the order in which they will
+    /// run, then review/ and testing/.
+    pub jobs: Vec<JobView>,
+    /// Jobs that have ended, newest first, as many as were asked for.
+    pub ended: Vec<JobView>,
+    /// How many jobs lie in each folder.
+    pub counts: BTreeMap<Stage, usize>,
+    /// Files in the inbox that cannot be jobs because of their names.
+    pub strangers: Vec<String>,
+}
+
+/// A run loop at work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunLoop {
+    /// Its process.
+    pub pid: u32,
+    /// When it started.
+    pub started_at: Option<Timestamp>,
+    /// Its number of slots.
+    pub max: u32,
+    /// Its cap on jobs in review/.
+    pub max_review: Option<u32>,
+}
+
+/// One job.
+#[derive(Clone, Debug)]
+pub struct JobView {
+    /// Its folder and record.
+    pub record: JobRecord,
+    /// What it is doing.
+    pub activity: Activity,
+}
+
+/// What a job is doing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Activity {
+    /// In the inbox and not running for this reason; `None`: it is next.
+    Waiting(Option<Reason>),
+    /// In the inbox, and its file has changed since the loop last read it, or was never read.
+    Unread,
+    /// A worker is at work on it.
+    Running {
+        /// When the attempt began.
+        since: Option<Timestamp>,
+        /// How long its log has not grown, when that is suspiciously long.
+        stalled: Option<Duration>,
+        /// `verify` is what runs.
+        verifying: bool,
+    },
+    /// Its worker is dead: the next turn of a loop, or `aq recover`, puts it back.
+    Lost,
+    /// It waits for a person, or has ended.
+    Resting,
+}
+
+/// Looks at the queue.
+///
+/// # Errors
+/// When its folders cannot be read.
+pub fn overview(
+    queue: &QueueDir,
+    settings: &Settings,
+    ended: usize,
+    now: Timestamp,
+) -> Result<Overview> {
+    let run_loop = run_loop(queue)?;
+    let limits = run_loop.as_ref().map_or_else(
+        || Limits { max: settings.config.max.unwrap_or(1), max_review: settings.config.max_review },
+        |found| Limits { max: found.max, max_review: found.max_review },
+    );
+    let mut counts = BTreeMap::new();
+    let mut live = Vec::new();
+    for stage in Stage::ALL.into_iter().filter(|stage| !stage.is_final()) {
+        let ids = queue.jobs(stage)?;
+        counts.insert(stage, ids.len());
+        live.extend(read_all(queue, stage, ids)?);
+    }
+    let (newest, ended_counts) = newest_ended(queue, ended)?;
+    counts.extend(ended_counts);
+    Ok(Overview {
+        queue: queue.root().to_owned(),
+        now,
+        run_loop,
+        jobs: explained(queue, settings, live, limits, now),
+        ended: newest,
+        counts,
+        strangers: queue.strangers()?,
+    })
+}
+
+/// Reads records, on two threads when there are many: it is the system calls that take the time.
+fn read_all(queue: &QueueDir, stage: Stage, mut ids: Vec<JobId>) -> Result<Vec<JobRecord>> {
+    let read = |ids: Vec<JobId>| -> Result<Vec<JobRecord>> {
+        ids.into_iter().map(|id| JobRecord::read(queue, stage, id)).collect()
+    };
+    if ids.len() < 1_000 {
+        return read(ids);
+    }
+    let half = ids.split_off(ids.len() / 2);
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| read(half));
+        let mut records = read(ids)?;
+        records.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+        Ok(records)
+    })
+}
+
+/// The run loop of a queue, if one is at work.
+///
+/// # Errors
+/// When its file cannot be read.
+pub fn run_loop(queue: &QueueDir) -> Result<Option<RunLoop>> {
+    let signature = Meta::read(&queue.daemon_pid())?;
+    let Some(process) = worker(&signature).filter(|process| process.is_alive()) else {
+        return Ok(None);
+    };
+    Ok(Some(RunLoop {
+        pid: process.pid(),
+        started_at: signature.time("started_at"),
+        max: signature.parsed("max").unwrap_or(1),
+        max_review: signature.parsed("max_review"),
+    }))
+}
+
+fn explained(
+    queue: &QueueDir,
+    settings: &Settings,
+    live: Vec<JobRecord>,
+    limits: Limits,
+    now: Timestamp,
+) -> Vec<JobView> {
+    let capabilities = host_capabilities(queue, settings, false).capabilities;
+    let mut model = Model::new(capabilities, &settings.engines, limits);
+    let stall = stall_limit(settings);
+    let mut views: HashMap<JobId, JobView> = HashMap::with_capacity(live.len());
+    let mut places = Vec::new();
+    for record in live {
+        let running = is_running(&record);
+        let engine = record.meta.get("engine").unwrap_or_default();
+        let state = if running { Some(model.running(engine)) } else { resting_state(&record) };
+        // A circle of dependencies that came by hand shows as waiting until the loop refuses it.
+        if let Some(state) = state {
+            let _ = model.put(queue, &settings.engines, &record, state);
+        }
+        let activity = if running {
+            running_activity(queue, &record, stall)
+        } else {
+            match record.stage {
+                Stage::Building => Activity::Lost,
+                Stage::Inbox if record.meta.get("source").is_none() => Activity::Unread,
+                Stage::Inbox => Activity::Waiting(None),
+                _ => Activity::Resting,
+            }
+        };
+        places.push((place(&record, running), record.id.clone()));
+        views.insert(record.id.clone(), JobView { record, activity });
+    }
+    let plan = model.plan(now);
+    for view in views.values_mut() {
+        if let Activity::Waiting(reason) = &mut view.activity {
+            *reason = model.explain(&plan, &view.record.id);
+        }
+    }
+    let waiting: HashMap<&JobId, usize> =
+        model.order().into_iter().enumerate().map(|(n, id)| (id, n)).collect();
+    places.sort_by(|(a, x), (b, y)| {
+        let turn = |id| waiting.get(id).copied().unwrap_or(usize::MAX);
+        (a, turn(x), x).cmp(&(b, turn(y), y))
+    });
+    places.into_iter().filter_map(|(_, id)| views.remove(&id)).collect()
+}
+
+/// The part of the table that a job belongs to.
+fn place(record: &JobRecord, running: bool) -> u8 {
+    match record.stage {
+        _ if running => 0,
+        Stage::Building => 1,
+        Stage::Inbox => 2,
+        Stage::Review => 3,
+        _ => 4,
+    }
+}
+
+/// Why one job does not run, or what it does instead.
+///
+/// # Errors
+/// When there is no such job, or the queue's folders cannot be read.
+pub fn look_up(
+    queue: &QueueDir,
+    settings: &Settings,
+    id: &JobId,
+    now: Timestamp,
+) -> Result<JobView> {
+    let stage = queue.expect(id)?;
+    if stage.is_final() {
+        let record = JobRecord::read(queue, stage, id.clone())?;
+        return Ok(JobView { record, activity: Activity::Resting });
+    }
+    let found =
+        overview(queue, settings, 0, now)?.jobs.into_iter().find(|job| job.record.id == *id);
+    found.map_or_else(
+        || {
+            let record = JobRecord::read(queue, queue.expect(id)?, id.clone())?;
+            Ok(JobView { record, activity: Activity::Resting })
+        },
+        Ok,
+    )
+}
+
+/// Whether a worker is at work on a job.
+pub fn is_at_work(queue: &QueueDir, id: &JobId) -> bool {
+    let record = queue.find(id).map(|stage| JobRecord::read(queue, stage, id.clone()));
+    record.is_some_and(|record| record.is_ok_and(|record| is_running(&record)))
+}
+
+fn is_running(record: &JobRecord) -> bool {
+    matches!(record.stage, Stage::Building | Stage::Review)
+        && worker(&record.meta).map_or(is_starting(record), |process| process.is_alive())
+}
+
+/// A launch that was recorded takes its slot before its process exists, for at most 30 s.
+fn is_starting(record: &JobRecord) -> bool {
+    record.stage == Stage::Building
+        && record.meta.get("moved_to") == Some(Stage::Building.folder())
+        && record.meta.time("launched_at").is_some_and(|at| {
+            let age = Timestamp::now().duration_since(at).as_secs();
+            (0..30).contains(&age)
+        })
+}
+
+fn running_activity(queue: &QueueDir, record: &JobRecord, stall: Duration) -> Activity {
+    let silent = queue
+        .log(&record.id)
+        .metadata()
+        .and_then(|about| about.modified())
+        .ok()
+        .and_then(|written| SystemTime::now().duration_since(written).ok());
+    Activity::Running {
+        since: record.meta.time("started_at").or(record.meta.time("launched_at")),
+        stalled: silent.filter(|&silent| silent >= stall),
+        verifying: record.stage == Stage::Review,
+    }
+}
+
+fn stall_limit(settings: &Settings) -> Duration {
+    let minutes = settings
+        .environment
+        .get("AGENT_QUEUE_STALL_MIN")
+        .and_then(|value| value.to_str()?.trim().parse::<f64>().ok())
+        .and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok());
+    minutes.unwrap_or(Duration::from_secs(STALL_MINUTES * 60))
+}
+
+/// The jobs that ended last, and how many have ended in each way.
+fn newest_ended(queue: &QueueDir, most: usize) -> Result<(Vec<JobView>, Vec<(Stage, usize)>)> {
+    let mut counts = Vec::new();
+    let mut found = Vec::new();
+    for stage in Stage::ALL.into_iter().filter(|stage| stage.is_final()) {
+        let ids = queue.jobs(stage)?;
+        counts.push((stage, ids.len()));
+        if most == 0 {
+            continue;
+        }
+        for id in ids {
+            // The time of the record's last change orders them without reading every one.
+            let changed = queue.meta(&id).metadata().and_then(|about| about.modified());
+            found.push((changed.unwrap_or(SystemTime::UNIX_EPOCH), stage, id));
+        }
+    }
+    found.sort_by(|a, b| b.cmp(a));
+    let newest = found.into_iter().take(most).map(|(_, stage, id)| {
+        let record = JobRecord::read(queue, stage, id)?;
+        Ok(JobView { record, activity: Activity::Resting })
+    });
+    Ok((newest.collect::<Result<_>>()?, counts))
+}

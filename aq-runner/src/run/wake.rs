@@ -1,0 +1,145 @@
+//! What wakes the run loop: a file that changed, a worker that ended, a signal. One channel, so
+//! that the loop sleeps in one place and does nothing when nothing happens.
+
+use std::ffi::c_int;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use aq_manifest::{JobId, Stage};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+
+use crate::store::{QueueDir, job_of};
+
+/// Something that the loop looks into.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wake {
+    /// The file of a job appeared, changed or went.
+    Job(JobId),
+    /// A profile or the settings changed: every waiting job may be another now.
+    Settings,
+    /// Something changed, and nobody knows what.
+    Everything,
+    /// The worker of a job ended.
+    WorkerEnded(JobId),
+    /// A signal came.
+    Signal(c_int),
+}
+
+/// The receiving end, and what feeds it.
+#[derive(Debug)]
+pub(crate) struct Wakes {
+    receiver: Receiver<Wake>,
+    sender: Sender<Wake>,
+    signals: signal_hook::iterator::Handle,
+    _watcher: Option<RecommendedWatcher>,
+}
+
+impl Wakes {
+    /// Starts to watch the queue's folders and to take the signals that stop a loop. A file
+    /// system that cannot be watched is no error: the loop's slow sweep finds what changed.
+    pub(crate) fn new(queue: &QueueDir) -> std::io::Result<Self> {
+        let (sender, receiver) = channel();
+        let watcher = watch(queue, sender.clone()).ok();
+        let stop = [
+            signal_hook::consts::SIGTERM,
+            signal_hook::consts::SIGINT,
+            signal_hook::consts::SIGHUP,
+        ];
+        let mut signals = signal_hook::iterator::Signals::new(stop)?;
+        let handle = signals.handle();
+        let to_loop = sender.clone();
+        spawn_small("aq-signals", move || {
+            for signal in &mut signals {
+                if to_loop.send(Wake::Signal(signal)).is_err() {
+                    break;
+                }
+            }
+        })?;
+        Ok(Self { receiver, sender, signals: handle, _watcher: watcher })
+    }
+
+    /// Sleeps until something happens or `limit` is over, then takes everything that is there.
+    /// Each thing is in the answer once, however often it happened.
+    pub(crate) fn wait(&self, limit: Option<Duration>) -> Vec<Wake> {
+        let first = match limit {
+            Some(limit) => match self.receiver.recv_timeout(limit) {
+                Ok(wake) => Some(wake),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
+            },
+            None => self.receiver.recv().ok(),
+        };
+        let mut wakes: Vec<Wake> = first.into_iter().chain(self.receiver.try_iter()).collect();
+        wakes.sort();
+        wakes.dedup();
+        wakes
+    }
+
+    /// Tells the loop when `wait` returns: it blocks until the worker has ended.
+    pub(crate) fn when_ended(
+        &self,
+        job: JobId,
+        wait: impl FnOnce() + Send + 'static,
+    ) -> std::io::Result<()> {
+        let to_loop = self.sender.clone();
+        spawn_small("aq-wait", move || {
+            wait();
+            // The loop may be gone by now; then nobody needs to know.
+            let _ = to_loop.send(Wake::WorkerEnded(job));
+        })
+    }
+}
+
+impl Drop for Wakes {
+    fn drop(&mut self) {
+        self.signals.close();
+    }
+}
+
+/// A thread that only waits needs little.
+fn spawn_small(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    std::thread::Builder::new().name(name.to_owned()).stack_size(64 << 10).spawn(body).map(drop)
+}
+
+fn watch(queue: &QueueDir, sender: Sender<Wake>) -> notify::Result<RecommendedWatcher> {
+    let config = queue.config();
+    let profiles = queue.profiles().to_owned();
+    let root = queue.root().to_owned();
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let wakes = match event {
+            Ok(event) if event.need_rescan() => vec![Wake::Everything],
+            Ok(event) => wakes_of(&event, &root, &config, &profiles),
+            Err(_) => vec![Wake::Everything],
+        };
+        for wake in wakes {
+            let _ = sender.send(wake);
+        }
+    })?;
+    for stage in Stage::ALL {
+        watcher.watch(&queue.stage(stage), RecursiveMode::NonRecursive)?;
+    }
+    // The root has the settings; what else happens there wakes nobody.
+    watcher.watch(queue.root(), RecursiveMode::NonRecursive)?;
+    if queue.profiles().is_dir() {
+        watcher.watch(queue.profiles(), RecursiveMode::NonRecursive)?;
+    }
+    Ok(watcher)
+}
+
+fn wakes_of(event: &notify::Event, root: &Path, config: &Path, profiles: &Path) -> Vec<Wake> {
+    use notify::event::{AccessKind, AccessMode};
+    match event.kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => {}
+        EventKind::Access(_) => return Vec::new(),
+        _ => {}
+    }
+    let wake_of = |path: &Path| {
+        let folder = path.parent()?;
+        if path == config || folder == profiles {
+            return Some(Wake::Settings);
+        }
+        (folder.parent()? == root).then_some(())?;
+        job_of(path.file_name()?.to_str()?).map(Wake::Job)
+    };
+    event.paths.iter().filter_map(|path| wake_of(path)).collect()
+}

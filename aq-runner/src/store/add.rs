@@ -1,0 +1,414 @@
+//! `aq add`: jobs go in all together or not at all, and are safe once this has answered.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use aq_manifest::{JobId, JobSpec, Stage};
+use jiff::Timestamp;
+
+use super::clean::new_archive;
+use super::durable::{rename_new, sync_dir, sync_file_system, write_new};
+use super::error::{At, Result, StoreError};
+use super::job_file::{Invalid, load, resolve_cwd};
+use super::keys::Keys;
+use super::locks::FileLock;
+use super::meta::Record;
+use super::queue_dir::QueueDir;
+use super::record::describe;
+use super::transition::{HeldJob, RUN_KEYS};
+
+/// From this many jobs on, one sync of the whole file system is cheaper than one a file.
+const BULK: usize = 8;
+
+/// A job to add.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// What messages call it: the file's path, as the user gave it.
+    pub name: String,
+    /// The id that it would like to have.
+    pub id: JobId,
+    /// The whole file.
+    pub text: String,
+}
+
+/// Where and when an add happens.
+#[derive(Clone, Debug)]
+pub struct AddContext {
+    /// What a relative `cwd` is relative to: where `aq add` ran.
+    pub base: PathBuf,
+    /// What `~` stands for.
+    pub home: Option<PathBuf>,
+    /// The time to record.
+    pub now: Timestamp,
+    /// Whether reports may use colour.
+    pub colour: bool,
+}
+
+/// What became of a draft.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// It waits under this id.
+    New {
+        /// The job.
+        id: JobId,
+    },
+    /// The same key with the same body is there already: nothing happened.
+    Unchanged {
+        /// The job that is there.
+        id: JobId,
+        /// Its folder.
+        stage: Stage,
+    },
+    /// It took the place of a job with the same key that had not started.
+    Superseded {
+        /// The job.
+        id: JobId,
+        /// The job that it replaced: the same one, or one of another name that is in the archive.
+        old: JobId,
+    },
+}
+
+impl Added {
+    /// The job, whatever became of the draft.
+    pub fn id(&self) -> &JobId {
+        match self {
+            Self::New { id } | Self::Unchanged { id, .. } | Self::Superseded { id, .. } => id,
+        }
+    }
+}
+
+/// What an add did, and what the user should look at though it is no error.
+#[derive(Clone, Debug, Default)]
+pub struct AddReport {
+    /// One entry a draft, in their order.
+    pub added: Vec<Added>,
+    /// Rendered warnings.
+    pub warnings: Vec<String>,
+}
+
+/// Why nothing was added.
+#[derive(Debug, thiserror::Error)]
+pub enum AddError {
+    /// Job files, or profiles, with errors.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Invalid(Vec<Invalid>),
+    /// A job with this key and another body has left the inbox.
+    #[error(
+        "{name}: the idempotency key {key:?} belongs to job {id} in {stage}/, whose file is another; \
+             use a new key, or the same file"
+    )]
+    Clash {
+        /// The draft.
+        name: String,
+        /// The key.
+        key: String,
+        /// Who has it.
+        id: JobId,
+        /// Where that job lies.
+        stage: Stage,
+    },
+    /// Two drafts of this add have one key and different bodies.
+    #[error(
+        "{name}: the idempotency key {key:?} is also that of {other}; give each job a key of its own"
+    )]
+    Twice {
+        /// The draft.
+        name: String,
+        /// The key.
+        key: String,
+        /// The other draft.
+        other: String,
+    },
+    /// Its dependencies lead back to itself.
+    #[error("{name}: the dependencies go round in a circle: {}; take one of them out of `deps`", path.join(" -> "))]
+    Cycle {
+        /// The draft.
+        name: String,
+        /// Keys, from the draft's back to itself.
+        path: Vec<String>,
+    },
+    /// The queue's files.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+struct Checked<'a> {
+    draft: &'a Draft,
+    spec: JobSpec,
+    cwd: PathBuf,
+}
+
+enum Plan {
+    Place(JobId),
+    Supersede(JobId, Box<HeldJob>),
+    Nothing(Added),
+}
+
+/// Adds jobs. When this returns `Ok`, they survive power loss.
+///
+/// # Errors
+/// Nothing was added. The first problem of each kind is told: bad files (all of them), a clash of
+/// keys, a circle, or the file system.
+pub fn add(
+    queue: &QueueDir,
+    drafts: &[Draft],
+    context: &AddContext,
+) -> Result<AddReport, AddError> {
+    let mut report = AddReport::default();
+    let checked = check(queue, drafts, context, &mut report)?;
+    let _one_at_a_time = FileLock::adding(queue)?;
+    refuse_cycles(queue, &checked)?;
+    let mut plans = Vec::with_capacity(checked.len());
+    let mut taken = Vec::new();
+    for (at, job) in checked.iter().enumerate() {
+        plans.push(plan(queue, &checked[..at], job, &mut taken)?);
+    }
+    let bulk = checked.len() >= BULK;
+    let staged = stage_files(queue, &checked, &plans, context, bulk)?;
+    let placed = place(queue, &checked, plans, staged, context)?;
+    report.added = placed;
+    Ok(report)
+}
+
+fn check<'a>(
+    queue: &QueueDir,
+    drafts: &'a [Draft],
+    context: &AddContext,
+    report: &mut AddReport,
+) -> Result<Vec<Checked<'a>>, AddError> {
+    let mut checked = Vec::with_capacity(drafts.len());
+    let mut invalid = Vec::new();
+    for draft in drafts {
+        match load(queue.profiles(), &draft.name, &draft.text, context.colour) {
+            Ok(file) => {
+                let cwd =
+                    resolve_cwd(file.spec.cwd.as_deref(), &context.base, context.home.as_deref());
+                if !file.warnings.is_empty() {
+                    report.warnings.push(file.warnings);
+                }
+                if !cwd.is_dir() {
+                    report.warnings.push(format!(
+                        "warning: {}: the directory {} is not there yet; the job fails if it is still missing when it starts\n",
+                        draft.name,
+                        cwd.display()
+                    ));
+                }
+                checked.push(Checked { draft, spec: file.spec, cwd });
+            }
+            Err(problem) => invalid.push(problem),
+        }
+    }
+    if invalid.is_empty() { Ok(checked) } else { Err(AddError::Invalid(invalid)) }
+}
+
+/// A new job can close a circle only when something already waits for its key, so most adds
+/// look at one small file.
+fn refuse_cycles(queue: &QueueDir, jobs: &[Checked<'_>]) -> Result<(), AddError> {
+    let keys = Keys::new(queue);
+    let new: HashMap<&str, &[String]> = jobs
+        .iter()
+        .filter_map(|job| Some((job.spec.idempotency_key.as_deref()?, job.spec.deps.as_slice())))
+        .collect();
+    for job in jobs {
+        let Some(key) = job.spec.idempotency_key.as_deref() else { continue };
+        let awaited = jobs.iter().any(|other| other.spec.deps.iter().any(|dep| dep == key));
+        if job.spec.deps.is_empty() || !(awaited || keys.is_awaited(key)?) {
+            continue;
+        }
+        let deps_of = |key: &str| match new.get(key) {
+            Some(deps) => Ok(deps.to_vec()),
+            None => keys.unfinished_deps(key),
+        };
+        if let Some(path) = find_cycle(key, deps_of)? {
+            return Err(AddError::Cycle { name: job.draft.name.clone(), path });
+        }
+    }
+    Ok(())
+}
+
+/// A path of keys from `start` back to itself, depth first, each key looked at once.
+fn find_cycle(
+    start: &str,
+    deps_of: impl Fn(&str) -> Result<Vec<String>>,
+) -> Result<Option<Vec<String>>> {
+    let mut seen = std::collections::HashSet::new();
+    let mut path = vec![start.to_owned()];
+    let mut pending = vec![deps_of(start)?];
+    while let Some(deps) = pending.last_mut() {
+        let Some(dep) = deps.pop() else {
+            pending.pop();
+            path.pop();
+            continue;
+        };
+        if dep == start {
+            path.push(dep);
+            return Ok(Some(path));
+        }
+        if seen.insert(dep.clone()) {
+            pending.push(deps_of(&dep)?);
+            path.push(dep);
+        }
+    }
+    Ok(None)
+}
+
+/// Decides about one draft: is its key taken, and which id does it get?
+fn plan(
+    queue: &QueueDir,
+    before: &[Checked<'_>],
+    job: &Checked<'_>,
+    taken: &mut Vec<JobId>,
+) -> Result<Plan, AddError> {
+    let Some(key) = job.spec.idempotency_key.as_deref() else {
+        return Ok(Plan::Place(free_id(queue, &job.draft.id, taken)));
+    };
+    if let Some(at) = before.iter().position(|b| b.spec.idempotency_key.as_deref() == Some(key)) {
+        if before[at].draft.text == job.draft.text {
+            let added = Added::Unchanged { id: before[at].draft.id.clone(), stage: Stage::Inbox };
+            return Ok(Plan::Nothing(added));
+        }
+        let (name, other) = (job.draft.name.clone(), before[at].draft.name.clone());
+        return Err(AddError::Twice { name, key: key.to_owned(), other });
+    }
+    let Some(holder) = Keys::new(queue).holder(key)? else {
+        return Ok(Plan::Place(free_id(queue, &job.draft.id, taken)));
+    };
+    let (id, stage) = (holder.id, holder.stage);
+    if queue.read_job(stage, &id).is_ok_and(|text| text == job.draft.text) {
+        return Ok(Plan::Nothing(Added::Unchanged { id, stage }));
+    }
+    // The lock keeps the loop from starting the old job while it is being replaced.
+    match HeldJob::take(queue, &id) {
+        Ok(old) if old.stage() == Stage::Inbox => {
+            let new = if id == job.draft.id { id } else { free_id(queue, &job.draft.id, taken) };
+            Ok(Plan::Supersede(new, Box::new(old)))
+        }
+        Ok(_) | Err(StoreError::Busy(_)) => {
+            let stage = queue.find(&id).unwrap_or(stage);
+            Err(AddError::Clash { name: job.draft.name.clone(), key: key.to_owned(), id, stage })
+        }
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// The wanted id, or `-2`, `-3`, ... of it: unique over all folders.
+fn free_id(queue: &QueueDir, wanted: &JobId, taken: &mut Vec<JobId>) -> JobId {
+    let mut id = wanted.clone();
+    for n in 2.. {
+        if !taken.contains(&id) && queue.find(&id).is_none() {
+            break;
+        }
+        id = wanted.numbered(n);
+    }
+    taken.push(id.clone());
+    id
+}
+
+/// Writes the files under names that nothing looks at, with their content durable.
+fn stage_files(
+    queue: &QueueDir,
+    jobs: &[Checked<'_>],
+    plans: &[Plan],
+    context: &AddContext,
+    bulk: bool,
+) -> Result<Vec<Option<PathBuf>>> {
+    let mut staged = Vec::with_capacity(jobs.len());
+    for (n, (job, plan)) in jobs.iter().zip(plans).enumerate() {
+        let id = match plan {
+            Plan::Place(id) | Plan::Supersede(id, _) => id,
+            Plan::Nothing(_) => {
+                staged.push(None);
+                continue;
+            }
+        };
+        // No job id starts with a dot, so this is nobody's scratch folder.
+        let temporary = queue.state().join(format!("tmp/.add-{}-{n}.md", std::process::id()));
+        write_new(&temporary, job.draft.text.as_bytes(), !bulk)?;
+        let record = added(context);
+        let record = record.followed_by(describe(queue, &job.spec, &job.cwd, &temporary));
+        match plan {
+            // The old record stays: what the old file said is overwritten key by key.
+            Plan::Supersede(id, old) if id == old.id() => {}
+            _ => write_new(&queue.meta(id), record.to_text().as_bytes(), !bulk)?,
+        }
+        staged.push(Some(temporary));
+    }
+    if bulk {
+        sync_file_system(queue.root())?;
+    }
+    Ok(staged)
+}
+
+fn added(context: &AddContext) -> Record {
+    Record::new().set("added_at", context.now).set("added_from", context.base.display())
+}
+
+/// Gives the files their names. The record is there before the job is, so the loop never takes
+/// a job for a hand-dropped file.
+fn place(
+    queue: &QueueDir,
+    jobs: &[Checked<'_>],
+    plans: Vec<Plan>,
+    staged: Vec<Option<PathBuf>>,
+    context: &AddContext,
+) -> Result<Vec<Added>> {
+    let keys = Keys::new(queue);
+    let mut added = Vec::with_capacity(jobs.len());
+    for ((job, plan), temporary) in jobs.iter().zip(plans).zip(staged) {
+        let temporary = temporary.unwrap_or_default();
+        let outcome = match plan {
+            Plan::Nothing(outcome) => {
+                added.push(outcome);
+                continue;
+            }
+            Plan::Place(id) => {
+                let file = queue.job_file(Stage::Inbox, &id);
+                rename_new(&temporary, &file).at("move the new job to", &file)?;
+                Added::New { id }
+            }
+            Plan::Supersede(id, old) => supersede(queue, job, &id, *old, &temporary, context)?,
+        };
+        if let Some(key) = &job.spec.idempotency_key {
+            keys.claim(key, outcome.id())?;
+        }
+        for dep in &job.spec.deps {
+            keys.await_key(dep)?;
+        }
+        added.push(outcome);
+    }
+    if added.iter().any(|a| !matches!(a, Added::Unchanged { .. })) {
+        sync_dir(&queue.meta_dir())?;
+        sync_dir(&queue.stage(Stage::Inbox))?;
+    }
+    Ok(added)
+}
+
+fn supersede(
+    queue: &QueueDir,
+    job: &Checked<'_>,
+    id: &JobId,
+    mut old: HeldJob,
+    temporary: &Path,
+    context: &AddContext,
+) -> Result<Added> {
+    let file = queue.job_file(Stage::Inbox, id);
+    let old_id = old.id().clone();
+    if *id == old_id {
+        let record = added(context).clear(RUN_KEYS);
+        old.append(&record.followed_by(describe(queue, &job.spec, &job.cwd, temporary)))?;
+        std::fs::rename(temporary, &file).at("replace", &file)?;
+        return Ok(Added::Superseded { id: id.clone(), old: old_id });
+    }
+    // First the new one, then the old one away: a crash in between leaves both, never none.
+    rename_new(temporary, &file).at("move the new job to", &file)?;
+    let archive = new_archive(queue, context.now)?;
+    let old_file = queue.job_file(Stage::Inbox, &old_id);
+    match rename_new(&old_file, &archive.join(format!("{old_id}.md"))) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e).at("archive", &old_file),
+        _ => {}
+    }
+    let meta = queue.meta(&old_id);
+    rename_new(&meta, &archive.join(format!("{old_id}.meta"))).at("archive", &meta)?;
+    Ok(Added::Superseded { id: id.clone(), old: old_id })
+}

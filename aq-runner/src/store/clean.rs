@@ -1,0 +1,86 @@
+//! `aq clean`: putting the logs and records of long finished jobs away.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use aq_manifest::{JobId, Stage};
+use jiff::Timestamp;
+
+use super::durable::rename_new;
+use super::error::{At, Result, StoreError};
+use super::queue_dir::QueueDir;
+use super::transition::HeldJob;
+
+/// What `clean` put away.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cleaned {
+    /// The jobs, oldest first.
+    pub jobs: Vec<JobId>,
+    /// Where their logs and records are now; `None` when there was nothing to do.
+    pub archive: Option<PathBuf>,
+}
+
+/// Moves logs and records of finished jobs beyond the newest `keep` to `.archive/<timestamp>/`.
+/// Job files stay where they are, and so does everything of a job that is not finished.
+///
+/// # Errors
+/// When the queue's folders cannot be read or written.
+pub fn clean(queue: &QueueDir, keep: usize, now: Timestamp) -> Result<Cleaned> {
+    let mut finished = Vec::new();
+    for stage in Stage::ALL.into_iter().filter(|stage| stage.is_final()) {
+        for id in queue.jobs(stage)? {
+            // A job without a record has been put away before.
+            if let Some(last_change) = modified(&queue.meta(&id)) {
+                finished.push((last_change, id));
+            }
+        }
+    }
+    finished.sort();
+    finished.truncate(finished.len().saturating_sub(keep));
+    let mut cleaned = Cleaned::default();
+    for (_, id) in finished {
+        let held = match HeldJob::take(queue, &id) {
+            Ok(held) if held.stage().is_final() => held,
+            // It has come back to life since we looked.
+            Ok(_) | Err(StoreError::Busy(_) | StoreError::NoSuchJob(_)) => continue,
+            Err(e) => return Err(e),
+        };
+        let archive = match &cleaned.archive {
+            Some(archive) => archive.clone(),
+            None => new_archive(queue, now)?,
+        };
+        put_away(&queue.log(&id), &archive)?;
+        put_away(&queue.meta(&id), &archive)?;
+        drop(held);
+        cleaned.archive = Some(archive);
+        cleaned.jobs.push(id);
+    }
+    Ok(cleaned)
+}
+
+/// Makes a folder under `.archive/` that is named after the time.
+pub(crate) fn new_archive(queue: &QueueDir, now: Timestamp) -> Result<PathBuf> {
+    let name = now.strftime("%Y%m%dT%H%M%SZ").to_string();
+    std::fs::create_dir_all(queue.archive()).at("create", &queue.archive())?;
+    for n in 1.. {
+        let suffix = if n == 1 { String::new() } else { format!("-{n}") };
+        let dir = queue.archive().join(format!("{name}{suffix}"));
+        match std::fs::create_dir(&dir) {
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            other => return other.at("create", &dir).map(|()| dir),
+        }
+    }
+    unreachable!("the loop ends when a name is free")
+}
+
+fn put_away(file: &Path, archive: &Path) -> Result<()> {
+    let Some(name) = file.file_name() else { return Ok(()) };
+    match rename_new(file, &archive.join(name)) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        other => other.at("move to the archive", file),
+    }
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    path.metadata().ok()?.modified().ok()
+}

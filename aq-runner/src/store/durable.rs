@@ -1,0 +1,79 @@
+//! Files that survive power loss, and renames that never overwrite.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use super::error::{At, Result};
+
+/// Makes the entries of a directory durable.
+pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
+    File::open(dir).and_then(|d| d.sync_all()).at("sync the directory", dir)
+}
+
+/// Makes everything on the file system of `dir` durable: one call for many files.
+#[cfg(target_os = "linux")]
+pub(crate) fn sync_file_system(dir: &Path) -> Result<()> {
+    let dir_file = File::open(dir).at("open", dir)?;
+    nix::unistd::syncfs(dir_file).at("sync the file system of", dir)
+}
+
+/// Makes everything durable: one call for many files.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn sync_file_system(_dir: &Path) -> Result<()> {
+    nix::unistd::sync();
+    Ok(())
+}
+
+/// Writes a new file, private to the user. `sync` makes its content durable, but not its name.
+pub(crate) fn write_new(path: &Path, content: &[u8], sync: bool) -> Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .custom_flags(nix::libc::O_NOFOLLOW)
+        .open(path)
+        .at("create", path)?;
+    file.write_all(content).at("write", path)?;
+    if sync {
+        // A failed sync is never tried again: the kernel may have dropped the pages already.
+        file.sync_all().at("sync", path)?;
+    }
+    Ok(())
+}
+
+/// Replaces a small file whole: a reader sees the old content or the new one.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<()> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(dir).at("create a file in", dir)?;
+    file.write_all(content).at("write", file.path())?;
+    file.persist(path).map_err(|e| e.error).at("replace", path)?;
+    Ok(())
+}
+
+/// Renames without ever overwriting: an existing target is an `AlreadyExists` error.
+#[cfg(target_os = "linux")]
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    use nix::errno::Errno;
+    use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+    match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
+        // Some network file systems do not know the flag.
+        Err(Errno::EINVAL | Errno::ENOSYS) => rename_checked(from, to),
+        other => other.map_err(io::Error::from),
+    }
+}
+
+/// Renames without overwriting, as far as this system lets us.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    rename_checked(from, to)
+}
+
+fn rename_checked(from: &Path, to: &Path) -> io::Result<()> {
+    if to.symlink_metadata().is_ok() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    std::fs::rename(from, to)
+}

@@ -1,0 +1,80 @@
+//! What can go wrong with the files of a queue.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use aq_manifest::{JobId, Stage};
+
+/// A failure of the store. Messages name the path and, where there is one, the mend.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The operating system refused something.
+    #[error("cannot {action} {}: {source}{}", path.display(), hint(source))]
+    Io {
+        /// What was tried, as an infinitive.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// There is no queue where one was expected.
+    #[error("there is no queue at {}; `aq init {}` makes one", .0.display(), .0.display())]
+    NoQueue(PathBuf),
+    /// No folder has a job of this name.
+    #[error("there is no job {0} in this queue")]
+    NoSuchJob(JobId),
+    /// The job is not where the command needs it.
+    #[error("job {id} is in {at}/, and {verb} needs it in {needs}")]
+    WrongStage {
+        /// The job.
+        id: JobId,
+        /// Where it lies.
+        at: Stage,
+        /// The command's word.
+        verb: &'static str,
+        /// The folders from which the command works.
+        needs: &'static str,
+    },
+    /// Another process works on the job.
+    #[error("job {0} is being worked on by another process; `aq status` shows it")]
+    Busy(JobId),
+    /// Another process took the job away in the meantime.
+    #[error("job {0} moved to another folder in the meantime; look again with `aq status`")]
+    Moved(JobId),
+}
+
+/// The shorthand of this module.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            " (make room on this file system and run the command again)"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => " (the queue must be on a writable file system)",
+        io::ErrorKind::PermissionDenied => " (check the owner and mode of the queue's folders)",
+        _ if error.raw_os_error() == Some(nix::libc::EMFILE) => {
+            " (too many open files: raise `ulimit -n`)"
+        }
+        _ => "",
+    }
+}
+
+/// Adds the action and the path to an I/O error.
+pub(crate) trait At<T> {
+    /// `action` is an infinitive: "read", "rename".
+    fn at(self, action: &'static str, path: &Path) -> Result<T>;
+}
+
+impl<T> At<T> for io::Result<T> {
+    fn at(self, action: &'static str, path: &Path) -> Result<T> {
+        self.map_err(|source| StoreError::Io { action, path: path.to_owned(), source })
+    }
+}
+
+impl<T> At<T> for nix::Result<T> {
+    fn at(self, action: &'static str, path: &Path) -> Result<T> {
+        self.map_err(io::Error::from).at(action, path)
+    }
+}

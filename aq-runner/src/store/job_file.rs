@@ -1,0 +1,173 @@
+//! From a job's file to what applies to it: the file, its profile, where it was added.
+
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
+
+use aq_manifest::{Diagnostic, JobId, JobSpec, Parsed, Profile, Severity, has_errors};
+
+use super::queue_dir::read_text;
+
+/// A job file that was understood.
+#[derive(Clone, Debug)]
+pub struct JobFile {
+    /// What applies, its profile and the defaults included.
+    pub spec: JobSpec,
+    /// The prompt, as the file has it.
+    pub body: String,
+    /// What a user should look at though it is no error, rendered; empty when there is nothing.
+    pub warnings: String,
+}
+
+/// A job file, or its profile, that cannot be used: a report with the places and the mends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    /// The first error in one line.
+    pub summary: String,
+    /// Everything, for a person to read.
+    pub report: String,
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.report.trim_end())
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+impl Invalid {
+    /// A report of one line about the file as a whole.
+    pub fn whole(name: &str, problem: impl fmt::Display) -> Self {
+        Self { summary: problem.to_string(), report: format!("error: {name}: {problem}\n") }
+    }
+
+    fn from_diagnostics(
+        name: &str,
+        source: &str,
+        diagnostics: &[Diagnostic],
+        colour: bool,
+    ) -> Self {
+        let first = diagnostics.iter().find(|d| d.severity == Severity::Error);
+        let summary = first.map_or_else(String::new, |d| {
+            let at = d.position(source);
+            format!("line {}, column {}: {}", at.line, at.column, d.message)
+        });
+        Self { summary, report: aq_manifest::render(name, source, diagnostics, colour) }
+    }
+}
+
+/// Reads a job file's text, and its profile from the folder of the profiles.
+///
+/// `name` is what messages call the file.
+///
+/// # Errors
+/// Every error in the file, or that of its profile, each with its place.
+pub fn load(profiles: &Path, name: &str, source: &str, colour: bool) -> Result<JobFile, Invalid> {
+    let Parsed { manifest, body, mut diagnostics, profile_at, .. } = aq_manifest::parse(source);
+    let mut profile = None;
+    if let Some(wanted) = &manifest.profile {
+        match load_profile(profiles, wanted, colour) {
+            Ok(found) => profile = Some(found),
+            Err(ProfileError::Missing(message)) => diagnostics.push(Diagnostic {
+                severity: Severity::Error,
+                message,
+                span: profile_at.unwrap_or(0..0),
+                help: Some(format!("write {wanted}.yaml there, or name another profile")),
+            }),
+            Err(ProfileError::Invalid(invalid)) => return Err(invalid),
+        }
+    }
+    if has_errors(&diagnostics) {
+        return Err(Invalid::from_diagnostics(name, source, &diagnostics, colour));
+    }
+    let warnings = match diagnostics.as_slice() {
+        [] => String::new(),
+        some => aq_manifest::render(name, source, some, colour),
+    };
+    let spec = aq_manifest::resolve(&manifest, profile.as_ref());
+    Ok(JobFile { spec, body: body.to_owned(), warnings })
+}
+
+/// Why a profile cannot be used.
+#[derive(Debug)]
+pub enum ProfileError {
+    /// There is none of this name; says which there are.
+    Missing(String),
+    /// Its file has errors.
+    Invalid(Invalid),
+}
+
+/// Reads a profile by name.
+///
+/// # Errors
+/// It is missing or has errors.
+pub fn load_profile(profiles: &Path, name: &str, colour: bool) -> Result<Profile, ProfileError> {
+    let missing = || {
+        let names = profile_names(profiles);
+        let known = if names.is_empty() {
+            "it is empty".to_owned()
+        } else {
+            format!("it has {}", names.join(", "))
+        };
+        ProfileError::Missing(format!(
+            "there is no profile {name:?} in {}; {known}",
+            profiles.display()
+        ))
+    };
+    // A profile's name has the grammar of a job's, so it cannot lead out of the folder.
+    let Ok(id) = JobId::new(name) else { return Err(missing()) };
+    let path = profiles.join(format!("{id}.yaml"));
+    let shown = path.display().to_string();
+    let source = match read_text(&path) {
+        Ok(source) => source,
+        Err(e) if e.is_not_found() => return Err(missing()),
+        Err(e) => return Err(ProfileError::Invalid(Invalid::whole(&shown, e))),
+    };
+    let parsed = aq_manifest::parse_profile(name, &source);
+    if parsed.has_errors() {
+        let invalid = Invalid::from_diagnostics(&shown, &source, &parsed.diagnostics, colour);
+        return Err(ProfileError::Invalid(invalid));
+    }
+    Ok(parsed.profile)
+}
+
+/// The names of the profiles in a folder, sorted.
+pub fn profile_names(profiles: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(profiles) else { return Vec::new() };
+    let name_of = |entry: std::fs::DirEntry| {
+        let file = entry.file_name().into_string().ok()?;
+        JobId::new(file.strip_suffix(".yaml")?).ok().map(|id| id.to_string())
+    };
+    let mut names: Vec<_> = entries.flatten().filter_map(name_of).collect();
+    names.sort();
+    names
+}
+
+/// The directory that a job works in, absolute: `cwd` against `base`, `~` against `home`.
+/// Links are resolved where the directory exists, so that one directory has one lock.
+pub fn resolve_cwd(cwd: Option<&str>, base: &Path, home: Option<&Path>) -> PathBuf {
+    let joined = match (cwd, home) {
+        (None, _) => base.to_owned(),
+        (Some("~"), Some(home)) => home.to_owned(),
+        (Some(cwd), home) => match (cwd.strip_prefix("~/"), home) {
+            (Some(rest), Some(home)) => home.join(rest),
+            _ => base.join(cwd),
+        },
+    };
+    joined.canonicalize().unwrap_or_else(|_| without_dots(&joined))
+}
+
+/// The path without `.` and `..`, by its letters only.
+fn without_dots(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            part => out.push(part),
+        }
+    }
+    out
+}

@@ -1,0 +1,124 @@
+//! The index by idempotency key: a small file a key, so that a look-up reads one file however
+//! long the queue is. It is derived: an entry counts only while the job that it names says so.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+use aq_manifest::{JobId, Stage};
+use sha2::{Digest, Sha256};
+
+use super::durable::sync_dir;
+use super::error::{At, Result};
+use super::meta::{Meta, Record};
+use super::queue_dir::QueueDir;
+
+/// A job that holds a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The job.
+    pub id: JobId,
+    /// Where it lies.
+    pub stage: Stage,
+}
+
+/// The job that holds an idempotency key, if one does: one small file is read for it.
+///
+/// # Errors
+/// When the index cannot be read.
+pub fn holder(queue: &QueueDir, key: &str) -> Result<Option<Holder>> {
+    Keys::new(queue).holder(key)
+}
+
+/// The index of one queue.
+#[derive(Debug)]
+pub(crate) struct Keys<'a> {
+    queue: &'a QueueDir,
+}
+
+impl<'a> Keys<'a> {
+    pub(crate) fn new(queue: &'a QueueDir) -> Self {
+        Self { queue }
+    }
+
+    /// The job that holds `key`, if one does.
+    pub(crate) fn holder(&self, key: &str) -> Result<Option<Holder>> {
+        let entry = Meta::read(&self.file(key))?;
+        let Some(id) = entry.parsed::<JobId>("job") else { return Ok(None) };
+        let Some(stage) = self.queue.find(&id) else { return Ok(None) };
+        // `clean` puts records away, but a finished job still holds its key.
+        let meta = Meta::read(&self.queue.meta(&id))?;
+        let holds = meta.is_empty() || meta.get("idempotency_key") == Some(key);
+        Ok(holds.then_some(Holder { id, stage }))
+    }
+
+    /// What the unfinished job that holds `key` waits for; nothing when there is none.
+    pub(crate) fn unfinished_deps(&self, key: &str) -> Result<Vec<String>> {
+        match self.holder(key)? {
+            Some(Holder { id, stage }) if !stage.is_final() => {
+                Ok(Meta::read(&self.queue.meta(&id))?.list("deps"))
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Whether some job was ever added that waits for `key`.
+    pub(crate) fn is_awaited(&self, key: &str) -> Result<bool> {
+        Ok(Meta::read(&self.file(key))?.get("awaited").is_some())
+    }
+
+    /// Notes that `id` holds `key`, durably: a key must not be given twice, not even after a
+    /// power cut.
+    pub(crate) fn claim(&self, key: &str, id: &JobId) -> Result<()> {
+        self.append(key, &Record::new().set("job", id), true)
+    }
+
+    /// Notes that a job waits for `key`.
+    pub(crate) fn await_key(&self, key: &str) -> Result<()> {
+        if self.is_awaited(key)? {
+            return Ok(());
+        }
+        self.append(key, &Record::new().set("awaited", 1), false)
+    }
+
+    fn append(&self, key: &str, record: &Record, durable: bool) -> Result<()> {
+        let path = self.file(key);
+        let is_new = path.symlink_metadata().is_err();
+        let text = if is_new {
+            Record::new().set("key", key).to_text() + &record.to_text()
+        } else {
+            record.to_text()
+        };
+        let mut file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .custom_flags(nix::libc::O_NOFOLLOW)
+            .open(&path)
+            .at("open", &path)?;
+        file.write_all(text.as_bytes()).at("append to", &path)?;
+        if durable {
+            file.sync_data().at("sync", &path)?;
+            if is_new {
+                sync_dir(&self.queue.keys())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&self, key: &str) -> PathBuf {
+        self.queue.keys().join(digest(key))
+    }
+}
+
+/// A name for `text` that is safe in a path: keys and locks may hold anything.
+pub(crate) fn digest(text: &str) -> String {
+    use std::fmt::Write;
+    let hash = Sha256::digest(text.as_bytes());
+    hash[..16].iter().fold(String::new(), |mut out, byte| {
+        // Writing to a `String` cannot fail.
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}

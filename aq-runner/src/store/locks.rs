@@ -1,0 +1,94 @@
+//! Locks of the operating system that stand for something longer than one job: a lock key,
+//! the run loop, the right to add. They end with their holder, whatever way that ends.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use super::error::{At, Result};
+use super::keys::digest;
+use super::meta::{Meta, Record};
+use super::queue_dir::QueueDir;
+
+/// A lock that is held until it is dropped.
+#[derive(Debug)]
+pub struct FileLock {
+    file: File,
+}
+
+impl FileLock {
+    /// Takes the lock of a job's lock key; `None` when another process holds it.
+    ///
+    /// # Errors
+    /// When the lock file cannot be made.
+    pub fn lock_key(queue: &QueueDir, key: &str) -> Result<Option<Self>> {
+        Self::try_open(&queue.locks().join(digest(key)))
+    }
+
+    /// Takes the right to add jobs, waiting for it: adds are short, and one at a time keeps ids
+    /// and idempotency keys unique.
+    ///
+    /// # Errors
+    /// When the lock file cannot be made.
+    pub(crate) fn adding(queue: &QueueDir) -> Result<Self> {
+        let path = queue.state().join("add.lock");
+        let file = open(&path)?;
+        file.lock().at("lock", &path)?;
+        Ok(Self { file })
+    }
+
+    /// Takes the right to run the loop; `Err` inside has what the holder wrote about itself.
+    ///
+    /// # Errors
+    /// When the pid file cannot be made.
+    pub fn run_loop(queue: &QueueDir) -> Result<std::result::Result<Self, Meta>> {
+        let path = queue.daemon_pid();
+        match Self::try_open(&path)? {
+            Some(lock) => Ok(Ok(lock)),
+            None => Ok(Err(Meta::read(&path)?)),
+        }
+    }
+
+    fn try_open(path: &Path) -> Result<Option<Self>> {
+        let file = open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(e)) => Err(e).at("lock", path),
+        }
+    }
+
+    /// Writes who holds the lock, for others to read.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn sign(&mut self, record: &Record, path: &Path) -> Result<()> {
+        self.file.set_len(0).at("truncate", path)?;
+        self.file.seek(SeekFrom::Start(0)).at("seek in", path)?;
+        self.file.write_all(record.to_text().as_bytes()).at("write", path)
+    }
+
+    /// What the last holder wrote.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn signature(&mut self, path: &Path) -> Result<Meta> {
+        let mut text = String::new();
+        self.file.seek(SeekFrom::Start(0)).at("seek in", path)?;
+        self.file.read_to_string(&mut text).at("read", path)?;
+        Ok(Meta::parse(&text))
+    }
+}
+
+fn open(path: &Path) -> Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(nix::libc::O_NOFOLLOW)
+        .open(path)
+        .at("open", path)
+}

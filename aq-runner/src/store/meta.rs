@@ -1,0 +1,398 @@
+//! The append-only record of one job: `key=value` lines, the last value of a key wins.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+
+use super::error::{At, Result};
+
+/// Longest meta file that is read, in bytes. A job writes some hundred bytes an attempt.
+const MAX_LEN: u64 = 16 << 20;
+
+/// What is known of a job beside its file. An empty value counts as absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Meta {
+    values: BTreeMap<Box<str>, String>,
+}
+
+impl Meta {
+    /// Reads the lines. A last line without a newline is a torn write and does not count; neither
+    /// does a line without `=`.
+    pub fn parse(text: &str) -> Self {
+        let mut values = BTreeMap::new();
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        for line in whole.split('\n') {
+            if let Some((key, value)) = line.split_once('=')
+                && is_key(key)
+            {
+                values.insert(key.into(), unescape(value));
+            }
+        }
+        Self { values }
+    }
+
+    /// Reads a job's meta file; a missing one is empty.
+    ///
+    /// # Errors
+    /// When the file is there but cannot be read.
+    pub fn read(path: &Path) -> Result<Self> {
+        match File::open(path) {
+            Ok(mut file) => Self::read_from(&mut file).at("read", path),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(e) => Err(e).at("open", path),
+        }
+    }
+
+    fn read_from(file: &mut File) -> io::Result<Self> {
+        let mut bytes = Vec::with_capacity(1024);
+        file.take(MAX_LEN).read_to_end(&mut bytes)?;
+        Ok(Self::parse(&String::from_utf8_lossy(&bytes)))
+    }
+
+    /// The value of a key, when it has one.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.values.get(key).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The value of a key in a type of its own; absent when it does not parse, because what is
+    /// recorded is never trusted more than what can be derived.
+    pub fn parsed<T: FromStr>(&self, key: &str) -> Option<T> {
+        self.get(key)?.parse().ok()
+    }
+
+    /// A time.
+    pub fn time(&self, key: &str) -> Option<Timestamp> {
+        self.parsed(key)
+    }
+
+    /// A number that counts something; 0 when absent.
+    pub fn count(&self, key: &str) -> u32 {
+        self.parsed(key).unwrap_or(0)
+    }
+
+    /// A list, as [`list_value`] wrote it.
+    pub fn list(&self, key: &str) -> Vec<String> {
+        self.get(key).map(split_list).unwrap_or_default()
+    }
+
+    /// Whether nothing is recorded.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Every key with its value, in the order of the keys.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.values.iter().map(|(k, v)| (&**k, v.as_str())).filter(|(_, v)| !v.is_empty())
+    }
+
+    /// Takes over what was appended.
+    fn apply(&mut self, record: &Record) {
+        for (key, value) in &record.lines {
+            self.values.insert((*key).into(), value.clone());
+        }
+    }
+}
+
+/// Lines to append together, in one write.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    lines: Vec<(&'static str, String)>,
+}
+
+impl Record {
+    /// No lines yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One more line.
+    #[must_use]
+    pub fn set(mut self, key: &'static str, value: impl ToString) -> Self {
+        debug_assert!(is_key(key), "{key}");
+        self.lines.push((key, value.to_string()));
+        self
+    }
+
+    /// One more line when there is a value.
+    #[must_use]
+    pub fn set_some(self, key: &'static str, value: Option<impl ToString>) -> Self {
+        match value {
+            Some(value) => self.set(key, value),
+            None => self,
+        }
+    }
+
+    /// One more line with a list of items, for [`Meta::list`].
+    #[must_use]
+    pub fn set_list<T: ToString>(self, key: &'static str, items: &[T]) -> Self {
+        self.set(key, list_value(items))
+    }
+
+    /// Forgets earlier values of these keys.
+    #[must_use]
+    pub fn clear(mut self, keys: &[&'static str]) -> Self {
+        self.lines.extend(keys.iter().map(|&key| (key, String::new())));
+        self
+    }
+
+    /// These lines, then those.
+    #[must_use]
+    pub fn followed_by(mut self, other: Self) -> Self {
+        self.lines.extend(other.lines);
+        self
+    }
+
+    /// The lines as they go to disk.
+    pub(crate) fn to_text(&self) -> String {
+        let mut out = String::new();
+        for (key, value) in &self.lines {
+            out.push_str(key);
+            out.push('=');
+            out.push_str(&escape(value));
+            out.push('\n');
+        }
+        out
+    }
+}
+
+/// A job's meta file, open and locked: whoever holds it may move the job.
+///
+/// The lock is the operating system's, on the file itself, so it ends with its holder, whatever
+/// way that ends. A worker holds it for as long as it works on the job.
+#[derive(Debug)]
+pub struct MetaFile {
+    path: PathBuf,
+    file: File,
+    meta: Meta,
+}
+
+/// Why a meta file could not be locked at once.
+pub(crate) enum LockFailure {
+    /// Another process holds it.
+    Held,
+    /// The operating system refused.
+    Io(io::Error),
+}
+
+impl MetaFile {
+    /// Opens (or makes) and locks the file without waiting.
+    pub(crate) fn try_lock(path: &Path) -> Result<Self, LockFailure> {
+        // `clean` may move the file away between the open and the lock: then open the new one.
+        loop {
+            let mut file = OpenOptions::new()
+                .read(true)
+                .append(true)
+                .create(true)
+                .mode(0o600)
+                .custom_flags(nix::libc::O_NOFOLLOW)
+                .open(path)
+                .map_err(LockFailure::Io)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(LockFailure::Held),
+                Err(TryLockError::Error(e)) => return Err(LockFailure::Io(e)),
+            }
+            let here = file.metadata().map_err(LockFailure::Io)?;
+            if path
+                .metadata()
+                .is_ok_and(|there| (there.dev(), there.ino()) == (here.dev(), here.ino()))
+            {
+                let meta = Meta::read_from(&mut file).map_err(LockFailure::Io)?;
+                return Ok(Self { path: path.to_owned(), file, meta });
+            }
+        }
+    }
+
+    /// Waits until nobody holds the lock of this file.
+    pub(crate) fn wait_free(path: &Path) -> io::Result<()> {
+        File::open(path)?.lock()
+    }
+
+    /// Takes over the lock from the process that started this one, which passed the open file as
+    /// standard input. The lock belongs to the open file, so there is no moment without it.
+    ///
+    /// # Errors
+    /// When standard input is not the job's meta file.
+    pub(crate) fn inherit(path: &Path) -> Result<Self> {
+        let inherited = io::stdin().as_fd().try_clone_to_owned().at("take over", path)?;
+        let mut file = File::from(inherited);
+        let identity = |about: Metadata| (about.dev(), about.ino());
+        let here = file.metadata().map(identity).at("look at", path)?;
+        if path.metadata().map(identity).at("look at", path)? != here {
+            let other = io::Error::other("standard input is another file");
+            return Err(other).at("take over", path);
+        }
+        file.seek(SeekFrom::Start(0)).at("seek in", path)?;
+        let meta = Meta::read_from(&mut file).at("read", path)?;
+        Ok(Self { path: path.to_owned(), file, meta })
+    }
+
+    /// Hands the open file, and the lock with it, to a process that is about to be started.
+    pub(crate) fn into_stdio(self) -> Stdio {
+        self.file.into()
+    }
+
+    /// What the file says.
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// Appends the lines in one write.
+    ///
+    /// # Errors
+    /// When the file cannot be written; what was written in part is cut off again, or else is
+    /// a torn line that readers ignore.
+    pub fn append(&mut self, record: &Record) -> Result<()> {
+        let end = self.whole_lines();
+        let path = &self.path;
+        let end = end.at("read", path)?;
+        if end < self.file.metadata().at("look at", path)?.len() {
+            // A torn line of an earlier writer must not become a whole one.
+            self.file.set_len(end).at("truncate", path)?;
+        }
+        if let Err(e) = self.file.write_all(record.to_text().as_bytes()) {
+            // Half a record must not be taken for one; if this fails too, the line is torn.
+            let _ = self.file.set_len(end);
+            return Err(e).at("append to", path);
+        }
+        self.meta.apply(record);
+        Ok(())
+    }
+
+    /// Makes what was appended durable.
+    ///
+    /// # Errors
+    /// When the operating system cannot promise it.
+    pub fn sync(&self) -> Result<()> {
+        self.file.sync_data().at("sync", &self.path)
+    }
+
+    /// The length of the file up to its last newline.
+    fn whole_lines(&mut self) -> io::Result<u64> {
+        let end = self.file.seek(SeekFrom::End(0))?;
+        let mut last = [0];
+        if end == 0 || (self.file.read_exact_at(&mut last, end - 1).is_ok() && last == *b"\n") {
+            return Ok(end);
+        }
+        self.file.seek(SeekFrom::Start(0))?;
+        let mut bytes = Vec::new();
+        self.file.read_to_end(&mut bytes)?;
+        Ok(bytes.iter().rposition(|&b| b == b'\n').map_or(0, |at| at as u64 + 1))
+    }
+}
+
+fn is_key(key: &str) -> bool {
+    !key.is_empty()
+        && key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
+fn escape(value: &str) -> Cow<'_, str> {
+    if !value.contains(['\\', '\n', '\r', '\0']) {
+        return value.into();
+    }
+    value
+        .replace('\\', "\\\\")
+        .replace('\n', "\\n")
+        .replace('\r', "\\r")
+        .replace('\0', "\\0")
+        .into()
+}
+
+fn unescape(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    let mut chars = value.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.next() {
+                Some('n') => out.push('\n'),
+                Some('r') => out.push('\r'),
+                Some('0') => out.push('\0'),
+                Some(other) => out.push(other),
+                None => {}
+            },
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A list in one value: items joined by `,`, with `,` and `\` inside an item escaped.
+pub(crate) fn list_value<T: ToString>(items: &[T]) -> String {
+    let quoted = |item: &T| item.to_string().replace('\\', "\\\\").replace(',', "\\,");
+    items.iter().map(quoted).collect::<Vec<_>>().join(",")
+}
+
+fn split_list(value: &str) -> Vec<String> {
+    let mut items = vec![String::new()];
+    let mut chars = value.chars();
+    while let Some(c) = chars.next() {
+        match (c, items.last_mut()) {
+            (',', _) => items.push(String::new()),
+            ('\\', Some(item)) => item.extend(chars.next()),
+            (c, Some(item)) => item.push(c),
+            (_, None) => {}
+        }
+    }
+    items
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_torn_last_line_is_ignored_and_does_not_swallow_the_next_record() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.meta");
+        std::fs::write(&path, "attempts=1\nresult=cra").unwrap();
+        let mut file = MetaFile::try_lock(&path).ok().unwrap();
+        assert_eq!(file.meta().get("result"), None);
+        file.append(&Record::new().set("attempts", 2)).unwrap();
+        let meta = Meta::read(&path).unwrap();
+        assert_eq!(meta.count("attempts"), 2);
+    }
+
+    #[test]
+    fn the_last_value_wins_and_an_empty_one_is_absent() {
+        let meta = Meta::parse("a=1\na=2\nb=x\nb=\nno line\nBad=1\n");
+        assert_eq!(meta.iter().collect::<Vec<_>>(), [("a", "2")]);
+    }
+
+    #[test]
+    fn a_lock_is_held_until_its_holder_lets_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.meta");
+        let held = MetaFile::try_lock(&path).ok().unwrap();
+        assert!(matches!(MetaFile::try_lock(&path), Err(LockFailure::Held)));
+        drop(held);
+        assert!(MetaFile::try_lock(&path).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn values_survive_the_file(value in "\\PC*|[\\n\\r\\\\=,a]*") {
+            let text = Record::new().set("k", &value).to_text();
+            prop_assert_eq!(Meta::parse(&text).get("k").unwrap_or(""), value);
+        }
+
+        #[test]
+        fn lists_survive_a_value(items in proptest::collection::vec("[a-z,\\\\ ]{1,5}", 1..5)) {
+            let text = Record::new().set("k", list_value(&items)).to_text();
+            prop_assert_eq!(Meta::parse(&text).list("k"), items);
+        }
+
+        #[test]
+        fn no_text_panics(text in "\\PC*|[\\x00-\\x20=a\\\\]*") {
+            let _ = Meta::parse(&text);
+        }
+    }
+}

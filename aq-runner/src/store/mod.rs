@@ -1,0 +1,30 @@
+//! The queue on disk: folders, job files, records, locks. It knows no process and no engine.
+
+mod add;
+mod clean;
+mod durable;
+mod error;
+mod ingest;
+mod job_file;
+mod keys;
+mod locate;
+mod locks;
+mod meta;
+mod queue_dir;
+mod record;
+mod transition;
+
+pub use add::{AddContext, AddError, AddReport, Added, Draft, add};
+pub use clean::{Cleaned, clean};
+pub use error::{Result, StoreError};
+pub use ingest::{Ingested, ingest, refuse};
+pub use job_file::{
+    Invalid, JobFile, ProfileError, load, load_profile, profile_names, resolve_cwd,
+};
+pub use keys::{Holder, holder};
+pub use locate::{PROJECT_QUEUE, locate};
+pub use locks::FileLock;
+pub use meta::{Meta, MetaFile, Record};
+pub use queue_dir::{MAX_JOB_FILE, QueueDir, UnreadableJob, job_of, read_text};
+pub use record::JobRecord;
+pub use transition::{HeldJob, Promise, RUN_KEYS};

@@ -1,0 +1,272 @@
+//! The folders and files of one queue, by name.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use aq_manifest::{JobId, Stage};
+
+use super::durable::rename_new;
+use super::error::{At, Result, StoreError};
+
+/// The largest job file, in bytes (SPEC section 16): one of this size or more is refused.
+pub const MAX_JOB_FILE: u64 = 1 << 20;
+
+/// A queue directory that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueDir {
+    root: PathBuf,
+    profiles: PathBuf,
+}
+
+/// Where a job file was found to be no readable job file.
+#[derive(Debug, thiserror::Error)]
+pub enum UnreadableJob {
+    /// A link, a pipe, a device or a folder: never opened, because it may block or lead outside.
+    #[error("it is no regular file")]
+    NotAFile,
+    /// 1 MiB or more.
+    #[error("it has {0} bytes; a job file has less than {MAX_JOB_FILE}")]
+    TooLarge(u64),
+    /// Not text.
+    #[error("it is not UTF-8 text: byte {0} is wrong")]
+    NotUtf8(usize),
+    /// The operating system refused.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+impl QueueDir {
+    /// Opens an existing queue.
+    ///
+    /// # Errors
+    /// [`StoreError::NoQueue`] when `root` is no queue.
+    pub fn open(root: &Path) -> Result<Self> {
+        let root = match root.canonicalize() {
+            Ok(root) => root,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Err(StoreError::NoQueue(root.to_owned()));
+            }
+            Err(e) => return Err(e).at("open", root),
+        };
+        let queue = Self { profiles: root.join("profiles"), root };
+        if !queue.stage(Stage::Inbox).is_dir() || !queue.state().is_dir() {
+            return Err(StoreError::NoQueue(queue.root));
+        }
+        Ok(queue)
+    }
+
+    /// Makes the folders of a queue, those that are missing. Folders are private to the user:
+    /// prompts and logs are nobody else's business.
+    ///
+    /// # Errors
+    /// When a folder cannot be made.
+    pub fn init(root: &Path) -> Result<Self> {
+        let make = |dir: &Path| {
+            DirBuilder::new().recursive(true).mode(0o700).create(dir).at("create", dir)
+        };
+        for stage in Stage::ALL {
+            make(&root.join(stage.folder()))?;
+        }
+        for dir in [
+            "profiles",
+            "logs",
+            ".state/meta",
+            ".state/wip",
+            ".state/keys",
+            ".state/locks",
+            ".state/tmp",
+        ] {
+            make(&root.join(dir))?;
+        }
+        Self::open(root)
+    }
+
+    /// The directory itself, absolute.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The same queue with its profiles elsewhere (`AGENT_QUEUE_PROFILES`).
+    #[must_use]
+    pub fn with_profiles(self, profiles: PathBuf) -> Self {
+        Self { profiles, ..self }
+    }
+
+    /// The folder of the profiles.
+    pub fn profiles(&self) -> &Path {
+        &self.profiles
+    }
+
+    /// A stage's folder.
+    pub fn stage(&self, stage: Stage) -> PathBuf {
+        self.root.join(stage.folder())
+    }
+
+    /// A job's file, were it in `stage`.
+    pub fn job_file(&self, stage: Stage, id: &JobId) -> PathBuf {
+        self.root.join(format!("{}/{id}.md", stage.folder()))
+    }
+
+    /// What the agent and `verify` printed.
+    pub fn log(&self, id: &JobId) -> PathBuf {
+        self.root.join(format!("logs/{id}.log"))
+    }
+
+    /// The job's record.
+    pub fn meta(&self, id: &JobId) -> PathBuf {
+        self.root.join(format!(".state/meta/{id}.meta"))
+    }
+
+    /// The folder of the records.
+    pub fn meta_dir(&self) -> PathBuf {
+        self.root.join(".state/meta")
+    }
+
+    /// Everything that users need not look at.
+    pub fn state(&self) -> PathBuf {
+        self.root.join(".state")
+    }
+
+    /// The `TMPDIR` of a job, there only while it runs.
+    pub fn scratch(&self, id: &JobId) -> PathBuf {
+        self.root.join(format!(".state/tmp/{id}"))
+    }
+
+    /// The index by idempotency key.
+    pub(crate) fn keys(&self) -> PathBuf {
+        self.root.join(".state/keys")
+    }
+
+    /// The files whose locks stand for lock keys.
+    pub(crate) fn locks(&self) -> PathBuf {
+        self.root.join(".state/locks")
+    }
+
+    /// Who runs the loop.
+    pub fn daemon_pid(&self) -> PathBuf {
+        self.root.join(".state/daemon.pid")
+    }
+
+    /// Settings of this queue.
+    pub fn config(&self) -> PathBuf {
+        self.root.join("config.yaml")
+    }
+
+    /// What `aq clean` put away, and files that a newer version superseded.
+    pub fn archive(&self) -> PathBuf {
+        self.root.join(".archive")
+    }
+
+    /// The stage of a job: the folder that has its file.
+    pub fn find(&self, id: &JobId) -> Option<Stage> {
+        Stage::ALL.into_iter().find(|&stage| self.has(stage, id))
+    }
+
+    /// Whether the job's file is in this folder.
+    pub fn has(&self, stage: Stage, id: &JobId) -> bool {
+        self.job_file(stage, id).symlink_metadata().is_ok()
+    }
+
+    /// The stage of a job that must be there.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchJob`].
+    pub fn expect(&self, id: &JobId) -> Result<Stage> {
+        // A job that moves while we look may slip by: look twice before saying that it is not there.
+        self.find(id).or_else(|| self.find(id)).ok_or_else(|| StoreError::NoSuchJob(id.clone()))
+    }
+
+    /// The jobs in a folder, in no order. Files that cannot be jobs by their name are left out;
+    /// [`Self::strangers`] lists them.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn jobs(&self, stage: Stage) -> Result<Vec<JobId>> {
+        Ok(self.names(stage)?.filter_map(|name| job_of(&name)).collect())
+    }
+
+    /// Names in the inbox that look like jobs but cannot be: they are left where they are.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn strangers(&self) -> Result<Vec<String>> {
+        let is_stranger = |name: &String| {
+            !name.starts_with('.') && !name.ends_with('~') && job_of(name).is_none()
+        };
+        Ok(self.names(Stage::Inbox)?.filter(is_stranger).collect())
+    }
+
+    fn names(&self, stage: Stage) -> Result<impl Iterator<Item = String> + use<>> {
+        let dir = self.stage(stage);
+        let entries = std::fs::read_dir(&dir).at("read", &dir)?;
+        Ok(entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()))
+    }
+
+    /// Reads a job's file, never following a link and never more than the limit.
+    ///
+    /// # Errors
+    /// Says why the file is no job file.
+    pub fn read_job(&self, stage: Stage, id: &JobId) -> Result<String, UnreadableJob> {
+        read_text(&self.job_file(stage, id))
+    }
+
+    /// Moves a job's file from one folder to another: one atomic rename that never overwrites.
+    pub(crate) fn rename(&self, id: &JobId, from: Stage, to: Stage) -> Result<()> {
+        let (old, new) = (self.job_file(from, id), self.job_file(to, id));
+        match rename_new(&old, &new) {
+            Err(e)
+                if e.kind() == io::ErrorKind::NotFound
+                    && new.parent().is_some_and(Path::is_dir) =>
+            {
+                Err(StoreError::Moved(id.clone()))
+            }
+            other => other.at("move the job file to", &new),
+        }
+    }
+}
+
+impl UnreadableJob {
+    /// Whether there is no such file at all.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Io(e) if e.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+/// The job that a file name stands for.
+pub fn job_of(file_name: &str) -> Option<JobId> {
+    JobId::new(file_name.strip_suffix(".md")?).ok()
+}
+
+/// Reads a text file of a bounded size, never following a link, never waiting for a pipe.
+///
+/// # Errors
+/// Says why not.
+pub fn read_text(path: &Path) -> Result<String, UnreadableJob> {
+    let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
+    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Ok(file) => file,
+        Err(e) if e.raw_os_error() == Some(nix::libc::ELOOP) => {
+            return Err(UnreadableJob::NotAFile);
+        }
+        Err(e) => return Err(e.into()),
+    };
+    read_bounded(&file)
+}
+
+fn read_bounded(file: &File) -> Result<String, UnreadableJob> {
+    let about = file.metadata()?;
+    if !about.is_file() {
+        return Err(UnreadableJob::NotAFile);
+    }
+    if about.len() >= MAX_JOB_FILE {
+        return Err(UnreadableJob::TooLarge(about.len()));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(about.len()).unwrap_or(0) + 1);
+    file.take(MAX_JOB_FILE).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 >= MAX_JOB_FILE {
+        return Err(UnreadableJob::TooLarge(bytes.len() as u64));
+    }
+    String::from_utf8(bytes).map_err(|e| UnreadableJob::NotUtf8(e.utf8_error().valid_up_to()))
+}

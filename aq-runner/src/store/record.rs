@@ -1,0 +1,131 @@
+//! What is recorded of a job when it is added, and read back without opening its file.
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use aq_caps::Requirement;
+use aq_manifest::{DepsMode, JobId, JobSpec, Priority, ReviewPolicy, Stage};
+use jiff::Timestamp;
+
+use super::error::Result;
+use super::meta::{Meta, Record};
+use super::queue_dir::QueueDir;
+
+/// A job as its folder and its record show it.
+#[derive(Clone, Debug)]
+pub struct JobRecord {
+    /// Its id.
+    pub id: JobId,
+    /// The folder that it lies in.
+    pub stage: Stage,
+    /// Everything recorded.
+    pub meta: Meta,
+}
+
+impl JobRecord {
+    /// Reads the record of a job that lies in `stage`.
+    ///
+    /// # Errors
+    /// When the meta file cannot be read.
+    pub fn read(queue: &QueueDir, stage: Stage, id: JobId) -> Result<Self> {
+        let meta = Meta::read(&queue.meta(&id))?;
+        Ok(Self { id, stage, meta })
+    }
+
+    /// Whether the record was made from the files as they are now. When not, the job's file (or
+    /// its profile) was changed by hand, or the file was dropped in without `aq add`.
+    pub fn is_current(&self, queue: &QueueDir) -> bool {
+        let Some(source) = self.meta.get("source") else { return false };
+        source == stamp(&queue.job_file(self.stage, &self.id))
+            && self.meta.get("profile_source").unwrap_or("")
+                == self.meta.get("profile").map_or(String::new(), |p| profile_stamp(queue, p))
+    }
+
+    /// Its priority.
+    pub fn priority(&self) -> Priority {
+        let word = self.meta.get("priority").unwrap_or("");
+        word.parse().unwrap_or_default()
+    }
+
+    /// When it was added; the epoch when that is not known.
+    pub fn added_at(&self) -> Timestamp {
+        self.meta.time("added_at").unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// How far its dependencies must have come.
+    pub fn deps_mode(&self) -> DepsMode {
+        if self.meta.get("deps_mode") == Some("soft") { DepsMode::Soft } else { DepsMode::Hard }
+    }
+
+    /// Who lets its work on.
+    pub fn review_policy(&self) -> ReviewPolicy {
+        if self.meta.get("review_policy") == Some("human") {
+            ReviewPolicy::Human
+        } else {
+            ReviewPolicy::Auto
+        }
+    }
+
+    /// What the host must have. What does not parse was never written by us, and is left out.
+    pub fn requirements(&self) -> Vec<Requirement> {
+        self.meta.list("capabilities").iter().filter_map(|text| text.parse().ok()).collect()
+    }
+
+    /// The directory that it works in.
+    pub fn cwd(&self) -> Option<PathBuf> {
+        self.meta.get("cwd").map(PathBuf::from)
+    }
+
+    /// The number of the attempt that is running, or ran last.
+    pub fn attempts(&self) -> u32 {
+        self.meta.count("attempts")
+    }
+}
+
+/// The effective values of a job, as SPEC section 3 wants them recorded.
+pub(crate) fn describe(queue: &QueueDir, spec: &JobSpec, cwd: &Path, file: &Path) -> Record {
+    let lock = match spec.lock.as_deref() {
+        Some("none") => None,
+        Some(lock) => Some(lock.to_owned()),
+        None => Some(cwd.display().to_string()),
+    };
+    // Every key is written, if only to forget what an earlier version of the file said.
+    Record::new()
+        .set("cwd", cwd.display())
+        .set("lock", lock.unwrap_or_default())
+        .set("priority", spec.priority)
+        .set("profile", spec.profile.as_deref().unwrap_or(""))
+        .set("engine_wanted", spec.engine.as_deref().unwrap_or(""))
+        .set("engine_class", &spec.engine_class)
+        .set_list("prefers_engine", &spec.prefers_engine)
+        .set("model", spec.model.as_deref().unwrap_or(""))
+        .set_list("capabilities", &spec.capabilities)
+        .set(
+            "review_policy",
+            if spec.review_policy == ReviewPolicy::Human { "human" } else { "auto" },
+        )
+        .set_list("allowed_scope", &spec.allowed_scope)
+        .set("idempotency_key", spec.idempotency_key.as_deref().unwrap_or(""))
+        .set_list("deps", &spec.deps)
+        .set("deps_mode", if spec.deps_mode == DepsMode::Soft { "soft" } else { "hard" })
+        .set("retry_max", spec.retry.as_ref().map_or(1, |retry| retry.max))
+        .set("tracker_item", spec.tracker_item.as_deref().unwrap_or(""))
+        .set(
+            "profile_source",
+            spec.profile.as_deref().map_or(String::new(), |p| profile_stamp(queue, p)),
+        )
+        .set("source", stamp(file))
+}
+
+fn profile_stamp(queue: &QueueDir, name: &str) -> String {
+    stamp(&queue.profiles().join(format!("{name}.yaml")))
+}
+
+/// Tells a changed file from an unchanged one without reading it: its size, time and inode.
+/// Empty when there is no such file.
+fn stamp(path: &Path) -> String {
+    path.symlink_metadata().map_or(String::new(), |about: Metadata| {
+        format!("{}:{}.{:09}:{}", about.len(), about.mtime(), about.mtime_nsec(), about.ino())
+    })
+}

@@ -1,0 +1,182 @@
+//! Moving a job from one stage to the next, so that a crash at any point can be mended.
+//!
+//! A transition is two steps: append a record to the job's meta that ends in `moved_to=STAGE`,
+//! then rename the job's file. Whoever makes one holds the lock on the meta file, so there is one
+//! at a time a job. The folder is the truth; the record says what the last step was for.
+//!
+//! | a crash here | is found as | recovery makes of it |
+//! | --- | --- | --- |
+//! | launch, before the record | inbox/ | nothing to do |
+//! | launch, after the record | inbox/, `moved_to=building` | nothing to do: the next launch writes the same attempt again |
+//! | launch, after the rename, no worker yet | building/, no `pid`, lock free | back to inbox/, the attempt not counted |
+//! | the worker dies while it works | building/, `pid` is dead, `moved_to=building` | its tree ended, back to inbox/, the attempt counted |
+//! | the worker dies after its last record | building/, `moved_to=` another stage | the rename is made: the end stands, nothing runs twice |
+//! | the worker dies in `verify` | review/, `review_policy=auto`, lock free | `verify` runs again |
+//! | recovery dies after its record | building/, `moved_to=inbox` | the rename is made; the attempt is not counted twice |
+//!
+//! A launch hands the locked meta file to the worker it starts, so the lock is free exactly when
+//! nobody works on the job.
+//!
+//! `attempt` is the number of the attempt that the last launch began, `attempts` how many have
+//! ended and count. Both are set from each other, never added to blindly, so doing any of this
+//! twice changes nothing.
+
+use std::process::Stdio;
+
+use aq_manifest::{JobId, Stage};
+
+use super::durable::sync_dir;
+use super::error::{At, Result, StoreError};
+use super::meta::{LockFailure, Meta, MetaFile, Record};
+use super::queue_dir::QueueDir;
+
+/// What a run leaves in the record. A job that starts afresh forgets it.
+pub const RUN_KEYS: &[&str] = &[
+    "attempt",
+    "attempts",
+    "recoveries",
+    "launched_at",
+    "started_at",
+    "ended_at",
+    "next_eligible",
+    "pid",
+    "pidstart",
+    "boot",
+    "engine",
+    "session_id",
+    "result",
+    "failure_class",
+    "message",
+    "engine_error",
+    "exit",
+    "duration_s",
+    "permission_denials",
+    "missing",
+    "setup_done",
+    "moved_to",
+];
+
+/// A job that this process may move: its lock is held.
+#[derive(Debug)]
+pub struct HeldJob {
+    queue: QueueDir,
+    id: JobId,
+    stage: Stage,
+    file: MetaFile,
+}
+
+/// Whether a transition must survive power loss before it is told to anyone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Promise {
+    /// Recovery covers it.
+    None,
+    /// Somebody is told: synced before the call returns.
+    Durable,
+}
+
+impl HeldJob {
+    /// Takes the lock of a job, without waiting.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when a worker or another command holds it, [`StoreError::NoSuchJob`].
+    pub fn take(queue: &QueueDir, id: &JobId) -> Result<Self> {
+        // The check comes first because taking the lock makes the file.
+        queue.expect(id)?;
+        let path = queue.meta(id);
+        let file = match MetaFile::try_lock(&path) {
+            Ok(file) => file,
+            Err(LockFailure::Held) => return Err(StoreError::Busy(id.clone())),
+            Err(LockFailure::Io(e)) => return Err(e).at("lock", &path),
+        };
+        let stage = queue.expect(id)?;
+        Ok(Self { queue: queue.clone(), id: id.clone(), stage, file })
+    }
+
+    /// Waits until nobody holds the job, and does not hold it then.
+    ///
+    /// # Errors
+    /// When its record cannot be opened.
+    pub fn wait_free(queue: &QueueDir, id: &JobId) -> Result<()> {
+        let path = queue.meta(id);
+        MetaFile::wait_free(&path).at("wait for", &path)
+    }
+
+    /// Takes over a job from the process that started this one; see [`Self::hand_over`].
+    ///
+    /// # Errors
+    /// When standard input is not the job's meta file, or the job is gone.
+    pub fn inherit(queue: &QueueDir, id: &JobId) -> Result<Self> {
+        let file = MetaFile::inherit(&queue.meta(id))?;
+        let stage = queue.expect(id)?;
+        Ok(Self { queue: queue.clone(), id: id.clone(), stage, file })
+    }
+
+    /// Lets go of the job in favour of a process that gets this as its standard input. There is
+    /// no moment at which nobody holds the lock, so a free lock proves that nobody is at work.
+    pub fn hand_over(self) -> Stdio {
+        self.file.into_stdio()
+    }
+
+    /// The job.
+    pub fn id(&self) -> &JobId {
+        &self.id
+    }
+
+    /// Where it lies.
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// What is recorded of it.
+    pub fn meta(&self) -> &Meta {
+        self.file.meta()
+    }
+
+    /// Appends to the record.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn append(&mut self, record: &Record) -> Result<()> {
+        self.file.append(record)
+    }
+
+    /// The transition: `record`, then the rename.
+    ///
+    /// # Errors
+    /// [`StoreError::Moved`] when a person has moved the file by hand in between; else I/O errors.
+    pub fn move_to(&mut self, to: Stage, record: Record, promise: Promise) -> Result<()> {
+        self.file.append(&record.set("moved_to", to))?;
+        if promise == Promise::Durable {
+            self.file.sync()?;
+        }
+        self.finish_move(to, promise)
+    }
+
+    /// The second step of a transition whose first is on disk.
+    ///
+    /// # Errors
+    /// As [`Self::move_to`].
+    pub fn finish_move(&mut self, to: Stage, promise: Promise) -> Result<()> {
+        let from = self.stage;
+        if from != to {
+            self.queue.rename(&self.id, from, to)?;
+            self.stage = to;
+        }
+        if promise == Promise::Durable {
+            sync_dir(&self.queue.stage(to))?;
+            sync_dir(&self.queue.stage(from))?;
+        }
+        Ok(())
+    }
+
+    /// Fails unless the job lies in one of `stages`.
+    ///
+    /// # Errors
+    /// [`StoreError::WrongStage`].
+    pub fn require(&self, stages: &[Stage], verb: &'static str, needs: &'static str) -> Result<()> {
+        if stages.contains(&self.stage) {
+            return Ok(());
+        }
+        Err(StoreError::WrongStage { id: self.id.clone(), at: self.stage, verb, needs })
+    }
+}

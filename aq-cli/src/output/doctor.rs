@@ -2,7 +2,8 @@
 
 use std::fmt::Display;
 
-use super::{line, style};
+use super::line;
+use super::style::{self, paint};
 
 /// One thing that was looked at.
 #[derive(Debug)]
@@ -42,13 +43,13 @@ impl Finding {
 pub(crate) fn report(findings: &[Finding]) {
     for finding in findings {
         let mark = match finding.grade {
-            Grade::Good => style::good("✓"),
-            Grade::Doubtful => style::attention("!"),
-            Grade::Bad => style::bad("✗"),
+            Grade::Good => paint(style::GOOD, "✓"),
+            Grade::Doubtful => paint(style::ATTENTION, "!"),
+            Grade::Bad => paint(style::BAD, "✗"),
         };
         line(format_args!("{mark} {}", style::plain(&finding.what)));
         if let Some(mend) = finding.mend {
-            line(format_args!("  {}", style::faint(mend)));
+            line(format_args!("  {}", paint(style::FAINT, mend)));
         }
     }
 }

@@ -7,10 +7,10 @@ use aq_runner::engine::EngineInfo;
 use aq_runner::run::host::Host;
 use aq_runner::run::{Activity, JobView, Overview, Recovered};
 use aq_runner::store::{Added, JobRecord};
-use comfy_table::{Cell, ContentArrangement, Table, presets};
 use jiff::{SignedDuration, Timestamp};
 
-use super::style::{self, plain};
+use super::style::{self, paint, plain};
+use super::table::{Cell, Table};
 use super::{line, warning};
 use crate::commands::Checked;
 
@@ -35,7 +35,7 @@ pub(crate) fn checked(files: &[Checked]) {
             line(file.report.trim_end());
         }
         if file.error.is_none() {
-            line(format_args!("{}: {}", plain(&file.file), style::good("ok")));
+            line(format_args!("{}: {}", plain(&file.file), paint(style::GOOD, "ok")));
         }
     }
 }
@@ -51,11 +51,11 @@ pub(crate) fn status(overview: &Overview, shown: usize) -> String {
     let _ = writeln!(
         out,
         "{} {}",
-        style::heading(overview.queue.display()),
-        style::faint(format!("· {head}"))
+        paint(style::HEADING, overview.queue.display()),
+        paint(style::FAINT, format!("· {head}"))
     );
     let mut table =
-        plain_table(&["job", "stage", "priority", "profile", "engine", "age", "tries", ""]);
+        Table::new(&["job", "stage", "priority", "profile", "engine", "age", "tries", ""]);
     let mut waiting = 0;
     for job in &overview.jobs {
         if job.record.stage == Stage::Inbox {
@@ -64,26 +64,29 @@ pub(crate) fn status(overview: &Overview, shown: usize) -> String {
                 continue;
             }
         }
-        table.add_row(row(job, overview.now));
+        table.row(row(job, overview.now));
     }
     for job in &overview.ended {
-        table.add_row(row(job, overview.now));
+        table.row(row(job, overview.now));
     }
-    if table.row_count() > 0 {
-        let _ = writeln!(out, "\n{}", trimmed(&table));
+    if !table.is_empty() {
+        let _ = writeln!(out, "\n{}", table.render());
     }
     if waiting > shown {
         let _ = writeln!(
             out,
             "{}",
-            style::faint(format!("... and {} more that wait; --all shows them", waiting - shown))
+            paint(
+                style::FAINT,
+                format!("... and {} more that wait; --all shows them", waiting - shown)
+            )
         );
     }
     let counts: Vec<String> = overview
         .counts
         .iter()
         .filter(|&(_, &count)| count > 0)
-        .map(|(stage, count)| format!("{count} {}", style::stage(*stage)))
+        .map(|(stage, count)| format!("{count} {}", paint(style::stage(*stage), stage)))
         .collect();
     let counts = if counts.is_empty() {
         "empty: `aq add FILE` adds a job".to_owned()
@@ -95,7 +98,7 @@ pub(crate) fn status(overview: &Overview, shown: usize) -> String {
         let _ = writeln!(
             out,
             "{} inbox/{} is no job's name; see `aq help add`",
-            style::attention("!"),
+            paint(style::ATTENTION, "!"),
             plain(stranger)
         );
     }
@@ -118,19 +121,19 @@ fn row(job: &JobView, now: Timestamp) -> Vec<Cell> {
         (n, 0 | 1) => n.to_string(),
         (n, max) => format!("{n}/{max}"),
     };
-    let stage = match &job.activity {
-        Activity::Running { verifying: true, .. } => style::busy("review"),
+    let stage_style = match &job.activity {
+        Activity::Running { .. } => style::BUSY,
         _ => style::stage(record.stage),
     };
     vec![
         Cell::new(&record.id),
-        Cell::new(stage),
+        Cell::styled(stage_style, record.stage),
         Cell::new(word("priority")),
         Cell::new(word("profile")),
         Cell::new(plain(engine)),
         Cell::new(age(job, now)),
         Cell::new(tries),
-        Cell::new(remark(job, now)),
+        remark(job),
     ]
 }
 
@@ -146,36 +149,37 @@ fn age(job: &JobView, now: Timestamp) -> String {
 }
 
 /// The column that says what a person wants to know: why it waits, how it ended.
-fn remark(job: &JobView, now: Timestamp) -> String {
-    let meta = &job.record.meta;
-    let message = || meta.get("message").map_or(String::new(), |text| format!(": {}", plain(text)));
+fn remark(job: &JobView) -> Cell {
     match &job.activity {
-        Activity::Waiting(None) => style::good("next"),
-        Activity::Waiting(Some(reason)) => plain(&reason.to_string()),
-        Activity::Unread => "a loop has not read it yet".to_owned(),
-        Activity::Running { stalled: Some(silent), .. } => {
-            style::bad(format!("stalled: silent for {}", format_duration(*silent)))
-        }
-        Activity::Running { verifying: true, .. } => style::busy("verify runs"),
-        Activity::Running { .. } => style::busy("running"),
-        Activity::Lost => style::bad("its worker died; `aq recover` puts it back"),
+        Activity::Waiting(None) => Cell::styled(style::GOOD, "next"),
+        Activity::Waiting(Some(reason)) => Cell::new(plain(&reason.to_string())),
+        Activity::Unread => Cell::new("a loop has not read it yet"),
+        Activity::Running { stalled: Some(silent), .. } => Cell::styled(
+            style::BAD,
+            format_args!("stalled: silent for {}", format_duration(*silent)),
+        ),
+        Activity::Running { verifying: true, .. } => Cell::styled(style::BUSY, "verify runs"),
+        Activity::Running { .. } => Cell::styled(style::BUSY, "running"),
+        Activity::Lost => Cell::styled(style::BAD, "its worker died; `aq recover` puts it back"),
         Activity::Resting => match job.record.stage {
-            Stage::Review => style::attention("waits for you: aq promote, ship or reject"),
-            Stage::Testing => style::faint("verified; `aq ship` accepts it"),
-            Stage::Shipped => String::new(),
-            _ => format!("{}{}", result(job, now), message()),
+            Stage::Review => {
+                Cell::styled(style::ATTENTION, "waits for you: aq promote, ship or reject")
+            }
+            Stage::Testing => Cell::styled(style::FAINT, "verified; `aq ship` accepts it"),
+            Stage::Shipped => Cell::new(""),
+            _ => Cell::styled(style::BAD, result(&job.record)),
         },
     }
 }
 
-fn result(job: &JobView, _now: Timestamp) -> String {
-    let meta = &job.record.meta;
+/// How a job ended that did not end well.
+fn result(record: &JobRecord) -> String {
+    let meta = &record.meta;
+    let message = meta.get("message").map_or(String::new(), |text| format!(": {}", plain(text)));
     match (meta.get("result"), meta.get("failure_class")) {
-        (Some("retries_exhausted"), Some(class)) => {
-            style::bad(format!("retries exhausted ({class})"))
-        }
-        (Some(result), _) => style::bad(plain(&result.replace('_', " "))),
-        (None, _) => style::bad("moved here by hand"),
+        (Some("retries_exhausted"), Some(class)) => format!("retries exhausted ({class}){message}"),
+        (Some(result), _) => format!("{}{message}", plain(&result.replace('_', " "))),
+        (None, _) => "moved here by hand".to_owned(),
     }
 }
 
@@ -250,57 +254,55 @@ pub(crate) fn recovered(id: &JobId, what: &Recovered) -> String {
 
 /// The table of `aq caps`.
 pub(crate) fn capabilities(host: &Host) {
-    let mut table = plain_table(&["token", "from"]);
+    let mut table = Table::new(&["token", "from"]);
     for advertised in &host.tokens {
-        table.add_row(vec![plain(&advertised.token.to_string()), advertised.source.to_string()]);
+        table.row(vec![
+            Cell::new(plain(&advertised.token.to_string())),
+            Cell::new(&advertised.source),
+        ]);
     }
-    line(trimmed(&table));
+    line(table.render());
     if !host.absent.is_empty() {
         line(format_args!(
             "\n{}",
-            style::faint(format!("not on PATH: {}", host.absent.join(", ")))
+            paint(style::FAINT, format!("not on PATH: {}", host.absent.join(", ")))
         ));
     }
     for problem in &host.problems {
-        warning(&format!("{}: {}", style::attention("warning"), plain(&problem.to_string())));
+        warning(&format!(
+            "{}: {}",
+            paint(style::ATTENTION, "warning"),
+            plain(&problem.to_string())
+        ));
     }
 }
 
 /// The table of `aq engines`.
 pub(crate) fn engines(engines: &[EngineInfo]) {
-    let mut table = plain_table(&["engine", "classes", "program", "another one by"]);
+    let mut table = Table::new(&["engine", "classes", "program", "another one by"]);
     for engine in engines {
         let program = match &engine.binary {
-            Ok(path) => style::good(plain(&path.display().to_string())),
-            Err(missing) => style::faint(plain(&missing.to_string())),
+            Ok(path) => Cell::styled(style::GOOD, plain(&path.display().to_string())),
+            Err(missing) => Cell::styled(style::FAINT, plain(&missing.to_string())),
         };
         let classes =
             if engine.classes.is_empty() { "-".to_owned() } else { engine.classes.join(", ") };
-        table.add_row(vec![engine.name.clone(), classes, program, engine.variable.clone()]);
+        table.row(vec![
+            Cell::new(&engine.name),
+            Cell::new(classes),
+            program,
+            Cell::new(&engine.variable),
+        ]);
     }
-    line(trimmed(&table));
+    line(table.render());
 }
 
 /// A line of `aq profiles`.
 pub(crate) fn profile(profile: &Profile) -> String {
     let persona = profile.persona.as_deref().and_then(|text| text.trim().lines().next());
     let persona =
-        persona.map_or(String::new(), |first| format!("  {}", style::faint(plain(first))));
-    format!("{}{persona}", style::heading(&profile.name))
-}
-
-fn plain_table(headings: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(headings.iter().map(|heading| style::faint(heading.to_uppercase())));
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    table
-}
-
-fn trimmed(table: &Table) -> String {
-    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+        persona.map_or(String::new(), |first| format!("  {}", paint(style::FAINT, plain(first))));
+    format!("{}{persona}", paint(style::HEADING, &profile.name))
 }
 
 /// A duration in at most two units: `3m12s`, `2d4h`, `0s`.
@@ -320,7 +322,7 @@ pub(crate) fn after_demo(dir: &std::path::Path) -> String {
         "\n{}\n  cd {}\n  aq why deploy            why it does not run\n  aq logs flaky-network    both attempts of a retried job\n  \
          aq promote release-notes let the job that waits for you go on\n  aq requeue too-slow      run a failed job again, with `aq run --once`\n  \
          less jobs/flaky-network.md",
-        style::heading("What to look at next"),
+        paint(style::HEADING, "What to look at next"),
         dir.display(),
     )
 }

@@ -11,6 +11,7 @@ pub(crate) mod progress;
 mod screen;
 pub(crate) mod service;
 pub(crate) mod style;
+mod table;
 
 use std::fmt::Display;
 use std::io::Write;
@@ -20,6 +21,8 @@ use anstream::ColorChoice;
 use crate::exit::Failure;
 
 pub(crate) use screen::Screen;
+
+use style::paint;
 
 /// A line of the answer.
 pub(crate) fn line(text: impl Display) {
@@ -47,7 +50,7 @@ pub(crate) fn error(failure: &Failure) {
     let heading = if text.starts_with("error") || text.contains("\u{1b}") {
         String::new()
     } else {
-        format!("{}: ", style::bad("error"))
+        format!("{}: ", paint(style::BAD, "error"))
     };
     let _ = writeln!(anstream::stderr(), "{heading}{}", text.trim_end());
 }

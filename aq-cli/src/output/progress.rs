@@ -8,7 +8,8 @@ use aq_runner::run::{Progress, RunOptions, Summary};
 use aq_runner::store::{JobRecord, QueueDir};
 use aq_scheduler::Counts;
 
-use super::{line, style};
+use super::line;
+use super::style::{self, paint};
 
 /// Tells what a loop does.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ impl Reporter {
     pub(crate) fn tell(&mut self, progress: &Progress<'_>) {
         match progress {
             Progress::Started { id, engine } if !self.quiet && !self.once => {
-                self.print(format_args!("{} {id} starts with {engine}", style::busy("▶")));
+                self.print(format_args!("{} {id} starts with {engine}", paint(style::BUSY, "▶")));
             }
             Progress::Started { .. } => {}
             Progress::Ended { id, stage, record } => {
@@ -52,14 +53,18 @@ impl Reporter {
                 if !self.quiet {
                     self.print(format_args!(
                         "{} {id}  failed: {}",
-                        style::bad("✗"),
+                        paint(style::BAD, "✗"),
                         style::plain(why)
                     ));
                 }
             }
             Progress::Trouble(what) => {
                 self.clear();
-                super::warning(&format!("{}: {}", style::attention("warning"), style::plain(what)));
+                super::warning(&format!(
+                    "{}: {}",
+                    paint(style::ATTENTION, "warning"),
+                    style::plain(what)
+                ));
             }
             Progress::Idle(counts) => self.draw(*counts),
         }
@@ -106,16 +111,16 @@ impl Reporter {
             self.ended, counts.running, counts.waiting
         );
         let mut err = anstream::stderr();
-        let _ = write!(err, "\r\x1b[K{}", style::faint(text)).and_then(|()| err.flush());
+        let _ = write!(err, "\r\x1b[K{}", paint(style::FAINT, text)).and_then(|()| err.flush());
     }
 }
 
 fn mark(stage: Stage) -> String {
     match stage {
-        Stage::Failed | Stage::Quarantine => style::bad("✗"),
-        Stage::Inbox => style::attention("↻"),
-        Stage::Review => style::attention("?"),
-        _ => style::good("✓"),
+        Stage::Failed | Stage::Quarantine => paint(style::BAD, "✗"),
+        Stage::Inbox => paint(style::ATTENTION, "↻"),
+        Stage::Review => paint(style::ATTENTION, "?"),
+        _ => paint(style::GOOD, "✓"),
     }
 }
 

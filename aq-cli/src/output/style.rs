@@ -6,42 +6,26 @@ use std::fmt::Display;
 use anstyle::{AnsiColor, Effects, Style};
 use aq_manifest::Stage;
 
-fn paint(style: Style, text: impl Display) -> String {
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().effects(Effects::BOLD);
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+pub(crate) const BUSY: Style = AnsiColor::Cyan.on_default();
+pub(crate) const ATTENTION: Style = AnsiColor::Yellow.on_default();
+pub(crate) const FAINT: Style = Style::new().effects(Effects::DIMMED);
+pub(crate) const HEADING: Style = Style::new().effects(Effects::BOLD);
+
+/// The text in a style.
+pub(crate) fn paint(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-pub(crate) fn bad(text: impl Display) -> String {
-    paint(AnsiColor::Red.on_default().effects(Effects::BOLD), text)
-}
-
-pub(crate) fn good(text: impl Display) -> String {
-    paint(AnsiColor::Green.on_default(), text)
-}
-
-pub(crate) fn busy(text: impl Display) -> String {
-    paint(AnsiColor::Cyan.on_default(), text)
-}
-
-pub(crate) fn attention(text: impl Display) -> String {
-    paint(AnsiColor::Yellow.on_default(), text)
-}
-
-pub(crate) fn faint(text: impl Display) -> String {
-    paint(Style::new().effects(Effects::DIMMED), text)
-}
-
-pub(crate) fn heading(text: impl Display) -> String {
-    paint(Style::new().effects(Effects::BOLD), text)
-}
-
-/// A stage in its colour.
-pub(crate) fn stage(stage: Stage) -> String {
+/// The colour of a stage.
+pub(crate) const fn stage(stage: Stage) -> Style {
     match stage {
-        Stage::Inbox => stage.to_string(),
-        Stage::Building => busy(stage),
-        Stage::Review => attention(stage),
-        Stage::Testing | Stage::Shipped => good(stage),
-        Stage::Failed | Stage::Quarantine => bad(stage),
+        Stage::Inbox => Style::new(),
+        Stage::Building => BUSY,
+        Stage::Review => ATTENTION,
+        Stage::Testing | Stage::Shipped => GOOD,
+        Stage::Failed | Stage::Quarantine => BAD,
     }
 }
 

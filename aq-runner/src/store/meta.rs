@@ -115,6 +115,7 @@ impl Record {
 
     /// One more line.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "callers pass what they have, owned or not")]
     pub fn set(mut self, key: &'static str, value: impl ToString) -> Self {
         debug_assert!(is_key(key), "{key}");
         self.lines.push((key, value.to_string()));

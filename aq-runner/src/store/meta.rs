@@ -382,7 +382,8 @@ mod tests {
         #[test]
         fn values_survive_the_file(value in "\\PC*|[\\n\\r\\\\=,a]*") {
             let text = Record::new().set("k", &value).to_text();
-            prop_assert_eq!(Meta::parse(&text).get("k").unwrap_or(""), value);
+            let meta = Meta::parse(&text);
+            prop_assert_eq!(meta.get("k").unwrap_or(""), value);
         }
 
         #[test]

@@ -168,7 +168,7 @@ fn explained(
     for record in live {
         let running = is_running(&record);
         let engine = record.meta.get("engine").unwrap_or_default();
-        let state = if running { Some(model.running(engine)) } else { resting_state(&record) };
+        let state = if running { Some(model.running(engine)) } else { resting_state(&record, now) };
         // A circle of dependencies that came by hand shows as waiting until the loop refuses it.
         if let Some(state) = state {
             let _ = model.put(queue, &settings.engines, &record, state);

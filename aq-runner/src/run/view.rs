@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use aq_manifest::{JobId, Stage};
+use aq_manifest::{JobId, ReviewPolicy, Stage};
 use aq_scheduler::{Limits, Reason};
 use jiff::Timestamp;
 
@@ -65,7 +65,8 @@ pub struct JobView {
 /// What a job is doing.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Activity {
-    /// In the inbox and not running for this reason; `None`: it is next.
+    /// It is to be run, or in review/ to be verified, and does not for this reason; `None`: it is
+    /// next.
     Waiting(Option<Reason>),
     /// In the inbox, and its file has changed since the loop last read it, or was never read.
     Unread,
@@ -180,6 +181,10 @@ fn explained(
                 Stage::Building => Activity::Lost,
                 Stage::Inbox if record.meta.get("source").is_none() => Activity::Unread,
                 Stage::Inbox => Activity::Waiting(None),
+                // Its worker died in `verify`, which is still to be run.
+                Stage::Review if record.review_policy() == ReviewPolicy::Auto => {
+                    Activity::Waiting(None)
+                }
                 _ => Activity::Resting,
             }
         };

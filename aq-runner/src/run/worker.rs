@@ -72,6 +72,8 @@ pub fn work(queue: &QueueDir, id: &JobId, environment: Environment) -> Result<()
     let attempt = job.meta().count("attempt").max(1);
     let mut work = Work { queue, settings, supervisor, job, log, attempt };
     let done = work.run();
+    // A wish that came too late must not end the next attempt.
+    StopRequest::of(queue, id).withdraw();
     clear_scratch(queue, id);
     if let Some(cgroup) = cgroup {
         // One that cannot be removed is empty, and harms nobody.
@@ -173,10 +175,9 @@ impl Work<'_> {
     fn agent(&mut self, file: &JobFile) -> Result<(), Failure> {
         let spec = &file.spec;
         let setup_failed = |why: String| Failure::Final(Outcome::SetupFailed, why);
-        StopRequest::of(self.queue, self.job.id())
-            .is_made()
-            .then_some(())
-            .map_or(Ok(()), |()| Err(Failure::Stopped))?;
+        if self.is_unwanted() {
+            return Err(Failure::Stopped);
+        }
         let cwd = self.cwd().map_err(setup_failed)?;
         let scratch = self
             .make_scratch()
@@ -424,6 +425,8 @@ impl Work<'_> {
             Record::new().set("ended_at", now).set("attempts", self.attempt).set("recoveries", 0);
         let base = base.clear(WORKER_KEYS);
         match failure {
+            // A wish that came when nothing could be signalled still counts.
+            Failure::NotCounted(_) | Failure::Class(..) if self.is_unwanted() => self.stopped(base),
             Failure::NotCounted(why) => {
                 self.note(&format!("not started: {why}"));
                 self.retry_on_full_disk(|work| give_back(&mut work.job, &why))
@@ -458,13 +461,10 @@ impl Work<'_> {
     /// A person stopped this job, or something else this process (the host goes down, `aq stop
     /// --all`): then the job goes on later.
     fn stopped(&mut self, base: Record) -> Result<(), StoreError> {
-        let request = StopRequest::of(self.queue, self.job.id());
-        if request.is_made() {
+        if self.is_unwanted() {
             self.note("stopped by a person");
             let record = base.set("result", Outcome::Stopped).set("message", "stopped by a person");
-            self.move_to(Stage::Failed, record)?;
-            request.withdraw();
-            return Ok(());
+            return self.move_to(Stage::Failed, record);
         }
         self.note("interrupted");
         if self.job.stage() == Stage::Review {
@@ -472,6 +472,11 @@ impl Work<'_> {
             return self.job.append(&Record::new().clear(WORKER_KEYS));
         }
         self.move_to(Stage::Inbox, base.set("message", "interrupted"))
+    }
+
+    /// Whether a person has asked for its end.
+    fn is_unwanted(&self) -> bool {
+        StopRequest::of(self.queue, self.job.id()).is_made()
     }
 
     fn move_to(&mut self, to: Stage, record: Record) -> Result<(), StoreError> {

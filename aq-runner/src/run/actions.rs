@@ -86,7 +86,7 @@ pub fn requeue(queue: &QueueDir, id: &JobId, force: bool) -> Result<()> {
 pub enum Stopped {
     /// It had not started: it is in failed/ now.
     BeforeStart,
-    /// Its supervisor was told and is ending the tree.
+    /// Its supervisor was told, and has ended unless the tree took longer than a minute to go.
     Signalled,
 }
 
@@ -121,11 +121,14 @@ pub fn stop(queue: &QueueDir, id: &JobId, now: Timestamp) -> Result<Stopped> {
             let record = JobRecord::read(queue, queue.expect(id)?, id.clone())?;
             // A worker that has not written its identity yet looks for the wish when it has.
             if let Some(worker) = worker(&record.meta) {
-                worker.signal(Signal::TERM).map_err(|source| StoreError::Io {
+                let told = worker.signal(Signal::TERM);
+                told.map_err(|source| StoreError::Io {
                     action: "signal the worker of",
                     path: queue.job_file(record.stage, id),
                     source,
                 })?;
+                // One that does not go in time is shown by `status`.
+                let _ = worker.wait_gone(Some(WORKER_END));
             }
             Ok(Stopped::Signalled)
         }

@@ -89,7 +89,7 @@ pub fn requeue(queue: &QueueDir, id: &JobId, force: bool) -> Result<()> {
 pub enum Stopped {
     /// It had not started: it is in failed/ now.
     BeforeStart,
-    /// Its supervisor was told and is ending the tree.
+    /// Its supervisor was told, and has ended unless the tree took longer than a minute to go.
     Signalled,
 }
 
@@ -146,6 +146,8 @@ fn stop_running(queue: &QueueDir, id: &JobId) -> Result<Stopped> {
         let path = queue.job_file(record.stage, id);
         let told = worker.signal(Signal::TERM);
         told.map_err(|source| StoreError::Io { action: "signal the worker of", path, source })?;
+        // One that does not go in time is shown by `status`.
+        let _ = worker.wait_gone(Some(WORKER_END));
     }
     Ok(Stopped::Signalled)
 }

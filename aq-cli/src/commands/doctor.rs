@@ -120,7 +120,7 @@ fn room(queue: &QueueDir) -> Finding {
 
 fn free_bytes(path: &Path) -> Option<u64> {
     let stat = nix::sys::statvfs::statvfs(path).ok()?;
-    Some(u64::from(stat.blocks_available()) * u64::from(stat.fragment_size()))
+    Some(stat.blocks_available() * stat.fragment_size())
 }
 
 fn git() -> Finding {

@@ -43,7 +43,9 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
         worker: here.program()?,
     };
     let mut reporter = Reporter::new(&queue, &options, args.quiet);
-    let summary = run_loop(&queue, settings, &options, &mut |progress| reporter.tell(&progress))?;
+    let summary = run_loop(&queue, settings, &options, &mut |progress| {
+        reporter.tell(&progress);
+    })?;
     reporter.end(&summary);
     Ok(if summary.failed > 0 { Exit::No } else { Exit::Done })
 }

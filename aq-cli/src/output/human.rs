@@ -20,7 +20,7 @@ pub(crate) fn added(added: &[Added]) {
         match one {
             Added::New { id } => line(format_args!("added {id}")),
             Added::Unchanged { id, stage } => {
-                line(format_args!("{id} is there already, in {stage}/"))
+                line(format_args!("{id} is there already, in {stage}/"));
             }
             Added::Superseded { id, old } if id == old => line(format_args!("replaced {id}")),
             Added::Superseded { id, old } => line(format_args!("added {id} in place of {old}")),

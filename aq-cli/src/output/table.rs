@@ -14,6 +14,7 @@ pub(crate) struct Cell {
     style: Style,
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "callers pass what they have, owned or not")]
 impl Cell {
     pub(crate) fn new(text: impl ToString) -> Self {
         Self { text: text.to_string(), style: Style::new() }

@@ -9,6 +9,7 @@ use aq_manifest::{JobId, Stage};
 use aq_scheduler::{Limits, Reason};
 use jiff::Timestamp;
 
+use crate::process::ProcessId;
 use crate::store::{JobRecord, Meta, QueueDir, Result};
 
 use super::host_capabilities;
@@ -141,7 +142,7 @@ fn read_all(queue: &QueueDir, stage: Stage, mut ids: Vec<JobId>) -> Result<Vec<J
 /// When its file cannot be read.
 pub fn run_loop(queue: &QueueDir) -> Result<Option<RunLoop>> {
     let signature = Meta::read(&queue.daemon_pid())?;
-    let Some(process) = worker(&signature).filter(|process| process.is_alive()) else {
+    let Some(process) = worker(&signature).filter(ProcessId::is_alive) else {
         return Ok(None);
     };
     Ok(Some(RunLoop {
@@ -282,12 +283,12 @@ fn stall_limit(settings: &Settings) -> Duration {
 }
 
 /// The jobs that ended last, and how many have ended in each way.
-fn newest_ended(queue: &QueueDir, most: usize) -> Result<(Vec<JobView>, Vec<(Stage, usize)>)> {
-    let mut counts = Vec::new();
+fn newest_ended(queue: &QueueDir, most: usize) -> Result<(Vec<JobView>, BTreeMap<Stage, usize>)> {
+    let mut counts = BTreeMap::new();
     let mut found = Vec::new();
     for stage in Stage::ALL.into_iter().filter(|stage| stage.is_final()) {
         let ids = queue.jobs(stage)?;
-        counts.push((stage, ids.len()));
+        counts.insert(stage, ids.len());
         if most == 0 {
             continue;
         }

@@ -3,7 +3,7 @@
 
 use std::ffi::c_int;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use aq_manifest::{JobId, Stage};
@@ -63,10 +63,7 @@ impl Wakes {
     /// Each thing is in the answer once, however often it happened.
     pub(crate) fn wait(&self, limit: Option<Duration>) -> Vec<Wake> {
         let first = match limit {
-            Some(limit) => match self.receiver.recv_timeout(limit) {
-                Ok(wake) => Some(wake),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-            },
+            Some(limit) => self.receiver.recv_timeout(limit).ok(),
             None => self.receiver.recv().ok(),
         };
         let mut wakes: Vec<Wake> = first.into_iter().chain(self.receiver.try_iter()).collect();

@@ -25,6 +25,7 @@ fn a_worker_has_its_own_session_and_ignores_the_terminal_it_came_from() {
         args: vec!["-c".into(), script.into(), PROBE.into()],
         cwd: Some(dir.path().to_owned()),
         env: vec![("WORD".into(), "worker".into())],
+        stdin: std::process::Stdio::null(),
         stdout: file.try_clone().unwrap(),
         stderr: file,
     })

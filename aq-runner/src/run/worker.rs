@@ -29,6 +29,9 @@ use super::stop::StopRequest;
 /// The pause before a job that could not start through no fault of its own is tried again.
 const PAUSE: SignedDuration = SignedDuration::from_secs(10);
 
+/// A command that has run for this long is worth a control group.
+const SETTLE: Duration = Duration::from_secs(1);
+
 /// The pause before a full disk is tried again.
 const ROOM_PAUSE: Duration = Duration::from_secs(2);
 
@@ -53,11 +56,9 @@ pub fn work(queue: &QueueDir, id: &JobId, environment: Environment) -> Result<()
     let supervisor = Supervisor::install()?;
     let me = ProcessId::current()?;
     let mut job = HeldJob::inherit(queue, id)?;
-    let cgroup = Cgroup::enter(id.as_str());
     let record =
         Record::new().set("pid", me.pid()).set("pidstart", me.start()).set("boot", me.boot());
-    let record = record.set_some("cgroup", cgroup.as_ref().map(|group| group.path().display()));
-    job.append(&record.set("started_at", Timestamp::now()))?;
+    job.append(&record.clear(&["cgroup"]).set("started_at", Timestamp::now()))?;
     let settings = match Settings::load(queue, environment) {
         Ok(settings) => settings,
         Err(e) => return give_back(&mut job, &e.to_string()).map_err(WorkerError::from),
@@ -70,12 +71,12 @@ pub fn work(queue: &QueueDir, id: &JobId, environment: Environment) -> Result<()
         }
     };
     let attempt = job.meta().count("attempt").max(1);
-    let mut work = Work { queue, settings, supervisor, job, log, attempt };
+    let mut work = Work { queue, settings, supervisor, job, log, attempt, cgroup: None };
     let done = work.run();
     // A wish that came too late must not end the next attempt.
     StopRequest::of(queue, id).withdraw();
     clear_scratch(queue, id);
-    if let Some(cgroup) = cgroup {
+    if let Some(cgroup) = work.cgroup {
         // One that cannot be removed is empty, and harms nobody.
         let _ = cgroup.leave();
     }
@@ -102,6 +103,8 @@ struct Work<'a> {
     job: HeldJob,
     log: JobLog,
     attempt: u32,
+    /// Entered when a command has run for [`SETTLE`].
+    cgroup: Option<Cgroup>,
 }
 
 /// Why an attempt, or the judgement of one, ended without success.
@@ -332,14 +335,21 @@ impl Work<'_> {
             env,
             stdin: Stdin::Null,
             deadline,
+            settle: Some(SETTLE),
             grace,
             drain: Drain::default(),
         }
     }
 
     fn supervise(&mut self, task: Task, records: Option<&mut Records>) -> Result<Ended, Failure> {
-        let mut tee =
-            Tee { log: &mut self.log, records, grace: self.settings.result_grace, done: false };
+        let mut tee = Tee {
+            log: &mut self.log,
+            records,
+            grace: self.settings.result_grace,
+            done: false,
+            job: &mut self.job,
+            cgroup: &mut self.cgroup,
+        };
         let ended = self.supervisor.run(task, &mut tee).map_err(|e| cannot_start(&e))?;
         if ended.survivors_killed > 0 {
             self.note(&format!(
@@ -528,6 +538,8 @@ struct Tee<'a> {
     records: Option<&'a mut Records>,
     grace: Duration,
     done: bool,
+    job: &'a mut HeldJob,
+    cgroup: &'a mut Option<Cgroup>,
 }
 
 impl Observer for Tee<'_> {
@@ -544,5 +556,15 @@ impl Observer for Tee<'_> {
             return Flow::EndAfter(self.grace);
         }
         Flow::Continue
+    }
+
+    fn settled(&mut self) {
+        if self.cgroup.is_none() {
+            *self.cgroup = Cgroup::enter(self.job.id().as_str());
+            if let Some(group) = self.cgroup {
+                // Not on record, it is of no use; a full disk is no reason to end the job.
+                let _ = self.job.append(&Record::new().set("cgroup", group.path().display()));
+            }
+        }
     }
 }

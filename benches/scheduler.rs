@@ -264,6 +264,28 @@ fn edge_ten(bencher: Bencher, arrival: Arrival) {
     bench_edges(bencher, arrival, EDGE_JOBS, 10);
 }
 
+/// 100,000 jobs that wait for one key: it ships, and each of them starts and ends in turn.
+#[divan::bench(sample_count = 3, sample_size = 1)]
+fn edge_hub_drained(bencher: Bencher) {
+    let hub = Job { key: Some("hub".to_owned()), ..job(0, 0) };
+    let waiting = (1..EDGE_JOBS).map(|n| Job { deps: vec!["hub".to_owned()], ..job(n, 0) });
+    let full = fill(std::iter::once(hub).chain(waiting).collect());
+    let drain = |(mut queue, host): (Queue, HostId)| {
+        while queue.counts().waiting > 0 {
+            for start in queue.plan(host, noon()).expect("the host is there").start {
+                let running = State::Running { host, engine: start.engine };
+                queue.set_state(&start.job, running).expect("it waits");
+                let shipped = State::Settled(Settled::Shipped);
+                queue.set_state(&start.job, shipped).expect("it runs");
+            }
+        }
+    };
+    bencher
+        .counter(ItemsCount::new(EDGE_JOBS))
+        .with_inputs(|| full.clone())
+        .bench_local_values(drain);
+}
+
 /// Reference: `petgraph::acyclic` for the same chain; a node comes when it is first spoken of, as
 /// a key does. 10,000 jobs: in reverse it takes too long for more.
 #[divan::bench(args = ARRIVALS, sample_count = 1, sample_size = 1)]

@@ -64,7 +64,7 @@ fn add_jobs(sandbox: &Sandbox, dice: &mut Dice) -> BTreeMap<String, bool> {
         let mut front = format!("idempotency-key: key-{n}\n");
         let fails_first = dice.roll(6) == 0;
         if fails_first {
-            front += "retry: {max: 60, backoff: 20ms}\n";
+            front += "retry: {max: 60, backoff: 0s}\n";
         }
         let lock = (dice.roll(4) == 0).then(|| usize::try_from(dice.roll(3)).unwrap());
         if let Some(lock) = lock {

@@ -16,7 +16,7 @@ echo there
 
 fn brood(front: &str, then: &str) -> Sandbox {
     let sandbox = Sandbox::new();
-    std::fs::write(sandbox.queue("config.yaml"), "kill-grace: 200ms\n").unwrap();
+    std::fs::write(sandbox.queue("config.yaml"), "kill-grace: 1s\n").unwrap();
     sandbox.add("brood", front, &format!("{BROOD}{then}"));
     sandbox
 }

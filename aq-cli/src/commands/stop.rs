@@ -1,5 +1,6 @@
 //! `aq stop`
 
+use aq_manifest::Stage;
 use aq_runner::run::{self, Stopped};
 use jiff::Timestamp;
 
@@ -17,7 +18,7 @@ use crate::output;
 #[command(after_help = "Examples:  aq stop\n           aq stop fix-login")]
 pub(crate) struct Args {
     /// The job to end
-    #[arg(conflicts_with = "all", add = super::completions::jobs())]
+    #[arg(conflicts_with = "all", add = super::completions::jobs_in(&[Stage::Building, Stage::Review, Stage::Inbox]))]
     job: Option<String>,
     /// End the agents too
     #[arg(long)]
@@ -30,7 +31,10 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
         let id = job_id(job)?;
         output::line(match run::stop(&queue, &id, Timestamp::now())? {
             Stopped::BeforeStart => format!("{id} is stopped; it had not started"),
-            Stopped::Signalled => format!("{id} is being stopped"),
+            Stopped::Signalled if run::is_at_work(&queue, &id) => {
+                format!("{id} was told to stop and has not ended yet; `aq status` shows it")
+            }
+            Stopped::Signalled => format!("{id} is stopped"),
         });
         return Ok(Exit::Done);
     }
@@ -40,10 +44,11 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     }
     if args.all {
         let jobs = run::stop_all(&queue)?;
-        output::line(format_args!(
-            "ended {} running jobs; the next `aq run` takes them up again",
-            jobs.len()
-        ));
+        output::line(match jobs.len() {
+            0 => "no job was running".to_owned(),
+            1 => "ended 1 running job; the next `aq run` takes it up again".to_owned(),
+            n => format!("ended {n} running jobs; the next `aq run` takes them up again"),
+        });
     }
     Ok(Exit::Done)
 }

@@ -1,6 +1,8 @@
 //! Answers for programs. The shapes are documented in `docs/commands.md`; `version` is raised
 //! when a key changes its meaning or goes, not when one is added.
 
+use std::io::{BufWriter, Write};
+
 use aq_runner::engine::EngineInfo;
 use aq_runner::run::host::Host;
 use aq_runner::run::{Activity, JobView, Overview};
@@ -8,7 +10,6 @@ use aq_runner::store::{AddReport, Added};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::line;
 use crate::commands::Checked;
 
 /// The version of all shapes here.
@@ -16,7 +17,9 @@ const VERSION: u32 = 1;
 
 /// Any value, as it is.
 pub(crate) fn value(value: &Value) {
-    line(format_args!("{value:#}"));
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    // A reader that has gone is not an error.
+    let _ = writeln!(out, "{value:#}").and_then(|()| out.flush());
 }
 
 pub(crate) fn added(report: &AddReport) {
@@ -72,7 +75,7 @@ pub(crate) fn job(job: &JobView, now: Timestamp) {
 
 /// A job: what it is doing, why it waits, and everything recorded of it.
 fn shape(job: &JobView, now: Timestamp) -> Value {
-    let (state, mut more) = match &job.activity {
+    let (state, more) = match &job.activity {
         Activity::Waiting(reason) => {
             ("waiting", json!({ "reason": reason.as_ref().map(ToString::to_string) }))
         }
@@ -89,14 +92,29 @@ fn shape(job: &JobView, now: Timestamp) -> Value {
     };
     let meta: Map<String, Value> =
         job.record.meta.iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
-    if let Value::Object(keys) = &mut more {
-        keys.insert("id".to_owned(), job.record.id.as_str().into());
-        keys.insert("stage".to_owned(), job.record.stage.folder().into());
-        keys.insert("state".to_owned(), state.into());
-        keys.insert("attempts".to_owned(), job.record.attempts().into());
-        keys.insert("meta".to_owned(), meta.into());
+    let word = |key: &str| job.record.meta.get(key);
+    let engine = word("engine").or_else(|| word("engine_wanted"));
+    let mut shape = json!({
+        "id": job.record.id.as_str(),
+        "stage": job.record.stage.folder(),
+        "state": state,
+        "priority": word("priority"),
+        "profile": word("profile"),
+        "engine": engine,
+        "attempts": job.tries(),
+        "max_attempts": job.max_tries(),
+        "added_at": word("added_at"),
+        "started_at": word("started_at"),
+        "ended_at": word("ended_at"),
+        "result": word("result"),
+        "failure_class": word("failure_class"),
+        "message": word("message"),
+        "meta": meta,
+    });
+    if let (Value::Object(keys), Value::Object(more)) = (&mut shape, more) {
+        keys.extend(more);
     }
-    more
+    shape
 }
 
 pub(crate) fn capabilities(host: &Host) {

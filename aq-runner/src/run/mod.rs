@@ -4,6 +4,7 @@
 mod actions;
 mod agent_env;
 mod dispatcher;
+mod foresight;
 pub mod host;
 mod job_log;
 mod launch;
@@ -18,6 +19,7 @@ mod worker;
 
 pub use actions::{Stopped, promote, reject, requeue, ship, stop, stop_all, stop_loop};
 pub use dispatcher::{Progress, RunError, RunOptions, Summary, run};
+pub use foresight::{NoEngine, without_engine};
 pub use recovery::{Recovered, recover};
 pub use settings::{Config, Environment, Settings, SettingsError};
 pub use this_host::host_capabilities;

@@ -2,5 +2,6 @@
 
 mod architecture;
 mod chaos;
+mod pages;
 mod processes;
 mod sandbox;

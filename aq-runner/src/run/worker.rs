@@ -3,7 +3,6 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,18 +10,19 @@ use aq_manifest::{FailureClass, JobId, JobSpec, Outcome, ReviewPolicy, Stage, fo
 use aq_scheduler::{AfterFailure, after_failure};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::engine::{EndedBy, EngineCommand, Exit, Invocation, Records, Verdict};
+use crate::engine::{EndedBy, EngineCommand, Exit, Invocation, PROMPT_FILE, Records, Verdict};
 use crate::process::{
     Cause, Cgroup, Drain, Ended, Flow, Observer, ProcessId, Status, Stdin, Stream, SuperviseError,
     Supervisor, Task,
 };
 use crate::store::{
-    FileLock, HeldJob, JobFile, Promise, QueueDir, Record, StoreError, load, read_text,
+    FileLock, HeldJob, JobFile, Promise, QueueDir, Record, StoreError, load, make_scratch,
+    put_scratch_away, read_text, write_private,
 };
 
 use super::agent_env::{EngineEnv, Identity, agent_env};
 use super::job_log::JobLog;
-use super::recovery::{WORKER_KEYS, clear_scratch};
+use super::recovery::WORKER_KEYS;
 use super::settings::{Environment, Settings};
 use super::stop::StopRequest;
 
@@ -73,7 +73,7 @@ pub fn work(queue: &QueueDir, id: &JobId, environment: Environment) -> Result<()
     let attempt = job.meta().count("attempt").max(1);
     let mut work = Work { queue, settings, supervisor, job, log, attempt, cgroup: None };
     let done = work.run();
-    clear_scratch(queue, id);
+    put_scratch_away(queue, id, PROMPT_FILE);
     if let Some(cgroup) = work.cgroup {
         // One that cannot be removed is empty, and harms nobody.
         let _ = cgroup.leave();
@@ -181,8 +181,7 @@ impl Work<'_> {
             .then_some(())
             .map_or(Ok(()), |()| Err(Failure::Stopped))?;
         let cwd = self.cwd().map_err(setup_failed)?;
-        let scratch = self
-            .make_scratch()
+        let scratch = make_scratch(self.queue, self.job.id())
             .map_err(|e| Failure::NotCounted(format!("cannot make its TMPDIR: {e}")))?;
         let engine = self.job.meta().get("engine").unwrap_or_default().to_owned();
         let command = self.engine_command(&engine, file, &scratch)?;
@@ -257,8 +256,8 @@ impl Work<'_> {
         let Some(verify) = &spec.verify else { return Ok(()) };
         let failed = |why: String| Failure::Class(FailureClass::VerifyFailed, why);
         let cwd = self.cwd().map_err(failed)?;
-        let scratch =
-            self.make_scratch().map_err(|e| failed(format!("cannot make its TMPDIR: {e}")))?;
+        let scratch = make_scratch(self.queue, self.job.id())
+            .map_err(|e| failed(format!("cannot make its TMPDIR: {e}")))?;
         let env = self.env(spec, EngineEnv::default(), &scratch).map_err(failed)?;
         self.note("verify");
         let ended = self.shell(verify, spec, &cwd, &env)?;
@@ -420,13 +419,6 @@ impl Work<'_> {
         ))
     }
 
-    fn make_scratch(&self) -> io::Result<PathBuf> {
-        clear_scratch(self.queue, self.job.id());
-        let scratch = self.queue.scratch(self.job.id());
-        std::fs::DirBuilder::new().mode(0o700).create(&scratch)?;
-        Ok(scratch)
-    }
-
     /// The end of an attempt that did not go well.
     fn fail(&mut self, spec: Option<&JobSpec>, failure: Failure) -> Result<(), StoreError> {
         let now = Timestamp::now();
@@ -518,13 +510,6 @@ fn is_full(error: &io::Error) -> bool {
 
 fn cannot_start(error: &SuperviseError) -> Failure {
     Failure::Final(Outcome::SetupFailed, error.to_string())
-}
-
-fn write_private(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    use io::Write;
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-    file.write_all(content)
 }
 
 /// Sends what a program prints to the log and to the engine's reader.

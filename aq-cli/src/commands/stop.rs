@@ -1,5 +1,6 @@
 //! `aq stop`
 
+use aq_manifest::Stage;
 use aq_runner::run::{self, Stopped};
 use jiff::Timestamp;
 
@@ -30,6 +31,8 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
         let id = job_id(job)?;
         output::line(match run::stop(&queue, &id, Timestamp::now())? {
             Stopped::BeforeStart => format!("{id} is stopped; it had not started"),
+            Stopped::Ended(Stage::Failed) => format!("{id} is stopped"),
+            Stopped::Ended(stage) => format!("{id} had ended by itself; it is in {stage}/"),
             Stopped::Signalled => format!("{id} is being stopped"),
         });
         return Ok(Exit::Done);

@@ -1,7 +1,7 @@
 //! What a person does to a job, or to the loop.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aq_manifest::{JobId, Outcome, Stage};
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use crate::store::{
 };
 
 use super::launch::start_worker;
-use super::recovery::{recover_job, worker};
+use super::recovery::{Recovered, recover_job, worker};
 use super::stop::StopRequest;
 
 /// How long a loop may take to end: it only has to finish the step that it is at.
@@ -20,6 +20,9 @@ const LOOP_END: Duration = Duration::from_secs(10);
 
 /// How long a worker may take to end: the grace of its agent, and what it takes to record the end.
 const WORKER_END: Duration = Duration::from_secs(60);
+
+/// The pause between two looks at a job that is being stopped.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Accepts a job from review/ or testing/. Durable when this returns.
 ///
@@ -86,50 +89,77 @@ pub fn requeue(queue: &QueueDir, id: &JobId, force: bool) -> Result<()> {
 pub enum Stopped {
     /// It had not started: it is in failed/ now.
     BeforeStart,
-    /// Its supervisor was told and is ending the tree.
+    /// Its supervisor has ended, and the job lies here: in failed/, unless the job was faster.
+    Ended(Stage),
+    /// Its supervisor was told, and is not done yet.
     Signalled,
 }
 
-/// Ends one job: a waiting one at once, a running one through its supervisor.
+/// Ends one job: a waiting one at once, a running one through its supervisor, and waits for that.
 ///
 /// # Errors
 /// [`StoreError::WrongStage`] when it neither waits nor runs.
 pub fn stop(queue: &QueueDir, id: &JobId, now: Timestamp) -> Result<Stopped> {
     let request = StopRequest::of(queue, id);
-    match HeldJob::take(queue, id) {
-        Ok(mut job) if job.stage() == Stage::Inbox => {
-            let record = Record::new()
-                .set("result", Outcome::Stopped)
-                .set("ended_at", now)
-                .set("message", "stopped by a person before it started");
-            job.move_to(Stage::Failed, record, Promise::None)?;
-            Ok(Stopped::BeforeStart)
-        }
-        Ok(job) if job.stage() == Stage::Building => {
-            // Its worker is dead: recovery ends what is left, and sees the wish.
-            drop(job);
-            make(&request, queue)?;
-            recover_job(queue, id, now)?;
-            Ok(Stopped::Signalled)
-        }
-        Ok(job) => {
-            job.require(&[], "stop", "inbox/ or building/")?;
-            Ok(Stopped::BeforeStart)
-        }
-        Err(StoreError::Busy(_)) => {
-            make(&request, queue)?;
-            let record = JobRecord::read(queue, queue.expect(id)?, id.clone())?;
-            // A worker that has not written its identity yet looks for the wish when it has.
-            if let Some(worker) = worker(&record.meta) {
-                worker.signal(Signal::TERM).map_err(|source| StoreError::Io {
-                    action: "signal the worker of",
-                    path: queue.job_file(record.stage, id),
-                    source,
-                })?;
+    let give_up = Instant::now() + WORKER_END;
+    // Who was told; and whether somebody was at work at all, who may have seen the wish by itself.
+    let (mut told, mut ran) = (None, false);
+    loop {
+        match HeldJob::take(queue, id) {
+            Ok(mut job) if job.stage() == Stage::Inbox => {
+                // When somebody was told, it failed by itself just now and would be tried again.
+                let (before, stopped) = match told {
+                    None => ("it started", Stopped::BeforeStart),
+                    Some(_) => ("its next attempt", Stopped::Ended(Stage::Failed)),
+                };
+                let record = Record::new()
+                    .set("result", Outcome::Stopped)
+                    .set("ended_at", now)
+                    .set("message", format_args!("stopped by a person before {before}"));
+                job.move_to(Stage::Failed, record, Promise::None)?;
+                request.withdraw();
+                return Ok(stopped);
             }
-            Ok(Stopped::Signalled)
+            Ok(job) if job.stage() == Stage::Building => {
+                // Its worker is dead: recovery ends what is left, and sees the wish.
+                drop(job);
+                make(&request, queue)?;
+                if let Recovered::Failed(_) = recover_job(queue, id, now)? {
+                    return Ok(Stopped::Ended(Stage::Failed));
+                }
+            }
+            Ok(job) if ran => {
+                request.withdraw();
+                return Ok(Stopped::Ended(job.stage()));
+            }
+            Ok(job) => {
+                request.withdraw();
+                job.require(&[], "stop", "inbox/ or building/")?;
+            }
+            Err(StoreError::Busy(_)) => {
+                ran = true;
+                let record = JobRecord::read(queue, queue.expect(id)?, id.clone())?;
+                let worker = worker(&record.meta).filter(ProcessId::is_alive);
+                if worker.is_none() || worker != told {
+                    // Again each time: whoever starts a worker withdraws the wishes of earlier
+                    // runs first, and a worker looks for this one once it has its name in the record.
+                    make(&request, queue)?;
+                }
+                if let Some(worker) = worker.filter(|_| worker != told) {
+                    worker.signal(Signal::TERM).map_err(|source| StoreError::Io {
+                        action: "signal the worker of",
+                        path: queue.job_file(record.stage, id),
+                        source,
+                    })?;
+                    told = Some(worker);
+                }
+            }
+            Err(e) => return Err(e),
         }
-        Err(e) => Err(e),
+        if Instant::now() >= give_up {
+            return Ok(Stopped::Signalled);
+        }
+        std::thread::sleep(LOOK_AGAIN);
     }
 }
 
@@ -165,16 +195,15 @@ pub fn stop_all(queue: &QueueDir) -> Result<Vec<JobId>> {
     let mut told = Vec::new();
     for stage in [Stage::Building, Stage::Review] {
         for id in queue.jobs(stage)? {
-            let record = JobRecord::read(queue, stage, id)?;
-            let Some(process) = worker(&record.meta) else { continue };
-            let path = queue.job_file(stage, &record.id);
+            let path = queue.job_file(stage, &id);
+            let Some(process) = worker_of(queue, &id)? else { continue };
             let signalled = process.signal(Signal::TERM);
             if signalled.map_err(|source| StoreError::Io {
                 action: "signal the worker of",
                 path,
                 source,
             })? {
-                told.push((record.id, process));
+                told.push((id, process));
             }
         }
     }
@@ -183,4 +212,21 @@ pub fn stop_all(queue: &QueueDir) -> Result<Vec<JobId>> {
         let _ = process.wait_gone(Some(WORKER_END));
     }
     Ok(told.into_iter().map(|(id, _)| id).collect())
+}
+
+/// The worker of a job, if it has one. One that has just been started is given the time to write
+/// its name down.
+fn worker_of(queue: &QueueDir, id: &JobId) -> Result<Option<ProcessId>> {
+    let give_up = Instant::now() + LOOP_END;
+    loop {
+        let found = worker(&Meta::read(&queue.meta(id))?).filter(ProcessId::is_alive);
+        if found.is_some() || Instant::now() >= give_up {
+            return Ok(found);
+        }
+        match HeldJob::take(queue, id) {
+            Err(StoreError::Busy(_)) => std::thread::sleep(LOOK_AGAIN),
+            Ok(_) | Err(StoreError::NoSuchJob(_)) => return Ok(None),
+            Err(e) => return Err(e),
+        }
+    }
 }

@@ -116,6 +116,9 @@ enum Failure {
 
 impl Work<'_> {
     fn run(&mut self) -> Result<(), StoreError> {
+        if StopRequest::of(self.queue, self.job.id()).is_made() {
+            return self.fail(None, Failure::Stopped);
+        }
         let file = match self.read_file() {
             Ok(file) => file,
             Err(failure) => return self.fail(None, failure),
@@ -173,10 +176,6 @@ impl Work<'_> {
     fn agent(&mut self, file: &JobFile) -> Result<(), Failure> {
         let spec = &file.spec;
         let setup_failed = |why: String| Failure::Final(Outcome::SetupFailed, why);
-        StopRequest::of(self.queue, self.job.id())
-            .is_made()
-            .then_some(())
-            .map_or(Ok(()), |()| Err(Failure::Stopped))?;
         let cwd = self.cwd().map_err(setup_failed)?;
         let scratch = self
             .make_scratch()
@@ -246,7 +245,7 @@ impl Work<'_> {
             .set("permission_denials", denials.map_or(String::new(), |n| n.to_string()))
             .set_some("session_id", verdict.session_id.as_deref())
             .set_some("model", verdict.model.as_deref());
-        self.job.append(&record)
+        self.retry_on_full_disk(|work| work.job.append(&record))
     }
 
     /// Runs `verify`, when there is one, where the agent worked.
@@ -273,7 +272,8 @@ impl Work<'_> {
         let ended = self.shell(setup, spec, cwd, env)?;
         self.shell_verdict("setup", spec, &ended)
             .map_err(|why| Failure::Final(Outcome::SetupFailed, why))?;
-        let done = self.job.append(&Record::new().set("setup_done", 1));
+        let record = Record::new().set("setup_done", 1);
+        let done = self.retry_on_full_disk(|work| work.job.append(&record));
         done.map_err(|e| Failure::NotCounted(e.to_string()))
     }
 

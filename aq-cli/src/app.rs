@@ -25,8 +25,8 @@ pub(crate) struct Arguments {
 /// What every command takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Global {
-    /// The queue's directory [default: the nearest .aq/, else ~/.local/share/aq]
-    #[arg(long, global = true, env = "AQ_QUEUE", value_name = "DIR", hide_env_values = true)]
+    /// The queue's directory [env: AQ_QUEUE] [default: the nearest .aq/, else ~/.local/share/aq]
+    #[arg(long, global = true, value_name = "DIR")]
     pub(crate) queue: Option<PathBuf>,
 }
 

@@ -33,12 +33,14 @@ impl From<Exit> for ExitCode {
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
+    /// Whether the message is a report that has headings of its own.
+    pub(crate) is_report: bool,
     message: String,
 }
 
 impl Failure {
     pub(crate) fn new(exit: Exit, message: impl fmt::Display) -> Self {
-        Self { exit, message: message.to_string() }
+        Self { exit, is_report: false, message: message.to_string() }
     }
 
     /// Wrong usage or bad input.
@@ -75,7 +77,7 @@ impl From<AddError> for Failure {
     fn from(error: AddError) -> Self {
         match error {
             AddError::Store(error) => error.into(),
-            AddError::Invalid(_) => Self::new(Exit::Usage, error),
+            AddError::Invalid(_) => Self { is_report: true, ..Self::usage(error) },
             AddError::Clash { .. } | AddError::Twice { .. } | AddError::Cycle { .. } => {
                 Self::new(Exit::Refused, error)
             }

@@ -4,7 +4,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use aq_manifest::JobId;
-use aq_runner::store::{AddContext, Draft, MAX_JOB_FILE, add, read_text};
+use aq_runner::run::without_engine;
+use aq_runner::store::{AddContext, Added, Draft, MAX_JOB_FILE, add, read_text};
 use jiff::Timestamp;
 
 use super::Here;
@@ -40,7 +41,12 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
         now: Timestamp::now(),
         colour: output::errors_in_colour(),
     };
-    let report = add(&queue, &drafts, &context)?;
+    let mut report = add(&queue, &drafts, &context)?;
+    // A bad config is for those to tell who need it: the jobs are in.
+    if let Ok(settings) = here.settings(&queue) {
+        let missing = without_engine(&queue, &settings, report.added.iter().map(Added::id));
+        report.warnings.extend(missing.iter().map(output::human::no_engine));
+    }
     for warning in &report.warnings {
         output::warning(warning);
     }
@@ -92,9 +98,12 @@ fn draft(path: &Path, name: Option<&str>) -> Result<Draft, Failure> {
         None => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
     };
     let id = JobId::new(&stem).map_err(|e| {
-        Failure::usage(format_args!(
-            "{shown}: {stem:?} cannot be a job's id: {e}; rename the file or use --name"
-        ))
+        Failure::usage(match name {
+            Some(_) => format!("--name {stem:?} cannot be a job's id: {e}"),
+            None => format!(
+                "{shown}: {stem:?} cannot be a job's id: {e}; rename the file or use --name"
+            ),
+        })
     })?;
     Ok(Draft { name: if is_stdin { "<stdin>".to_owned() } else { shown }, id, text })
 }

@@ -20,9 +20,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
-    let queue = here.queue_or_new()?;
-    let settings = here.settings(&queue)?;
-    let host = host_capabilities(&queue, &settings, args.refresh);
+    let queue = here.queue_if_any()?;
+    let settings = here.settings_if_any(queue.as_ref())?;
+    let host = host_capabilities(queue.as_ref(), &settings, args.refresh);
     if args.json {
         output::json::capabilities(&host);
     } else {

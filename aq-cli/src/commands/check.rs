@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use aq_manifest::JobId;
 use aq_runner::store::{Invalid, load, read_text};
 
 use super::Here;
@@ -48,10 +49,23 @@ fn check(profiles: &Path, path: &Path, json: bool) -> Checked {
     let colour = !json && output::lines_in_colour();
     let read = path.canonicalize().map_err(Into::into).and_then(|real| read_text(&real));
     let loaded = read
-        .map_err(|e| Invalid::whole(&file, e))
+        .map_err(|e| Invalid::whole(&file, format_args!("cannot be read: {e}")))
         .and_then(|text| load(profiles, &file, &text, colour));
     match loaded {
-        Ok(found) => Checked { file, error: None, report: found.warnings },
+        Ok(found) => {
+            let name = name_warning(path).unwrap_or_default();
+            Checked { error: None, report: found.warnings + &name, file }
+        }
         Err(invalid) => Checked { file, error: Some(invalid.summary), report: invalid.report },
     }
+}
+
+/// The file's name becomes the job's id, where it can.
+fn name_warning(path: &Path) -> Option<String> {
+    let stem = path.file_stem()?.to_string_lossy();
+    let problem = JobId::new(&stem).err()?;
+    Some(format!(
+        "warning: {}: {problem}; `aq add` needs another name for the file, or --name\n",
+        path.display()
+    ))
 }

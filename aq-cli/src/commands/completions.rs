@@ -1,6 +1,11 @@
 //! `aq completions`, and the names that complete.
 
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use aq_manifest::Stage;
 use clap::CommandFactory;
+use clap_complete::Shell;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
 
@@ -9,27 +14,21 @@ use crate::app::{Arguments, Outcome};
 use crate::exit::{Exit, Failure};
 use crate::output;
 
-use aq_manifest::Stage;
-
 /// Print the completion script of a shell. Job names complete, too.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:  aq completions bash > ~/.local/share/bash-completion/completions/aq\n           aq completions fish > ~/.config/fish/completions/aq.fish"
 )]
 pub(crate) struct Args {
-    /// bash, elvish, fish, powershell or zsh
-    shell: String,
+    /// The shell
+    shell: Shell,
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
     let shells = Shells::builtins();
-    let Some(shell) = shells.completer(&args.shell) else {
-        let known: Vec<&str> = shells.names().collect();
-        let (shell, known) = (&args.shell, known.join(", "));
-        return Err(Failure::usage(format_args!(
-            "no completions for {shell:?}; known are {known}"
-        )));
-    };
+    let name = args.shell.to_string();
+    let shell = shells.completer(&name);
+    let shell = shell.ok_or_else(|| Failure::usage(format_args!("no completions for {name}")))?;
     let mut script = Vec::new();
     shell
         .write_registration("COMPLETE", "aq", "aq", "aq", &mut script)
@@ -43,15 +42,33 @@ pub(crate) fn complete_if_asked() {
     CompleteEnv::with_factory(Arguments::command).complete();
 }
 
-/// Completes the ids of the queue's jobs.
-pub(crate) fn jobs() -> ArgValueCompleter {
-    ArgValueCompleter::new(|prefix: &std::ffi::OsStr| {
-        let queue = std::env::var_os("AQ_QUEUE").map(Into::into);
-        let (Some(prefix), Ok(queue)) = (prefix.to_str(), Here::new(queue).queue()) else {
+/// Completes the ids of the jobs that lie in some stages.
+pub(crate) fn jobs_in(stages: &'static [Stage]) -> ArgValueCompleter {
+    ArgValueCompleter::new(move |prefix: &OsStr| {
+        let (Some(prefix), Ok(queue)) = (prefix.to_str(), Here::new(named_queue()).queue()) else {
             return Vec::new();
         };
-        let ids = Stage::ALL.into_iter().flat_map(|stage| queue.jobs(stage).unwrap_or_default());
+        let ids = stages.iter().flat_map(|&stage| queue.jobs(stage).unwrap_or_default());
         let matching = ids.filter(|id| id.as_str().starts_with(prefix));
         matching.map(|id| CompletionCandidate::new(id.as_str())).collect()
     })
+}
+
+/// Completes the ids of the queue's jobs.
+pub(crate) fn jobs() -> ArgValueCompleter {
+    jobs_in(&Stage::ALL)
+}
+
+/// `--queue` on the line that is being completed: nobody has parsed it yet.
+fn named_queue() -> Option<PathBuf> {
+    let mut words = std::env::args_os();
+    while let Some(word) = words.next() {
+        if word == "--queue" {
+            return words.next().map(PathBuf::from);
+        }
+        if let Some(path) = word.to_str().and_then(|word| word.strip_prefix("--queue=")) {
+            return Some(path.into());
+        }
+    }
+    None
 }

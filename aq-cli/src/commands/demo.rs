@@ -58,7 +58,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     output::line("\n$ aq status");
     let settings = here.settings(&queue)?;
     let overview = overview(&queue, &settings, usize::MAX, Timestamp::now())?;
-    output::line(output::human::status(&overview, usize::MAX).trim_end());
+    output::line(output::status::status(&overview, usize::MAX).trim_end());
     output::line(output::human::after_demo(&dir));
     Ok(Exit::Done)
 }

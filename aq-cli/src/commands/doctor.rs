@@ -57,7 +57,7 @@ fn look_at_queue(here: &Here, queue: &QueueDir, findings: &mut Vec<Finding>) {
             ));
         }
     }
-    for problem in host_capabilities(queue, &settings, false).problems {
+    for problem in host_capabilities(Some(queue), &settings, false).problems {
         findings.push(Finding::doubtful(problem, "`aq caps --refresh` tries again"));
     }
     match overview(queue, &settings, 0, Timestamp::now()) {

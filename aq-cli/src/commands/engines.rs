@@ -15,8 +15,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
-    let queue = here.queue_or_new()?;
-    let settings = here.settings(&queue)?;
+    let queue = here.queue_if_any()?;
+    let settings = here.settings_if_any(queue.as_ref())?;
     let engines = settings.engines.info();
     if args.json {
         output::json::engines(&engines);

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use aq_manifest::JobId;
 use aq_runner::run::{Environment, Settings};
-use aq_runner::store::{PROJECT_QUEUE, QueueDir, locate};
+use aq_runner::store::{PROJECT_QUEUE, QueueDir, StoreError, locate};
 
 use crate::exit::{Exit, Failure};
+use crate::output;
 
 /// The caller's surroundings.
 #[derive(Debug)]
@@ -17,7 +18,9 @@ pub(crate) struct Here {
 
 impl Here {
     pub(crate) fn new(named: Option<PathBuf>) -> Self {
-        Self { named, environment: Environment::new(std::env::vars_os()) }
+        let environment = Environment::new(std::env::vars_os());
+        // An empty variable is as good as none.
+        Self { named: named.or_else(|| environment.path("AQ_QUEUE")), environment }
     }
 
     /// The working directory.
@@ -43,12 +46,39 @@ impl Here {
 
     /// The queue, which must be there.
     pub(crate) fn queue(&self) -> Result<QueueDir, Failure> {
-        Ok(self.with_profiles(QueueDir::open(&self.queue_path()?)?))
+        self.queue_if_any()?.ok_or_else(|| self.no_queue())
     }
 
-    /// The queue, made when it is not there.
+    /// The queue, if it is there.
+    pub(crate) fn queue_if_any(&self) -> Result<Option<QueueDir>, Failure> {
+        match QueueDir::open(&self.queue_path()?) {
+            Ok(queue) => Ok(Some(self.with_profiles(queue))),
+            Err(StoreError::NoQueue(_)) => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// The queue, made when it is not there; tells so, because it may be made where nobody looks.
     pub(crate) fn queue_or_new(&self) -> Result<QueueDir, Failure> {
-        Ok(self.with_profiles(QueueDir::init(&self.queue_path()?)?))
+        if let Some(queue) = self.queue_if_any()? {
+            return Ok(queue);
+        }
+        let queue = QueueDir::init(&self.queue_path()?)?;
+        output::warning(&format!("made a queue at {}", queue.root().display()));
+        Ok(self.with_profiles(queue))
+    }
+
+    fn no_queue(&self) -> Failure {
+        let path = self.queue_path().unwrap_or_default();
+        let path = path.display();
+        let message = match &self.named {
+            Some(_) => format!("there is no queue at {path}; `aq init {path}` makes one"),
+            None => format!(
+                "there is no queue: no {PROJECT_QUEUE}/ here or above, and none at {path}; \
+                 `aq init` makes one here, --queue names another"
+            ),
+        };
+        Failure::new(Exit::NotFound, message)
     }
 
     /// Where `aq init` makes a queue: where it is told to, else the project's own.
@@ -76,7 +106,15 @@ impl Here {
 
     /// The queue's settings.
     pub(crate) fn settings(&self, queue: &QueueDir) -> Result<Settings, Failure> {
-        Settings::load(queue, self.environment.clone()).map_err(|e| Failure::new(Exit::Usage, e))
+        Settings::load(queue, self.environment.clone()).map_err(Failure::usage)
+    }
+
+    /// The settings of a queue that need not be there.
+    pub(crate) fn settings_if_any(&self, queue: Option<&QueueDir>) -> Result<Settings, Failure> {
+        match queue {
+            Some(queue) => self.settings(queue),
+            None => Settings::without_queue(self.environment.clone()).map_err(Failure::usage),
+        }
     }
 
     /// This program, to be started as a worker.

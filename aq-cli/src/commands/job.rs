@@ -16,7 +16,7 @@ use crate::output;
 #[command(after_help = "Example:  aq promote fix-login")]
 pub(crate) struct Promote {
     /// The job
-    #[arg(add = super::completions::jobs())]
+    #[arg(add = super::completions::jobs_in(&[Stage::Review, Stage::Testing]))]
     job: String,
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct Promote {
 #[command(after_help = "Example:  aq ship fix-login")]
 pub(crate) struct Ship {
     /// The jobs
-    #[arg(required = true, add = super::completions::jobs())]
+    #[arg(required = true, add = super::completions::jobs_in(&[Stage::Review, Stage::Testing]))]
     jobs: Vec<String>,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct Ship {
 #[command(after_help = "Example:  aq reject fix-login --reason 'breaks the tests'")]
 pub(crate) struct Reject {
     /// The job
-    #[arg(add = super::completions::jobs())]
+    #[arg(add = super::completions::jobs_in(&[Stage::Review, Stage::Testing]))]
     job: String,
     /// Why, for the record
     #[arg(long)]
@@ -46,7 +46,7 @@ pub(crate) struct Reject {
 #[command(after_help = "Example:  aq requeue fix-login")]
 pub(crate) struct Requeue {
     /// The jobs
-    #[arg(required = true, add = super::completions::jobs())]
+    #[arg(required = true, add = super::completions::jobs_in(&[Stage::Failed, Stage::Quarantine]))]
     jobs: Vec<String>,
     /// Also jobs in quarantine/
     #[arg(long)]
@@ -58,7 +58,7 @@ pub(crate) fn promote(here: &Here, args: &Promote) -> Outcome {
     let id = job_id(&args.job)?;
     let stage = run::promote(&queue, &id, &here.program()?, Timestamp::now())?;
     let record = JobRecord::read(&queue, stage, id)?;
-    output::line(output::human::moved(&record));
+    output::line(output::job::moved(&record));
     Ok(if matches!(stage, Stage::Testing | Stage::Shipped) { Exit::Done } else { Exit::No })
 }
 

@@ -54,7 +54,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
             }
             Err(e) if e.kind() == io::ErrorKind::NotFound && more => {}
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                output::line(format_args!("{id} has printed nothing yet"));
+                output::warning(&format!("{id} has printed nothing yet"));
             }
             Err(e) => return Err(failed(e)),
         }

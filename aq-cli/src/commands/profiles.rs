@@ -13,14 +13,14 @@ use crate::output;
 pub(crate) struct Args {}
 
 pub(crate) fn run(here: &Here, _args: &Args) -> Outcome {
-    let queue = here.queue_or_new()?;
-    let names = profile_names(queue.profiles());
+    let profiles = here.profiles()?;
+    let names = profile_names(&profiles);
     if names.is_empty() {
-        output::line(format_args!("there is no profile in {}", queue.profiles().display()));
+        output::line(format_args!("there is no profile in {}", profiles.display()));
     }
     let mut exit = Exit::Done;
     for name in names {
-        match load_profile(queue.profiles(), &name, output::lines_in_colour()) {
+        match load_profile(&profiles, &name, output::lines_in_colour()) {
             Ok(profile) => output::line(output::human::profile(&profile)),
             Err(ProfileError::Missing(problem)) => {
                 return Err(Failure::new(Exit::NotFound, problem));

@@ -22,7 +22,7 @@ pub(crate) fn run(here: &Here) -> Outcome {
     }
     for (id, what) in recovered {
         match what {
-            Ok(what) => output::line(output::human::recovered(&id, &what)),
+            Ok(what) => output::line(output::job::recovered(&id, &what)),
             Err(e) => first_error = first_error.or(Some(e)),
         }
     }

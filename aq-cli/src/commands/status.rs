@@ -1,5 +1,6 @@
 //! `aq status`
 
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use aq_runner::run::{Overview, overview};
@@ -31,7 +32,7 @@ pub(crate) struct Args {
     /// Show every job, however many there are
     #[arg(long)]
     all: bool,
-    /// Answer in JSON: every job that has not ended, and with --all the others
+    /// Answer in JSON: every job that has not ended and the 10 that ended last, with --all all
     #[arg(long)]
     json: bool,
 }
@@ -49,12 +50,16 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     }
     let shown = if args.all { usize::MAX } else { SHOWN };
     if args.watch {
+        if !std::io::stdout().is_terminal() {
+            return Err(Failure::usage("--watch redraws a terminal, and the output is none"));
+        }
+        output::clear_screen();
         // Ends with the signal that a person sends.
         loop {
-            output::redraw(&output::human::status(&look()?, shown));
+            output::redraw(&output::status::status(&look()?, shown));
             std::thread::sleep(REDRAW);
         }
     }
-    output::line(output::human::status(&look()?, shown).trim_end());
+    output::line(output::status::status(&look()?, shown).trim_end());
     Ok(Exit::Done)
 }

@@ -18,7 +18,7 @@ use crate::output;
 #[command(after_help = "Examples:  aq stop\n           aq stop fix-login")]
 pub(crate) struct Args {
     /// The job to end
-    #[arg(conflicts_with = "all", add = super::completions::jobs())]
+    #[arg(conflicts_with = "all", add = super::completions::jobs_in(&[Stage::Building, Stage::Review, Stage::Inbox]))]
     job: Option<String>,
     /// End the agents too
     #[arg(long)]
@@ -33,7 +33,9 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
             Stopped::BeforeStart => format!("{id} is stopped; it had not started"),
             Stopped::Ended(Stage::Failed) => format!("{id} is stopped"),
             Stopped::Ended(stage) => format!("{id} had ended by itself; it is in {stage}/"),
-            Stopped::Signalled => format!("{id} is being stopped"),
+            Stopped::Signalled => {
+                format!("{id} was told to stop and has not ended yet; `aq status` shows it")
+            }
         });
         return Ok(Exit::Done);
     }
@@ -43,10 +45,11 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     }
     if args.all {
         let jobs = run::stop_all(&queue)?;
-        output::line(format_args!(
-            "ended {} running jobs; the next `aq run` takes them up again",
-            jobs.len()
-        ));
+        output::line(match jobs.len() {
+            0 => "no job was running".to_owned(),
+            1 => "ended 1 running job; the next `aq run` takes it up again".to_owned(),
+            n => format!("ended {n} running jobs; the next `aq run` takes them up again"),
+        });
     }
     Ok(Exit::Done)
 }

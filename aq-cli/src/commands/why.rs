@@ -29,7 +29,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     if args.json {
         output::json::job(&job, now);
     } else {
-        output::line(output::human::why(&job, now));
+        output::line(output::job::why(&job, now));
     }
     Ok(Exit::Done)
 }

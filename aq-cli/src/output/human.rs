@@ -1,13 +1,10 @@
 //! Answers for people.
 
-use std::fmt::Write;
-
-use aq_manifest::{JobId, Profile, Stage, format_duration};
-use aq_runner::engine::EngineInfo;
+use aq_manifest::{JobId, Profile};
+use aq_runner::engine::{EngineInfo, MissingBinary};
+use aq_runner::run::NoEngine;
 use aq_runner::run::host::Host;
-use aq_runner::run::{Activity, JobView, Overview, Recovered};
-use aq_runner::store::{Added, JobRecord};
-use jiff::{SignedDuration, Timestamp};
+use aq_runner::store::Added;
 
 use super::style::{self, paint, plain};
 use super::table::{Cell, Table};
@@ -28,6 +25,22 @@ pub(crate) fn added(added: &[Added]) {
     }
 }
 
+/// Jobs that were added and have no engine here.
+pub(crate) fn no_engine(found: &NoEngine) -> String {
+    let mut jobs: Vec<&str> = found.jobs.iter().take(3).map(JobId::as_str).collect();
+    let more = format!("{} more", found.jobs.len() - jobs.len());
+    if found.jobs.len() > jobs.len() {
+        jobs.push(&more);
+    }
+    format!(
+        "{}: {}; as it is, {} will fail ({}). `aq engines` shows what is installed",
+        paint(style::ATTENTION, "warning"),
+        plain(&found.problem),
+        if found.jobs.len() == 1 { "this job" } else { "these jobs" },
+        jobs.join(", ")
+    )
+}
+
 /// What `aq check` found.
 pub(crate) fn checked(files: &[Checked]) {
     for file in files {
@@ -40,219 +53,6 @@ pub(crate) fn checked(files: &[Checked]) {
     }
 }
 
-/// The table of `aq status`.
-pub(crate) fn status(overview: &Overview, shown: usize) -> String {
-    let mut out = String::new();
-    let head = match &overview.run_loop {
-        Some(found) => format!("run loop at work (process {}, {} at a time)", found.pid, found.max),
-        None => "no run loop; `aq run` starts one".to_owned(),
-    };
-    // Writing to a `String` cannot fail, here and below.
-    let _ = writeln!(
-        out,
-        "{} {}",
-        paint(style::HEADING, overview.queue.display()),
-        paint(style::FAINT, format!("· {head}"))
-    );
-    let mut table =
-        Table::new(&["job", "stage", "priority", "profile", "engine", "age", "tries", ""]);
-    let mut waiting = 0;
-    for job in &overview.jobs {
-        if job.record.stage == Stage::Inbox {
-            waiting += 1;
-            if waiting > shown {
-                continue;
-            }
-        }
-        table.row(row(job, overview.now));
-    }
-    for job in &overview.ended {
-        table.row(row(job, overview.now));
-    }
-    if !table.is_empty() {
-        let _ = writeln!(out, "\n{}", table.render());
-    }
-    if waiting > shown {
-        let _ = writeln!(
-            out,
-            "{}",
-            paint(
-                style::FAINT,
-                format!("... and {} more that wait; --all shows them", waiting - shown)
-            )
-        );
-    }
-    let counts: Vec<String> = overview
-        .counts
-        .iter()
-        .filter(|&(_, &count)| count > 0)
-        .map(|(stage, count)| format!("{count} {}", paint(style::stage(*stage), stage)))
-        .collect();
-    let counts = if counts.is_empty() {
-        "empty: `aq add FILE` adds a job".to_owned()
-    } else {
-        counts.join(" · ")
-    };
-    let _ = writeln!(out, "\n{counts}");
-    for stranger in &overview.strangers {
-        let _ = writeln!(
-            out,
-            "{} inbox/{} is no job's name; see `aq help add`",
-            paint(style::ATTENTION, "!"),
-            plain(stranger)
-        );
-    }
-    out
-}
-
-fn row(job: &JobView, now: Timestamp) -> Vec<Cell> {
-    let record = &job.record;
-    let meta = &record.meta;
-    let word = |key: &str| plain(meta.get(key).unwrap_or("-"));
-    let engine = meta.get("engine").or_else(|| meta.get("engine_wanted")).unwrap_or("-");
-    let tries = match (
-        record.attempts().max(if matches!(job.activity, Activity::Running { .. }) {
-            meta.count("attempt")
-        } else {
-            0
-        }),
-        meta.count("retry_max"),
-    ) {
-        (n, 0 | 1) => n.to_string(),
-        (n, max) => format!("{n}/{max}"),
-    };
-    let stage_style = match &job.activity {
-        Activity::Running { .. } => style::BUSY,
-        _ => style::stage(record.stage),
-    };
-    vec![
-        Cell::new(&record.id),
-        Cell::styled(stage_style, record.stage),
-        Cell::new(word("priority")),
-        Cell::new(word("profile")),
-        Cell::new(plain(engine)),
-        Cell::new(age(job, now)),
-        Cell::new(tries),
-        remark(job),
-    ]
-}
-
-/// How long it runs, how long it waits, how long ago it ended.
-fn age(job: &JobView, now: Timestamp) -> String {
-    let meta = &job.record.meta;
-    let since = match &job.activity {
-        Activity::Running { since, .. } => *since,
-        Activity::Resting => meta.time("ended_at"),
-        _ => meta.time("added_at"),
-    };
-    since.map_or_else(|| "-".to_owned(), |since| short(now.duration_since(since)))
-}
-
-/// The column that says what a person wants to know: why it waits, how it ended.
-fn remark(job: &JobView) -> Cell {
-    match &job.activity {
-        Activity::Waiting(None) => Cell::styled(style::GOOD, "next"),
-        Activity::Waiting(Some(reason)) => Cell::new(plain(&reason.to_string())),
-        Activity::Unread => Cell::new("a loop has not read it yet"),
-        Activity::Running { stalled: Some(silent), .. } => Cell::styled(
-            style::BAD,
-            format_args!("stalled: silent for {}", format_duration(*silent)),
-        ),
-        Activity::Running { verifying: true, .. } => Cell::styled(style::BUSY, "verify runs"),
-        Activity::Running { .. } => Cell::styled(style::BUSY, "running"),
-        Activity::Lost => Cell::styled(style::BAD, "its worker died; `aq recover` puts it back"),
-        Activity::Resting => match job.record.stage {
-            Stage::Review => {
-                Cell::styled(style::ATTENTION, "waits for you: aq promote, ship or reject")
-            }
-            Stage::Testing => Cell::styled(style::FAINT, "verified; `aq ship` accepts it"),
-            Stage::Shipped => Cell::new(""),
-            _ => Cell::styled(style::BAD, result(&job.record)),
-        },
-    }
-}
-
-/// How a job ended that did not end well.
-fn result(record: &JobRecord) -> String {
-    let meta = &record.meta;
-    let message = meta.get("message").map_or(String::new(), |text| format!(": {}", plain(text)));
-    match (meta.get("result"), meta.get("failure_class")) {
-        (Some("retries_exhausted"), Some(class)) => format!("retries exhausted ({class}){message}"),
-        (Some(result), _) => format!("{}{message}", plain(&result.replace('_', " "))),
-        (None, _) => "moved here by hand".to_owned(),
-    }
-}
-
-/// The answer of `aq why`.
-pub(crate) fn why(job: &JobView, now: Timestamp) -> String {
-    let record = &job.record;
-    let id = &record.id;
-    let what = match &job.activity {
-        Activity::Waiting(None) => "would start now; `aq run` starts it".to_owned(),
-        Activity::Waiting(Some(reason)) => format!("does not run: {}", plain(&reason.to_string())),
-        Activity::Unread => "waits for a loop to read it: it was dropped in by hand".to_owned(),
-        Activity::Running { since, stalled, verifying } => {
-            let doing = if *verifying { "is being verified" } else { "is running" };
-            let since = since
-                .map_or(String::new(), |at| format!(", for {}", short(now.duration_since(at))));
-            let stalled = stalled.map_or(String::new(), |silent| {
-                format!("; silent for {}", format_duration(silent))
-            });
-            format!("{doing}{since}{stalled}")
-        }
-        Activity::Lost => {
-            "was running when its worker died; `aq recover`, or the loop, puts it back".to_owned()
-        }
-        Activity::Resting => rest(record),
-    };
-    format!("{id} (in {}/) {what}", record.stage)
-}
-
-fn rest(record: &JobRecord) -> String {
-    let id = &record.id;
-    let message =
-        record.meta.get("message").map_or(String::new(), |text| format!(": {}", plain(text)));
-    match record.stage {
-        Stage::Review => {
-            format!("waits for you: `aq promote {id}`, `aq ship {id}` or `aq reject {id}`")
-        }
-        Stage::Testing => format!("is verified; `aq ship {id}` accepts it"),
-        Stage::Shipped => "is shipped".to_owned(),
-        _ => {
-            let result = record.meta.get("result").unwrap_or("moved here by hand");
-            format!(
-                "ended as {result}{message}; `aq logs {id}` has more, `aq requeue {id}` runs it again"
-            )
-        }
-    }
-}
-
-/// Where a job has come to rest after `aq promote`.
-pub(crate) fn moved(record: &JobRecord) -> String {
-    let message = record
-        .meta
-        .get("message")
-        .filter(|_| !matches!(record.stage, Stage::Testing | Stage::Shipped));
-    let message = message.map_or(String::new(), |text| format!(": {}", plain(text)));
-    format!("{} is in {}/{message}", record.id, record.stage)
-}
-
-/// What `aq recover` did to a job.
-pub(crate) fn recovered(id: &JobId, what: &Recovered) -> String {
-    match what {
-        Recovered::Nothing => format!("{id} needs no recovery"),
-        Recovered::VerifyAgain => format!("{id} is in review/; `verify` runs again"),
-        Recovered::Completed(stage) => format!("{id} had ended; it is in {stage}/ now"),
-        Recovered::Requeued { counted: true } => {
-            format!("{id} is back in the inbox; the attempt counts")
-        }
-        Recovered::Requeued { counted: false } => {
-            format!("{id} is back in the inbox; it had not started")
-        }
-        Recovered::Failed(outcome) => format!("{id} is in failed/: {outcome}"),
-    }
-}
-
 /// The table of `aq caps`.
 pub(crate) fn capabilities(host: &Host) {
     let mut table = Table::new(&["token", "from"]);
@@ -262,7 +62,7 @@ pub(crate) fn capabilities(host: &Host) {
             Cell::new(&advertised.source),
         ]);
     }
-    line(table.render());
+    line(table.render(super::width()));
     if !host.absent.is_empty() {
         line(format_args!(
             "\n{}",
@@ -280,11 +80,13 @@ pub(crate) fn capabilities(host: &Host) {
 
 /// The table of `aq engines`.
 pub(crate) fn engines(engines: &[EngineInfo]) {
-    let mut table = Table::new(&["engine", "classes", "program", "another one by"]);
+    let mut table = Table::new(&["engine", "classes", "program", "named by"]);
     for engine in engines {
         let program = match &engine.binary {
             Ok(path) => Cell::styled(style::GOOD, plain(&path.display().to_string())),
-            Err(missing) => Cell::styled(style::FAINT, plain(&missing.to_string())),
+            Err(MissingBinary::NotOnPath { .. }) => Cell::styled(style::FAINT, "not installed"),
+            // A program was named, and is not there: that is a mistake.
+            Err(wrong) => Cell::styled(style::BAD, plain(&wrong.to_string())),
         };
         let classes =
             if engine.classes.is_empty() { "-".to_owned() } else { engine.classes.join(", ") };
@@ -295,7 +97,7 @@ pub(crate) fn engines(engines: &[EngineInfo]) {
             Cell::new(&engine.variable),
         ]);
     }
-    line(table.render());
+    line(table.render(super::width()));
 }
 
 /// A line of `aq profiles`.
@@ -306,22 +108,11 @@ pub(crate) fn profile(profile: &Profile) -> String {
     format!("{}{persona}", paint(style::HEADING, &profile.name))
 }
 
-/// A duration in at most two units: `3m12s`, `2d4h`, `0s`.
-fn short(duration: SignedDuration) -> String {
-    let seconds = duration.as_secs().max(0).unsigned_abs();
-    let coarse = match seconds {
-        0..3_600 => seconds,
-        3_600..86_400 => seconds - seconds % 60,
-        _ => seconds - seconds % 3_600,
-    };
-    format_duration(std::time::Duration::from_secs(coarse))
-}
-
 /// What to look at when `aq demo` has ended.
 pub(crate) fn after_demo(dir: &std::path::Path) -> String {
     format!(
-        "\n{}\n  cd {}\n  aq why deploy            why it does not run\n  aq logs flaky-network    both attempts of a retried job\n  \
-         aq promote release-notes let the job that waits for you go on\n  aq requeue too-slow      run a failed job again, with `aq run --once`\n  \
+        "\n{}\n  cd {}\n  aq why deploy              why it does not run\n  aq logs flaky-network      both attempts of a retried job\n  \
+         aq promote release-notes   let the job that waits for you go on\n  aq requeue too-slow        run a failed job again, with `aq run --once`\n  \
          less jobs/flaky-network.md",
         paint(style::HEADING, "What to look at next"),
         dir.display(),

@@ -1,14 +1,17 @@
 //! Answers for programs. The shapes are documented in `docs/commands.md`; `version` is raised
 //! when a key changes its meaning or goes, not when one is added.
 
+use std::io::{BufWriter, Write};
+
+use aq_manifest::Outcome;
 use aq_runner::engine::EngineInfo;
+use aq_runner::insights::{Group, Insights, Numbers};
 use aq_runner::run::host::Host;
 use aq_runner::run::{Activity, JobView, Overview};
 use aq_runner::store::{AddReport, Added};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::line;
 use crate::commands::Checked;
 
 /// The version of all shapes here.
@@ -16,7 +19,9 @@ const VERSION: u32 = 1;
 
 /// Any value, as it is.
 pub(crate) fn value(value: &Value) {
-    line(format_args!("{value:#}"));
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    // A reader that has gone is not an error.
+    let _ = writeln!(out, "{value:#}").and_then(|()| out.flush());
 }
 
 pub(crate) fn added(report: &AddReport) {
@@ -72,7 +77,7 @@ pub(crate) fn job(job: &JobView, now: Timestamp) {
 
 /// A job: what it is doing, why it waits, and everything recorded of it.
 fn shape(job: &JobView, now: Timestamp) -> Value {
-    let (state, mut more) = match &job.activity {
+    let (state, more) = match &job.activity {
         Activity::Waiting(reason) => {
             ("waiting", json!({ "reason": reason.as_ref().map(ToString::to_string) }))
         }
@@ -89,14 +94,29 @@ fn shape(job: &JobView, now: Timestamp) -> Value {
     };
     let meta: Map<String, Value> =
         job.record.meta.iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
-    if let Value::Object(keys) = &mut more {
-        keys.insert("id".to_owned(), job.record.id.as_str().into());
-        keys.insert("stage".to_owned(), job.record.stage.folder().into());
-        keys.insert("state".to_owned(), state.into());
-        keys.insert("attempts".to_owned(), job.record.attempts().into());
-        keys.insert("meta".to_owned(), meta.into());
+    let word = |key: &str| job.record.meta.get(key);
+    let engine = word("engine").or_else(|| word("engine_wanted"));
+    let mut shape = json!({
+        "id": job.record.id.as_str(),
+        "stage": job.record.stage.folder(),
+        "state": state,
+        "priority": word("priority"),
+        "profile": word("profile"),
+        "engine": engine,
+        "attempts": job.tries(),
+        "max_attempts": job.max_tries(),
+        "added_at": word("added_at"),
+        "started_at": word("started_at"),
+        "ended_at": word("ended_at"),
+        "result": word("result"),
+        "failure_class": word("failure_class"),
+        "message": word("message"),
+        "meta": meta,
+    });
+    if let (Value::Object(keys), Value::Object(more)) = (&mut shape, more) {
+        keys.extend(more);
     }
-    more
+    shape
 }
 
 pub(crate) fn capabilities(host: &Host) {
@@ -120,4 +140,64 @@ pub(crate) fn engines(engines: &[EngineInfo]) {
     };
     let engines: Vec<Value> = engines.iter().map(one).collect();
     value(&json!({ "version": VERSION, "engines": engines }));
+}
+
+pub(crate) fn numbers(job: &Numbers) {
+    let mut shape = numbers_shape(job);
+    if let Value::Object(keys) = &mut shape {
+        keys.insert("version".to_owned(), VERSION.into());
+    }
+    value(&shape);
+}
+
+pub(crate) fn insights(found: &Insights) {
+    let jobs: Vec<Value> = found.jobs.iter().map(numbers_shape).collect();
+    let engines: Vec<Value> = found.engines.iter().map(group_shape).collect();
+    let profiles: Vec<Value> = found.profiles.iter().map(group_shape).collect();
+    value(&json!({
+        "version": VERSION,
+        "all": group_shape(&found.all),
+        "engines": engines,
+        "profiles": profiles,
+        "jobs": jobs,
+    }));
+}
+
+/// The numbers of a job; `null` is a number that is not known.
+fn numbers_shape(job: &Numbers) -> Value {
+    json!({
+        "id": job.id.as_str(),
+        "stage": job.stage.folder(),
+        "engine": job.engine,
+        "profile": job.profile,
+        "result": job.outcome.map(Outcome::as_str),
+        "ended_at": job.ended_at,
+        "attempts": job.attempts,
+        "duration_s": job.duration_s,
+        "input_tokens": job.input_tokens,
+        "cached_tokens": job.cached_tokens,
+        "output_tokens": job.output_tokens,
+        "cost_usd": job.cost_usd,
+        "usage_estimated": job.estimated,
+    })
+}
+
+fn group_shape(group: &Group) -> Value {
+    json!({
+        "name": group.name,
+        "jobs": group.jobs,
+        "succeeded": group.succeeded,
+        "shipped": group.shipped,
+        "attempts": group.attempts,
+        "success_rate": group.success_rate(),
+        "attempts_per_success": group.attempts_per_success(),
+        "median_s": group.median_s,
+        "input_tokens": group.input_tokens,
+        "cached_tokens": group.cached_tokens,
+        "output_tokens": group.output_tokens,
+        "cache_share": group.cache_share(),
+        "cost_usd": group.cost_usd,
+        "cost_per_shipped": group.cost_per_shipped(),
+        "usage_estimated": group.estimated,
+    })
 }

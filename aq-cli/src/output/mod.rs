@@ -6,15 +6,19 @@
 
 pub(crate) mod doctor;
 pub(crate) mod human;
+pub(crate) mod insights;
+pub(crate) mod job;
 pub(crate) mod json;
 pub(crate) mod progress;
 mod screen;
 pub(crate) mod service;
+pub(crate) mod status;
 pub(crate) mod style;
 mod table;
+mod time;
 
 use std::fmt::Display;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use anstream::ColorChoice;
 
@@ -30,12 +34,28 @@ pub(crate) fn line(text: impl Display) {
     let _ = writeln!(anstream::stdout(), "{text}");
 }
 
-/// Replaces what is on the terminal.
+/// Makes room for [`redraw`].
+pub(crate) fn clear_screen() {
+    let mut out = std::io::stdout().lock();
+    let _ = write!(out, "\x1b[2J").and_then(|()| out.flush());
+}
+
+/// Replaces what is on the terminal by as much of the text as it has lines for.
 pub(crate) fn redraw(text: &str) {
+    let lines = terminal_size::terminal_size().map_or(usize::MAX, |(_, height)| height.0.into());
+    // Home, each line cleared to its end, then what is below. No newline after the last line, as
+    // it would scroll.
+    let text = text.trim_end().lines().take(lines).collect::<Vec<_>>().join("\x1b[K\r\n");
     let mut out = anstream::stdout().lock();
-    // Home, the text with each line cleared to its end, then what is below.
-    let text = text.replace('\n', "\x1b[K\n");
     let _ = write!(out, "\x1b[H{text}\x1b[J").and_then(|()| out.flush());
+}
+
+/// Columns of the terminal that answers go to; `None` when they go elsewhere, and lines are as
+/// long as they are.
+pub(crate) fn width() -> Option<usize> {
+    let out = std::io::stdout();
+    let (width, _) = out.is_terminal().then(|| terminal_size::terminal_size_of(&out))??;
+    Some(width.0.into())
 }
 
 /// Something that the user should look at.
@@ -47,11 +67,8 @@ pub(crate) fn warning(text: &str) {
 pub(crate) fn error(failure: &Failure) {
     let text = failure.to_string();
     // Reports on job files have a heading of their own, one a file.
-    let heading = if text.starts_with("error") || text.contains("\u{1b}") {
-        String::new()
-    } else {
-        format!("{}: ", paint(style::BAD, "error"))
-    };
+    let heading =
+        if failure.is_report { String::new() } else { format!("{}: ", paint(style::BAD, "error")) };
     let _ = writeln!(anstream::stderr(), "{heading}{}", text.trim_end());
 }
 

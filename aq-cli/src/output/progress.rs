@@ -8,6 +8,7 @@ use aq_runner::run::{Progress, RunOptions, Summary};
 use aq_runner::store::{JobRecord, QueueDir};
 use aq_scheduler::Counts;
 
+use super::job::result;
 use super::line;
 use super::style::{self, paint};
 
@@ -17,6 +18,7 @@ pub(crate) struct Reporter {
     quiet: bool,
     redraws: bool,
     once: bool,
+    greeting: Option<String>,
     ended: u32,
     failed: u32,
 }
@@ -24,17 +26,20 @@ pub(crate) struct Reporter {
 impl Reporter {
     pub(crate) fn new(queue: &QueueDir, options: &RunOptions, quiet: bool) -> Self {
         let redraws = !quiet && std::io::stderr().is_terminal();
-        if !quiet && !options.once {
-            let slots = options.max;
-            line(format_args!(
-                "running jobs of {}, {slots} at a time; Ctrl-C ends the loop",
-                queue.root().display()
-            ));
-        }
-        Self { quiet, redraws, once: options.once, ended: 0, failed: 0 }
+        let greeting = format!(
+            "running jobs of {}, {} at a time; Ctrl-C ends the loop",
+            queue.root().display(),
+            options.max
+        );
+        let greeting = Some(greeting).filter(|_| !quiet && !options.once);
+        Self { quiet, redraws, once: options.once, greeting, ended: 0, failed: 0 }
     }
 
     pub(crate) fn tell(&mut self, progress: &Progress<'_>) {
+        // Not before something happens: the loop may be refused.
+        if let Some(greeting) = self.greeting.take() {
+            line(greeting);
+        }
         match progress {
             Progress::Started { id, engine } if !self.quiet && !self.once => {
                 self.print(format_args!("{} {id} starts with {engine}", paint(style::BUSY, "▶")));
@@ -79,12 +84,25 @@ impl Reporter {
         if summary.signal.is_some() {
             line(match summary.left_running {
                 0 => "the loop has ended; no agent is at work".to_owned(),
+                1 => "the loop has ended; 1 agent goes on, and the next `aq run` takes it up again"
+                    .to_owned(),
                 n => format!(
                     "the loop has ended; {n} agents go on, and the next `aq run` takes them up again"
                 ),
             });
         } else if self.ended == 0 {
             line("nothing to run; `aq status` shows what waits for what");
+        } else {
+            let well = self.ended - self.failed;
+            let failed = match self.failed {
+                0 => String::new(),
+                n => format!(", {}", paint(style::BAD, format_args!("{n} failed"))),
+            };
+            let waiting = match summary.waiting {
+                0 => String::new(),
+                n => format!(", {n} waiting (`aq status` says for what)"),
+            };
+            line(format_args!("{well} done{failed}{waiting}"));
         }
     }
 
@@ -125,12 +143,14 @@ fn mark(stage: Stage) -> String {
 }
 
 fn ended(stage: Stage, record: &JobRecord) -> String {
-    let why =
-        record.meta.get("message").map_or(String::new(), |why| format!(": {}", style::plain(why)));
     match stage {
-        Stage::Inbox => format!("back to the inbox{why}"),
+        Stage::Inbox => {
+            let why = record.meta.get("message");
+            let why = why.map_or(String::new(), |why| format!(": {}", style::plain(why)));
+            format!("back to the inbox{why}")
+        }
         Stage::Review => "waits for review".to_owned(),
-        Stage::Failed => format!("{}{why}", record.meta.get("result").unwrap_or("failed")),
+        Stage::Failed => result(record),
         _ => stage.to_string(),
     }
 }

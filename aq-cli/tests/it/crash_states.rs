@@ -206,8 +206,9 @@ fn of_two_jobs_with_one_key_only_the_newer_runs() {
 
 #[test]
 fn a_wish_to_stop_that_outlived_its_job_stops_no_other_run() {
-    let sandbox = left("inbox", "");
+    let sandbox = left("failed", "attempt=1\nattempts=1\nresult=crash\nmoved_to=failed\n");
     fs::write(sandbox.queue(".state/tmp/.stop-x"), "").unwrap();
+    sandbox.ok(&["requeue", "x"]);
     drain(&sandbox, "testing", "1", 1);
 }
 

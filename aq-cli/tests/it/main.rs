@@ -1,7 +1,9 @@
 //! Tests of the `aq` binary from outside: what a user, a script, or a bad day does to it.
 
+mod architecture;
 mod chaos;
 mod crash_states;
+mod pages;
 mod processes;
 mod races;
 mod sandbox;

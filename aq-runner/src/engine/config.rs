@@ -58,7 +58,7 @@ pub struct EngineChange {
 
 /// Config describes an engine or a class that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("config.yaml: {key}: {problem}")]
+#[error("{key}: {problem}")]
 pub struct EngineConfigError {
     /// The path of the key, as `engines.NAME.argv`.
     pub key: String,

@@ -15,14 +15,14 @@ use super::launch::start_worker;
 use super::recovery::{Recovered, recover_job, worker};
 use super::stop::StopRequest;
 
+/// The pause between two looks at a job that is being stopped.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
 /// How long a loop may take to end: it only has to finish the step that it is at.
 const LOOP_END: Duration = Duration::from_secs(10);
 
 /// How long a worker may take to end: the grace of its agent, and what it takes to record the end.
 const WORKER_END: Duration = Duration::from_secs(60);
-
-/// The pause between two looks at a job that is being stopped.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Accepts a job from review/ or testing/. Durable when this returns.
 ///
@@ -48,7 +48,6 @@ pub fn promote(queue: &QueueDir, id: &JobId, worker: &Path, now: Timestamp) -> R
         ship(queue, id, now)?;
         return Ok(Stage::Shipped);
     }
-    StopRequest::of(queue, id).withdraw();
     start_worker(queue, worker, job).and_then(|mut child| child.wait()).map_err(|source| {
         StoreError::Io { action: "run the worker", path: worker.to_owned(), source }
     })?;
@@ -81,6 +80,7 @@ pub fn requeue(queue: &QueueDir, id: &JobId, force: bool) -> Result<()> {
         let needs = "failed/ (a quarantined job needs --force)";
         job.require(&[Stage::Failed], "requeue", needs)?;
     }
+    StopRequest::of(queue, id).withdraw();
     job.move_to(Stage::Inbox, Record::new().clear(RUN_KEYS), Promise::Durable)
 }
 
@@ -91,7 +91,7 @@ pub enum Stopped {
     BeforeStart,
     /// Its supervisor has ended, and the job lies here: in failed/, unless the job was faster.
     Ended(Stage),
-    /// Its supervisor was told, and is not done yet.
+    /// Its supervisor was told, and is not done after a minute.
     Signalled,
 }
 
@@ -103,56 +103,36 @@ pub fn stop(queue: &QueueDir, id: &JobId, now: Timestamp) -> Result<Stopped> {
     let request = StopRequest::of(queue, id);
     let give_up = Instant::now() + WORKER_END;
     // Who was told; and whether somebody was at work at all, who may have seen the wish by itself.
-    let (mut told, mut ran) = (None, false);
+    let (mut told, mut at_work) = (None, false);
     loop {
         match HeldJob::take(queue, id) {
             Ok(mut job) if job.stage() == Stage::Inbox => {
-                // When somebody was told, it failed by itself just now and would be tried again.
-                let (before, stopped) = match told {
-                    None => ("it started", Stopped::BeforeStart),
-                    Some(_) => ("its next attempt", Stopped::Ended(Stage::Failed)),
-                };
                 let record = Record::new()
                     .set("result", Outcome::Stopped)
                     .set("ended_at", now)
-                    .set("message", format_args!("stopped by a person before {before}"));
+                    .set("message", "stopped by a person before it started");
                 job.move_to(Stage::Failed, record, Promise::None)?;
                 request.withdraw();
-                return Ok(stopped);
+                // When somebody was told, it failed by itself just now and would be tried again.
+                let ended = told.map(|_| Stopped::Ended(Stage::Failed));
+                return Ok(ended.unwrap_or(Stopped::BeforeStart));
             }
             Ok(job) if job.stage() == Stage::Building => {
                 // Its worker is dead: recovery ends what is left, and sees the wish.
                 drop(job);
-                make(&request, queue)?;
+                make_request(queue, id)?;
                 if let Recovered::Failed(_) = recover_job(queue, id, now)? {
                     return Ok(Stopped::Ended(Stage::Failed));
                 }
             }
-            Ok(job) if ran => {
+            Ok(job) if at_work => {
                 request.withdraw();
                 return Ok(Stopped::Ended(job.stage()));
             }
-            Ok(job) => {
-                request.withdraw();
-                job.require(&[], "stop", "inbox/ or building/")?;
-            }
+            Ok(job) => job.require(&[], "stop", "inbox/ or building/")?,
             Err(StoreError::Busy(_)) => {
-                ran = true;
-                let record = JobRecord::read(queue, queue.expect(id)?, id.clone())?;
-                let worker = worker(&record.meta).filter(ProcessId::is_alive);
-                if worker.is_none() || worker != told {
-                    // Again each time: whoever starts a worker withdraws the wishes of earlier
-                    // runs first, and a worker looks for this one once it has its name in the record.
-                    make(&request, queue)?;
-                }
-                if let Some(worker) = worker.filter(|_| worker != told) {
-                    worker.signal(Signal::TERM).map_err(|source| StoreError::Io {
-                        action: "signal the worker of",
-                        path: queue.job_file(record.stage, id),
-                        source,
-                    })?;
-                    told = Some(worker);
-                }
+                at_work = true;
+                told = tell(queue, id, told)?;
             }
             Err(e) => return Err(e),
         }
@@ -163,8 +143,24 @@ pub fn stop(queue: &QueueDir, id: &JobId, now: Timestamp) -> Result<Stopped> {
     }
 }
 
-fn make(request: &StopRequest, queue: &QueueDir) -> Result<()> {
-    request.make().map_err(|source| StoreError::Io {
+/// Tells the worker of a job to end, unless it is the one that was told before. The wish is
+/// written first: a worker that has not written its name yet looks for it when it has, so one of
+/// the two sees the other.
+fn tell(queue: &QueueDir, id: &JobId, told: Option<ProcessId>) -> Result<Option<ProcessId>> {
+    let record = JobRecord::read(queue, queue.expect(id)?, id.clone())?;
+    let worker = worker(&record.meta).filter(ProcessId::is_alive);
+    if worker.is_none() || worker != told {
+        make_request(queue, id)?;
+    }
+    let Some(worker) = worker.filter(|_| worker != told) else { return Ok(told) };
+    let path = queue.job_file(record.stage, id);
+    let signalled = worker.signal(Signal::TERM);
+    signalled.map_err(|source| StoreError::Io { action: "signal the worker of", path, source })?;
+    Ok(Some(worker))
+}
+
+fn make_request(queue: &QueueDir, id: &JobId) -> Result<()> {
+    StopRequest::of(queue, id).make().map_err(|source| StoreError::Io {
         action: "write a stop request in",
         path: queue.state(),
         source,

@@ -22,7 +22,6 @@ use super::launch::start_worker;
 use super::model::{Model, resting_state, settled};
 use super::recovery::{WORKER_KEYS, recover_job, worker};
 use super::settings::{Settings, SettingsError};
-use super::stop::StopRequest;
 use super::troubles::Troubles;
 use super::wake::{Wake, Wakes};
 
@@ -93,6 +92,8 @@ pub struct Summary {
     pub ended: u32,
     /// Jobs that are in failed/ because of this loop.
     pub failed: u32,
+    /// Jobs that still wait when it ends.
+    pub waiting: u32,
     /// Workers that go on without the loop, because a signal ended it.
     pub left_running: u32,
     /// The signal that ended it.
@@ -148,7 +149,7 @@ pub fn run(
     let wakes = Wakes::new(queue).map_err(|e| RunError::System("take signals", e))?;
     let limits = Limits { max: options.max, max_review: options.max_review };
     let model = Model::new(
-        host_capabilities(queue, &settings, false).capabilities,
+        host_capabilities(Some(queue), &settings, false).capabilities,
         &settings.engines,
         limits,
     );
@@ -183,8 +184,11 @@ fn become_the_loop(queue: &QueueDir) -> Result<FileLock, RunError> {
             Err(holder) => holder,
         };
         if worker(&holder).is_some_and(|process| process.is_alive()) || Instant::now() > give_up {
-            let text = |key| holder.get(key).unwrap_or("unknown").to_owned();
-            return Err(RunError::AlreadyRunning { pid: text("pid"), since: text("started_at") });
+            let since = holder.time("started_at");
+            return Err(RunError::AlreadyRunning {
+                pid: holder.get("pid").unwrap_or("unknown").to_owned(),
+                since: since.map_or("an unknown time".to_owned(), |at| format!("{at:.0}")),
+            });
         }
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -218,6 +222,7 @@ impl Dispatcher<'_> {
         loop {
             let wake_at = self.obey_plan();
             if self.options.once && self.is_drained() {
+                self.summary.waiting = self.model.counts().waiting;
                 return Ok(self.summary);
             }
             (self.observer)(Progress::Idle(self.model.counts()));
@@ -571,7 +576,6 @@ impl Dispatcher<'_> {
             Stage::Review => {}
             _ => return Ok(false),
         }
-        StopRequest::of(self.queue, id).withdraw();
         let stage = job.stage();
         let started = self.spawn_worker(job);
         if let Err(e) = started {

@@ -4,6 +4,8 @@
 mod actions;
 mod agent_env;
 mod dispatcher;
+mod foresight;
+mod history;
 pub mod host;
 mod job_log;
 mod launch;
@@ -19,6 +21,8 @@ mod worker;
 
 pub use actions::{Stopped, promote, reject, requeue, ship, stop, stop_all, stop_loop};
 pub use dispatcher::{Progress, RunError, RunOptions, Summary, run};
+pub use foresight::{NoEngine, without_engine};
+pub use history::{history, job_numbers};
 pub use recovery::{Recovered, recover};
 pub use settings::{Config, Environment, Settings, SettingsError};
 pub use this_host::host_capabilities;

@@ -49,16 +49,23 @@ pub enum SettingsError {
         problem: String,
     },
     /// The file has an error.
-    #[error("{}: {problem}", path.display())]
+    #[error("{}{place}: {problem}", path.display())]
     Invalid {
         /// The file.
         path: PathBuf,
-        /// What is wrong, with the place.
+        /// `:line:column` in it, or nothing when it is the file as a whole.
+        place: String,
+        /// What is wrong.
         problem: String,
     },
     /// The engines section has an error.
-    #[error(transparent)]
-    Engines(#[from] EngineConfigError),
+    #[error("{}: {problem}", path.display())]
+    Engines {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: EngineConfigError,
+    },
 }
 
 /// The environment of this process, as data.
@@ -110,20 +117,37 @@ impl Settings {
     /// # Errors
     /// Names the file and the place.
     pub fn load(queue: &QueueDir, environment: Environment) -> Result<Self, SettingsError> {
-        let path = queue.config();
-        let config = read_config(&path)?;
+        Self::of_file(&queue.config(), environment)
+    }
+
+    /// What applies where there is no queue: the defaults.
+    ///
+    /// # Errors
+    /// When the environment's own settings cannot be used.
+    pub fn without_queue(environment: Environment) -> Result<Self, SettingsError> {
+        Self::of_file(Path::new(""), environment)
+    }
+
+    fn of_file(path: &Path, environment: Environment) -> Result<Self, SettingsError> {
+        let config = read_config(path)?;
+        let whole = |problem: String| SettingsError::Invalid {
+            path: path.to_owned(),
+            place: String::new(),
+            problem,
+        };
+        if config.max == Some(0) {
+            return Err(whole("max: 0 would run nothing; write 1 or more".to_owned()));
+        }
         let duration = |key: &str, text: &Option<String>, default: u64| {
             let Some(text) = text else { return Ok(Duration::from_secs(default)) };
-            aq_manifest::parse_duration(text).map_err(|e| SettingsError::Invalid {
-                path: path.clone(),
-                problem: format!("{key}: {text:?}: {e}"),
-            })
+            aq_manifest::parse_duration(text).map_err(|e| whole(format!("{key}: {text:?}: {e}")))
         };
         let result_grace = duration("result-grace", &config.result_grace, 60)?;
         let kill_grace = duration("kill-grace", &config.kill_grace, 5)?;
         let engines =
             EngineConfig { engines: config.engines.clone(), classes: config.classes.clone() };
-        let engines = Registry::new(&engines, &|name| environment.get(name))?;
+        let engines = Registry::new(&engines, &|name| environment.get(name))
+            .map_err(|problem| SettingsError::Engines { path: path.to_owned(), problem })?;
         Ok(Self { config, engines, environment, result_grace, kill_grace })
     }
 }
@@ -142,6 +166,69 @@ fn read_config(path: &Path) -> Result<Config, SettingsError> {
     if text.trim().is_empty() {
         return Ok(Config::default());
     }
-    serde_yaml::from_str(&text)
-        .map_err(|e| SettingsError::Invalid { path: path.to_owned(), problem: e.to_string() })
+    serde_yaml::from_str(&text).map_err(|e| invalid(path, &e))
+}
+
+/// The error in our words, with the place as editors know it.
+fn invalid(path: &Path, error: &serde_yaml::Error) -> SettingsError {
+    let place =
+        error.location().map_or(String::new(), |at| format!(":{}:{}", at.line(), at.column()));
+    let text = error.without_snippet().to_string();
+    // The library ends its message in the place, and has Rust's words for types.
+    let message = text.rfind(" at line ").map_or(text.as_str(), |end| &text[..end]);
+    let problem = match message {
+        "invalid u32" => "expected a whole number, 0 or more".to_owned(),
+        "expected sequence start" => "expected a list, such as `[a, b]`".to_owned(),
+        "expected mapping start" => "expected keys with values, such as `key: value`".to_owned(),
+        other => other.to_owned(),
+    };
+    SettingsError::Invalid { path: path.to_owned(), place, problem }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(config: &str) -> Result<Settings, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let queue = QueueDir::init(&dir.path().join("q")).unwrap();
+        std::fs::write(queue.config(), config).unwrap();
+        let shown = queue.root().display().to_string();
+        Settings::load(&queue, Environment::default())
+            .map_err(|e| e.to_string().replace(&shown, "Q"))
+    }
+
+    #[test]
+    fn without_a_file_or_with_an_empty_one_the_defaults_apply() {
+        let settings = load("\n").unwrap();
+        assert_eq!(settings.config.max, None);
+        assert_eq!(settings.result_grace, Duration::from_secs(60));
+        assert_eq!(settings.kill_grace, Duration::from_secs(5));
+    }
+
+    #[test]
+    fn what_the_file_says_applies() {
+        let settings = load("max: 3\nkill-grace: 2s\nenv-deny: [AWS_*]\n");
+        let settings = settings.unwrap();
+        assert_eq!(settings.config.max, Some(3));
+        assert_eq!(settings.kill_grace, Duration::from_secs(2));
+        assert_eq!(settings.config.env_deny, ["AWS_*"]);
+    }
+
+    #[test]
+    fn errors_name_the_place_and_what_was_expected() {
+        for (config, want) in [
+            ("max: two\n", "Q/config.yaml:1:6: expected a whole number"),
+            ("\nmaxx: 2\n", "Q/config.yaml:2:1: unknown field `maxx`, expected one of max, "),
+            ("env-deny: A\n", "Q/config.yaml:1:11: expected a list"),
+            ("engines: 3\n", "Q/config.yaml:1:10: expected keys with values"),
+            ("tools: [{name: x}]\n", "Q/config.yaml:1:10: missing field `command`"),
+            ("max: 0\n", "Q/config.yaml: max: 0 would run nothing; write 1 or more"),
+            ("result-grace: soon\n", "Q/config.yaml: result-grace: \"soon\": "),
+            ("classes: {a: [b]}\n", "Q/config.yaml: classes.a: no engine is called \"b\""),
+        ] {
+            let error = load(config).unwrap_err();
+            assert!(error.starts_with(want), "{config:?}: {error}");
+        }
+    }
 }

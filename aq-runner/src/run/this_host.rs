@@ -10,8 +10,9 @@ use super::settings::Settings;
 /// How long one probe of a tool may take.
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
 
-/// Detects what this host has; what has not changed since is read from the queue's cache.
-pub fn host_capabilities(queue: &QueueDir, settings: &Settings, refresh: bool) -> Host {
+/// Detects what this host has; what has not changed since is read from the queue's cache,
+/// when there is a queue.
+pub fn host_capabilities(queue: Option<&QueueDir>, settings: &Settings, refresh: bool) -> Host {
     let environment = &settings.environment;
     let installed =
         settings.engines.names().filter(|name| settings.engines.installed(name).is_some());
@@ -21,7 +22,7 @@ pub fn host_capabilities(queue: &QueueDir, settings: &Settings, refresh: bool) -
         engines: installed.map(str::to_owned).collect(),
         aq_caps: environment.get("AQ_CAPS").unwrap_or_default().to_string_lossy().into_owned(),
         extra: settings.config.capabilities.clone(),
-        cache_dir: Some(queue.state()),
+        cache_dir: queue.map(QueueDir::state),
         refresh,
         time_limit: PROBE_LIMIT,
     })

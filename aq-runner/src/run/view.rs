@@ -62,6 +62,22 @@ pub struct JobView {
     pub activity: Activity,
 }
 
+impl JobView {
+    /// How often it was tried, a running attempt included.
+    pub fn tries(&self) -> u32 {
+        let ended = self.record.attempts();
+        match self.activity {
+            Activity::Running { .. } => ended.max(self.record.meta.count("attempt")),
+            _ => ended,
+        }
+    }
+
+    /// How often it may be tried, in all.
+    pub fn max_tries(&self) -> u32 {
+        self.record.meta.count("retry_max").max(1)
+    }
+}
+
 /// What a job is doing.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Activity {
@@ -161,7 +177,7 @@ fn explained(
     limits: Limits,
     now: Timestamp,
 ) -> Vec<JobView> {
-    let capabilities = host_capabilities(queue, settings, false).capabilities;
+    let capabilities = host_capabilities(Some(queue), settings, false).capabilities;
     let mut model = Model::new(capabilities, &settings.engines, limits);
     let stall = stall_limit(settings);
     let mut views: HashMap<JobId, JobView> = HashMap::with_capacity(live.len());

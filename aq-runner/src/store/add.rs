@@ -330,7 +330,7 @@ fn stage_files(
         match plan {
             // The old record stays: what the old file said is overwritten key by key.
             Plan::Supersede(id, old) if id == old.id() => {}
-            _ => write_new(&queue.meta(id), record.to_text().as_bytes(), !bulk)?,
+            _ => write_new(&queue.meta(id), record.to_new_file().as_bytes(), !bulk)?,
         }
         staged.push(Some(temporary));
     }

@@ -152,6 +152,25 @@ impl Record {
         self
     }
 
+    /// These lines less those that forget what is not known anyway.
+    fn needed_by(&self, meta: &Meta) -> Self {
+        let mut known: BTreeMap<&str, bool> = BTreeMap::new();
+        let mut lines = Vec::with_capacity(self.lines.len());
+        for (key, value) in &self.lines {
+            let is_known = known.entry(key).or_insert_with(|| meta.get(key).is_some());
+            if *is_known || !value.is_empty() {
+                lines.push((*key, value.clone()));
+            }
+            *is_known = !value.is_empty();
+        }
+        Self { lines }
+    }
+
+    /// The content of a new file with these lines.
+    pub(crate) fn to_new_file(&self) -> String {
+        self.needed_by(&Meta::default()).to_text()
+    }
+
     /// The lines as they go to disk.
     pub(crate) fn to_text(&self) -> String {
         let mut out = String::new();
@@ -241,7 +260,7 @@ impl MetaFile {
         &self.meta
     }
 
-    /// Appends the lines in one write.
+    /// Appends the lines in one write, but not those that forget what is not known anyway.
     ///
     /// # Errors
     /// When the file cannot be written; what was written in part is cut off again, or else is
@@ -254,12 +273,13 @@ impl MetaFile {
             // A torn line of an earlier writer must not become a whole one.
             self.file.set_len(end).at("truncate", path)?;
         }
+        let record = record.needed_by(&self.meta);
         if let Err(e) = self.file.write_all(record.to_text().as_bytes()) {
             // Half a record must not be taken for one; if this fails too, the line is torn.
             let _ = self.file.set_len(end);
             return Err(e).at("append to", path);
         }
-        self.meta.apply(record);
+        self.meta.apply(&record);
         Ok(())
     }
 
@@ -361,6 +381,19 @@ mod tests {
     fn the_last_value_wins_and_an_empty_one_is_absent() {
         let meta = Meta::parse("a=1\na=2\nb=x\nb=\nno line\nBad=1\n");
         assert_eq!(meta.iter().collect::<Vec<_>>(), [("a", "2")]);
+    }
+
+    #[test]
+    fn only_what_is_known_is_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.meta");
+        let first = Record::new().set("a", 1).set("b", "").set("c", 1).clear(&["c"]);
+        std::fs::write(&path, first.to_new_file()).unwrap();
+        let mut file = MetaFile::try_lock(&path).ok().unwrap();
+        file.append(&Record::new().clear(&["a", "b", "c"]).set("b", 2).clear(&["b"])).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text, "a=1\nc=1\nc=\na=\nb=2\nb=\n");
+        assert!(Meta::read(&path).unwrap().iter().next().is_none());
     }
 
     #[test]

@@ -51,8 +51,14 @@ impl QueueDir {
             Err(e) => return Err(e).at("open", root),
         };
         let queue = Self { profiles: root.join("profiles"), root };
-        if !queue.stage(Stage::Inbox).is_dir() || !queue.state().is_dir() {
-            return Err(StoreError::NoQueue(queue.root));
+        for dir in [queue.stage(Stage::Inbox), queue.state()] {
+            match dir.metadata() {
+                Ok(about) if about.is_dir() => {}
+                Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+                    return Err(e).at("open", &dir);
+                }
+                _ => return Err(StoreError::NoQueue(queue.root)),
+            }
         }
         Ok(queue)
     }

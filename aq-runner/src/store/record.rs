@@ -77,7 +77,7 @@ impl JobRecord {
         self.meta.get("cwd").map(PathBuf::from)
     }
 
-    /// The number of the attempt that is running, or ran last.
+    /// How many attempts have ended and count.
     pub fn attempts(&self) -> u32 {
         self.meta.count("attempts")
     }
@@ -90,7 +90,7 @@ pub(crate) fn describe(queue: &QueueDir, spec: &JobSpec, cwd: &Path, file: &Path
         Some(lock) => Some(lock.to_owned()),
         None => Some(cwd.display().to_string()),
     };
-    // Every key is written, if only to forget what an earlier version of the file said.
+    // Every key is set, if only to forget what an earlier version of the file said.
     Record::new()
         .set("cwd", cwd.display())
         .set("lock", lock.unwrap_or_default())

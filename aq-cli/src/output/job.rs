@@ -1,0 +1,99 @@
+//! What is said of one job.
+
+use aq_manifest::{JobId, Stage, format_duration};
+use aq_runner::run::{Activity, JobView, Recovered};
+use aq_runner::store::JobRecord;
+use aq_scheduler::Reason;
+use jiff::Timestamp;
+
+use super::style::plain;
+use super::time::{short, until};
+
+/// Why a job waits. The words are the scheduler's own, but times are as people read them.
+pub(crate) fn reason(reason: &Reason, now: Timestamp) -> String {
+    match reason {
+        Reason::Backoff { until: at } => format!("backoff until {}", until(*at, now)),
+        Reason::EngineCoolingDown { engine, until: at } => {
+            format!("engine {} cooling down until {}", plain(engine), until(*at, now))
+        }
+        other => plain(&other.to_string()),
+    }
+}
+
+/// How a job ended that did not end well.
+pub(crate) fn result(record: &JobRecord) -> String {
+    let meta = &record.meta;
+    let message = meta.get("message").map_or(String::new(), |text| format!(": {}", plain(text)));
+    match (meta.get("result"), meta.get("failure_class")) {
+        (Some("retries_exhausted"), Some(class)) => format!("retries exhausted ({class}){message}"),
+        (Some(result), _) => format!("{}{message}", plain(&result.replace('_', " "))),
+        (None, _) => "moved here by hand".to_owned(),
+    }
+}
+
+/// The answer of `aq why`.
+pub(crate) fn why(job: &JobView, now: Timestamp) -> String {
+    let record = &job.record;
+    let id = &record.id;
+    let what = match &job.activity {
+        Activity::Waiting(None) => "would start now; `aq run` starts it".to_owned(),
+        Activity::Waiting(Some(why)) => format!("does not run: {}", reason(why, now)),
+        Activity::Unread => "waits for a loop to read it: it was dropped in by hand".to_owned(),
+        Activity::Running { since, stalled, verifying } => {
+            let doing = if *verifying { "is being verified" } else { "is running" };
+            let since = since
+                .map_or(String::new(), |at| format!(", for {}", short(now.duration_since(at))));
+            let stalled = stalled.map_or(String::new(), |silent| {
+                format!("; silent for {}", format_duration(silent))
+            });
+            format!("{doing}{since}{stalled}")
+        }
+        Activity::Lost => {
+            "was running when its worker died; `aq recover`, or the loop, puts it back".to_owned()
+        }
+        Activity::Resting => rest(record),
+    };
+    format!("{id} (in {}/) {what}", record.stage)
+}
+
+fn rest(record: &JobRecord) -> String {
+    let id = &record.id;
+    match record.stage {
+        Stage::Review => {
+            format!("waits for you: `aq promote {id}`, `aq ship {id}` or `aq reject {id}`")
+        }
+        Stage::Testing => format!("is verified; `aq ship {id}` accepts it"),
+        Stage::Shipped => "is shipped".to_owned(),
+        _ if record.meta.is_empty() => "has ended; `aq clean` has put its record away".to_owned(),
+        _ => format!(
+            "ended: {}; `aq logs {id}` has more, `aq requeue {id}` runs it again",
+            result(record)
+        ),
+    }
+}
+
+/// Where a job has come to rest after `aq promote`.
+pub(crate) fn moved(record: &JobRecord) -> String {
+    let message = record
+        .meta
+        .get("message")
+        .filter(|_| !matches!(record.stage, Stage::Testing | Stage::Shipped));
+    let message = message.map_or(String::new(), |text| format!(": {}", plain(text)));
+    format!("{} is in {}/{message}", record.id, record.stage)
+}
+
+/// What `aq recover` did to a job.
+pub(crate) fn recovered(id: &JobId, what: &Recovered) -> String {
+    match what {
+        Recovered::Nothing => format!("{id} needs no recovery"),
+        Recovered::VerifyAgain => format!("{id} is in review/; `verify` runs again"),
+        Recovered::Completed(stage) => format!("{id} had ended; it is in {stage}/ now"),
+        Recovered::Requeued { counted: true } => {
+            format!("{id} is back in the inbox; the attempt counts")
+        }
+        Recovered::Requeued { counted: false } => {
+            format!("{id} is back in the inbox; it had not started")
+        }
+        Recovered::Failed(outcome) => format!("{id} is in failed/: {outcome}"),
+    }
+}

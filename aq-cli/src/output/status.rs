@@ -1,0 +1,159 @@
+//! The table of `aq status`.
+
+use std::fmt::Write;
+
+use aq_manifest::{Stage, format_duration};
+use aq_runner::insights::Numbers;
+use aq_runner::run::{Activity, JobView, Overview};
+use jiff::Timestamp;
+
+use super::insights;
+use super::job::{reason, result};
+use super::style::{self, paint, plain};
+use super::table::{Cell, Table};
+use super::time::short;
+
+/// Columns that a narrow terminal can do without.
+const PRIORITY: usize = 2;
+const PROFILE: usize = 3;
+const ENGINE: usize = 4;
+const TRIES: usize = 6;
+
+/// The table of `aq status`.
+pub(crate) fn status(overview: &Overview, shown: usize) -> String {
+    let mut out = String::new();
+    let head = match &overview.run_loop {
+        Some(found) => format!("run loop at work (process {}, {} at a time)", found.pid, found.max),
+        None => "no run loop; `aq run` starts one".to_owned(),
+    };
+    // Writing to a `String` cannot fail, here and below.
+    let _ = writeln!(
+        out,
+        "{} {}",
+        paint(style::HEADING, overview.queue.display()),
+        paint(style::FAINT, format!("· {head}"))
+    );
+    let mut table =
+        Table::new(&["job", "stage", "priority", "profile", "engine", "age", "tries", ""])
+            .spare(&[PROFILE, ENGINE, PRIORITY, TRIES]);
+    let mut waiting = 0;
+    for job in &overview.jobs {
+        if job.record.stage == Stage::Inbox {
+            waiting += 1;
+            if waiting > shown {
+                continue;
+            }
+        }
+        table.row(row(job, overview.now));
+    }
+    for job in &overview.ended {
+        table.row(row(job, overview.now));
+    }
+    if !table.is_empty() {
+        let _ = writeln!(out, "\n{}", table.render(super::width()));
+    }
+    if waiting > shown {
+        let _ = writeln!(
+            out,
+            "{}",
+            paint(
+                style::FAINT,
+                format!("... and {} more that wait; --all shows them", waiting - shown)
+            )
+        );
+    }
+    let counts: Vec<String> = overview
+        .counts
+        .iter()
+        .filter(|&(_, &count)| count > 0)
+        .map(|(stage, count)| format!("{count} {}", paint(style::stage(*stage), stage)))
+        .collect();
+    let counts = if counts.is_empty() {
+        "empty: `aq add FILE` adds a job".to_owned()
+    } else {
+        counts.join(" · ")
+    };
+    let _ = writeln!(out, "\n{counts}");
+    let recent = recent(overview);
+    if !recent.is_empty() {
+        let _ = writeln!(out, "{}", paint(style::FAINT, format!("of these: {recent}")));
+    }
+    for stranger in &overview.strangers {
+        let _ = writeln!(
+            out,
+            "{} inbox/{} is left alone: a job is a file NAME.md, with letters, digits, `.`, `_` and `-` in NAME",
+            paint(style::ATTENTION, "!"),
+            plain(stranger)
+        );
+    }
+    out
+}
+
+/// What the jobs of the table that have run come to.
+fn recent(overview: &Overview) -> String {
+    let shown = overview.jobs.iter().chain(&overview.ended).map(|job| &job.record);
+    let numbers = shown
+        .map(|record| Numbers::read(record.id.clone(), record.stage, |key| record.meta.get(key)));
+    insights::line(&aq_runner::insights::insights(numbers, None).all)
+}
+
+fn row(job: &JobView, now: Timestamp) -> Vec<Cell> {
+    let record = &job.record;
+    let meta = &record.meta;
+    let word = |key: &str| plain(meta.get(key).unwrap_or("-"));
+    let engine = meta.get("engine").or_else(|| meta.get("engine_wanted")).unwrap_or("-");
+    let tries = match (job.tries(), job.max_tries()) {
+        (n, 1) => n.to_string(),
+        (n, max) => format!("{n}/{max}"),
+    };
+    let stage_style = match &job.activity {
+        Activity::Running { .. } => style::BUSY,
+        _ => style::stage(record.stage),
+    };
+    vec![
+        Cell::new(&record.id),
+        Cell::styled(stage_style, record.stage),
+        Cell::new(word("priority")),
+        Cell::new(word("profile")),
+        Cell::new(plain(engine)),
+        Cell::new(age(job, now)),
+        Cell::new(tries),
+        remark(job, now),
+    ]
+}
+
+/// How long it runs, how long it waits, how long ago it ended.
+fn age(job: &JobView, now: Timestamp) -> String {
+    let meta = &job.record.meta;
+    let since = match &job.activity {
+        Activity::Running { since, .. } => *since,
+        Activity::Resting => meta.time("ended_at"),
+        _ => meta.time("added_at"),
+    };
+    since.map_or_else(|| "-".to_owned(), |since| short(now.duration_since(since)))
+}
+
+/// The column that says what a person wants to know: why it waits, how it ended.
+fn remark(job: &JobView, now: Timestamp) -> Cell {
+    match &job.activity {
+        Activity::Waiting(None) => Cell::styled(style::GOOD, "next"),
+        Activity::Waiting(Some(why)) => Cell::new(reason(why, now)),
+        Activity::Unread => Cell::new("a loop has not read it yet"),
+        Activity::Running { stalled: Some(silent), .. } => Cell::styled(
+            style::BAD,
+            format_args!("stalled: silent for {}", format_duration(*silent)),
+        ),
+        Activity::Running { verifying: true, .. } => Cell::styled(style::BUSY, "verify runs"),
+        Activity::Running { .. } => Cell::styled(style::BUSY, "running"),
+        Activity::Lost => Cell::styled(style::BAD, "its worker died; `aq recover` puts it back"),
+        Activity::Resting => match job.record.stage {
+            Stage::Review => {
+                Cell::styled(style::ATTENTION, "waits for you: aq promote, ship or reject")
+            }
+            Stage::Testing => Cell::styled(style::FAINT, "verified; `aq ship` accepts it"),
+            Stage::Shipped => Cell::new(""),
+            _ if job.record.meta.is_empty() => Cell::styled(style::FAINT, "its record is put away"),
+            _ => Cell::styled(style::BAD, result(&job.record)),
+        },
+    }
+}

@@ -35,9 +35,6 @@ const QUEUES: [(usize, usize); 12] = [
     (1_000_000, 10),
 ];
 
-/// How far back a job's deps lie at most.
-const SPAN: usize = 1_000;
-
 /// Random enough, and the same in each run.
 struct Dice(u64);
 
@@ -48,10 +45,10 @@ impl Dice {
     }
 }
 
-/// The jobs that job `n` waits for: distinct earlier ones.
+/// The jobs that job `n` waits for: distinct ones from all earlier ones.
 fn deps_of(n: usize, edges: usize) -> Vec<usize> {
     let mut dice = Dice(n as u64 ^ 0x9e37_79b9);
-    let mut deps: Vec<usize> = (0..edges.min(n)).map(|_| n - 1 - dice.below(n.min(SPAN))).collect();
+    let mut deps: Vec<usize> = (0..edges.min(n)).map(|_| n - 1 - dice.below(n)).collect();
     deps.sort_unstable();
     deps.dedup();
     deps
@@ -128,11 +125,11 @@ fn event_turn(bencher: Bencher, shape: (usize, usize)) {
 }
 
 /// One event and the decision after it: a job of the middle gets a pause, or loses it.
-#[divan::bench(args = QUEUES, sample_count = 100, sample_size = 100)]
-fn event_and_plan(bencher: Bencher, shape: (usize, usize)) {
-    let (mut queue, host) = fill(jobs((shape.0, 0)));
+#[divan::bench(args = [1_000, 10_000, 100_000, 1_000_000], sample_count = 100, sample_size = 100)]
+fn event_and_plan(bencher: Bencher, n: usize) {
+    let (mut queue, host) = fill(jobs((n, 0)));
     let later = Some(noon() + SignedDuration::from_hours(1));
-    let middle = id(shape.0 / 2);
+    let middle = id(n / 2);
     let mut paused = false;
     bencher.bench_local(|| {
         paused = !paused;
@@ -265,6 +262,28 @@ fn edge_two(bencher: Bencher, arrival: Arrival) {
 #[divan::bench(args = ARRIVALS, sample_count = 3, sample_size = 1)]
 fn edge_ten(bencher: Bencher, arrival: Arrival) {
     bench_edges(bencher, arrival, EDGE_JOBS, 10);
+}
+
+/// 100,000 jobs that wait for one key: it ships, and each of them starts and ends in turn.
+#[divan::bench(sample_count = 3, sample_size = 1)]
+fn edge_hub_drained(bencher: Bencher) {
+    let hub = Job { key: Some("hub".to_owned()), ..job(0, 0) };
+    let waiting = (1..EDGE_JOBS).map(|n| Job { deps: vec!["hub".to_owned()], ..job(n, 0) });
+    let full = fill(std::iter::once(hub).chain(waiting).collect());
+    let drain = |(mut queue, host): (Queue, HostId)| {
+        while queue.counts().waiting > 0 {
+            for start in queue.plan(host, noon()).expect("the host is there").start {
+                let running = State::Running { host, engine: start.engine };
+                queue.set_state(&start.job, running).expect("it waits");
+                let shipped = State::Settled(Settled::Shipped);
+                queue.set_state(&start.job, shipped).expect("it runs");
+            }
+        }
+    };
+    bencher
+        .counter(ItemsCount::new(EDGE_JOBS))
+        .with_inputs(|| full.clone())
+        .bench_local_values(drain);
 }
 
 /// Reference: `petgraph::acyclic` for the same chain; a node comes when it is first spoken of, as

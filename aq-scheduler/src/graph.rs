@@ -249,6 +249,11 @@ impl Graph {
         self.keys[key].settled
     }
 
+    /// One more than the largest place of a key.
+    pub(crate) fn key_places(&self) -> usize {
+        self.keys.places()
+    }
+
     pub(crate) fn name(&self, key: KeyIx) -> &str {
         &self.keys[key].name
     }

@@ -1,13 +1,13 @@
 //! The order in which waiting jobs will run, as far as it can be told beforehand.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashSet};
+use std::collections::BinaryHeap;
 
 use aq_manifest::JobId;
 use jiff::Timestamp;
 
 use crate::Queue;
-use crate::arena::{JobIx, KeyIx, Slot};
+use crate::arena::{JobIx, Slot};
 use crate::queue::At;
 
 impl Queue {
@@ -16,35 +16,35 @@ impl Queue {
     /// key which no live job can satisfy come last. `O((jobs + deps) log jobs)`.
     pub fn order(&self) -> Vec<&JobId> {
         let waiting = |ix: JobIx| matches!(self.jobs[ix].at, At::Waiting(_));
-        let mut ranks: Vec<_> = self.jobs.iter().map(|(ix, entry)| entry.rank(ix)).collect();
-        ranks.sort_unstable();
+        let mut ranked: Vec<_> = self.jobs.iter().map(|(ix, entry)| entry.rank(ix)).collect();
+        ranked.sort_unstable();
+        let ranks: Vec<JobIx> = ranked.into_iter().map(|rank| rank.job).collect();
         let mut run = Run {
             queue: self,
             position: vec![0; self.jobs.places()],
             unmet: vec![0; self.jobs.places()],
-            done: HashSet::new(),
+            done: vec![false; self.graph.key_places()],
             next: BinaryHeap::new(),
         };
-        for (position, rank) in ranks.iter().enumerate() {
-            run.position[rank.job.place()] = position;
-            run.unmet[rank.job.place()] = self.graph.unmet(rank.job);
+        for (position, &ix) in ranks.iter().enumerate() {
+            run.position[ix.place()] = position;
+            run.unmet[ix.place()] = self.graph.unmet(ix);
         }
-        for rank in &ranks {
-            if !waiting(rank.job) {
-                run.end(rank.job, Timestamp::MIN);
-            } else if self.graph.unmet(rank.job) == 0 {
-                run.ready(rank.job, Timestamp::MIN);
+        for &ix in &ranks {
+            if !waiting(ix) {
+                run.end(ix, Timestamp::MIN);
+            } else if self.graph.unmet(ix) == 0 {
+                run.ready(ix, Timestamp::MIN);
             }
         }
         let mut order = Vec::with_capacity(self.counts().waiting as usize);
         while let Some(Reverse((time, position))) = run.next.pop() {
-            let ix = ranks[position].job;
+            let ix = ranks[position];
             order.push(&self.jobs[ix].id);
             run.end(ix, time);
         }
-        let stuck =
-            ranks.iter().filter(|rank| waiting(rank.job) && run.unmet[rank.job.place()] > 0);
-        order.extend(stuck.map(|rank| &self.jobs[rank.job].id));
+        let stuck = ranks.iter().filter(|&&ix| waiting(ix) && run.unmet[ix.place()] > 0);
+        order.extend(stuck.map(|&ix| &self.jobs[ix].id));
         order
     }
 }
@@ -55,7 +55,8 @@ struct Run<'a> {
     /// Each job's place in the order of ranks.
     position: Vec<usize>,
     unmet: Vec<u32>,
-    done: HashSet<KeyIx>,
+    /// Keys that a job of the run satisfied.
+    done: Vec<bool>,
     /// Earliest start and position of the jobs that can go.
     next: BinaryHeap<Reverse<(Timestamp, usize)>>,
 }
@@ -71,7 +72,7 @@ impl Run<'_> {
 
     fn end(&mut self, ix: JobIx, time: Timestamp) {
         let Some(key) = self.queue.graph.key_of(ix) else { return };
-        if !self.done.insert(key) {
+        if std::mem::replace(&mut self.done[key.place()], true) {
             return;
         }
         for job in self.queue.graph.awaiting(key) {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::arena::{Arena, ClassIx, EngineIx, JobIx, LockIx};
 use crate::class::Classes;
-use crate::graph::{Cycle, Graph};
+use crate::graph::{Cycle, Graph, Shift};
 use crate::host::HostEntry;
 use crate::rank::Rank;
 use crate::ready::Locks;
@@ -199,6 +199,9 @@ impl Queue {
 
     /// Adds a job in any state. A settled one leaves only its mark on its key.
     ///
+    /// Only a waiting job is refused for a cycle. One that has started needs its deps no more, so
+    /// where they would close a cycle they are dropped: a slot that is taken is never overlooked.
+    ///
     /// # Errors
     /// [`QueueError::DuplicateJob`], [`QueueError::Cycle`], [`QueueError::UnknownHost`].
     pub fn insert(&mut self, job: Job, state: State) -> Result<(), QueueError> {
@@ -212,7 +215,11 @@ impl Queue {
             }
             return Ok(());
         }
-        let shift = self.graph.check(job.key.as_deref(), &job.deps).map_err(QueueError::Cycle)?;
+        let (deps, shift) = match self.graph.check(job.key.as_deref(), &job.deps) {
+            Ok(shift) => (job.deps, shift),
+            Err(cycle) if matches!(at, At::Waiting(_)) => return Err(QueueError::Cycle(cycle)),
+            Err(_) => (Vec::new(), Shift::None),
+        };
         let ix = self.jobs.insert(Entry {
             id: job.id.clone(),
             priority: job.priority,
@@ -224,7 +231,7 @@ impl Queue {
             class_links: [None; 2],
         });
         self.by_id.insert(job.id, ix);
-        self.graph.add(ix, job.key.as_deref(), &job.deps, job.deps_mode, shift);
+        self.graph.add(ix, job.key.as_deref(), &deps, job.deps_mode, shift);
         self.arrive(ix);
         self.settle_changes();
         Ok(())

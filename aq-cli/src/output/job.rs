@@ -85,7 +85,8 @@ pub(crate) fn moved(record: &JobRecord) -> String {
 /// What `aq recover` did to a job.
 pub(crate) fn recovered(id: &JobId, what: &Recovered) -> String {
     match what {
-        Recovered::Alive => format!("{id} is being worked on"),
+        Recovered::Nothing => format!("{id} needs no recovery"),
+        Recovered::VerifyAgain => format!("{id} is in review/; `verify` runs again"),
         Recovered::Completed(stage) => format!("{id} had ended; it is in {stage}/ now"),
         Recovered::Requeued { counted: true } => {
             format!("{id} is back in the inbox; the attempt counts")

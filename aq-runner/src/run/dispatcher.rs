@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use aq_manifest::{JobId, Outcome, Stage};
 use aq_scheduler::{Counts, Limits, Rejection, Start};
@@ -20,7 +20,7 @@ use super::actions::ship;
 use super::host_capabilities;
 use super::launch::start_worker;
 use super::model::{Model, resting_state, settled};
-use super::recovery::{Recovered, recover_job};
+use super::recovery::{WORKER_KEYS, recover_job, worker};
 use super::settings::{Settings, SettingsError};
 use super::stop::StopRequest;
 use super::wake::{Wake, Wakes};
@@ -28,8 +28,15 @@ use super::wake::{Wake, Wakes};
 /// How often the folders are looked at on file systems that do not tell what changed.
 const SWEEP: Duration = Duration::from_secs(30);
 
+/// The folders of jobs that have not ended, in the order in which they are looked at: what runs
+/// already comes before what could.
+const LIVE: [Stage; 4] = [Stage::Building, Stage::Inbox, Stage::Review, Stage::Testing];
+
 /// The pause before a worker that could not be started is tried again.
 const SPAWN_PAUSE: Duration = Duration::from_secs(5);
+
+/// How long the lock of a loop that is dead is waited for.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How a loop runs.
 #[derive(Clone, Debug)]
@@ -127,16 +134,7 @@ pub fn run(
     options: &RunOptions,
     observer: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Summary, RunError> {
-    let mut lock = match FileLock::run_loop(queue)? {
-        Ok(lock) => lock,
-        Err(holder) => {
-            let since = holder.time("started_at");
-            return Err(RunError::AlreadyRunning {
-                pid: holder.get("pid").unwrap_or("unknown").to_owned(),
-                since: since.map_or("an unknown time".to_owned(), |at| format!("{at:.0}")),
-            });
-        }
-    };
+    let mut lock = become_the_loop(queue)?;
     let me = ProcessId::current().map_err(|e| RunError::System("tell who this process is", e))?;
     let signature = Record::new()
         .set("pid", me.pid())
@@ -164,12 +162,33 @@ pub fn run(
         model,
         running: HashSet::new(),
         unsettled: BTreeMap::new(),
+        swept: Vec::new(),
         summary: Summary::default(),
     };
     let result = dispatcher.run();
     // A loop that is gone leaves no name behind; the lock says the same, in case this fails.
     let _ = std::fs::remove_file(queue.daemon_pid());
     result
+}
+
+/// Takes the lock of the run loop. A loop that was killed may hold it for a moment longer, until
+/// the kernel has ended all its threads.
+fn become_the_loop(queue: &QueueDir) -> Result<FileLock, RunError> {
+    let give_up = Instant::now() + LOCK_PATIENCE;
+    loop {
+        let holder = match FileLock::run_loop(queue)? {
+            Ok(lock) => return Ok(lock),
+            Err(holder) => holder,
+        };
+        if worker(&holder).is_some_and(|process| process.is_alive()) || Instant::now() > give_up {
+            let since = holder.time("started_at");
+            return Err(RunError::AlreadyRunning {
+                pid: holder.get("pid").unwrap_or("unknown").to_owned(),
+                since: since.map_or("an unknown time".to_owned(), |at| format!("{at:.0}")),
+            });
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 struct Dispatcher<'a> {
@@ -183,6 +202,8 @@ struct Dispatcher<'a> {
     running: HashSet<JobId>,
     /// Hand-dropped files that may still be written, and when to look again.
     unsettled: BTreeMap<JobId, Timestamp>,
+    /// When the folders last changed, as of the last sweep.
+    swept: Vec<Option<SystemTime>>,
     summary: Summary,
 }
 
@@ -199,7 +220,7 @@ impl Dispatcher<'_> {
             let limit = self.sleep_limit(wake_at);
             let wakes = self.wakes.wait(Some(limit));
             if wakes.is_empty() && limit == SWEEP {
-                self.look_at_everything()?;
+                self.sweep()?;
             }
             for wake in wakes {
                 if let Wake::Signal(signal) = wake {
@@ -280,10 +301,23 @@ impl Dispatcher<'_> {
     }
 
     fn look_at_everything(&mut self) -> Result<(), RunError> {
-        for stage in [Stage::Building, Stage::Inbox, Stage::Review, Stage::Testing] {
+        for stage in LIVE {
             for id in self.queue.jobs(stage)? {
                 self.look_at(&id);
             }
+        }
+        Ok(())
+    }
+
+    /// Looks at everything when a folder has changed since the last sweep. Where changes are told,
+    /// this finds nothing new, and in an idle queue it costs a few system calls.
+    fn sweep(&mut self) -> Result<(), RunError> {
+        let changed =
+            |stage: &Stage| self.queue.stage(*stage).metadata().and_then(|dir| dir.modified()).ok();
+        let changes = LIVE.iter().map(changed).collect();
+        if self.swept != changes {
+            self.swept = changes;
+            self.look_at_everything()?;
         }
         Ok(())
     }
@@ -316,20 +350,7 @@ impl Dispatcher<'_> {
         };
         match stage {
             Stage::Inbox => self.look_at_inbox(id),
-            Stage::Building => match recover_job(self.queue, id, Timestamp::now())? {
-                Recovered::Alive if self.queue.has(Stage::Building, id) => self.adopt(id, stage),
-                // Wherever recovery has put it, it lies there now.
-                _ if !self.queue.has(Stage::Building, id) => self.try_look_at(id),
-                _ => Ok(()),
-            },
-            Stage::Review => match HeldJob::take(self.queue, id) {
-                Ok(held) => {
-                    drop(held);
-                    self.rest(id, stage)
-                }
-                Err(StoreError::Busy(_)) => self.adopt(id, stage),
-                Err(e) => Err(e),
-            },
+            Stage::Building | Stage::Review => self.look_at_work(id, stage),
             Stage::Testing if self.options.ship => {
                 ship(self.queue, id, Timestamp::now())?;
                 self.rest(id, Stage::Shipped)
@@ -338,11 +359,25 @@ impl Dispatcher<'_> {
         }
     }
 
+    /// A job in `building/` is worked on or has lost its worker; one in `review/` may rest, too.
+    fn look_at_work(&mut self, id: &JobId, stage: Stage) -> Result<(), StoreError> {
+        recover_job(self.queue, id, Timestamp::now())?;
+        if !self.queue.has(stage, id) {
+            return self.try_look_at(id);
+        }
+        let is_held = match HeldJob::take(self.queue, id) {
+            Ok(job) => worker(job.meta()).is_some_and(|worker| worker.is_alive()),
+            Err(StoreError::Busy(_)) => true,
+            Err(e) => return Err(e),
+        };
+        if is_held { self.adopt(id, stage) } else { self.rest(id, stage) }
+    }
+
     fn rest(&mut self, id: &JobId, stage: Stage) -> Result<(), StoreError> {
         let record = JobRecord::read(self.queue, stage, id.clone())?;
         if let Some(settled) = settled(stage) {
             self.model.end(&record, settled);
-        } else if let Some(state) = resting_state(&record) {
+        } else if let Some(state) = resting_state(&record, Timestamp::now()) {
             self.put(&record, state);
         }
         Ok(())
@@ -351,7 +386,7 @@ impl Dispatcher<'_> {
     fn look_at_inbox(&mut self, id: &JobId) -> Result<(), StoreError> {
         let record = JobRecord::read(self.queue, Stage::Inbox, id.clone())?;
         if record.is_current(self.queue) {
-            if let Some(state) = resting_state(&record) {
+            if let Some(state) = resting_state(&record, Timestamp::now()) {
                 self.put(&record, state);
             }
             return Ok(());
@@ -364,7 +399,7 @@ impl Dispatcher<'_> {
         let home = self.settings.environment.path("HOME");
         match ingest(self.queue, job, home.as_deref(), Timestamp::now())? {
             Ingested::Job(record) => {
-                if let Some(state) = resting_state(&record) {
+                if let Some(state) = resting_state(&record, Timestamp::now()) {
                     self.put(&record, state);
                 }
             }
@@ -402,10 +437,13 @@ impl Dispatcher<'_> {
         let record = JobRecord::read(self.queue, stage, id.clone())?;
         let engine = record.meta.get("engine").unwrap_or_default().to_owned();
         self.put(&record, self.model.running(&engine));
-        let (queue, job) = (self.queue.clone(), id.clone());
+        let (queue, job, worker) = (self.queue.clone(), id.clone(), worker(&record.meta));
         let waiting = self.wakes.when_ended(id.clone(), move || {
             // Not being able to wait ends in another look at the job, and another wait.
             let _ = HeldJob::wait_free(&queue, &job);
+            if let Some(worker) = worker {
+                let _ = worker.wait_gone(None);
+            }
         });
         match waiting {
             Ok(()) => {
@@ -452,16 +490,8 @@ impl Dispatcher<'_> {
                     return Ok(false);
                 }
                 let launch = Record::new()
-                    .clear(&[
-                        "pid",
-                        "pidstart",
-                        "boot",
-                        "result",
-                        "exit",
-                        "message",
-                        "ended_at",
-                        "next_eligible",
-                    ])
+                    .clear(WORKER_KEYS)
+                    .clear(&["result", "exit", "message", "ended_at", "next_eligible"])
                     .set("attempt", record.attempts() + 1)
                     .set("engine", engine)
                     .set("launched_at", Timestamp::now());

@@ -60,7 +60,7 @@ fn problem(settings: &Settings, wanted: Option<&str>, class: &str, prefers: &[St
 mod tests {
     use super::*;
     use crate::run::Environment;
-    use crate::store::{AddContext, Draft, add};
+    use crate::store::{AddContext, Added, Draft, add};
     use jiff::Timestamp;
 
     #[test]
@@ -81,7 +81,7 @@ mod tests {
         let report = add(&queue, &drafts, &context).unwrap();
         // No PATH, so nothing but the shell is there.
         let settings = Settings::load(&queue, Environment::default()).unwrap();
-        let found = without_engine(&queue, &settings, report.added.iter().map(|one| one.id()));
+        let found = without_engine(&queue, &settings, report.added.iter().map(Added::id));
         let found: Vec<(String, String)> = found
             .into_iter()
             .map(|one| {

@@ -147,11 +147,16 @@ pub(crate) fn settled(stage: Stage) -> Option<Settled> {
 
 /// Where a job stands that nobody works on, by its folder and record. `None`: it has ended, or
 /// only recovery can tell.
-pub(crate) fn resting_state(record: &JobRecord) -> Option<State> {
+pub(crate) fn resting_state(record: &JobRecord, now: Timestamp) -> Option<State> {
+    // A pause that began in the future was written by a clock that has been set back since.
+    let clock_was_wrong = record.meta.time("ended_at").is_some_and(|at| at > now);
+    let not_before = record.meta.time("next_eligible").filter(|_| !clock_was_wrong);
     match record.stage {
-        Stage::Inbox => Some(State::Waiting { not_before: record.meta.time("next_eligible") }),
+        Stage::Inbox => Some(State::Waiting { not_before }),
         // The agent's work is accepted and `verify` has not judged it: that is still to be run.
-        Stage::Review if record.review_policy() == ReviewPolicy::Auto => Some(State::WAITING),
+        Stage::Review if record.review_policy() == ReviewPolicy::Auto => {
+            Some(State::Waiting { not_before })
+        }
         Stage::Review => Some(State::Review),
         Stage::Testing => Some(State::Testing),
         Stage::Building | Stage::Shipped | Stage::Failed | Stage::Quarantine => None,

@@ -21,8 +21,8 @@ const GRACE: Duration = Duration::from_secs(3);
 /// What recovery found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recovered {
-    /// Somebody is at work on it: nothing was done.
-    Alive,
+    /// Somebody is at work on it, or it has no dead worker: nothing was done.
+    Nothing,
     /// Its worker had finished and only the last rename was missing.
     Completed(Stage),
     /// It goes again: back in the inbox, its attempt counted or, when no worker had started, not.
@@ -30,85 +30,107 @@ pub enum Recovered {
         /// Whether the attempt counts.
         counted: bool,
     },
+    /// It is in `review/`, and `verify` runs again.
+    VerifyAgain,
     /// It is in `failed/`: stopped by a person, or the death of too many workers.
     Failed(Outcome),
 }
 
-/// Recovers every job in `building/` whose worker is dead. Doing it twice changes nothing.
+/// The keys that name the worker of a job.
+pub(crate) const WORKER_KEYS: &[&str] = &["pid", "pidstart", "boot"];
+
+/// Recovers every job whose worker is dead. Doing it twice changes nothing.
 ///
 /// # Errors
 /// When the queue's folders cannot be read; what goes wrong with one job is in its place of the
 /// list and does not stop the others.
 pub fn recover(queue: &QueueDir, now: Timestamp) -> Result<Vec<(JobId, Result<Recovered>)>> {
-    let jobs = queue.jobs(Stage::Building)?;
-    Ok(jobs
-        .into_iter()
-        .map(|id| {
-            let recovered = recover_job(queue, &id, now);
-            (id, recovered)
-        })
-        .filter(|(_, recovered)| !matches!(recovered, Ok(Recovered::Alive)))
-        .collect())
+    let mut jobs = queue.jobs(Stage::Building)?;
+    jobs.extend(queue.jobs(Stage::Review)?);
+    let recovered = jobs.into_iter().map(|id| {
+        let recovered = recover_job(queue, &id, now);
+        (id, recovered)
+    });
+    Ok(recovered.filter(|(_, recovered)| !matches!(recovered, Ok(Recovered::Nothing))).collect())
 }
 
-/// Recovers one job that lies in `building/`, unless it is worked on.
+/// Recovers one job, unless it is worked on or has no dead worker.
 ///
 /// # Errors
 /// When its files cannot be read or moved.
 pub(crate) fn recover_job(queue: &QueueDir, id: &JobId, now: Timestamp) -> Result<Recovered> {
     let mut job = match HeldJob::take(queue, id) {
         Ok(job) => job,
-        Err(StoreError::Busy(_) | StoreError::NoSuchJob(_)) => return Ok(Recovered::Alive),
+        Err(StoreError::Busy(_) | StoreError::NoSuchJob(_)) => return Ok(Recovered::Nothing),
         Err(e) => return Err(e),
     };
     // The lock is free. A living process of the recorded identity can only be a worker of a
     // queue whose file system does not hand locks on; it is believed.
-    if job.stage() != Stage::Building || worker(job.meta()).is_some_and(|w| w.is_alive()) {
-        return Ok(Recovered::Alive);
+    if worker(job.meta()).is_some_and(|worker| worker.is_alive()) {
+        return Ok(Recovered::Nothing);
     }
+    match job.stage() {
+        Stage::Building => recover_building(queue, &mut job, now),
+        Stage::Review if job.meta().get("pid").is_some() => recover_review(queue, &mut job, now),
+        _ => Ok(Recovered::Nothing),
+    }
+}
+
+fn recover_building(queue: &QueueDir, job: &mut HeldJob, now: Timestamp) -> Result<Recovered> {
     let last_step = job.meta().parsed::<Stage>("moved_to");
     if let Some(to) = last_step.filter(|&to| to != Stage::Building) {
         job.finish_move(to, Promise::None)?;
-        clear_scratch(queue, id);
+        clear_scratch(queue, job.id());
         return Ok(Recovered::Completed(to));
     }
-    let meta = job.meta();
-    let launched = meta.get("attempt").is_some();
-    let started = meta.get("pid").is_some();
-    let attempts = meta.count("attempts");
-    let stop = StopRequest::of(queue, id);
-    if started {
-        end_leftovers(queue, id, job.meta());
-    }
-    clear_scratch(queue, id);
-    let base = Record::new().set("ended_at", now).clear(&["pid", "pidstart", "boot"]);
-    if launched && !started && !stop.is_made() {
+    let launched = job.meta().parsed::<u32>("attempt");
+    let started = job.meta().get("pid").is_some();
+    let stop = StopRequest::of(queue, job.id());
+    end_leftovers(queue, job);
+    let base = Record::new().set("ended_at", now).clear(WORKER_KEYS);
+    if launched.is_some() && !started && !stop.is_made() {
         job.move_to(Stage::Inbox, base, Promise::None)?;
         return Ok(Recovered::Requeued { counted: false });
     }
-    let attempt = meta_attempt(job.meta()).unwrap_or(attempts + 1);
+    // From the number of the attempt, not one more than was counted: doing it twice is harmless.
+    let attempt = launched.unwrap_or_else(|| job.meta().count("attempts") + 1);
     let recoveries = job.meta().count("recoveries") + 1;
     let base = base.set("attempt", attempt).set("attempts", attempt).set("recoveries", recoveries);
-    let outcome = if stop.is_made() {
-        Outcome::Stopped
-    } else if recoveries >= MAX_RECOVERIES {
-        Outcome::Crash
-    } else {
-        job.move_to(Stage::Inbox, base.set("message", "its worker died"), Promise::None)?;
-        return Ok(Recovered::Requeued { counted: true });
-    };
-    let message = match outcome {
-        Outcome::Stopped => "stopped by a person; its worker was already dead".to_owned(),
-        _ => {
-            format!("its worker died {recoveries} times in a row; the job itself probably kills it")
-        }
-    };
-    let record = base.set("result", outcome).set("message", message);
-    let record =
-        if outcome == Outcome::Crash { record.set("failure_class", outcome) } else { record };
-    job.move_to(Stage::Failed, record, Promise::None)?;
+    if stop.is_made() {
+        return stopped(job, base, &stop);
+    }
+    if recoveries >= MAX_RECOVERIES {
+        let why = format!(
+            "its worker died {recoveries} times in a row; the job itself probably kills it"
+        );
+        let record = base.set("result", Outcome::Crash).set("failure_class", Outcome::Crash);
+        job.move_to(Stage::Failed, record.set("message", why), Promise::None)?;
+        return Ok(Recovered::Failed(Outcome::Crash));
+    }
+    job.move_to(Stage::Inbox, base.set("message", "its worker died"), Promise::None)?;
+    Ok(Recovered::Requeued { counted: true })
+}
+
+/// The worker died while `verify` ran: the agent's work stands, and `verify` runs again.
+fn recover_review(queue: &QueueDir, job: &mut HeldJob, now: Timestamp) -> Result<Recovered> {
+    end_leftovers(queue, job);
+    let stop = StopRequest::of(queue, job.id());
+    if stop.is_made() {
+        return stopped(job, Record::new().set("ended_at", now).clear(WORKER_KEYS), &stop);
+    }
+    job.append(&Record::new().clear(WORKER_KEYS))?;
+    Ok(Recovered::VerifyAgain)
+}
+
+fn stopped(job: &mut HeldJob, base: Record, stop: &StopRequest) -> Result<Recovered> {
+    let why = "stopped by a person; its worker was already dead";
+    job.move_to(
+        Stage::Failed,
+        base.set("result", Outcome::Stopped).set("message", why),
+        Promise::None,
+    )?;
     stop.withdraw();
-    Ok(Recovered::Failed(outcome))
+    Ok(Recovered::Failed(Outcome::Stopped))
 }
 
 /// The worker that the record names, if it does.
@@ -116,15 +138,16 @@ pub(crate) fn worker(meta: &Meta) -> Option<ProcessId> {
     ProcessId::parse(meta.get("pid")?, meta.get("pidstart")?, meta.get("boot")?).ok()
 }
 
-fn meta_attempt(meta: &Meta) -> Option<u32> {
-    meta.parsed("attempt")
-}
-
-/// Ends what a dead worker's agent left running. What cannot be ended is no reason to keep the
-/// job from going on.
-fn end_leftovers(queue: &QueueDir, id: &JobId, meta: &Meta) {
+/// Ends what a dead worker's agent left running, and removes its `TMPDIR`. What cannot be ended is
+/// no reason to keep the job from going on.
+fn end_leftovers(queue: &QueueDir, job: &HeldJob) {
+    clear_scratch(queue, job.id());
+    let meta = job.meta();
+    if meta.get("pid").is_none() {
+        return;
+    }
     let cgroup = meta.get("cgroup").and_then(|path| Cgroup::at(Path::new(path)).ok());
-    let id = OsStr::new(id.as_str());
+    let id = OsStr::new(job.id().as_str());
     let markers = [("AQ_JOB_ID", id), ("AQ_QUEUE", queue.root().as_os_str())];
     let _ = sweep(&Traces { markers: &markers, cgroup: cgroup.as_ref() }, GRACE);
     if let Some(cgroup) = cgroup {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use aq_manifest::{JobId, Stage};
+use aq_manifest::{JobId, ReviewPolicy, Stage};
 use aq_scheduler::{Limits, Reason};
 use jiff::Timestamp;
 
@@ -81,7 +81,8 @@ impl JobView {
 /// What a job is doing.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Activity {
-    /// In the inbox and not running for this reason; `None`: it is next.
+    /// It is to be run, or in review/ to be verified, and does not for this reason; `None`: it is
+    /// next.
     Waiting(Option<Reason>),
     /// In the inbox, and its file has changed since the loop last read it, or was never read.
     Unread,
@@ -184,7 +185,7 @@ fn explained(
     for record in live {
         let running = is_running(&record);
         let engine = record.meta.get("engine").unwrap_or_default();
-        let state = if running { Some(model.running(engine)) } else { resting_state(&record) };
+        let state = if running { Some(model.running(engine)) } else { resting_state(&record, now) };
         // A circle of dependencies that came by hand shows as waiting until the loop refuses it.
         if let Some(state) = state {
             let _ = model.put(queue, &settings.engines, &record, state);
@@ -196,6 +197,10 @@ fn explained(
                 Stage::Building => Activity::Lost,
                 Stage::Inbox if record.meta.get("source").is_none() => Activity::Unread,
                 Stage::Inbox => Activity::Waiting(None),
+                // Its worker died in `verify`, which is still to be run.
+                Stage::Review if record.review_policy() == ReviewPolicy::Auto => {
+                    Activity::Waiting(None)
+                }
                 _ => Activity::Resting,
             }
         };

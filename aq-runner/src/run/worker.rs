@@ -22,7 +22,7 @@ use crate::store::{
 
 use super::agent_env::{EngineEnv, Identity, agent_env};
 use super::job_log::JobLog;
-use super::recovery::clear_scratch;
+use super::recovery::{WORKER_KEYS, clear_scratch};
 use super::settings::{Environment, Settings};
 use super::stop::StopRequest;
 
@@ -80,11 +80,17 @@ pub fn work(queue: &QueueDir, id: &JobId, environment: Environment) -> Result<()
     Ok(done?)
 }
 
-/// Puts a job back that could not start; the attempt does not count.
+/// Puts a job back that could not start; the attempt does not count. One that lies in review/
+/// stays there: only its `verify` could not start.
 fn give_back(job: &mut HeldJob, why: &str) -> Result<(), StoreError> {
-    let next = Timestamp::now().saturating_add(PAUSE).unwrap_or(Timestamp::MAX);
-    let record = Record::new().set("next_eligible", next).set("message", why);
-    job.move_to(Stage::Inbox, record.clear(&["pid", "pidstart", "boot"]), Promise::None)
+    let now = Timestamp::now();
+    let next = now.saturating_add(PAUSE).unwrap_or(Timestamp::MAX);
+    let record = Record::new().set("ended_at", now).set("next_eligible", next).set("message", why);
+    let record = record.clear(WORKER_KEYS);
+    match job.stage() {
+        Stage::Review => job.append(&record),
+        _ => job.move_to(Stage::Inbox, record, Promise::None),
+    }
 }
 
 struct Work<'a> {
@@ -122,18 +128,25 @@ impl Work<'_> {
             if let Err(failure) = self.agent(&file) {
                 return self.fail(Some(&file.spec), failure);
             }
-            let record = Record::new().set("ended_at", Timestamp::now()).set("recoveries", 0);
-            self.move_to(Stage::Review, record.set("attempts", self.attempt))?;
+            let record = Record::new()
+                .set("ended_at", Timestamp::now())
+                .set("recoveries", 0)
+                .set("attempts", self.attempt);
             if file.spec.review_policy == ReviewPolicy::Human {
-                return Ok(());
+                return self.move_to(Stage::Review, record.clear(WORKER_KEYS));
             }
+            // The worker stays named: when it dies in `verify`, there is something to end.
+            self.move_to(Stage::Review, record)?;
         }
         match self.verify(&file.spec) {
             Ok(()) => {
                 let record = Record::new()
                     .set("result", Outcome::Success)
                     .set("verified_at", Timestamp::now());
-                self.move_to(Stage::Testing, record.clear(&["failure_class", "message"]))
+                self.move_to(
+                    Stage::Testing,
+                    record.clear(WORKER_KEYS).clear(&["failure_class", "message"]),
+                )
             }
             Err(failure) => self.fail(Some(&file.spec), failure),
         }
@@ -409,7 +422,7 @@ impl Work<'_> {
         let now = Timestamp::now();
         let base =
             Record::new().set("ended_at", now).set("attempts", self.attempt).set("recoveries", 0);
-        let base = base.clear(&["pid", "pidstart", "boot"]);
+        let base = base.clear(WORKER_KEYS);
         match failure {
             Failure::NotCounted(why) => {
                 self.note(&format!("not started: {why}"));
@@ -456,7 +469,7 @@ impl Work<'_> {
         self.note("interrupted");
         if self.job.stage() == Stage::Review {
             // The agent's work is accepted; `verify` runs again.
-            return self.job.append(&Record::new().clear(&["pid", "pidstart", "boot"]));
+            return self.job.append(&Record::new().clear(WORKER_KEYS));
         }
         self.move_to(Stage::Inbox, base.set("message", "interrupted"))
     }

@@ -357,24 +357,26 @@ fn place(
     let mut added = Vec::with_capacity(jobs.len());
     for ((job, plan), temporary) in jobs.iter().zip(plans).zip(staged) {
         let temporary = temporary.unwrap_or_default();
+        // Before the job is there: one that is there and not in the index could be added twice, or
+        // close a circle.
+        for dep in &job.spec.deps {
+            keys.await_key(dep)?;
+        }
         let outcome = match plan {
             Plan::Nothing(outcome) => {
                 added.push(outcome);
                 continue;
             }
             Plan::Place(id) => {
+                if let Some(key) = &job.spec.idempotency_key {
+                    keys.claim(key, &id)?;
+                }
                 let file = queue.job_file(Stage::Inbox, &id);
                 rename_new(&temporary, &file).at("move the new job to", &file)?;
                 Added::New { id }
             }
             Plan::Supersede(id, old) => supersede(queue, job, &id, *old, &temporary, context)?,
         };
-        if let Some(key) = &job.spec.idempotency_key {
-            keys.claim(key, outcome.id())?;
-        }
-        for dep in &job.spec.deps {
-            keys.await_key(dep)?;
-        }
         added.push(outcome);
     }
     if added.iter().any(|a| !matches!(a, Added::Unchanged { .. })) {
@@ -400,7 +402,11 @@ fn supersede(
         std::fs::rename(temporary, &file).at("replace", &file)?;
         return Ok(Added::Superseded { id: id.clone(), old: old_id });
     }
-    // First the new one, then the old one away: a crash in between leaves both, never none.
+    if let Some(key) = &job.spec.idempotency_key {
+        Keys::new(queue).claim(key, id)?;
+    }
+    // First the new one, then the old one away: a crash in between leaves both, never none. The
+    // loop does not launch a job whose key another one holds.
     rename_new(temporary, &file).at("move the new job to", &file)?;
     let archive = new_archive(queue, context.now)?;
     let old_file = queue.job_file(Stage::Inbox, &old_id);

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::error::{At, Result};
@@ -26,6 +26,17 @@ pub(crate) fn sync_file_system(_dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Whether an open file is still the one that has this name: another may have taken its place, or
+/// nobody.
+pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let here = file.metadata()?;
+    match path.symlink_metadata() {
+        Ok(there) => Ok((there.dev(), there.ino()) == (here.dev(), here.ino())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
 /// Writes a new file, private to the user. `sync` makes its content durable, but not its name.
 pub(crate) fn write_new(path: &Path, content: &[u8], sync: bool) -> Result<()> {
     let mut file = OpenOptions::new()
@@ -44,13 +55,12 @@ pub(crate) fn write_new(path: &Path, content: &[u8], sync: bool) -> Result<()> {
     Ok(())
 }
 
-/// Replaces a small file whole: a reader sees the old content or the new one.
-pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<()> {
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(dir).at("create a file in", dir)?;
-    file.write_all(content).at("write", file.path())?;
-    file.persist(path).map_err(|e| e.error).at("replace", path)?;
-    Ok(())
+/// Adds to a file that is private to the user, making it when it is not there.
+pub(crate) fn append(path: &Path, text: &[u8]) -> io::Result<()> {
+    let flags = nix::libc::O_NOFOLLOW;
+    let mut options = OpenOptions::new();
+    let file = options.append(true).create(true).mode(0o600).custom_flags(flags).open(path);
+    file?.write_all(text)
 }
 
 /// Renames without ever overwriting: an existing target is an `AlreadyExists` error.

@@ -1,12 +1,13 @@
 //! Jobs that came without `aq add`: files dropped into the inbox by hand, or changed there.
 
+use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use aq_manifest::{Outcome, Stage};
+use aq_manifest::{JobId, Outcome, Stage};
 use jiff::Timestamp;
 
-use super::durable::replace;
+use super::durable::{append, rename_new};
 use super::error::{At, Result};
 use super::job_file::{Invalid, load, resolve_cwd};
 use super::keys::Keys;
@@ -43,8 +44,7 @@ pub fn ingest(
     let about = path.symlink_metadata().at("look at", &path)?;
     let written = about.modified().at("look at", &path)?;
     let is_new = job.meta().get("source").is_none();
-    if is_new
-        && about.is_file()
+    if about.is_file()
         && let Some(rest) =
             REST.checked_sub(SystemTime::now().duration_since(written).unwrap_or(REST))
         && !rest.is_zero()
@@ -94,6 +94,33 @@ pub fn ingest(
     Ok(Ingested::Job(JobRecord { id, stage: Stage::Inbox, meta }))
 }
 
+/// Gives a file in the inbox the next free name when a job of its name lies in another folder:
+/// ids are unique, and that job must be able to come back. Answers the new id.
+///
+/// # Errors
+/// When it cannot be renamed.
+pub fn rename_if_taken(queue: &QueueDir, id: &JobId) -> Result<Option<JobId>> {
+    let inbox = |id: &JobId| queue.job_file(Stage::Inbox, id);
+    let elsewhere = |&stage: &Stage| stage != Stage::Inbox && queue.has(stage, id);
+    if !queue.has(Stage::Inbox, id) || !Stage::ALL.iter().any(elsewhere) {
+        return Ok(None);
+    }
+    for n in 2.. {
+        let new = id.numbered(n);
+        if queue.find(&new).is_some() {
+            continue;
+        }
+        match rename_new(&inbox(id), &inbox(&new)) {
+            Ok(()) => return Ok(Some(new)),
+            // It moved on while we looked, so there was one file and not two.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(e).at("rename", &inbox(id)),
+        }
+    }
+    Ok(None)
+}
+
 /// Moves a job to `failed/` because of its file. The report goes to the log.
 ///
 /// # Errors
@@ -104,7 +131,8 @@ pub fn refuse(
     invalid: &Invalid,
     now: Timestamp,
 ) -> Result<()> {
-    replace(&queue.log(job.id()), invalid.report.as_bytes())?;
+    let log = queue.log(job.id());
+    append(&log, invalid.report.as_bytes()).at("write", &log)?;
     let record = Record::new()
         .set("result", Outcome::InvalidManifest)
         .set("ended_at", now)

@@ -45,12 +45,17 @@ impl<'a> Keys<'a> {
     /// The job that holds `key`, if one does.
     pub(crate) fn holder(&self, key: &str) -> Result<Option<Holder>> {
         let entry = Meta::read(&self.file(key))?;
-        let Some(id) = entry.parsed::<JobId>("job") else { return Ok(None) };
-        let Some(stage) = self.queue.find(&id) else { return Ok(None) };
-        // `clean` puts records away, but a finished job still holds its key.
-        let meta = Meta::read(&self.queue.meta(&id))?;
-        let holds = meta.is_empty() || meta.get("idempotency_key") == Some(key);
-        Ok(holds.then_some(Holder { id, stage }))
+        // The one that was to give its place to `job` holds it still when `job` never came.
+        for place in ["job", "before"] {
+            let Some(id) = entry.parsed::<JobId>(place) else { continue };
+            let Some(stage) = self.queue.find(&id) else { continue };
+            // `clean` puts records away, but a finished job still holds its key.
+            let meta = Meta::read(&self.queue.meta(&id))?;
+            if meta.is_empty() || meta.get("idempotency_key") == Some(key) {
+                return Ok(Some(Holder { id, stage }));
+            }
+        }
+        Ok(None)
     }
 
     /// What the unfinished job that holds `key` waits for; nothing when there is none.
@@ -68,10 +73,13 @@ impl<'a> Keys<'a> {
         Ok(Meta::read(&self.file(key))?.get("awaited").is_some())
     }
 
-    /// Notes that `id` holds `key`, durably: a key must not be given twice, not even after a
-    /// power cut.
+    /// Notes that `id` will hold `key` once it is there, durably: a key must not be given twice,
+    /// not after a power cut, and not when the adder dies between this and the job's rename.
+    /// Until then whoever holds it now goes on to.
     pub(crate) fn claim(&self, key: &str, id: &JobId) -> Result<()> {
-        self.append(key, &Record::new().set("job", id), true)
+        let before = self.holder(key)?.filter(|holder| holder.id != *id);
+        let before = before.map_or(String::new(), |holder| holder.id.to_string());
+        self.append(key, &Record::new().set("before", before).set("job", id), true)
     }
 
     /// Notes that a job waits for `key`.

@@ -6,6 +6,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use super::durable::is_at;
 use super::error::{At, Result};
 use super::keys::digest;
 use super::meta::{Meta, Record};
@@ -51,11 +52,18 @@ impl FileLock {
     }
 
     fn try_open(path: &Path) -> Result<Option<Self>> {
-        let file = open(path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Self { file })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(e)) => Err(e).at("lock", path),
+        // A loop that ends removes its file, perhaps between our open and our lock. A lock on a file
+        // without a name keeps nobody out, so then the new one is opened.
+        loop {
+            let file = open(path)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(e)) => return Err(e).at("lock", path),
+            }
+            if is_at(&file, path).at("look at", path)? {
+                return Ok(Some(Self { file }));
+            }
         }
     }
 
@@ -91,4 +99,32 @@ fn open(path: &Path) -> Result<File> {
         .custom_flags(nix::libc::O_NOFOLLOW)
         .open(path)
         .at("open", path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Threads that take the lock, look whether another has it, and remove its file.
+    #[test]
+    fn one_holder_at_a_time_though_each_removes_the_file() {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("daemon.pid");
+        let (holders, taken) = (AtomicU32::new(0), AtomicU32::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while taken.load(Ordering::SeqCst) < 2_000 {
+                        let Some(lock) = FileLock::try_open(&path).unwrap() else { continue };
+                        assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0);
+                        taken.fetch_add(1, Ordering::SeqCst);
+                        holders.fetch_sub(1, Ordering::SeqCst);
+                        std::fs::remove_file(&path).unwrap();
+                        drop(lock);
+                    }
+                });
+            }
+        });
+    }
 }

@@ -2,16 +2,17 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::{File, Metadata, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::str::FromStr;
 
 use jiff::Timestamp;
 
+use super::durable::is_at;
 use super::error::{At, Result};
 
 /// Longest meta file that is read, in bytes. A job writes some hundred bytes an attempt.
@@ -220,11 +221,7 @@ impl MetaFile {
                 Err(TryLockError::WouldBlock) => return Err(LockFailure::Held),
                 Err(TryLockError::Error(e)) => return Err(LockFailure::Io(e)),
             }
-            let here = file.metadata().map_err(LockFailure::Io)?;
-            if path
-                .metadata()
-                .is_ok_and(|there| (there.dev(), there.ino()) == (here.dev(), here.ino()))
-            {
+            if is_at(&file, path).map_err(LockFailure::Io)? {
                 let meta = Meta::read_from(&mut file).map_err(LockFailure::Io)?;
                 return Ok(Self { path: path.to_owned(), file, meta });
             }
@@ -244,9 +241,7 @@ impl MetaFile {
     pub(crate) fn inherit(path: &Path) -> Result<Self> {
         let inherited = io::stdin().as_fd().try_clone_to_owned().at("take over", path)?;
         let mut file = File::from(inherited);
-        let identity = |about: Metadata| (about.dev(), about.ino());
-        let here = file.metadata().map(identity).at("look at", path)?;
-        if path.metadata().map(identity).at("look at", path)? != here {
+        if !is_at(&file, path).at("look at", path)? {
             let other = io::Error::other("standard input is another file");
             return Err(other).at("take over", path);
         }

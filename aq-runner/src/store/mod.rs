@@ -17,7 +17,7 @@ mod transition;
 pub use add::{AddContext, AddError, AddReport, Added, Draft, add};
 pub use clean::{Cleaned, clean};
 pub use error::{Result, StoreError};
-pub use ingest::{Ingested, ingest, refuse};
+pub use ingest::{Ingested, ingest, refuse, rename_if_taken};
 pub use job_file::{
     Invalid, JobFile, ProfileError, load, load_profile, profile_names, resolve_cwd,
 };

@@ -167,7 +167,10 @@ impl QueueDir {
 
     /// The stage of a job: the folder that has its file.
     pub fn find(&self, id: &JobId) -> Option<Stage> {
-        Stage::ALL.into_iter().find(|&stage| self.has(stage, id))
+        let look = || Stage::ALL.into_iter().find(|&stage| self.has(stage, id));
+        // A job that goes back while we look may slip by: look twice before saying that it is not
+        // there, or `aq add` would give its name away.
+        look().or_else(look)
     }
 
     /// Whether the job's file is in this folder.
@@ -180,8 +183,7 @@ impl QueueDir {
     /// # Errors
     /// [`StoreError::NoSuchJob`].
     pub fn expect(&self, id: &JobId) -> Result<Stage> {
-        // A job that moves while we look may slip by: look twice before saying that it is not there.
-        self.find(id).or_else(|| self.find(id)).ok_or_else(|| StoreError::NoSuchJob(id.clone()))
+        self.find(id).ok_or_else(|| StoreError::NoSuchJob(id.clone()))
     }
 
     /// The jobs in a folder, in no order. Files that cannot be jobs by their name are left out;

@@ -11,7 +11,7 @@
 //! | launch, after the rename, no worker yet | building/, no `pid`, lock free | back to inbox/, the attempt not counted |
 //! | the worker dies while it works | building/, `pid` is dead, `moved_to=building` | its tree ended, back to inbox/, the attempt counted |
 //! | the worker dies after its last record | building/, `moved_to=` another stage | the rename is made: the end stands, nothing runs twice |
-//! | the worker dies in `verify` | review/, `review_policy=auto`, lock free | `verify` runs again |
+//! | the worker dies in `verify` | review/, `pid` is dead, lock free | its tree ended, `verify` runs again |
 //! | recovery dies after its record | building/, `moved_to=inbox` | the rename is made; the attempt is not counted twice |
 //!
 //! A launch hands the locked meta file to the worker it starts, so the lock is free exactly when
@@ -107,7 +107,9 @@ impl HeldJob {
     /// When standard input is not the job's meta file, or the job is gone.
     pub fn inherit(queue: &QueueDir, id: &JobId) -> Result<Self> {
         let file = MetaFile::inherit(&queue.meta(id))?;
-        let stage = queue.expect(id)?;
+        // A file of the same name that was just dropped into the inbox is another job.
+        let stage = [Stage::Building, Stage::Review].into_iter().find(|&at| queue.has(at, id));
+        let stage = stage.ok_or_else(|| StoreError::NoSuchJob(id.clone()))?;
         Ok(Self { queue: queue.clone(), id: id.clone(), stage, file })
     }
 

@@ -1,6 +1,6 @@
 //! Cycles: found before they close, and named.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt;
 
 use petgraph::Direction;
@@ -48,7 +48,7 @@ impl Graph {
         let bottom = label(goal);
         let deps: Vec<KeyIx> = deps.iter().filter_map(|dep| self.find(dep)).collect();
         let high = deps.iter().copied().filter(|&dep| label(dep) >= bottom);
-        let high: HashSet<KeyIx> = high.collect();
+        let high: BTreeSet<KeyIx> = high.collect();
         let Some(top) = high.iter().copied().map(label).max() else { return Ok(Shift::None) };
         let region = NodeFiltered::from_fn(self, |key| (bottom..=top).contains(&label(key)));
         let mut waiting = Dfs::from_parts(vec![goal], HashSet::<KeyIx>::new());

@@ -178,9 +178,13 @@ impl Model {
         }
     }
 
+    fn would_wait_for_itself(&self, job: &Job) -> bool {
+        job.key.as_ref().is_some_and(|key| self.closes_cycle(key, &job.deps))
+    }
+
     fn refuses(&self, job: &Job, state: &State) -> bool {
-        let cycle = || job.key.as_ref().is_some_and(|key| self.closes_cycle(key, &job.deps));
-        self.find(&job.id).is_some() || (!matches!(state, State::Settled(_)) && cycle())
+        self.find(&job.id).is_some()
+            || (matches!(state, State::Waiting { .. }) && self.would_wait_for_itself(job))
     }
 }
 
@@ -200,9 +204,12 @@ impl ReferenceStateMachine for Histories {
 
     fn apply(mut model: Model, step: &Step) -> Model {
         match step.clone() {
-            Step::Insert(job, to) => {
+            Step::Insert(mut job, to) => {
                 let state = model.state(&to);
                 if !model.refuses(&job, &state) {
+                    if model.would_wait_for_itself(&job) {
+                        job.deps.clear();
+                    }
                     model.insert(job, state);
                 }
             }

@@ -102,6 +102,16 @@ fn a_cycle_is_refused_and_named() {
 }
 
 #[test]
+fn a_started_job_is_taken_whatever_it_waited_for() {
+    let mut lab = Lab::new();
+    let running = lab.running("shell");
+    lab.add("b key=b deps=a").insert("a key=a deps=b", running).unwrap();
+    assert_eq!(lab.queue.counts().running, 1);
+    lab.set("a", State::WAITING);
+    assert_eq!(lab.starts(), "a");
+}
+
+#[test]
 fn no_cycle_is_seen_where_none_is() {
     let mut lab = Lab::new();
     lab.add("d key=d deps=b,c").add("b key=b deps=a").add("c key=c deps=a").add("w deps=d,a");

@@ -1,5 +1,12 @@
 //! Tests of the `aq` binary from outside: what a user, a script, or a bad day does to it.
 
 mod chaos;
+mod documents;
+mod effects;
+mod exits;
 mod processes;
 mod sandbox;
+mod shapes;
+mod terminal;
+mod told;
+mod words;

@@ -148,7 +148,11 @@ fn an_agent_that_is_not_installed_is_told_at_add() {
     let mut add = sandbox.aq(&["add", file.to_str().unwrap()]);
     let told = told(add.env("PATH", "/nowhere"));
     assert_eq!((told.code, told.out.as_str()), (0, "added a\n"));
-    assert!(told.err.starts_with("warning: the engine codex is not installed"), "{}", told.err);
+    assert!(
+        told.err.starts_with("warning: a cannot run here: its engine codex is not installed"),
+        "{}",
+        told.err
+    );
     fs::write(sandbox.queue("config.yaml"), "max: two\n").unwrap();
     let (code, said) = sandbox.code(&["add", file.to_str().unwrap()]);
     assert_eq!((code, said.as_str()), (0, "added a-2\n"), "a bad config keeps no job out");

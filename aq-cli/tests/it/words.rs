@@ -48,7 +48,7 @@ fn init_add_and_check() {
     "#);
     assert_snapshot!(sandbox.says(&["add", none]), @r#"
     added none
-    ! warning: there is no engine "clade"; known are claude, codex, copilot, devin, gemini, opencode, shell. More can be described in config.yaml; as it is, this job will fail (none). `aq engines` shows what is installed
+    ! warning: none cannot run here: there is no engine "clade"; known are claude, codex, copilot, devin, gemini, opencode, shell. More can be described in config.yaml
     "#);
     assert_snapshot!(sandbox.says(&["add", "missing.md"]), @r#"
     ! error: cannot read missing.md: No such file or directory (os error 2)
@@ -167,7 +167,7 @@ fn the_life_of_jobs() {
     assert_snapshot!(sandbox.says(&["why", "slow"]), @r#"slow (in failed/) ended: timeout: timed out after 1s; `aq logs slow` has more, `aq requeue slow` runs it again"#);
     assert_snapshot!(sandbox.says(&["logs", "slow"]), @r#"
     --- aq TIME attempt 1 of 1, engine shell, in DIR/work
-    --- aq TIME ended 1 processes that it had left running
+    --- aq TIME ended 1 process that it had left running
     --- aq TIME TIMED OUT after 1s
     --- aq TIME failed: timeout: timed out after 1s
     "#);
@@ -184,7 +184,7 @@ fn the_life_of_jobs() {
     assert_snapshot!(sandbox.says(&["requeue", "gpu"]), @r#"gpu is back in the inbox"#);
     assert_snapshot!(sandbox.says(&["recover"]), @r#"nothing to recover"#);
     assert_snapshot!(sandbox.says(&["clean"]), @r#"nothing to put away: at most 50 jobs have finished"#);
-    assert_snapshot!(sandbox.says(&["clean", "--keep", "0"]), @r#"moved the logs and records of 4 finished jobs to DIR/queue/.archive/20261123T012902Z"#);
+    assert_snapshot!(sandbox.says(&["clean", "--keep", "0"]), @r#"moved the logs and records of 4 finished jobs to DIR/queue/.archive/TIME"#);
     assert_snapshot!(sandbox.says(&["status"]), @r#"
     DIR/queue · no run loop; `aq run` starts one
 

@@ -46,8 +46,8 @@ pub(crate) fn lacks_engine(settings: &Settings, record: &JobRecord) -> Option<St
         Err(unknown) => Some(unknown.to_string()),
         Ok(names) if names.iter().any(|name| engines.installed(name).is_some()) => None,
         Ok(names) => Some(match names.as_slice() {
-            [one] => format!("the engine {one} is not installed"),
-            all => format!("none of the engines {} is installed", all.join(", ")),
+            [one] => format!("its engine {one} is not installed"),
+            all => format!("none of its engines is installed: {}", all.join(", ")),
         }),
     }
 }
@@ -88,8 +88,11 @@ mod tests {
         let (jobs, problems): (Vec<&str>, Vec<&str>) =
             found.iter().map(|(jobs, problem)| (jobs.as_str(), problem.as_str())).unzip();
         assert_eq!(jobs, ["a c", "d", "e"]);
-        assert!(problems[2].starts_with("none of the engines devin, claude, codex"), "{found:?}");
+        assert!(
+            problems[2].starts_with("none of its engines is installed: devin, claude,"),
+            "{found:?}"
+        );
         assert!(problems[1].starts_with("there is no engine \"clade\"; known are"), "{found:?}");
-        assert_eq!(problems[0], "the engine codex is not installed");
+        assert_eq!(problems[0], "its engine codex is not installed");
     }
 }

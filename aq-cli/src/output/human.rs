@@ -33,11 +33,10 @@ pub(crate) fn no_engine(found: &NoEngine) -> String {
         jobs.push(&more);
     }
     format!(
-        "{}: {}; as it is, {} will fail ({}). `aq engines` shows what is installed",
+        "{}: {} cannot run here: {}",
         paint(style::ATTENTION, "warning"),
-        plain(&found.problem),
-        if found.jobs.len() == 1 { "this job" } else { "these jobs" },
-        jobs.join(", ")
+        jobs.join(", "),
+        plain(&found.problem)
     )
 }
 

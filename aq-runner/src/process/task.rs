@@ -71,7 +71,7 @@ pub enum Stream {
 
 /// Sees the output as it comes.
 pub trait Observer {
-    /// One chunk, of 1 to 65,536 bytes, cut anywhere. The order within a stream is kept.
+    /// One chunk, of 1 to 16,384 bytes, cut anywhere. The order within a stream is kept.
     fn output(&mut self, stream: Stream, chunk: &[u8]) -> Flow;
 
     /// The command still runs after [`Task::settle`]: what is too dear for one that is over in a

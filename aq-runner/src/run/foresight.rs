@@ -81,7 +81,8 @@ mod tests {
         let report = add(&queue, &drafts, &context).unwrap();
         // No PATH, so nothing but the shell is there.
         let settings = Settings::load(&queue, Environment::default()).unwrap();
-        let found = without_engine(&queue, &settings, report.added.iter().map(|one| one.id()));
+        let found =
+            without_engine(&queue, &settings, report.added.iter().map(crate::store::Added::id));
         let found: Vec<(String, String)> = found
             .into_iter()
             .map(|one| {

@@ -12,13 +12,15 @@ use aq_manifest::{FailureClass, JobId, JobSpec, Outcome, ReviewPolicy, Stage};
 use aq_scheduler::{AfterFailure, after_failure};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::engine::PROMPT_FILE;
 use crate::process::{Cgroup, ProcessId, Supervisor};
 use crate::store::{
-    FileLock, HeldJob, JobFile, Promise, QueueDir, Record, StoreError, load, read_text,
+    FileLock, HeldJob, JobFile, Promise, QueueDir, Record, StoreError, load, put_scratch_away,
+    read_text,
 };
 
 use super::job_log::JobLog;
-use super::recovery::{WORKER_KEYS, clear_scratch};
+use super::recovery::WORKER_KEYS;
 use super::settings::{Environment, Settings};
 use super::stop::StopRequest;
 
@@ -68,7 +70,7 @@ pub fn work(queue: &QueueDir, id: &JobId, environment: Environment) -> Result<()
     let done = work.run();
     // A wish that came too late must not end the next attempt.
     StopRequest::of(queue, id).withdraw();
-    clear_scratch(queue, id);
+    put_scratch_away(queue, id, PROMPT_FILE);
     if let Some(cgroup) = work.cgroup {
         // One that cannot be removed is empty, and harms nobody.
         let _ = cgroup.leave();

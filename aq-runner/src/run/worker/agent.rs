@@ -1,14 +1,12 @@
 //! The agent's part of a job: the engine is run, and its run is judged.
 
-use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use aq_manifest::{FailureClass, JobSpec, Outcome};
 
 use crate::engine::{EndedBy, EngineCommand, Exit, Invocation, Records, Verdict};
 use crate::process::{Cause, Ended, Status, Stdin, Task};
-use crate::store::{JobFile, Record, StoreError};
+use crate::store::{JobFile, Record, StoreError, make_scratch, write_private};
 
 use super::super::agent_env::EngineEnv;
 use super::{Failure, Work};
@@ -22,8 +20,7 @@ impl Work<'_> {
             return Err(Failure::Stopped);
         }
         let cwd = self.cwd().map_err(setup_failed)?;
-        let scratch = self
-            .make_scratch()
+        let scratch = make_scratch(self.queue, self.job.id())
             .map_err(|e| Failure::NotCounted(format!("cannot make its TMPDIR: {e}")))?;
         let engine = self.job.meta().get("engine").unwrap_or_default().to_owned();
         let command = self.engine_command(&engine, file, &scratch)?;
@@ -121,12 +118,4 @@ impl Work<'_> {
             )
         })
     }
-}
-
-/// Writes a new file that only its owner can use.
-fn write_private(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    use io::Write;
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-    file.write_all(content)
 }

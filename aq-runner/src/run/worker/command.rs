@@ -1,8 +1,6 @@
 //! Running one command of a job: where, with which environment, and where its output goes.
 
 use std::ffi::OsString;
-use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,7 +12,6 @@ use crate::store::{HeldJob, Record};
 
 use super::super::agent_env::{EngineEnv, Identity, agent_env};
 use super::super::job_log::JobLog;
-use super::super::recovery::clear_scratch;
 use super::{Failure, Work};
 
 /// A command that has run for this long is worth a control group.
@@ -96,13 +93,6 @@ impl Work<'_> {
             cwd.display(),
             self.job.id()
         ))
-    }
-
-    pub(super) fn make_scratch(&self) -> io::Result<PathBuf> {
-        clear_scratch(self.queue, self.job.id());
-        let scratch = self.queue.scratch(self.job.id());
-        std::fs::DirBuilder::new().mode(0o700).create(&scratch)?;
-        Ok(scratch)
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod architecture;
 mod chaos;
+mod crash_states;
 mod pages;
 mod processes;
+mod races;
 mod sandbox;

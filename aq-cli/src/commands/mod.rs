@@ -10,6 +10,7 @@ mod doctor;
 mod engines;
 mod here;
 mod init;
+mod insights;
 mod job;
 mod logs;
 mod man;
@@ -50,6 +51,7 @@ pub(crate) enum Command {
     Requeue(job::Requeue),
     Recover(recover::Args),
     Clean(clean::Args),
+    Insights(insights::Args),
     Caps(caps::Args),
     Engines(engines::Args),
     Profiles(profiles::Args),
@@ -78,6 +80,7 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
         Command::Requeue(args) => job::requeue(&here, &args),
         Command::Recover(_) => recover::run(&here),
         Command::Clean(args) => clean::run(&here, &args),
+        Command::Insights(args) => insights::run(&here, &args),
         Command::Caps(args) => caps::run(&here, &args),
         Command::Engines(args) => engines::run(&here, &args),
         Command::Profiles(args) => profiles::run(&here, &args),

@@ -3,7 +3,9 @@
 
 use std::io::{BufWriter, Write};
 
+use aq_manifest::Outcome;
 use aq_runner::engine::EngineInfo;
+use aq_runner::insights::{Group, Insights, Numbers};
 use aq_runner::run::host::Host;
 use aq_runner::run::{Activity, JobView, Overview};
 use aq_runner::store::{AddReport, Added};
@@ -138,4 +140,64 @@ pub(crate) fn engines(engines: &[EngineInfo]) {
     };
     let engines: Vec<Value> = engines.iter().map(one).collect();
     value(&json!({ "version": VERSION, "engines": engines }));
+}
+
+pub(crate) fn numbers(job: &Numbers) {
+    let mut shape = numbers_shape(job);
+    if let Value::Object(keys) = &mut shape {
+        keys.insert("version".to_owned(), VERSION.into());
+    }
+    value(&shape);
+}
+
+pub(crate) fn insights(found: &Insights) {
+    let jobs: Vec<Value> = found.jobs.iter().map(numbers_shape).collect();
+    let engines: Vec<Value> = found.engines.iter().map(group_shape).collect();
+    let profiles: Vec<Value> = found.profiles.iter().map(group_shape).collect();
+    value(&json!({
+        "version": VERSION,
+        "all": group_shape(&found.all),
+        "engines": engines,
+        "profiles": profiles,
+        "jobs": jobs,
+    }));
+}
+
+/// The numbers of a job; `null` is a number that is not known.
+fn numbers_shape(job: &Numbers) -> Value {
+    json!({
+        "id": job.id.as_str(),
+        "stage": job.stage.folder(),
+        "engine": job.engine,
+        "profile": job.profile,
+        "result": job.outcome.map(Outcome::as_str),
+        "ended_at": job.ended_at,
+        "attempts": job.attempts,
+        "duration_s": job.duration_s,
+        "input_tokens": job.input_tokens,
+        "cached_tokens": job.cached_tokens,
+        "output_tokens": job.output_tokens,
+        "cost_usd": job.cost_usd,
+        "usage_estimated": job.estimated,
+    })
+}
+
+fn group_shape(group: &Group) -> Value {
+    json!({
+        "name": group.name,
+        "jobs": group.jobs,
+        "succeeded": group.succeeded,
+        "shipped": group.shipped,
+        "attempts": group.attempts,
+        "success_rate": group.success_rate(),
+        "attempts_per_success": group.attempts_per_success(),
+        "median_s": group.median_s,
+        "input_tokens": group.input_tokens,
+        "cached_tokens": group.cached_tokens,
+        "output_tokens": group.output_tokens,
+        "cache_share": group.cache_share(),
+        "cost_usd": group.cost_usd,
+        "cost_per_shipped": group.cost_per_shipped(),
+        "usage_estimated": group.estimated,
+    })
 }

@@ -6,6 +6,7 @@
 
 pub(crate) mod doctor;
 pub(crate) mod human;
+pub(crate) mod insights;
 pub(crate) mod job;
 pub(crate) mod json;
 pub(crate) mod progress;

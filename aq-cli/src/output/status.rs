@@ -3,9 +3,11 @@
 use std::fmt::Write;
 
 use aq_manifest::{Stage, format_duration};
+use aq_runner::insights::Numbers;
 use aq_runner::run::{Activity, JobView, Overview};
 use jiff::Timestamp;
 
+use super::insights;
 use super::job::{reason, result};
 use super::style::{self, paint, plain};
 use super::table::{Cell, Table};
@@ -72,6 +74,10 @@ pub(crate) fn status(overview: &Overview, shown: usize) -> String {
         counts.join(" · ")
     };
     let _ = writeln!(out, "\n{counts}");
+    let recent = recent(overview);
+    if !recent.is_empty() {
+        let _ = writeln!(out, "{}", paint(style::FAINT, format!("of these: {recent}")));
+    }
     for stranger in &overview.strangers {
         let _ = writeln!(
             out,
@@ -81,6 +87,14 @@ pub(crate) fn status(overview: &Overview, shown: usize) -> String {
         );
     }
     out
+}
+
+/// What the jobs of the table that have run come to.
+fn recent(overview: &Overview) -> String {
+    let shown = overview.jobs.iter().chain(&overview.ended).map(|job| &job.record);
+    let numbers = shown
+        .map(|record| Numbers::read(record.id.clone(), record.stage, |key| record.meta.get(key)));
+    insights::line(&aq_runner::insights::insights(numbers, None).all)
 }
 
 fn row(job: &JobView, now: Timestamp) -> Vec<Cell> {

@@ -1,9 +1,11 @@
 //! Tests of the `aq` binary from outside: what a user, a script, or a bad day does to it.
 
+mod architecture;
 mod chaos;
 mod documents;
 mod effects;
 mod exits;
+mod pages;
 mod processes;
 mod sandbox;
 mod shapes;

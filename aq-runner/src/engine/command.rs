@@ -8,6 +8,9 @@ use super::script;
 use super::session::is_session_id;
 use super::template::{LISTS, list, placeholders, render};
 
+/// The file in a job's scratch directory that holds its prompt, where an engine wants a file.
+pub const PROMPT_FILE: &str = "aq-prompt";
+
 /// The longest single argument that Linux passes to a program, in bytes (`MAX_ARG_STRLEN` less the
 /// final NUL).
 const ARGUMENT_MAX: usize = 131_071;
@@ -118,7 +121,7 @@ pub(super) fn build(
     let prompt = whole_prompt(definition.prompt, job);
     let session = job.session.filter(|id| is_session_id(id));
     let session = session.filter(|_| !definition.resume_args.is_empty());
-    let prompt_file = job.scratch.join("aq-prompt");
+    let prompt_file = job.scratch.join(PROMPT_FILE);
     let usage_file = job.scratch.join("aq-usage.json");
     let value = |name: &str| match name {
         "model" => job.model.map(OsString::from),

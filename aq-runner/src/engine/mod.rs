@@ -33,7 +33,7 @@ mod testing;
 
 pub use binary::MissingBinary;
 pub use candidates::{NoCandidates, NoSuchClass, NoSuchEngine};
-pub use command::{CommandError, EngineCommand, Invocation, ScratchFile};
+pub use command::{CommandError, EngineCommand, Invocation, PROMPT_FILE, ScratchFile};
 pub use config::{EngineChange, EngineConfig, EngineConfigError};
 pub use definition::PromptBy;
 pub use records::{Final, Records};

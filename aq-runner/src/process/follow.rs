@@ -59,6 +59,7 @@ impl Supervisor {
             cause: Cause::ByItself,
             deadline: task.deadline.and_then(|limit| started.checked_add(limit)),
             result_due: None,
+            settle_at: task.settle.and_then(|time| started.checked_add(time)),
             grace: task.grace,
             drain: task.drain,
             signalled: BTreeSet::new(),
@@ -82,6 +83,7 @@ struct Following<'a> {
     cause: Cause,
     deadline: Option<Instant>,
     result_due: Option<Instant>,
+    settle_at: Option<Instant>,
     grace: Duration,
     drain: Drain,
     /// Every process that was sent a signal.
@@ -121,7 +123,9 @@ impl Following<'_> {
     /// The next moment at which something is due without an event.
     fn wait_until(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Running => self.deadline.into_iter().chain(self.result_due).min(),
+            Phase::Running => {
+                self.deadline.into_iter().chain(self.result_due).chain(self.settle_at).min()
+            }
             Phase::Draining { idle, total } => Some(idle.min(total)),
             Phase::Ending { kill_at } => Some(kill_at),
             Phase::GivenUp => None,
@@ -152,6 +156,8 @@ impl Following<'_> {
                 if let Some(cause) = self.reason_to_end(served, now) {
                     self.cause = cause;
                     self.ask_to_end(now);
+                } else if self.settle_at.take_if(|at| now >= *at).is_some() {
+                    self.observer.settled();
                 }
             }
             Phase::Draining { idle, total } => {

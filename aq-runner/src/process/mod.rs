@@ -29,6 +29,7 @@
 //!     env: std::env::vars_os().collect(),
 //!     stdin: Stdin::Bytes(b"a prompt".to_vec()),
 //!     deadline: None,
+//!     settle: None,
 //!     grace: Task::GRACE,
 //!     drain: Drain::default(),
 //! };

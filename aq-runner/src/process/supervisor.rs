@@ -27,8 +27,9 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Size of one read, as large as a pipe is by default.
-    const CHUNK: usize = 64 * 1024;
+    /// Size of one read. A whole pipe holds four of it; more would be touched, and kept resident,
+    /// by every worker for the sake of the few whose agents print that fast.
+    const CHUNK: usize = 16 * 1024;
 
     /// Makes the calling process a supervisor, for the rest of its life: a session of its own,
     /// parent of every orphan below it, SIGTERM, SIGINT and SIGHUP noted instead of obeyed.

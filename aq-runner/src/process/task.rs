@@ -21,6 +21,8 @@ pub struct Task {
     pub stdin: Stdin,
     /// Longest run time, on the monotonic clock, which stands still while the host sleeps.
     pub deadline: Option<Duration>,
+    /// A command that still runs after this time gets an [`Observer::settled`].
+    pub settle: Option<Duration>,
     /// Time between SIGTERM and SIGKILL.
     pub grace: Duration,
     /// How long processes that outlive the main one may go on.
@@ -69,8 +71,12 @@ pub enum Stream {
 
 /// Sees the output as it comes.
 pub trait Observer {
-    /// One chunk, of 1 to 65,536 bytes, cut anywhere. The order within a stream is kept.
+    /// One chunk, of 1 to 16,384 bytes, cut anywhere. The order within a stream is kept.
     fn output(&mut self, stream: Stream, chunk: &[u8]) -> Flow;
+
+    /// The command still runs after [`Task::settle`]: what is too dear for one that is over in a
+    /// moment can be done for it now.
+    fn settled(&mut self) {}
 }
 
 /// What an observer wants to happen next.

@@ -1,7 +1,7 @@
 //! What a person does to a job, or to the loop.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aq_manifest::{JobId, Outcome, Stage};
 use jiff::Timestamp;
@@ -14,6 +14,9 @@ use crate::store::{
 use super::launch::start_worker;
 use super::recovery::{recover_job, worker};
 use super::stop::StopRequest;
+
+/// How long a step of another process may take: two writes and a rename.
+const STEP_END: Duration = Duration::from_secs(1);
 
 /// How long a loop may take to end: it only has to finish the step that it is at.
 const LOOP_END: Duration = Duration::from_secs(10);
@@ -45,7 +48,6 @@ pub fn promote(queue: &QueueDir, id: &JobId, worker: &Path, now: Timestamp) -> R
         ship(queue, id, now)?;
         return Ok(Stage::Shipped);
     }
-    StopRequest::of(queue, id).withdraw();
     start_worker(queue, worker, job).and_then(|mut child| child.wait()).map_err(|source| {
         StoreError::Io { action: "run the worker", path: worker.to_owned(), source }
     })?;
@@ -78,6 +80,7 @@ pub fn requeue(queue: &QueueDir, id: &JobId, force: bool) -> Result<()> {
         let needs = "failed/ (a quarantined job needs --force)";
         job.require(&[Stage::Failed], "requeue", needs)?;
     }
+    StopRequest::of(queue, id).withdraw();
     job.move_to(Stage::Inbox, Record::new().clear(RUN_KEYS), Promise::Durable)
 }
 
@@ -95,9 +98,23 @@ pub enum Stopped {
 /// # Errors
 /// [`StoreError::WrongStage`] when it neither waits nor runs.
 pub fn stop(queue: &QueueDir, id: &JobId, now: Timestamp) -> Result<Stopped> {
-    let request = StopRequest::of(queue, id);
-    match HeldJob::take(queue, id) {
-        Ok(mut job) if job.stage() == Stage::Inbox => {
+    let give_up = Instant::now() + STEP_END;
+    loop {
+        match HeldJob::take(queue, id) {
+            Ok(job) => return stop_held(queue, job, now),
+            // Another process is at a step of it that takes no time, such as its launch.
+            Err(StoreError::Busy(_)) if queue.has(Stage::Inbox, id) && Instant::now() < give_up => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(StoreError::Busy(_)) => return stop_running(queue, id),
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+fn stop_held(queue: &QueueDir, mut job: HeldJob, now: Timestamp) -> Result<Stopped> {
+    match job.stage() {
+        Stage::Inbox => {
             let record = Record::new()
                 .set("result", Outcome::Stopped)
                 .set("ended_at", now)
@@ -105,39 +122,38 @@ pub fn stop(queue: &QueueDir, id: &JobId, now: Timestamp) -> Result<Stopped> {
             job.move_to(Stage::Failed, record, Promise::None)?;
             Ok(Stopped::BeforeStart)
         }
-        Ok(job) if job.stage() == Stage::Building => {
+        Stage::Building => {
             // Its worker is dead: recovery ends what is left, and sees the wish.
+            let id = job.id().clone();
             drop(job);
-            make(&request, queue)?;
-            recover_job(queue, id, now)?;
+            make_request(queue, &id)?;
+            recover_job(queue, &id, now)?;
             Ok(Stopped::Signalled)
         }
-        Ok(job) => {
+        _ => {
             job.require(&[], "stop", "inbox/ or building/")?;
             Ok(Stopped::BeforeStart)
         }
-        Err(StoreError::Busy(_)) => {
-            make(&request, queue)?;
-            let record = JobRecord::read(queue, queue.expect(id)?, id.clone())?;
-            // A worker that has not written its identity yet looks for the wish when it has.
-            if let Some(worker) = worker(&record.meta) {
-                let told = worker.signal(Signal::TERM);
-                told.map_err(|source| StoreError::Io {
-                    action: "signal the worker of",
-                    path: queue.job_file(record.stage, id),
-                    source,
-                })?;
-                // One that does not go in time is shown by `status`.
-                let _ = worker.wait_gone(Some(WORKER_END));
-            }
-            Ok(Stopped::Signalled)
-        }
-        Err(e) => Err(e),
     }
 }
 
-fn make(request: &StopRequest, queue: &QueueDir) -> Result<()> {
-    request.make().map_err(|source| StoreError::Io {
+/// The wish is written first, then the worker is told. One that has not written its identity yet
+/// looks for the wish when it has, so one of the two sees the other.
+fn stop_running(queue: &QueueDir, id: &JobId) -> Result<Stopped> {
+    make_request(queue, id)?;
+    let record = JobRecord::read(queue, queue.expect(id)?, id.clone())?;
+    if let Some(worker) = worker(&record.meta) {
+        let path = queue.job_file(record.stage, id);
+        let told = worker.signal(Signal::TERM);
+        told.map_err(|source| StoreError::Io { action: "signal the worker of", path, source })?;
+        // One that does not go in time is shown by `status`.
+        let _ = worker.wait_gone(Some(WORKER_END));
+    }
+    Ok(Stopped::Signalled)
+}
+
+fn make_request(queue: &QueueDir, id: &JobId) -> Result<()> {
+    StopRequest::of(queue, id).make().map_err(|source| StoreError::Io {
         action: "write a stop request in",
         path: queue.state(),
         source,

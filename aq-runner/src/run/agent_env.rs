@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use aq_manifest::JobId;
+use aq_manifest::{JobId, env_reference};
 
 use super::settings::Environment;
 
@@ -61,7 +61,7 @@ pub(crate) fn agent_env(
     let visible = env.clone();
     env.extend(engine.set.iter().cloned());
     for (key, value) in job {
-        env.insert(key.into(), expand(key, value, &visible)?);
+        env.insert(key.into(), value_of(key, value, &visible)?);
     }
     env.insert("AQ_JOB_ID".into(), identity.id.as_str().into());
     env.insert("AQ_ATTEMPT".into(), identity.attempt.to_string().into());
@@ -97,28 +97,15 @@ fn wildcard(pattern: &[u8], name: &[u8]) -> bool {
     }
 }
 
-fn expand(
+/// A value of the job's `env`: itself, or the variable that it stands for.
+fn value_of(
     key: &str,
     value: &str,
     visible: &BTreeMap<OsString, OsString>,
 ) -> Result<OsString, MissingVariable> {
-    let mut out = Vec::new();
-    let mut rest = value;
-    while let Some((before, after)) = rest.split_once("${") {
-        out.extend_from_slice(before.as_bytes());
-        let Some((name, after)) = after.split_once('}') else {
-            out.extend_from_slice(b"${");
-            rest = after;
-            continue;
-        };
-        match visible.get(OsStr::new(name)) {
-            Some(found) => out.extend_from_slice(found.as_bytes()),
-            None => return Err(MissingVariable { key: key.to_owned(), name: name.to_owned() }),
-        }
-        rest = after;
-    }
-    out.extend_from_slice(rest.as_bytes());
-    Ok(OsString::from_vec(out))
+    let Some(name) = env_reference(value) else { return Ok(value.into()) };
+    let found = visible.get(OsStr::new(name)).cloned();
+    found.ok_or_else(|| MissingVariable { key: key.to_owned(), name: name.to_owned() })
 }
 
 #[cfg(test)]
@@ -160,9 +147,16 @@ mod tests {
     #[test]
     fn a_jobs_env_sees_only_what_its_agent_may_see() {
         let user = [("NAME", "x"), ("AQ_FLEET_TOKEN", "secret")];
-        assert_eq!(env_of(&user, &[], &[("A", "<${NAME}>$B")]).unwrap()["A"], "<x>$B");
+        assert_eq!(env_of(&user, &[], &[("A", "${NAME}")]).unwrap()["A"], "x");
         let error = env_of(&user, &[], &[("A", "${AQ_FLEET_TOKEN}")]).unwrap_err();
         assert_eq!(error.name, "AQ_FLEET_TOKEN");
+    }
+
+    #[test]
+    fn only_a_whole_value_stands_for_a_variable() {
+        for text in ["<${NAME}>", "${NAME", "$NAME", "${NAME}${NAME}", "${}"] {
+            assert_eq!(env_of(&[("NAME", "x")], &[], &[("A", text)]).unwrap()["A"], text);
+        }
     }
 
     #[test]

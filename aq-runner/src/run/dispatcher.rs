@@ -23,7 +23,6 @@ use super::launch::start_worker;
 use super::model::{Model, resting_state, settled};
 use super::recovery::{WORKER_KEYS, recover_job, worker};
 use super::settings::{Settings, SettingsError};
-use super::stop::StopRequest;
 use super::wake::{Wake, Wakes};
 
 /// How often the folders are looked at on file systems that do not tell what changed.
@@ -501,7 +500,6 @@ impl Dispatcher<'_> {
             Stage::Review => {}
             _ => return Ok(false),
         }
-        StopRequest::of(self.queue, id).withdraw();
         let stage = job.stage();
         let started = self.spawn_worker(job);
         if let Err(e) = started {

@@ -8,7 +8,7 @@ use aq_manifest::{JobId, Outcome, Stage};
 use jiff::Timestamp;
 
 use crate::process::{Cgroup, ProcessId, Traces, sweep};
-use crate::store::{HeldJob, Meta, Promise, QueueDir, Record, Result, StoreError};
+use crate::store::{HeldJob, Meta, Promise, QueueDir, Record, Result, StoreError, remove_scratch};
 
 use super::stop::StopRequest;
 
@@ -80,7 +80,7 @@ fn recover_building(queue: &QueueDir, job: &mut HeldJob, now: Timestamp) -> Resu
     let last_step = job.meta().parsed::<Stage>("moved_to");
     if let Some(to) = last_step.filter(|&to| to != Stage::Building) {
         job.finish_move(to, Promise::None)?;
-        clear_scratch(queue, job.id());
+        remove_scratch(queue, job.id());
         return Ok(Recovered::Completed(to));
     }
     let launched = job.meta().parsed::<u32>("attempt");
@@ -141,7 +141,7 @@ pub(crate) fn worker(meta: &Meta) -> Option<ProcessId> {
 /// Ends what a dead worker's agent left running, and removes its `TMPDIR`. What cannot be ended is
 /// no reason to keep the job from going on.
 fn end_leftovers(queue: &QueueDir, job: &HeldJob) {
-    clear_scratch(queue, job.id());
+    remove_scratch(queue, job.id());
     let meta = job.meta();
     if meta.get("pid").is_none() {
         return;
@@ -154,9 +154,4 @@ fn end_leftovers(queue: &QueueDir, job: &HeldJob) {
         // One that is still in use is found by nobody, and harms nobody.
         let _ = cgroup.remove();
     }
-}
-
-/// Removes the job's `TMPDIR`, if it is there.
-pub(crate) fn clear_scratch(queue: &QueueDir, id: &JobId) {
-    let _ = std::fs::remove_dir_all(queue.scratch(id));
 }

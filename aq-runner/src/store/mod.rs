@@ -12,6 +12,7 @@ mod locks;
 mod meta;
 mod queue_dir;
 mod record;
+mod scratch;
 mod transition;
 
 pub use add::{AddContext, AddError, AddReport, Added, Draft, add};
@@ -27,4 +28,5 @@ pub use locks::FileLock;
 pub use meta::{Meta, MetaFile, Record};
 pub use queue_dir::{MAX_JOB_FILE, QueueDir, UnreadableJob, job_of, read_text};
 pub use record::JobRecord;
+pub(crate) use scratch::{make_scratch, put_scratch_away, remove_scratch, write_private};
 pub use transition::{HeldJob, Promise, RUN_KEYS};

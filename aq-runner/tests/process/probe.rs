@@ -40,6 +40,12 @@ impl Observer for Orders {
             None => Flow::Continue,
         }
     }
+
+    fn settled(&mut self) {
+        let group = Cgroup::enter("test");
+        let path = group.as_ref().map_or("none".into(), |group| group.path().to_string_lossy());
+        say(&mut io::stdout(), format_args!("cgroup {path}"));
+    }
 }
 
 fn say(to: &mut dyn Write, line: std::fmt::Arguments<'_>) {
@@ -58,6 +64,7 @@ fn main() -> ExitCode {
         env: std::env::vars_os().collect(),
         stdin: Stdin::Null,
         deadline: None,
+        settle: None,
         grace: Duration::from_secs(5),
         drain: Drain::default(),
     };
@@ -75,11 +82,7 @@ fn main() -> ExitCode {
             "end-at-byte" => orders.end_at_byte = Some(number()),
             "result-at-byte" => orders.result_at_byte = Some(number()),
             "result-grace" => orders.result_grace = Duration::from_millis(number()),
-            "cgroup" => {
-                let group = Cgroup::enter(value);
-                let path = group.as_ref().map_or("none".into(), |g| g.path().to_string_lossy());
-                say(&mut io::stdout(), format_args!("cgroup {path}"));
-            }
+            "settle" => task.settle = Some(Duration::from_millis(number())),
             "sweep" => {
                 let traces = Traces { markers: &[("PROBE_MARK", value.as_ref())], cgroup: None };
                 let swept = sweep(&traces, task.grace).expect("processes can be listed");

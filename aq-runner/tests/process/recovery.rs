@@ -64,12 +64,13 @@ fn the_caller_and_its_ancestors_are_spared() {
 fn a_control_group_finds_what_hid_from_the_environment() {
     let daemon = "(setsid env -i sh -c 'sleep 1000; : MARK' >/dev/null 2>&1 </dev/null &); echo up; \
                   sleep 1000";
-    let mut probe = Probe::start(&["cgroup=test", "--", "sh", "-c", daemon]);
-    let first = probe.line();
-    let path = first.strip_prefix("cgroup ").unwrap().to_owned();
+    let mut probe = Probe::start(&["settle=300", "--", "sh", "-c", daemon]);
     assert_eq!(probe.line(), "up");
     let mark = probe.mark.clone();
     wait_for("the daemon", || alive(&mark).len() >= 4);
+    // The group is entered when all of them are there already.
+    let entered = probe.line();
+    let path = entered.strip_prefix("cgroup ").unwrap().to_owned();
     kill_the_supervisor(&mut probe);
     if path == "none" {
         // No writable cgroup v2 here: the marked ones are found, the hidden ones are not.

@@ -402,7 +402,12 @@ impl StateMachineTest for Machine {
 }
 
 prop_state_machine! {
-    #![proptest_config(Config { cases: 150, failure_persistence: None, ..Config::default() })]
+    // 150 unless `PROPTEST_CASES` asks for more than its default.
+    #![proptest_config(Config {
+        cases: Config::default().cases * 150 / 256,
+        failure_persistence: None,
+        ..Config::default()
+    })]
 
     #[test]
     fn the_queue_says_what_the_naive_model_says(sequential 1..60 => Machine);

@@ -1,0 +1,61 @@
+//! `aq insights`
+
+use aq_manifest::parse_duration;
+use aq_runner::insights::insights;
+use aq_runner::run::{history, job_numbers};
+use jiff::{SignedDuration, Timestamp};
+
+use super::Here;
+use super::here::job_id;
+use crate::app::Outcome;
+use crate::exit::{Exit, Failure};
+use crate::output;
+
+/// Jobs that are listed unless more are asked for.
+const SHOWN: usize = 10;
+
+/// Show what jobs took: one job, or the recent ones and each engine and profile together.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:  aq insights\n           aq insights fix-login\n           aq insights --since 7d --json"
+)]
+pub(crate) struct Args {
+    /// Only this job
+    #[arg(add = super::completions::jobs())]
+    job: Option<String>,
+    /// Only jobs that ended within this time, such as 12h or 7d
+    #[arg(long, value_name = "DURATION", conflicts_with = "job")]
+    since: Option<String>,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+    let queue = here.queue()?;
+    if let Some(job) = &args.job {
+        let numbers = job_numbers(&queue, &job_id(job)?)?;
+        if args.json {
+            output::json::numbers(&numbers);
+        } else {
+            output::line(output::insights::job(&numbers));
+        }
+        return Ok(Exit::Done);
+    }
+    let since = args.since.as_deref().map(start).transpose()?;
+    let found = insights(history(&queue)?, since);
+    if args.json {
+        output::json::insights(&found);
+    } else {
+        output::line(output::insights::all(&found, SHOWN));
+    }
+    Ok(Exit::Done)
+}
+
+/// The time that lies so long back.
+fn start(ago: &str) -> Result<Timestamp, Failure> {
+    let ago =
+        parse_duration(ago).map_err(|e| Failure::usage(format_args!("--since {ago}: {e}")))?;
+    let ago = SignedDuration::try_from(ago).unwrap_or(SignedDuration::MAX);
+    Ok(Timestamp::now().saturating_sub(ago).unwrap_or(Timestamp::MIN))
+}

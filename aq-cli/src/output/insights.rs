@@ -1,0 +1,187 @@
+//! What `aq insights` shows.
+
+use std::fmt::Write;
+
+use aq_runner::insights::{Group, Insights, Numbers};
+use jiff::SignedDuration;
+
+use super::style::{self, paint, plain};
+use super::table::{Cell, Table};
+use super::time::short;
+
+/// What stands for a number that is not known.
+const UNKNOWN: &str = "-";
+
+/// The recent jobs, then everything together, by engine and by profile.
+pub(crate) fn all(found: &Insights, shown: usize) -> String {
+    if found.jobs.is_empty() {
+        return "no job has run yet".to_owned();
+    }
+    let mut jobs = Table::new(&[
+        "job", "stage", "engine", "tries", "time", "input", "cached", "output", "cost",
+    ]);
+    for job in found.jobs.iter().take(shown) {
+        jobs.row(job_row(job));
+    }
+    let mut groups = Table::new(&[
+        "",
+        "jobs",
+        "good",
+        "shipped",
+        "tries/good",
+        "median",
+        "input",
+        "cached",
+        "output",
+        "cost",
+        "cost/shipped",
+    ]);
+    groups.row(group_row("all", &found.all));
+    for (kind, members) in [("engine", &found.engines), ("profile", &found.profiles)] {
+        for group in members {
+            groups.row(group_row(&format!("{kind} {}", plain(&group.name)), group));
+        }
+    }
+    let mut out = jobs.render(super::width());
+    if found.jobs.len() > shown {
+        let more = format!("\n... and {} more before them", found.jobs.len() - shown);
+        out.push_str(&paint(style::FAINT, more));
+    }
+    // Writing to a `String` cannot fail.
+    let _ = write!(out, "\n\n{}", groups.render(super::width()));
+    if found.all.estimated {
+        out.push_str(&paint(style::FAINT, "\n\n~ is a guess from what the engine printed"));
+    }
+    out
+}
+
+/// One job, a line a number.
+pub(crate) fn job(job: &Numbers) -> String {
+    let about = |known: Option<String>| known.unwrap_or_else(|| UNKNOWN.to_owned());
+    let guess = if job.estimated { "~" } else { "" };
+    let lines = [
+        ("stage", job.stage.to_string()),
+        ("result", about(job.outcome.map(|outcome| outcome.to_string()))),
+        ("engine", plain(job.engine.as_deref().unwrap_or(UNKNOWN))),
+        ("profile", plain(job.profile.as_deref().unwrap_or(UNKNOWN))),
+        ("attempts", job.attempts.to_string()),
+        ("time at work", seconds(job.duration_s)),
+        ("input tokens", tokens(job.input_tokens, guess)),
+        ("cached tokens", tokens(job.cached_tokens, guess)),
+        ("output tokens", tokens(job.output_tokens, guess)),
+        ("cost", dollars(job.cost_usd, guess)),
+    ];
+    let mut out = paint(style::HEADING, &job.id);
+    for (name, value) in lines {
+        let _ = write!(out, "\n  {name:<14} {value}");
+    }
+    out
+}
+
+/// The line under the table of `aq status`; empty when nothing is known.
+pub(crate) fn line(all: &Group) -> String {
+    let mut parts = Vec::new();
+    if let Some(rate) = all.success_rate() {
+        parts.push(format!("{} of {} jobs good ({:.0} %)", all.succeeded, all.jobs, rate * 100.0));
+    }
+    match all.median_s {
+        Some(median) if median < 1.0 => parts.push("median under 1s".to_owned()),
+        Some(_) => parts.push(format!("median {}", seconds(all.median_s))),
+        None => {}
+    }
+    let guess = if all.estimated { "~" } else { "" };
+    if let (Some(input), Some(output)) = (all.input_tokens, all.output_tokens) {
+        let cached = all
+            .cache_share()
+            .map_or(String::new(), |share| format!(", {:.0} % of input cached", share * 100.0));
+        parts.push(format!(
+            "{} tokens in, {} out{cached}",
+            tokens(Some(input), guess),
+            tokens(Some(output), guess)
+        ));
+    }
+    if all.cost_usd.is_some() {
+        parts.push(dollars(all.cost_usd, guess));
+    }
+    parts.join(" · ")
+}
+
+fn job_row(job: &Numbers) -> Vec<Cell> {
+    let guess = if job.estimated { "~" } else { "" };
+    vec![
+        Cell::new(&job.id),
+        Cell::styled(style::stage(job.stage), job.stage),
+        Cell::new(plain(job.engine.as_deref().unwrap_or(UNKNOWN))),
+        Cell::new(job.attempts),
+        Cell::new(seconds(job.duration_s)),
+        Cell::new(tokens(job.input_tokens, guess)),
+        Cell::new(tokens(job.cached_tokens, guess)),
+        Cell::new(tokens(job.output_tokens, guess)),
+        Cell::new(dollars(job.cost_usd, guess)),
+    ]
+}
+
+fn group_row(name: &str, group: &Group) -> Vec<Cell> {
+    let guess = if group.estimated { "~" } else { "" };
+    let number =
+        |value: Option<f64>| value.map_or(UNKNOWN.to_owned(), |value| format!("{value:.1}"));
+    let good =
+        group.success_rate().map_or(UNKNOWN.to_owned(), |rate| format!("{:.0} %", rate * 100.0));
+    vec![
+        Cell::new(name),
+        Cell::new(group.jobs),
+        Cell::new(good),
+        Cell::new(group.shipped),
+        Cell::new(number(group.attempts_per_success())),
+        Cell::new(seconds(group.median_s)),
+        Cell::new(tokens(group.input_tokens, guess)),
+        Cell::new(tokens(group.cached_tokens, guess)),
+        Cell::new(tokens(group.output_tokens, guess)),
+        Cell::new(dollars(group.cost_usd, guess)),
+        Cell::new(dollars(group.cost_per_shipped(), guess)),
+    ]
+}
+
+/// A time: to the millisecond below ten seconds, then as a duration.
+fn seconds(value: Option<f64>) -> String {
+    match value {
+        None => UNKNOWN.to_owned(),
+        Some(value) if value < 10.0 => format!("{value:.3}s"),
+        Some(value) => SignedDuration::try_from_secs_f64(value).map_or(UNKNOWN.to_owned(), short),
+    }
+}
+
+/// A count of tokens, rounded where nobody counts any more: `980`, `12.3k`, `4.5M`.
+#[expect(clippy::cast_precision_loss, reason = "it is rounded anyway")]
+fn tokens(count: Option<u64>, guess: &str) -> String {
+    match count {
+        None => UNKNOWN.to_owned(),
+        Some(count @ 0..10_000) => format!("{guess}{count}"),
+        Some(count @ 10_000..1_000_000) => format!("{guess}{:.1}k", count as f64 / 1e3),
+        Some(count) => format!("{guess}{:.1}M", count as f64 / 1e6),
+    }
+}
+
+fn dollars(amount: Option<f64>, guess: &str) -> String {
+    amount.map_or(UNKNOWN.to_owned(), |amount| match amount {
+        0.0..1.0 => format!("{guess}${amount:.4}"),
+        _ => format!("{guess}${amount:.2}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_rounded_where_nobody_counts() {
+        assert_eq!(tokens(Some(9_999), ""), "9999");
+        assert_eq!(tokens(Some(12_345), "~"), "~12.3k");
+        assert_eq!(tokens(Some(4_500_000), ""), "4.5M");
+        assert_eq!(tokens(None, "~"), "-");
+        assert_eq!(dollars(Some(0.01234), ""), "$0.0123");
+        assert_eq!(dollars(Some(12.3), ""), "$12.30");
+        assert_eq!(seconds(Some(1.5)), "1.500s");
+        assert_eq!(seconds(Some(3_725.0)), "1h2m");
+    }
+}

@@ -1,0 +1,155 @@
+//! The code keeps to ARCHITECTURE.md: which crate may use which, and which room which.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Crates whose answer depends on nothing but their input, with all that they may be built from.
+/// None of these opens a file, reads a clock or starts anything by itself.
+const PURE: [(&str, &[&str]); 3] = [
+    ("aq-caps", &["semver", "thiserror"]),
+    (
+        "aq-manifest",
+        &["annotate-snippets", "aq-caps", "globset", "serde_json", "serde_yaml", "thiserror"],
+    ),
+    ("aq-scheduler", &["aq-caps", "aq-manifest", "jiff", "petgraph", "thiserror"]),
+];
+
+/// What a pure crate must not call; its `clippy.toml` may ban more.
+const BANNED: [&str; 9] = [
+    "std::time::SystemTime::now",
+    "std::time::Instant::now",
+    "jiff::Timestamp::now",
+    "std::env::var",
+    "std::fs::File::open",
+    "std::fs::write",
+    "std::process::Command::new",
+    "std::thread::spawn",
+    "std::net::TcpStream::connect",
+];
+
+/// Rooms of `aq-runner` that do not know one another.
+const ROOMS: [&str; 3] = ["store", "process", "engine"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+}
+
+/// The dependencies that each crate of the workspace declares, by the name that its code uses.
+/// Those for tests count where `with_tests` says so.
+fn dependencies(with_tests: bool) -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--no-deps", "--offline", "--manifest-path"])
+        .arg(root().join("Cargo.toml"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let packages = metadata["packages"].as_array().unwrap();
+    let of_package = |package: &Value| {
+        let all = package["dependencies"].as_array().unwrap().iter();
+        all.filter(|found| with_tests || found["kind"] != "dev")
+            .map(|found| {
+                text(if found["rename"].is_null() { &found["name"] } else { &found["rename"] })
+            })
+            .collect()
+    };
+    packages.iter().map(|package| (text(&package["name"]), of_package(package))).collect()
+}
+
+/// The words in backquotes of a cell.
+fn words(cell: &str) -> BTreeSet<String> {
+    cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn crates_use_what_architecture_md_says() {
+    let page = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let section = page.split("\n## ").find(|part| part.starts_with("The crates\n")).unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `aq-"));
+    let written: BTreeMap<String, BTreeSet<String>> = rows
+        .map(|row| {
+            let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+            (words(cells[1]).pop_first().unwrap(), words(cells[2]))
+        })
+        .collect();
+    let mut real = dependencies(true);
+    let crates: BTreeSet<String> = real.keys().cloned().collect();
+    for used in real.values_mut() {
+        used.retain(|name| crates.contains(name));
+    }
+    assert_eq!(real, written, "the code on the left, ARCHITECTURE.md on the right");
+}
+
+#[test]
+fn pure_crates_are_built_from_pure_parts() {
+    let real = dependencies(false);
+    for (name, allowed) in PURE {
+        let allowed: BTreeSet<String> = allowed.iter().map(|&part| part.to_owned()).collect();
+        assert_eq!(real[name], allowed, "dependencies of {name}; a new one must do no I/O");
+    }
+}
+
+#[test]
+fn pure_crates_are_guarded_by_clippy() {
+    for (name, _) in PURE {
+        let guard = fs::read_to_string(root().join(name).join("clippy.toml")).unwrap();
+        for banned in BANNED {
+            assert!(guard.contains(&format!("\"{banned}\"")), "{name}/clippy.toml: {banned}");
+        }
+    }
+}
+
+#[test]
+fn rooms_of_the_runner_do_not_know_one_another() {
+    for room in ROOMS {
+        let files = rust_files(&root().join("aq-runner/src").join(room));
+        assert!(files.len() > 5, "aq-runner/src/{room} is not there any more");
+        for file in files {
+            let text = fs::read_to_string(&file).unwrap();
+            for (number, line) in text.lines().enumerate() {
+                for known in modules_named_in(line) {
+                    assert_eq!(known, room, "{}:{}: {line}", file.display(), number + 1);
+                }
+            }
+        }
+    }
+}
+
+/// The modules that follow `crate::` in a line.
+fn modules_named_in(line: &str) -> impl Iterator<Item = &str> {
+    line.split("crate::").skip(1).map(|rest| {
+        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+        &rest[..end]
+    })
+}
+
+fn rust_files(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|ext| ext == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+#[test]
+fn other_modules_are_seen_in_every_form() {
+    let named = |line| modules_named_in(line).collect::<Vec<_>>();
+    assert_eq!(named("use crate::store::{Meta, QueueDir};"), ["store"]);
+    assert_eq!(
+        named("fn f(a: crate::engine::Exit, b: crate::process::Status)"),
+        ["engine", "process"]
+    );
+    assert_eq!(named("use super::error;"), [""; 0]);
+    // An empty name is no room either, so this form fails the test as well.
+    assert_eq!(named("use crate::{engine, store};"), [""]);
+}

@@ -1,0 +1,205 @@
+//! Numbers of many jobs together.
+
+use std::collections::BTreeMap;
+
+use aq_manifest::Stage;
+use jiff::Timestamp;
+
+use super::numbers::Numbers;
+
+/// Jobs that have something in common.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Group {
+    /// What: an engine's or a profile's name; empty for all jobs.
+    pub name: String,
+    /// Jobs that have run.
+    pub jobs: u32,
+    /// Of these, whose work was good.
+    pub succeeded: u32,
+    /// Of these, that were shipped.
+    pub shipped: u32,
+    /// Attempts of all of them.
+    pub attempts: u32,
+    /// The median of their seconds at work.
+    pub median_s: Option<f64>,
+    /// Input tokens that were not cached.
+    pub input_tokens: Option<u64>,
+    /// Input tokens from a cache.
+    pub cached_tokens: Option<u64>,
+    /// Output tokens.
+    pub output_tokens: Option<u64>,
+    /// US dollars.
+    pub cost_usd: Option<f64>,
+    /// Whether some of it was guessed from text.
+    pub estimated: bool,
+}
+
+impl Group {
+    fn of(name: &str, jobs: &[&Numbers]) -> Self {
+        let count = |good: &dyn Fn(&Numbers) -> bool| {
+            u32::try_from(jobs.iter().filter(|job| good(job)).count()).unwrap_or(u32::MAX)
+        };
+        let sum = |value: &dyn Fn(&Numbers) -> Option<u64>| {
+            jobs.iter().filter_map(|job| value(job)).reduce(u64::saturating_add)
+        };
+        Self {
+            name: name.to_owned(),
+            jobs: count(&|_| true),
+            succeeded: count(&Numbers::succeeded),
+            shipped: count(&|job| job.stage == Stage::Shipped),
+            attempts: jobs.iter().fold(0, |sum, job| sum.saturating_add(job.attempts)),
+            median_s: median(jobs.iter().filter_map(|job| job.duration_s).collect()),
+            input_tokens: sum(&|job| job.input_tokens),
+            cached_tokens: sum(&|job| job.cached_tokens),
+            output_tokens: sum(&|job| job.output_tokens),
+            cost_usd: jobs.iter().filter_map(|job| job.cost_usd).reduce(|a, b| a + b),
+            estimated: jobs.iter().any(|job| job.estimated),
+        }
+    }
+
+    /// The share of jobs whose work was good, 0 to 1; `None` without jobs.
+    pub fn success_rate(&self) -> Option<f64> {
+        ratio(f64::from(self.succeeded), f64::from(self.jobs))
+    }
+
+    /// Attempts for each job whose work was good.
+    pub fn attempts_per_success(&self) -> Option<f64> {
+        ratio(f64::from(self.attempts), f64::from(self.succeeded))
+    }
+
+    /// US dollars for each shipped job, those of the others included.
+    pub fn cost_per_shipped(&self) -> Option<f64> {
+        ratio(self.cost_usd?, f64::from(self.shipped))
+    }
+
+    /// The share of input tokens that came from a cache, 0 to 1.
+    #[expect(clippy::cast_precision_loss, reason = "a share needs no more than a double holds")]
+    pub fn cache_share(&self) -> Option<f64> {
+        let cached = self.cached_tokens? as f64;
+        ratio(cached, cached + self.input_tokens.unwrap_or(0) as f64)
+    }
+}
+
+/// What all jobs, each engine and each profile come to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Insights {
+    /// The jobs, the last to end first.
+    pub jobs: Vec<Numbers>,
+    /// All of them together.
+    pub all: Group,
+    /// By engine, in the order of names.
+    pub engines: Vec<Group>,
+    /// By profile, in the order of names; jobs without one are in none.
+    pub profiles: Vec<Group>,
+}
+
+/// Puts the numbers of jobs that have run since a time together.
+pub fn insights(jobs: impl IntoIterator<Item = Numbers>, since: Option<Timestamp>) -> Insights {
+    let counts = |job: &Numbers| {
+        job.has_run() && since.is_none_or(|since| job.ended_at.is_some_and(|ended| ended >= since))
+    };
+    let mut jobs: Vec<Numbers> = jobs.into_iter().filter(counts).collect();
+    jobs.sort_by(|a, b| (b.ended_at, &b.id).cmp(&(a.ended_at, &a.id)));
+    let engines = groups(&jobs, |job| job.engine.as_deref());
+    let profiles = groups(&jobs, |job| job.profile.as_deref());
+    let all = Group::of("", &jobs.iter().collect::<Vec<_>>());
+    Insights { jobs, all, engines, profiles }
+}
+
+fn groups(jobs: &[Numbers], name: impl Fn(&Numbers) -> Option<&str>) -> Vec<Group> {
+    let mut members: BTreeMap<&str, Vec<&Numbers>> = BTreeMap::new();
+    for job in jobs {
+        if let Some(name) = name(job) {
+            members.entry(name).or_default().push(job);
+        }
+    }
+    members.into_iter().map(|(name, jobs)| Group::of(name, &jobs)).collect()
+}
+
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => None,
+        n if n % 2 == 1 => Some(values[middle]),
+        _ => Some(f64::midpoint(values[middle - 1], values[middle])),
+    }
+}
+
+fn ratio(part: f64, whole: f64) -> Option<f64> {
+    (whole > 0.0).then(|| part / whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    fn job(id: &str, stage: Stage, meta: &[(&str, &str)]) -> Numbers {
+        let meta: HashMap<&str, &str> = meta.iter().copied().collect();
+        Numbers::read(id.parse().unwrap(), stage, |key| meta.get(key).copied())
+    }
+
+    #[test]
+    fn jobs_that_have_not_run_and_numbers_that_are_not_known_do_not_count() {
+        let found = insights(
+            [
+                job(
+                    "a",
+                    Stage::Shipped,
+                    &[
+                        ("engine", "x"),
+                        ("attempts", "1"),
+                        ("duration_s", "2.5"),
+                        ("input_tokens", "10"),
+                    ],
+                ),
+                job(
+                    "b",
+                    Stage::Failed,
+                    &[
+                        ("engine", "x"),
+                        ("attempts", "3"),
+                        ("duration_s", "nonsense"),
+                        ("cost_usd", "-1"),
+                    ],
+                ),
+                job("c", Stage::Failed, &[("engine", "y")]),
+                job("d", Stage::Inbox, &[("engine", "y"), ("attempts", "1")]),
+            ],
+            None,
+        );
+        assert_eq!(found.engines.len(), 1);
+        let x = &found.engines[0];
+        assert_eq!((x.jobs, x.succeeded, x.shipped, x.attempts), (2, 1, 1, 4));
+        assert_eq!((x.median_s, x.input_tokens, x.cost_usd), (Some(2.5), Some(10), None));
+        assert_eq!((x.success_rate(), x.attempts_per_success()), (Some(0.5), Some(4.0)));
+        assert_eq!((x.cost_per_shipped(), x.cache_share()), (None, None));
+    }
+
+    #[test]
+    fn totals_over_attempts_go_before_the_last_attempts_own() {
+        let one = job(
+            "a",
+            Stage::Testing,
+            &[("attempts", "2"), ("cost_usd", "0.5"), ("total_cost_usd", "1.25")],
+        );
+        assert_eq!(one.cost_usd, Some(1.25));
+    }
+
+    #[test]
+    fn the_median_of_an_even_number_lies_between_the_middle_two() {
+        assert_eq!(median(vec![4.0, 1.0, 3.0, 2.0]), Some(2.5));
+        assert_eq!(median(vec![]), None);
+    }
+
+    #[test]
+    fn since_leaves_out_what_ended_before() {
+        let jobs = [
+            job("old", Stage::Shipped, &[("attempts", "1"), ("ended_at", "2026-01-01T00:00:00Z")]),
+            job("new", Stage::Shipped, &[("attempts", "1"), ("ended_at", "2026-01-03T00:00:00Z")]),
+        ];
+        let found = insights(jobs, Some("2026-01-02T00:00:00Z".parse().unwrap()));
+        assert_eq!(found.jobs.iter().map(|job| job.id.as_str()).collect::<Vec<_>>(), ["new"]);
+    }
+}

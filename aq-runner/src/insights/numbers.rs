@@ -1,0 +1,73 @@
+//! The numbers of one job.
+
+use aq_manifest::{JobId, Outcome, Stage};
+use jiff::Timestamp;
+
+/// What one job took, over all its attempts. What is not known is `None`, never 0.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Numbers {
+    /// The job.
+    pub id: JobId,
+    /// Where it lies.
+    pub stage: Stage,
+    /// The engine of its last attempt.
+    pub engine: Option<String>,
+    /// Its profile.
+    pub profile: Option<String>,
+    /// How it ended, if it has.
+    pub outcome: Option<Outcome>,
+    /// When its last attempt ended.
+    pub ended_at: Option<Timestamp>,
+    /// Attempts that ended and count.
+    pub attempts: u32,
+    /// Seconds that agents were at work.
+    pub duration_s: Option<f64>,
+    /// Input tokens that were not cached.
+    pub input_tokens: Option<u64>,
+    /// Input tokens that came from the engine's cache.
+    pub cached_tokens: Option<u64>,
+    /// Output tokens.
+    pub output_tokens: Option<u64>,
+    /// US dollars.
+    pub cost_usd: Option<f64>,
+    /// Whether tokens or cost were guessed from text.
+    pub estimated: bool,
+}
+
+impl Numbers {
+    /// Reads the numbers out of a job's record, asked for by key.
+    pub fn read<'a>(id: JobId, stage: Stage, get: impl Fn(&str) -> Option<&'a str>) -> Self {
+        fn number<T: std::str::FromStr>(text: Option<&str>) -> Option<T> {
+            text?.parse().ok()
+        }
+        // The totals over all attempts, where there were several.
+        let total = |key: &str| get(&format!("total_{key}")).or_else(|| get(key));
+        let finite = |text| number::<f64>(text).filter(|n| n.is_finite() && *n >= 0.0);
+        Self {
+            id,
+            stage,
+            engine: get("engine").map(str::to_owned),
+            profile: get("profile").map(str::to_owned),
+            outcome: number(get("result")),
+            ended_at: number(get("ended_at")),
+            attempts: number(get("attempts")).unwrap_or(0),
+            duration_s: finite(total("duration_s")),
+            input_tokens: number(total("input_tokens")),
+            cached_tokens: number(total("cached_tokens")),
+            output_tokens: number(total("output_tokens")),
+            cost_usd: finite(total("cost_usd")),
+            estimated: get("usage_estimated") == Some("1"),
+        }
+    }
+
+    /// Whether the job has run and come to an end that counts: one that waits for a person after
+    /// its agent ended well has.
+    pub fn has_run(&self) -> bool {
+        self.attempts > 0 && !matches!(self.stage, Stage::Inbox | Stage::Building)
+    }
+
+    /// Whether its work was good, as far as is known.
+    pub fn succeeded(&self) -> bool {
+        matches!(self.stage, Stage::Review | Stage::Testing | Stage::Shipped)
+    }
+}

@@ -1,0 +1,136 @@
+//! Running one command of a job: where, with which environment, and where its output goes.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use aq_manifest::{JobSpec, Outcome};
+
+use crate::engine::Records;
+use crate::process::{Cgroup, Drain, Ended, Flow, Observer, Stdin, Stream, SuperviseError, Task};
+use crate::store::{HeldJob, Record};
+
+use super::super::agent_env::{EngineEnv, Identity, agent_env};
+use super::super::job_log::JobLog;
+use super::{Failure, Work};
+
+/// A command that has run for this long is worth a control group.
+const SETTLE: Duration = Duration::from_secs(1);
+
+impl Work<'_> {
+    pub(super) fn task(
+        &self,
+        program: OsString,
+        args: Vec<OsString>,
+        cwd: &Path,
+        env: Vec<(OsString, OsString)>,
+        deadline: Option<Duration>,
+    ) -> Task {
+        let grace = self.settings.kill_grace;
+        Task {
+            program,
+            args,
+            cwd: cwd.to_owned(),
+            env,
+            stdin: Stdin::Null,
+            deadline,
+            settle: Some(SETTLE),
+            grace,
+            drain: Drain::default(),
+        }
+    }
+
+    pub(super) fn supervise(
+        &mut self,
+        task: Task,
+        records: Option<&mut Records>,
+    ) -> Result<Ended, Failure> {
+        let mut tee = Tee {
+            log: &mut self.log,
+            records,
+            grace: self.settings.result_grace,
+            done: false,
+            job: &mut self.job,
+            cgroup: &mut self.cgroup,
+        };
+        let ended = self.supervisor.run(task, &mut tee).map_err(|e| cannot_start(&e))?;
+        if ended.survivors_killed > 0 {
+            let what = if ended.survivors_killed == 1 { "process" } else { "processes" };
+            self.note(&format!("ended {} {what} that it had left running", ended.survivors_killed));
+        }
+        if ended.left > 0 {
+            self.note(&format!("warning: {} processes of it could not be ended", ended.left));
+        }
+        Ok(ended)
+    }
+
+    pub(super) fn env(
+        &self,
+        spec: &JobSpec,
+        engine: EngineEnv<'_>,
+        scratch: &Path,
+    ) -> Result<Vec<(OsString, OsString)>, String> {
+        let identity = Identity {
+            id: self.job.id(),
+            attempt: self.attempt,
+            queue: self.queue.root(),
+            scratch,
+        };
+        let deny = &self.settings.config.env_deny;
+        agent_env(&self.settings.environment, deny, engine, &spec.env, identity)
+            .map_err(|e| e.to_string())
+    }
+
+    pub(super) fn cwd(&self) -> Result<PathBuf, String> {
+        let cwd = self.job.meta().get("cwd").map(PathBuf::from).unwrap_or_default();
+        if cwd.is_dir() {
+            return Ok(cwd);
+        }
+        Err(format!(
+            "its directory {} is not there; make it, or correct `cwd`, then `aq requeue {}`",
+            cwd.display(),
+            self.job.id()
+        ))
+    }
+}
+
+fn cannot_start(error: &SuperviseError) -> Failure {
+    Failure::Final(Outcome::SetupFailed, error.to_string())
+}
+
+/// Sends what a program prints to the log and to the engine's reader.
+struct Tee<'a> {
+    log: &'a mut JobLog,
+    records: Option<&'a mut Records>,
+    grace: Duration,
+    done: bool,
+    job: &'a mut HeldJob,
+    cgroup: &'a mut Option<Cgroup>,
+}
+
+impl Observer for Tee<'_> {
+    fn output(&mut self, stream: Stream, chunk: &[u8]) -> Flow {
+        self.log.raw(chunk);
+        let Some(records) = self.records.as_deref_mut() else { return Flow::Continue };
+        match stream {
+            Stream::Stdout => records.stdout(chunk),
+            Stream::Stderr => records.stderr(chunk),
+        }
+        if records.final_event().is_some() && !self.done {
+            // Some engines send their last event and never exit.
+            self.done = true;
+            return Flow::EndAfter(self.grace);
+        }
+        Flow::Continue
+    }
+
+    fn settled(&mut self) {
+        if self.cgroup.is_none() {
+            *self.cgroup = Cgroup::enter(self.job.id().as_str());
+            if let Some(group) = self.cgroup {
+                // Not on record, it is of no use; a full disk is no reason to end the job.
+                let _ = self.job.append(&Record::new().set("cgroup", group.path().display()));
+            }
+        }
+    }
+}

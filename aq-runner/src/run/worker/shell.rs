@@ -1,0 +1,81 @@
+//! The job file's own commands: `setup` before the agent, `verify` after it.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+use aq_manifest::{FailureClass, JobSpec, Outcome, format_duration};
+
+use crate::process::{Cause, Ended, Status};
+use crate::store::{Record, make_scratch};
+
+use super::super::agent_env::EngineEnv;
+use super::{Failure, Work};
+
+impl Work<'_> {
+    /// Runs `verify`, when there is one, where the agent worked.
+    pub(super) fn verify(&mut self, spec: &JobSpec) -> Result<(), Failure> {
+        let Some(verify) = &spec.verify else { return Ok(()) };
+        let failed = |why: String| Failure::Class(FailureClass::VerifyFailed, why);
+        let cwd = self.cwd().map_err(failed)?;
+        let scratch = make_scratch(self.queue, self.job.id())
+            .map_err(|e| failed(format!("cannot make its TMPDIR: {e}")))?;
+        let env = self.env(spec, EngineEnv::default(), &scratch).map_err(failed)?;
+        self.note("verify");
+        let ended = self.shell(verify, spec, &cwd, &env)?;
+        self.shell_verdict("verify", spec, &ended).map_err(failed)
+    }
+
+    pub(super) fn setup(
+        &mut self,
+        setup: &str,
+        spec: &JobSpec,
+        cwd: &Path,
+        env: &[(OsString, OsString)],
+    ) -> Result<(), Failure> {
+        self.note("setup");
+        let ended = self.shell(setup, spec, cwd, env)?;
+        self.shell_verdict("setup", spec, &ended)
+            .map_err(|why| Failure::Final(Outcome::SetupFailed, why))?;
+        let done = self.job.append(&Record::new().set("setup_done", 1));
+        done.map_err(|e| Failure::NotCounted(e.to_string()))
+    }
+
+    /// Runs a command of the job file through the shell.
+    fn shell(
+        &mut self,
+        command: &str,
+        spec: &JobSpec,
+        cwd: &Path,
+        env: &[(OsString, OsString)],
+    ) -> Result<Ended, Failure> {
+        let args = vec!["-c".into(), command.into()];
+        let task = self.task("/bin/sh".into(), args, cwd, env.to_vec(), spec.timeout);
+        let ended = self.supervise(task, None)?;
+        if let Cause::Stopped(_) = ended.cause { Err(Failure::Stopped) } else { Ok(ended) }
+    }
+
+    fn shell_verdict(&mut self, what: &str, spec: &JobSpec, ended: &Ended) -> Result<(), String> {
+        match (ended.cause, ended.status) {
+            (Cause::Deadline, _) => {
+                self.timed_out(spec.timeout);
+                Err(format!(
+                    "{what} did not end within {}",
+                    spec.timeout.map_or_else(String::new, format_duration)
+                ))
+            }
+            (_, Some(Status::Exited(0))) => Ok(()),
+            (_, Some(Status::Exited(code))) => Err(format!("{what} exited with {code}")),
+            (_, Some(Status::Signaled(signal))) => {
+                Err(format!("{what} was killed by signal {signal}"))
+            }
+            (_, None) => Err(format!("{what} did not end")),
+        }
+    }
+
+    pub(super) fn timed_out(&mut self, timeout: Option<Duration>) -> Failure {
+        let limit = timeout.map_or_else(String::new, format_duration);
+        self.note(&format!("TIMED OUT after {limit}"));
+        Failure::Class(FailureClass::Timeout, format!("timed out after {limit}"))
+    }
+}

@@ -9,7 +9,6 @@ use aq_runner::store::Added;
 use super::style::{self, paint, plain};
 use super::table::{Cell, Table};
 use super::{line, warning};
-use crate::commands::Checked;
 
 /// What became of the files of `aq add`.
 pub(crate) fn added(added: &[Added]) {
@@ -38,6 +37,16 @@ pub(crate) fn no_engine(found: &NoEngine) -> String {
         jobs.join(", "),
         plain(&found.problem)
     )
+}
+
+/// What `check` found in one file.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) file: String,
+    /// The first error in a line.
+    pub(crate) error: Option<String>,
+    /// Errors and warnings, rendered.
+    pub(crate) report: String,
 }
 
 /// What `aq check` found.

@@ -2,11 +2,13 @@
 
 mod architecture;
 mod chaos;
+mod crash_states;
 mod documents;
 mod effects;
 mod exits;
 mod pages;
 mod processes;
+mod races;
 mod sandbox;
 mod shapes;
 mod terminal;

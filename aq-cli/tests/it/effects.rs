@@ -138,7 +138,6 @@ fn a_silent_job_is_marked() {
     wait_for("the mark", || stalled("0.0001"));
     sandbox.ok(&["stop", "--all"]);
     wait_child(&mut running);
-    sandbox.wait_for_no_agents();
 }
 
 #[test]

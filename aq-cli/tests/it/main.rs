@@ -3,6 +3,8 @@
 mod architecture;
 mod chaos;
 mod crash_states;
+mod hostile;
+mod kill_points;
 mod pages;
 mod processes;
 mod races;

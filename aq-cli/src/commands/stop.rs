@@ -6,8 +6,7 @@ use jiff::Timestamp;
 
 use super::Here;
 use super::here::job_id;
-use crate::app::Outcome;
-use crate::exit::Exit;
+use crate::exit::{Exit, Outcome};
 use crate::output;
 
 /// End the run loop, and with --all its agents too; or end one job.

@@ -84,8 +84,10 @@ pub(crate) fn line(all: &Group) -> String {
     if let Some(rate) = all.success_rate() {
         parts.push(format!("{} of {} jobs good ({:.0} %)", all.succeeded, all.jobs, rate * 100.0));
     }
-    if all.median_s.is_some() {
-        parts.push(format!("median {}", seconds(all.median_s)));
+    match all.median_s {
+        Some(median) if median < 1.0 => parts.push("median under 1s".to_owned()),
+        Some(_) => parts.push(format!("median {}", seconds(all.median_s))),
+        None => {}
     }
     let guess = if all.estimated { "~" } else { "" };
     if let (Some(input), Some(output)) = (all.input_tokens, all.output_tokens) {

@@ -30,16 +30,17 @@ fn can_trace() -> bool {
     can
 }
 
-/// Runs `aq` and kills it, with all that it starts, at the `n`-th step of a kind. Answers whether
-/// it came to that.
+/// Runs `aq`, and kills each process of it at its `n`-th step of a kind. Answers whether one came
+/// to that.
 fn killed_at(sandbox: &Sandbox, steps: &str, n: usize, args: &[&str]) -> bool {
+    let seen = sandbox.path("strace");
     let mut command = Command::new("strace");
     sandbox.clean(&mut command);
-    let status = command
-        .args(["-f", "-qq", "-o", "/dev/null", "-e"])
-        .arg(format!("trace={steps}"))
-        .arg("-e")
-        .arg(format!("inject={steps}:signal=SIGKILL:when={n}"))
+    command
+        .args(["-f", "-q", "-o"])
+        .arg(&seen)
+        .args(["-e", &format!("trace={steps}")])
+        .args(["-e", &format!("inject={steps}:signal=SIGKILL:when={n}")])
         .arg(env!("CARGO_BIN_EXE_aq"))
         .arg("--queue")
         .arg(sandbox.queue(""))
@@ -48,8 +49,7 @@ fn killed_at(sandbox: &Sandbox, steps: &str, n: usize, args: &[&str]) -> bool {
         .stderr(Stdio::null())
         .status()
         .unwrap();
-    use std::os::unix::process::ExitStatusExt;
-    status.signal() == Some(9) || status.code() == Some(128 + 9)
+    String::from_utf8_lossy(&fs::read(seen).unwrap()).contains("killed by SIGKILL")
 }
 
 /// For every step: a fresh queue, the command killed there, then `check`. Answers how many kills.
@@ -127,7 +127,7 @@ fn a_supersede_killed_anywhere_leaves_one_job_that_runs() {
     assert!(kills >= 8, "{kills}");
 }
 
-/// The kill hits whichever process of the tree takes the step: the loop, a worker, or an agent.
+/// The kill hits every process of the tree that takes so many steps: the loop, workers, agents.
 #[test]
 fn a_run_killed_anywhere_ends_each_job_well_in_the_next_run() {
     if !can_trace() {
@@ -154,23 +154,26 @@ fn a_run_killed_anywhere_ends_each_job_well_in_the_next_run() {
             assert_eq!(sandbox.folders(id).len(), 1, "{story}");
             let mine: Vec<&String> = ran.iter().filter(|line| line.starts_with(id)).collect();
             let mut once = mine.clone();
+            once.sort();
             once.dedup();
             assert_eq!(once, mine, "{story}");
             // An agent that was killed itself may end its job; nothing else may.
             let killed_agent = sandbox.log(id).contains("signal 9");
             assert!(sandbox.folders(id) == ["testing"] || killed_agent, "{story}");
-            let attempts: usize = sandbox.meta_value(id, "attempts").parse().unwrap();
-            assert!(attempts >= mine.len() && attempts <= mine.len() + 1, "{story}\n{ran:?}");
+            // A worker that was killed before its agent started has used an attempt up, too.
+            let last = format!("{id}-{}", sandbox.meta_value(id, "attempts"));
+            assert_eq!(mine.last().copied(), Some(&last), "{story}");
         }
         assert_eq!(sandbox.agents(), [], "{what}");
     };
+    // All of them take minutes: `AQ_KILL_STRIDE=1` when there is time.
     let stride = std::env::var("AQ_KILL_STRIDE").ok().and_then(|n| n.parse().ok());
     let every = at_every_step(prepare, &["run", "--once", "--quiet"], &STEPS[..1], 1, check);
     let some = at_every_step(
         prepare,
         &["run", "--once", "--quiet"],
         &STEPS[1..],
-        stride.unwrap_or(23),
+        stride.unwrap_or(97),
         check,
     );
     println!("{every} kills at renames, {some} elsewhere");

@@ -17,6 +17,7 @@ use crate::store::{
 };
 
 use super::actions::ship;
+use super::foresight::lacks_engine;
 use super::host_capabilities;
 use super::launch::start_worker;
 use super::model::{Model, resting_state, settled};
@@ -618,10 +619,7 @@ impl Dispatcher<'_> {
                 let list: Vec<String> = missing.iter().map(ToString::to_string).collect();
                 (Outcome::CapabilityMismatch, format!("this host lacks {}", list.join(" and ")))
             }
-            Rejection::NoEngine { engines } => (
-                Outcome::NoEngine,
-                format!("none of its engines is installed: {}", engines.join(", ")),
-            ),
+            Rejection::NoEngine { .. } => (Outcome::NoEngine, self.lacks_engine(id)),
         };
         let moved = HeldJob::take(self.queue, id).and_then(|mut job| {
             job.require(&[Stage::Inbox], "reject", "inbox/")?;
@@ -647,6 +645,12 @@ impl Dispatcher<'_> {
         }
         self.model.forget(id);
         self.look_at(id);
+    }
+
+    fn lacks_engine(&self, id: &JobId) -> String {
+        let record = JobRecord::read(self.queue, Stage::Inbox, id.clone());
+        let problem = record.ok().and_then(|record| lacks_engine(&self.settings, &record));
+        problem.unwrap_or_else(|| "none of its engines is installed".to_owned())
     }
 
     fn report_end(&mut self, id: &JobId) {

@@ -5,12 +5,12 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::sandbox::{Sandbox, cpu_ticks, job_text, wait_child, wait_for};
+use crate::sandbox::{Sandbox, cpu_ticks, job_text, kill_child, skipped, wait_child, wait_for};
 
 #[test]
 fn files_that_are_no_jobs_end_in_failed_or_stay_and_the_others_run() {
@@ -114,6 +114,33 @@ fn a_job_that_cannot_be_moved_neither_blocks_the_others_nor_keeps_the_loop_busy(
     assert_eq!(sandbox.folders("x"), ["testing"]);
 }
 
+/// The program was taken away under a running loop, as an upgrade does for a moment.
+#[test]
+fn a_worker_that_cannot_be_started_is_tried_again_without_haste_and_uses_no_attempt_up() {
+    let sandbox = Sandbox::new();
+    let program = sandbox.path("aq-copy");
+    fs::copy(env!("CARGO_BIN_EXE_aq"), &program).unwrap();
+    let mut command = Command::new(&program);
+    sandbox.clean(&mut command).arg("--queue").arg(sandbox.queue("")).args(["run", "--quiet"]);
+    let mut run = command.stderr(Stdio::null()).spawn().unwrap();
+    wait_for("the loop", || sandbox.queue(".state/daemon.pid").exists());
+    sandbox.add("first", "", "true");
+    sandbox.wait_for_stage("first", "testing");
+    fs::rename(&program, sandbox.path("aside")).unwrap();
+    sandbox.add("x", "", "true");
+    let meta = || fs::read_to_string(sandbox.queue(".state/meta/x.meta")).unwrap();
+    wait_for("the first try", || meta().contains("attempt=1"));
+    let before = cpu_ticks(run.id());
+    std::thread::sleep(Duration::from_millis(400));
+    assert!(cpu_ticks(run.id()) - before < 8);
+    assert_eq!(meta().matches("attempt=1").count(), 1);
+    assert_eq!(sandbox.folders("x"), ["inbox"]);
+    fs::rename(sandbox.path("aside"), &program).unwrap();
+    sandbox.wait_for_stage("x", "testing");
+    assert_eq!(sandbox.meta_value("x", "attempts"), "1");
+    kill_child(&mut run);
+}
+
 /// A small file system of its own, for as long as this lives.
 struct Tmpfs(PathBuf);
 
@@ -125,7 +152,7 @@ impl Tmpfs {
         if mounted.is_ok_and(|output| output.status.success()) {
             return Some(Self(at.to_owned()));
         }
-        println!("SKIPPED: mounting a file system takes root");
+        skipped("mounting a file system takes root");
         None
     }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::sandbox::{Sandbox, wait_for};
+use crate::sandbox::{Sandbox, skipped, wait_for};
 
 /// Steps at which a process can leave something half done.
 const STEPS: &[&str] = &[
@@ -25,7 +25,7 @@ fn can_trace() -> bool {
     let traced = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).output();
     let can = traced.is_ok_and(|output| output.status.success());
     if !can {
-        println!("SKIPPED: strace cannot trace here; install it, and allow ptrace");
+        skipped("strace cannot trace here; install it, and allow ptrace");
     }
     can
 }

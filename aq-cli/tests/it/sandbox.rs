@@ -222,6 +222,12 @@ pub(crate) fn job_text(front: &str, body: &str) -> String {
     format!("---\nengine: shell\n{lock}{front}{newline}---\n{body}\n")
 }
 
+/// Says loudly that a test proves nothing on this machine.
+#[expect(clippy::print_stdout, reason = "it is the test's own output")]
+pub(crate) fn skipped(why: &str) {
+    println!("SKIPPED: {why}");
+}
+
 /// Waits until `done` says so, looking often. Panics when that takes too long.
 pub(crate) fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
     let give_up = Instant::now() + PATIENCE;

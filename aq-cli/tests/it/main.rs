@@ -6,6 +6,8 @@ mod crash_states;
 mod documents;
 mod effects;
 mod exits;
+mod hostile;
+mod kill_points;
 mod pages;
 mod processes;
 mod races;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::sandbox::{Sandbox, kill_child, wait_child, wait_for};
+use crate::sandbox::{Sandbox, cpu_ticks, kill_child, wait_child, wait_for};
 
 fn start(sandbox: &Sandbox, args: &[&str]) -> Child {
     sandbox.aq(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
@@ -184,13 +184,6 @@ fn a_job_that_another_process_holds_is_waited_for_without_haste() {
     drop(meta);
     assert_eq!(wait_child(&mut run), 0);
     assert_eq!(sandbox.folders("held"), ["testing"]);
-}
-
-/// User and system time of a process, in hundredths of a second.
-fn cpu_ticks(pid: u32) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
-    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{ColorChoice, Parser};
+use clap::{ColorChoice, CommandFactory, Parser};
 
 use crate::commands::{self, Command};
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
 use crate::output;
 
 /// Run coding agents unattended: a job is one Markdown file, its state is the folder it lies in.
@@ -15,19 +15,19 @@ use crate::output;
 #[command(
     after_help = "A first look:  aq demo\nA first job:   aq add fix-login.md && aq run --once && aq status"
 )]
-pub(crate) struct Arguments {
+struct Arguments {
     #[command(flatten)]
-    pub(crate) global: Global,
+    global: Global,
     #[command(subcommand)]
-    pub(crate) command: Command,
+    command: Command,
 }
 
 /// What every command takes.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Global {
+struct Global {
     /// The queue's directory [env: AQ_QUEUE] [default: the nearest .aq/, else ~/.local/share/aq]
     #[arg(long, global = true, value_name = "DIR")]
-    pub(crate) queue: Option<PathBuf>,
+    queue: Option<PathBuf>,
 }
 
 /// Runs the command that the arguments name.
@@ -36,7 +36,7 @@ pub(crate) fn run() -> ExitCode {
     if let Some(code) = commands::worker::run_if_asked() {
         return code;
     }
-    commands::complete_if_asked();
+    commands::complete_if_asked(Arguments::command);
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -44,7 +44,7 @@ pub(crate) fn run() -> ExitCode {
             return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
         }
     };
-    match commands::run(arguments) {
+    match commands::run(arguments.global.queue, arguments.command, Arguments::command) {
         Ok(exit) => exit.into(),
         Err(failure) => {
             output::error(&failure);
@@ -52,6 +52,3 @@ pub(crate) fn run() -> ExitCode {
         }
     }
 }
-
-/// What commands answer.
-pub(crate) type Outcome = Result<Exit, Failure>;

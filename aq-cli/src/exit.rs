@@ -29,6 +29,9 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// What commands answer.
+pub(crate) type Outcome = Result<Exit, Failure>;
+
 /// An error on its way to the user: what it says, and the exit code that it ends in.
 #[derive(Debug)]
 pub(crate) struct Failure {

@@ -9,8 +9,7 @@ use aq_runner::store::{AddContext, Added, Draft, MAX_JOB_FILE, add, read_text};
 use jiff::Timestamp;
 
 use super::Here;
-use crate::app::Outcome;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 
 /// Add jobs: files, all `*.md` of a directory, or `-` for standard input.

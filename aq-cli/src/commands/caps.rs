@@ -3,8 +3,7 @@
 use aq_runner::run::host_capabilities;
 
 use super::Here;
-use crate::app::Outcome;
-use crate::exit::Exit;
+use crate::exit::{Exit, Outcome};
 use crate::output;
 
 /// List what this host can do: the tokens that jobs' `capabilities` are matched against.

@@ -6,9 +6,8 @@ use aq_manifest::JobId;
 use aq_runner::store::{Invalid, load, read_text};
 
 use super::Here;
-use crate::app::Outcome;
-use crate::exit::Exit;
-use crate::output;
+use crate::exit::{Exit, Outcome};
+use crate::output::{self, human::Checked};
 
 /// Validate job files without adding them.
 #[derive(Debug, clap::Args)]
@@ -20,16 +19,6 @@ pub(crate) struct Args {
     /// Answer in JSON
     #[arg(long)]
     json: bool,
-}
-
-/// What `check` found in one file.
-#[derive(Debug)]
-pub(crate) struct Checked {
-    pub(crate) file: String,
-    /// The first error in a line.
-    pub(crate) error: Option<String>,
-    /// Errors and warnings, rendered.
-    pub(crate) report: String,
 }
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {

@@ -4,8 +4,7 @@ use aq_runner::store::clean;
 use jiff::Timestamp;
 
 use super::Here;
-use crate::app::Outcome;
-use crate::exit::Exit;
+use crate::exit::{Exit, Outcome};
 use crate::output;
 
 /// Put logs and records of long finished jobs away. Job files stay.

@@ -4,14 +4,12 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use aq_manifest::Stage;
-use clap::CommandFactory;
 use clap_complete::Shell;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
 
 use super::Here;
-use crate::app::{Arguments, Outcome};
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 
 /// Print the completion script of a shell. Job names complete, too.
@@ -38,8 +36,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
 }
 
 /// Answers a shell that asks for completions, and ends then.
-pub(crate) fn complete_if_asked() {
-    CompleteEnv::with_factory(Arguments::command).complete();
+pub(crate) fn complete_if_asked(arguments: fn() -> clap::Command) {
+    CompleteEnv::with_factory(arguments).complete();
 }
 
 /// Completes the ids of the jobs that lie in some stages.

@@ -7,8 +7,7 @@ use aq_runner::store::{AddContext, Draft, QueueDir, add};
 use jiff::Timestamp;
 
 use super::Here;
-use crate::app::Outcome;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 use crate::output::progress::Reporter;
 

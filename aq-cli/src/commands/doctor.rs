@@ -8,8 +8,7 @@ use aq_runner::store::{QueueDir, profile_names};
 use jiff::Timestamp;
 
 use super::Here;
-use crate::app::Outcome;
-use crate::exit::Exit;
+use crate::exit::{Exit, Outcome};
 use crate::output::doctor::{Finding, report};
 
 /// Check what goes wrong for new users: engines, git, permissions, disk, config.

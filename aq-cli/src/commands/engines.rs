@@ -1,8 +1,7 @@
 //! `aq engines`
 
 use super::Here;
-use crate::app::Outcome;
-use crate::exit::Exit;
+use crate::exit::{Exit, Outcome};
 use crate::output;
 
 /// List the engines: which are installed, their classes, and how to name another binary.

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use aq_runner::store::QueueDir;
 
 use super::Here;
-use crate::app::Outcome;
-use crate::exit::Exit;
+use crate::exit::{Exit, Outcome};
 use crate::output;
 
 /// Make a queue: ./.aq, or DIR.

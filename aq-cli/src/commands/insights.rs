@@ -7,8 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Here;
 use super::here::job_id;
-use crate::app::Outcome;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 
 /// Jobs that are listed unless more are asked for.

@@ -7,8 +7,7 @@ use jiff::Timestamp;
 
 use super::Here;
 use super::here::job_id;
-use crate::app::Outcome;
-use crate::exit::Exit;
+use crate::exit::{Exit, Outcome};
 use crate::output;
 
 /// Move a job one step on: review -> testing (runs `verify`), testing -> shipped.

@@ -10,8 +10,7 @@ use aq_runner::store::QueueDir;
 
 use super::Here;
 use super::here::job_id;
-use crate::app::Outcome;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 
 /// How often a followed log is looked at.

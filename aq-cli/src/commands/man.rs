@@ -2,10 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::CommandFactory;
-
-use crate::app::{Arguments, Outcome};
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 
 /// Print the manual page, or write all pages into a directory.
@@ -19,8 +16,7 @@ pub(crate) struct Args {
     dir: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: &Args) -> Outcome {
-    let command = Arguments::command();
+pub(crate) fn run(args: &Args, command: clap::Command) -> Outcome {
     if let Some(dir) = &args.dir {
         let doing = |e| Failure::io(format_args!("write manual pages to {}", dir.display()), &e);
         std::fs::create_dir_all(dir).map_err(doing)?;

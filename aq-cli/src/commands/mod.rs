@@ -24,13 +24,14 @@ mod stop;
 mod why;
 pub(crate) mod worker;
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 
-use crate::app::{Arguments, Outcome};
+use crate::exit::Outcome;
 
 use here::Here;
 
-pub(crate) use check::Checked;
 pub(crate) use completions::complete_if_asked;
 
 /// The verbs.
@@ -62,9 +63,15 @@ pub(crate) enum Command {
     Man(man::Args),
 }
 
-pub(crate) fn run(arguments: Arguments) -> Outcome {
-    let here = Here::new(arguments.global.queue);
-    match arguments.command {
+/// Runs a verb on the queue that the user names, or else the one that is found. `arguments` describes
+/// the whole command line, for those that write about it.
+pub(crate) fn run(
+    queue: Option<PathBuf>,
+    command: Command,
+    arguments: fn() -> clap::Command,
+) -> Outcome {
+    let here = Here::new(queue);
+    match command {
         Command::Init(args) => init::run(&here, args),
         Command::Add(args) => add::run(&here, &args),
         Command::Check(args) => check::run(&here, &args),
@@ -88,6 +95,6 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
         Command::Demo(args) => demo::run(&here, &args),
         Command::Service(args) => service::run(&here, &args),
         Command::Completions(args) => completions::run(&args),
-        Command::Man(args) => man::run(&args),
+        Command::Man(args) => man::run(&args, arguments()),
     }
 }

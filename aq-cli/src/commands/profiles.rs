@@ -3,8 +3,7 @@
 use aq_runner::store::{ProfileError, load_profile, profile_names};
 
 use super::Here;
-use crate::app::Outcome;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 
 /// List the profiles and check them.

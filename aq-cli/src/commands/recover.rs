@@ -4,8 +4,7 @@ use aq_runner::run::recover;
 use jiff::Timestamp;
 
 use super::Here;
-use crate::app::Outcome;
-use crate::exit::Exit;
+use crate::exit::{Exit, Outcome};
 use crate::output;
 
 /// Put jobs whose worker died back into the inbox. `aq run` does this by itself.

@@ -3,8 +3,7 @@
 use aq_runner::run::{RunError, RunOptions, run as run_loop};
 
 use super::Here;
-use crate::app::Outcome;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::output::progress::Reporter;
 
 /// Run jobs: for good, or with --once until nothing more will happen by itself.

@@ -1,7 +1,6 @@
 //! `aq schema`
 
-use crate::app::Outcome;
-use crate::exit::Exit;
+use crate::exit::{Exit, Outcome};
 use crate::output;
 
 /// Print the JSON Schema of a job file's front matter.

@@ -1,8 +1,7 @@
 //! `aq service`
 
 use super::Here;
-use crate::app::Outcome;
-use crate::exit::Exit;
+use crate::exit::{Exit, Outcome};
 use crate::output;
 
 /// Print a systemd unit, or a launchd plist, that keeps the run loop of this queue at work.

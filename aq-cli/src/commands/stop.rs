@@ -6,8 +6,7 @@ use jiff::Timestamp;
 
 use super::Here;
 use super::here::job_id;
-use crate::app::Outcome;
-use crate::exit::Exit;
+use crate::exit::{Exit, Outcome};
 use crate::output;
 
 /// End the run loop, and with --all its agents too; or end one job.
@@ -31,10 +30,11 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
         let id = job_id(job)?;
         output::line(match run::stop(&queue, &id, Timestamp::now())? {
             Stopped::BeforeStart => format!("{id} is stopped; it had not started"),
-            Stopped::Signalled if run::is_at_work(&queue, &id) => {
+            Stopped::Ended(Stage::Failed) => format!("{id} is stopped"),
+            Stopped::Ended(stage) => format!("{id} had ended by itself; it is in {stage}/"),
+            Stopped::Signalled => {
                 format!("{id} was told to stop and has not ended yet; `aq status` shows it")
             }
-            Stopped::Signalled => format!("{id} is stopped"),
         });
         return Ok(Exit::Done);
     }

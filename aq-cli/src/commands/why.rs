@@ -5,8 +5,7 @@ use jiff::Timestamp;
 
 use super::Here;
 use super::here::job_id;
-use crate::app::Outcome;
-use crate::exit::Exit;
+use crate::exit::{Exit, Outcome};
 use crate::output;
 
 /// Say why a job does not run, or what became of it.

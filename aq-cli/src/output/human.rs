@@ -9,7 +9,6 @@ use aq_runner::store::Added;
 use super::style::{self, paint, plain};
 use super::table::{Cell, Table};
 use super::{line, warning};
-use crate::commands::Checked;
 
 /// What became of the files of `aq add`.
 pub(crate) fn added(added: &[Added]) {
@@ -33,12 +32,21 @@ pub(crate) fn no_engine(found: &NoEngine) -> String {
         jobs.push(&more);
     }
     format!(
-        "{}: {}; as it is, {} will fail ({}). `aq engines` shows what is installed",
+        "{}: {} cannot run here: {}",
         paint(style::ATTENTION, "warning"),
-        plain(&found.problem),
-        if found.jobs.len() == 1 { "this job" } else { "these jobs" },
-        jobs.join(", ")
+        jobs.join(", "),
+        plain(&found.problem)
     )
+}
+
+/// What `check` found in one file.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) file: String,
+    /// The first error in a line.
+    pub(crate) error: Option<String>,
+    /// Errors and warnings, rendered.
+    pub(crate) report: String,
 }
 
 /// What `aq check` found.

@@ -12,7 +12,7 @@ use aq_runner::store::{AddReport, Added};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::commands::Checked;
+use super::human::Checked;
 
 /// The version of all shapes here.
 const VERSION: u32 = 1;

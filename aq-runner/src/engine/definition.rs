@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::records::Format;
+use super::events::{Format, TEXT};
 
 /// How an engine is given its prompt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -57,7 +57,7 @@ impl Definition {
             safe_args: Vec::new(),
             model_args: Vec::new(),
             resume_args: Vec::new(),
-            output: &super::records::TEXT,
+            output: &TEXT,
             class: Vec::new(),
             env: BTreeMap::new(),
             root_yolo_env: BTreeMap::new(),

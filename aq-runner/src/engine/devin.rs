@@ -1,7 +1,7 @@
 //! Devin CLI (`devin -p`). From its documentation; it was never run here.
 
 use super::definition::{Definition, PromptBy, words};
-use super::records::TEXT;
+use super::events::TEXT;
 
 pub(super) fn definition() -> Definition {
     Definition {

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::definition::{Definition, variables, words};
+use super::events::{Format, Seen};
 use super::reason::{error_line, join};
-use super::records::{Format, Seen};
 
 pub(super) fn definition() -> Definition {
     Definition {

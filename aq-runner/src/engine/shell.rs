@@ -1,7 +1,7 @@
 //! The job's body as a shell script: for glue steps, examples and tests.
 
 use super::definition::{Definition, PromptBy, words};
-use super::records::Format;
+use super::events::Format;
 
 /// In no class: a prompt for an agent must never be run as a script by chance.
 pub(super) fn definition() -> Definition {

@@ -2,8 +2,8 @@
 
 use std::process::ExitStatus;
 
+use super::events::{Final, Format, Seen};
 use super::reason::{last_line, short};
-use super::records::{Final, Format, Seen};
 
 /// How the engine's process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

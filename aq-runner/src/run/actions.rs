@@ -12,11 +12,11 @@ use crate::store::{
 };
 
 use super::launch::start_worker;
-use super::recovery::{recover_job, worker};
+use super::recovery::{Recovered, recover_job, worker};
 use super::stop::StopRequest;
 
-/// How long a step of another process may take: two writes and a rename.
-const STEP_END: Duration = Duration::from_secs(1);
+/// The pause between two looks at a job that is being stopped.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// How long a loop may take to end: it only has to finish the step that it is at.
 const LOOP_END: Duration = Duration::from_secs(10);
@@ -89,67 +89,74 @@ pub fn requeue(queue: &QueueDir, id: &JobId, force: bool) -> Result<()> {
 pub enum Stopped {
     /// It had not started: it is in failed/ now.
     BeforeStart,
-    /// Its supervisor was told, and has ended unless the tree took longer than a minute to go.
+    /// Its supervisor has ended, and the job lies here: in failed/, unless the job was faster.
+    Ended(Stage),
+    /// Its supervisor was told, and is not done after a minute.
     Signalled,
 }
 
-/// Ends one job: a waiting one at once, a running one through its supervisor.
+/// Ends one job: a waiting one at once, a running one through its supervisor, and waits for that.
 ///
 /// # Errors
 /// [`StoreError::WrongStage`] when it neither waits nor runs.
 pub fn stop(queue: &QueueDir, id: &JobId, now: Timestamp) -> Result<Stopped> {
-    let give_up = Instant::now() + STEP_END;
+    let request = StopRequest::of(queue, id);
+    let give_up = Instant::now() + WORKER_END;
+    // Who was told; and whether somebody was at work at all, who may have seen the wish by itself.
+    let (mut told, mut at_work) = (None, false);
     loop {
         match HeldJob::take(queue, id) {
-            Ok(job) => return stop_held(queue, job, now),
-            // Another process is at a step of it that takes no time, such as its launch.
-            Err(StoreError::Busy(_)) if queue.has(Stage::Inbox, id) && Instant::now() < give_up => {
-                std::thread::sleep(Duration::from_millis(5));
+            Ok(mut job) if job.stage() == Stage::Inbox => {
+                let record = Record::new()
+                    .set("result", Outcome::Stopped)
+                    .set("ended_at", now)
+                    .set("message", "stopped by a person before it started");
+                job.move_to(Stage::Failed, record, Promise::None)?;
+                request.withdraw();
+                // When somebody was told, it failed by itself just now and would be tried again.
+                let ended = told.map(|_| Stopped::Ended(Stage::Failed));
+                return Ok(ended.unwrap_or(Stopped::BeforeStart));
             }
-            Err(StoreError::Busy(_)) => return stop_running(queue, id),
+            Ok(job) if job.stage() == Stage::Building => {
+                // Its worker is dead: recovery ends what is left, and sees the wish.
+                drop(job);
+                make_request(queue, id)?;
+                if let Recovered::Failed(_) = recover_job(queue, id, now)? {
+                    return Ok(Stopped::Ended(Stage::Failed));
+                }
+            }
+            Ok(job) if at_work => {
+                request.withdraw();
+                return Ok(Stopped::Ended(job.stage()));
+            }
+            Ok(job) => job.require(&[], "stop", "inbox/ or building/")?,
+            Err(StoreError::Busy(_)) => {
+                at_work = true;
+                told = tell(queue, id, told)?;
+            }
             Err(e) => return Err(e),
         }
+        if Instant::now() >= give_up {
+            return Ok(Stopped::Signalled);
+        }
+        std::thread::sleep(LOOK_AGAIN);
     }
 }
 
-fn stop_held(queue: &QueueDir, mut job: HeldJob, now: Timestamp) -> Result<Stopped> {
-    match job.stage() {
-        Stage::Inbox => {
-            let record = Record::new()
-                .set("result", Outcome::Stopped)
-                .set("ended_at", now)
-                .set("message", "stopped by a person before it started");
-            job.move_to(Stage::Failed, record, Promise::None)?;
-            Ok(Stopped::BeforeStart)
-        }
-        Stage::Building => {
-            // Its worker is dead: recovery ends what is left, and sees the wish.
-            let id = job.id().clone();
-            drop(job);
-            make_request(queue, &id)?;
-            recover_job(queue, &id, now)?;
-            Ok(Stopped::Signalled)
-        }
-        _ => {
-            job.require(&[], "stop", "inbox/ or building/")?;
-            Ok(Stopped::BeforeStart)
-        }
-    }
-}
-
-/// The wish is written first, then the worker is told. One that has not written its identity yet
-/// looks for the wish when it has, so one of the two sees the other.
-fn stop_running(queue: &QueueDir, id: &JobId) -> Result<Stopped> {
-    make_request(queue, id)?;
+/// Tells the worker of a job to end, unless it is the one that was told before. The wish is
+/// written first: a worker that has not written its name yet looks for it when it has, so one of
+/// the two sees the other.
+fn tell(queue: &QueueDir, id: &JobId, told: Option<ProcessId>) -> Result<Option<ProcessId>> {
     let record = JobRecord::read(queue, queue.expect(id)?, id.clone())?;
-    if let Some(worker) = worker(&record.meta) {
-        let path = queue.job_file(record.stage, id);
-        let told = worker.signal(Signal::TERM);
-        told.map_err(|source| StoreError::Io { action: "signal the worker of", path, source })?;
-        // One that does not go in time is shown by `status`.
-        let _ = worker.wait_gone(Some(WORKER_END));
+    let worker = worker(&record.meta).filter(ProcessId::is_alive);
+    if worker.is_none() || worker != told {
+        make_request(queue, id)?;
     }
-    Ok(Stopped::Signalled)
+    let Some(worker) = worker.filter(|_| worker != told) else { return Ok(told) };
+    let path = queue.job_file(record.stage, id);
+    let signalled = worker.signal(Signal::TERM);
+    signalled.map_err(|source| StoreError::Io { action: "signal the worker of", path, source })?;
+    Ok(Some(worker))
 }
 
 fn make_request(queue: &QueueDir, id: &JobId) -> Result<()> {
@@ -184,16 +191,15 @@ pub fn stop_all(queue: &QueueDir) -> Result<Vec<JobId>> {
     let mut told = Vec::new();
     for stage in [Stage::Building, Stage::Review] {
         for id in queue.jobs(stage)? {
-            let record = JobRecord::read(queue, stage, id)?;
-            let Some(process) = worker(&record.meta) else { continue };
-            let path = queue.job_file(stage, &record.id);
+            let path = queue.job_file(stage, &id);
+            let Some(process) = worker_of(queue, &id)? else { continue };
             let signalled = process.signal(Signal::TERM);
             if signalled.map_err(|source| StoreError::Io {
                 action: "signal the worker of",
                 path,
                 source,
             })? {
-                told.push((record.id, process));
+                told.push((id, process));
             }
         }
     }
@@ -202,4 +208,21 @@ pub fn stop_all(queue: &QueueDir) -> Result<Vec<JobId>> {
         let _ = process.wait_gone(Some(WORKER_END));
     }
     Ok(told.into_iter().map(|(id, _)| id).collect())
+}
+
+/// The worker of a job, if it has one. One that has just been started is given the time to write
+/// its name down.
+fn worker_of(queue: &QueueDir, id: &JobId) -> Result<Option<ProcessId>> {
+    let give_up = Instant::now() + LOOP_END;
+    loop {
+        let found = worker(&Meta::read(&queue.meta(id))?).filter(ProcessId::is_alive);
+        if found.is_some() || Instant::now() >= give_up {
+            return Ok(found);
+        }
+        match HeldJob::take(queue, id) {
+            Err(StoreError::Busy(_)) => std::thread::sleep(LOOK_AGAIN),
+            Ok(_) | Err(StoreError::NoSuchJob(_)) => return Ok(None),
+            Err(e) => return Err(e),
+        }
+    }
 }

@@ -7,21 +7,23 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use aq_manifest::{JobId, Outcome, Stage};
-use aq_scheduler::{Counts, Limits, Rejection, Start};
+use aq_scheduler::{Counts, Limits, Rejection, Start, State};
 use jiff::Timestamp;
 
 use crate::process::ProcessId;
 use crate::store::{
-    FileLock, HeldJob, Ingested, Invalid, JobRecord, Promise, QueueDir, Record, StoreError, ingest,
-    refuse,
+    FileLock, HeldJob, Ingested, Invalid, JobRecord, Promise, QueueDir, Record, StoreError, holder,
+    ingest, refuse, rename_if_taken,
 };
 
 use super::actions::ship;
+use super::foresight::lacks_engine;
 use super::host_capabilities;
 use super::launch::start_worker;
 use super::model::{Model, resting_state, settled};
 use super::recovery::{WORKER_KEYS, recover_job, worker};
 use super::settings::{Settings, SettingsError};
+use super::troubles::Troubles;
 use super::wake::{Wake, Wakes};
 
 /// How often the folders are looked at on file systems that do not tell what changed.
@@ -31,8 +33,8 @@ const SWEEP: Duration = Duration::from_secs(30);
 /// already comes before what could.
 const LIVE: [Stage; 4] = [Stage::Building, Stage::Inbox, Stage::Review, Stage::Testing];
 
-/// The pause before a worker that could not be started is tried again.
-const SPAWN_PAUSE: Duration = Duration::from_secs(5);
+/// The pause when it cannot be told whether a job is held.
+const WAIT_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long the lock of a loop that is dead is waited for.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
@@ -160,8 +162,11 @@ pub fn run(
         wakes,
         model,
         running: HashSet::new(),
+        busy: HashSet::new(),
         unsettled: BTreeMap::new(),
+        troubles: Troubles::default(),
         swept: Vec::new(),
+        swept_at: Instant::now(),
         summary: Summary::default(),
     };
     let result = dispatcher.run();
@@ -201,8 +206,14 @@ struct Dispatcher<'a> {
     running: HashSet<JobId>,
     /// Hand-dropped files that may still be written, and when to look again.
     unsettled: BTreeMap<JobId, Timestamp>,
+    /// Jobs that another process holds for a moment.
+    busy: HashSet<JobId>,
+    /// Jobs whose files or workers made trouble.
+    troubles: Troubles,
     /// When the folders last changed, as of the last sweep.
     swept: Vec<Option<SystemTime>>,
+    /// When that was.
+    swept_at: Instant,
     summary: Summary,
 }
 
@@ -218,7 +229,7 @@ impl Dispatcher<'_> {
             (self.observer)(Progress::Idle(self.model.counts()));
             let limit = self.sleep_limit(wake_at);
             let wakes = self.wakes.wait(Some(limit));
-            if wakes.is_empty() && limit == SWEEP {
+            if self.swept_at.elapsed() >= SWEEP {
                 self.sweep()?;
             }
             for wake in wakes {
@@ -259,12 +270,17 @@ impl Dispatcher<'_> {
     }
 
     fn is_drained(&self) -> bool {
-        self.running.is_empty() && self.unsettled.is_empty() && !self.model.will_progress()
+        self.running.is_empty()
+            && self.busy.is_empty()
+            && self.unsettled.is_empty()
+            && self.troubles.next().is_none()
+            && !self.model.will_progress()
     }
 
     fn sleep_limit(&self, wake_at: Option<Timestamp>) -> Duration {
         let now = Timestamp::now();
-        let next = wake_at.into_iter().chain(self.unsettled.values().copied()).min();
+        let unsettled = self.unsettled.values().copied();
+        let next = wake_at.into_iter().chain(unsettled).chain(self.troubles.next()).min();
         let until =
             |at: Timestamp| Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO);
         next.map_or(SWEEP, |at| until(at).min(SWEEP))
@@ -273,6 +289,10 @@ impl Dispatcher<'_> {
     fn handle(&mut self, wake: Wake) -> Result<(), RunError> {
         match wake {
             Wake::Job(id) => self.look_at(&id),
+            Wake::Free(id) => {
+                self.busy.remove(&id);
+                self.look_at(&id);
+            }
             Wake::WorkerEnded(id) => {
                 self.running.remove(&id);
                 self.look_at(&id);
@@ -313,6 +333,7 @@ impl Dispatcher<'_> {
     fn sweep(&mut self) -> Result<(), RunError> {
         let changed =
             |stage: &Stage| self.queue.stage(*stage).metadata().and_then(|dir| dir.modified()).ok();
+        self.swept_at = Instant::now();
         let changes = LIVE.iter().map(changed).collect();
         if self.swept != changes {
             self.swept = changes;
@@ -323,8 +344,8 @@ impl Dispatcher<'_> {
 
     fn look_at_settled(&mut self) {
         let now = Timestamp::now();
-        let due: Vec<JobId> =
-            self.unsettled.iter().filter(|&(_, &at)| at <= now).map(|(id, _)| id.clone()).collect();
+        let unsettled = self.unsettled.iter().filter(|&(_, &at)| at <= now).map(|(id, _)| id);
+        let due: Vec<JobId> = unsettled.chain(self.troubles.due(now)).cloned().collect();
         for id in due {
             self.look_at(&id);
         }
@@ -333,18 +354,56 @@ impl Dispatcher<'_> {
     /// Brings the model in line with one job's folder and record, recovering it when its worker
     /// is dead. What goes wrong with one job does not stop the others.
     fn look_at(&mut self, id: &JobId) {
-        if self.running.contains(id) {
+        if self.running.contains(id)
+            || self.busy.contains(id)
+            || self.troubles.pauses(id, Timestamp::now())
+        {
             return;
         }
         self.unsettled.remove(id);
-        if let Err(e) = self.try_look_at(id) {
-            (self.observer)(Progress::Trouble(&e.to_string()));
+        self.troubles.looked(id);
+        match self.try_look_at(id) {
+            Ok(()) => {}
+            Err(StoreError::Busy(_)) => self.wait_until_free(id),
+            // Somebody moves it at this moment, and that is told.
+            Err(StoreError::Moved(_) | StoreError::WrongStage { .. }) => {}
+            Err(e) => self.trouble(id, &e),
+        }
+    }
+
+    /// Something went wrong with one job: it is left alone for a while. One that `--once` has
+    /// tried often enough is left where it is.
+    fn trouble(&mut self, id: &JobId, error: &StoreError) {
+        (self.observer)(Progress::Trouble(&error.to_string()));
+        // As long as somebody is at work on it, it keeps its slot and its lock.
+        if !matches!(HeldJob::take(self.queue, id), Err(StoreError::Busy(_))) {
+            self.model.forget(id);
+        }
+        if !self.troubles.add(id, Timestamp::now(), self.options.once) {
+            self.summary.failed += 1;
+            let place = self.queue.find(id).map_or("its place", Stage::folder);
+            let message = format!("{id} stays in {place}/: the trouble with it does not pass");
+            (self.observer)(Progress::Trouble(&message));
+        }
+    }
+
+    /// Another process holds the job, as `aq add` or `aq stop` do for a moment: it is looked at
+    /// again when it is free, and not before.
+    fn wait_until_free(&mut self, id: &JobId) {
+        self.model.forget(id);
+        let (queue, job) = (self.queue.clone(), id.clone());
+        match self.wakes.after(Wake::Free(id.clone()), move || wait_free(&queue, &job)) {
+            Ok(()) => {
+                self.busy.insert(id.clone());
+            }
+            Err(e) => self.trouble(id, &cannot_wait(self.queue, id, e)),
         }
     }
 
     fn try_look_at(&mut self, id: &JobId) -> Result<(), StoreError> {
         let Some(stage) = self.queue.find(id) else {
             self.model.forget(id);
+            self.troubles.over(id);
             return Ok(());
         };
         match stage {
@@ -365,7 +424,13 @@ impl Dispatcher<'_> {
             return self.try_look_at(id);
         }
         let is_held = match HeldJob::take(self.queue, id) {
-            Ok(job) => worker(job.meta()).is_some_and(|worker| worker.is_alive()),
+            Ok(job) if worker(job.meta()).is_some_and(|worker| worker.is_alive()) => true,
+            // Its worker died after recovery had found it at work.
+            Ok(job) if job.stage() == Stage::Building => {
+                drop(job);
+                return self.try_look_at(id);
+            }
+            Ok(_) => false,
             Err(StoreError::Busy(_)) => true,
             Err(e) => return Err(e),
         };
@@ -390,9 +455,19 @@ impl Dispatcher<'_> {
             }
             return Ok(());
         }
+        if let Some(new) = rename_if_taken(self.queue, id)? {
+            let message = format!("there is a job {id} already: the new file is {new} now");
+            (self.observer)(Progress::Trouble(&message));
+            self.look_at(&new);
+            return self.try_look_at(id);
+        }
         let job = match HeldJob::take(self.queue, id) {
             Ok(job) if job.stage() == Stage::Inbox => job,
-            Ok(_) | Err(StoreError::Busy(_) | StoreError::NoSuchJob(_)) => return Ok(()),
+            Ok(_) | Err(StoreError::NoSuchJob(_)) => return Ok(()),
+            Err(StoreError::Busy(_)) => {
+                self.wait_until_free(id);
+                return Ok(());
+            }
             Err(e) => return Err(e),
         };
         let home = self.settings.environment.path("HOME");
@@ -415,7 +490,7 @@ impl Dispatcher<'_> {
         Ok(())
     }
 
-    fn put(&mut self, record: &JobRecord, state: aq_scheduler::State) {
+    fn put(&mut self, record: &JobRecord, state: State) {
         if let Err(e) = self.model.put(self.queue, &self.settings.engines, record, state) {
             // `aq add` refuses circles; this one came by hand, and this job is its last link.
             let invalid = Invalid::whole(&format!("{}.md", record.id), &e);
@@ -426,7 +501,8 @@ impl Dispatcher<'_> {
                     self.summary.failed += 1;
                     (self.observer)(Progress::Refused { id: &record.id, why: &invalid.summary });
                 }
-                Err(e) => (self.observer)(Progress::Trouble(&e.to_string())),
+                Err(StoreError::Busy(_)) => self.wait_until_free(&record.id),
+                Err(e) => self.trouble(&record.id, &e),
             }
         }
     }
@@ -437,9 +513,8 @@ impl Dispatcher<'_> {
         let engine = record.meta.get("engine").unwrap_or_default().to_owned();
         self.put(&record, self.model.running(&engine));
         let (queue, job, worker) = (self.queue.clone(), id.clone(), worker(&record.meta));
-        let waiting = self.wakes.when_ended(id.clone(), move || {
-            // Not being able to wait ends in another look at the job, and another wait.
-            let _ = HeldJob::wait_free(&queue, &job);
+        let waiting = self.wakes.after(Wake::WorkerEnded(id.clone()), move || {
+            wait_free(&queue, &job);
             if let Some(worker) = worker {
                 let _ = worker.wait_gone(None);
             }
@@ -448,7 +523,7 @@ impl Dispatcher<'_> {
             Ok(()) => {
                 self.running.insert(id.clone());
             }
-            Err(e) => (self.observer)(Progress::Trouble(&format!("cannot wait for {id}: {e}"))),
+            Err(e) => return Err(cannot_wait(self.queue, id, e)),
         }
         Ok(())
     }
@@ -457,6 +532,7 @@ impl Dispatcher<'_> {
         match self.try_launch(id, engine) {
             Ok(true) => {
                 self.running.insert(id.clone());
+                self.troubles.over(id);
                 self.model.started(id, engine);
                 (self.observer)(Progress::Started { id, engine });
             }
@@ -465,11 +541,10 @@ impl Dispatcher<'_> {
                 self.model.forget(id);
                 self.look_at(id);
             }
+            Err(StoreError::Busy(_)) => self.wait_until_free(id),
             Err(e) => {
-                (self.observer)(Progress::Trouble(&e.to_string()));
-                self.model.forget(id);
-                let at = Timestamp::now().saturating_add(SPAWN_PAUSE).unwrap_or(Timestamp::MAX);
-                self.unsettled.insert(id.clone(), at);
+                self.model.started(id, engine);
+                self.trouble(id, &e);
             }
         }
     }
@@ -478,7 +553,7 @@ impl Dispatcher<'_> {
     fn try_launch(&mut self, id: &JobId, engine: &str) -> Result<bool, StoreError> {
         let mut job = match HeldJob::take(self.queue, id) {
             Ok(job) => job,
-            Err(StoreError::Busy(_) | StoreError::NoSuchJob(_)) => return Ok(false),
+            Err(StoreError::NoSuchJob(_)) => return Ok(false),
             Err(e) => return Err(e),
         };
         match job.stage() {
@@ -486,6 +561,9 @@ impl Dispatcher<'_> {
                 let record =
                     JobRecord { id: id.clone(), stage: Stage::Inbox, meta: job.meta().clone() };
                 if !record.is_current(self.queue) {
+                    return Ok(false);
+                }
+                if self.is_superseded(&record, &mut job)? {
                     return Ok(false);
                 }
                 let launch = Record::new()
@@ -511,10 +589,25 @@ impl Dispatcher<'_> {
         Ok(true)
     }
 
+    /// Whether another job holds this one's key: an `aq add` that put that one in its place was
+    /// killed before it took this one away. Then it goes to failed/.
+    fn is_superseded(&mut self, record: &JobRecord, job: &mut HeldJob) -> Result<bool, StoreError> {
+        let Some(key) = record.meta.get("idempotency_key") else { return Ok(false) };
+        let Some(other) = holder(self.queue, key)?.filter(|holder| holder.id != record.id) else {
+            return Ok(false);
+        };
+        let why = format!("its idempotency key {key:?} has passed to job {}", other.id);
+        let invalid = Invalid::whole(&format!("{}.md", record.id), why);
+        refuse(self.queue, job, &invalid, Timestamp::now())?;
+        self.summary.failed += 1;
+        (self.observer)(Progress::Refused { id: &record.id, why: &invalid.summary });
+        Ok(true)
+    }
+
     fn spawn_worker(&mut self, job: HeldJob) -> io::Result<()> {
         let id = job.id().clone();
         let mut child = start_worker(self.queue, &self.options.worker, job)?;
-        self.wakes.when_ended(id, move || {
+        self.wakes.after(Wake::WorkerEnded(id), move || {
             // How it ended does not matter: what it left on disk does.
             let _ = child.wait();
         })
@@ -526,10 +619,7 @@ impl Dispatcher<'_> {
                 let list: Vec<String> = missing.iter().map(ToString::to_string).collect();
                 (Outcome::CapabilityMismatch, format!("this host lacks {}", list.join(" and ")))
             }
-            Rejection::NoEngine { engines } => (
-                Outcome::NoEngine,
-                format!("none of its engines is installed: {}", engines.join(", ")),
-            ),
+            Rejection::NoEngine { .. } => (Outcome::NoEngine, self.lacks_engine(id)),
         };
         let moved = HeldJob::take(self.queue, id).and_then(|mut job| {
             job.require(&[Stage::Inbox], "reject", "inbox/")?;
@@ -548,15 +638,29 @@ impl Dispatcher<'_> {
                 self.summary.failed += 1;
                 (self.observer)(Progress::Refused { id, why: &message });
             }
-            Err(e) => (self.observer)(Progress::Trouble(&e.to_string())),
+            Err(StoreError::Busy(_)) => return self.wait_until_free(id),
+            // It is not as the plan saw it.
+            Err(StoreError::WrongStage { .. } | StoreError::NoSuchJob(_)) => {}
+            Err(e) => return self.trouble(id, &e),
         }
         self.model.forget(id);
         self.look_at(id);
     }
 
+    fn lacks_engine(&self, id: &JobId) -> String {
+        let record = JobRecord::read(self.queue, Stage::Inbox, id.clone());
+        let problem = record.ok().and_then(|record| lacks_engine(&self.settings, &record));
+        problem.unwrap_or_else(|| "none of its engines is installed".to_owned())
+    }
+
     fn report_end(&mut self, id: &JobId) {
         let Some(stage) = self.queue.find(id) else { return };
         let Ok(record) = JobRecord::read(self.queue, stage, id.clone()) else { return };
+        let waits = matches!(resting_state(&record, Timestamp::now()), Some(State::Waiting { .. }));
+        if stage == Stage::Building || (waits && stage != Stage::Inbox) {
+            // Nobody ended it: it is taken up again.
+            return;
+        }
         if stage != Stage::Inbox {
             self.summary.ended += 1;
         }
@@ -565,4 +669,16 @@ impl Dispatcher<'_> {
         }
         (self.observer)(Progress::Ended { id, stage, record: &record });
     }
+}
+
+/// Blocks until nobody holds the job. Where that cannot be told, a pause keeps the loop from
+/// asking at full speed.
+fn wait_free(queue: &QueueDir, id: &JobId) {
+    if HeldJob::wait_free(queue, id).is_err() {
+        std::thread::sleep(WAIT_PAUSE);
+    }
+}
+
+fn cannot_wait(queue: &QueueDir, id: &JobId, source: io::Error) -> StoreError {
+    StoreError::Io { action: "start a thread that waits for", path: queue.meta(id), source }
 }

@@ -1,8 +1,6 @@
 //! What `aq add` can say of a job before any loop looks at it, without asking the host anything
 //! that takes time.
 
-use std::collections::BTreeMap;
-
 use aq_manifest::JobId;
 
 use crate::store::{JobRecord, QueueDir};
@@ -25,34 +23,32 @@ pub fn without_engine<'a>(
     settings: &Settings,
     jobs: impl IntoIterator<Item = &'a JobId>,
 ) -> Vec<NoEngine> {
-    let mut asked: BTreeMap<(Option<String>, String, Vec<String>), NoEngine> = BTreeMap::new();
+    let mut found: Vec<NoEngine> = Vec::new();
     for id in jobs {
         let Some(stage) = queue.find(id) else { continue };
         let Ok(record) = JobRecord::read(queue, stage, id.clone()) else { continue };
-        let wanted = record.meta.get("engine_wanted").map(str::to_owned);
-        let class = record.meta.get("engine_class").unwrap_or_default().to_owned();
-        let choice = (wanted, class, record.meta.list("prefers_engine"));
-        if let Some(known) = asked.get_mut(&choice) {
-            known.jobs.push(id.clone());
-        } else {
-            let problem = problem(settings, choice.0.as_deref(), &choice.1, &choice.2);
-            asked.insert(choice, NoEngine { problem, jobs: vec![id.clone()] });
+        let Some(problem) = lacks_engine(settings, &record) else { continue };
+        match found.iter_mut().find(|known| known.problem == problem) {
+            Some(known) => known.jobs.push(id.clone()),
+            None => found.push(NoEngine { problem, jobs: vec![id.clone()] }),
         }
     }
-    asked.into_values().filter(|found| !found.problem.is_empty()).collect()
+    found
 }
 
-/// Empty when there is an engine.
-fn problem(settings: &Settings, wanted: Option<&str>, class: &str, prefers: &[String]) -> String {
-    match settings.engines.candidates(wanted, class, prefers) {
-        Err(unknown) => unknown.to_string(),
-        Ok(names) if names.iter().any(|name| settings.engines.installed(name).is_some()) => {
-            String::new()
-        }
-        Ok(names) => match names.as_slice() {
-            [one] => format!("the engine {one} is not installed"),
-            all => format!("none of the engines {} is installed", all.join(", ")),
-        },
+/// What a job lacks, in words; `None` when there is an engine for it.
+pub(crate) fn lacks_engine(settings: &Settings, record: &JobRecord) -> Option<String> {
+    let meta = &record.meta;
+    let class = meta.get("engine_class").unwrap_or_default();
+    let prefers = meta.list("prefers_engine");
+    let engines = &settings.engines;
+    match engines.candidates(meta.get("engine_wanted"), class, &prefers) {
+        Err(unknown) => Some(unknown.to_string()),
+        Ok(names) if names.iter().any(|name| engines.installed(name).is_some()) => None,
+        Ok(names) => Some(match names.as_slice() {
+            [one] => format!("its engine {one} is not installed"),
+            all => format!("none of its engines is installed: {}", all.join(", ")),
+        }),
     }
 }
 
@@ -60,7 +56,7 @@ fn problem(settings: &Settings, wanted: Option<&str>, class: &str, prefers: &[St
 mod tests {
     use super::*;
     use crate::run::Environment;
-    use crate::store::{AddContext, Draft, add};
+    use crate::store::{AddContext, Added, Draft, add};
     use jiff::Timestamp;
 
     #[test]
@@ -81,8 +77,7 @@ mod tests {
         let report = add(&queue, &drafts, &context).unwrap();
         // No PATH, so nothing but the shell is there.
         let settings = Settings::load(&queue, Environment::default()).unwrap();
-        let found =
-            without_engine(&queue, &settings, report.added.iter().map(crate::store::Added::id));
+        let found = without_engine(&queue, &settings, report.added.iter().map(Added::id));
         let found: Vec<(String, String)> = found
             .into_iter()
             .map(|one| {
@@ -92,9 +87,12 @@ mod tests {
             .collect();
         let (jobs, problems): (Vec<&str>, Vec<&str>) =
             found.iter().map(|(jobs, problem)| (jobs.as_str(), problem.as_str())).unzip();
-        assert_eq!(jobs, ["e", "d", "a c"]);
-        assert!(problems[0].starts_with("none of the engines devin, claude, codex"), "{found:?}");
+        assert_eq!(jobs, ["a c", "d", "e"]);
+        assert!(
+            problems[2].starts_with("none of its engines is installed: devin, claude,"),
+            "{found:?}"
+        );
         assert!(problems[1].starts_with("there is no engine \"clade\"; known are"), "{found:?}");
-        assert_eq!(problems[2], "the engine codex is not installed");
+        assert_eq!(problems[0], "its engine codex is not installed");
     }
 }

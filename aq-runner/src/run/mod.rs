@@ -14,6 +14,7 @@ mod recovery;
 mod settings;
 mod stop;
 mod this_host;
+mod troubles;
 mod view;
 mod wake;
 mod worker;

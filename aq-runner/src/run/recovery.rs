@@ -100,12 +100,7 @@ fn recover_building(queue: &QueueDir, job: &mut HeldJob, now: Timestamp) -> Resu
         return stopped(job, base, &stop);
     }
     if recoveries >= MAX_RECOVERIES {
-        let why = format!(
-            "its worker died {recoveries} times in a row; the job itself probably kills it"
-        );
-        let record = base.set("result", Outcome::Crash).set("failure_class", Outcome::Crash);
-        job.move_to(Stage::Failed, record.set("message", why), Promise::None)?;
-        return Ok(Recovered::Failed(Outcome::Crash));
+        return killer(job, base, recoveries);
     }
     job.move_to(Stage::Inbox, base.set("message", "its worker died"), Promise::None)?;
     Ok(Recovered::Requeued { counted: true })
@@ -118,8 +113,22 @@ fn recover_review(queue: &QueueDir, job: &mut HeldJob, now: Timestamp) -> Result
     if stop.is_made() {
         return stopped(job, Record::new().set("ended_at", now).clear(WORKER_KEYS), &stop);
     }
-    job.append(&Record::new().clear(WORKER_KEYS))?;
+    let recoveries = job.meta().count("recoveries") + 1;
+    let base = Record::new().clear(WORKER_KEYS).set("recoveries", recoveries);
+    if recoveries >= MAX_RECOVERIES {
+        return killer(job, base.set("ended_at", now), recoveries);
+    }
+    job.append(&base)?;
     Ok(Recovered::VerifyAgain)
+}
+
+/// The end of a job whose workers die one after the other.
+fn killer(job: &mut HeldJob, base: Record, recoveries: u32) -> Result<Recovered> {
+    let why =
+        format!("its worker died {recoveries} times in a row; the job itself probably kills it");
+    let record = base.set("result", Outcome::Crash).set("failure_class", Outcome::Crash);
+    job.move_to(Stage::Failed, record.set("message", why), Promise::None)?;
+    Ok(Recovered::Failed(Outcome::Crash))
 }
 
 fn stopped(job: &mut HeldJob, base: Record, stop: &StopRequest) -> Result<Recovered> {

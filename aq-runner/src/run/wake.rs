@@ -22,6 +22,8 @@ pub(crate) enum Wake {
     Everything,
     /// The worker of a job ended.
     WorkerEnded(JobId),
+    /// Another process that held a job let go of it.
+    Free(JobId),
     /// A signal came.
     Signal(c_int),
 }
@@ -72,17 +74,17 @@ impl Wakes {
         wakes
     }
 
-    /// Tells the loop when `wait` returns: it blocks until the worker has ended.
-    pub(crate) fn when_ended(
+    /// Tells the loop `wake` when `wait` returns, which may block for as long as it wants to.
+    pub(crate) fn after(
         &self,
-        job: JobId,
+        wake: Wake,
         wait: impl FnOnce() + Send + 'static,
     ) -> std::io::Result<()> {
         let to_loop = self.sender.clone();
         spawn_small("aq-wait", move || {
             wait();
             // The loop may be gone by now; then nobody needs to know.
-            let _ = to_loop.send(Wake::WorkerEnded(job));
+            let _ = to_loop.send(wake);
         })
     }
 }

@@ -116,6 +116,9 @@ enum Failure {
 
 impl Work<'_> {
     fn run(&mut self) -> Result<(), StoreError> {
+        if self.is_unwanted() {
+            return self.fail(None, Failure::Stopped);
+        }
         let file = match self.read_file() {
             Ok(file) => file,
             Err(failure) => return self.fail(None, failure),

@@ -79,7 +79,7 @@ impl Meta {
         self.parsed(key).unwrap_or(0)
     }
 
-    /// A list, as [`list_value`] wrote it.
+    /// A list, as `list_value` wrote it.
     pub fn list(&self, key: &str) -> Vec<String> {
         self.get(key).map(split_list).unwrap_or_default()
     }

@@ -16,9 +16,6 @@ impl Work<'_> {
     pub(super) fn agent(&mut self, file: &JobFile) -> Result<(), Failure> {
         let spec = &file.spec;
         let setup_failed = |why: String| Failure::Final(Outcome::SetupFailed, why);
-        if self.is_unwanted() {
-            return Err(Failure::Stopped);
-        }
         let cwd = self.cwd().map_err(setup_failed)?;
         let scratch = make_scratch(self.queue, self.job.id())
             .map_err(|e| Failure::NotCounted(format!("cannot make its TMPDIR: {e}")))?;
@@ -87,7 +84,7 @@ impl Work<'_> {
             .set("permission_denials", denials.map_or(String::new(), |n| n.to_string()))
             .set_some("session_id", verdict.session_id.as_deref())
             .set_some("model", verdict.model.as_deref());
-        self.job.append(&record)
+        self.retry_on_full_disk(|work| work.job.append(&record))
     }
 
     fn engine_command(

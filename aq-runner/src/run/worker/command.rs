@@ -55,10 +55,8 @@ impl Work<'_> {
         };
         let ended = self.supervisor.run(task, &mut tee).map_err(|e| cannot_start(&e))?;
         if ended.survivors_killed > 0 {
-            self.note(&format!(
-                "ended {} processes that it had left running",
-                ended.survivors_killed
-            ));
+            let what = if ended.survivors_killed == 1 { "process" } else { "processes" };
+            self.note(&format!("ended {} {what} that it had left running", ended.survivors_killed));
         }
         if ended.left > 0 {
             self.note(&format!("warning: {} processes of it could not be ended", ended.left));

@@ -37,7 +37,8 @@ impl Work<'_> {
         let ended = self.shell(setup, spec, cwd, env)?;
         self.shell_verdict("setup", spec, &ended)
             .map_err(|why| Failure::Final(Outcome::SetupFailed, why))?;
-        let done = self.job.append(&Record::new().set("setup_done", 1));
+        let record = Record::new().set("setup_done", 1);
+        let done = self.retry_on_full_disk(|work| work.job.append(&record));
         done.map_err(|e| Failure::NotCounted(e.to_string()))
     }
 

@@ -1,0 +1,144 @@
+//! The JSON of each command: the keys that `docs/commands.md` promises.
+
+use serde_json::Value;
+
+use crate::sandbox::Sandbox;
+
+const JOB: [&str; 15] = [
+    "added_at",
+    "attempts",
+    "ended_at",
+    "engine",
+    "failure_class",
+    "id",
+    "max_attempts",
+    "message",
+    "meta",
+    "priority",
+    "profile",
+    "result",
+    "stage",
+    "started_at",
+    "state",
+];
+
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+fn sorted<'a>(some: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+    let mut all = [some, more].concat();
+    all.sort_unstable();
+    all
+}
+
+#[test]
+fn status_and_why() {
+    let sandbox = Sandbox::new();
+    sandbox.add("ended", "retry: {max: 2, backoff: 1s}", "exit 1");
+    sandbox.add("human", "review-policy: human", "true");
+    sandbox.code(&["run", "--once"]);
+    sandbox.add("next", "priority: high", "true");
+    sandbox.add("after", "deps: [nowhere]", "true");
+
+    let status = sandbox.json(&["status", "--json"]);
+    assert_eq!(keys(&status), ["counts", "jobs", "loop", "not_jobs", "now", "queue", "version"]);
+    assert_eq!(status["version"], 1);
+    assert_eq!(status["counts"]["inbox"], 2);
+    assert!(status["loop"].is_null());
+    let jobs = status["jobs"].as_array().unwrap();
+    let states: Vec<(&str, &str)> = jobs
+        .iter()
+        .map(|job| (job["id"].as_str().unwrap(), job["state"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        states,
+        [("next", "waiting"), ("after", "waiting"), ("human", "resting"), ("ended", "resting")]
+    );
+    assert_eq!(keys(&jobs[0]), sorted(&JOB, &["reason"]));
+    assert!(jobs[0]["reason"].is_null());
+    assert_eq!(jobs[1]["reason"], "waiting on nowhere (nowhere)");
+    assert_eq!(keys(&jobs[3]), JOB);
+    assert_eq!(jobs[3]["attempts"], 2);
+    assert_eq!(jobs[3]["max_attempts"], 2);
+    assert_eq!(jobs[3]["result"], "retries_exhausted");
+    assert_eq!(jobs[3]["failure_class"], "crash");
+    assert_eq!(jobs[3]["meta"]["exit"], "1");
+
+    let insights = sandbox.json(&["insights", "--json"]);
+    assert_eq!(keys(&insights), ["all", "engines", "jobs", "profiles", "version"]);
+    assert_eq!(insights["jobs"].as_array().unwrap().len(), 2);
+
+    let why = sandbox.json(&["why", "next", "--json"]);
+    assert_eq!(keys(&why), sorted(&JOB, &["reason", "version"]));
+}
+
+#[test]
+fn a_running_job_and_its_loop() {
+    let sandbox = Sandbox::new();
+    sandbox.add("long", "", "sleep 100");
+    let mut running = sandbox.start_loop(&["--max", "3"]);
+    sandbox.worker("long");
+    let status = sandbox.json(&["status", "--json"]);
+    assert_eq!(keys(&status["loop"]), ["max", "max_review", "pid", "started_at"]);
+    assert_eq!(status["loop"]["max"], 3);
+    assert_eq!(status["loop"]["pid"], running.id());
+    let job = &status["jobs"][0];
+    assert_eq!(keys(job), sorted(&JOB, &["running_s", "stalled"]));
+    assert_eq!((&job["state"], &job["stalled"]), (&"running".into(), &false.into()));
+    sandbox.ok(&["stop", "--all"]);
+    crate::sandbox::wait_child(&mut running);
+}
+
+#[test]
+fn add_and_check() {
+    let sandbox = Sandbox::new();
+    let good = sandbox.write("good", "idempotency-key: k", "true");
+    let good = good.to_str().unwrap();
+    let added = sandbox.json(&["add", good, "--json"]);
+    assert_eq!(
+        added,
+        serde_json::json!({
+            "version": 1,
+            "added": [{ "id": "good", "result": "new", "stage": "inbox" }],
+            "warnings": [],
+        })
+    );
+    assert_eq!(sandbox.json(&["add", good, "--json"])["added"][0]["result"], "unchanged");
+    let other = sandbox.write("other", "idempotency-key: k\npriority: low", "true");
+    let replaced = sandbox.json(&["add", other.to_str().unwrap(), "--json"]);
+    assert_eq!(
+        replaced["added"][0],
+        serde_json::json!({
+            "id": "other", "result": "superseded", "stage": "inbox", "replaced": "good"
+        })
+    );
+    let odd = sandbox.write("odd", "priorty: low", "true");
+    let warned = sandbox.json(&["add", odd.to_str().unwrap(), "--json"]);
+    let warning = warned["warnings"][0].as_str().unwrap();
+    assert!(warning.starts_with("warning: unknown key `priorty`"), "{warning}");
+    assert!(!warning.contains('\u{1b}'));
+
+    let bad = sandbox.write("bad", "yolo: maybe", "true");
+    let checked = sandbox.json(&["check", good, bad.to_str().unwrap(), "--json"]);
+    assert_eq!(keys(&checked), ["files", "version"]);
+    assert_eq!(keys(&checked["files"][0]), ["error", "file", "ok", "report"]);
+    assert_eq!(checked["files"][0]["ok"], true);
+    assert!(checked["files"][1]["error"].as_str().unwrap().starts_with("line 4, column 7: "));
+}
+
+#[test]
+fn the_host() {
+    let sandbox = Sandbox::new();
+    let caps = sandbox.json(&["caps", "--json"]);
+    assert_eq!(keys(&caps), ["absent", "problems", "tokens", "version"]);
+    let tokens = caps["tokens"].as_array().unwrap();
+    assert_eq!(keys(&tokens[0]), ["from", "token"]);
+    assert!(tokens.iter().any(|one| one["token"] == "engine:shell"), "{tokens:?}");
+    let engines = sandbox.json(&["engines", "--json"]);
+    assert_eq!(keys(&engines), ["engines", "version"]);
+    for engine in engines["engines"].as_array().unwrap() {
+        assert_eq!(keys(engine), ["classes", "missing", "name", "program", "variable"]);
+        assert_eq!(engine["program"].is_null(), engine["missing"].is_string());
+    }
+}

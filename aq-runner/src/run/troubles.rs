@@ -1,0 +1,131 @@
+//! Jobs that something went wrong with: each is left alone for a while and then tried again, so
+//! that neither the loop nor the disk is kept busy with it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aq_manifest::JobId;
+use jiff::Timestamp;
+
+/// The pause before another try.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// Tries after which a loop that is to end does not wait for the job any longer: the 30 s that the
+/// slot of a launch without a process may be taken.
+const TRIES: u32 = 6;
+
+/// Which jobs, how often they were tried, and when they are tried again.
+#[derive(Debug, Default)]
+pub(crate) struct Troubles {
+    jobs: HashMap<JobId, Trouble>,
+}
+
+#[derive(Debug)]
+struct Trouble {
+    tries: u32,
+    next: Next,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Next {
+    /// It is left alone until then.
+    Pause(Timestamp),
+    /// It is being tried; how often it was counts if that goes wrong too.
+    Trying,
+    /// It is left alone for good.
+    Never,
+}
+
+impl Troubles {
+    /// Notes that something went wrong with a job at `now`. Answers whether it will be tried
+    /// again; `give_up` says whether there is an end to that.
+    pub(crate) fn add(&mut self, id: &JobId, now: Timestamp, give_up: bool) -> bool {
+        let tries = self.jobs.get(id).map_or(0, |trouble| trouble.tries).saturating_add(1);
+        let go_on = !give_up || tries < TRIES;
+        let again = now.saturating_add(PAUSE).unwrap_or(Timestamp::MAX);
+        let next = if go_on { Next::Pause(again) } else { Next::Never };
+        self.jobs.insert(id.clone(), Trouble { tries, next });
+        go_on
+    }
+
+    /// Notes that a job is tried again now.
+    pub(crate) fn looked(&mut self, id: &JobId) {
+        if let Some(trouble) = self.jobs.get_mut(id) {
+            trouble.next = Next::Trying;
+        }
+    }
+
+    /// Forgets about a job that is well, or gone.
+    pub(crate) fn over(&mut self, id: &JobId) {
+        self.jobs.remove(id);
+    }
+
+    /// Whether a job is to be left alone at `now`.
+    pub(crate) fn pauses(&self, id: &JobId, now: Timestamp) -> bool {
+        self.jobs.get(id).is_some_and(|trouble| match trouble.next {
+            // A pause that is too long was begun by a clock that has been set back since.
+            Next::Pause(until) => {
+                now < until && until <= now.saturating_add(PAUSE).unwrap_or(until)
+            }
+            Next::Trying => false,
+            Next::Never => true,
+        })
+    }
+
+    /// The jobs to try again at `now`.
+    pub(crate) fn due(&self, now: Timestamp) -> impl Iterator<Item = &JobId> {
+        let pauses = |trouble: &Trouble| matches!(trouble.next, Next::Pause(_));
+        let due =
+            self.jobs.iter().filter(move |&(id, trouble)| pauses(trouble) && !self.pauses(id, now));
+        due.map(|(id, _)| id)
+    }
+
+    /// When the next one is to be tried again.
+    pub(crate) fn next(&self) -> Option<Timestamp> {
+        let pause = |trouble: &Trouble| match trouble.next {
+            Next::Pause(until) => Some(until),
+            Next::Trying | Next::Never => None,
+        };
+        self.jobs.values().filter_map(pause).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn a_job_pauses_and_a_loop_that_is_to_end_gives_it_up() {
+        let id = JobId::new("a").unwrap();
+        let mut troubles = Troubles::default();
+        for n in 1..6 {
+            let now = 10 * n;
+            assert!(troubles.add(&id, at(now), true));
+            assert!(troubles.pauses(&id, at(now + 4)));
+            assert_eq!(troubles.next(), Some(at(now + 5)));
+            assert_eq!(troubles.due(at(now + 5)).collect::<Vec<_>>(), [&id]);
+            troubles.looked(&id);
+            assert!(!troubles.pauses(&id, at(now + 5)));
+            assert_eq!(troubles.next(), None);
+        }
+        assert!(!troubles.add(&id, at(60), true));
+        assert!(troubles.pauses(&id, at(1_000)));
+        assert_eq!(troubles.next(), None);
+        troubles.over(&id);
+        assert!(!troubles.pauses(&id, at(60)));
+    }
+
+    #[test]
+    fn a_loop_that_goes_on_never_gives_up_and_does_not_mind_a_clock_set_back() {
+        let id = JobId::new("a").unwrap();
+        let mut troubles = Troubles::default();
+        for now in 0..100 {
+            assert!(troubles.add(&id, at(now), false));
+        }
+        assert!(!troubles.pauses(&id, at(-3_600)));
+    }
+}

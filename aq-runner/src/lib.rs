@@ -1,10 +1,11 @@
 //! Everything of aq that touches this host: the queue's files, processes, engines, and the run
 //! loop that brings them together.
 //!
-//! `store`, `process` and `engine` do not know one another; [`run`] knows them all. Nothing here
+//! `store`, `process`, `engine` and `checkpoint` do not know one another; [`run`] knows them all. Nothing here
 //! prints: what happens is told to an observer, what is found is returned.
 #![warn(missing_docs)]
 
+pub mod checkpoint;
 pub mod engine;
 pub mod process;
 pub mod run;

@@ -116,12 +116,20 @@ impl Wip {
             return Err(CheckpointError::ManyCheckouts(short.to_owned()));
         }
         let Some(root) = roots.pop() else { return Ok(None) };
-        let call = self.repo.git().call(&root, "rev-parse");
-        let git_dir = call.args(["--path-format=absolute", "--git-dir"]).line()?;
-        if git_dir.is_empty() {
+        // For a submodule the list names the directory of git, which knows where the files are.
+        let call = self.repo.git().call(&root, "rev-parse").arg("--path-format=absolute");
+        let places = call.args(["--git-dir", "--show-toplevel"]).run()?.stdout;
+        let mut places =
+            places.split(|&byte| byte == b'\n').map(|path| OsString::from_vec(path.to_vec()));
+        let (Some(git_dir), Some(root)) = (places.next(), places.next()) else {
             return Err(nonsense(b""));
-        }
+        };
         let common_dir = self.repo.common_dir().to_owned();
-        Ok(Some(Checkout { git_dir: Some(git_dir.into()), root, common_dir, exclude: None }))
+        Ok(Some(Checkout {
+            git_dir: Some(git_dir.into()),
+            root: root.into(),
+            common_dir,
+            exclude: None,
+        }))
     }
 }

@@ -1,0 +1,70 @@
+//! What a job changed since its base.
+
+use std::io::Write;
+
+use super::error::{At, CheckpointError, Result};
+use super::git::failure;
+use super::repository::nonsense;
+use super::wip::Wip;
+
+/// The changes between a job's base and its branch. A renamed file is one that went and one that
+/// came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// How many files differ.
+    pub files_changed: u64,
+    /// Lines that came; binary files have none.
+    pub lines_added: u64,
+    /// Lines that went; binary files have none.
+    pub lines_deleted: u64,
+    /// The paths, relative to the top of the repository, sorted. What is no UTF-8 in a name is
+    /// replaced.
+    pub paths: Vec<String>,
+}
+
+impl Wip {
+    /// What changed, in numbers and by name. A branch that is gone has changed nothing.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn changes(&self) -> Result<Changes> {
+        let Some(tip) = self.tip()? else { return Ok(Changes::default()) };
+        if tip == self.base {
+            return Ok(Changes::default());
+        }
+        let call = self.repo.call("diff-tree").args(["-r", "-z", "--numstat", "--no-renames"]);
+        let call = call.args(["--no-ext-diff", "--no-textconv", "--ignore-submodules=none"]);
+        let output = call.args([self.base.as_str(), tip.as_str(), "--"]).slow().run()?;
+        let mut changes = Changes::default();
+        for field in output.fields() {
+            let mut parts = field.splitn(3, '\t');
+            let (Some(added), Some(deleted), Some(path)) =
+                (parts.next(), parts.next(), parts.next())
+            else {
+                return Err(nonsense(field.as_bytes()));
+            };
+            changes.files_changed += 1;
+            // `-` for a binary file.
+            changes.lines_added += added.parse::<u64>().unwrap_or(0);
+            changes.lines_deleted += deleted.parse::<u64>().unwrap_or(0);
+            changes.paths.push(path.to_owned());
+        }
+        Ok(changes)
+    }
+
+    /// Writes the changes as a patch, with colours or without.
+    ///
+    /// # Errors
+    /// When the branch is gone, git fails, or `out` cannot be written.
+    pub fn diff(&self, color: bool, out: &mut dyn Write) -> Result<()> {
+        let Some(tip) = self.tip()? else {
+            return Err(CheckpointError::NoBranch(self.branch().to_owned()));
+        };
+        let color = if color { "--color=always" } else { "--color=never" };
+        let call = self.repo.call("diff").args([color, "--no-ext-diff", "--no-textconv"]);
+        let call = call.args([self.base.as_str(), tip.as_str(), "--"]).read_only().slow();
+        let mut write = |chunk: &[u8]| out.write_all(chunk).at("write", "the diff".as_ref());
+        let (status, errors) = call.stream(&mut write)?;
+        if status.success() { Ok(()) } else { Err(failure("diff", status, &errors)) }
+    }
+}

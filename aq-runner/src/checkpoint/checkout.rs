@@ -1,0 +1,134 @@
+//! A checkout: files, with the index and the `HEAD` that belong to them.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::error::{At, Result};
+use super::git::{Call, Git};
+
+/// The index in which a checkpoint is made. There is one in a checkout at a time, so what lies
+/// there under this name is left from a process that was killed.
+const INDEX: &str = "aq-index";
+
+/// What git keeps beside `HEAD` while an operation is going on.
+const UNFINISHED: &[&str] = &[
+    "MERGE_HEAD",
+    "CHERRY_PICK_HEAD",
+    "REVERT_HEAD",
+    "REBASE_HEAD",
+    "BISECT_LOG",
+    "rebase-merge",
+    "rebase-apply",
+    "sequencer",
+];
+
+/// What belongs to those and means nothing without them.
+const UNFINISHED_DETAILS: &[&str] = &[
+    "MERGE_MODE",
+    "MERGE_MSG",
+    "MERGE_RR",
+    "MERGE_AUTOSTASH",
+    "AUTO_MERGE",
+    "SQUASH_MSG",
+    "BISECT_ANCESTORS_OK",
+    "BISECT_EXPECTED_REV",
+    "BISECT_NAMES",
+    "BISECT_RUN",
+    "BISECT_START",
+    "BISECT_TERMS",
+];
+
+/// The files that a killed git leaves locked.
+const LOCKS: &[&str] = &["index.lock", "HEAD.lock", "aq-index", "aq-index.lock"];
+
+#[derive(Clone, Debug)]
+pub(super) struct Checkout {
+    /// Where `HEAD` and the index are; `None` when that is lost and only the files are there.
+    pub(super) git_dir: Option<PathBuf>,
+    pub(super) root: PathBuf,
+    /// The directory of objects and branches.
+    pub(super) common_dir: PathBuf,
+    /// A directory in it that is none of its business: the queue.
+    pub(super) exclude: Option<OsString>,
+}
+
+impl Checkout {
+    /// A call on the files. It does not look at `.git` in the directory, which an agent can change.
+    pub(super) fn call(&self, git: &Git, subcommand: &str) -> Call {
+        git.call(&self.root, subcommand)
+            .env("GIT_DIR", self.git_dir.as_ref().unwrap_or(&self.common_dir))
+            .env("GIT_WORK_TREE", &self.root)
+    }
+
+    /// What makes a call look at everything except the queue.
+    pub(super) fn pathspec(&self) -> Vec<OsString> {
+        let mut spec = vec!["--".into(), ".".into()];
+        if let Some(dir) = &self.exclude {
+            let mut except = OsString::from(":(exclude,literal)");
+            except.push(dir);
+            spec.push(except);
+        }
+        spec
+    }
+
+    /// The operation that is going on, by the file that says so.
+    pub(super) fn unfinished(&self) -> Option<&'static str> {
+        let dir = self.git_dir.as_ref()?;
+        UNFINISHED.iter().find(|name| dir.join(name).symlink_metadata().is_ok()).copied()
+    }
+
+    /// Removes the locks that a killed git left.
+    pub(super) fn clear_locks(&self) -> Result<()> {
+        let dir = self.git_dir.as_ref().unwrap_or(&self.common_dir);
+        let own = if self.git_dir.is_some() { LOCKS } else { &LOCKS[2..] };
+        own.iter().try_for_each(|name| remove(&dir.join(name)))
+    }
+
+    /// Forgets a merge, rebase or bisection that was going on.
+    pub(super) fn clear_unfinished(&self) -> Result<()> {
+        let (Some(dir), Some(_)) = (&self.git_dir, self.unfinished()) else { return Ok(()) };
+        UNFINISHED.iter().chain(UNFINISHED_DETAILS).try_for_each(|name| remove(&dir.join(name)))
+    }
+
+    pub(super) fn temporary_index(&self) -> PathBuf {
+        self.git_dir.as_ref().unwrap_or(&self.common_dir).join(INDEX)
+    }
+
+    /// Copies the index, so that only what changed since is read. `false` when there is none.
+    pub(super) fn copy_index(&self, to: &Path) -> Result<bool> {
+        let Some(dir) = &self.git_dir else { return Ok(false) };
+        let index = dir.join("index");
+        match std::fs::copy(&index, to) {
+            Ok(_) => {}
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(e) => return Err(e).at("copy", &index),
+        }
+        // Git reads files again that changed in the moment in which the index was written. A copy
+        // with a time of its own would hide that moment.
+        let written = index.metadata().and_then(|data| data.modified()).at("look at", &index)?;
+        let copy = File::options().write(true).open(to).at("open", to)?;
+        copy.set_modified(written).at("set the time of", to)?;
+        Ok(true)
+    }
+
+    /// Puts the temporary index in the place of the checkout's own.
+    pub(super) fn install_index(&self) -> Result<()> {
+        let Some(dir) = &self.git_dir else { return Ok(()) };
+        let index = dir.join("index");
+        std::fs::rename(self.temporary_index(), &index).at("replace", &index)
+    }
+}
+
+pub(super) fn remove(path: &Path) -> Result<()> {
+    let gone = match path.symlink_metadata() {
+        Ok(data) if data.is_dir() => std::fs::remove_dir_all(path),
+        Ok(_) => std::fs::remove_file(path),
+        Err(e) => Err(e),
+    };
+    match gone {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(e).at("remove", path),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,157 @@
+//! What can go wrong with a job's branch.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A failure of this module. Messages name the thing and, where there is one, the mend.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The git program did not start.
+    #[error("cannot run git: {0}; install git (2.38 or newer) or put it on the PATH")]
+    NoGit(io::Error),
+    /// Git refused.
+    #[error("`git {command}` failed: {message}")]
+    Git {
+        /// Its subcommand.
+        command: String,
+        /// What it printed to standard error, or its exit status when it printed nothing.
+        message: String,
+    },
+    /// Git did not end in time and was killed.
+    #[error("`git {command}` did not end within {} s and was killed", limit.as_secs())]
+    TimedOut {
+        /// Its subcommand.
+        command: String,
+        /// The time that it had.
+        limit: Duration,
+    },
+    /// Git printed more than is kept in memory.
+    #[error("`git {command}` printed more than {limit} bytes")]
+    TooMuchOutput {
+        /// Its subcommand.
+        command: String,
+        /// The bound, in bytes.
+        limit: usize,
+    },
+    /// Git, or a file beside the branch, said what makes no sense.
+    #[error("{source_name} says {answer:?}, which is not {expected}")]
+    Nonsense {
+        /// Who said it.
+        source_name: String,
+        /// What it said.
+        answer: String,
+        /// What it should have been.
+        expected: &'static str,
+    },
+    /// The operating system refused something.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried, as an infinitive.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The branch exists, and it is not of this job.
+    #[error(
+        "the branch {0} exists already and holds the work of another job; merge it, or delete it \
+         with `git branch -D {0}`, or give this job another name"
+    )]
+    BranchTaken(String),
+    /// `in-place` where there are no files.
+    #[error("{} has no checkout to work in; use `isolation: worktree`", .0.display())]
+    NoCheckout(PathBuf),
+    /// The checkout has changes that are in no commit.
+    #[error(
+        "{} has changes that are not committed ({}); commit or stash them",
+        root.display(), list(paths)
+    )]
+    Dirty {
+        /// The checkout.
+        root: PathBuf,
+        /// Some of the paths.
+        paths: Vec<String>,
+    },
+    /// A merge, rebase or bisection is going on in the checkout.
+    #[error("{} is in the middle of a git operation ({what}); finish or abort it", root.display())]
+    Unfinished {
+        /// The checkout.
+        root: PathBuf,
+        /// The file of git's that says so.
+        what: &'static str,
+    },
+    /// Another job works in the checkout.
+    #[error("{} is on {branch}: another job works there", root.display())]
+    OtherJob {
+        /// The checkout.
+        root: PathBuf,
+        /// The other job's branch.
+        branch: String,
+    },
+    /// The job has no branch.
+    #[error("there is no branch {0}: it was merged and removed, or the job never started")]
+    NoBranch(String),
+    /// The job started from no branch, or it is gone.
+    #[error(
+        "{branch} started from {origin}, which is no branch to merge into; run `git merge {branch}` where you want it"
+    )]
+    NoTarget {
+        /// The job's branch.
+        branch: String,
+        /// What it started from.
+        origin: String,
+    },
+    /// The branch into which to merge has several checkouts.
+    #[error("{0} is checked out in several places; leave it in all but one")]
+    ManyCheckouts(String),
+    /// The merge does not come out clean.
+    #[error(
+        "{branch} does not merge cleanly into {into} (conflicts: {}); nothing was changed. Merge it \
+         by hand with `git merge {branch}`",
+        list(paths)
+    )]
+    Conflict {
+        /// The job's branch.
+        branch: String,
+        /// The branch into which it was to go.
+        into: String,
+        /// The paths in conflict.
+        paths: Vec<String>,
+    },
+    /// The job's directory is a link out of its worktree.
+    #[error("{} leads out of the job's worktree", .0.display())]
+    LeavesWorktree(PathBuf),
+    /// An artifact glob is no glob.
+    #[error(transparent)]
+    Glob(#[from] aq_manifest::GlobError),
+    /// More artifacts than are kept.
+    #[error("the artifacts exceed {0}; write narrower globs")]
+    TooManyArtifacts(&'static str),
+}
+
+/// The shorthand of this module.
+pub(super) type Result<T, E = CheckpointError> = std::result::Result<T, E>;
+
+/// The first few of the paths.
+fn list(paths: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let mut text = paths.iter().take(SHOWN).map(|path| format!("{path:?}")).collect::<Vec<_>>();
+    if paths.len() > SHOWN {
+        text.push(format!("and {} more", paths.len() - SHOWN));
+    }
+    text.join(", ")
+}
+
+/// Adds the action and the path to an I/O error.
+pub(super) trait At<T> {
+    /// `action` is an infinitive: "read", "rename".
+    fn at(self, action: &'static str, path: &Path) -> Result<T>;
+}
+
+impl<T> At<T> for io::Result<T> {
+    fn at(self, action: &'static str, path: &Path) -> Result<T> {
+        self.map_err(|source| CheckpointError::Io { action, path: path.to_owned(), source })
+    }
+}

@@ -1,0 +1,322 @@
+//! Running the git program: bounded in time and output, with nothing of the user's or the
+//! repository's configuration that would run a program of its own.
+//!
+//! Clean and smudge filters do run. They decide what a file's content *is*: without them a
+//! repository with encrypted files would get them committed in the clear.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{ErrorKind, Read};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::error::{CheckpointError, Result};
+
+/// Enough for what only reads refs and objects, on a slow disk.
+const QUICK: Duration = Duration::from_secs(60);
+/// Enough for what reads or writes all files of a large repository.
+const SLOW: Duration = Duration::from_secs(30 * 60);
+/// What is kept of standard output. A line of `--numstat` is about 100 bytes.
+const MAX_OUTPUT: usize = 256 << 20;
+/// What is kept of standard error.
+const MAX_ERRORS: usize = 16 << 10;
+
+const CONFIG: &[&str] = &[
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "commit.gpgSign=false",
+    "protocol.ext.allow=never",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "submodule.recurse=false",
+    // The commit's text is UTF-8, and git would reject an odd line ending instead of saving it.
+    "i18n.commitEncoding=utf-8",
+    "core.safecrlf=false",
+];
+
+/// What would send git to another repository, or make it ask or print otherwise. `git rev-parse
+/// --local-env-vars` names most; its `GIT_CONFIG*` are left, because a container may have put
+/// `safe.directory` there.
+const UNSET: &[&str] = &[
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_GRAFT_FILE",
+    "GIT_INDEX_FILE",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_PREFIX",
+    "GIT_SHALLOW_FILE",
+    "GIT_COMMON_DIR",
+    "GIT_NAMESPACE",
+    "GIT_QUARANTINE_PATH",
+    "GIT_REFLOG_ACTION",
+    "GIT_EXTERNAL_DIFF",
+    "GIT_DIFF_OPTS",
+    "GIT_LITERAL_PATHSPECS",
+    "GIT_GLOB_PATHSPECS",
+    "GIT_NOGLOB_PATHSPECS",
+    "GIT_ICASE_PATHSPECS",
+];
+
+/// The git program, and the environment entries by which a leftover process of it is found.
+#[derive(Clone, Debug)]
+pub(super) struct Git {
+    marks: Vec<(OsString, OsString)>,
+}
+
+impl Git {
+    pub(super) fn new(marks: &[(OsString, OsString)]) -> Self {
+        Self { marks: marks.to_vec() }
+    }
+
+    /// A call in a directory, where git looks for the repository itself.
+    pub(super) fn call(&self, dir: &Path, subcommand: &str) -> Call {
+        let mut command = Command::new("git");
+        command.arg("--no-pager");
+        for setting in CONFIG {
+            command.args(["-c", setting]);
+        }
+        for name in UNSET {
+            command.env_remove(name);
+        }
+        command
+            .envs(self.marks.iter().map(|(key, value)| (key, value)))
+            .env("LC_ALL", "C")
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .current_dir(dir)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // A group of its own, so that what git started dies with it.
+            .process_group(0)
+            .arg(subcommand);
+        Call { command, subcommand: subcommand.to_owned(), limit: QUICK }
+    }
+}
+
+/// One run of git that is being put together.
+#[derive(Debug)]
+pub(super) struct Call {
+    command: Command,
+    subcommand: String,
+    limit: Duration,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(super) struct Output {
+    subcommand: String,
+    status: ExitStatus,
+    pub(super) stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+impl Call {
+    pub(super) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.command.arg(arg);
+        self
+    }
+
+    pub(super) fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.command.args(args);
+        self
+    }
+
+    pub(super) fn env(mut self, key: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(key, value);
+        self
+    }
+
+    /// For a run that may read or write every file.
+    pub(super) fn slow(mut self) -> Self {
+        self.limit = SLOW;
+        self
+    }
+
+    /// For a run that must not write even where it could: it takes no lock.
+    pub(super) fn read_only(self) -> Self {
+        self.env("GIT_OPTIONAL_LOCKS", "0")
+    }
+
+    /// Runs it; every exit status is an answer.
+    pub(super) fn output(self) -> Result<Output> {
+        let mut stdout = Vec::new();
+        let subcommand = self.subcommand.clone();
+        let (status, stderr) = self.stream(&mut |chunk| {
+            if stdout.len() + chunk.len() > MAX_OUTPUT {
+                let command = subcommand.clone();
+                return Err(CheckpointError::TooMuchOutput { command, limit: MAX_OUTPUT });
+            }
+            stdout.extend_from_slice(chunk);
+            Ok(())
+        })?;
+        Ok(Output { subcommand, status, stdout, stderr })
+    }
+
+    /// Runs it and hands on what it prints.
+    pub(super) fn stream(
+        mut self,
+        sink: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<(ExitStatus, Vec<u8>)> {
+        let child = self.command.spawn().map_err(CheckpointError::NoGit)?;
+        let running = Running { child, ended: false };
+        running.follow(&self.subcommand, self.limit, sink)
+    }
+
+    /// Runs it; it has to succeed.
+    pub(super) fn run(self) -> Result<Output> {
+        self.output()?.success()
+    }
+
+    /// Runs it; it has to succeed and print one line, or nothing.
+    pub(super) fn line(self) -> Result<String> {
+        let mut output = self.run()?;
+        if output.stdout.ends_with(b"\n") {
+            output.stdout.pop();
+        }
+        let subcommand = output.subcommand;
+        String::from_utf8(output.stdout).map_err(|e| CheckpointError::Nonsense {
+            source_name: format!("`git {subcommand}`"),
+            answer: String::from_utf8_lossy(e.as_bytes()).into_owned(),
+            expected: "UTF-8",
+        })
+    }
+}
+
+impl Output {
+    /// The exit code; `None` after a signal.
+    pub(super) fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
+    /// What it printed to standard error.
+    pub(super) fn errors(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).trim().to_owned()
+    }
+
+    pub(super) fn success(self) -> Result<Self> {
+        if self.status.success() { Ok(self) } else { Err(self.failure()) }
+    }
+
+    pub(super) fn failure(&self) -> CheckpointError {
+        failure(&self.subcommand, self.status, &self.stderr)
+    }
+
+    /// The texts between NUL bytes. What is no UTF-8 is shown with replacement characters.
+    pub(super) fn fields(&self) -> impl Iterator<Item = String> {
+        self.stdout
+            .split(|&byte| byte == 0)
+            .filter(|field| !field.is_empty())
+            .map(|field| String::from_utf8_lossy(field).into_owned())
+    }
+}
+
+/// The error of a run that failed.
+pub(super) fn failure(subcommand: &str, status: ExitStatus, stderr: &[u8]) -> CheckpointError {
+    let said = String::from_utf8_lossy(stderr);
+    let message = match (said.trim(), status.signal()) {
+        (_, Some(signal)) => format!("it was killed by signal {signal}"),
+        ("", None) => status.to_string(),
+        (said, None) => said.to_owned(),
+    };
+    CheckpointError::Git { command: subcommand.to_owned(), message }
+}
+
+struct Running {
+    child: Child,
+    ended: bool,
+}
+
+impl Running {
+    fn follow(
+        mut self,
+        subcommand: &str,
+        limit: Duration,
+        sink: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<(ExitStatus, Vec<u8>)> {
+        let until = Instant::now() + limit;
+        let late = || CheckpointError::TimedOut { command: subcommand.to_owned(), limit };
+        let broken = |source| CheckpointError::Io {
+            action: "read what git prints in",
+            path: subcommand.into(),
+            source,
+        };
+        let mut out = self.child.stdout.take();
+        let mut err = self.child.stderr.take();
+        let mut errors = Vec::new();
+        let mut buffer = vec![0; 64 << 10];
+        while out.is_some() || err.is_some() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(late());
+            }
+            let mut fds = Vec::with_capacity(2);
+            fds.extend(out.as_ref().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
+            fds.extend(err.as_ref().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
+            let wait = Timespec::try_from(left).ok();
+            match poll(&mut fds, wait.as_ref()) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(e) => return Err(broken(e.into())),
+            }
+            let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
+            let out_ready = out.is_some() && ready.next() == Some(true);
+            let err_ready = err.is_some() && ready.next() == Some(true);
+            drop(fds);
+            if out_ready {
+                let n = read_some(&mut out, &mut buffer).map_err(broken)?;
+                sink(&buffer[..n])?;
+            }
+            if err_ready {
+                let n = read_some(&mut err, &mut buffer).map_err(broken)?;
+                let room = MAX_ERRORS.saturating_sub(errors.len());
+                errors.extend_from_slice(&buffer[..n.min(room)]);
+            }
+        }
+        // It has closed its pipes, so it is about to exit.
+        let mut pause = Duration::from_micros(50);
+        loop {
+            if let Some(status) = self.child.try_wait().map_err(broken)? {
+                self.ended = true;
+                return Ok((status, errors));
+            }
+            if Instant::now() >= until {
+                return Err(late());
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        if let Some(group) = Pid::from_raw(self.child.id().cast_signed()) {
+            // Gone already is as good.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads once; at the end the pipe is closed.
+fn read_some<R: Read>(pipe: &mut Option<R>, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let Some(reader) = pipe else { return Ok(0) };
+    match reader.read(buffer) {
+        Ok(0) => {
+            *pipe = None;
+            Ok(0)
+        }
+        Err(e) if e.kind() == ErrorKind::Interrupted => Ok(0),
+        other => other,
+    }
+}

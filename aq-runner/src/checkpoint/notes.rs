@@ -1,0 +1,142 @@
+//! The small files beside a job's branch.
+
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use super::error::{At, CheckpointError, Result};
+use super::repository::{CommitId, Head};
+
+/// What a job started from, and where an in-place job goes back to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A branch, by its full name.
+    Branch(String),
+    /// A commit that was checked out without a branch.
+    Detached(CommitId),
+}
+
+impl Origin {
+    pub(super) fn of(head: &Head) -> Self {
+        match head {
+            Head::Branch(name, _) | Head::Unborn(name) => Self::Branch(name.clone()),
+            Head::Detached(commit) => Self::Detached(commit.clone()),
+        }
+    }
+
+    /// A name for people and for `git checkout`: `main`, or the digits of a commit.
+    pub fn short(&self) -> &str {
+        match self {
+            Self::Branch(name) => name.strip_prefix("refs/heads/").unwrap_or(name),
+            Self::Detached(commit) => commit.as_str(),
+        }
+    }
+
+    /// The full name of the branch, or the digits of the commit.
+    pub(super) fn full(&self) -> &str {
+        match self {
+            Self::Branch(name) => name,
+            Self::Detached(commit) => commit.as_str(),
+        }
+    }
+}
+
+/// `<job>.base`: the commit from which the job started, written once. `<job>.from`: the branch of
+/// that commit, as old as the base. `<job>.back`: while an in-place job has the checkout, what was
+/// checked out before.
+#[derive(Clone, Debug)]
+pub(super) struct Notes {
+    base: PathBuf,
+    from: PathBuf,
+    back: PathBuf,
+}
+
+impl Notes {
+    pub(super) fn beside(base: &Path) -> Self {
+        Self {
+            base: base.to_owned(),
+            from: base.with_extension("from"),
+            back: base.with_extension("back"),
+        }
+    }
+
+    pub(super) fn base(&self) -> Result<Option<CommitId>> {
+        let Some(text) = read(&self.base)? else { return Ok(None) };
+        CommitId::parse(&text).map(Some).ok_or_else(|| CheckpointError::Nonsense {
+            source_name: self.base.display().to_string(),
+            answer: text,
+            expected: "the name of a commit",
+        })
+    }
+
+    pub(super) fn from(&self) -> Result<Option<Origin>> {
+        origin(&self.from)
+    }
+
+    pub(super) fn back(&self) -> Result<Option<Origin>> {
+        origin(&self.back)
+    }
+
+    /// Writes what a job starts from. Both survive power loss when this returns; the base is last,
+    /// so where it is, the other is too.
+    pub(super) fn begin(&self, base: &CommitId, from: &Origin) -> Result<()> {
+        let dir = parent(&self.base);
+        std::fs::create_dir_all(dir).at("create", dir)?;
+        replace(&self.from, from.full())?;
+        let base_file = synced(dir, base.as_str())?;
+        base_file.persist_noclobber(&self.base).map_err(|e| e.error).at("create", &self.base)?;
+        sync(dir)
+    }
+
+    pub(super) fn set_back(&self, back: &Origin) -> Result<()> {
+        replace(&self.back, back.full())?;
+        sync(parent(&self.back))
+    }
+
+    pub(super) fn clear_back(&self) -> Result<()> {
+        remove(&self.back)
+    }
+}
+
+fn origin(path: &Path) -> Result<Option<Origin>> {
+    Ok(read(path)?.map(|text| match CommitId::parse(&text) {
+        Some(commit) => Origin::Detached(commit),
+        None => Origin::Branch(text),
+    }))
+}
+
+fn read(path: &Path) -> Result<Option<String>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text.trim().to_owned())),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e).at("read", path),
+    }
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(e).at("remove", path),
+        _ => Ok(()),
+    }
+}
+
+fn replace(path: &Path, text: &str) -> Result<()> {
+    synced(parent(path), text)?.persist(path).map_err(|e| e.error).at("replace", path)?;
+    Ok(())
+}
+
+/// A file without its name yet, its content on disk.
+fn synced(dir: &Path, text: &str) -> Result<tempfile::NamedTempFile> {
+    let mut file = tempfile::NamedTempFile::new_in(dir).at("create a file in", dir)?;
+    writeln!(file, "{text}").at("write", file.path())?;
+    file.as_file().sync_all().at("sync", file.path())?;
+    Ok(file)
+}
+
+fn sync(dir: &Path) -> Result<()> {
+    File::open(dir).and_then(|dir| dir.sync_all()).at("sync the directory", dir)
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
+}

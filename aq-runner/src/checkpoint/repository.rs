@@ -1,0 +1,206 @@
+//! Which repository a directory belongs to.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use super::error::{At, CheckpointError, Result};
+use super::git::{Call, Git};
+
+/// The full name of a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitId(String);
+
+impl CommitId {
+    /// Takes 40 (SHA-1) or 64 (SHA-256) hexadecimal digits, without white space around them.
+    pub fn parse(text: &str) -> Option<Self> {
+        let hex = text.bytes().all(|b| b.is_ascii_hexdigit());
+        (hex && matches!(text.len(), 40 | 64)).then(|| Self(text.to_owned()))
+    }
+
+    /// The digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What `git update-ref` understands as "it must not exist".
+    pub(super) fn nothing(&self) -> String {
+        "0".repeat(self.0.len())
+    }
+}
+
+impl fmt::Display for CommitId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What `HEAD` of a checkout is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// A branch, by its full name (`refs/heads/main`), and its commit.
+    Branch(String, CommitId),
+    /// A commit and no branch.
+    Detached(CommitId),
+    /// A branch that has no commit yet.
+    Unborn(String),
+}
+
+/// A repository, seen from a directory in it.
+#[derive(Clone, Debug)]
+pub struct Repository {
+    git: Git,
+    common_dir: PathBuf,
+    git_dir: PathBuf,
+    root: Option<PathBuf>,
+    prefix: PathBuf,
+    head: Head,
+}
+
+impl Repository {
+    /// Finds the repository of a directory; `None` outside git. Also in a bare repository, a
+    /// linked worktree and a submodule, on a detached `HEAD` and before the first commit.
+    ///
+    /// Outside git no process is started. `marks` are environment entries for every run of git,
+    /// by which one that outlives the caller can be found.
+    ///
+    /// # Errors
+    /// When the directory is gone, or git will not use this repository.
+    pub fn discover(dir: &Path, marks: &[(OsString, OsString)]) -> Result<Option<Self>> {
+        let dir = dir.canonicalize().at("open", dir)?;
+        if !dir.ancestors().any(looks_like_repository) {
+            return Ok(None);
+        }
+        let git = Git::new(marks);
+        let output = git
+            .call(&dir, "rev-parse")
+            .args(["--path-format=absolute", "--is-inside-work-tree", "--git-dir"])
+            .args(["--git-common-dir", "--show-prefix", "--revs-only"])
+            .args(["HEAD^{commit}", "--symbolic-full-name", "HEAD"])
+            .read_only()
+            .output()?;
+        if output.code() == Some(128) && output.errors().contains("not a git repository (or any") {
+            return Ok(None);
+        }
+        let output = output.success()?;
+        // Unlike the others, the branch's name is last: without a commit its line is missing.
+        let lines: Vec<&[u8]> = output.stdout.split(|&byte| byte == b'\n').collect();
+        let [inside, git_dir, common_dir, prefix, rest @ ..] = lines.as_slice() else {
+            return Err(nonsense(&output.stdout));
+        };
+        let path = |bytes: &[u8]| PathBuf::from(OsString::from_vec(bytes.to_vec()));
+        let (git_dir, common_dir, prefix) = (path(git_dir), path(common_dir), path(prefix));
+        let head = match rest {
+            [commit, name, ..] => {
+                let commit = str::from_utf8(commit).ok().and_then(CommitId::parse);
+                match (commit, str::from_utf8(name)) {
+                    (Some(commit), Ok("HEAD")) => Head::Detached(commit),
+                    (Some(commit), Ok(name)) => Head::Branch(name.to_owned(), commit),
+                    _ => return Err(nonsense(&output.stdout)),
+                }
+            }
+            _ => Head::Unborn(git.call(&dir, "symbolic-ref").arg("HEAD").line()?),
+        };
+        let root = (*inside == b"true")
+            .then(|| dir.ancestors().nth(prefix.components().count()).unwrap_or(&dir).to_owned());
+        Ok(Some(Self { git, common_dir, git_dir, root, prefix, head }))
+    }
+
+    /// Where its objects and branches are.
+    pub fn common_dir(&self) -> &Path {
+        &self.common_dir
+    }
+
+    /// Where the checkout's own `HEAD` and index are.
+    pub fn git_dir(&self) -> &Path {
+        &self.git_dir
+    }
+
+    /// The top of the checkout; `None` in a bare repository.
+    pub fn root(&self) -> Option<&Path> {
+        self.root.as_deref()
+    }
+
+    /// The directory, relative to [`root`](Self::root).
+    pub fn prefix(&self) -> &Path {
+        &self.prefix
+    }
+
+    /// What `HEAD` was when the repository was found.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    pub(super) fn git(&self) -> &Git {
+        &self.git
+    }
+
+    /// A call that works on objects and refs only.
+    pub(super) fn call(&self, subcommand: &str) -> Call {
+        let dir = &self.common_dir;
+        self.git.call(dir, subcommand).env("GIT_DIR", dir)
+    }
+
+    /// The commit of a revision; `None` when there is none.
+    pub(super) fn commit(&self, revision: &str) -> Result<Option<CommitId>> {
+        let text = self
+            .call("rev-parse")
+            .args(["--verify", "--quiet", &format!("{revision}^{{commit}}")])
+            .output()?;
+        match text.code() {
+            Some(0) => CommitId::parse(String::from_utf8_lossy(&text.stdout).trim())
+                .map(Some)
+                .ok_or_else(|| nonsense(&text.stdout)),
+            Some(1) => Ok(None),
+            _ => Err(text.failure()),
+        }
+    }
+
+    /// Makes a commit. Git's own idea of who commits is used; when it has none, `aq`.
+    pub(super) fn commit_tree(
+        &self,
+        tree: &str,
+        parents: &[&CommitId],
+        message: &str,
+    ) -> Result<CommitId> {
+        let call = |call: Call| {
+            let parents = parents.iter().flat_map(|parent| ["-p", parent.as_str()]);
+            call.args(parents).args(["-m", message, tree]).output()
+        };
+        let mut output = call(self.call("commit-tree"))?;
+        if output.errors().contains("Please tell me who you are")
+            || output.errors().contains("empty ident name")
+        {
+            let mut anonymous = self.call("commit-tree");
+            for role in ["AUTHOR", "COMMITTER"] {
+                anonymous = anonymous
+                    .env(&format!("GIT_{role}_NAME"), "aq")
+                    .env(&format!("GIT_{role}_EMAIL"), "aq@localhost");
+            }
+            output = call(anonymous)?;
+        }
+        let output = output.success()?;
+        CommitId::parse(String::from_utf8_lossy(&output.stdout).trim())
+            .ok_or_else(|| nonsense(&output.stdout))
+    }
+
+    /// Moves a branch, if it is still where it was.
+    pub(super) fn update_ref(&self, name: &str, new: &CommitId, old: &str) -> Result<()> {
+        let call = self.call("update-ref").args(["-m", "aq: checkpoint", name, new.as_str(), old]);
+        call.run().map(drop)
+    }
+}
+
+pub(super) fn nonsense(answer: &[u8]) -> CheckpointError {
+    CheckpointError::Nonsense {
+        source_name: "git".to_owned(),
+        answer: String::from_utf8_lossy(answer).into_owned(),
+        expected: "an answer of git 2.38 or newer",
+    }
+}
+
+fn looks_like_repository(dir: &Path) -> bool {
+    dir.join(".git").symlink_metadata().is_ok()
+        || (dir.join("HEAD").is_file() && dir.join("objects").is_dir() && dir.join("refs").is_dir())
+}

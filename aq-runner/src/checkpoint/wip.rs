@@ -1,0 +1,218 @@
+//! A job's branch, and the place in which its agent works.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::checkout::Checkout;
+use super::error::{At, CheckpointError, Result};
+use super::notes::{Notes, Origin};
+use super::repository::{CommitId, Head, Repository};
+use super::save::Saved;
+
+/// Where the branches of all jobs are.
+pub(super) const BRANCHES: &str = "refs/heads/aq/wip/";
+
+/// Where a job's agent works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// In a worktree of its own, at this path.
+    Worktree(PathBuf),
+    /// In the checkout itself.
+    InPlace,
+}
+
+/// What has to be known of a job.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Its id, of which the branch is named.
+    pub name: String,
+    /// Its directory, in the user's checkout.
+    pub cwd: PathBuf,
+    /// Where its agent works.
+    pub isolation: Isolation,
+    /// The file that keeps its base commit. Two more lie beside it, ending in `.from` and `.back`.
+    pub base_file: PathBuf,
+    /// The queue's directory, which is never a part of the work, not even inside the checkout.
+    pub queue: PathBuf,
+    /// Environment entries for every run of git, by which one that outlives its caller is found.
+    pub marks: Vec<(OsString, OsString)>,
+}
+
+/// A job's branch.
+#[derive(Clone, Debug)]
+pub struct Wip {
+    pub(super) repo: Repository,
+    pub(super) base: CommitId,
+    pub(super) notes: Notes,
+    pub(super) isolation: Isolation,
+    branch: String,
+    queue: PathBuf,
+}
+
+/// A job that is ready for its agent.
+#[derive(Clone, Debug)]
+pub struct Started {
+    /// Its branch.
+    pub wip: Wip,
+    /// Where the agent works: at the place in the worktree that `cwd` has in the checkout.
+    pub dir: PathBuf,
+    /// Whether the worktree was made just now, so that `setup` has to run.
+    pub fresh: bool,
+    /// What an earlier attempt had left and was saved now.
+    pub leftovers: Saved,
+}
+
+impl Wip {
+    /// Gets a job's branch and directory ready: new at the first start, from the branch later.
+    /// What an earlier attempt left uncommitted is saved first. `None` outside git.
+    ///
+    /// A repository without a commit gets an empty one, on the job's branch only.
+    ///
+    /// # Errors
+    /// In-place: when the checkout is dirty, bare, in the middle of an operation or taken by
+    /// another job. Both: when the branch exists and is not of this job, or git fails.
+    pub fn start(job: &Job) -> Result<Option<Started>> {
+        let Some(repo) = Repository::discover(&job.cwd, &job.marks)? else { return Ok(None) };
+        let notes = Notes::beside(&job.base_file);
+        let known = notes.base()?;
+        let first = known.is_none();
+        let base = match known {
+            Some(base) => base,
+            None => first_base(&repo)?,
+        };
+        let wip = Self::new(job, repo, base, notes);
+        let (checkout, fresh, leftovers) = match &wip.isolation {
+            Isolation::Worktree(path) => wip.start_worktree(path, first)?,
+            Isolation::InPlace => wip.start_in_place(first)?,
+        };
+        let dir = wip.directory(&checkout)?;
+        Ok(Some(Started { wip, dir, fresh, leftovers }))
+    }
+
+    /// Opens the branch of a job that was started before, maybe by another process. `None` when it
+    /// never was, and outside git. When `cwd` is gone, the worktree tells the repository.
+    ///
+    /// # Errors
+    /// When the base is damaged, or no repository can be found any more.
+    pub fn open(job: &Job) -> Result<Option<Self>> {
+        let notes = Notes::beside(&job.base_file);
+        let Some(base) = notes.base()? else { return Ok(None) };
+        let repo = match (Repository::discover(&job.cwd, &job.marks), &job.isolation) {
+            (Err(_), Isolation::Worktree(path)) if path.is_dir() => {
+                Repository::discover(path, &job.marks)?
+            }
+            (found, _) => found?,
+        };
+        Ok(repo.map(|repo| Self::new(job, repo, base, notes)))
+    }
+
+    /// Saves everything, as [`checkpoint`](Self::checkpoint) does, and gives the checkout of an
+    /// in-place job back: what was checked out before is checked out again. A worktree stays, for
+    /// `verify`, a later attempt, or a look at it.
+    ///
+    /// # Errors
+    /// When git fails. What was saved is saved.
+    pub fn finish(&self, message: &str) -> Result<Saved> {
+        let saved = self.checkpoint(message)?;
+        if self.isolation == Isolation::InPlace {
+            self.give_back()?;
+        }
+        Ok(saved)
+    }
+
+    /// The branch, as people name it: `aq/wip/<job>`.
+    pub fn branch(&self) -> &str {
+        &self.branch
+    }
+
+    /// The commit from which the job started.
+    pub fn base(&self) -> &CommitId {
+        &self.base
+    }
+
+    /// What was checked out when the job first started; `None` when that is not known any more.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn origin(&self) -> Result<Option<Origin>> {
+        self.notes.from()
+    }
+
+    /// The branch's newest commit; `None` when the branch is gone.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn tip(&self) -> Result<Option<CommitId>> {
+        self.repo.commit(&self.branch_ref())
+    }
+
+    fn new(job: &Job, repo: Repository, base: CommitId, notes: Notes) -> Self {
+        let isolation = job.isolation.clone();
+        let branch = format!("aq/wip/{}", branch_part(&job.name));
+        Self { repo, base, notes, isolation, branch, queue: job.queue.clone() }
+    }
+
+    /// The branch by its full name.
+    pub(super) fn branch_ref(&self) -> String {
+        format!("refs/heads/{}", self.branch)
+    }
+
+    /// The files that are the job's at this moment.
+    pub(super) fn checkout(&self) -> Result<Option<Checkout>> {
+        match &self.isolation {
+            Isolation::Worktree(path) => self.find_worktree(path),
+            Isolation::InPlace if self.notes.back()?.is_some() => self.own_checkout().map(Some),
+            Isolation::InPlace => Ok(None),
+        }
+    }
+
+    /// Writes down where the job starts, unless its branch is somebody else's.
+    pub(super) fn begin(&self) -> Result<()> {
+        if self.tip()?.is_some() {
+            return Err(CheckpointError::BranchTaken(self.branch.clone()));
+        }
+        self.notes.begin(&self.base, &Origin::of(self.repo.head()))
+    }
+
+    /// The user's checkout.
+    pub(super) fn own_checkout(&self) -> Result<Checkout> {
+        let Some(root) = self.repo.root() else {
+            return Err(CheckpointError::NoCheckout(self.repo.git_dir().to_owned()));
+        };
+        let queue = self.queue.canonicalize().unwrap_or_else(|_| self.queue.clone());
+        let inside = queue.strip_prefix(root).ok().filter(|path| !path.as_os_str().is_empty());
+        Ok(Checkout {
+            git_dir: Some(self.repo.git_dir().to_owned()),
+            root: root.to_owned(),
+            common_dir: self.repo.common_dir().to_owned(),
+            exclude: inside.map(|path| path.as_os_str().to_owned()),
+        })
+    }
+
+    fn directory(&self, checkout: &Checkout) -> Result<PathBuf> {
+        let dir = checkout.root.join(self.repo.prefix());
+        // It may hold nothing that git knows, and then it is not in a worktree.
+        std::fs::create_dir_all(&dir).at("create", &dir)?;
+        let real = dir.canonicalize().at("open", &dir)?;
+        let root = checkout.root.canonicalize().at("open", &checkout.root)?;
+        if real.starts_with(&root) { Ok(dir) } else { Err(CheckpointError::LeavesWorktree(dir)) }
+    }
+}
+
+/// What `HEAD` is, or an empty commit where there is none.
+fn first_base(repo: &Repository) -> Result<CommitId> {
+    match repo.head() {
+        Head::Branch(_, commit) | Head::Detached(commit) => Ok(commit.clone()),
+        Head::Unborn(_) => {
+            let call =
+                repo.call("hash-object").args(["-w", "-t", "tree"]).arg(Path::new("/dev/null"));
+            repo.commit_tree(&call.line()?, &[], "aq: the empty start of a repository")
+        }
+    }
+}
+
+/// The part of a branch's name that stands for the job. Git knows two endings that it refuses.
+fn branch_part(job: &str) -> String {
+    let refused = job.ends_with('.') || job.ends_with(".lock");
+    format!("{job}{}", if refused { "-" } else { "" })
+}

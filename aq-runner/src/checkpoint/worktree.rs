@@ -1,0 +1,205 @@
+//! Worktrees: one for each job, in the queue's folder.
+
+use std::path::{Path, PathBuf};
+
+use super::checkout::{Checkout, remove};
+use super::error::{At, Result};
+use super::git::Output;
+use super::save::Saved;
+use super::wip::{Isolation, Wip};
+
+/// What became of a finished job's worktree and branch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Removed {
+    /// The worktree is gone.
+    Worktree {
+        /// Whether the branch is gone too: it was merged, or had no commit of its own.
+        branch: bool,
+    },
+    /// Everything stays: a repository inside the worktree may hold commits that are nowhere else.
+    Kept {
+        /// Where that repository is.
+        repository: PathBuf,
+    },
+}
+
+/// What git has on a worktree.
+enum Registered {
+    /// Its own directory there.
+    Whole(PathBuf),
+    /// `git worktree add` was killed before it had written all files.
+    Half(PathBuf),
+    No,
+}
+
+impl Wip {
+    pub(super) fn start_worktree(
+        &self,
+        path: &Path,
+        first: bool,
+    ) -> Result<(Checkout, bool, Saved)> {
+        if let Some(dir) = path.parent() {
+            std::fs::create_dir_all(dir).at("create", dir)?;
+        }
+        let path = &real(path)?;
+        let add = || self.repo.call("worktree").args(["add", "--quiet", "--no-track"]).slow();
+        let mut leftovers = Saved::default();
+        if first {
+            self.begin()?;
+            add().args(["-b", self.branch()]).arg(path).arg(self.base.as_str()).run()?;
+        } else {
+            if let Some(checkout) = self.find_worktree(path)? {
+                leftovers = self.save(&checkout, "aq: left by an attempt that was interrupted")?;
+                if checkout.git_dir.is_some() {
+                    return Ok((checkout, false, leftovers));
+                }
+            }
+            self.discard(path)?;
+            if self.tip()?.is_some() {
+                add().arg(path).arg(self.branch()).run()?;
+            } else {
+                add().args(["-b", self.branch()]).arg(path).arg(self.base.as_str()).run()?;
+            }
+        }
+        let git_dir = match self.registered(path)? {
+            Registered::Whole(dir) | Registered::Half(dir) => Some(dir),
+            Registered::No => None,
+        };
+        Ok((self.worktree_at(path, git_dir), true, leftovers))
+    }
+
+    /// The worktree, if it is there and was ever complete.
+    pub(super) fn find_worktree(&self, path: &Path) -> Result<Option<Checkout>> {
+        if !path.is_dir() {
+            return Ok(None);
+        }
+        let path = &real(path)?;
+        Ok(match self.registered(path)? {
+            Registered::Whole(dir) => Some(self.worktree_at(path, Some(dir))),
+            Registered::Half(_) => None,
+            Registered::No if is_empty(path)? => None,
+            // The agent pruned or destroyed what git knows of it; the files are still its work.
+            Registered::No => Some(self.worktree_at(path, None)),
+        })
+    }
+
+    /// Removes the worktree of a job that has ended, and the branch if it is merged into the one
+    /// from which the job started. What is not committed yet is saved first, and then the branch
+    /// stays.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn remove(&self) -> Result<Removed> {
+        if let Isolation::Worktree(path) = &self.isolation
+            && path.symlink_metadata().is_ok()
+        {
+            let path = &real(path)?;
+            if let Some(checkout) = self.find_worktree(path)? {
+                self.save(&checkout, "aq: left in the worktree")?;
+                if let Some(repository) = self.inner_repository(&checkout)? {
+                    return Ok(Removed::Kept { repository });
+                }
+            }
+            self.discard(path)?;
+        }
+        Ok(Removed::Worktree { branch: self.remove_merged_branch()? })
+    }
+
+    fn remove_merged_branch(&self) -> Result<bool> {
+        let Some(tip) = self.tip()? else { return Ok(true) };
+        let merged = tip == self.base
+            || match self.origin()? {
+                Some(origin) => self.is_ancestor(tip.as_str(), origin.full())?,
+                None => false,
+            };
+        if merged {
+            let name = self.branch_ref();
+            self.repo.call("update-ref").args(["-d", &name, tip.as_str()]).run()?;
+        }
+        Ok(merged)
+    }
+
+    fn is_ancestor(&self, ancestor: &str, descendant: &str) -> Result<bool> {
+        let call = self.repo.call("merge-base").args(["--is-ancestor", ancestor, descendant]);
+        // 128: the other branch is gone. Then nobody can say that it was merged.
+        Ok(call.output()?.code() == Some(0))
+    }
+
+    /// A repository inside the worktree: a submodule with files, or a clone that the agent made.
+    fn inner_repository(&self, checkout: &Checkout) -> Result<Option<PathBuf>> {
+        let Some(dir) = &checkout.git_dir else { return Ok(None) };
+        if dir.join("modules").is_dir() {
+            return Ok(Some(dir.join("modules")));
+        }
+        let list: Output =
+            checkout.call(self.repo.git(), "ls-files").args(["--stage", "-z"]).run()?;
+        let links = list.fields().filter_map(|line| {
+            let (kind, path) = line.split_once('\t')?;
+            kind.starts_with("160000 ").then(|| checkout.root.join(path))
+        });
+        Ok(links.into_iter().find(|path| path.join(".git").symlink_metadata().is_ok()))
+    }
+
+    /// Removes a worktree's files and what git knows of it, and nothing of any other.
+    fn discard(&self, path: &Path) -> Result<()> {
+        remove(path)?;
+        match self.registered(path)? {
+            Registered::Whole(dir) | Registered::Half(dir) => remove(&dir),
+            Registered::No => Ok(()),
+        }
+    }
+
+    /// Looks at git's own notes, not at `.git` in the worktree, which an agent can change.
+    fn registered(&self, path: &Path) -> Result<Registered> {
+        let all = self.repo.common_dir().join("worktrees");
+        let dot_git = path.join(".git");
+        let is_ours = |dir: &Path| {
+            let Ok(text) = std::fs::read_to_string(dir.join("gitdir")) else { return false };
+            // It may be relative to the directory in which it lies.
+            let named = dir.join(text.trim_end_matches('\n'));
+            named == dot_git
+                || named.parent().and_then(|at| at.canonicalize().ok()).is_some_and(|at| at == path)
+        };
+        // Git names the directory as the worktree's, and appends a number when that is taken.
+        let expected = path.file_name().map(|name| all.join(name)).filter(|dir| is_ours(dir));
+        let found = match expected {
+            Some(dir) => Some(dir),
+            None => directories(&all)?.into_iter().find(|dir| is_ours(dir)),
+        };
+        Ok(match found {
+            None => Registered::No,
+            Some(dir) => {
+                let locked = std::fs::read_to_string(dir.join("locked")).unwrap_or_default();
+                let half = locked.trim() == "initializing";
+                if half { Registered::Half(dir) } else { Registered::Whole(dir) }
+            }
+        })
+    }
+
+    fn worktree_at(&self, path: &Path, git_dir: Option<PathBuf>) -> Checkout {
+        let common_dir = self.repo.common_dir().to_owned();
+        Checkout { git_dir, root: path.to_owned(), common_dir, exclude: None }
+    }
+}
+
+/// The path without symbolic links, also where its last part is gone.
+fn real(path: &Path) -> Result<PathBuf> {
+    match (path.parent(), path.file_name()) {
+        (Some(dir), Some(name)) if dir.is_dir() => {
+            Ok(dir.canonicalize().at("open", dir)?.join(name))
+        }
+        _ => Ok(path.to_owned()),
+    }
+}
+
+fn directories(dir: &Path) -> Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(dir) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.at("list", dir)?,
+    };
+    entries.map(|entry| entry.map(|entry| entry.path()).at("list", dir)).collect()
+}
+
+fn is_empty(dir: &Path) -> Result<bool> {
+    Ok(std::fs::read_dir(dir).at("list", dir)?.next().is_none())
+}

@@ -1,0 +1,180 @@
+//! Jobs that borrow the user's checkout.
+
+use std::fs;
+
+use aq_runner::checkpoint::{CheckpointError, Job, Wip};
+
+use crate::lab::{Lab, start, write};
+
+/// A repository and a job that works in its checkout.
+fn lab() -> (Lab, std::path::PathBuf, Job) {
+    let (lab, repo) = Lab::with_repo();
+    let job = lab.in_place("fix", &repo);
+    (lab, repo, job)
+}
+
+fn head(lab: &Lab, repo: &std::path::Path) -> String {
+    lab.git(repo, &["rev-parse", "--symbolic-full-name", "HEAD"])
+}
+
+#[test]
+fn the_checkout_is_borrowed_and_given_back() {
+    let (lab, repo, job) = lab();
+    let before = lab.user_side(&repo);
+    let started = start(&Job { cwd: repo.join("sub"), ..job });
+    assert_eq!(started.dir, repo.join("sub"));
+    assert!(!started.fresh);
+    assert_eq!(head(&lab, &repo), "refs/heads/aq/wip/fix");
+    write(&repo.join("new"), "1");
+    assert!(started.wip.finish("work").unwrap().commit.is_some());
+    assert_eq!(lab.user_side(&repo), before);
+    assert_eq!(lab.show(&repo, "aq/wip/fix:new"), "1");
+    assert!(!repo.join("new").exists());
+}
+
+#[test]
+fn a_dirty_checkout_is_refused_and_untouched() {
+    let (lab, repo, job) = lab();
+    for (file, text) in [("a.txt", "changed\n"), ("untracked", "1")] {
+        write(&repo.join(file), text);
+        let before = lab.user_side(&repo);
+        let error = Wip::start(&job).unwrap_err();
+        assert!(matches!(&error, CheckpointError::Dirty { paths, .. } if paths == &[file]));
+        assert_eq!(lab.user_side(&repo), before);
+        assert!(!job.base_file.exists());
+        lab.git(&repo, &["checkout", "-q", "--", "."]);
+        let _ = fs::remove_file(repo.join("untracked"));
+    }
+    write(&repo.join(".git/info/exclude"), "ignored\n");
+    write(&repo.join("ignored"), "1");
+    start(&job);
+}
+
+#[test]
+fn a_checkout_in_the_middle_of_something_is_refused() {
+    let (lab, repo, job) = lab();
+    lab.git(&repo, &["bisect", "start"]);
+    let error = Wip::start(&job).unwrap_err();
+    assert!(matches!(error, CheckpointError::Unfinished { what: "BISECT_LOG", .. }), "{error}");
+}
+
+#[test]
+fn a_queue_inside_the_checkout_is_no_part_of_it() {
+    let (lab, repo, job) = lab();
+    let queue = repo.join(".aq");
+    let job = Job { base_file: queue.join(".state/wip/fix.base"), queue: queue.clone(), ..job };
+    write(&queue.join("building/fix.md"), "a prompt\n");
+    let started = start(&job);
+    write(&queue.join("logs/fix.log"), "log\n");
+    write(&repo.join("new"), "1");
+    started.wip.finish("work").unwrap();
+    assert_eq!(started.wip.changes().unwrap().paths, ["new"]);
+    assert!(queue.join("building/fix.md").exists() && queue.join("logs/fix.log").exists());
+    assert_eq!(head(&lab, &repo), "refs/heads/main");
+}
+
+#[test]
+fn only_one_job_has_the_checkout() {
+    let (lab, repo, job) = lab();
+    start(&job);
+    let error = Wip::start(&lab.in_place("other", &repo)).unwrap_err();
+    assert!(matches!(error, CheckpointError::OtherJob { .. }), "{error}");
+}
+
+#[test]
+fn a_later_start_goes_on_and_returns_to_where_the_user_is_then() {
+    let (lab, repo, job) = lab();
+    let first = start(&job);
+    write(&repo.join("new"), "1");
+    first.wip.finish("one").unwrap();
+    lab.git(&repo, &["checkout", "-q", "-b", "dev"]);
+
+    let second = start(&job);
+    assert_eq!(fs::read_to_string(repo.join("new")).unwrap(), "1");
+    write(&repo.join("new"), "2");
+    second.wip.finish("two").unwrap();
+    assert_eq!(head(&lab, &repo), "refs/heads/dev");
+    assert_eq!(lab.show(&repo, "aq/wip/fix:new"), "2");
+    assert_eq!(second.wip.merge("merge").unwrap().into, "main");
+}
+
+#[test]
+fn a_detached_head_comes_back() {
+    let (lab, repo, job) = lab();
+    lab.git(&repo, &["checkout", "-q", "--detach"]);
+    let before = lab.user_side(&repo);
+    let started = start(&job);
+    write(&repo.join("new"), "1");
+    started.wip.finish("work").unwrap();
+    assert_eq!(lab.user_side(&repo), before);
+}
+
+#[test]
+fn a_branch_without_a_commit_comes_back() {
+    let lab = Lab::new();
+    let repo = lab.path().join("repo");
+    lab.git(lab.path(), &["init", "-q", "-b", "main", "repo"]);
+    let started = start(&lab.in_place("fix", &repo));
+    write(&repo.join("new"), "1");
+    started.wip.finish("work").unwrap();
+    assert_eq!(fs::read_to_string(repo.join(".git/HEAD")).unwrap(), "ref: refs/heads/main\n");
+    assert_eq!(lab.status(&repo), "");
+    assert_eq!(lab.show(&repo, "aq/wip/fix:new"), "1");
+}
+
+#[test]
+fn recovery_saves_and_gives_back() {
+    let (lab, repo, job) = lab();
+    let before = lab.user_side(&repo);
+    drop(start(&job));
+    write(&repo.join("new"), "1");
+    lab.git(&repo, &["checkout", "-q", "-b", "agents"]);
+    write(&repo.join(".git/index.lock"), "");
+
+    let wip = Wip::open(&job).unwrap().unwrap();
+    assert!(wip.finish("recovered").unwrap().commit.is_some());
+    lab.git(&repo, &["branch", "-q", "-D", "agents"]);
+    assert_eq!(lab.user_side(&repo), before);
+    assert_eq!(lab.show(&repo, "aq/wip/fix:new"), "1");
+    assert_eq!(wip.finish("recovered").unwrap().commit, None);
+}
+
+#[test]
+fn the_users_changes_after_the_job_are_not_the_jobs() {
+    let (lab, repo, job) = lab();
+    let started = start(&job);
+    write(&repo.join("new"), "1");
+    started.wip.finish("work").unwrap();
+    let tip = lab.rev(&repo, "aq/wip/fix");
+    write(&repo.join("a.txt"), "the user's\n");
+    for on_the_jobs_branch in [false, true] {
+        if on_the_jobs_branch {
+            lab.git(&repo, &["checkout", "-q", "aq/wip/fix"]);
+        }
+        let before = lab.user_side(&repo);
+        assert_eq!(started.wip.checkpoint("recovered").unwrap().commit, None);
+        assert_eq!(started.wip.finish("recovered").unwrap().commit, None);
+        assert!(matches!(Wip::start(&job), Err(CheckpointError::Dirty { .. })));
+        assert_eq!(lab.user_side(&repo), before);
+        assert_eq!(lab.rev(&repo, "aq/wip/fix"), tip);
+    }
+}
+
+#[test]
+fn a_kill_around_the_checkout_is_made_good() {
+    // Between the checkout of the job's branch and the note of it, and again on the way back.
+    let (lab, repo, job) = lab();
+    let before = lab.user_side(&repo);
+    drop(start(&job));
+    fs::remove_file(job.base_file.with_extension("back")).unwrap();
+    let wip = Wip::open(&job).unwrap().unwrap();
+    wip.finish("recovered").unwrap();
+    assert_eq!(lab.user_side(&repo), before);
+
+    drop(start(&job));
+    fs::remove_file(job.base_file.with_extension("back")).unwrap();
+    let again = start(&job);
+    write(&repo.join("new"), "1");
+    again.wip.finish("work").unwrap();
+    assert_eq!(lab.user_side(&repo), before);
+}

@@ -1,0 +1,135 @@
+//! Repositories, a queue's folder and jobs, all in a temporary directory.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use aq_runner::checkpoint::{Isolation, Job, Started, Wip};
+use tempfile::TempDir;
+
+pub(crate) struct Lab {
+    dir: TempDir,
+    root: PathBuf,
+}
+
+impl Lab {
+    /// With an identity and nothing else in git's configuration.
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let lab = Self { dir, root };
+        lab.config("[user]\nname = Ada\nemail = ada@example.com\n");
+        lab
+    }
+
+    /// A lab with a repository that has one commit with `a.txt` and `sub/b.txt`.
+    pub(crate) fn with_repo() -> (Self, PathBuf) {
+        let lab = Self::new();
+        let repo = lab.repo("repo");
+        (lab, repo)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        debug_assert!(self.dir.path().exists());
+        &self.root
+    }
+
+    /// Replaces the user's git configuration.
+    pub(crate) fn config(&self, text: &str) {
+        fs::write(self.root.join("gitconfig"), text).unwrap();
+    }
+
+    fn env(&self) -> Vec<(OsString, OsString)> {
+        let home = self.root.as_os_str().to_owned();
+        vec![
+            ("GIT_CONFIG_SYSTEM".into(), "/dev/null".into()),
+            ("GIT_CONFIG_GLOBAL".into(), self.root.join("gitconfig").into()),
+            ("HOME".into(), home.clone()),
+            ("XDG_CONFIG_HOME".into(), home),
+        ]
+    }
+
+    pub(crate) fn repo(&self, name: &str) -> PathBuf {
+        let repo = self.root.join(name);
+        self.git(&self.root, &["init", "-q", "-b", "main", name]);
+        write(&repo.join("a.txt"), "one\n");
+        write(&repo.join("sub/b.txt"), "two\n");
+        self.git(&repo, &["add", "-A"]);
+        self.git(&repo, &["commit", "-q", "-m", "first"]);
+        repo
+    }
+
+    /// Runs git as a person or an agent would; it has to succeed. What it prints, trimmed.
+    pub(crate) fn git(&self, dir: &Path, args: &[&str]) -> String {
+        let (ok, out) = self.try_git(dir, args);
+        assert!(ok, "git {args:?}: {out}");
+        out
+    }
+
+    pub(crate) fn try_git(&self, dir: &Path, args: &[&str]) -> (bool, String) {
+        let output =
+            Command::new("git").args(args).current_dir(dir).envs(self.env()).output().unwrap();
+        let text = if output.status.success() { output.stdout } else { output.stderr };
+        (output.status.success(), String::from_utf8(text).unwrap().trim().to_owned())
+    }
+
+    /// A job with a worktree of its own.
+    pub(crate) fn job(&self, name: &str, cwd: &Path) -> Job {
+        let queue = self.root.join("queue");
+        Job {
+            name: name.to_owned(),
+            cwd: cwd.to_owned(),
+            isolation: Isolation::Worktree(queue.join(".state/worktrees").join(name)),
+            base_file: queue.join(".state/wip").join(format!("{name}.base")),
+            queue,
+            marks: self.env(),
+        }
+    }
+
+    pub(crate) fn in_place(&self, name: &str, cwd: &Path) -> Job {
+        Job { isolation: Isolation::InPlace, ..self.job(name, cwd) }
+    }
+
+    pub(crate) fn start(&self, name: &str, cwd: &Path) -> Started {
+        start(&self.job(name, cwd))
+    }
+
+    /// What `git status` says in a directory.
+    pub(crate) fn status(&self, dir: &Path) -> String {
+        self.git(dir, &["status", "--porcelain"])
+    }
+
+    /// The files of a revision.
+    pub(crate) fn files(&self, repo: &Path, revision: &str) -> Vec<String> {
+        let list = self.git(repo, &["ls-tree", "-r", "--name-only", revision]);
+        list.lines().map(str::to_owned).collect()
+    }
+
+    pub(crate) fn show(&self, repo: &Path, object: &str) -> String {
+        self.git(repo, &["show", object])
+    }
+
+    pub(crate) fn rev(&self, repo: &Path, revision: &str) -> String {
+        self.git(repo, &["rev-parse", revision])
+    }
+
+    /// Everything that a job may not change in a checkout: branches but its own, `HEAD`, index
+    /// and files.
+    pub(crate) fn user_side(&self, repo: &Path) -> String {
+        let refs = self.git(repo, &["for-each-ref", "--exclude=refs/heads/aq/wip/"]);
+        let head = fs::read_to_string(repo.join(".git/HEAD")).unwrap();
+        let status = self.git(repo, &["status", "--porcelain", "--ignored"]);
+        let diff = self.git(repo, &["diff", "HEAD"]);
+        format!("{refs}\n{head}\n{status}\n{diff}")
+    }
+}
+
+pub(crate) fn start(job: &Job) -> Started {
+    Wip::start(job).unwrap().expect("it is in a repository")
+}
+
+pub(crate) fn write(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}

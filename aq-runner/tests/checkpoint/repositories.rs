@@ -1,0 +1,176 @@
+//! Every kind of repository.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use aq_runner::checkpoint::{Head, Repository, Wip};
+
+use crate::lab::{Lab, write};
+
+fn discover(lab: &Lab, dir: &Path) -> Option<Repository> {
+    Repository::discover(dir, &lab.job("none", dir).marks).unwrap()
+}
+
+#[test]
+fn outside_git_there_is_none() {
+    let lab = Lab::new();
+    assert!(discover(&lab, lab.path()).is_none());
+    write(&lab.path().join("HEAD"), "no repository\n");
+    fs::create_dir_all(lab.path().join("objects")).unwrap();
+    fs::create_dir_all(lab.path().join("refs")).unwrap();
+    assert!(discover(&lab, lab.path()).is_none());
+    assert!(Wip::start(&lab.job("fix", lab.path())).unwrap().is_none());
+    assert!(Repository::discover(&lab.path().join("gone"), &[]).is_err());
+}
+
+#[test]
+fn a_subdirectory_knows_its_place() {
+    let (lab, repo) = Lab::with_repo();
+    let found = discover(&lab, &repo.join("sub")).unwrap();
+    assert_eq!(found.root(), Some(repo.as_path()));
+    assert_eq!(found.prefix(), Path::new("sub"));
+    assert_eq!(found.common_dir(), repo.join(".git"));
+    assert!(matches!(found.head(), Head::Branch(name, _) if name == "refs/heads/main"));
+}
+
+#[test]
+fn a_detached_head_is_a_base() {
+    let (lab, repo) = Lab::with_repo();
+    lab.git(&repo, &["checkout", "-q", "--detach"]);
+    assert!(matches!(discover(&lab, &repo).unwrap().head(), Head::Detached(_)));
+    let started = lab.start("fix", &repo);
+    write(&started.dir.join("new"), "1");
+    assert!(started.wip.finish("work").unwrap().commit.is_some());
+    let error = started.wip.merge("merge").unwrap_err().to_string();
+    assert!(error.contains("no branch to merge into"), "{error}");
+}
+
+#[test]
+fn a_bare_repository_has_jobs() {
+    let (lab, repo) = Lab::with_repo();
+    let bare = lab.path().join("bare.git");
+    lab.git(lab.path(), &["clone", "-q", "--bare", repo.to_str().unwrap(), "bare.git"]);
+    assert_eq!(discover(&lab, &bare).unwrap().root(), None);
+    let started = lab.start("fix", &bare);
+    write(&started.dir.join("new"), "1");
+    started.wip.finish("work").unwrap();
+    assert_eq!(lab.show(&bare, "aq/wip/fix:new"), "1");
+    started.wip.merge("merge").unwrap();
+    assert_eq!(lab.show(&bare, "main:new"), "1");
+    let error = Wip::start(&lab.in_place("other", &bare)).unwrap_err().to_string();
+    assert!(error.contains("isolation: worktree"), "{error}");
+}
+
+#[test]
+fn a_repository_without_a_commit_gets_an_empty_one_on_the_jobs_branch() {
+    let lab = Lab::new();
+    let repo = lab.path().join("repo");
+    lab.git(lab.path(), &["init", "-q", "-b", "main", "repo"]);
+    write(&repo.join("draft"), "the user's own\n");
+    assert_eq!(*discover(&lab, &repo).unwrap().head(), Head::Unborn("refs/heads/main".into()));
+
+    let started = lab.start("fix", &repo);
+    assert_eq!(lab.files(&repo, "aq/wip/fix"), Vec::<String>::new());
+    write(&started.dir.join("new"), "1");
+    started.wip.finish("work").unwrap();
+    assert!(!lab.try_git(&repo, &["rev-parse", "--verify", "main"]).0, "main has no commit yet");
+
+    let merged = started.wip.merge("merge").unwrap();
+    assert_eq!(merged.checkout.as_deref(), Some(repo.as_path()));
+    assert_eq!(lab.status(&repo), "?? draft");
+    assert_eq!(fs::read_to_string(repo.join("new")).unwrap(), "1");
+}
+
+#[test]
+fn a_linked_worktree_gives_its_own_head() {
+    let (lab, repo) = Lab::with_repo();
+    let linked = lab.path().join("linked");
+    lab.git(&repo, &["worktree", "add", "-q", "../linked", "-b", "feature"]);
+    write(&linked.join("feature"), "1");
+    lab.git(&linked, &["add", "-A"]);
+    lab.git(&linked, &["commit", "-q", "-m", "feature"]);
+    let found = discover(&lab, &linked).unwrap();
+    assert_eq!(found.root(), Some(linked.as_path()));
+    assert_eq!(found.common_dir(), repo.join(".git"));
+
+    let started = lab.start("fix", &linked);
+    assert!(started.dir.join("feature").exists());
+    write(&started.dir.join("new"), "1");
+    started.wip.finish("work").unwrap();
+    assert_eq!(started.wip.merge("merge").unwrap().into, "feature");
+    assert!(linked.join("new").exists() && !repo.join("new").exists());
+}
+
+fn with_submodule(lab: &Lab) -> PathBuf {
+    let inner = lab.repo("inner");
+    let outer = lab.repo("outer");
+    let url = inner.to_str().unwrap();
+    lab.git(
+        &outer,
+        &["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", url, "mod"],
+    );
+    lab.git(&outer, &["commit", "-q", "-m", "submodule"]);
+    outer
+}
+
+#[test]
+fn a_job_can_work_in_a_submodule() {
+    let lab = Lab::new();
+    let outer = with_submodule(&lab);
+    let module = outer.join("mod");
+    assert_eq!(discover(&lab, &module).unwrap().root(), Some(module.as_path()));
+    let started = lab.start("fix", &module.join("sub"));
+    write(&started.dir.join("new"), "1");
+    started.wip.finish("work").unwrap();
+    assert_eq!(lab.files(&module, "aq/wip/fix"), ["a.txt", "sub/b.txt", "sub/new"]);
+    assert_eq!(lab.status(&outer), "");
+    started.wip.merge("merge").unwrap();
+    assert!(module.join("sub/new").exists());
+}
+
+#[test]
+fn the_commit_of_a_submodule_is_saved() {
+    let lab = Lab::new();
+    let outer = with_submodule(&lab);
+    let started = lab.start("fix", &outer);
+    // Empty folders of submodules that nobody filled are no deletions.
+    write(&started.dir.join("new"), "1");
+    started.wip.checkpoint("work").unwrap();
+    let pointer = lab.rev(&outer, "main:mod");
+    assert_eq!(lab.rev(&outer, "aq/wip/fix:mod"), pointer);
+
+    let update = ["-c", "protocol.file.allow=always", "submodule", "--quiet", "update", "--init"];
+    lab.git(&started.dir, &update);
+    let module = started.dir.join("mod");
+    write(&module.join("a.txt"), "changed\n");
+    lab.git(&module, &["commit", "-q", "-a", "-m", "inner"]);
+    started.wip.finish("work").unwrap();
+    assert_eq!(lab.rev(&outer, "aq/wip/fix:mod"), lab.rev(&module, "HEAD"));
+    assert_eq!(started.wip.changes().unwrap().paths, ["mod", "new"]);
+    let removed = started.wip.remove().unwrap();
+    assert!(matches!(removed, aq_runner::checkpoint::Removed::Kept { .. }), "{removed:?}");
+}
+
+#[test]
+fn a_sparse_checkout_deletes_nothing() {
+    let (lab, repo) = Lab::with_repo();
+    write(&repo.join("other/c.txt"), "three\n");
+    lab.git(&repo, &["add", "-A"]);
+    lab.git(&repo, &["commit", "-q", "-m", "more"]);
+    let started = lab.start("fix", &repo);
+    lab.git(&started.dir, &["sparse-checkout", "set", "sub"]);
+    assert!(!started.dir.join("other").exists());
+    write(&started.dir.join("sub/new"), "1");
+    started.wip.finish("work").unwrap();
+    assert_eq!(started.wip.changes().unwrap().paths, ["sub/new"]);
+}
+
+#[test]
+fn sha256_repositories_work() {
+    let lab = Lab::new();
+    let repo = lab.path().join("repo");
+    lab.git(lab.path(), &["init", "-q", "-b", "main", "--object-format=sha256", "repo"]);
+    let started = lab.start("fix", &repo);
+    write(&started.dir.join("new"), "1");
+    assert_eq!(started.wip.finish("work").unwrap().commit.unwrap().as_str().len(), 64);
+}

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use aq_runner::run::WorkplaceError;
 use aq_runner::store::{AddError, StoreError};
 
 /// Exit codes (SPEC section 14).
@@ -82,6 +83,17 @@ impl From<AddError> for Failure {
             AddError::Store(error) => error.into(),
             AddError::Invalid(_) => Self { is_report: true, ..Self::usage(error) },
             AddError::Clash { .. } | AddError::Twice { .. } | AddError::Cycle { .. } => {
+                Self::new(Exit::Refused, error)
+            }
+        }
+    }
+}
+
+impl From<WorkplaceError> for Failure {
+    fn from(error: WorkplaceError) -> Self {
+        match error {
+            WorkplaceError::Store(error) => error.into(),
+            WorkplaceError::NoBranch(_) | WorkplaceError::Checkpoint(_) => {
                 Self::new(Exit::Refused, error)
             }
         }

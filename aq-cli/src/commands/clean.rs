@@ -1,13 +1,14 @@
 //! `aq clean`
 
-use aq_runner::store::clean;
+use aq_runner::run::clean;
 use jiff::Timestamp;
 
 use super::Here;
 use crate::exit::{Exit, Outcome};
 use crate::output;
 
-/// Put logs and records of long finished jobs away. Job files stay.
+/// Put logs and records of long finished jobs away and remove their worktrees. Job files, and
+/// branches that are not merged, stay.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq clean --keep 100")]
 pub(crate) struct Args {
@@ -18,7 +19,10 @@ pub(crate) struct Args {
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     let queue = here.queue()?;
-    let cleaned = clean(&queue, args.keep, Timestamp::now())?;
+    let (cleaned, left) = clean(&queue, args.keep, Timestamp::now())?;
+    for problem in left {
+        output::warning(&format!("warning: {problem}"));
+    }
     match cleaned.archive {
         Some(archive) => output::line(format_args!(
             "moved the logs and records of {} finished jobs to {}",

@@ -21,8 +21,12 @@ pub(crate) struct Promote {
 
 /// Accept a job from review or testing.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:  aq ship fix-login")]
+#[command(after_help = "Examples:  aq ship fix-login\n           aq ship --merge fix-login")]
 pub(crate) struct Ship {
+    /// Merge the job's branch into the branch that it started from; when that does not go cleanly,
+    /// nothing is changed and the job is not shipped
+    #[arg(long)]
+    merge: bool,
     /// The jobs
     #[arg(required = true, add = super::completions::jobs_in(&[Stage::Review, Stage::Testing]))]
     jobs: Vec<String>,
@@ -65,8 +69,13 @@ pub(crate) fn ship(here: &Here, args: &Ship) -> Outcome {
     let queue = here.queue()?;
     for job in &args.jobs {
         let id = job_id(job)?;
-        run::ship(&queue, &id, Timestamp::now())?;
-        output::line(format_args!("{id} is shipped"));
+        if args.merge {
+            let merged = run::ship_merged(&queue, &id, Timestamp::now())?;
+            output::line(format_args!("{id} is merged into {} and shipped", merged.into));
+        } else {
+            run::ship(&queue, &id, Timestamp::now())?;
+            output::line(format_args!("{id} is shipped"));
+        }
     }
     Ok(Exit::Done)
 }

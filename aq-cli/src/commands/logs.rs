@@ -1,7 +1,7 @@
 //! `aq logs`
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::time::Duration;
 
 use aq_manifest::{JobId, Stage};
@@ -79,7 +79,8 @@ fn show(file: &mut File, offset: u64, screen: &mut output::Screen) -> io::Result
         if n == 0 {
             return Ok(at);
         }
-        screen.write(&chunk[..n])?;
+        screen.write_all(&chunk[..n])?;
+        screen.flush()?;
         at += n as u64;
     }
 }

@@ -6,6 +6,7 @@ mod check;
 mod clean;
 mod completions;
 mod demo;
+mod diff;
 mod doctor;
 mod engines;
 mod here;
@@ -45,6 +46,7 @@ pub(crate) enum Command {
     Status(status::Args),
     Why(why::Args),
     Logs(logs::Args),
+    Diff(diff::Args),
     Stop(stop::Args),
     Promote(job::Promote),
     Ship(job::Ship),
@@ -80,6 +82,7 @@ pub(crate) fn run(
         Command::Status(args) => status::run(&here, &args),
         Command::Why(args) => why::run(&here, &args),
         Command::Logs(args) => logs::run(&here, &args),
+        Command::Diff(args) => diff::run(&here, &args),
         Command::Stop(args) => stop::run(&here, &args),
         Command::Promote(args) => job::promote(&here, &args),
         Command::Ship(args) => job::ship(&here, &args),

@@ -21,17 +21,30 @@ impl Screen {
             Self::Pipe(out.lock())
         }
     }
+}
 
-    /// Writes a piece, cut anywhere.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+impl Write for Screen {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = match self {
-            Self::Terminal(out) => out.write_all(bytes).and_then(|()| out.flush()),
-            Self::Pipe(out) => out.write_all(bytes).and_then(|()| out.flush()),
+            Self::Terminal(out) => out.write(bytes),
+            Self::Pipe(out) => out.write(bytes),
         };
-        // A reader that has gone is not an error, but there is nobody left to write for.
-        match written {
-            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
-            other => other,
-        }
+        or_end(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = match self {
+            Self::Terminal(out) => out.flush(),
+            Self::Pipe(out) => out.flush(),
+        };
+        or_end(flushed)
+    }
+}
+
+/// A reader that has gone is not an error, but there is nobody left to write for.
+fn or_end<T>(result: io::Result<T>) -> io::Result<T> {
+    match result {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        other => other,
     }
 }

@@ -120,6 +120,11 @@ impl Wip {
         Ok(saved)
     }
 
+    /// Whether the job works in the user's own checkout.
+    pub fn is_in_place(&self) -> bool {
+        self.isolation == Isolation::InPlace
+    }
+
     /// The branch, as people name it: `aq/wip/<job>`.
     pub fn branch(&self) -> &str {
         &self.branch
@@ -190,7 +195,8 @@ impl Wip {
     }
 
     fn directory(&self, checkout: &Checkout) -> Result<PathBuf> {
-        let dir = checkout.root.join(self.repo.prefix());
+        // Git ends the prefix in a slash, and that is not to be seen in a path.
+        let dir: PathBuf = checkout.root.join(self.repo.prefix()).components().collect();
         // It may hold nothing that git knows, and then it is not in a worktree.
         std::fs::create_dir_all(&dir).at("create", &dir)?;
         let real = dir.canonicalize().at("open", &dir)?;

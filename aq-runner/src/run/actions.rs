@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use aq_manifest::{JobId, Outcome, Stage};
 use jiff::Timestamp;
 
+use crate::checkpoint::Merged;
 use crate::process::{ProcessId, Signal};
 use crate::store::{
     HeldJob, JobRecord, Meta, Promise, QueueDir, RUN_KEYS, Record, Result, StoreError,
@@ -14,6 +15,7 @@ use crate::store::{
 use super::launch::start_worker;
 use super::recovery::{Recovered, recover_job, worker};
 use super::stop::StopRequest;
+use super::workplace::{WorkplaceError, merge};
 
 /// The pause between two looks at a job that is being stopped.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -33,6 +35,22 @@ pub fn ship(queue: &QueueDir, id: &JobId, now: Timestamp) -> Result<()> {
     job.require(&[Stage::Review, Stage::Testing], "ship", "review/ or testing/")?;
     let record = Record::new().set("result", Outcome::Shipped).set("shipped_at", now);
     job.move_to(Stage::Shipped, record, Promise::Durable)
+}
+
+/// Merges a job's branch into the one that it started from, then accepts the job.
+///
+/// # Errors
+/// As [`ship`], and when the job has no branch or the merge is not clean; then nothing has changed.
+pub fn ship_merged(queue: &QueueDir, id: &JobId, now: Timestamp) -> Result<Merged, WorkplaceError> {
+    let mut job = HeldJob::take(queue, id)?;
+    job.require(&[Stage::Review, Stage::Testing], "ship", "review/ or testing/")?;
+    let merged = merge(queue, id, job.meta())?;
+    let record = Record::new()
+        .set("result", Outcome::Shipped)
+        .set("shipped_at", now)
+        .set("merged_into", &merged.into);
+    job.move_to(Stage::Shipped, record, Promise::Durable)?;
+    Ok(merged)
 }
 
 /// Moves a job one step on: from review/ to testing/, which runs `verify` in a worker and waits

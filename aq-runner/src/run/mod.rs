@@ -18,8 +18,11 @@ mod troubles;
 mod view;
 mod wake;
 mod worker;
+mod workplace;
 
-pub use actions::{Stopped, promote, reject, requeue, ship, stop, stop_all, stop_loop};
+pub use actions::{
+    Stopped, promote, reject, requeue, ship, ship_merged, stop, stop_all, stop_loop,
+};
 pub use dispatcher::{Progress, RunError, RunOptions, Summary, run};
 pub use foresight::{NoEngine, without_engine};
 pub use history::{history, job_numbers};
@@ -28,3 +31,4 @@ pub use settings::{Config, Environment, Settings, SettingsError};
 pub use this_host::host_capabilities;
 pub use view::{Activity, JobView, Overview, RunLoop, is_at_work, look_up, overview, run_loop};
 pub use worker::{WorkerError, work};
+pub use workplace::{WorkplaceError, clean, diff};

@@ -11,6 +11,7 @@ use crate::process::{Cgroup, ProcessId, Traces, sweep};
 use crate::store::{HeldJob, Meta, Promise, QueueDir, Record, Result, StoreError, remove_scratch};
 
 use super::stop::StopRequest;
+use super::workplace::save_leftovers;
 
 /// A job that was recovered this often without one end of its own is what kills its worker.
 const MAX_RECOVERIES: u32 = 10;
@@ -96,6 +97,7 @@ fn recover_building(queue: &QueueDir, job: &mut HeldJob, now: Timestamp) -> Resu
     let attempt = launched.unwrap_or_else(|| job.meta().count("attempts") + 1);
     let recoveries = job.meta().count("recoveries") + 1;
     let base = base.set("attempt", attempt).set("attempts", attempt).set("recoveries", recoveries);
+    let base = base.followed_by(save_leftovers(queue, job.id(), job.meta()));
     if stop.is_made() {
         return stopped(job, base, &stop);
     }
@@ -115,6 +117,7 @@ fn recover_review(queue: &QueueDir, job: &mut HeldJob, now: Timestamp) -> Result
     }
     let recoveries = job.meta().count("recoveries") + 1;
     let base = Record::new().clear(WORKER_KEYS).set("recoveries", recoveries);
+    let base = base.followed_by(save_leftovers(queue, job.id(), job.meta()));
     if recoveries >= MAX_RECOVERIES {
         return killer(job, base.set("ended_at", now), recoveries);
     }

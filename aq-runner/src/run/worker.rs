@@ -4,6 +4,7 @@
 mod agent;
 mod command;
 mod shell;
+mod wip;
 
 use std::io;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use super::job_log::JobLog;
 use super::recovery::WORKER_KEYS;
 use super::settings::{Environment, Settings};
 use super::stop::StopRequest;
+use wip::Workplace;
 
 /// The pause before a job that could not start through no fault of its own is tried again.
 const PAUSE: SignedDuration = SignedDuration::from_secs(10);
@@ -66,7 +68,8 @@ pub fn work(queue: &QueueDir, id: &JobId, environment: Environment) -> Result<()
         }
     };
     let attempt = job.meta().count("attempt").max(1);
-    let mut work = Work { queue, settings, supervisor, job, log, attempt, cgroup: None };
+    let mut work =
+        Work { queue, settings, supervisor, job, log, attempt, cgroup: None, place: None };
     let done = work.run();
     // A wish that came too late must not end the next attempt.
     StopRequest::of(queue, id).withdraw();
@@ -100,6 +103,8 @@ struct Work<'a> {
     attempt: u32,
     /// Entered when a command has run for a while.
     cgroup: Option<Cgroup>,
+    /// Where the job works, once that is ready.
+    place: Option<Workplace>,
 }
 
 /// Why an attempt, or the judgement of one, ended without success.
@@ -136,6 +141,7 @@ impl Work<'_> {
                 .set("recoveries", 0)
                 .set("attempts", self.attempt);
             if file.spec.review_policy == ReviewPolicy::Human {
+                self.leave_workplace();
                 return self.move_to(Stage::Review, record.clear(WORKER_KEYS));
             }
             // The worker stays named: when it dies in `verify`, there is something to end.
@@ -143,6 +149,8 @@ impl Work<'_> {
         }
         match self.verify(&file.spec) {
             Ok(()) => {
+                self.keep_artifacts(&file.spec);
+                self.leave_workplace();
                 let record = Record::new()
                     .set("result", Outcome::Success)
                     .set("verified_at", Timestamp::now());
@@ -178,6 +186,7 @@ impl Work<'_> {
         let base =
             Record::new().set("ended_at", now).set("attempts", self.attempt).set("recoveries", 0);
         let base = base.clear(WORKER_KEYS);
+        self.leave_workplace();
         match failure {
             // A wish that came when nothing could be signalled still counts.
             Failure::NotCounted(_) | Failure::Class(..) if self.is_unwanted() => self.stopped(base),

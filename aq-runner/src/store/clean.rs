@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::durable::rename_new;
 use super::error::{At, Result, StoreError};
+use super::meta::Meta;
 use super::queue_dir::QueueDir;
 use super::transition::HeldJob;
 
@@ -21,11 +22,17 @@ pub struct Cleaned {
 }
 
 /// Moves logs and records of finished jobs beyond the newest `keep` to `.archive/<timestamp>/`.
-/// Job files stay where they are, and so does everything of a job that is not finished.
+/// Job files stay where they are, and so does everything of a job that is not finished. `before` is
+/// called for each job while its record is still there.
 ///
 /// # Errors
 /// When the queue's folders cannot be read or written.
-pub fn clean(queue: &QueueDir, keep: usize, now: Timestamp) -> Result<Cleaned> {
+pub fn clean(
+    queue: &QueueDir,
+    keep: usize,
+    now: Timestamp,
+    before: &mut dyn FnMut(&JobId, &Meta),
+) -> Result<Cleaned> {
     let mut finished = Vec::new();
     for stage in Stage::ALL.into_iter().filter(|stage| stage.is_final()) {
         for id in queue.jobs(stage)? {
@@ -49,6 +56,7 @@ pub fn clean(queue: &QueueDir, keep: usize, now: Timestamp) -> Result<Cleaned> {
             Some(archive) => archive.clone(),
             None => new_archive(queue, now)?,
         };
+        before(&id, held.meta());
         put_away(&queue.log(&id), &archive)?;
         put_away(&queue.meta(&id), &archive)?;
         drop(held);
@@ -111,7 +119,7 @@ mod tests {
             let meta = std::fs::File::options().append(true).open(queue.meta(&id(name))).unwrap();
             meta.set_modified(at).unwrap();
         }
-        let cleaned = clean(&queue, 1, Timestamp::UNIX_EPOCH).unwrap();
+        let cleaned = clean(&queue, 1, Timestamp::UNIX_EPOCH, &mut |_, _| {}).unwrap();
         assert_eq!(cleaned.jobs, [id("older"), id("old")]);
         let archive = cleaned.archive.unwrap();
         assert_eq!(archive, queue.archive().join("19700101T000000Z"));
@@ -124,7 +132,10 @@ mod tests {
         for name in ["new", "waits", "rests"] {
             assert!(queue.meta(&id(name)).exists() && queue.log(&id(name)).exists(), "{name}");
         }
-        assert_eq!(clean(&queue, 1, Timestamp::UNIX_EPOCH).unwrap(), Cleaned::default());
+        assert_eq!(
+            clean(&queue, 1, Timestamp::UNIX_EPOCH, &mut |_, _| {}).unwrap(),
+            Cleaned::default()
+        );
     }
 
     #[test]
@@ -133,7 +144,8 @@ mod tests {
         let mut archives = Vec::new();
         for name in ["a", "b"] {
             queue.place(name, Stage::Failed, "text");
-            archives.extend(clean(&queue, 0, Timestamp::UNIX_EPOCH).unwrap().archive);
+            archives
+                .extend(clean(&queue, 0, Timestamp::UNIX_EPOCH, &mut |_, _| {}).unwrap().archive);
         }
         assert_eq!(archives[1], queue.archive().join("19700101T000000Z-2"));
     }

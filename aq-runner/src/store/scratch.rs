@@ -78,7 +78,10 @@ fn empty(scratch: &Path, keep: &str) -> io::Result<()> {
         {
             // Not to nothing: ext4 takes that, and a write later, for the replacement of a file,
             // and writes it to the disk at once.
-            open(&path, false, 0)?.set_len(1)?;
+            let file = open(&path, false, 0)?;
+            file.set_len(1)?;
+            // Not even its first byte is the next job's business.
+            std::os::unix::fs::FileExt::write_all_at(&file, b"\n", 0)?;
         } else if about.is_dir() {
             std::fs::remove_dir_all(path)?;
         } else {
@@ -120,7 +123,7 @@ mod tests {
         assert_eq!(scratch.metadata().unwrap().ino(), inode, "it is the same directory");
         assert_eq!(scratch.metadata().unwrap().mode() & 0o777, PRIVATE);
         assert_eq!(std::fs::read_dir(&scratch).unwrap().count(), 1);
-        assert_eq!(std::fs::read(scratch.join("prompt")).unwrap(), b"a");
+        assert_eq!(std::fs::read(scratch.join("prompt")).unwrap(), b"\n");
         write_private(&scratch.join("prompt"), b"short", 0o600).unwrap();
         assert_eq!(std::fs::read(scratch.join("prompt")).unwrap(), b"short");
         assert_eq!(scratch.join("prompt").metadata().unwrap().mode() & 0o777, 0o600);

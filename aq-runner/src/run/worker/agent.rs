@@ -16,7 +16,7 @@ impl Work<'_> {
     pub(super) fn agent(&mut self, file: &JobFile) -> Result<(), Failure> {
         let spec = &file.spec;
         let setup_failed = |why: String| Failure::Final(Outcome::SetupFailed, why);
-        let cwd = self.cwd().map_err(setup_failed)?;
+        let cwd = self.workplace(spec)?;
         let scratch = make_scratch(self.queue, self.job.id())
             .map_err(|e| Failure::NotCounted(format!("cannot make its TMPDIR: {e}")))?;
         let engine = self.job.meta().get("engine").unwrap_or_default().to_owned();
@@ -29,8 +29,9 @@ impl Work<'_> {
             self.attempt,
             cwd.display()
         ));
+        let is_fresh = self.place.as_ref().is_some_and(|place| place.fresh);
         if let Some(setup) = &spec.setup
-            && self.job.meta().get("setup_done").is_none()
+            && (is_fresh || self.job.meta().get("setup_done").is_none())
         {
             self.setup(setup, spec, &cwd, &env)?;
         }
@@ -60,10 +61,14 @@ impl Work<'_> {
         };
         let verdict = records.verdict(exit, ended_by);
         self.record_run(ended, &verdict).map_err(|e| Failure::NotCounted(e.to_string()))?;
+        let changes = self.save_work();
         match ended.cause {
             Cause::Stopped(_) => Err(Failure::Stopped),
             Cause::Deadline => Err(self.timed_out(spec.timeout)),
-            _ if verdict.success => Ok(()),
+            _ if verdict.success => match changes {
+                Some(changes) => self.judge_changes(spec, &changes),
+                None => Ok(()),
+            },
             _ => Err(Failure::Class(FailureClass::Crash, verdict.why.unwrap_or_default())),
         }
     }

@@ -81,7 +81,16 @@ impl Work<'_> {
             .map_err(|e| e.to_string())
     }
 
-    pub(super) fn cwd(&self) -> Result<PathBuf, String> {
+    /// The directory in which the job works, made ready when it is not.
+    pub(super) fn workplace(&mut self, spec: &JobSpec) -> Result<PathBuf, Failure> {
+        if self.place.is_none() {
+            let cwd = self.cwd().map_err(|why| Failure::Final(Outcome::SetupFailed, why))?;
+            self.take_workplace(spec, &cwd)?;
+        }
+        Ok(self.place.as_ref().map(|place| place.dir.clone()).unwrap_or_default())
+    }
+
+    fn cwd(&self) -> Result<PathBuf, String> {
         let cwd = self.job.meta().get("cwd").map(PathBuf::from).unwrap_or_default();
         if cwd.is_dir() {
             return Ok(cwd);

@@ -17,11 +17,12 @@ impl Work<'_> {
     pub(super) fn verify(&mut self, spec: &JobSpec) -> Result<(), Failure> {
         let Some(verify) = &spec.verify else { return Ok(()) };
         let failed = |why: String| Failure::Class(FailureClass::VerifyFailed, why);
-        let cwd = self.cwd().map_err(failed)?;
+        let cwd = self.workplace(spec)?;
         let scratch = make_scratch(self.queue, self.job.id())
             .map_err(|e| failed(format!("cannot make its TMPDIR: {e}")))?;
         let env = self.env(spec, EngineEnv::default(), &scratch).map_err(failed)?;
         self.note("verify");
+        self.touch_workplace();
         let ended = self.shell(verify, spec, &cwd, &env)?;
         self.shell_verdict("verify", spec, &ended).map_err(failed)
     }

@@ -1,0 +1,167 @@
+//! The job's own branch: its agent works in a worktree, and whatever way an attempt ends, what it
+//! changed is committed.
+
+use std::path::{Path, PathBuf};
+
+use aq_manifest::{Isolation, JobSpec, Outcome, ScopePolicy, ScopeSet};
+
+use crate::checkpoint::{Changes, Wip, collect};
+use crate::store::Record;
+
+use super::super::workplace::checkpoint_job;
+use super::{Failure, Work};
+
+/// Paths outside the scope that are listed; the others are counted.
+const LISTED: usize = 20;
+
+/// Where the job works.
+#[derive(Debug)]
+pub(super) struct Workplace {
+    /// The directory of the agent and of `verify`.
+    pub(super) dir: PathBuf,
+    /// Whether `setup` has to run because the worktree is new.
+    pub(super) fresh: bool,
+    /// The branch; `None` outside git.
+    wip: Option<Wip>,
+    /// Whether something ran since the last checkpoint.
+    unsaved: bool,
+}
+
+impl Work<'_> {
+    /// Gets the directory ready in which the job works.
+    pub(super) fn take_workplace(&mut self, spec: &JobSpec, cwd: &Path) -> Result<(), Failure> {
+        let in_place = spec.isolation == Isolation::InPlace;
+        let job = checkpoint_job(self.queue, self.job.id(), cwd, in_place);
+        let started =
+            Wip::start(&job).map_err(|e| Failure::Final(Outcome::SetupFailed, e.to_string()))?;
+        let Some(started) = started else {
+            let dir = cwd.to_owned();
+            self.place = Some(Workplace { dir, fresh: false, wip: None, unsaved: false });
+            return Ok(());
+        };
+        if let Some(commit) = &started.leftovers.commit {
+            self.note(&format!("saved what an earlier attempt had left, as {}", commit.as_str()));
+        }
+        let record = Record::new()
+            .set("wip_branch", started.wip.branch())
+            .set("wip_base", started.wip.base().as_str())
+            .set("isolation", if in_place { "in-place" } else { "worktree" })
+            .clear(&["checkpoint_error"]);
+        self.place = Some(Workplace {
+            dir: started.dir,
+            fresh: started.fresh,
+            wip: Some(started.wip),
+            unsaved: true,
+        });
+        let recorded = self.retry_on_full_disk(|work| work.job.append(&record));
+        recorded.map_err(|e| Failure::NotCounted(e.to_string()))
+    }
+
+    /// Commits what the agent changed, and counts it. `None` outside git, and when git failed.
+    pub(super) fn save_work(&mut self) -> Option<Changes> {
+        let message = format!("{}: attempt {}", self.job.id(), self.attempt);
+        let place = self.place.as_mut()?;
+        let wip = place.wip.as_ref()?;
+        let saved = wip.checkpoint(&message).and_then(|saved| Ok((saved, wip.changes()?)));
+        match saved {
+            Ok((saved, changes)) => {
+                place.unsaved = false;
+                if let Some(left_out) = saved.left_out {
+                    self.note(&format!("warning: not everything could be committed: {left_out}"));
+                }
+                let record = Record::new()
+                    .set("files_changed", changes.files_changed)
+                    .set("lines_added", changes.lines_added)
+                    .set("lines_deleted", changes.lines_deleted);
+                // Numbers for people: not worth more than an attempt to write them.
+                let _ = self.job.append(&record);
+                Some(changes)
+            }
+            Err(e) => {
+                self.cannot_save(&e.to_string());
+                None
+            }
+        }
+    }
+
+    /// Commits what is left, and gives the checkout of an in-place job back. For every way out.
+    pub(super) fn leave_workplace(&mut self) {
+        let Some(Workplace { wip: Some(wip), unsaved, .. }) = &self.place else { return };
+        let in_place = wip.is_in_place();
+        if !unsaved && !in_place {
+            return;
+        }
+        let message = format!("{}: attempt {}", self.job.id(), self.attempt);
+        if let Err(e) = wip.finish(&message) {
+            self.cannot_save(&e.to_string());
+        }
+        self.place = None;
+    }
+
+    /// Notes that something runs in the workplace, so that it is saved again.
+    pub(super) fn touch_workplace(&mut self) {
+        if let Some(place) = &mut self.place {
+            place.unsaved = true;
+        }
+    }
+
+    fn cannot_save(&mut self, why: &str) {
+        self.note(&format!("warning: the work could not be committed, and is where it was: {why}"));
+        let _ = self.job.append(&Record::new().set("checkpoint_error", why));
+    }
+
+    /// What the job file asks of the changes: that there are some, and where they may be.
+    pub(super) fn judge_changes(
+        &mut self,
+        spec: &JobSpec,
+        changes: &Changes,
+    ) -> Result<(), Failure> {
+        if spec.expect_changes && changes.paths.is_empty() {
+            let why = "the agent ended well and changed nothing, which `expect-changes` forbids";
+            return Err(Failure::Final(Outcome::NoChanges, why.to_owned()));
+        }
+        if spec.allowed_scope.is_empty() {
+            return Ok(());
+        }
+        let scope = ScopeSet::new(&spec.allowed_scope)
+            .map_err(|e| Failure::Final(Outcome::InvalidManifest, e.to_string()))?;
+        let outside: Vec<&String> =
+            changes.paths.iter().filter(|path| !scope.allows(path)).collect();
+        if outside.is_empty() {
+            return Ok(());
+        }
+        for path in outside.iter().take(LISTED) {
+            self.note(&format!("warning: changed outside allowed-scope: {path}"));
+        }
+        let listed: Vec<&String> = outside.iter().copied().take(LISTED).collect();
+        let _ = self.job.append(&Record::new().set_list("scope_warning", &listed));
+        if spec.scope_policy == ScopePolicy::Enforce {
+            let why = format!(
+                "{} changed paths are outside allowed-scope, such as {}",
+                outside.len(),
+                outside[0]
+            );
+            return Err(Failure::Final(Outcome::ScopeViolation, why));
+        }
+        Ok(())
+    }
+
+    /// Keeps the files that the job file names. A job that ended well does not fail by this.
+    pub(super) fn keep_artifacts(&mut self, spec: &JobSpec) {
+        if spec.artifacts.is_empty() || self.workplace(spec).is_err() {
+            return;
+        }
+        let Some(place) = &self.place else { return };
+        let to = self.queue.root().join("artifacts").join(self.job.id().as_str());
+        match collect(&spec.artifacts, &place.dir, &to) {
+            Ok(kept) => {
+                self.note(&format!(
+                    "artifacts kept in artifacts/{}: {}",
+                    self.job.id(),
+                    kept.files
+                ));
+            }
+            Err(e) => self.note(&format!("warning: not all artifacts were kept: {e}")),
+        }
+    }
+}

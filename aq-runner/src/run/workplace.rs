@@ -1,0 +1,121 @@
+//! Where a job works, and the branch that keeps its work: `checkpoint` with a queue's paths.
+
+use std::path::{Path, PathBuf};
+
+use aq_manifest::JobId;
+use jiff::Timestamp;
+
+use crate::checkpoint::{CheckpointError, Isolation, Job, Merged, Wip};
+use crate::store::{self, Cleaned, JobRecord, Meta, QueueDir, Record, StoreError};
+
+/// What `checkpoint` has to know of a job.
+pub(crate) fn checkpoint_job(queue: &QueueDir, id: &JobId, cwd: &Path, in_place: bool) -> Job {
+    let state = queue.state();
+    let isolation = if in_place {
+        Isolation::InPlace
+    } else {
+        Isolation::Worktree(state.join(format!("worktrees/{id}")))
+    };
+    Job {
+        name: id.to_string(),
+        cwd: cwd.to_owned(),
+        isolation,
+        base_file: state.join(format!("wip/{id}.base")),
+        queue: queue.root().to_owned(),
+        marks: vec![
+            ("AQ_JOB_ID".into(), id.as_str().into()),
+            ("AQ_QUEUE".into(), queue.root().into()),
+        ],
+    }
+}
+
+/// The branch of a job that has run; `None` when it never ran in a git repository.
+///
+/// # Errors
+/// When the repository cannot be used any more.
+pub(crate) fn branch_of(
+    queue: &QueueDir,
+    id: &JobId,
+    meta: &Meta,
+) -> Result<Option<Wip>, CheckpointError> {
+    // Without a base there is no branch, and nothing is asked of git.
+    if !queue.state().join(format!("wip/{id}.base")).exists() {
+        return Ok(None);
+    }
+    let cwd = meta.get("cwd").map(PathBuf::from).unwrap_or_default();
+    let in_place = meta.get("isolation") == Some("in-place");
+    Wip::open(&checkpoint_job(queue, id, &cwd, in_place))
+}
+
+/// Commits what a dead worker's agent left, for recovery. What could not be saved is still where
+/// it was; the answer says why, for the record.
+pub(crate) fn save_leftovers(queue: &QueueDir, id: &JobId, meta: &Meta) -> Record {
+    let saved = branch_of(queue, id, meta)
+        .and_then(|wip| wip.map(|wip| wip.finish(&format!("{id}: recovered"))).transpose());
+    match saved {
+        Ok(_) => Record::new(),
+        Err(e) => Record::new().set("checkpoint_error", e),
+    }
+}
+
+/// The changes of a job, for a person to read, as git prints them.
+///
+/// # Errors
+/// When the job has no branch, or git fails.
+pub fn diff(
+    queue: &QueueDir,
+    id: &JobId,
+    colour: bool,
+    out: &mut dyn std::io::Write,
+) -> Result<(), WorkplaceError> {
+    let stage = queue.expect(id)?;
+    let record = JobRecord::read(queue, stage, id.clone())?;
+    let wip =
+        branch_of(queue, id, &record.meta)?.ok_or_else(|| WorkplaceError::NoBranch(id.clone()))?;
+    Ok(wip.diff(colour, out)?)
+}
+
+/// Merges the job's branch into the one that it started from.
+///
+/// # Errors
+/// When the job has no branch, the merge is not clean, or a checkout is in the way; then nothing
+/// has changed.
+pub(crate) fn merge(queue: &QueueDir, id: &JobId, meta: &Meta) -> Result<Merged, WorkplaceError> {
+    let wip = branch_of(queue, id, meta)?.ok_or_else(|| WorkplaceError::NoBranch(id.clone()))?;
+    Ok(wip.merge(&format!("aq: {id}"))?)
+}
+
+/// Puts the logs and records of finished jobs beyond the newest `keep` away, and removes their
+/// worktrees. Branches that are not merged stay. Worktrees that could not be removed are named.
+///
+/// # Errors
+/// When the queue's folders cannot be read or written.
+pub fn clean(
+    queue: &QueueDir,
+    keep: usize,
+    now: Timestamp,
+) -> Result<(Cleaned, Vec<String>), StoreError> {
+    let mut left = Vec::new();
+    let cleaned = store::clean(queue, keep, now, &mut |id, meta| {
+        let removed =
+            branch_of(queue, id, meta).and_then(|wip| wip.map(|wip| wip.remove()).transpose());
+        if let Err(e) = removed {
+            left.push(format!("the worktree of {id} stays: {e}"));
+        }
+    })?;
+    Ok((cleaned, left))
+}
+
+/// Why a job's branch cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkplaceError {
+    /// It never ran, or not in a git repository.
+    #[error("job {0} has no branch: it has not run yet, or its directory is in no git repository")]
+    NoBranch(JobId),
+    /// Git, or the repository.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The queue's files.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -53,11 +53,11 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
             return Err(Failure::usage("--watch redraws a terminal, and the output is none"));
         }
         output::clear_screen();
-        // Ends with the signal that a person sends.
-        loop {
-            output::redraw(&output::status::status(&look()?, shown));
+        // Ends with the signal that a person sends, or with the terminal.
+        while output::redraw(&output::status::status(&look()?, shown)) {
             std::thread::sleep(REDRAW);
         }
+        return Ok(Exit::Done);
     }
     output::line(output::status::status(&look()?, shown).trim_end());
     Ok(Exit::Done)

@@ -19,9 +19,10 @@ const VERSION: u32 = 1;
 
 /// Any value, as it is.
 pub(crate) fn value(value: &Value) {
-    let mut out = BufWriter::new(std::io::stdout().lock());
+    let mut out = BufWriter::with_capacity(64 << 10, std::io::stdout().lock());
     // A reader that has gone is not an error.
-    let _ = writeln!(out, "{value:#}").and_then(|()| out.flush());
+    let _ = serde_json::to_writer_pretty(&mut out, value);
+    let _ = writeln!(out).and_then(|()| out.flush());
 }
 
 pub(crate) fn added(report: &AddReport) {

@@ -40,14 +40,15 @@ pub(crate) fn clear_screen() {
     let _ = write!(out, "\x1b[2J").and_then(|()| out.flush());
 }
 
-/// Replaces what is on the terminal by as much of the text as it has lines for.
-pub(crate) fn redraw(text: &str) {
+/// Replaces what is on the terminal by as much of the text as it has lines for. `false`: the
+/// terminal has gone.
+pub(crate) fn redraw(text: &str) -> bool {
     let lines = terminal_size::terminal_size().map_or(usize::MAX, |(_, height)| height.0.into());
     // Home, each line cleared to its end, then what is below. No newline after the last line, as
     // it would scroll.
     let text = text.trim_end().lines().take(lines).collect::<Vec<_>>().join("\x1b[K\n");
     let mut out = anstream::stdout().lock();
-    let _ = write!(out, "\x1b[H{text}\x1b[J").and_then(|()| out.flush());
+    write!(out, "\x1b[H{text}\x1b[J").and_then(|()| out.flush()).is_ok()
 }
 
 /// Columns of the terminal that answers go to; `None` when they go elsewhere, and lines are as

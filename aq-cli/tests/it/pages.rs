@@ -63,6 +63,12 @@ fn steady(output: &str) -> Vec<String> {
             words.collect::<Vec<_>>().join(" ")
         })
         .collect();
+    for line in &mut lines {
+        // How fast this machine is.
+        if let Some((before, _)) = line.split_once("median ") {
+            *line = format!("{before}median AGE");
+        }
+    }
     let place = |start: &str| lines.iter().position(|line| line.starts_with(start)).unwrap();
     let (run, status) = (place("$ aq run"), place("$ aq status"));
     lines[run + 1..status].sort();

@@ -65,6 +65,10 @@ fn status_and_why() {
     assert_eq!(jobs[3]["failure_class"], "crash");
     assert_eq!(jobs[3]["meta"]["exit"], "1");
 
+    let insights = sandbox.json(&["insights", "--json"]);
+    assert_eq!(keys(&insights), ["all", "engines", "jobs", "profiles", "version"]);
+    assert_eq!(insights["jobs"].as_array().unwrap().len(), 2);
+
     let why = sandbox.json(&["why", "next", "--json"]);
     assert_eq!(keys(&why), sorted(&JOB, &["reason", "version"]));
 }

@@ -1,27 +1,31 @@
 //! What is different on a terminal. `script` lends one.
 
-use std::process::{Command, Output};
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
-use crate::sandbox::Sandbox;
+use nix::unistd::Pid;
 
-/// Runs a shell line on a terminal of 60 columns and 10 lines.
-fn on_terminal(sandbox: &Sandbox, line: &str, env: &[(&str, &str)]) -> String {
-    let line = format!("stty cols 60 rows 10; aq() {{ {} \"$@\"; }}; {line}", aq());
+use crate::sandbox::{Sandbox, is_alive, wait_for};
+
+/// A shell line on a terminal of 60 columns and 10 lines, with `aq` in its `PATH`.
+fn terminal(sandbox: &Sandbox, line: &str) -> Command {
+    let bin = Path::new(env!("CARGO_BIN_EXE_aq")).parent().unwrap().display();
+    let line = format!("stty cols 60 rows 10; PATH='{bin}':\"$PATH\"; {line}");
     let mut script = Command::new("script");
-    let Output { stdout, .. } = sandbox
+    sandbox
         .clean(&mut script)
         .env("AQ_QUEUE", sandbox.queue(""))
         .env("TERM", "xterm")
         .env("SHELL", "/bin/sh")
-        .envs(env.iter().copied())
-        .args(["-qec", &line, "/dev/null"])
-        .output()
-        .unwrap();
-    String::from_utf8(stdout).unwrap()
+        .args(["-qec", &line, "/dev/null"]);
+    script
 }
 
-fn aq() -> &'static str {
-    env!("CARGO_BIN_EXE_aq")
+/// What the line shows until it ends.
+fn on_terminal(sandbox: &Sandbox, line: &str, env: &[(&str, &str)]) -> String {
+    let output = terminal(sandbox, line).envs(env.iter().copied()).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
 }
 
 fn plain(text: &str) -> String {
@@ -57,16 +61,24 @@ fn watch_redraws_in_place() {
     for n in 0..20 {
         sandbox.add(&format!("job-{n}"), "", "true");
     }
-    // `timeout` ends it as a person would; two pictures fit.
-    let shown = on_terminal(&sandbox, "timeout -s INT 1.5 aq status --watch", &[]);
-    let shown = if shown.contains("\u{1b}[H") {
-        shown
-    } else {
-        on_terminal(&sandbox, &format!("timeout -s INT 1.5 {} status --watch", aq()), &[])
-    };
-    let pictures: Vec<&str> = shown.split("\u{1b}[H").skip(1).collect();
-    assert!(pictures.len() >= 2, "{shown:?}");
-    for picture in pictures {
+    // `timeout` is for the case that it never draws; the end of the terminal ends it.
+    let line =
+        format!("echo $$ > {0}/pid; exec timeout 60 aq status --watch", sandbox.work().display());
+    let mut watch = terminal(&sandbox, &line).stdout(Stdio::piped()).spawn().unwrap();
+    let mut out = watch.stdout.take().unwrap();
+    let (mut shown, mut piece) = (String::new(), [0; 4096]);
+    while shown.matches("\u{1b}[H").count() < 3 {
+        let n = out.read(&mut piece).unwrap();
+        assert!(n > 0, "{shown:?}");
+        shown.push_str(&String::from_utf8_lossy(&piece[..n]));
+    }
+    watch.kill().unwrap();
+    watch.wait().unwrap();
+    let pid = std::fs::read_to_string(sandbox.work().join("pid")).unwrap();
+    let pid = Pid::from_raw(pid.trim().parse().unwrap());
+    wait_for("the end of a watch without a terminal", || !is_alive(pid));
+    for picture in shown.split("\u{1b}[H").skip(1).take(2) {
+        assert!(picture.contains("job-0"), "{picture:?}");
         // One that scrolls would leave its head behind.
         assert!(picture.matches('\n').count() < 10, "{picture:?}");
     }

@@ -161,6 +161,7 @@ fn the_life_of_jobs() {
     again  failed   medium    -        shell   0s   0/2    stopped: stopped by a person before it started
 
     1 inbox · 1 review · 1 testing · 3 failed
+    of these: 2 of 3 jobs good (67 %) · median AGE
     "#);
     assert_snapshot!(sandbox.says(&["why", "good"]), @r#"good (in testing/) is verified; `aq ship good` accepts it"#);
     assert_snapshot!(sandbox.says(&["why", "human"]), @r#"human (in review/) waits for you: `aq promote human`, `aq ship human` or `aq reject human`"#);

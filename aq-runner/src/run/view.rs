@@ -326,3 +326,93 @@ fn newest_ended(queue: &QueueDir, most: usize) -> Result<(Vec<JobView>, BTreeMap
     });
     Ok((newest.collect::<Result<_>>()?, counts))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::Environment;
+    use crate::store::testing::{TestQueue, id};
+
+    fn look(queue: &TestQueue, ended: usize) -> Overview {
+        let settings = Settings::load(queue, Environment::default()).unwrap();
+        overview(queue, &settings, ended, Timestamp::now()).unwrap()
+    }
+
+    fn ids(jobs: &[JobView]) -> Vec<&str> {
+        jobs.iter().map(|job| job.record.id.as_str()).collect()
+    }
+
+    #[test]
+    fn jobs_stand_in_the_order_in_which_they_will_run() {
+        let queue = TestQueue::new();
+        queue.place("lost", Stage::Building, "x");
+        queue.place("rests", Stage::Review, "x");
+        let job = |front: &str| format!("---\nengine: shell\nlock: none\n{front}\n---\ntrue\n");
+        queue
+            .add(&[
+                ("low", &job("priority: low")),
+                ("waits", &job("deps: [nowhere]\npriority: critical")),
+                ("first", &job("priority: high")),
+                ("middle", &job("")),
+            ])
+            .unwrap();
+        let found = look(&queue, 0);
+        assert_eq!(ids(&found.jobs), ["lost", "first", "middle", "low", "waits", "rests"]);
+        let activity = |at: usize| &found.jobs[at].activity;
+        assert_eq!(*activity(0), Activity::Lost);
+        assert_eq!(*activity(1), Activity::Waiting(None));
+        assert_eq!(*activity(2), Activity::Waiting(Some(Reason::NoSlot)));
+        assert!(matches!(activity(4), Activity::Waiting(Some(Reason::WaitingOn(_)))));
+        assert_eq!(found.counts[&Stage::Inbox], 4);
+        assert_eq!(found.run_loop, None);
+    }
+
+    #[test]
+    fn the_jobs_that_ended_last_come_first_and_all_are_counted() {
+        let queue = TestQueue::new();
+        for (age, name) in ["new", "old", "older"].into_iter().enumerate() {
+            queue.place(name, Stage::Failed, "x");
+            let meta = std::fs::File::options().append(true).open(queue.meta(&id(name))).unwrap();
+            meta.set_modified(SystemTime::now() - Duration::from_secs(60 * age as u64)).unwrap();
+        }
+        let found = look(&queue, 2);
+        assert_eq!(ids(&found.ended), ["new", "old"]);
+        assert_eq!(found.counts[&Stage::Failed], 3);
+        assert!(look(&queue, 0).ended.is_empty());
+    }
+
+    #[test]
+    fn a_file_that_nobody_has_read_is_told_from_one_that_waits() {
+        let queue = TestQueue::new();
+        std::fs::write(queue.job_file(Stage::Inbox, &id("dropped")), "x").unwrap();
+        std::fs::write(queue.stage(Stage::Inbox).join("no job.md"), "x").unwrap();
+        let found = look(&queue, 0);
+        assert_eq!(found.jobs[0].activity, Activity::Unread);
+        assert_eq!(found.strangers, ["no job.md"]);
+    }
+
+    #[test]
+    fn what_the_record_of_a_dead_loop_says_is_not_believed() {
+        let queue = TestQueue::new();
+        // A process that was there at another start of the machine.
+        let text = "pid=1\npidstart=1\nboot=00000000-0000-0000-0000-000000000000\nmax=3\n";
+        std::fs::write(queue.daemon_pid(), text).unwrap();
+        assert_eq!(run_loop(&queue).unwrap(), None);
+    }
+
+    #[test]
+    fn one_job_is_looked_up_wherever_it_lies() {
+        let queue = TestQueue::new();
+        queue.place("shipped", Stage::Shipped, "x");
+        queue.add(&[("waits", "---\nengine: shell\ncapabilities: [gpu]\n---\nx\n")]).unwrap();
+        let settings = Settings::load(&queue, Environment::default()).unwrap();
+        let look = |name: &str| look_up(&queue, &settings, &id(name), Timestamp::now());
+        assert_eq!(look("shipped").unwrap().activity, Activity::Resting);
+        let Activity::Waiting(Some(Reason::Needs(missing))) = look("waits").unwrap().activity
+        else {
+            panic!("it cannot run here");
+        };
+        assert_eq!(missing[0].to_string(), "gpu");
+        assert!(matches!(look("nobody"), Err(crate::store::StoreError::NoSuchJob(_))));
+    }
+}

@@ -418,3 +418,110 @@ fn supersede(
     rename_new(&meta, &archive.join(format!("{old_id}.meta"))).at("archive", &meta)?;
     Ok(Added::Superseded { id: id.clone(), old: old_id })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{TestQueue, id};
+
+    const A: &str = "---\nidempotency-key: k\n---\none\n";
+    const B: &str = "---\nidempotency-key: k\n---\ntwo\n";
+
+    #[test]
+    fn a_taken_id_gets_a_number_wherever_its_holder_lies() {
+        let queue = TestQueue::new();
+        queue.place("a", Stage::Shipped, "x");
+        queue.place("a-2", Stage::Failed, "x");
+        let added = queue.add(&[("a", "x"), ("a", "x"), ("b", "x")]).unwrap();
+        let ids: Vec<&str> = added.iter().map(|one| one.id().as_str()).collect();
+        assert_eq!(ids, ["a-3", "a-4", "b"]);
+    }
+
+    #[test]
+    fn the_same_key_and_body_is_the_same_job_wherever_it_lies() {
+        let queue = TestQueue::new();
+        queue.add(&[("a", A)]).unwrap();
+        for (from, to) in [
+            (Stage::Inbox, Stage::Inbox),
+            (Stage::Inbox, Stage::Building),
+            (Stage::Building, Stage::Failed),
+        ] {
+            queue.shift("a", from, to);
+            let added = queue.add(&[("other", A)]).unwrap();
+            assert_eq!(added, [Added::Unchanged { id: id("a"), stage: to }]);
+        }
+        assert!(queue.find(&id("other")).is_none());
+    }
+
+    #[test]
+    fn another_body_takes_the_place_of_a_job_that_has_not_started() {
+        let queue = TestQueue::new();
+        queue.add(&[("a", A)]).unwrap();
+        let added = queue.add(&[("a", B)]).unwrap();
+        assert_eq!(added, [Added::Superseded { id: id("a"), old: id("a") }]);
+        assert_eq!(queue.read_job(Stage::Inbox, &id("a")).unwrap(), B);
+        let added = queue.add(&[("b", A)]).unwrap();
+        assert_eq!(added, [Added::Superseded { id: id("b"), old: id("a") }]);
+        assert_eq!(queue.jobs(Stage::Inbox).unwrap(), [id("b")]);
+        assert!(queue.archive().join("19700101T000000Z/a.md").exists());
+        assert!(!queue.meta(&id("a")).exists());
+    }
+
+    #[test]
+    fn what_the_old_file_said_is_forgotten() {
+        let queue = TestQueue::new();
+        let old = "---\nidempotency-key: k\nmodel: m\ndeps: [x]\npriority: high\n---\none\n";
+        queue.add(&[("a", old)]).unwrap();
+        queue.add(&[("a", B)]).unwrap();
+        let meta = queue.record("a");
+        assert_eq!((meta.get("model"), meta.get("deps")), (None, None));
+        assert_eq!(meta.get("priority"), Some("medium"));
+    }
+
+    #[test]
+    fn another_body_for_a_job_that_has_left_the_inbox_is_refused() {
+        let queue = TestQueue::new();
+        queue.add(&[("a", A)]).unwrap();
+        queue.shift("a", Stage::Inbox, Stage::Testing);
+        let error = queue.add(&[("fine", "x"), ("b", B)]).unwrap_err();
+        assert!(
+            matches!(&error, AddError::Clash { id, stage: Stage::Testing, .. } if id.as_str() == "a"),
+            "{error}"
+        );
+        assert!(queue.jobs(Stage::Inbox).unwrap().is_empty(), "all or none");
+    }
+
+    #[test]
+    fn a_circle_is_named_over_jobs_that_are_there_and_new_ones() {
+        let queue = TestQueue::new();
+        let job =
+            |key: &str, dep: &str| format!("---\nidempotency-key: {key}\ndeps: [{dep}]\n---\nx\n");
+        queue.add(&[("a", &job("a", "b")), ("b", &job("b", "c"))]).unwrap();
+        let error = queue.add(&[("c", &job("c", "d")), ("d", &job("d", "a"))]).unwrap_err();
+        let AddError::Cycle { path, .. } = &error else { panic!("{error}") };
+        assert_eq!(path.len(), 5, "{path:?}");
+        assert_eq!(path.first(), path.last());
+        assert!(queue.find(&id("c")).is_none());
+        // A job that has ended holds nobody up.
+        queue.shift("a", Stage::Inbox, Stage::Shipped);
+        queue.add(&[("c", &job("c", "d")), ("d", &job("d", "a"))]).unwrap();
+    }
+
+    #[test]
+    fn a_fresh_record_has_no_empty_values_and_nothing_is_left_behind() {
+        let queue = TestQueue::new();
+        queue.add(&[("a", "x")]).unwrap();
+        let text = std::fs::read_to_string(queue.meta(&id("a"))).unwrap();
+        assert!(!text.contains("=\n"), "{text}");
+        assert_eq!(std::fs::read_dir(queue.state().join("tmp")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn many_at_once_are_added_like_one() {
+        let queue = TestQueue::new();
+        let names: Vec<String> = (0..BULK * 2).map(|n| format!("j{n}")).collect();
+        let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "x")).collect();
+        assert_eq!(queue.add(&files).unwrap().len(), BULK * 2);
+        assert_eq!(queue.jobs(Stage::Inbox).unwrap().len(), BULK * 2);
+    }
+}

@@ -84,3 +84,57 @@ fn put_away(file: &Path, archive: &Path) -> Result<()> {
 fn modified(path: &Path) -> Option<SystemTime> {
     path.metadata().ok()?.modified().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{TestQueue, id};
+
+    #[test]
+    fn the_newest_and_the_unfinished_are_kept() {
+        let queue = TestQueue::new();
+        for (n, (name, stage)) in [
+            ("old", Stage::Shipped),
+            ("older", Stage::Failed),
+            ("new", Stage::Failed),
+            ("waits", Stage::Inbox),
+            ("rests", Stage::Review),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            queue.place(name, stage, "text");
+            std::fs::write(queue.log(&id(name)), "log").unwrap();
+            // `older` ended before `old`.
+            let age = [2, 3, 1, 9, 9][n];
+            let at = SystemTime::now() - std::time::Duration::from_secs(60 * age);
+            let meta = std::fs::File::options().append(true).open(queue.meta(&id(name))).unwrap();
+            meta.set_modified(at).unwrap();
+        }
+        let cleaned = clean(&queue, 1, Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(cleaned.jobs, [id("older"), id("old")]);
+        let archive = cleaned.archive.unwrap();
+        assert_eq!(archive, queue.archive().join("19700101T000000Z"));
+        for name in ["old", "older"] {
+            assert!(archive.join(format!("{name}.log")).exists());
+            assert!(archive.join(format!("{name}.meta")).exists());
+            assert!(!queue.meta(&id(name)).exists());
+        }
+        assert!(queue.has(Stage::Shipped, &id("old")), "job files stay");
+        for name in ["new", "waits", "rests"] {
+            assert!(queue.meta(&id(name)).exists() && queue.log(&id(name)).exists(), "{name}");
+        }
+        assert_eq!(clean(&queue, 1, Timestamp::UNIX_EPOCH).unwrap(), Cleaned::default());
+    }
+
+    #[test]
+    fn a_second_clean_in_one_second_has_a_folder_of_its_own() {
+        let queue = TestQueue::new();
+        let mut archives = Vec::new();
+        for name in ["a", "b"] {
+            queue.place(name, Stage::Failed, "text");
+            archives.extend(clean(&queue, 0, Timestamp::UNIX_EPOCH).unwrap().archive);
+        }
+        assert_eq!(archives[1], queue.archive().join("19700101T000000Z-2"));
+    }
+}

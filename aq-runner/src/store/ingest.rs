@@ -143,3 +143,91 @@ pub fn refuse(
     };
     job.move_to(Stage::Failed, record, Promise::None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{TestQueue, id};
+
+    /// Drops a file in that was written some time ago.
+    fn drop_in(queue: &TestQueue, name: &str, text: &str, age: Duration) {
+        let path = queue.job_file(Stage::Inbox, &id(name));
+        std::fs::write(&path, text).unwrap();
+        let file = std::fs::File::options().append(true).open(&path).unwrap();
+        file.set_modified(SystemTime::now() - age).unwrap();
+    }
+
+    fn take(queue: &TestQueue, name: &str) -> Ingested {
+        let job = HeldJob::take(queue, &id(name)).unwrap();
+        ingest(queue, job, None, Timestamp::now()).unwrap()
+    }
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_file_is_taken_when_it_has_come_to_rest() {
+        let queue = TestQueue::new();
+        drop_in(&queue, "a", "half a fi", Duration::ZERO);
+        let Ingested::Unsettled(rest) = take(&queue, "a") else { panic!("taken at once") };
+        assert!(rest <= REST);
+        drop_in(&queue, "a", "---\ncwd: sub\n---\nthe whole file\n", MINUTE);
+        let Ingested::Job(record) = take(&queue, "a") else { panic!("not taken") };
+        let parent = queue.root().parent().unwrap();
+        assert_eq!(record.cwd().unwrap(), parent.join("sub"), "against the queue's parent");
+        let age = Timestamp::now().duration_since(record.added_at());
+        assert!(age.as_secs() >= 60, "its age is that of the file: {age}");
+        assert!(record.is_current(&queue));
+    }
+
+    #[test]
+    fn an_edited_job_keeps_its_age_and_directory() {
+        let queue = TestQueue::new();
+        queue.add(&[("a", "---\npriority: low\n---\nx\n")]).unwrap();
+        let cwd = queue.record("a").get("cwd").map(str::to_owned);
+        drop_in(&queue, "a", "---\npriority: high\n---\nx\n", Duration::ZERO);
+        assert!(matches!(take(&queue, "a"), Ingested::Unsettled(_)), "half an edit");
+        drop_in(&queue, "a", "---\npriority: high\n---\nx\n", MINUTE);
+        let Ingested::Job(record) = take(&queue, "a") else { panic!("not taken") };
+        assert_eq!(record.meta.get("priority"), Some("high"));
+        assert_eq!(record.added_at(), Timestamp::UNIX_EPOCH);
+        assert_eq!(record.meta.get("cwd").map(str::to_owned), cwd);
+    }
+
+    #[test]
+    fn a_bad_file_is_refused_with_its_report_in_the_log() {
+        let queue = TestQueue::new();
+        drop_in(&queue, "a", "---\nyolo: maybe\n---\nx\n", MINUTE);
+        assert!(matches!(take(&queue, "a"), Ingested::Refused(_)));
+        assert!(queue.has(Stage::Failed, &id("a")));
+        let meta = queue.record("a");
+        assert_eq!(meta.get("result"), Some("invalid_manifest"));
+        assert!(meta.get("message").unwrap().starts_with("line 2, column 7: "));
+        assert!(std::fs::read_to_string(queue.log(&id("a"))).unwrap().contains("2 | yolo: maybe"));
+    }
+
+    #[test]
+    fn a_key_that_is_taken_is_refused() {
+        let queue = TestQueue::new();
+        queue.add(&[("a", "---\nidempotency-key: k\n---\nx\n")]).unwrap();
+        drop_in(&queue, "b", "---\nidempotency-key: k\n---\ny\n", MINUTE);
+        let Ingested::Refused(why) = take(&queue, "b") else { panic!("two jobs, one key") };
+        assert!(why.summary.contains("belongs to job a in inbox/"), "{}", why.summary);
+    }
+
+    #[test]
+    fn links_pipes_and_giants_are_no_jobs() {
+        let queue = TestQueue::new();
+        let path = |name: &str| queue.job_file(Stage::Inbox, &id(name));
+        std::os::unix::fs::symlink("/etc/hostname", path("link")).unwrap();
+        nix::unistd::mkfifo(&path("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        drop_in(&queue, "giant", &"x".repeat(1 << 20), MINUTE);
+        drop_in(&queue, "binary", "x", MINUTE);
+        std::fs::write(path("binary"), b"\xff\xfe").unwrap();
+        let old = std::fs::File::options().append(true).open(path("binary")).unwrap();
+        old.set_modified(SystemTime::now() - MINUTE).unwrap();
+        for name in ["link", "pipe", "giant", "binary"] {
+            assert!(matches!(take(&queue, name), Ingested::Refused(_)), "{name}");
+            assert!(queue.job_file(Stage::Failed, &id(name)).symlink_metadata().is_ok(), "{name}");
+        }
+    }
+}

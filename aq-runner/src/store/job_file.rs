@@ -171,3 +171,62 @@ fn without_dots(path: &Path) -> PathBuf {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_against_its_base_and_the_home() {
+        let (base, home) = (Path::new("/base/dir"), Some(Path::new("/home/me")));
+        for (cwd, want) in [
+            (None, "/base/dir"),
+            (Some("sub"), "/base/dir/sub"),
+            (Some("./a/../b/."), "/base/dir/b"),
+            (Some("../up"), "/base/up"),
+            (Some("/abs"), "/abs"),
+            (Some("~"), "/home/me"),
+            (Some("~/x"), "/home/me/x"),
+            (Some("~other"), "/base/dir/~other"),
+        ] {
+            assert_eq!(resolve_cwd(cwd, base, home), Path::new(want), "{cwd:?}");
+        }
+    }
+
+    #[test]
+    fn one_directory_has_one_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let real = dir.path().canonicalize().unwrap().join("real");
+        std::fs::create_dir(&real).unwrap();
+        std::os::unix::fs::symlink(&real, dir.path().join("link")).unwrap();
+        assert_eq!(resolve_cwd(Some("link"), dir.path(), None), real);
+    }
+
+    #[test]
+    fn a_missing_profile_is_an_error_that_names_the_others() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("a.yaml"), "priority: low\n").unwrap();
+        std::fs::write(dir.path().join("not a profile.yaml"), "").unwrap();
+        assert_eq!(profile_names(dir.path()), ["a"]);
+        let load =
+            |front: &str| load(dir.path(), "j.md", &format!("---\n{front}\n---\nx\n"), false);
+        assert_eq!(load("profile: a").unwrap().spec.priority, aq_manifest::Priority::Low);
+        let invalid = load("profile: b").unwrap_err();
+        assert!(invalid.summary.starts_with("line 2, column 10: "), "{}", invalid.summary);
+        assert!(invalid.report.contains("it has a"), "{}", invalid.report);
+        for outside in ["../a", "/a"] {
+            assert!(matches!(
+                load_profile(dir.path(), outside, false),
+                Err(ProfileError::Missing(_))
+            ));
+        }
+    }
+
+    #[test]
+    fn a_bad_profile_is_shown_in_its_own_file() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("a.yaml"), "lock: x\nyolo: maybe\n").unwrap();
+        let invalid = load(dir.path(), "j.md", "---\nprofile: a\n---\n", false).unwrap_err();
+        assert!(invalid.report.contains("a.yaml:2:7"), "{}", invalid.report);
+    }
+}

@@ -130,3 +130,42 @@ pub(crate) fn digest(text: &str) -> String {
         out
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{TestQueue, id};
+
+    #[test]
+    fn an_entry_counts_while_its_job_says_so() {
+        let queue = TestQueue::new();
+        assert_eq!(holder(&queue, "k").unwrap(), None);
+        queue.add(&[("a", "---\nidempotency-key: k\n---\nx\n")]).unwrap();
+        let held = |stage| Some(Holder { id: id("a"), stage });
+        assert_eq!(holder(&queue, "k").unwrap(), held(Stage::Inbox));
+        queue.shift("a", Stage::Inbox, Stage::Shipped);
+        assert_eq!(holder(&queue, "k").unwrap(), held(Stage::Shipped));
+        // `clean` takes the record, and the key is held all the same.
+        let record = std::fs::read(queue.meta(&id("a"))).unwrap();
+        std::fs::remove_file(queue.meta(&id("a"))).unwrap();
+        assert_eq!(holder(&queue, "k").unwrap(), held(Stage::Shipped));
+        // Another job of that name is another job.
+        std::fs::write(queue.meta(&id("a")), [&record[..], b"idempotency_key=other\n"].concat())
+            .unwrap();
+        assert_eq!(holder(&queue, "k").unwrap(), None);
+        std::fs::remove_file(queue.job_file(Stage::Shipped, &id("a"))).unwrap();
+        assert_eq!(holder(&queue, "k").unwrap(), None);
+    }
+
+    #[test]
+    fn keys_may_hold_anything() {
+        let queue = TestQueue::new();
+        let keys = Keys::new(&queue);
+        for key in ["../../etc", "a/b", "\n", "ü=\\", "x".repeat(5_000).as_str()] {
+            assert!(!keys.is_awaited(key).unwrap());
+            keys.await_key(key).unwrap();
+            assert!(keys.is_awaited(key).unwrap());
+        }
+        assert_eq!(std::fs::read_dir(queue.keys()).unwrap().count(), 5);
+    }
+}

@@ -16,3 +16,31 @@ pub fn locate(cwd: &Path, data_home: Option<&Path>, home: Option<&Path>) -> Opti
         .or_else(|| Some(home?.join(".local/share/aq")));
     near.or(own)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_project_queue_comes_before_the_users_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let deep = dir.path().join("a/b");
+        std::fs::create_dir_all(&deep).unwrap();
+        let (data, home) = (Path::new("/data"), Path::new("/h"));
+        assert_eq!(locate(&deep, Some(data), Some(home)).unwrap(), Path::new("/data/aq"));
+        std::fs::create_dir(dir.path().join(".aq")).unwrap();
+        assert_eq!(locate(&deep, Some(data), Some(home)).unwrap(), dir.path().join(".aq"));
+        std::fs::create_dir(deep.join(".aq")).unwrap();
+        assert_eq!(locate(&deep, Some(data), Some(home)).unwrap(), deep.join(".aq"));
+    }
+
+    #[test]
+    fn without_a_project_queue_the_home_decides() {
+        let nowhere = Path::new("/");
+        let home = Path::new("/h");
+        let own = Path::new("/h/.local/share/aq");
+        assert_eq!(locate(nowhere, None, Some(home)).unwrap(), own);
+        assert_eq!(locate(nowhere, Some(Path::new("relative")), Some(home)).unwrap(), own);
+        assert_eq!(locate(nowhere, None, None), None);
+    }
+}

@@ -13,6 +13,8 @@ mod meta;
 mod queue_dir;
 mod record;
 mod scratch;
+#[cfg(test)]
+pub(crate) mod testing;
 mod transition;
 
 pub use add::{AddContext, AddError, AddReport, Added, Draft, add};

@@ -129,3 +129,59 @@ fn stamp(path: &Path) -> String {
         format!("{}:{}.{:09}:{}", about.len(), about.mtime(), about.mtime_nsec(), about.ino())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{TestQueue, id};
+
+    fn is_current(queue: &TestQueue) -> bool {
+        JobRecord::read(queue, Stage::Inbox, id("a")).unwrap().is_current(queue)
+    }
+
+    #[test]
+    fn an_edit_of_the_file_or_its_profile_is_seen() {
+        let queue = TestQueue::new();
+        let profile = queue.profiles().join("p.yaml");
+        std::fs::write(&profile, "priority: low\n").unwrap();
+        queue.add(&[("a", "---\nprofile: p\n---\nx\n")]).unwrap();
+        assert!(is_current(&queue));
+        std::fs::write(&profile, "priority: medium\n").unwrap();
+        assert!(!is_current(&queue));
+        queue.add(&[("b", "x")]).unwrap();
+        std::fs::rename(
+            queue.job_file(Stage::Inbox, &id("b")),
+            queue.job_file(Stage::Inbox, &id("a")),
+        )
+        .unwrap();
+        assert!(!is_current(&queue));
+    }
+
+    #[test]
+    fn a_file_without_a_record_is_not_current() {
+        let queue = TestQueue::new();
+        queue.place("a", Stage::Inbox, "x");
+        assert!(!is_current(&queue));
+    }
+
+    #[test]
+    fn the_effective_values_are_recorded_and_read_back() {
+        let queue = TestQueue::new();
+        let profile =
+            "priority: high\ncapabilities: [\"os:any\", \"a, b\"]\nreview-policy: human\n";
+        let profile = profile.replace("\"a, b\"", "\"x | y\"");
+        std::fs::write(queue.profiles().join("p.yaml"), profile).unwrap();
+        let text = "---\nprofile: p\nlock: none\ndeps: [a, \"b,c\"]\ndeps-mode: soft\n---\nx\n";
+        queue.add(&[("a", text)]).unwrap();
+        let record = JobRecord::read(&queue, Stage::Inbox, id("a")).unwrap();
+        assert_eq!(record.priority(), Priority::High);
+        assert_eq!(record.review_policy(), ReviewPolicy::Human);
+        assert_eq!(record.deps_mode(), DepsMode::Soft);
+        assert_eq!(record.meta.list("deps"), ["a", "b,c"]);
+        assert_eq!(record.meta.get("lock"), None);
+        let requirements: Vec<String> =
+            record.requirements().iter().map(ToString::to_string).collect();
+        assert_eq!(requirements, ["os:any", "x | y"]);
+        assert_eq!(record.cwd(), queue.base().canonicalize().ok());
+    }
+}

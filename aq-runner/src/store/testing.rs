@@ -1,0 +1,73 @@
+//! A queue in a temporary directory, for tests of this crate.
+
+use std::ops::Deref;
+use std::path::Path;
+
+use aq_manifest::{JobId, Stage};
+use jiff::Timestamp;
+
+use super::add::{AddContext, AddError, Added, Draft, add};
+use super::meta::{Meta, Record};
+use super::queue_dir::QueueDir;
+
+/// A queue that goes with this value.
+#[derive(Debug)]
+pub(crate) struct TestQueue {
+    dir: tempfile::TempDir,
+    queue: QueueDir,
+}
+
+impl TestQueue {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let queue = QueueDir::init(&dir.path().join("q")).unwrap();
+        Self { dir, queue }
+    }
+
+    /// The directory around the queue.
+    pub(crate) fn base(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Adds files by name and text.
+    pub(crate) fn add(&self, files: &[(&str, &str)]) -> Result<Vec<Added>, AddError> {
+        let draft = |&(name, text): &(&str, &str)| Draft {
+            name: format!("{name}.md"),
+            id: id(name),
+            text: text.to_owned(),
+        };
+        let drafts: Vec<Draft> = files.iter().map(draft).collect();
+        let base = self.base().to_owned();
+        let context = AddContext { base, home: None, now: Timestamp::UNIX_EPOCH, colour: false };
+        add(&self.queue, &drafts, &context).map(|report| report.added)
+    }
+
+    /// Puts a job with an almost empty record where it is wanted.
+    pub(crate) fn place(&self, name: &str, stage: Stage, text: &str) {
+        std::fs::write(self.queue.job_file(stage, &id(name)), text).unwrap();
+        let record = Record::new().set("added_at", Timestamp::UNIX_EPOCH);
+        std::fs::write(self.queue.meta(&id(name)), record.to_new_file()).unwrap();
+    }
+
+    /// Moves a job's file as a person would.
+    pub(crate) fn shift(&self, name: &str, from: Stage, to: Stage) {
+        let (from, to) = (self.job_file(from, &id(name)), self.job_file(to, &id(name)));
+        std::fs::rename(from, to).unwrap();
+    }
+
+    pub(crate) fn record(&self, name: &str) -> Meta {
+        Meta::read(&self.queue.meta(&id(name))).unwrap()
+    }
+}
+
+impl Deref for TestQueue {
+    type Target = QueueDir;
+
+    fn deref(&self) -> &QueueDir {
+        &self.queue
+    }
+}
+
+pub(crate) fn id(name: &str) -> JobId {
+    name.parse().unwrap()
+}

@@ -28,11 +28,11 @@ tsp_() {
     local start
     export TS_SOCKET=$W/tsp TS_MAXFINISHED=20000 TMPDIR=$W
     rm -f "$W/go"; mkfifo "$W/go"; tsp -S 1; tsp -n sh -c "read x < $W/go" > /dev/null
-    for ((i = 0; i < N; i++)); do tsp -n true > /dev/null; done
+    for ((i = 0; i < TSP_N; i++)); do tsp -n true > /dev/null; done
     start=$(now); tsp -S 2; echo > "$W/go"
     # The last job may end before one that was started earlier.
     tsp -w; while tsp | grep -qE 'queued|running'; do tsp -w; done
-    awk -v us=$(($(now) - start)) 'BEGIN { print us / 1000 }'; tsp -K
+    awk -v us=$(($(now) - start)) -v n="$N" -v m="$TSP_N" 'BEGIN { print us / 1000 * n / m }'; tsp -K
 }
 pueue_() {
     local start
@@ -48,6 +48,7 @@ pueue_() {
     awk -v us=$(($(now) - start)) -v n="$N" -v m="$PUEUE_N" 'BEGIN { print us / 1000 * n / m }'
     $p shutdown > /dev/null 2>&1; wait "$daemon"
 }
+TSP_N=$((N < 500 ? N : 500)) # it holds about 1,000, with a process for each; the row is scaled to N
 PUEUE_N=60 # at 6 jobs/s; the row is scaled to N
 
 jobs "$N" "$W/jobs"; ninja_file

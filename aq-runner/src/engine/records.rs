@@ -5,16 +5,17 @@ use std::fmt;
 use serde_json::Value;
 
 use super::lines::Lines;
-use super::reason::{error_line, short};
-use super::session::is_session_id;
+use super::reason::error_line;
+use super::seen::Seen;
+use super::tail::Tail;
+use super::usage::{LeftBehind, UsageReport, estimate, generic_line, usage_file};
 use super::verdict::{EndedBy, Exit, Verdict, judge};
 
-/// How much of the end of stderr is kept for a reason, in bytes.
-const STDERR_TAIL: usize = 16 << 10;
-/// The longest last message, in bytes.
-const TEXT_MAX: usize = 64 << 10;
-/// The longest model name, in bytes.
-const MODEL_MAX: usize = 200;
+/// How much of the end of stderr is kept for a reason, and of plain text on stdout for an estimate
+/// of usage, in bytes.
+const TAIL: usize = 16 << 10;
+/// The longest JSON object over several lines, in bytes.
+const DOCUMENT_MAX: usize = 1 << 20;
 
 /// How an engine's output is read.
 pub(super) struct Format {
@@ -26,6 +27,8 @@ pub(super) struct Format {
     pub(super) stderr: Option<fn(&str) -> Option<String>>,
     /// What a success ends with, in words.
     pub(super) final_event: &'static str,
+    /// Reads the records of usage that it leaves on disk.
+    pub(super) left_behind: Option<fn(&LeftBehind<'_>) -> Option<UsageReport>>,
 }
 
 impl fmt::Debug for Format {
@@ -35,8 +38,13 @@ impl fmt::Debug for Format {
 }
 
 /// Any text; the exit code decides.
-pub(super) static TEXT: Format =
-    Format { name: "text", event: None, stderr: Some(error_line), final_event: "" };
+pub(super) static TEXT: Format = Format {
+    name: "text",
+    event: None,
+    stderr: Some(error_line),
+    final_event: "",
+    left_behind: Some(usage_file),
+};
 
 /// The engine's own last word.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,17 +55,30 @@ pub struct Final {
     pub reason: Option<String>,
 }
 
-/// The reader of one run's output: feed it, ask it for the final event, at the end for the verdict.
+/// The reader of one run's output: feed it, ask it for the final event and for usage while it runs,
+/// at the end for the verdict.
 ///
-/// Memory is bounded whatever comes in: a line of stdout longer than 8 MiB is skipped. Lines that
-/// are not JSON objects, unknown events and invalid UTF-8 are passed over.
+/// Memory is bounded whatever comes in: a line longer than 8 MiB is skipped. Lines that are not JSON
+/// objects, unknown events and invalid UTF-8 are passed over; a JSON object over several lines is
+/// read when its first line is `{` alone.
 #[derive(Debug)]
 pub struct Records {
     engine: String,
     format: &'static Format,
     lines: Lines,
-    stderr: Vec<u8>,
+    stderr_lines: Lines,
+    stderr: Tail<TAIL>,
+    said: Said,
+}
+
+/// What the lines of one run have said so far.
+#[derive(Debug, Default)]
+struct Said {
     seen: Seen,
+    /// Lines of stdout that are no records.
+    plain: Tail<TAIL>,
+    /// The lines of a JSON object that is not complete.
+    document: Option<Vec<u8>>,
 }
 
 impl Records {
@@ -66,176 +87,117 @@ impl Records {
             engine: engine.to_owned(),
             format,
             lines: Lines::default(),
-            stderr: Vec::new(),
-            seen: Seen::default(),
+            stderr_lines: Lines::default(),
+            stderr: Tail::default(),
+            said: Said::default(),
         }
     }
 
     /// Takes the next bytes of standard output.
     pub fn stdout(&mut self, chunk: &[u8]) {
-        if let Some(event) = self.format.event {
-            let seen = &mut self.seen;
-            self.lines.feed(chunk, |line| read_line(line, event, seen));
-        }
+        let (said, format) = (&mut self.said, self.format);
+        self.lines.feed(chunk, |line| said.line(line, format));
     }
 
     /// Takes the next bytes of standard error.
     pub fn stderr(&mut self, chunk: &[u8]) {
-        let chunk = &chunk[chunk.len().saturating_sub(STDERR_TAIL)..];
-        let over = (self.stderr.len() + chunk.len()).saturating_sub(STDERR_TAIL);
-        self.stderr.drain(..over.min(self.stderr.len()));
-        self.stderr.extend_from_slice(chunk);
+        self.stderr.push(chunk);
+        let seen = &mut self.said.seen;
+        self.stderr_lines.feed(chunk, |line| read_generic(line, seen));
     }
 
     /// The engine's final event, as soon as it was seen; gone again when a new turn begins. When
     /// one is there and the process does not exit, `result-grace` runs.
     pub fn final_event(&self) -> Option<&Final> {
-        self.seen.terminal.as_ref()
+        self.said.seen.terminal.as_ref()
     }
 
     /// The session id, as soon as the engine has named it: worth writing down before the end.
     pub fn session_id(&self) -> Option<&str> {
-        self.seen.session_id.as_deref()
+        self.said.seen.session_id.as_deref()
+    }
+
+    /// What the run has used as far as it has said so, for budgets. It never falls, but can lag
+    /// behind: codex says it at the end of its turn, copilot and devin only in a file.
+    pub fn usage_so_far(&self) -> UsageReport {
+        self.said.seen.usage().so_far(self.said.seen.session_id.as_deref())
+    }
+
+    /// Calls of the model so far. `None`: the engine does not let them be counted.
+    pub fn turns(&self) -> Option<u32> {
+        self.said.seen.turns
     }
 
     /// Judges the run, after its process has ended and its output was drained.
     pub fn verdict(mut self, exit: Exit, ended: EndedBy) -> Verdict {
-        if let Some(event) = self.format.event {
-            let seen = &mut self.seen;
-            self.lines.finish(|line| read_line(line, event, seen));
+        let (said, format) = (&mut self.said, self.format);
+        self.lines.finish(|line| said.line(line, format));
+        self.stderr_lines.finish(|line| read_generic(line, &mut said.seen));
+        let stderr = self.stderr.text();
+        // gemini writes its last word there when it fails.
+        if let (None, Some(event)) = (said.seen.terminal.as_ref(), format.event)
+            && let Some(at) =
+                stderr.rfind("\n{\n").map(|at| at + 1).or(stderr.starts_with("{\n").then_some(0))
+            && let Some(Ok(last)) =
+                serde_json::Deserializer::from_str(&stderr[at..]).into_iter().next()
+        {
+            event(&last, &mut said.seen);
         }
-        let stderr = String::from_utf8_lossy(&self.stderr);
-        judge(&self.engine, self.format, self.seen, &stderr, exit, ended)
+        said.seen.estimated = estimate(&format!("{}\n{stderr}", said.plain.text()));
+        judge(&self.engine, self.format, self.said.seen, &stderr, exit, ended)
     }
 }
 
-fn read_line(line: &[u8], event: fn(&Value, &mut Seen), seen: &mut Seen) {
-    let line = line.trim_ascii();
-    if !line.starts_with(b"{") {
-        return;
+impl Said {
+    fn line(&mut self, line: &[u8], format: &Format) {
+        let trimmed = line.trim_ascii();
+        let Some(event) = format.event else {
+            read_generic(trimmed, &mut self.seen);
+            return self.push_plain(line);
+        };
+        if let Some(document) = &mut self.document {
+            document.extend_from_slice(line);
+            document.push(b'\n');
+            let ends = line.starts_with(b"}");
+            if ends && read_record(document, event, &mut self.seen) || document.len() > DOCUMENT_MAX
+            {
+                self.document = None;
+            }
+        } else if trimmed == b"{" {
+            self.document = Some(b"{\n".to_vec());
+        } else if trimmed.starts_with(b"{") {
+            read_record(trimmed, event, &mut self.seen);
+        } else {
+            read_generic(trimmed, &mut self.seen);
+            self.push_plain(line);
+        }
     }
+
+    fn push_plain(&mut self, line: &[u8]) {
+        self.plain.push(line);
+        self.plain.push(b"\n");
+    }
+}
+
+fn read_record(text: &[u8], event: fn(&Value, &mut Seen), seen: &mut Seen) -> bool {
     // Bytes that are no UTF-8 stand in a string, if anywhere; they must not cost the event.
-    if let Ok(object) = serde_json::from_str(&String::from_utf8_lossy(line)) {
-        seen.any_object = true;
-        event(&object, seen);
-    }
+    let Ok(object) = serde_json::from_str(&String::from_utf8_lossy(text)) else { return false };
+    seen.any_object = true;
+    event(&object, seen);
+    true
 }
 
-/// What the events of one run have said so far.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
-    pub(super) session_id: Option<String>,
-    pub(super) model: Option<String>,
-    pub(super) final_text: Option<String>,
-    pub(super) permission_denials: u32,
-    pub(super) turns: Option<u32>,
-    /// The last error that was not final and not overcome.
-    pub(super) last_error: Option<String>,
-    pub(super) terminal: Option<Final>,
-    /// Whether there was any JSON object at all.
-    pub(super) any_object: bool,
-    aborted: bool,
-}
-
-impl Seen {
-    pub(super) fn session(&mut self, id: &Value) {
-        if let Some(id) = id.as_str().filter(|id| is_session_id(id))
-            && self.session_id.as_deref() != Some(id)
-        {
-            self.session_id = Some(id.to_owned());
-        }
-    }
-
-    /// The id that was named is that of no session.
-    pub(super) fn no_session(&mut self) {
-        self.session_id = None;
-    }
-
-    pub(super) fn model(&mut self, name: &Value) {
-        let shown = |name: &&str| !name.is_empty() && name.len() <= MODEL_MAX;
-        if let Some(name) =
-            name.as_str().filter(shown).filter(|name| !name.contains(char::is_control))
-        {
-            self.model = Some(name.to_owned());
-        }
-    }
-
-    /// The agent's message, in place of an earlier one. An empty one comes with tool calls.
-    pub(super) fn text(&mut self, text: &Value) {
-        if text.as_str().is_some_and(|text| !text.is_empty()) {
-            self.final_text = None;
-            self.last_error = None;
-            self.more_text(text);
-        }
-    }
-
-    /// The next piece of the agent's message.
-    pub(super) fn more_text(&mut self, text: &Value) {
-        let message = self.final_text.get_or_insert_default();
-        let text = text.as_str().unwrap_or_default();
-        let room = TEXT_MAX - message.len();
-        message.push_str(&text[..text.floor_char_boundary(room)]);
-    }
-
-    /// What was said before a tool call is not the last message.
-    pub(super) fn drop_text(&mut self) {
-        self.final_text = None;
-    }
-
-    pub(super) fn denied(&mut self) {
-        self.permission_denials = self.permission_denials.saturating_add(1);
-    }
-
-    /// The number of refused calls in the whole run, as the engine counts.
-    pub(super) fn denials(&mut self, count: usize) {
-        self.permission_denials = u32::try_from(count).unwrap_or(u32::MAX);
-    }
-
-    pub(super) fn count_turn(&mut self) {
-        self.turns = Some(self.turns.unwrap_or_default().saturating_add(1));
-    }
-
-    /// The number of turns in the whole run, as the engine counts.
-    pub(super) fn turns(&mut self, count: u64) {
-        self.turns = Some(u32::try_from(count).unwrap_or(u32::MAX));
-    }
-
-    /// An error that may still be overcome.
-    pub(super) fn error(&mut self, text: &str) {
-        if !text.is_empty() {
-            self.last_error = Some(short(text));
-        }
-    }
-
-    /// Takes back a final event: the engine works on and will send another.
-    pub(super) fn begin_turn(&mut self) {
-        self.terminal = None;
-        self.last_error = None;
-        self.aborted = false;
-    }
-
-    /// Whatever the final event says, the run was broken off.
-    pub(super) fn abort(&mut self) {
-        self.aborted = true;
-    }
-
-    pub(super) fn succeed(&mut self) {
-        if self.aborted {
-            return self.fail("aborted");
-        }
-        self.terminal = Some(Final { success: true, reason: None });
-    }
-
-    /// Without a text of its own, the last error is the reason.
-    pub(super) fn fail(&mut self, text: &str) {
-        self.error(text);
-        self.terminal = Some(Final { success: false, reason: self.last_error.clone() });
+fn read_generic(line: &[u8], seen: &mut Seen) {
+    if let Some((usage, model)) = generic_line(line) {
+        seen.model(&model);
+        seen.generic = Some(usage);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::seen::TEXT_MAX;
     use crate::engine::testing::registry;
 
     const STREAM: &str = concat!(
@@ -299,11 +261,8 @@ mod tests {
         );
         records.stdout(b"{\"type\":\"thread.started\",\"thread_id\":\"--yolo\"}\n");
         for _ in 0..100 {
-            records.stderr(&vec![b'x'; STDERR_TAIL - 1]);
-            assert!(records.stderr.len() <= STDERR_TAIL);
+            records.stderr(&vec![b'x'; TAIL - 1]);
         }
-        records.stderr(&[b'y'; 3 * STDERR_TAIL]);
-        assert!(records.stderr.iter().all(|&byte| byte == b'y'));
         let verdict = records.verdict(Exit::Code(1), EndedBy::Engine);
         assert_eq!(verdict.final_text.unwrap().len(), TEXT_MAX);
         assert_eq!(verdict.session_id, None);

@@ -41,6 +41,10 @@ pub(in crate::engine) fn estimate(text: &str) -> Usage {
             usage.total_tokens = whole(count);
         }
         awaits_total = line == "tokens used" || line == "total tokens";
+        // "over the limit of 30,000 input tokens per minute" is what was not used.
+        if ["limit", "exceed", "maximum", " per "].iter().any(|word| line.contains(word)) {
+            continue;
+        }
         if line.contains("token") {
             token_line(&line, &words, &mut usage);
         }
@@ -225,7 +229,7 @@ mod tests {
 
     #[test]
     fn other_text_is_not_read() {
-        for text in ["", "token", "the cost is high", "3 files changed", "token 7f3a expired", "$5"]
+        for text in ["", "token", "the cost is high", "3 files changed", "token 7f3a expired", "$5", "rate limit of 30,000 input tokens per minute"]
         {
             assert_eq!(estimate(text), Usage::default(), "{text}");
         }

@@ -77,6 +77,7 @@ fn assistant(event: &Value, seen: &mut Seen) {
         seen.begin_turn();
     }
     if synthetic {
+        seen.evidence.say(message["content"][0]["text"].as_str().unwrap_or_default());
         return seen.evidence.kind(&event["error"]);
     }
     seen.spoke = true;
@@ -155,6 +156,8 @@ fn result(event: &Value, seen: &mut Seen) {
         // It repeats the id that it was to resume and does not know.
         seen.no_session();
     }
+    // Otherwise the last message is the agent's own, and so may be the text of the result.
+    let vendor_spoke_last = !seen.spoke || !seen.evidence.is_empty();
     let errors = event["errors"][0].as_str();
     let text = errors.or(event["result"].as_str());
     let kind = match event["api_error_status"].as_u64() {
@@ -167,8 +170,7 @@ fn result(event: &Value, seen: &mut Seen) {
     seen.evidence.status(&event["api_error_status"]);
     seen.evidence.say(&match (subtype, event["terminal_reason"].as_str()) {
         (_, Some(reason @ "prompt_too_long")) => reason.to_owned(),
-        ("success", _) => join([kind.as_deref(), text], ": "),
-        // Only with an API error is `result` the vendor's text, and not the agent's.
+        ("success", _) if vendor_spoke_last => join([kind.as_deref(), text], ": "),
         _ => errors.unwrap_or_default().to_owned(),
     });
 }

@@ -17,6 +17,9 @@ const TAIL: usize = 16 << 10;
 /// The longest JSON object over several lines, in bytes.
 const DOCUMENT_MAX: usize = 1 << 20;
 
+/// Finds the usage of a session in the records that a run left on disk.
+type LeftBehindReader = fn(&LeftBehind<'_>, Option<&str>) -> Option<UsageReport>;
+
 /// How an engine's output is read.
 pub(super) struct Format {
     /// As `output` in config names it.
@@ -28,7 +31,7 @@ pub(super) struct Format {
     /// What a success ends with, in words.
     pub(super) final_event: &'static str,
     /// Reads the records of usage that it leaves on disk.
-    pub(super) left_behind: Option<fn(&LeftBehind<'_>) -> Option<UsageReport>>,
+    pub(super) left_behind: Option<LeftBehindReader>,
 }
 
 impl fmt::Debug for Format {
@@ -117,8 +120,9 @@ impl Records {
         self.said.seen.session_id.as_deref()
     }
 
-    /// What the run has used as far as it has said so, for budgets. It never falls, but can lag
-    /// behind: codex says it at the end of its turn, copilot and devin only in a file.
+    /// What the run has used as far as it has said so, for budgets (a total of the session is to be
+    /// [settled](UsageReport::settle) first). It can lag behind: codex says it at the end of its
+    /// turn, copilot and devin only in a file.
     pub fn usage_so_far(&self) -> UsageReport {
         self.said.seen.usage().so_far(self.said.seen.session_id.as_deref())
     }
@@ -190,7 +194,8 @@ fn read_record(text: &[u8], event: fn(&Value, &mut Seen), seen: &mut Seen) -> bo
 fn read_generic(line: &[u8], seen: &mut Seen) {
     if let Some((usage, model)) = generic_line(line) {
         seen.model(&model);
-        seen.generic = Some(usage);
+        // As in meta, the last value of a key wins.
+        seen.generic = Some(usage.or(&seen.generic.take().unwrap_or_default()));
     }
 }
 

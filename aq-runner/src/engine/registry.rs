@@ -14,6 +14,7 @@ use super::config::{EngineConfig, EngineConfigError, classes};
 use super::cooldowns::Account;
 use super::definition::Definition;
 use super::records::{Records, TEXT};
+use super::session::is_session_id;
 use super::usage::{LeftBehind, SessionTotal, Settled, Usage};
 use super::verdict::{EndedBy, Exit, Verdict};
 
@@ -149,7 +150,7 @@ impl Registry {
 
     /// What a run on engine `name` used, for meta, and the session's total to keep for its next run.
     /// `resumed` is the session that the run went on with, `previous` the last total that was kept.
-    /// Reads what the engine left on disk when its output says nothing.
+    /// Reads what the engine left on disk when its output does not name numbers or model.
     pub fn usage(
         &self,
         name: &str,
@@ -159,8 +160,9 @@ impl Registry {
         previous: Option<&SessionTotal>,
     ) -> Settled {
         let read = self.engines.get(name).and_then(|engine| engine.definition.output.left_behind);
-        let on_disk = read.filter(|_| verdict.usage.lacks_records()).and_then(|read| read(files));
-        let session = verdict.session_id.as_deref().or(files.session_id);
+        let session = verdict.session_id.as_deref().or(resumed).filter(|id| is_session_id(id));
+        let lacks = verdict.usage.lacks_records() || verdict.model.is_none();
+        let on_disk = read.filter(|_| lacks).and_then(|read| read(files, session));
         verdict.usage.settle(on_disk, session, resumed, previous)
     }
 

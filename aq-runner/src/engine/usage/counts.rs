@@ -100,7 +100,7 @@ impl Usage {
     }
 
     /// These numbers, and those of `other` where there are none here.
-    pub(super) fn or(&self, other: &Self) -> Self {
+    pub(in crate::engine) fn or(&self, other: &Self) -> Self {
         self.combined(other, Option::or, Option::or)
     }
 

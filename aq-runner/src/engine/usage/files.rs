@@ -28,8 +28,6 @@ const DIRECTORIES_MAX: usize = 20_000;
 pub struct LeftBehind<'a> {
     /// The file that [`EngineCommand::usage_file`](crate::engine::EngineCommand::usage_file) named.
     pub usage_file: Option<&'a Path>,
-    /// The session of the run.
-    pub session_id: Option<&'a str>,
     /// The environment that the engine ran in.
     pub env: &'a dyn Fn(&str) -> Option<OsString>,
     /// When the run started: what is older belongs to an earlier run of the session.
@@ -40,7 +38,6 @@ impl fmt::Debug for LeftBehind<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LeftBehind")
             .field("usage_file", &self.usage_file)
-            .field("session_id", &self.session_id)
             .field("started", &self.started)
             .finish_non_exhaustive()
     }
@@ -52,15 +49,14 @@ impl LeftBehind<'_> {
         let set = |name: &str| (self.env)(name).filter(|value| !value.is_empty());
         set(variable).map(PathBuf::from).or_else(|| Some(PathBuf::from(set("HOME")?).join(default)))
     }
-
-    fn session(&self) -> Option<&str> {
-        self.session_id.filter(|id| is_session_id(id))
-    }
 }
 
 /// The file that the engine was told to write its usage to. All three known shapes are totals of
 /// a session.
-pub(in crate::engine) fn usage_file(from: &LeftBehind<'_>) -> Option<UsageReport> {
+pub(in crate::engine) fn usage_file(
+    from: &LeftBehind<'_>,
+    session: Option<&str>,
+) -> Option<UsageReport> {
     let mut text = String::new();
     File::open(from.usage_file?).ok()?.take(FILE_MAX).read_to_string(&mut text).ok()?;
     let file: Value = serde_json::from_str(&text).ok()?;
@@ -78,7 +74,7 @@ pub(in crate::engine) fn usage_file(from: &LeftBehind<'_>) -> Option<UsageReport
         _ => return None,
     };
     let named = ["sessionId", "session_id"].iter().find_map(|key| file[key].as_str());
-    let session_id = named.filter(|id| is_session_id(id)).or(from.session()).map(str::to_owned);
+    let session_id = named.filter(|id| is_session_id(id)).or(session).map(str::to_owned);
     (!usage.is_empty()).then_some(UsageReport {
         usage,
         counted: Counted::Session,
@@ -110,8 +106,11 @@ fn devin_usage(metrics: &Value) -> Usage {
 }
 
 /// The last total in the thread's rollout file.
-pub(in crate::engine) fn codex_rollout(from: &LeftBehind<'_>) -> Option<UsageReport> {
-    let session = from.session()?;
+pub(in crate::engine) fn codex_rollout(
+    from: &LeftBehind<'_>,
+    session: Option<&str>,
+) -> Option<UsageReport> {
+    let session = session?;
     let sessions = from.directory("CODEX_HOME", ".codex")?.join("sessions");
     let ending = format!("-{session}.jsonl");
     let is_it = |name: &str| name.starts_with("rollout-") && name.ends_with(&ending);
@@ -146,8 +145,11 @@ pub(in crate::engine) fn codex_usage(usage: &Value) -> Usage {
 }
 
 /// The messages of this run in the session's file, sub-agents' included.
-pub(in crate::engine) fn claude_session(from: &LeftBehind<'_>) -> Option<UsageReport> {
-    let session = from.session()?;
+pub(in crate::engine) fn claude_session(
+    from: &LeftBehind<'_>,
+    session: Option<&str>,
+) -> Option<UsageReport> {
+    let session = session?;
     let projects = from.directory("CLAUDE_CONFIG_DIR", ".claude")?.join("projects");
     let name = format!("{session}.jsonl");
     // The directory is named after the working directory, with rules that have changed.
@@ -225,6 +227,8 @@ mod tests {
 
     struct Home(tempfile::TempDir);
 
+    type Read = fn(&LeftBehind<'_>, Option<&str>) -> Option<UsageReport>;
+
     impl Home {
         fn with(path: &str, content: &str) -> Self {
             let home = Self(tempfile::tempdir().unwrap());
@@ -238,15 +242,15 @@ mod tests {
             fs::write(path, content).unwrap();
         }
 
-        fn read(&self, read: fn(&LeftBehind<'_>) -> Option<UsageReport>) -> Option<UsageReport> {
+        fn read(&self, read: Read) -> Option<UsageReport> {
             let home = self.0.path();
             let usage_file = home.join("usage.json");
-            read(&LeftBehind {
+            let from = LeftBehind {
                 usage_file: Some(&usage_file),
-                session_id: Some(SESSION),
                 env: &|name| (name == "HOME").then(|| home.into()),
                 started: "2026-11-22T12:00:00Z".parse().unwrap(),
-            })
+            };
+            read(&from, Some(SESSION))
         }
     }
 

@@ -43,7 +43,7 @@ pub struct Settled {
     pub run: Usage,
     /// For the next run of this session, where the engine reports totals.
     pub total: Option<SessionTotal>,
-    /// The model, where the engine's own records name it.
+    /// The model, where records on disk name it.
     pub model: Option<String>,
 }
 
@@ -111,9 +111,10 @@ impl StreamUsage {
         previous: Option<&SessionTotal>,
     ) -> Settled {
         let without_generic = Self { generic: None, ..self.clone() };
-        let own = on_disk.filter(|report| !report.usage.is_empty());
-        let own = own.unwrap_or_else(|| without_generic.so_far(session));
-        let mut settled = own.settle(resumed, previous);
+        let model = on_disk.as_ref().and_then(|report| report.model.clone());
+        let on_disk = on_disk.filter(|report| self.own.is_none() && !report.usage.is_empty());
+        let own = on_disk.unwrap_or_else(|| without_generic.so_far(session));
+        let mut settled = Settled { model, ..own.settle(resumed, previous) };
         if let Some(generic) = &self.generic {
             settled.run = generic.or(&settled.run);
         }

@@ -229,8 +229,15 @@ mod tests {
 
     #[test]
     fn other_text_is_not_read() {
-        for text in ["", "token", "the cost is high", "3 files changed", "token 7f3a expired", "$5", "rate limit of 30,000 input tokens per minute"]
-        {
+        for text in [
+            "",
+            "token",
+            "the cost is high",
+            "3 files changed",
+            "token 7f3a expired",
+            "$5",
+            "rate limit of 30,000 input tokens per minute",
+        ] {
             assert_eq!(estimate(text), Usage::default(), "{text}");
         }
     }

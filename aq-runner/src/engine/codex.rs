@@ -51,7 +51,7 @@ pub(super) static FORMAT: Format = Format {
 };
 
 fn event(event: &Value, seen: &mut Seen) {
-    if event["usage"].is_object() {
+    if event["type"].is_string() && event["usage"].is_object() {
         // Of the whole thread, with the runs before that it goes on from.
         seen.used(codex_usage(&event["usage"]), Counted::Session);
     }

@@ -26,6 +26,7 @@ pub(super) fn definition() -> Definition {
         resume_args: words(&["-r", "{session}"]),
         output: &TEXT,
         class: words(&["agentic-coder"]),
+        account_env: words(&["WINDSURF_API_KEY"]),
         ..Definition::named("devin")
     }
 }

@@ -143,7 +143,8 @@ impl Records {
             && let Some(at) =
                 stderr.rfind("\n{\n").map(|at| at + 1).or(stderr.starts_with("{\n").then_some(0))
             && let Some(Ok(last)) =
-                serde_json::Deserializer::from_str(&stderr[at..]).into_iter().next()
+                serde_json::Deserializer::from_str(&stderr[at..]).into_iter::<Value>().next()
+            && last["type"].is_null()
         {
             event(&last, &mut said.seen);
         }
@@ -159,6 +160,10 @@ impl Said {
             read_generic(trimmed, &mut self.seen);
             return self.push_plain(line);
         };
+        // Inside of one, only its own lines are not indented.
+        if line.starts_with(b"{") {
+            self.document = None;
+        }
         if let Some(document) = &mut self.document {
             document.extend_from_slice(line);
             document.push(b'\n');
@@ -240,6 +245,14 @@ mod tests {
         assert_eq!(records.final_event(), None);
         records.stdout(b"{\"type\":\"turn.failed\",\"error\":{\"message\":\"x\\u001b[1my\"}}\n");
         assert_eq!(records.final_event().unwrap().reason.as_deref(), Some("xy"));
+    }
+
+    #[test]
+    fn an_object_over_several_lines_that_is_never_complete_costs_only_itself() {
+        let mut records = records();
+        records.stdout(b"{\n  \"a\": 1,\n");
+        records.stdout(STREAM.as_bytes());
+        assert!(records.verdict(Exit::Code(0), EndedBy::Engine).success);
     }
 
     #[test]

@@ -197,7 +197,8 @@ fn zone(name: &str) -> Option<TimeZone> {
         Some(offset) => {
             let (hours, minutes) = offset.split_once(':').unwrap_or((offset, "0"));
             let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
-            let seconds = hours.checked_mul(3600)? + minutes.checked_mul(60)? * hours.signum();
+            let seconds =
+                hours.checked_mul(3600)?.checked_add(minutes.checked_mul(60)? * hours.signum())?;
             Some(TimeZone::fixed(Offset::from_seconds(seconds).ok()?))
         }
         None if name == "z" => Some(TimeZone::UTC),

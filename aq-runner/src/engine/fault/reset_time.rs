@@ -255,6 +255,24 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_words_can_break_it(words in proptest::collection::vec(
+            proptest::sample::select(vec![
+                "resets ", "try again in ", "retry after ", "limit reached|", "·", "(utc+596523:99999)", "(utc-5:30)",
+                "feb 29 ", "31 ", "9999 ", "99999999999999999999 ", "1e309 ", "12:59:60", "12am ", "pm ", "mon ",
+                "tomorrow ", "1.5.5s ", "5 days ", "ö", "2026-02-30t25:00 ", "{\"resets_at\":1e99}", "-1h ", ", and ",
+            ]), 0..12)
+        ) {
+            let zone = TimeZone::get("America/New_York").unwrap();
+            for now in [Timestamp::MIN, Timestamp::UNIX_EPOCH, NOW.parse().unwrap(), Timestamp::MAX] {
+                if let Some(at) = reset_time(&words.concat(), now, &zone) {
+                    assert!(is_believable(at, now));
+                }
+            }
+        }
+    }
+
     #[test]
     fn records_are_searched_by_the_names_of_their_keys() {
         let now: Timestamp = NOW.parse().unwrap();

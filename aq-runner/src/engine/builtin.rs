@@ -1,7 +1,7 @@
 //! The engines and output formats that aq brings along.
 
 use super::definition::Definition;
-use super::events::{Format, TEXT};
+use super::format::{Format, TEXT};
 use super::{claude, codex, copilot, devin, gemini, opencode, shell};
 
 /// Every built-in engine. Within a class the order is the one in which engines are tried.

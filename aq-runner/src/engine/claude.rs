@@ -3,8 +3,10 @@
 use serde_json::Value;
 
 use super::definition::{Definition, variables, words};
-use super::events::{Format, Seen};
+use super::format::Format;
 use super::reason::{error_line, join};
+use super::seen::Seen;
+use super::usage::{Counted, Usage, claude_session, claude_usage, dollars, tokens};
 
 pub(super) fn definition() -> Definition {
     Definition {
@@ -34,6 +36,13 @@ pub(super) fn definition() -> Definition {
         root_yolo_env: variables(&[("IS_SANDBOX", "1")]),
         // The first one makes a nested start refuse to run; the others tie it to the outer
         // session and its editor.
+        account_env: words(&[
+            "ANTHROPIC_API_KEY",
+            "ANTHROPIC_AUTH_TOKEN",
+            "ANTHROPIC_BASE_URL",
+            "CLAUDE_CODE_OAUTH_TOKEN",
+            "CLAUDE_CONFIG_DIR",
+        ]),
         child_env: words(&["CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_SSE_PORT"]),
         ..Definition::named("claude")
     }
@@ -44,16 +53,77 @@ pub(super) static FORMAT: Format = Format {
     event: Some(event),
     stderr: Some(error_line),
     final_event: "a result event",
+    left_behind: Some(claude_session),
 };
 
 fn event(event: &Value, seen: &mut Seen) {
     seen.session(&event["session_id"]);
     match event["type"].as_str() {
         Some("system") => system(event, seen),
-        // A turn of a sub-agent names its parent and is none of the main loop's.
-        Some("assistant") if event["parent_tool_use_id"].is_null() => seen.begin_turn(),
+        Some("assistant") => assistant(event, seen),
+        Some("rate_limit_event") => rate_limit(&event["rate_limit_info"], seen),
         Some("result") => result(event, seen),
         _ => {}
+    }
+}
+
+fn assistant(event: &Value, seen: &mut Seen) {
+    let message = &event["message"];
+    // What an error is dressed up as.
+    let synthetic = message["model"] == "<synthetic>";
+    // A turn of a sub-agent names its parent and is none of the main loop's.
+    let main = event["parent_tool_use_id"].is_null();
+    if main {
+        seen.begin_turn();
+    }
+    if synthetic {
+        seen.evidence.say(message["content"][0]["text"].as_str().unwrap_or_default());
+        return seen.evidence.kind(&event["error"]);
+    }
+    seen.spoke = true;
+    seen.limit = None;
+    // Each part of a message is an event. Its usage is of the message's start, when next to nothing
+    // was written.
+    if seen.new_message(&message["id"]) {
+        let usage = claude_usage(&message["usage"]);
+        seen.used_at_least(&Usage { output_tokens: None, ..usage });
+        if main {
+            seen.count_turn();
+        }
+    }
+}
+
+/// Healthy events have "rejected" in them as well, for other things.
+fn rate_limit(info: &Value, seen: &mut Seen) {
+    seen.limit = (info["status"] == "rejected").then(|| info.clone());
+}
+
+/// Its numbers are for this run, also when it resumes a session. Where a stream was cut, `usage` is
+/// short and `modelUsage` is not.
+fn used(event: &Value, seen: &mut Seen) {
+    let models = event["modelUsage"].as_object().filter(|models| !models.is_empty());
+    let mut usage = match models {
+        Some(models) => {
+            models.values().map(model_usage).reduce(|a, b| a.plus(&b)).unwrap_or_default()
+        }
+        None => claude_usage(&event["usage"]),
+    };
+    usage.cost_usd = dollars(&event["total_cost_usd"]).or(usage.cost_usd);
+    seen.used(usage, Counted::Run);
+    let most = models.into_iter().flatten().max_by_key(|(_, used)| tokens(&used["outputTokens"]));
+    if let (None, Some((name, _))) = (&seen.model, most) {
+        seen.model(&Value::from(name.as_str()));
+    }
+}
+
+fn model_usage(used: &Value) -> Usage {
+    Usage {
+        input_tokens: tokens(&used["inputTokens"]),
+        cached_tokens: tokens(&used["cacheReadInputTokens"]),
+        cache_write_tokens: tokens(&used["cacheCreationInputTokens"]),
+        output_tokens: tokens(&used["outputTokens"]),
+        cost_usd: dollars(&used["costUSD"]),
+        ..Usage::default()
     }
 }
 
@@ -63,12 +133,15 @@ fn system(event: &Value, seen: &mut Seen) {
         Some("api_retry") => {
             let status = event["error_status"].as_u64().map(|code| format!("API error {code}"));
             seen.error(&join([status.as_deref(), event["error"].as_str()], " "));
+            seen.evidence.status(&event["error_status"]);
+            seen.evidence.kind(&event["error"]);
         }
         _ => {}
     }
 }
 
 fn result(event: &Value, seen: &mut Seen) {
+    used(event, seen);
     seen.denials(event["permission_denials"].as_array().map_or(0, Vec::len));
     if let Some(turns) = event["num_turns"].as_u64() {
         seen.turns(turns);
@@ -83,7 +156,10 @@ fn result(event: &Value, seen: &mut Seen) {
         // It repeats the id that it was to resume and does not know.
         seen.no_session();
     }
-    let text = event["errors"][0].as_str().or(event["result"].as_str());
+    // Otherwise the last message is the agent's own, and so may be the text of the result.
+    let vendor_spoke_last = !seen.spoke || !seen.evidence.is_empty();
+    let errors = event["errors"][0].as_str();
+    let text = errors.or(event["result"].as_str());
     let kind = match event["api_error_status"].as_u64() {
         Some(code) if text.is_some_and(|text| text.contains(&code.to_string())) => None,
         Some(code) => Some(format!("API error {code}")),
@@ -91,6 +167,12 @@ fn result(event: &Value, seen: &mut Seen) {
         None => Some(subtype.to_owned()),
     };
     seen.fail(&join([kind.as_deref(), text], ": "));
+    seen.evidence.status(&event["api_error_status"]);
+    seen.evidence.say(&match (subtype, event["terminal_reason"].as_str()) {
+        (_, Some(reason @ "prompt_too_long")) => reason.to_owned(),
+        ("success", _) if vendor_spoke_last => join([kind.as_deref(), text], ": "),
+        _ => errors.unwrap_or_default().to_owned(),
+    });
 }
 
 #[cfg(test)]

@@ -3,8 +3,10 @@
 use serde_json::Value;
 
 use super::definition::{Definition, words};
-use super::events::{Format, Seen};
+use super::format::Format;
 use super::reason::error_line;
+use super::seen::Seen;
+use super::usage::{Counted, codex_rollout, codex_usage};
 
 pub(super) fn definition() -> Definition {
     Definition {
@@ -28,6 +30,7 @@ pub(super) fn definition() -> Definition {
         resume_args: words(&["resume", "{session}"]),
         output: &FORMAT,
         class: words(&["agentic-coder"]),
+        account_env: words(&["CODEX_HOME", "CODEX_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"]),
         // The sandbox marks tell a nested start that it has no network and may not sandbox again.
         child_env: words(&[
             "CODEX_THREAD_ID",
@@ -44,22 +47,48 @@ pub(super) static FORMAT: Format = Format {
     event: Some(event),
     stderr: Some(error_line),
     final_event: "a turn.completed event",
+    left_behind: Some(codex_rollout),
 };
 
 fn event(event: &Value, seen: &mut Seen) {
+    if event["type"].is_string() && event["usage"].is_object() {
+        // Of the whole thread, with the runs before that it goes on from.
+        seen.used(codex_usage(&event["usage"]), Counted::Session);
+    }
     match event["type"].as_str() {
         Some("thread.started") => seen.session(&event["thread_id"]),
         Some("turn.started") => seen.begin_turn(),
+        Some("item.started") => acts(&event["item"], seen),
         Some("item.completed") => item(&event["item"], seen),
         // Not final: also what it says while it reconnects.
         Some("error") => seen.error(event["message"].as_str().unwrap_or_default()),
         Some("turn.completed") => seen.succeed(),
-        Some("turn.failed") => seen.fail(event["error"]["message"].as_str().unwrap_or_default()),
+        Some("turn.failed") => {
+            let error = &event["error"];
+            seen.fail(error["message"].as_str().unwrap_or_default());
+            seen.evidence.kind(&error["code"]);
+            seen.evidence.status(&error["status"]);
+            seen.evidence.record(error);
+        }
         _ => {}
     }
 }
 
+/// An item of the type "error" is a warning of the program.
+fn acts(item: &Value, seen: &mut Seen) {
+    if item["type"] != "error" {
+        seen.model_acts();
+    }
+}
+
 fn item(item: &Value, seen: &mut Seen) {
+    acts(item, seen);
+    if item["type"]
+        .as_str()
+        .is_some_and(|kind| kind.ends_with("execution") || kind.ends_with("call"))
+    {
+        seen.tool_answers();
+    }
     if item["type"] == "agent_message" {
         seen.text(&item["text"]);
     }
@@ -105,7 +134,7 @@ mod tests {
         assert!(verdict.success);
         assert_eq!(verdict.session_id.as_deref(), Some("01a2-0341"));
         assert_eq!(verdict.final_text.as_deref(), Some("done"));
-        assert_eq!((verdict.turns, verdict.model), (None, None));
+        assert_eq!((verdict.turns, verdict.model), (Some(1), None));
     }
 
     #[test]

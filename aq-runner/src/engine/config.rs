@@ -54,6 +54,8 @@ pub struct EngineChange {
     pub root_yolo_env: Option<BTreeMap<String, String>>,
     /// Variables that the engine sets for its own children: no engine that aq starts inherits them.
     pub child_env: Option<Vec<String>>,
+    /// Variables that choose the account it works with: usage limits are counted by account.
+    pub account_env: Option<Vec<String>>,
 }
 
 /// Config describes an engine or a class that cannot be.
@@ -88,6 +90,7 @@ impl EngineChange {
         replace(&mut base.env, &self.env);
         replace(&mut base.root_yolo_env, &self.root_yolo_env);
         replace(&mut base.child_env, &self.child_env);
+        replace(&mut base.account_env, &self.account_env);
         if let Some(output) = &self.output {
             let known = builtin::FORMATS.map(|format| format.name);
             base.output =

@@ -3,8 +3,10 @@
 use serde_json::Value;
 
 use super::definition::{Definition, words};
-use super::events::{Format, Seen};
+use super::format::Format;
 use super::reason::{error_line, join};
+use super::seen::Seen;
+use super::usage::usage_file;
 
 pub(super) fn definition() -> Definition {
     Definition {
@@ -27,6 +29,14 @@ pub(super) fn definition() -> Definition {
         resume_args: words(&["--resume={session}"]),
         output: &FORMAT,
         class: words(&["chat-coder"]),
+        account_env: words(&[
+            "COPILOT_GITHUB_TOKEN",
+            "GH_TOKEN",
+            "GITHUB_TOKEN",
+            "COPILOT_PROVIDER_BASE_URL",
+            "COPILOT_PROVIDER_API_KEY",
+            "COPILOT_HOME",
+        ]),
         ..Definition::named("copilot")
     }
 }
@@ -36,6 +46,7 @@ pub(super) static FORMAT: Format = Format {
     event: Some(event),
     stderr: Some(error_line),
     final_event: "a result event",
+    left_behind: Some(usage_file),
 };
 
 fn event(event: &Value, seen: &mut Seen) {
@@ -46,12 +57,17 @@ fn event(event: &Value, seen: &mut Seen) {
             seen.count_turn();
         }
         Some("assistant.message") => {
+            seen.spoke = true;
             seen.model(&data["model"]);
             seen.text(&data["content"]);
         }
         Some("tool.execution_complete") if data["error"]["code"] == "denied" => seen.denied(),
         Some("session.error") => {
             seen.error(&join([data["errorType"].as_str(), data["message"].as_str()], ": "));
+            seen.evidence.say(data["message"].as_str().unwrap_or_default());
+            seen.evidence.kind(&data["errorType"]);
+            seen.evidence.status(&data["statusCode"]);
+            seen.evidence.record(data);
         }
         // Its result afterwards says exit code 0.
         Some("abort") => seen.abort(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::events::{Format, TEXT};
+use super::format::{Format, TEXT};
 
 /// How an engine is given its prompt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -43,6 +43,8 @@ pub(super) struct Definition {
     pub(super) root_yolo_env: BTreeMap<String, String>,
     /// What the engine sets for its own children, and no other agent should inherit.
     pub(super) child_env: Vec<String>,
+    /// The variables that choose the account it works with.
+    pub(super) account_env: Vec<String>,
 }
 
 impl Definition {
@@ -62,6 +64,7 @@ impl Definition {
             env: BTreeMap::new(),
             root_yolo_env: BTreeMap::new(),
             child_env: Vec::new(),
+            account_env: Vec::new(),
         }
     }
 }

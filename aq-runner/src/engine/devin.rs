@@ -1,7 +1,7 @@
 //! Devin CLI (`devin -p`). From its documentation; it was never run here.
 
 use super::definition::{Definition, PromptBy, words};
-use super::events::TEXT;
+use super::format::TEXT;
 
 pub(super) fn definition() -> Definition {
     Definition {
@@ -26,6 +26,7 @@ pub(super) fn definition() -> Definition {
         resume_args: words(&["-r", "{session}"]),
         output: &TEXT,
         class: words(&["agentic-coder"]),
+        account_env: words(&["WINDSURF_API_KEY"]),
         ..Definition::named("devin")
     }
 }

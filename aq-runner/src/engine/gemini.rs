@@ -3,8 +3,10 @@
 use serde_json::Value;
 
 use super::definition::{Definition, variables, words};
-use super::events::{Format, Seen};
+use super::format::Format;
 use super::reason::{error_line, join};
+use super::seen::Seen;
+use super::usage::{Counted, Usage, tokens, without};
 
 pub(super) fn definition() -> Definition {
     Definition {
@@ -27,6 +29,7 @@ pub(super) fn definition() -> Definition {
         // Its wrapper process ignores SIGTERM.
         env: variables(&[("GEMINI_CLI_NO_RELAUNCH", "true")]),
         child_env: words(&["GEMINI_CLI"]),
+        account_env: words(&["GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_CLOUD_PROJECT"]),
         ..Definition::named("gemini")
     }
 }
@@ -36,6 +39,7 @@ pub(super) static FORMAT: Format = Format {
     event: Some(event),
     stderr: Some(error_of_stderr),
     final_event: "a result event",
+    left_behind: None,
 };
 
 fn event(event: &Value, seen: &mut Seen) {
@@ -44,26 +48,108 @@ fn event(event: &Value, seen: &mut Seen) {
             seen.session(&event["session_id"]);
             seen.model(&event["model"]);
         }
-        Some("message") if event["role"] == "assistant" => seen.more_text(&event["content"]),
-        Some("message" | "tool_use") => seen.drop_text(),
-        Some("tool_result") if event["error"]["type"] == "policy_violation" => seen.denied(),
+        Some("message") if event["role"] == "assistant" => {
+            seen.model_acts();
+            seen.more_text(&event["content"]);
+        }
+        Some("message") => seen.drop_text(),
+        Some("tool_use") => {
+            seen.model_acts();
+            seen.drop_text();
+        }
+        Some("tool_result") => {
+            seen.tool_answers();
+            if event["error"]["type"] == "policy_violation" {
+                seen.denied();
+            }
+        }
         Some("error") => seen.error(event["message"].as_str().unwrap_or_default()),
         Some("result") => result(event, seen),
+        None => document(event, seen),
         _ => {}
     }
 }
 
-fn result(event: &Value, seen: &mut Seen) {
+/// The one object of `-o json`: on stdout, or on stderr when it failed.
+fn document(object: &Value, seen: &mut Seen) {
+    let is_result = ["response", "stats", "error"].iter().any(|key| !object[key].is_null());
+    if !is_result || !object["session_id"].is_string() {
+        return;
+    }
+    seen.session(&object["session_id"]);
+    name_model(&object["stats"]["models"], seen);
+    let models = object["stats"]["models"].as_object();
+    let usage =
+        models.and_then(|models| models.values().map(model_usage).reduce(|a, b| a.plus(&b)));
+    seen.used(usage.unwrap_or_default(), Counted::Run);
+    if object["error"].is_object() {
+        return fail(&object["error"], seen);
+    }
+    seen.text(&object["response"]);
+    succeed(seen);
+}
+
+/// Of one model in `-o json`. `input` is what of `prompt` was not cached; the output holds no
+/// thoughts.
+fn model_usage(model: &Value) -> Usage {
+    let counts = &model["tokens"];
+    let cached = tokens(&counts["cached"]);
+    Usage {
+        input_tokens: tokens(&counts["input"])
+            .or_else(|| without(tokens(&counts["prompt"]), cached)),
+        cached_tokens: cached,
+        output_tokens: tokens(&counts["candidates"]),
+        reasoning_tokens: tokens(&counts["thoughts"]),
+        ..Usage::default()
+    }
+}
+
+/// Of a whole run in stream-json: thoughts are in the total only.
+fn stream_usage(stats: &Value) -> Usage {
+    let [cached, all_input, output, total] =
+        ["cached", "input_tokens", "output_tokens", "total_tokens"].map(|key| tokens(&stats[key]));
+    let thoughts = || total?.checked_sub(all_input?)?.checked_sub(output?);
+    Usage {
+        input_tokens: tokens(&stats["input"]).or_else(|| without(all_input, cached)),
+        cached_tokens: cached,
+        output_tokens: output,
+        reasoning_tokens: thoughts(),
+        ..Usage::default()
+    }
+}
+
+/// When its input was cut off, it calls no model and says that all went well.
+fn succeed(seen: &mut Seen) {
+    let usage = seen.usage().so_far(None).usage;
+    if usage.tokens() == Some(0) && !seen.spoke {
+        return seen.fail("it called no model");
+    }
+    seen.succeed();
+}
+
+fn fail(error: &Value, seen: &mut Seen) {
+    seen.fail(&plain(error["message"].as_str().unwrap_or_default()));
+    seen.evidence.kind(&error["type"]);
+    seen.evidence.status(&error["code"]);
+    seen.evidence.record(error);
+}
+
+fn name_model(models: &Value, seen: &mut Seen) {
     // `init` may say "auto"; a single model here is the one that was used.
-    if let Some(models) = event["stats"]["models"].as_object()
+    if let Some(models) = models.as_object()
         && models.len() == 1
         && let Some(name) = models.keys().next()
     {
         seen.model(&Value::from(name.as_str()));
     }
+}
+
+fn result(event: &Value, seen: &mut Seen) {
+    seen.used(stream_usage(&event["stats"]), Counted::Run);
+    name_model(&event["stats"]["models"], seen);
     match event["status"].as_str() {
-        Some("success") => seen.succeed(),
-        _ => seen.fail(&plain(event["error"]["message"].as_str().unwrap_or_default())),
+        Some("success") => succeed(seen),
+        _ => fail(&event["error"], seen),
     }
 }
 
@@ -147,7 +233,7 @@ mod tests {
                     \"message\": \"set GEMINI_API_KEY\\nand retry\",\n    \"code\": 41\n  }\n}\n";
         assert_eq!(
             why(judged_with("gemini", "", text, Exit::Code(41), EndedBy::Engine)),
-            "gemini: exit code 41: set GEMINI_API_KEY and retry"
+            "gemini: set GEMINI_API_KEY and retry"
         );
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Plain values in, plain values out: a job's fields go in, a command line, an environment and files
 //! to write come out; what the program prints goes in, a verdict comes out. Nothing here starts a
-//! process or writes a file. No engine's name is written outside its own file and the list in
+//! process or writes a file; what an engine left on disk about its usage is read in `usage`. No engine's name is written outside its own file and the list in
 //! `builtin`.
 
 mod binary;
@@ -10,15 +10,20 @@ mod builtin;
 mod candidates;
 mod command;
 mod config;
+mod cooldowns;
 mod definition;
-mod events;
+mod fault;
+mod format;
 mod lines;
 mod reason;
 mod records;
 mod registry;
 mod script;
+mod seen;
 mod session;
+mod tail;
 mod template;
+mod usage;
 mod verdict;
 
 mod claude;
@@ -36,8 +41,12 @@ pub use binary::MissingBinary;
 pub use candidates::{NoCandidates, NoSuchClass, NoSuchEngine};
 pub use command::{CommandError, EngineCommand, Invocation, PROMPT_FILE, ScratchFile};
 pub use config::{EngineChange, EngineConfig, EngineConfigError};
+pub use cooldowns::{Account, Cooldowns, EngineUse};
 pub use definition::PromptBy;
-pub use events::Final;
+pub use fault::{EngineError, ErrorClass, reset_in_record, reset_time};
 pub use records::Records;
 pub use registry::{EngineInfo, Registry};
+pub use seen::Final;
+pub use session::next_session;
+pub use usage::{Counted, LeftBehind, SessionTotal, Settled, StreamUsage, Usage, UsageReport};
 pub use verdict::{EndedBy, Exit, Verdict};

@@ -3,8 +3,10 @@
 use serde_json::Value;
 
 use super::definition::{Definition, variables, words};
-use super::events::{Format, Seen};
+use super::format::Format;
 use super::reason::{error_line, join};
+use super::seen::Seen;
+use super::usage::{Usage, dollars, tokens};
 
 pub(super) fn definition() -> Definition {
     Definition {
@@ -33,6 +35,7 @@ pub(super) static FORMAT: Format = Format {
     event: Some(event),
     stderr: Some(error_line),
     final_event: "a step that finished with \"stop\"",
+    left_behind: None,
 };
 
 fn event(event: &Value, seen: &mut Seen) {
@@ -44,6 +47,8 @@ fn event(event: &Value, seen: &mut Seen) {
         Some("tool_use") => tool(&part["state"], seen),
         Some("step_finish") => {
             seen.count_turn();
+            seen.spoke = true;
+            seen.used_more(&used(part));
             match part["reason"].as_str() {
                 Some("stop") => seen.succeed(),
                 Some("tool-calls") => {}
@@ -55,8 +60,25 @@ fn event(event: &Value, seen: &mut Seen) {
             let status = data["statusCode"].as_u64().map(|code| format!("API error {code}"));
             let name = event["error"]["name"].as_str();
             seen.fail(&join([status.as_deref().or(name), data["message"].as_str()], ": "));
+            seen.evidence.kind(&event["error"]["name"]);
+            seen.evidence.status(&data["statusCode"]);
+            seen.evidence.record(data);
         }
         _ => {}
+    }
+}
+
+/// Of one step. Its input holds no cached tokens, and its output no reasoning.
+fn used(part: &Value) -> Usage {
+    let counts = &part["tokens"];
+    Usage {
+        input_tokens: tokens(&counts["input"]),
+        cached_tokens: tokens(&counts["cache"]["read"]),
+        cache_write_tokens: tokens(&counts["cache"]["write"]),
+        output_tokens: tokens(&counts["output"]),
+        reasoning_tokens: tokens(&counts["reasoning"]),
+        cost_usd: dollars(&part["cost"]),
+        ..Usage::default()
     }
 }
 

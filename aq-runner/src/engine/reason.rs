@@ -61,6 +61,15 @@ pub(super) fn last_line(text: &str) -> Option<String> {
     lines(&without_escapes(text)).next_back().map(str::to_owned)
 }
 
+/// The last lines that are neither blank nor a stack trace's, at most `count`.
+pub(super) fn last_lines(text: &str, count: usize) -> String {
+    let text = without_escapes(text);
+    let mut last: Vec<&str> =
+        lines(&text).rev().filter(|line| !line.starts_with("at ")).take(count).collect();
+    last.reverse();
+    last.join("\n")
+}
+
 fn lines(text: &str) -> impl DoubleEndedIterator<Item = &str> {
     text.lines().map(str::trim).filter(|line| !line.is_empty())
 }

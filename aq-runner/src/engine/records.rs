@@ -2,24 +2,43 @@
 
 use serde_json::Value;
 
-use super::events::{Final, Format, Seen};
+use super::format::Format;
 use super::lines::Lines;
+use super::seen::{Final, Seen};
+use super::tail::Tail;
+use super::usage::{UsageReport, estimate, generic_line};
 use super::verdict::{EndedBy, Exit, Verdict, judge};
 
-/// How much of the end of stderr is kept for a reason, in bytes.
-const STDERR_TAIL: usize = 16 << 10;
+/// How much of the end of stderr is kept for a reason, and of plain text on stdout for an estimate
+/// of usage, in bytes.
+const TAIL: usize = 16 << 10;
+/// The longest JSON object over several lines, in bytes.
+const DOCUMENT_MAX: usize = 1 << 20;
 
-/// The reader of one run's output: feed it, ask it for the final event, at the end for the verdict.
+/// The reader of one run's output: feed it, ask it for the final event and for usage while it runs,
+/// at the end for the verdict.
 ///
-/// Memory is bounded whatever comes in: a line of stdout longer than 8 MiB is skipped. Lines that
-/// are not JSON objects, unknown events and invalid UTF-8 are passed over.
+/// Memory is bounded whatever comes in: a line longer than 8 MiB is skipped. Lines that are not JSON
+/// objects, unknown events and invalid UTF-8 are passed over; a JSON object over several lines is
+/// read when its first line is `{` alone.
 #[derive(Debug)]
 pub struct Records {
     engine: String,
     format: &'static Format,
     lines: Lines,
-    stderr: Vec<u8>,
+    stderr_lines: Lines,
+    stderr: Tail<TAIL>,
+    said: Said,
+}
+
+/// What the lines of one run have said so far.
+#[derive(Debug, Default)]
+struct Said {
     seen: Seen,
+    /// Lines of stdout that are no records.
+    plain: Tail<TAIL>,
+    /// The lines of a JSON object that is not complete.
+    document: Option<Vec<u8>>,
 }
 
 impl Records {
@@ -28,65 +47,124 @@ impl Records {
             engine: engine.to_owned(),
             format,
             lines: Lines::default(),
-            stderr: Vec::new(),
-            seen: Seen::default(),
+            stderr_lines: Lines::default(),
+            stderr: Tail::default(),
+            said: Said::default(),
         }
     }
 
     /// Takes the next bytes of standard output.
     pub fn stdout(&mut self, chunk: &[u8]) {
-        if let Some(event) = self.format.event {
-            let seen = &mut self.seen;
-            self.lines.feed(chunk, |line| read_line(line, event, seen));
-        }
+        let (said, format) = (&mut self.said, self.format);
+        self.lines.feed(chunk, |line| said.line(line, format));
     }
 
     /// Takes the next bytes of standard error.
     pub fn stderr(&mut self, chunk: &[u8]) {
-        let chunk = &chunk[chunk.len().saturating_sub(STDERR_TAIL)..];
-        let over = (self.stderr.len() + chunk.len()).saturating_sub(STDERR_TAIL);
-        self.stderr.drain(..over.min(self.stderr.len()));
-        self.stderr.extend_from_slice(chunk);
+        self.stderr.push(chunk);
+        let seen = &mut self.said.seen;
+        self.stderr_lines.feed(chunk, |line| read_generic(line, seen));
     }
 
     /// The engine's final event, as soon as it was seen; gone again when a new turn begins. When
     /// one is there and the process does not exit, `result-grace` runs.
     pub fn final_event(&self) -> Option<&Final> {
-        self.seen.terminal.as_ref()
+        self.said.seen.terminal.as_ref()
     }
 
     /// The session id, as soon as the engine has named it: worth writing down before the end.
     pub fn session_id(&self) -> Option<&str> {
-        self.seen.session_id.as_deref()
+        self.said.seen.session_id.as_deref()
+    }
+
+    /// What the run has used as far as it has said so, for budgets (a total of the session is to be
+    /// [settled](UsageReport::settle) first). It can lag behind: codex says it at the end of its
+    /// turn, copilot and devin only in a file.
+    pub fn usage_so_far(&self) -> UsageReport {
+        self.said.seen.usage().so_far(self.said.seen.session_id.as_deref())
+    }
+
+    /// Calls of the model so far. `None`: the engine does not let them be counted.
+    pub fn turns(&self) -> Option<u32> {
+        self.said.seen.turns
     }
 
     /// Judges the run, after its process has ended and its output was drained.
     pub fn verdict(mut self, exit: Exit, ended: EndedBy) -> Verdict {
-        if let Some(event) = self.format.event {
-            let seen = &mut self.seen;
-            self.lines.finish(|line| read_line(line, event, seen));
+        let (said, format) = (&mut self.said, self.format);
+        self.lines.finish(|line| said.line(line, format));
+        self.stderr_lines.finish(|line| read_generic(line, &mut said.seen));
+        let stderr = self.stderr.text();
+        // gemini writes its last word there when it fails.
+        if let (None, Some(event)) = (said.seen.terminal.as_ref(), format.event)
+            && let Some(at) =
+                stderr.rfind("\n{\n").map(|at| at + 1).or(stderr.starts_with("{\n").then_some(0))
+            && let Some(Ok(last)) =
+                serde_json::Deserializer::from_str(&stderr[at..]).into_iter::<Value>().next()
+            && last["type"].is_null()
+        {
+            event(&last, &mut said.seen);
         }
-        let stderr = String::from_utf8_lossy(&self.stderr);
-        judge(&self.engine, self.format, self.seen, &stderr, exit, ended)
+        said.seen.estimated = estimate(&format!("{}\n{stderr}", said.plain.text()));
+        judge(&self.engine, self.format, self.said.seen, &stderr, exit, ended)
     }
 }
 
-fn read_line(line: &[u8], event: fn(&Value, &mut Seen), seen: &mut Seen) {
-    let line = line.trim_ascii();
-    if !line.starts_with(b"{") {
-        return;
+impl Said {
+    fn line(&mut self, line: &[u8], format: &Format) {
+        let trimmed = line.trim_ascii();
+        let Some(event) = format.event else {
+            read_generic(trimmed, &mut self.seen);
+            return self.push_plain(line);
+        };
+        // Inside of one, only its own lines are not indented.
+        if line.starts_with(b"{") {
+            self.document = None;
+        }
+        if let Some(document) = &mut self.document {
+            document.extend_from_slice(line);
+            document.push(b'\n');
+            let ends = line.starts_with(b"}");
+            if ends && read_record(document, event, &mut self.seen) || document.len() > DOCUMENT_MAX
+            {
+                self.document = None;
+            }
+        } else if trimmed == b"{" {
+            self.document = Some(b"{\n".to_vec());
+        } else if trimmed.starts_with(b"{") {
+            read_record(trimmed, event, &mut self.seen);
+        } else {
+            read_generic(trimmed, &mut self.seen);
+            self.push_plain(line);
+        }
     }
+
+    fn push_plain(&mut self, line: &[u8]) {
+        self.plain.push(line);
+        self.plain.push(b"\n");
+    }
+}
+
+fn read_record(text: &[u8], event: fn(&Value, &mut Seen), seen: &mut Seen) -> bool {
     // Bytes that are no UTF-8 stand in a string, if anywhere; they must not cost the event.
-    if let Ok(object) = serde_json::from_str(&String::from_utf8_lossy(line)) {
-        seen.any_object = true;
-        event(&object, seen);
+    let Ok(object) = serde_json::from_str(&String::from_utf8_lossy(text)) else { return false };
+    seen.any_object = true;
+    event(&object, seen);
+    true
+}
+
+fn read_generic(line: &[u8], seen: &mut Seen) {
+    if let Some((usage, model)) = generic_line(line) {
+        seen.model(&model);
+        // As in meta, the last value of a key wins.
+        seen.generic = Some(usage.or(&seen.generic.take().unwrap_or_default()));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::events::TEXT_MAX;
     use super::*;
+    use crate::engine::seen::TEXT_MAX;
     use crate::engine::testing::registry;
 
     const STREAM: &str = concat!(
@@ -127,6 +205,14 @@ mod tests {
     }
 
     #[test]
+    fn an_object_over_several_lines_that_is_never_complete_costs_only_itself() {
+        let mut records = records();
+        records.stdout(b"{\n  \"a\": 1,\n");
+        records.stdout(STREAM.as_bytes());
+        assert!(records.verdict(Exit::Code(0), EndedBy::Engine).success);
+    }
+
+    #[test]
     fn a_last_line_without_a_newline_counts_at_the_end() {
         let mut records = records();
         records.stdout(STREAM.trim_end().as_bytes());
@@ -150,11 +236,8 @@ mod tests {
         );
         records.stdout(b"{\"type\":\"thread.started\",\"thread_id\":\"--yolo\"}\n");
         for _ in 0..100 {
-            records.stderr(&vec![b'x'; STDERR_TAIL - 1]);
-            assert!(records.stderr.len() <= STDERR_TAIL);
+            records.stderr(&vec![b'x'; TAIL - 1]);
         }
-        records.stderr(&[b'y'; 3 * STDERR_TAIL]);
-        assert!(records.stderr.iter().all(|&byte| byte == b'y'));
         let verdict = records.verdict(Exit::Code(1), EndedBy::Engine);
         assert_eq!(verdict.final_text.unwrap().len(), TEXT_MAX);
         assert_eq!(verdict.session_id, None);

@@ -4,13 +4,20 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use sha2::{Digest as _, Sha256};
+
 use super::binary::{MissingBinary, Places};
 use super::builtin;
 use super::candidates::{Classes, NoCandidates, NoSuchEngine, of_class};
 use super::command::{CommandError, EngineCommand, Invocation, build};
 use super::config::{EngineConfig, EngineConfigError, classes};
+use super::cooldowns::Account;
 use super::definition::Definition;
+use super::format::TEXT;
 use super::records::Records;
+use super::session::is_session_id;
+use super::usage::{LeftBehind, SessionTotal, Settled, Usage};
+use super::verdict::{EndedBy, Exit, Verdict};
 
 /// The built-in engines with config's changes, and the engines that config adds.
 #[derive(Debug)]
@@ -140,6 +147,57 @@ impl Registry {
     /// No such engine.
     pub fn records(&self, name: &str) -> Result<Records, NoSuchEngine> {
         Ok(Records::new(name, self.engine(name)?.definition.output))
+    }
+
+    /// What a run on engine `name` used, for meta, and the session's total to keep for its next run.
+    /// `resumed` is the session that the run went on with, `previous` the last total that was kept.
+    /// Reads what the engine left on disk when its output does not name numbers or model.
+    pub fn usage(
+        &self,
+        name: &str,
+        verdict: &Verdict,
+        files: &LeftBehind<'_>,
+        resumed: Option<&str>,
+        previous: Option<&SessionTotal>,
+    ) -> Settled {
+        let read = self.engines.get(name).and_then(|engine| engine.definition.output.left_behind);
+        let session = verdict.session_id.as_deref().or(resumed).filter(|id| is_session_id(id));
+        let lacks = verdict.usage.lacks_records() || verdict.model.is_none();
+        let on_disk = read.filter(|_| lacks).and_then(|read| read(files, session));
+        verdict.usage.settle(on_disk, session, resumed, previous)
+    }
+
+    /// What the log of one run says about usage, for an engine that is known or any text. Totals of
+    /// sessions count as they are.
+    pub fn parse_usage(&self, name: &str, log: &str) -> Usage {
+        let format = self.engines.get(name).map_or(&TEXT, |engine| engine.definition.output);
+        let mut records = Records::new(name, format);
+        records.stdout(log.as_bytes());
+        let verdict = records.verdict(Exit::Code(0), EndedBy::Engine);
+        verdict.usage.settle(None, None, None, None).run
+    }
+
+    /// Which account engine `name` works with in this environment: limits are counted by it. It is
+    /// `default`, or a hash over the variables that choose an account; no secret can be read out of
+    /// it.
+    pub fn account(&self, name: &str, env: &dyn Fn(&str) -> Option<OsString>) -> Account {
+        let variables = self.engines.get(name).map_or(&[][..], |e| &e.definition.account_env);
+        let mut hash = Sha256::new();
+        let mut is_default = true;
+        for variable in variables {
+            if let Some(value) = env(variable).filter(|value| !value.is_empty()) {
+                is_default = false;
+                hash.update(variable);
+                hash.update([0]);
+                hash.update(value.as_encoded_bytes());
+                hash.update([0]);
+            }
+        }
+        let account = match is_default {
+            true => "default".to_owned(),
+            false => hash.finalize()[..6].iter().map(|byte| format!("{byte:02x}")).collect(),
+        };
+        Account { engine: name.to_owned(), account }
     }
 
     fn engine(&self, name: &str) -> Result<&Engine, NoSuchEngine> {

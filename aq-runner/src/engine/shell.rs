@@ -1,7 +1,7 @@
 //! The job's body as a shell script: for glue steps, examples and tests.
 
 use super::definition::{Definition, PromptBy, words};
-use super::events::Format;
+use super::format::Format;
 
 /// In no class: a prompt for an agent must never be run as a script by chance.
 pub(super) fn definition() -> Definition {
@@ -15,7 +15,7 @@ pub(super) fn definition() -> Definition {
 
 /// The exit code alone: what a script prints is the job's own text.
 pub(super) static FORMAT: Format =
-    Format { name: "exit-code", event: None, stderr: None, final_event: "" };
+    Format { name: "exit-code", event: None, stderr: None, final_event: "", left_behind: None };
 
 #[cfg(test)]
 mod tests {

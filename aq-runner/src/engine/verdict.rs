@@ -2,8 +2,12 @@
 
 use std::process::ExitStatus;
 
-use super::events::{Final, Format, Seen};
-use super::reason::{last_line, short};
+use super::fault::{EngineError, Evidence};
+use super::format::Format;
+use super::reason::{last_line, last_lines, short};
+use super::seen::{Final, Seen};
+use super::session::is_gone;
+use super::usage::StreamUsage;
 
 /// How the engine's process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +42,7 @@ pub enum EndedBy {
 }
 
 /// What became of a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     /// Exit code 0, and the engine's own final event says success where it has one, and no signal
     /// was sent by aq.
@@ -56,8 +60,16 @@ pub struct Verdict {
     pub model: Option<String>,
     /// The agent's last message, at most 64 KiB. Text that the agent wrote: not to be trusted.
     pub final_text: Option<String>,
-    /// Model turns, where the engine counts them.
+    /// Calls of the model, where they can be counted.
     pub turns: Option<u32>,
+    /// Why the engine failed: from its vendor's final and error events, and from the stderr of a
+    /// failed run. `None` for a success, after a signal by aq, and for programs without records.
+    pub error: Option<EngineError>,
+    /// The vendor says that there is no session of the id that was to be resumed.
+    pub session_gone: bool,
+    /// What its output says about usage; [`Registry::usage`](super::Registry::usage) makes this
+    /// run's numbers of it.
+    pub usage: StreamUsage,
 }
 
 /// Judges a run by the rule above.
@@ -70,8 +82,13 @@ pub(super) fn judge(
     ended: EndedBy,
 ) -> Verdict {
     let why = failure(format, &seen, stderr, exit, ended);
+    let failed = why.is_some() && ended != EndedBy::Aq;
+    let words = [&seen.evidence.words, stderr];
     Verdict {
         success: why.is_none(),
+        error: failed.then(|| error(format, &seen, stderr, exit)).flatten(),
+        session_gone: failed && !seen.spoke && words.into_iter().any(is_gone),
+        usage: seen.usage(),
         why: why.map(|why| format!("{engine}: {}", short(&why))),
         permission_denials: seen.permission_denials,
         session_id: seen.session_id,
@@ -79,6 +96,29 @@ pub(super) fn judge(
         final_text: seen.final_text,
         turns: seen.turns,
     }
+}
+
+/// How many lines of stderr are looked at: a program that gives up says why at the end.
+const LAST_LINES: usize = 12;
+
+/// What the vendor's own records say about a failed run.
+fn error(format: &Format, seen: &Seen, stderr: &str, exit: Exit) -> Option<EngineError> {
+    // A script has no vendor.
+    format.stderr?;
+    let said = seen.terminal.as_ref().is_none_or(|terminal| !terminal.success);
+    let evidence = match exit {
+        // Whoever ended it: an error that it was trying to overcome is not the reason.
+        Exit::Signal(_) if seen.terminal.is_none() => Evidence::default(),
+        _ if said && !seen.evidence.is_empty() => seen.evidence.clone(),
+        // Once the model has spoken, stderr can hold what it read and wrote.
+        _ if seen.spoke || seen.terminal.is_some() => Evidence::default(),
+        _ => Evidence::from_words(&last_lines(stderr, LAST_LINES)),
+    };
+    let error = evidence.judge();
+    Some(match &seen.limit {
+        Some(limit) => error.with_limit(limit),
+        None => error,
+    })
 }
 
 fn failure(

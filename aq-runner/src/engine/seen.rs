@@ -1,38 +1,20 @@
-//! What an engine's events say, whatever it calls them.
+//! What an engine's events have said.
 
-use std::fmt;
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::reason::{error_line, short};
+use super::fault::Evidence;
+use super::reason::short;
 use super::session::is_session_id;
+use super::usage::{Counted, StreamUsage, Usage};
 
 /// The longest last message, in bytes.
 pub(super) const TEXT_MAX: usize = 64 << 10;
 /// The longest model name, in bytes.
 const MODEL_MAX: usize = 200;
-
-/// How an engine's output is read.
-pub(super) struct Format {
-    /// As `output` in config names it.
-    pub(super) name: &'static str,
-    /// Takes one JSON object of a line of stdout. `None`: the exit code alone decides.
-    pub(super) event: Option<fn(&Value, &mut Seen)>,
-    /// Finds the reason in the end of a failed run's stderr. `None`: it is not the vendor's text.
-    pub(super) stderr: Option<fn(&str) -> Option<String>>,
-    /// What a success ends with, in words.
-    pub(super) final_event: &'static str,
-}
-
-impl fmt::Debug for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
-    }
-}
-
-/// Any text; the exit code decides.
-pub(super) static TEXT: Format =
-    Format { name: "text", event: None, stderr: Some(error_line), final_event: "" };
+/// How many messages are told apart; beyond, a run's live usage lags behind.
+const MESSAGES_MAX: usize = 100_000;
 
 /// The engine's own last word.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +38,20 @@ pub(super) struct Seen {
     pub(super) terminal: Option<Final>,
     /// Whether there was any JSON object at all.
     pub(super) any_object: bool,
+    /// Whether the model has said or done anything.
+    pub(super) spoke: bool,
+    /// What is known of the error that was not overcome.
+    pub(super) evidence: Evidence,
+    /// The record with which the vendor rejected the run for its account's limit.
+    pub(super) limit: Option<Value>,
+    /// The generic line's.
+    pub(super) generic: Option<Usage>,
+    /// Read out of text.
+    pub(super) estimated: Usage,
+    own: Option<(Usage, Counted)>,
+    live: Usage,
+    messages: BTreeSet<String>,
+    in_turn: bool,
     aborted: bool,
 }
 
@@ -86,13 +82,14 @@ impl Seen {
     pub(super) fn text(&mut self, text: &Value) {
         if text.as_str().is_some_and(|text| !text.is_empty()) {
             self.final_text = None;
-            self.last_error = None;
+            self.overcome();
             self.more_text(text);
         }
     }
 
     /// The next piece of the agent's message.
     pub(super) fn more_text(&mut self, text: &Value) {
+        self.spoke = true;
         let message = self.final_text.get_or_insert_default();
         let text = text.as_str().unwrap_or_default();
         let room = TEXT_MAX - message.len();
@@ -126,14 +123,70 @@ impl Seen {
     pub(super) fn error(&mut self, text: &str) {
         if !text.is_empty() {
             self.last_error = Some(short(text));
+            self.evidence.say(text);
         }
+    }
+
+    /// It works again.
+    fn overcome(&mut self) {
+        self.last_error = None;
+        self.evidence = Evidence::default();
     }
 
     /// Takes back a final event: the engine works on and will send another.
     pub(super) fn begin_turn(&mut self) {
         self.terminal = None;
-        self.last_error = None;
+        self.overcome();
         self.aborted = false;
+    }
+
+    /// The model says or does something: the first time after tools have answered, it was called
+    /// anew.
+    pub(super) fn model_acts(&mut self) {
+        self.spoke = true;
+        if !self.in_turn {
+            self.in_turn = true;
+            self.count_turn();
+        }
+    }
+
+    /// A tool has answered.
+    pub(super) fn tool_answers(&mut self) {
+        self.in_turn = false;
+    }
+
+    /// Whether this message is seen for the first time.
+    pub(super) fn new_message(&mut self, id: &Value) -> bool {
+        let id = id.as_str().filter(|id| id.len() <= 200 && self.messages.len() < MESSAGES_MAX);
+        id.is_some_and(|id| self.messages.insert(id.to_owned()))
+    }
+
+    /// What was used in all, in place of what was said before.
+    pub(super) fn used(&mut self, usage: Usage, counted: Counted) {
+        if !usage.is_empty() {
+            self.own = Some((usage, counted));
+        }
+    }
+
+    /// What one more step has used.
+    pub(super) fn used_more(&mut self, usage: &Usage) {
+        let before = self.own.take().map_or(Usage::default(), |(usage, _)| usage);
+        self.used(before.plus(usage), Counted::Run);
+    }
+
+    /// What one more call has used at least; it gives way to any other record.
+    pub(super) fn used_at_least(&mut self, usage: &Usage) {
+        self.live = self.live.plus(usage);
+    }
+
+    /// All that was said about usage.
+    pub(super) fn usage(&self) -> StreamUsage {
+        StreamUsage {
+            generic: self.generic.clone(),
+            own: self.own.clone(),
+            live: self.live.clone(),
+            estimated: self.estimated.clone(),
+        }
     }
 
     /// Whatever the final event says, the run was broken off.

@@ -1,0 +1,11 @@
+//! Why an engine could not work, as its vendor says, and when it will again.
+
+mod class;
+mod clock;
+mod evidence;
+mod reset_time;
+
+pub use class::ErrorClass;
+pub use evidence::EngineError;
+pub(super) use evidence::Evidence;
+pub use reset_time::{reset_in_record, reset_time};

@@ -1,0 +1,190 @@
+//! From what an engine reports to what one run used.
+
+use serde::{Deserialize, Serialize};
+
+use super::Usage;
+
+/// What a report's numbers span.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Counted {
+    /// This run of the program alone.
+    #[default]
+    Run,
+    /// The whole session, with the runs that it goes on from.
+    Session,
+}
+
+/// What an engine reported.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UsageReport {
+    /// Its numbers.
+    pub usage: Usage,
+    /// What they span.
+    pub counted: Counted,
+    /// The session, as far as it was named.
+    pub session_id: Option<String>,
+    /// The model, as far as it was named.
+    pub model: Option<String>,
+}
+
+/// A session's running total, to be kept until its next run (as JSON, in one line).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SessionTotal {
+    /// The session.
+    pub session_id: String,
+    /// All that its runs have used so far.
+    pub usage: Usage,
+}
+
+/// What one run used, and what to remember for the next.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settled {
+    /// For meta.
+    pub run: Usage,
+    /// For the next run of this session, where the engine reports totals.
+    pub total: Option<SessionTotal>,
+    /// The model, where records on disk name it.
+    pub model: Option<String>,
+}
+
+impl UsageReport {
+    /// Takes the earlier runs out. `resumed` is the session that this run went on with, `previous`
+    /// the last total that was recorded. A resumed session without a total of its own leaves this
+    /// run's part unknown.
+    pub fn settle(&self, resumed: Option<&str>, previous: Option<&SessionTotal>) -> Settled {
+        let model = self.model.clone();
+        if self.counted == Counted::Run {
+            return Settled { run: self.usage.clone(), total: None, model };
+        }
+        let session = self.session_id.as_deref().or(resumed);
+        let goes_on = resumed.is_some() && session == resumed;
+        let earlier = previous.filter(|total| Some(total.session_id.as_str()) == session);
+        let run = match (earlier, goes_on) {
+            (Some(earlier), _) => self.usage.since(&earlier.usage),
+            (None, true) => Usage::default(),
+            (None, false) => self.usage.clone(),
+        };
+        let total =
+            session.map(|id| SessionTotal { session_id: id.to_owned(), usage: self.usage.clone() });
+        Settled { run, total, model }
+    }
+}
+
+/// All that a run's output said about usage, of every source.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StreamUsage {
+    /// The last `AQ_USAGE` line's.
+    pub(in crate::engine) generic: Option<Usage>,
+    /// The engine's own records'.
+    pub(in crate::engine) own: Option<(Usage, Counted)>,
+    /// What its calls have used at least, before it said what it used in all.
+    pub(in crate::engine) live: Usage,
+    /// Read out of text for people.
+    pub(in crate::engine) estimated: Usage,
+}
+
+impl StreamUsage {
+    /// Whether a record on disk would know better.
+    pub(in crate::engine) fn lacks_records(&self) -> bool {
+        self.own.is_none()
+    }
+
+    pub(in crate::engine) fn so_far(&self, session: Option<&str>) -> UsageReport {
+        let session_id = session.map(str::to_owned);
+        let (mut usage, mut counted) = match &self.own {
+            Some((usage, counted)) => (usage.clone(), *counted),
+            None => (self.live.clone(), Counted::Run),
+        };
+        if let Some(generic) = &self.generic {
+            (usage, counted) = (generic.clone(), Counted::Run);
+        }
+        UsageReport { usage, counted, session_id, model: None }
+    }
+
+    /// What the run used: the generic line's numbers, those it lacks from the engine's own records
+    /// (on disk where the output has none), and only where there is nothing at all an estimate.
+    pub(in crate::engine) fn settle(
+        &self,
+        on_disk: Option<UsageReport>,
+        session: Option<&str>,
+        resumed: Option<&str>,
+        previous: Option<&SessionTotal>,
+    ) -> Settled {
+        let without_generic = Self { generic: None, ..self.clone() };
+        let model = on_disk.as_ref().and_then(|report| report.model.clone());
+        let on_disk = on_disk.filter(|report| self.own.is_none() && !report.usage.is_empty());
+        let own = on_disk.unwrap_or_else(|| without_generic.so_far(session));
+        let mut settled = Settled { model, ..own.settle(resumed, previous) };
+        if let Some(generic) = &self.generic {
+            settled.run = generic.or(&settled.run);
+        }
+        if settled.run.is_empty() {
+            settled.run = self.estimated.clone();
+        }
+        settled
+    }
+}
+
+impl SessionTotal {
+    /// One line, for meta.
+    pub fn to_line(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads [`to_line`](Self::to_line) back. Anything else is none.
+    pub fn from_line(line: &str) -> Option<Self> {
+        serde_json::from_str(line).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(input: u64) -> Usage {
+        Usage { input_tokens: Some(input), ..Usage::default() }
+    }
+
+    fn report(input: u64, counted: Counted) -> UsageReport {
+        let session_id = Some("s1".to_owned());
+        UsageReport { usage: tokens(input), counted, session_id, model: None }
+    }
+
+    #[test]
+    fn a_running_total_counts_only_what_is_new() {
+        let first = report(100, Counted::Session).settle(None, None);
+        assert_eq!(first.run, tokens(100));
+        let kept = SessionTotal::from_line(&first.total.unwrap().to_line()).unwrap();
+        let second = report(250, Counted::Session).settle(Some("s1"), Some(&kept));
+        assert_eq!(second.run, tokens(150));
+        assert_eq!(second.total.unwrap().usage, tokens(250));
+    }
+
+    #[test]
+    fn a_resumed_session_of_unknown_total_is_unknown() {
+        let settled = report(250, Counted::Session).settle(Some("s1"), None);
+        assert_eq!(settled.run, Usage::default());
+        assert_eq!(settled.total.unwrap().usage, tokens(250));
+        // It did not go on, but began a session of its own.
+        assert_eq!(report(9, Counted::Session).settle(Some("s0"), None).run, tokens(9));
+        let other = SessionTotal { session_id: "s0".to_owned(), usage: tokens(5) };
+        assert_eq!(report(9, Counted::Session).settle(Some("s0"), Some(&other)).run, tokens(9));
+    }
+
+    #[test]
+    fn an_unnamed_session_is_the_one_that_was_resumed() {
+        let unnamed = UsageReport { session_id: None, ..report(7, Counted::Session) };
+        let earlier = SessionTotal { session_id: "s1".to_owned(), usage: tokens(5) };
+        assert_eq!(unnamed.settle(Some("s1"), Some(&earlier)).run, tokens(2));
+        let fresh = unnamed.settle(None, Some(&earlier));
+        assert_eq!((fresh.run, fresh.total), (tokens(7), None));
+    }
+
+    #[test]
+    fn a_report_of_one_run_is_that_run() {
+        let earlier = SessionTotal { session_id: "s1".to_owned(), usage: tokens(5) };
+        let settled = report(7, Counted::Run).settle(Some("s1"), Some(&earlier));
+        assert_eq!((settled.run, settled.total), (tokens(7), None));
+        assert_eq!(SessionTotal::from_line("{\"session_id\":\"s"), None);
+    }
+}

@@ -42,7 +42,7 @@ impl Wip {
             std::fs::create_dir_all(dir).at("create", dir)?;
         }
         let path = &real(path)?;
-        let add = || self.repo.call("worktree").args(["add", "--quiet", "--no-track"]).slow();
+        let add = || self.repo.call("worktree").args(["add", "--quiet"]).slow();
         let mut leftovers = Saved::default();
         if first {
             self.begin()?;

@@ -112,11 +112,12 @@ impl Wip {
                 Some(origin) => self.is_ancestor(tip.as_str(), origin.full())?,
                 None => false,
             };
-        if merged {
-            let name = self.branch_ref();
-            self.repo.call("update-ref").args(["-d", &name, tip.as_str()]).run()?;
+        if !merged {
+            return Ok(false);
         }
-        Ok(merged)
+        // Unlike `update-ref -d` this refuses while somebody has the branch checked out.
+        let call = self.repo.call("branch").args(["--quiet", "-D", "--", self.branch()]);
+        Ok(call.output()?.code() == Some(0))
     }
 
     fn is_ancestor(&self, ancestor: &str, descendant: &str) -> Result<bool> {

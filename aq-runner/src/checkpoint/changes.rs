@@ -28,13 +28,13 @@ impl Wip {
     /// # Errors
     /// When git fails.
     pub fn changes(&self) -> Result<Changes> {
-        let Some(tip) = self.tip()? else { return Ok(Changes::default()) };
-        if tip == self.base {
-            return Ok(Changes::default());
-        }
         let call = self.repo.call("diff-tree").args(["-r", "-z", "--numstat", "--no-renames"]);
         let call = call.args(["--no-ext-diff", "--no-textconv", "--ignore-submodules=none"]);
-        let output = call.args([self.base.as_str(), tip.as_str(), "--"]).slow().run()?;
+        let output = call.args([self.base.as_str(), &self.branch_ref(), "--"]).slow().output()?;
+        if output.code() != Some(0) && self.tip()?.is_none() {
+            return Ok(Changes::default());
+        }
+        let output = output.success()?;
         let mut changes = Changes::default();
         for field in output.fields() {
             let mut parts = field.splitn(3, '\t');

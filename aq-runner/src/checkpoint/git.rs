@@ -320,3 +320,55 @@ fn read_some<R: Read>(pipe: &mut Option<R>, buffer: &mut [u8]) -> std::io::Resul
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A subcommand that runs a script of the shell.
+    fn script(text: &str) -> Call {
+        let call = Git::new(&[]).call(Path::new("/"), "script");
+        call.env("GIT_CONFIG_COUNT", "1")
+            .env("GIT_CONFIG_KEY_0", "alias.script")
+            .env("GIT_CONFIG_VALUE_0", format!("!{text}"))
+    }
+
+    #[test]
+    fn what_does_not_end_is_killed_with_all_it_started() {
+        let dir = tempfile::tempdir().unwrap();
+        let pid_file = dir.path().join("pid");
+        let text = format!("sleep 600 & echo $! > '{}'; wait", pid_file.display());
+        let started = Instant::now();
+        let error = Call { limit: Duration::from_secs(2), ..script(&text) }.run().unwrap_err();
+        assert!(matches!(error, CheckpointError::TimedOut { .. }), "{error}");
+        assert!(started.elapsed() < Duration::from_secs(60));
+        let pid: i32 = std::fs::read_to_string(pid_file).unwrap().trim().parse().unwrap();
+        let gone = || {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            stat.is_empty() || stat.contains(") Z ")
+        };
+        let until = Instant::now() + Duration::from_secs(30);
+        while !gone() {
+            assert!(Instant::now() < until, "process {pid} is still there");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn both_outputs_are_read_at_once_and_errors_are_bounded() {
+        let output = script("head -c 300000 /dev/zero >&2; head -c 300000 /dev/zero; exit 3; :")
+            .output()
+            .unwrap();
+        assert_eq!(output.code(), Some(3));
+        assert_eq!(output.stdout.len(), 300_000);
+        assert_eq!(output.stderr.len(), MAX_ERRORS);
+    }
+
+    #[test]
+    fn a_failure_says_what_git_said() {
+        let error = script("echo no such thing >&2; exit 1; :").run().unwrap_err().to_string();
+        assert_eq!(error, "`git script` failed: no such thing");
+        let error = script("exit 4; :").run().unwrap_err().to_string();
+        assert!(error.contains("exit status: 4"), "{error}");
+    }
+}

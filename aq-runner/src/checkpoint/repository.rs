@@ -68,6 +68,15 @@ impl Repository {
     /// # Errors
     /// When the directory is gone, or git will not use this repository.
     pub fn discover(dir: &Path, marks: &[(OsString, OsString)]) -> Result<Option<Self>> {
+        Ok(Self::discover_with(dir, marks, "HEAD")?.map(|(repo, _)| repo))
+    }
+
+    /// Also tells whether a branch, by its full name, is there, without a further run of git.
+    pub(super) fn discover_with(
+        dir: &Path,
+        marks: &[(OsString, OsString)],
+        branch: &str,
+    ) -> Result<Option<(Self, bool)>> {
         let dir = dir.canonicalize().at("open", dir)?;
         if !dir.ancestors().any(looks_like_repository) {
             return Ok(None);
@@ -77,7 +86,7 @@ impl Repository {
             .call(&dir, "rev-parse")
             .args(["--path-format=absolute", "--is-inside-work-tree", "--git-dir"])
             .args(["--git-common-dir", "--show-prefix", "--revs-only"])
-            .args(["HEAD^{commit}", "--symbolic-full-name", "HEAD"])
+            .args(["HEAD^{commit}", "--symbolic-full-name", "HEAD", branch])
             .read_only()
             .output()?;
         if output.code() == Some(128) && output.errors().contains("not a git repository (or any") {
@@ -104,7 +113,12 @@ impl Repository {
         };
         let root = (*inside == b"true")
             .then(|| dir.ancestors().nth(prefix.components().count()).unwrap_or(&dir).to_owned());
-        Ok(Some(Self { git, common_dir, git_dir, root, prefix, head }))
+        let repo = Self { git, common_dir, git_dir, root, prefix, head };
+        let has_branch = match (rest, &repo.head) {
+            (_, Head::Unborn(_)) => repo.commit(branch)?.is_some(),
+            (rest, _) => rest.get(2) == Some(&branch.as_bytes()),
+        };
+        Ok(Some((repo, has_branch)))
     }
 
     /// Where its objects and branches are.

@@ -72,7 +72,9 @@ impl Wip {
     /// In-place: when the checkout is dirty, bare, in the middle of an operation or taken by
     /// another job. Both: when the branch exists and is not of this job, or git fails.
     pub fn start(job: &Job) -> Result<Option<Started>> {
-        let Some(repo) = Repository::discover(&job.cwd, &job.marks)? else { return Ok(None) };
+        let branch = format!("refs/heads/{}", branch_of(&job.name));
+        let found = Repository::discover_with(&job.cwd, &job.marks, &branch)?;
+        let Some((repo, has_branch)) = found else { return Ok(None) };
         let notes = Notes::beside(&job.base_file);
         let known = notes.base()?;
         let first = known.is_none();
@@ -81,6 +83,9 @@ impl Wip {
             None => first_base(&repo)?,
         };
         let wip = Self::new(job, repo, base, notes);
+        if first && has_branch {
+            return Err(CheckpointError::BranchTaken(wip.branch));
+        }
         let (checkout, fresh, leftovers) = match &wip.isolation {
             Isolation::Worktree(path) => wip.start_worktree(path, first)?,
             Isolation::InPlace => wip.start_in_place(first)?,
@@ -153,7 +158,7 @@ impl Wip {
 
     fn new(job: &Job, repo: Repository, base: CommitId, notes: Notes) -> Self {
         let isolation = job.isolation.clone();
-        let branch = format!("aq/wip/{}", branch_part(&job.name));
+        let branch = branch_of(&job.name);
         Self { repo, base, notes, isolation, branch, queue: job.queue.clone() }
     }
 
@@ -171,11 +176,8 @@ impl Wip {
         }
     }
 
-    /// Writes down where the job starts, unless its branch is somebody else's.
+    /// Writes down where the job starts.
     pub(super) fn begin(&self) -> Result<()> {
-        if self.tip()?.is_some() {
-            return Err(CheckpointError::BranchTaken(self.branch.clone()));
-        }
         self.notes.begin(&self.base, &Origin::of(self.repo.head()))
     }
 
@@ -217,8 +219,8 @@ fn first_base(repo: &Repository) -> Result<CommitId> {
     }
 }
 
-/// The part of a branch's name that stands for the job. Git knows two endings that it refuses.
-fn branch_part(job: &str) -> String {
+/// The job's branch, as people name it. Git knows two endings that it refuses.
+fn branch_of(job: &str) -> String {
     let refused = job.ends_with('.') || job.ends_with(".lock");
-    format!("{job}{}", if refused { "-" } else { "" })
+    format!("aq/wip/{job}{}", if refused { "-" } else { "" })
 }

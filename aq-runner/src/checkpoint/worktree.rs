@@ -42,7 +42,7 @@ impl Wip {
             std::fs::create_dir_all(dir).at("create", dir)?;
         }
         let path = &real(path)?;
-        let add = || self.repo.call("worktree").args(["add", "--quiet", "--no-track"]).slow();
+        let add = || self.repo.call("worktree").args(["add", "--quiet"]).slow();
         let mut leftovers = Saved::default();
         if first {
             self.begin()?;
@@ -112,11 +112,12 @@ impl Wip {
                 Some(origin) => self.is_ancestor(tip.as_str(), origin.full())?,
                 None => false,
             };
-        if merged {
-            let name = self.branch_ref();
-            self.repo.call("update-ref").args(["-d", &name, tip.as_str()]).run()?;
+        if !merged {
+            return Ok(false);
         }
-        Ok(merged)
+        // Unlike `update-ref -d` this refuses while somebody has the branch checked out.
+        let call = self.repo.call("branch").args(["--quiet", "-D", "--", self.branch()]);
+        Ok(call.output()?.code() == Some(0))
     }
 
     fn is_ancestor(&self, ancestor: &str, descendant: &str) -> Result<bool> {

@@ -136,5 +136,6 @@ fn without_a_branch_there_is_nothing_to_merge() {
     wip.remove().unwrap();
     lab.git(&repo, &["branch", "-q", "-D", "aq/wip/fix"]);
     assert!(matches!(wip.merge("merge"), Err(CheckpointError::NoBranch(_))));
+    assert_eq!(wip.changes().unwrap().files_changed, 0);
     assert!(matches!(wip.diff(false, &mut Vec::new()), Err(CheckpointError::NoBranch(_))));
 }

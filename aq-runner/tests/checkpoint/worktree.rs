@@ -275,3 +275,17 @@ fn a_link_in_the_place_of_the_directory_is_not_followed() {
     let error = Wip::start(&lab.job("fix", &repo.join("sub"))).unwrap_err();
     assert!(matches!(error, CheckpointError::LeavesWorktree(_)), "{error}");
 }
+
+#[test]
+fn a_merged_branch_that_somebody_has_checked_out_stays() {
+    let (lab, repo) = Lab::with_repo();
+    let started = lab.start("fix", &repo);
+    write(&started.dir.join("new"), "1");
+    started.wip.finish("work").unwrap();
+    started.wip.merge("merge").unwrap();
+    fs::remove_dir_all(&started.dir).unwrap();
+    lab.git(&repo, &["worktree", "prune"]);
+    lab.git(&repo, &["checkout", "-q", "aq/wip/fix"]);
+    assert_eq!(started.wip.remove().unwrap(), Removed::Worktree { branch: false });
+    assert_eq!(lab.status(&repo), "");
+}

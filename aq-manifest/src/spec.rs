@@ -78,6 +78,13 @@ pub struct JobSpec {
     pub fleet_lease_epoch: Option<u64>,
 }
 
+impl JobSpec {
+    /// Whether the job itself says something that its engine may refuse: a model, or arguments.
+    pub fn chooses_engine_details(&self) -> bool {
+        self.model.is_some() || !self.args.is_empty()
+    }
+}
+
 /// Where the value of a key comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Origin {

@@ -9,6 +9,7 @@ use aq_runner::insights::{Group, Insights, Numbers};
 use aq_runner::run::host::Host;
 use aq_runner::run::{Activity, JobView, Overview};
 use aq_runner::store::{AddReport, Added};
+use aq_scheduler::EngineState;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -64,6 +65,7 @@ pub(crate) fn status(overview: &Overview) {
         "loop": run_loop,
         "counts": counts,
         "jobs": jobs,
+        "resting_engines": overview.resting.iter().map(|(name, state)| resting_shape(name, state)).collect::<Vec<_>>(),
         "not_jobs": overview.strangers,
     }));
 }
@@ -201,4 +203,16 @@ fn group_shape(group: &Group) -> Value {
         "cost_per_shipped": group.cost_per_shipped(),
         "usage_estimated": group.estimated,
     })
+}
+
+/// An engine that is installed and may not simply be used.
+fn resting_shape(name: &str, state: &EngineState) -> Value {
+    let (word, until, reason) = match state {
+        EngineState::Missing => ("missing", None, None),
+        EngineState::Ready { limit: None } => ("ready", None, None),
+        EngineState::Ready { limit: Some(_) } => ("probe", None, None),
+        EngineState::CoolingDown { until } => ("cooling_down", Some(until), None),
+        EngineState::OutOfUse { reason } => ("out_of_use", None, Some(reason)),
+    };
+    json!({ "name": name, "state": word, "until": until, "reason": reason })
 }

@@ -5,13 +5,14 @@ use std::fmt::Write;
 use aq_manifest::{Stage, format_duration};
 use aq_runner::insights::Numbers;
 use aq_runner::run::{Activity, JobView, Overview};
+use aq_scheduler::EngineState;
 use jiff::Timestamp;
 
 use super::insights;
 use super::job::{reason, result};
 use super::style::{self, paint, plain};
 use super::table::{Cell, Table};
-use super::time::short;
+use super::time::{short, until};
 
 /// Columns that a narrow terminal can do without.
 const PRIORITY: usize = 2;
@@ -78,6 +79,9 @@ pub(crate) fn status(overview: &Overview, shown: usize) -> String {
     if !recent.is_empty() {
         let _ = writeln!(out, "{}", paint(style::FAINT, format!("of these: {recent}")));
     }
+    for (engine, state) in &overview.resting {
+        let _ = writeln!(out, "{}", resting_line(engine, state, overview.now));
+    }
     for stranger in &overview.strangers {
         let _ = writeln!(
             out,
@@ -95,6 +99,36 @@ fn recent(overview: &Overview) -> String {
     let numbers = shown
         .map(|record| Numbers::read(record.id.clone(), record.stage, |key| record.meta.get(key)));
     insights::line(&aq_runner::insights::insights(numbers, None).all)
+}
+
+/// The engines that are not simply used, for `aq engines`.
+pub(crate) fn resting(engines: &[(String, EngineState)], now: Timestamp) {
+    for (engine, state) in engines {
+        super::line(resting_line(engine, state, now));
+    }
+}
+
+fn resting_line(engine: &str, state: &EngineState, now: Timestamp) -> String {
+    format!("{} {}", paint(style::ATTENTION, "!"), engine_state(engine, state, now))
+}
+
+/// Why an engine is not simply used.
+fn engine_state(engine: &str, state: &EngineState, now: Timestamp) -> String {
+    match state {
+        EngineState::Missing => format!("engine {engine} is not installed"),
+        EngineState::Ready { limit: None } => format!("engine {engine} is ready"),
+        EngineState::Ready { limit: Some(_) } => {
+            format!(
+                "engine {engine} has rested; one job goes first and shows whether it works again"
+            )
+        }
+        EngineState::CoolingDown { until: at } => {
+            format!("engine {engine} cooling down until {}", until(*at, now))
+        }
+        EngineState::OutOfUse { reason } => {
+            format!("engine {engine} is out of use: {}", plain(reason))
+        }
+    }
 }
 
 fn row(job: &JobView, now: Timestamp) -> Vec<Cell> {

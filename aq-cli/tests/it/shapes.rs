@@ -42,7 +42,10 @@ fn status_and_why() {
     sandbox.add("after", "deps: [nowhere]", "true");
 
     let status = sandbox.json(&["status", "--json"]);
-    assert_eq!(keys(&status), ["counts", "jobs", "loop", "not_jobs", "now", "queue", "version"]);
+    assert_eq!(
+        keys(&status),
+        ["counts", "jobs", "loop", "not_jobs", "now", "queue", "resting_engines", "version"]
+    );
     assert_eq!(status["version"], 1);
     assert_eq!(status["counts"]["inbox"], 2);
     assert!(status["loop"].is_null());

@@ -17,6 +17,7 @@ use crate::store::{
 };
 
 use super::actions::ship;
+use super::engine_use;
 use super::foresight::lacks_engine;
 use super::host_capabilities;
 use super::launch::start_worker;
@@ -149,11 +150,9 @@ pub fn run(
     // Watching starts before the first look, so that nothing falls between the two.
     let wakes = Wakes::new(queue).map_err(|e| RunError::System("take signals", e))?;
     let limits = Limits { max: options.max, max_review: options.max_review };
-    let model = Model::new(
-        host_capabilities(Some(queue), &settings, false).capabilities,
-        &settings.engines,
-        limits,
-    );
+    let engines_as_of = engine_use::changed(queue);
+    let capabilities = host_capabilities(Some(queue), &settings, false).capabilities;
+    let model = Model::new(queue, &settings, capabilities, limits, Timestamp::now());
     let mut dispatcher = Dispatcher {
         queue,
         settings,
@@ -165,6 +164,7 @@ pub fn run(
         busy: HashSet::new(),
         unsettled: BTreeMap::new(),
         troubles: Troubles::default(),
+        engines_as_of,
         swept: Vec::new(),
         swept_at: Instant::now(),
         summary: Summary::default(),
@@ -210,6 +210,8 @@ struct Dispatcher<'a> {
     busy: HashSet<JobId>,
     /// Jobs whose files or workers made trouble.
     troubles: Troubles,
+    /// When what is known of the engines last changed, as of the last look.
+    engines_as_of: Option<SystemTime>,
     /// When the folders last changed, as of the last sweep.
     swept: Vec<Option<SystemTime>>,
     /// When that was.
@@ -221,6 +223,9 @@ impl Dispatcher<'_> {
     fn run(&mut self) -> Result<Summary, RunError> {
         self.look_at_everything()?;
         loop {
+            if engine_use::changed(self.queue) != self.engines_as_of {
+                self.refresh_engines();
+            }
             let wake_at = self.obey_plan();
             if self.options.once && self.is_drained() {
                 self.summary.waiting = self.model.counts().waiting;
@@ -257,7 +262,7 @@ impl Dispatcher<'_> {
                 plan.reject.iter().any(|(_, why)| matches!(why, Rejection::NoEngine { .. }));
             if engines_missing {
                 // One may have been installed since.
-                self.model.refresh_engines(&self.settings.engines);
+                self.refresh_engines();
             }
             let plan = if engines_missing { self.model.plan(Timestamp::now()) } else { plan };
             for (id, why) in plan.reject {
@@ -305,12 +310,18 @@ impl Dispatcher<'_> {
         Ok(())
     }
 
+    /// Looks which engines are installed, and which rest.
+    fn refresh_engines(&mut self) {
+        self.engines_as_of = engine_use::changed(self.queue);
+        self.model.refresh_engines(self.queue, &self.settings, Timestamp::now());
+    }
+
     /// A loop with a bad config would refuse to start; one that runs keeps the one it has.
     fn reload(&mut self) {
         match Settings::load(self.queue, self.settings.environment.clone()) {
             Ok(settings) => {
                 self.settings = settings;
-                self.model.refresh_engines(&self.settings.engines);
+                self.refresh_engines();
             }
             Err(e) => (self.observer)(Progress::Trouble(&format!("the old settings stay: {e}"))),
         }

@@ -4,6 +4,7 @@
 mod actions;
 mod agent_env;
 mod dispatcher;
+mod engine_use;
 mod foresight;
 mod history;
 pub mod host;
@@ -24,6 +25,7 @@ pub use actions::{
     Stopped, promote, reject, requeue, ship, ship_merged, stop, stop_all, stop_loop,
 };
 pub use dispatcher::{Progress, RunError, RunOptions, Summary, run};
+pub use engine_use::{resting_engines, retry_engine};
 pub use foresight::{NoEngine, without_engine};
 pub use history::{history, job_numbers};
 pub use recovery::{Recovered, recover};

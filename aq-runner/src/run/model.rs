@@ -4,11 +4,12 @@
 use aq_caps::Capabilities;
 use aq_manifest::{JobId, ReviewPolicy, Stage};
 use aq_scheduler::{
-    Counts, EngineState, Host, HostId, Job, Limits, Misfits, Plan, Queue, QueueError, Reason,
-    Settled, State,
+    Counts, Host, HostId, Job, Limits, Misfits, Plan, Queue, QueueError, Reason, Settled, State,
 };
 use jiff::Timestamp;
 
+use super::engine_use;
+use super::settings::Settings;
 use crate::engine::Registry;
 use crate::store::{JobRecord, QueueDir, holder};
 
@@ -20,9 +21,18 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    pub(crate) fn new(capabilities: Capabilities, engines: &Registry, limits: Limits) -> Self {
+    pub(crate) fn new(
+        dir: &QueueDir,
+        settings: &Settings,
+        capabilities: Capabilities,
+        limits: Limits,
+        now: Timestamp,
+    ) -> Self {
         let mut queue = Queue::new();
-        let engines = engines.names().map(|name| (name.to_owned(), engine_state(engines, name)));
+        let known = engine_use::read(dir);
+        let names = settings.engines.names();
+        let engines =
+            names.map(|name| (name.to_owned(), engine_use::state(&known, settings, name, now)));
         let host = queue.add_host(Host {
             capabilities,
             engines: engines.collect(),
@@ -32,11 +42,16 @@ impl Model {
         Self { queue, host }
     }
 
-    /// Looks again which engines are installed.
-    pub(crate) fn refresh_engines(&mut self, engines: &Registry) {
-        for name in engines.names() {
+    /// Looks again which engines are installed and which rest.
+    pub(crate) fn refresh_engines(&mut self, dir: &QueueDir, settings: &Settings, now: Timestamp) {
+        let known = engine_use::read(dir);
+        for name in settings.engines.names() {
             // The host was added by `new` and is never removed.
-            let _ = self.queue.set_engine(self.host, name, engine_state(engines, name));
+            let _ = self.queue.set_engine(
+                self.host,
+                name,
+                engine_use::state(&known, settings, name, now),
+            );
         }
     }
 
@@ -160,12 +175,5 @@ pub(crate) fn resting_state(record: &JobRecord, now: Timestamp) -> Option<State>
         Stage::Review => Some(State::Review),
         Stage::Testing => Some(State::Testing),
         Stage::Building | Stage::Shipped | Stage::Failed | Stage::Quarantine => None,
-    }
-}
-
-fn engine_state(engines: &Registry, name: &str) -> EngineState {
-    match engines.installed(name) {
-        Some(_) => EngineState::READY,
-        None => EngineState::Missing,
     }
 }

@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use aq_manifest::{JobId, ReviewPolicy, Stage};
-use aq_scheduler::{Limits, Reason};
+use aq_scheduler::{EngineState, Limits, Reason};
 use jiff::Timestamp;
 
 use crate::process::ProcessId;
 use crate::store::{JobRecord, Meta, QueueDir, Result};
 
+use super::engine_use::resting_engines;
 use super::host_capabilities;
 use super::model::{Model, resting_state};
 use super::recovery::worker;
@@ -34,6 +35,8 @@ pub struct Overview {
     pub jobs: Vec<JobView>,
     /// Jobs that have ended, newest first, as many as were asked for.
     pub ended: Vec<JobView>,
+    /// Engines that are installed and may not simply be used.
+    pub resting: Vec<(String, EngineState)>,
     /// How many jobs lie in each folder.
     pub counts: BTreeMap<Stage, usize>,
     /// Files in the inbox that cannot be jobs because of their names.
@@ -131,6 +134,7 @@ pub fn overview(
         run_loop,
         jobs: explained(queue, settings, live, limits, now),
         ended: newest,
+        resting: resting_engines(queue, settings, now),
         counts,
         strangers: queue.strangers()?,
     })
@@ -178,7 +182,7 @@ fn explained(
     now: Timestamp,
 ) -> Vec<JobView> {
     let capabilities = host_capabilities(Some(queue), settings, false).capabilities;
-    let mut model = Model::new(capabilities, &settings.engines, limits);
+    let mut model = Model::new(queue, settings, capabilities, limits, now);
     let stall = stall_limit(settings);
     let mut views: HashMap<JobId, JobView> = HashMap::with_capacity(live.len());
     let mut places = Vec::new();

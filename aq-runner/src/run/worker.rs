@@ -4,6 +4,7 @@
 mod agent;
 mod command;
 mod shell;
+mod usage;
 mod wip;
 
 use std::io;
@@ -117,6 +118,9 @@ enum Failure {
     Stopped,
     /// Not the job's fault: it goes back and the attempt does not count.
     NotCounted(String),
+    /// Its engine met a limit, or is out of use: it goes back at once, for another engine or for
+    /// later, and the attempt does not count.
+    NoEngineNow(String),
 }
 
 impl Work<'_> {
@@ -189,10 +193,19 @@ impl Work<'_> {
         self.leave_workplace();
         match failure {
             // A wish that came when nothing could be signalled still counts.
-            Failure::NotCounted(_) | Failure::Class(..) if self.is_unwanted() => self.stopped(base),
+            Failure::NotCounted(_) | Failure::NoEngineNow(_) | Failure::Class(..)
+                if self.is_unwanted() =>
+            {
+                self.stopped(base)
+            }
             Failure::NotCounted(why) => {
                 self.note(&format!("not started: {why}"));
                 self.retry_on_full_disk(|work| give_back(&mut work.job, &why))
+            }
+            Failure::NoEngineNow(why) => {
+                self.note(&format!("not counted: {why}"));
+                let record = Record::new().set("ended_at", now).set("message", why);
+                self.move_to(Stage::Inbox, record.clear(WORKER_KEYS))
             }
             Failure::Final(outcome, why) => {
                 self.note(&format!("failed: {outcome}: {why}"));

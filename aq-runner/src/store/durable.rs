@@ -87,3 +87,12 @@ fn rename_checked(from: &Path, to: &Path) -> io::Result<()> {
     }
     std::fs::rename(from, to)
 }
+
+/// Replaces a small file whole: a reader sees the old content or the new one.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<()> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(dir).at("create a file in", dir)?;
+    file.write_all(content).at("write", file.path())?;
+    file.persist(path).map_err(|e| e.error).at("replace", path)?;
+    Ok(())
+}

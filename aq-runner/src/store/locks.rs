@@ -39,6 +39,17 @@ impl FileLock {
         Ok(Self { file })
     }
 
+    /// Takes the right to change what is known of the engines, waiting for it.
+    ///
+    /// # Errors
+    /// When the lock file cannot be made.
+    pub(crate) fn engines(queue: &QueueDir) -> Result<Self> {
+        let path = queue.state().join("engines.lock");
+        let file = open(&path)?;
+        file.lock().at("lock", &path)?;
+        Ok(Self { file })
+    }
+
     /// Takes the right to run the loop; `Err` inside has what the holder wrote about itself.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ mod transition;
 
 pub use add::{AddContext, AddError, AddReport, Added, Draft, add};
 pub use clean::{Cleaned, clean};
+pub(crate) use durable::replace;
 pub use error::{Result, StoreError};
 pub use ingest::{Ingested, ingest, refuse, rename_if_taken};
 pub use job_file::{

@@ -4,11 +4,15 @@ use std::path::Path;
 
 use aq_manifest::{FailureClass, JobSpec, Outcome};
 
-use crate::engine::{EndedBy, EngineCommand, Exit, Invocation, Records, Verdict};
+use jiff::Timestamp;
+
+use crate::engine::{EndedBy, EngineCommand, ErrorClass, Exit, Invocation, Verdict, next_session};
 use crate::process::{Cause, Ended, Status, Stdin, Task};
 use crate::store::{JobFile, Record, StoreError, make_scratch, write_private};
 
 use super::super::agent_env::EngineEnv;
+use super::super::engine_use;
+use super::usage::{AgentRun, over_budget, usage_record};
 use super::{Failure, Work};
 
 impl Work<'_> {
@@ -40,15 +44,21 @@ impl Work<'_> {
                 Failure::NotCounted(format!("cannot write {}: {e}", file.path.display()))
             })?;
         }
-        let mut records =
+        let records =
             self.settings.engines.records(&engine).map_err(|e| setup_failed(e.to_string()))?;
+        let resumed = self.resumable(&engine).filter(|_| command.resumes);
+        if let Some(session) = &resumed {
+            self.note(&format!("resuming session {session}"));
+        }
+        let mut run = AgentRun::new(engine, records, spec.budget, resumed, self.session_total());
+        run.usage_file.clone_from(&command.usage_file);
         let task = self.task(command.program.into(), command.args, &cwd, env, spec.timeout);
         let task = Task { stdin: command.stdin.map_or(Stdin::Null, Stdin::Bytes), ..task };
-        let ended = self.supervise(task, Some(&mut records))?;
-        self.judge(spec, &ended, records)
+        let ended = self.supervise(task, Some(&mut run))?;
+        self.judge(spec, &ended, run)
     }
 
-    fn judge(&mut self, spec: &JobSpec, ended: &Ended, records: Records) -> Result<(), Failure> {
+    fn judge(&mut self, spec: &JobSpec, ended: &Ended, run: AgentRun) -> Result<(), Failure> {
         let ended_by = match ended.cause {
             Cause::ByItself => EndedBy::Engine,
             Cause::ResultGrace => EndedBy::ResultGrace,
@@ -59,21 +69,61 @@ impl Work<'_> {
             Some(Status::Signaled(signal)) => Exit::Signal(signal),
             None => Exit::Signal(nix::libc::SIGKILL),
         };
-        let verdict = records.verdict(exit, ended_by);
-        self.record_run(ended, &verdict).map_err(|e| Failure::NotCounted(e.to_string()))?;
+        let started = run.started;
+        let (run, verdict) = run.verdict(exit, ended_by);
+        let overspent = self
+            .record_run(spec, ended, ended_by, &run, &verdict)
+            .map_err(|e| Failure::NotCounted(e.to_string()))?;
         let changes = self.save_work();
+        if let Some(why) = overspent {
+            return Err(Failure::Final(Outcome::BudgetExceeded, why));
+        }
         match ended.cause {
-            Cause::Stopped(_) => Err(Failure::Stopped),
-            Cause::Deadline => Err(self.timed_out(spec.timeout)),
-            _ if verdict.success => match changes {
+            Cause::Stopped(_) => return Err(Failure::Stopped),
+            Cause::Deadline => return Err(self.timed_out(spec.timeout)),
+            _ => {}
+        }
+        if verdict.success {
+            // What is known of the engine is not worth a job's failure.
+            let _ = engine_use::note_success(self.queue, &self.settings, &run.engine, started);
+            return match changes {
                 Some(changes) => self.judge_changes(spec, &changes),
                 None => Ok(()),
-            },
-            _ => Err(Failure::Class(FailureClass::Crash, verdict.why.unwrap_or_default())),
+            };
         }
+        match &verdict.error {
+            // A model or an argument of the job's own may be what is wrong: no reason to keep
+            // every other job from the engine.
+            Some(error) if error.class == ErrorClass::Config && spec.chooses_engine_details() => {}
+            Some(error) if error.class.is_limit() || error.class.needs_a_person() => {
+                let now = Timestamp::now();
+                let noted = engine_use::note_fault(
+                    self.queue,
+                    &self.settings,
+                    &run.engine,
+                    &verdict,
+                    error,
+                    now,
+                );
+                return Err(match noted {
+                    Ok(words) => Failure::NoEngineNow(words),
+                    Err(e) => Failure::NotCounted(e.to_string()),
+                });
+            }
+            _ => {}
+        }
+        Err(Failure::Class(FailureClass::Crash, verdict.why.unwrap_or_default()))
     }
 
-    fn record_run(&mut self, ended: &Ended, verdict: &Verdict) -> Result<(), StoreError> {
+    /// Records what the run came to. Answers why it went over its budget, if it did.
+    fn record_run(
+        &mut self,
+        spec: &JobSpec,
+        ended: &Ended,
+        ended_by: EndedBy,
+        run: &AgentRun,
+        verdict: &Verdict,
+    ) -> Result<Option<String>, StoreError> {
         let exit = match ended.status {
             Some(Status::Exited(code)) => code.to_string(),
             Some(Status::Signaled(signal)) => format!("signal {signal}"),
@@ -83,13 +133,24 @@ impl Work<'_> {
         if let Some(denials) = denials {
             self.note(&format!("warning: the engine refused {denials} tool calls for lack of permission; `yolo: true` allows them"));
         }
+        let settled = run.settle(&self.settings, verdict);
+        let session = next_session(run.resumed.as_deref(), verdict, ended_by);
+        let model = verdict.model.as_ref().or(settled.model.as_ref());
         let record = Record::new()
             .set("exit", exit)
             .set("duration_s", format_args!("{:.3}", ended.duration.as_secs_f64()))
             .set("permission_denials", denials.map_or(String::new(), |n| n.to_string()))
-            .set_some("session_id", verdict.session_id.as_deref())
-            .set_some("model", verdict.model.as_deref());
-        self.retry_on_full_disk(|work| work.job.append(&record))
+            .set("session_id", session.as_deref().unwrap_or_default())
+            .set("session_engine", session.as_ref().map_or("", |_| run.engine.as_str()))
+            .set(
+                "engine_error",
+                verdict.error.as_ref().map_or(String::new(), |e| e.class.to_string()),
+            )
+            .set_some("model", model);
+        let record = record.followed_by(usage_record(self.job.meta(), &settled, ended));
+        self.retry_on_full_disk(|work| work.job.append(&record))?;
+        let turns = verdict.turns.map(u64::from);
+        Ok(over_budget(&spec.budget, &settled.run, turns))
     }
 
     fn engine_command(
@@ -99,13 +160,14 @@ impl Work<'_> {
         scratch: &Path,
     ) -> Result<EngineCommand, Failure> {
         let spec = &file.spec;
+        let session = self.resumable(engine);
         let invocation = Invocation {
             prompt: &file.body,
             persona: spec.persona.as_deref(),
             model: spec.model.as_deref(),
             args: &spec.args,
             yolo: spec.yolo,
-            session: None,
+            session: session.as_deref(),
             scratch,
             is_root: nix::unistd::geteuid().is_root(),
         };

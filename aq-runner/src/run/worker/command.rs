@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use aq_manifest::{JobSpec, Outcome};
 
-use crate::engine::Records;
 use crate::process::{Cgroup, Drain, Ended, Flow, Observer, Stdin, Stream, SuperviseError, Task};
 use crate::store::{HeldJob, Record};
 
 use super::super::agent_env::{EngineEnv, Identity, agent_env};
 use super::super::job_log::JobLog;
+use super::usage::AgentRun;
 use super::{Failure, Work};
 
 /// A command that has run for this long is worth a control group.
@@ -43,13 +43,14 @@ impl Work<'_> {
     pub(super) fn supervise(
         &mut self,
         task: Task,
-        records: Option<&mut Records>,
+        run: Option<&mut AgentRun>,
     ) -> Result<Ended, Failure> {
         let mut tee = Tee {
             log: &mut self.log,
-            records,
+            run,
             grace: self.settings.result_grace,
             done: false,
+            session_noted: false,
             job: &mut self.job,
             cgroup: &mut self.cgroup,
         };
@@ -110,9 +111,10 @@ fn cannot_start(error: &SuperviseError) -> Failure {
 /// Sends what a program prints to the log and to the engine's reader.
 struct Tee<'a> {
     log: &'a mut JobLog,
-    records: Option<&'a mut Records>,
+    run: Option<&'a mut AgentRun>,
     grace: Duration,
     done: bool,
+    session_noted: bool,
     job: &'a mut HeldJob,
     cgroup: &'a mut Option<Cgroup>,
 }
@@ -120,17 +122,26 @@ struct Tee<'a> {
 impl Observer for Tee<'_> {
     fn output(&mut self, stream: Stream, chunk: &[u8]) -> Flow {
         self.log.raw(chunk);
-        let Some(records) = self.records.as_deref_mut() else { return Flow::Continue };
+        let Some(run) = self.run.as_deref_mut() else { return Flow::Continue };
+        let Some(records) = &mut run.records else { return Flow::Continue };
         match stream {
             Stream::Stdout => records.stdout(chunk),
             Stream::Stderr => records.stderr(chunk),
+        }
+        if records.session_id().is_some() && !self.session_noted {
+            // At once, so that a killed run can be resumed. A full disk is no reason to end it.
+            self.session_noted = true;
+            let session = records.session_id().unwrap_or_default();
+            let record =
+                Record::new().set("session_id", session).set("session_engine", &run.engine);
+            let _ = self.job.append(&record);
         }
         if records.final_event().is_some() && !self.done {
             // Some engines send their last event and never exit.
             self.done = true;
             return Flow::EndAfter(self.grace);
         }
-        Flow::Continue
+        if run.is_over_budget() { Flow::End } else { Flow::Continue }
     }
 
     fn settled(&mut self) {

@@ -1,0 +1,151 @@
+//! Which engines rest or are out of use, in a file of the queue, so that it holds across restarts.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use aq_scheduler::EngineState;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::engine::{Account, Cooldowns, EngineError, EngineUse, Verdict};
+use crate::store::{FileLock, QueueDir, Result, read_text, replace};
+
+use super::settings::Settings;
+
+/// What is known of the engines of a queue.
+pub(crate) fn read(queue: &QueueDir) -> Cooldowns {
+    // A file that cannot be read says nothing: the engines are asked again.
+    read_text(&path(queue))
+        .map_or_else(|_| Cooldowns::default(), |text| Cooldowns::from_text(&text))
+}
+
+/// When the file was last written; `None` when there is none.
+pub(crate) fn changed(queue: &QueueDir) -> Option<SystemTime> {
+    path(queue).metadata().and_then(|about| about.modified()).ok()
+}
+
+/// The engine as the scheduler sees it.
+pub(crate) fn state(
+    known: &Cooldowns,
+    settings: &Settings,
+    engine: &str,
+    now: Timestamp,
+) -> EngineState {
+    if settings.engines.installed(engine).is_none() {
+        return EngineState::Missing;
+    }
+    match known.state(&account(settings, engine), &stamp(settings, engine), now) {
+        EngineUse::Ready => EngineState::READY,
+        EngineUse::Probe => EngineState::Ready { limit: Some(1) },
+        EngineUse::CoolingDown { until, .. } => EngineState::CoolingDown { until },
+        EngineUse::OutOfUse { class, reason } => EngineState::OutOfUse {
+            reason: format!("{class}: {reason}; then `aq engines --retry {engine}`"),
+        },
+    }
+}
+
+/// Notes that a run of the engine met a limit, or something that a person has to mend. Answers
+/// what that means for the job, in words.
+///
+/// # Errors
+/// When the file cannot be written.
+pub(crate) fn note_fault(
+    queue: &QueueDir,
+    settings: &Settings,
+    engine: &str,
+    verdict: &Verdict,
+    error: &EngineError,
+    now: Timestamp,
+) -> Result<String> {
+    let account = account(settings, engine);
+    let why = verdict.why.as_deref().unwrap_or_default();
+    let mut words = String::new();
+    update(queue, |known| {
+        words = if error.class.is_limit() {
+            let reset = error.resets_at(now, &TimeZone::system());
+            let until = known.limited(&account, error.class, why, reset, now);
+            format!("{why}; the engine rests until {until:.0}")
+        } else {
+            known.broken(&account, error.class, why, &stamp(settings, engine), now);
+            format!("{why}; the engine is out of use until that is mended")
+        };
+        true
+    })?;
+    Ok(words)
+}
+
+/// Notes that a run of the engine that began at `started` ended well.
+///
+/// # Errors
+/// When the file cannot be written.
+pub(crate) fn note_success(
+    queue: &QueueDir,
+    settings: &Settings,
+    engine: &str,
+    started: Timestamp,
+) -> Result<()> {
+    // Almost always there is nothing to forget, and then no lock is taken.
+    if changed(queue).is_none() {
+        return Ok(());
+    }
+    let account = account(settings, engine);
+    update(queue, |known| known.worked(&account, started))
+}
+
+/// Says that an engine is to be used again, with all its accounts. Answers whether that changed
+/// anything.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn retry_engine(queue: &QueueDir, engine: &str) -> Result<bool> {
+    let mut changed = false;
+    update(queue, |known| {
+        changed = known.retry(engine);
+        changed
+    })?;
+    Ok(changed)
+}
+
+/// The engines of a host that are installed and may not simply be used, with the reason.
+pub fn resting_engines(
+    queue: &QueueDir,
+    settings: &Settings,
+    now: Timestamp,
+) -> Vec<(String, EngineState)> {
+    let known = read(queue);
+    let names = settings.engines.names();
+    let states = names.map(|name| (name.to_owned(), state(&known, settings, name, now)));
+    states
+        .filter(|(_, state)| *state != EngineState::Missing && *state != EngineState::READY)
+        .collect()
+}
+
+/// Reads, changes and writes the file, one process at a time.
+fn update(queue: &QueueDir, change: impl FnOnce(&mut Cooldowns) -> bool) -> Result<()> {
+    let _one_at_a_time = FileLock::engines(queue)?;
+    let mut known = read(queue);
+    if change(&mut known) {
+        replace(&path(queue), known.to_text().as_bytes())?;
+    }
+    Ok(())
+}
+
+fn path(queue: &QueueDir) -> PathBuf {
+    queue.state().join("engines.json")
+}
+
+fn account(settings: &Settings, engine: &str) -> Account {
+    settings.engines.account(engine, &|name| settings.environment.get(name))
+}
+
+/// Stands for the binary and the config of an engine: when either changes, one that was out of use
+/// is tried again.
+fn stamp(settings: &Settings, engine: &str) -> String {
+    let of =
+        |about: std::fs::Metadata| format!("{}:{}:{}", about.len(), about.mtime(), about.ino());
+    let binary = settings.engines.installed(engine);
+    let binary = binary.map(|path| (path.metadata().map_or(String::new(), of), path));
+    let config = settings.config.engines.get(engine);
+    format!("{binary:?} {config:?}")
+}

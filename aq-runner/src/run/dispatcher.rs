@@ -1,41 +1,31 @@
 //! The run loop: it plans, starts workers and sleeps until something happens. It holds nothing
 //! that is not on disk, so it can end at any moment.
 
+mod look;
+mod start;
+
 use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
-use aq_manifest::{JobId, Outcome, Stage};
-use aq_scheduler::{Counts, Limits, Rejection, Start, State};
+use aq_manifest::{JobId, Stage};
+use aq_scheduler::{Counts, Limits, State};
 use jiff::Timestamp;
 
 use crate::process::ProcessId;
-use crate::store::{
-    FileLock, HeldJob, Ingested, Invalid, JobRecord, Promise, QueueDir, Record, StoreError, holder,
-    ingest, refuse, rename_if_taken,
-};
+use crate::store::{FileLock, JobRecord, QueueDir, Record, StoreError};
 
-use super::actions::ship;
 use super::engine_use;
-use super::foresight::lacks_engine;
 use super::host_capabilities;
-use super::launch::start_worker;
-use super::model::{Model, resting_state, settled};
-use super::recovery::{WORKER_KEYS, recover_job, worker};
+use super::model::{Model, resting_state};
+use super::recovery::worker;
 use super::settings::{Settings, SettingsError};
 use super::troubles::Troubles;
 use super::wake::{Wake, Wakes};
 
 /// How often the folders are looked at on file systems that do not tell what changed.
 const SWEEP: Duration = Duration::from_secs(30);
-
-/// The folders of jobs that have not ended, in the order in which they are looked at: what runs
-/// already comes before what could.
-const LIVE: [Stage; 4] = [Stage::Building, Stage::Inbox, Stage::Review, Stage::Testing];
-
-/// The pause when it cannot be told whether a job is held.
-const WAIT_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long the lock of a loop that is dead is waited for.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
@@ -250,30 +240,6 @@ impl Dispatcher<'_> {
         }
     }
 
-    /// Plans and does what the plan says until it says nothing more. Answers when time alone may
-    /// change that.
-    fn obey_plan(&mut self) -> Option<Timestamp> {
-        loop {
-            let plan = self.model.plan(Timestamp::now());
-            if plan.start.is_empty() && plan.reject.is_empty() {
-                return plan.wake_at;
-            }
-            let engines_missing =
-                plan.reject.iter().any(|(_, why)| matches!(why, Rejection::NoEngine { .. }));
-            if engines_missing {
-                // One may have been installed since.
-                self.refresh_engines();
-            }
-            let plan = if engines_missing { self.model.plan(Timestamp::now()) } else { plan };
-            for (id, why) in plan.reject {
-                self.reject(&id, &why);
-            }
-            for Start { job, engine } in plan.start {
-                self.launch(&job, &engine);
-            }
-        }
-    }
-
     fn is_drained(&self) -> bool {
         self.running.is_empty()
             && self.busy.is_empty()
@@ -330,340 +296,6 @@ impl Dispatcher<'_> {
         }
     }
 
-    fn look_at_everything(&mut self) -> Result<(), RunError> {
-        for stage in LIVE {
-            for id in self.queue.jobs(stage)? {
-                self.look_at(&id);
-            }
-        }
-        Ok(())
-    }
-
-    /// Looks at everything when a folder has changed since the last sweep. Where changes are told,
-    /// this finds nothing new, and in an idle queue it costs a few system calls.
-    fn sweep(&mut self) -> Result<(), RunError> {
-        let changed =
-            |stage: &Stage| self.queue.stage(*stage).metadata().and_then(|dir| dir.modified()).ok();
-        self.swept_at = Instant::now();
-        let changes = LIVE.iter().map(changed).collect();
-        if self.swept != changes {
-            self.swept = changes;
-            self.look_at_everything()?;
-        }
-        Ok(())
-    }
-
-    fn look_at_settled(&mut self) {
-        let now = Timestamp::now();
-        let unsettled = self.unsettled.iter().filter(|&(_, &at)| at <= now).map(|(id, _)| id);
-        let due: Vec<JobId> = unsettled.chain(self.troubles.due(now)).cloned().collect();
-        for id in due {
-            self.look_at(&id);
-        }
-    }
-
-    /// Brings the model in line with one job's folder and record, recovering it when its worker
-    /// is dead. What goes wrong with one job does not stop the others.
-    fn look_at(&mut self, id: &JobId) {
-        if self.running.contains(id)
-            || self.busy.contains(id)
-            || self.troubles.pauses(id, Timestamp::now())
-        {
-            return;
-        }
-        self.unsettled.remove(id);
-        self.troubles.looked(id);
-        match self.try_look_at(id) {
-            Ok(()) => {}
-            Err(StoreError::Busy(_)) => self.wait_until_free(id),
-            // Somebody moves it at this moment, and that is told.
-            Err(StoreError::Moved(_) | StoreError::WrongStage { .. }) => {}
-            Err(e) => self.trouble(id, &e),
-        }
-    }
-
-    /// Something went wrong with one job: it is left alone for a while. One that `--once` has
-    /// tried often enough is left where it is.
-    fn trouble(&mut self, id: &JobId, error: &StoreError) {
-        (self.observer)(Progress::Trouble(&error.to_string()));
-        // As long as somebody is at work on it, it keeps its slot and its lock.
-        if !matches!(HeldJob::take(self.queue, id), Err(StoreError::Busy(_))) {
-            self.model.forget(id);
-        }
-        if !self.troubles.add(id, Timestamp::now(), self.options.once) {
-            self.summary.failed += 1;
-            let place = self.queue.find(id).map_or("its place", Stage::folder);
-            let message = format!("{id} stays in {place}/: the trouble with it does not pass");
-            (self.observer)(Progress::Trouble(&message));
-        }
-    }
-
-    /// Another process holds the job, as `aq add` or `aq stop` do for a moment: it is looked at
-    /// again when it is free, and not before.
-    fn wait_until_free(&mut self, id: &JobId) {
-        self.model.forget(id);
-        let (queue, job) = (self.queue.clone(), id.clone());
-        match self.wakes.after(Wake::Free(id.clone()), move || wait_free(&queue, &job)) {
-            Ok(()) => {
-                self.busy.insert(id.clone());
-            }
-            Err(e) => self.trouble(id, &cannot_wait(self.queue, id, e)),
-        }
-    }
-
-    fn try_look_at(&mut self, id: &JobId) -> Result<(), StoreError> {
-        let Some(stage) = self.queue.find(id) else {
-            self.model.forget(id);
-            self.troubles.over(id);
-            return Ok(());
-        };
-        match stage {
-            Stage::Inbox => self.look_at_inbox(id),
-            Stage::Building | Stage::Review => self.look_at_work(id, stage),
-            Stage::Testing if self.options.ship => {
-                ship(self.queue, id, Timestamp::now())?;
-                self.rest(id, Stage::Shipped)
-            }
-            _ => self.rest(id, stage),
-        }
-    }
-
-    /// A job in `building/` is worked on or has lost its worker; one in `review/` may rest, too.
-    fn look_at_work(&mut self, id: &JobId, stage: Stage) -> Result<(), StoreError> {
-        recover_job(self.queue, id, Timestamp::now())?;
-        if !self.queue.has(stage, id) {
-            return self.try_look_at(id);
-        }
-        let is_held = match HeldJob::take(self.queue, id) {
-            Ok(job) if worker(job.meta()).is_some_and(|worker| worker.is_alive()) => true,
-            // Its worker died after recovery had found it at work.
-            Ok(job) if job.stage() == Stage::Building => {
-                drop(job);
-                return self.try_look_at(id);
-            }
-            Ok(_) => false,
-            Err(StoreError::Busy(_)) => true,
-            Err(e) => return Err(e),
-        };
-        if is_held { self.adopt(id, stage) } else { self.rest(id, stage) }
-    }
-
-    fn rest(&mut self, id: &JobId, stage: Stage) -> Result<(), StoreError> {
-        let record = JobRecord::read(self.queue, stage, id.clone())?;
-        if let Some(settled) = settled(stage) {
-            self.model.end(&record, settled);
-        } else if let Some(state) = resting_state(&record, Timestamp::now()) {
-            self.put(&record, state);
-        }
-        Ok(())
-    }
-
-    fn look_at_inbox(&mut self, id: &JobId) -> Result<(), StoreError> {
-        let record = JobRecord::read(self.queue, Stage::Inbox, id.clone())?;
-        if record.is_current(self.queue) {
-            if let Some(state) = resting_state(&record, Timestamp::now()) {
-                self.put(&record, state);
-            }
-            return Ok(());
-        }
-        if let Some(new) = rename_if_taken(self.queue, id)? {
-            let message = format!("there is a job {id} already: the new file is {new} now");
-            (self.observer)(Progress::Trouble(&message));
-            self.look_at(&new);
-            return self.try_look_at(id);
-        }
-        let job = match HeldJob::take(self.queue, id) {
-            Ok(job) if job.stage() == Stage::Inbox => job,
-            Ok(_) | Err(StoreError::NoSuchJob(_)) => return Ok(()),
-            Err(StoreError::Busy(_)) => {
-                self.wait_until_free(id);
-                return Ok(());
-            }
-            Err(e) => return Err(e),
-        };
-        let home = self.settings.environment.path("HOME");
-        match ingest(self.queue, job, home.as_deref(), Timestamp::now())? {
-            Ingested::Job(record) => {
-                if let Some(state) = resting_state(&record, Timestamp::now()) {
-                    self.put(&record, state);
-                }
-            }
-            Ingested::Unsettled(rest) => {
-                let at = Timestamp::now().saturating_add(rest).unwrap_or(Timestamp::MAX);
-                self.unsettled.insert(id.clone(), at);
-            }
-            Ingested::Refused(invalid) => {
-                self.model.forget(id);
-                self.summary.failed += 1;
-                (self.observer)(Progress::Refused { id, why: &invalid.summary });
-            }
-        }
-        Ok(())
-    }
-
-    fn put(&mut self, record: &JobRecord, state: State) {
-        if let Err(e) = self.model.put(self.queue, &self.settings.engines, record, state) {
-            // `aq add` refuses circles; this one came by hand, and this job is its last link.
-            let invalid = Invalid::whole(&format!("{}.md", record.id), &e);
-            let refused = HeldJob::take(self.queue, &record.id)
-                .and_then(|mut job| refuse(self.queue, &mut job, &invalid, Timestamp::now()));
-            match refused {
-                Ok(()) => {
-                    self.summary.failed += 1;
-                    (self.observer)(Progress::Refused { id: &record.id, why: &invalid.summary });
-                }
-                Err(StoreError::Busy(_)) => self.wait_until_free(&record.id),
-                Err(e) => self.trouble(&record.id, &e),
-            }
-        }
-    }
-
-    /// A worker that this loop did not start is at work: its end is the end of its lock.
-    fn adopt(&mut self, id: &JobId, stage: Stage) -> Result<(), StoreError> {
-        let record = JobRecord::read(self.queue, stage, id.clone())?;
-        let engine = record.meta.get("engine").unwrap_or_default().to_owned();
-        self.put(&record, self.model.running(&engine));
-        let (queue, job, worker) = (self.queue.clone(), id.clone(), worker(&record.meta));
-        let waiting = self.wakes.after(Wake::WorkerEnded(id.clone()), move || {
-            wait_free(&queue, &job);
-            if let Some(worker) = worker {
-                let _ = worker.wait_gone(None);
-            }
-        });
-        match waiting {
-            Ok(()) => {
-                self.running.insert(id.clone());
-            }
-            Err(e) => return Err(cannot_wait(self.queue, id, e)),
-        }
-        Ok(())
-    }
-
-    fn launch(&mut self, id: &JobId, engine: &str) {
-        match self.try_launch(id, engine) {
-            Ok(true) => {
-                self.running.insert(id.clone());
-                self.troubles.over(id);
-                self.model.started(id, engine);
-                (self.observer)(Progress::Started { id, engine });
-            }
-            Ok(false) => {
-                // It is not as the plan saw it: look again.
-                self.model.forget(id);
-                self.look_at(id);
-            }
-            Err(StoreError::Busy(_)) => self.wait_until_free(id),
-            Err(e) => {
-                self.model.started(id, engine);
-                self.trouble(id, &e);
-            }
-        }
-    }
-
-    /// Records the launch, which takes the slot, then starts the worker.
-    fn try_launch(&mut self, id: &JobId, engine: &str) -> Result<bool, StoreError> {
-        let mut job = match HeldJob::take(self.queue, id) {
-            Ok(job) => job,
-            Err(StoreError::NoSuchJob(_)) => return Ok(false),
-            Err(e) => return Err(e),
-        };
-        match job.stage() {
-            Stage::Inbox => {
-                let record =
-                    JobRecord { id: id.clone(), stage: Stage::Inbox, meta: job.meta().clone() };
-                if !record.is_current(self.queue) {
-                    return Ok(false);
-                }
-                if self.is_superseded(&record, &mut job)? {
-                    return Ok(false);
-                }
-                let launch = Record::new()
-                    .clear(WORKER_KEYS)
-                    .clear(&["result", "exit", "message", "ended_at", "next_eligible"])
-                    .set("attempt", record.attempts() + 1)
-                    .set("engine", engine)
-                    .set("launched_at", Timestamp::now());
-                job.move_to(Stage::Building, launch, Promise::None)?;
-            }
-            Stage::Review => {}
-            _ => return Ok(false),
-        }
-        let stage = job.stage();
-        let started = self.spawn_worker(job);
-        if let Err(e) = started {
-            if stage == Stage::Building {
-                recover_job(self.queue, id, Timestamp::now())?;
-            }
-            let path = self.options.worker.clone();
-            return Err(StoreError::Io { action: "start the worker", path, source: e });
-        }
-        Ok(true)
-    }
-
-    /// Whether another job holds this one's key: an `aq add` that put that one in its place was
-    /// killed before it took this one away. Then it goes to failed/.
-    fn is_superseded(&mut self, record: &JobRecord, job: &mut HeldJob) -> Result<bool, StoreError> {
-        let Some(key) = record.meta.get("idempotency_key") else { return Ok(false) };
-        let Some(other) = holder(self.queue, key)?.filter(|holder| holder.id != record.id) else {
-            return Ok(false);
-        };
-        let why = format!("its idempotency key {key:?} has passed to job {}", other.id);
-        let invalid = Invalid::whole(&format!("{}.md", record.id), why);
-        refuse(self.queue, job, &invalid, Timestamp::now())?;
-        self.summary.failed += 1;
-        (self.observer)(Progress::Refused { id: &record.id, why: &invalid.summary });
-        Ok(true)
-    }
-
-    fn spawn_worker(&mut self, job: HeldJob) -> io::Result<()> {
-        let id = job.id().clone();
-        let mut child = start_worker(self.queue, &self.options.worker, job)?;
-        self.wakes.after(Wake::WorkerEnded(id), move || {
-            // How it ended does not matter: what it left on disk does.
-            let _ = child.wait();
-        })
-    }
-
-    fn reject(&mut self, id: &JobId, why: &Rejection) {
-        let (outcome, message) = match why {
-            Rejection::MissingCapabilities(missing) => {
-                let list: Vec<String> = missing.iter().map(ToString::to_string).collect();
-                (Outcome::CapabilityMismatch, format!("this host lacks {}", list.join(" and ")))
-            }
-            Rejection::NoEngine { .. } => (Outcome::NoEngine, self.lacks_engine(id)),
-        };
-        let moved = HeldJob::take(self.queue, id).and_then(|mut job| {
-            job.require(&[Stage::Inbox], "reject", "inbox/")?;
-            let record = Record::new()
-                .set("result", outcome)
-                .set("ended_at", Timestamp::now())
-                .set("message", &message);
-            let record = match why {
-                Rejection::MissingCapabilities(missing) => record.set_list("missing", missing),
-                Rejection::NoEngine { .. } => record,
-            };
-            job.move_to(Stage::Failed, record, Promise::None)
-        });
-        match moved {
-            Ok(()) => {
-                self.summary.failed += 1;
-                (self.observer)(Progress::Refused { id, why: &message });
-            }
-            Err(StoreError::Busy(_)) => return self.wait_until_free(id),
-            // It is not as the plan saw it.
-            Err(StoreError::WrongStage { .. } | StoreError::NoSuchJob(_)) => {}
-            Err(e) => return self.trouble(id, &e),
-        }
-        self.model.forget(id);
-        self.look_at(id);
-    }
-
-    fn lacks_engine(&self, id: &JobId) -> String {
-        let record = JobRecord::read(self.queue, Stage::Inbox, id.clone());
-        let problem = record.ok().and_then(|record| lacks_engine(&self.settings, &record));
-        problem.unwrap_or_else(|| "none of its engines is installed".to_owned())
-    }
-
     fn report_end(&mut self, id: &JobId) {
         let Some(stage) = self.queue.find(id) else { return };
         let Ok(record) = JobRecord::read(self.queue, stage, id.clone()) else { return };
@@ -680,16 +312,4 @@ impl Dispatcher<'_> {
         }
         (self.observer)(Progress::Ended { id, stage, record: &record });
     }
-}
-
-/// Blocks until nobody holds the job. Where that cannot be told, a pause keeps the loop from
-/// asking at full speed.
-fn wait_free(queue: &QueueDir, id: &JobId) {
-    if HeldJob::wait_free(queue, id).is_err() {
-        std::thread::sleep(WAIT_PAUSE);
-    }
-}
-
-fn cannot_wait(queue: &QueueDir, id: &JobId, source: io::Error) -> StoreError {
-    StoreError::Io { action: "start a thread that waits for", path: queue.meta(id), source }
 }

@@ -20,7 +20,7 @@ pub(crate) fn checkpoint_job(queue: &QueueDir, id: &JobId, cwd: &Path, in_place:
         name: id.to_string(),
         cwd: cwd.to_owned(),
         isolation,
-        base_file: state.join(format!("wip/{id}.base")),
+        base_file: queue.wip_base(id),
         queue: queue.root().to_owned(),
         marks: vec![
             ("AQ_JOB_ID".into(), id.as_str().into()),
@@ -39,7 +39,7 @@ pub(crate) fn branch_of(
     meta: &Meta,
 ) -> Result<Option<Wip>, CheckpointError> {
     // Without a base there is no branch, and nothing is asked of git.
-    if !queue.state().join(format!("wip/{id}.base")).exists() {
+    if !queue.wip_base(id).exists() {
         return Ok(None);
     }
     let cwd = meta.get("cwd").map(PathBuf::from).unwrap_or_default();

@@ -296,7 +296,9 @@ fn plan(
 fn free_id(queue: &QueueDir, wanted: &JobId, taken: &mut Vec<JobId>) -> JobId {
     let mut id = wanted.clone();
     for n in 2.. {
-        if !taken.contains(&id) && queue.find(&id).is_none() {
+        // A branch of an earlier job of this name must not become the new one's.
+        let is_free = queue.find(&id).is_none() && !queue.wip_base(&id).exists();
+        if is_free && !taken.contains(&id) {
             break;
         }
         id = wanted.numbered(n);

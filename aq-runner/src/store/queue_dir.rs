@@ -86,6 +86,11 @@ impl QueueDir {
         ] {
             make(&root.join(dir))?;
         }
+        // A queue in a project is nobody's work: `git add` must not take prompts and logs in.
+        let ignore = root.join(".gitignore");
+        if !ignore.exists() {
+            std::fs::write(&ignore, "*\n").at("write", &ignore)?;
+        }
         Self::open(root)
     }
 
@@ -123,6 +128,11 @@ impl QueueDir {
     /// The job's record.
     pub fn meta(&self, id: &JobId) -> PathBuf {
         self.root.join(format!(".state/meta/{id}.meta"))
+    }
+
+    /// The commit that the job started from, as `checkpoint` writes it down.
+    pub fn wip_base(&self, id: &JobId) -> PathBuf {
+        self.root.join(format!(".state/wip/{id}.base"))
     }
 
     /// The folder of the records.

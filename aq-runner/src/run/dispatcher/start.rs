@@ -1,0 +1,166 @@
+//! Obeying the plan: jobs are started, or refused when they can never run here.
+
+use std::io;
+
+use aq_manifest::{JobId, Outcome, Stage};
+use aq_scheduler::{Rejection, Start};
+use jiff::Timestamp;
+
+use crate::store::{HeldJob, Invalid, JobRecord, Promise, Record, StoreError, holder, refuse};
+
+use super::super::foresight::lacks_engine;
+use super::super::launch::start_worker;
+use super::super::recovery::{WORKER_KEYS, recover_job};
+use super::super::wake::Wake;
+use super::{Dispatcher, Progress};
+
+impl Dispatcher<'_> {
+    /// Plans and does what the plan says until it says nothing more. Answers when time alone may
+    /// change that.
+    pub(super) fn obey_plan(&mut self) -> Option<Timestamp> {
+        loop {
+            let plan = self.model.plan(Timestamp::now());
+            if plan.start.is_empty() && plan.reject.is_empty() {
+                return plan.wake_at;
+            }
+            let engines_missing =
+                plan.reject.iter().any(|(_, why)| matches!(why, Rejection::NoEngine { .. }));
+            if engines_missing {
+                // One may have been installed since.
+                self.refresh_engines();
+            }
+            let plan = if engines_missing { self.model.plan(Timestamp::now()) } else { plan };
+            for (id, why) in plan.reject {
+                self.reject(&id, &why);
+            }
+            for Start { job, engine } in plan.start {
+                self.launch(&job, &engine);
+            }
+        }
+    }
+
+    fn launch(&mut self, id: &JobId, engine: &str) {
+        match self.try_launch(id, engine) {
+            Ok(true) => {
+                self.running.insert(id.clone());
+                self.troubles.over(id);
+                self.model.started(id, engine);
+                (self.observer)(Progress::Started { id, engine });
+            }
+            Ok(false) => {
+                // It is not as the plan saw it: look again.
+                self.model.forget(id);
+                self.look_at(id);
+            }
+            Err(StoreError::Busy(_)) => self.wait_until_free(id),
+            Err(e) => {
+                self.model.started(id, engine);
+                self.trouble(id, &e);
+            }
+        }
+    }
+
+    /// Records the launch, which takes the slot, then starts the worker.
+    fn try_launch(&mut self, id: &JobId, engine: &str) -> Result<bool, StoreError> {
+        let mut job = match HeldJob::take(self.queue, id) {
+            Ok(job) => job,
+            Err(StoreError::NoSuchJob(_)) => return Ok(false),
+            Err(e) => return Err(e),
+        };
+        match job.stage() {
+            Stage::Inbox => {
+                let record =
+                    JobRecord { id: id.clone(), stage: Stage::Inbox, meta: job.meta().clone() };
+                if !record.is_current(self.queue) {
+                    return Ok(false);
+                }
+                if self.is_superseded(&record, &mut job)? {
+                    return Ok(false);
+                }
+                let launch = Record::new()
+                    .clear(WORKER_KEYS)
+                    .clear(&["result", "exit", "message", "ended_at", "next_eligible"])
+                    .set("attempt", record.attempts() + 1)
+                    .set("engine", engine)
+                    .set("launched_at", Timestamp::now());
+                job.move_to(Stage::Building, launch, Promise::None)?;
+            }
+            Stage::Review => {}
+            _ => return Ok(false),
+        }
+        let stage = job.stage();
+        let started = self.spawn_worker(job);
+        if let Err(e) = started {
+            if stage == Stage::Building {
+                recover_job(self.queue, id, Timestamp::now())?;
+            }
+            let path = self.options.worker.clone();
+            return Err(StoreError::Io { action: "start the worker", path, source: e });
+        }
+        Ok(true)
+    }
+
+    /// Whether another job holds this one's key: an `aq add` that put that one in its place was
+    /// killed before it took this one away. Then it goes to failed/.
+    fn is_superseded(&mut self, record: &JobRecord, job: &mut HeldJob) -> Result<bool, StoreError> {
+        let Some(key) = record.meta.get("idempotency_key") else { return Ok(false) };
+        let Some(other) = holder(self.queue, key)?.filter(|holder| holder.id != record.id) else {
+            return Ok(false);
+        };
+        let why = format!("its idempotency key {key:?} has passed to job {}", other.id);
+        let invalid = Invalid::whole(&format!("{}.md", record.id), why);
+        refuse(self.queue, job, &invalid, Timestamp::now())?;
+        self.summary.failed += 1;
+        (self.observer)(Progress::Refused { id: &record.id, why: &invalid.summary });
+        Ok(true)
+    }
+
+    fn spawn_worker(&mut self, job: HeldJob) -> io::Result<()> {
+        let id = job.id().clone();
+        let mut child = start_worker(self.queue, &self.options.worker, job)?;
+        self.wakes.after(Wake::WorkerEnded(id), move || {
+            // How it ended does not matter: what it left on disk does.
+            let _ = child.wait();
+        })
+    }
+
+    fn reject(&mut self, id: &JobId, why: &Rejection) {
+        let (outcome, message) = match why {
+            Rejection::MissingCapabilities(missing) => {
+                let list: Vec<String> = missing.iter().map(ToString::to_string).collect();
+                (Outcome::CapabilityMismatch, format!("this host lacks {}", list.join(" and ")))
+            }
+            Rejection::NoEngine { .. } => (Outcome::NoEngine, self.lacks_engine(id)),
+        };
+        let moved = HeldJob::take(self.queue, id).and_then(|mut job| {
+            job.require(&[Stage::Inbox], "reject", "inbox/")?;
+            let record = Record::new()
+                .set("result", outcome)
+                .set("ended_at", Timestamp::now())
+                .set("message", &message);
+            let record = match why {
+                Rejection::MissingCapabilities(missing) => record.set_list("missing", missing),
+                Rejection::NoEngine { .. } => record,
+            };
+            job.move_to(Stage::Failed, record, Promise::None)
+        });
+        match moved {
+            Ok(()) => {
+                self.summary.failed += 1;
+                (self.observer)(Progress::Refused { id, why: &message });
+            }
+            Err(StoreError::Busy(_)) => return self.wait_until_free(id),
+            // It is not as the plan saw it.
+            Err(StoreError::WrongStage { .. } | StoreError::NoSuchJob(_)) => {}
+            Err(e) => return self.trouble(id, &e),
+        }
+        self.model.forget(id);
+        self.look_at(id);
+    }
+
+    fn lacks_engine(&self, id: &JobId) -> String {
+        let record = JobRecord::read(self.queue, Stage::Inbox, id.clone());
+        let problem = record.ok().and_then(|record| lacks_engine(&self.settings, &record));
+        problem.unwrap_or_else(|| "none of its engines is installed".to_owned())
+    }
+}

@@ -7,6 +7,8 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 AQ=${AQ:-${CARGO_TARGET_DIR:-$HERE/../../target}/release/aq}
 [ -x "$AQ" ] || { echo "no $AQ: run \`cargo build --release -p aq-cli\`, or set AQ" >&2; exit 1; }
 W=$(mktemp -d) && trap 'rm -rf "$W"' EXIT
+# Not in a git repository: there each job would get a worktree, which no peer makes.
+cd "$W" || exit 1
 RUNS=${RUNS:-3}
 
 have() { command -v "$1" > /dev/null; }

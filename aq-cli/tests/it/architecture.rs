@@ -32,7 +32,7 @@ const BANNED: [&str; 9] = [
 ];
 
 /// Rooms of `aq-runner` that do not know one another.
-const ROOMS: [&str; 4] = ["store", "process", "engine", "insights"];
+const ROOMS: [&str; 5] = ["store", "process", "engine", "checkpoint", "insights"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()

@@ -292,11 +292,13 @@ fn plan(
     }
 }
 
-/// The wanted id, or `-2`, `-3`, ... of it: unique over all folders.
+/// The wanted id, or `-2`, `-3`, ... of it: unique over all folders, and not of a job whose file was
+/// deleted and whose branch may still be there.
 fn free_id(queue: &QueueDir, wanted: &JobId, taken: &mut Vec<JobId>) -> JobId {
     let mut id = wanted.clone();
     for n in 2.. {
-        if !taken.contains(&id) && queue.find(&id).is_none() {
+        let has_branch = queue.state().join(format!("wip/{id}.base")).exists();
+        if !taken.contains(&id) && !has_branch && queue.find(&id).is_none() {
             break;
         }
         id = wanted.numbered(n);

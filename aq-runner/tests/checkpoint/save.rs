@@ -80,13 +80,13 @@ fn commits_of_the_agent_stay() {
 #[test]
 fn locks_that_a_kill_left_are_no_obstacle() {
     let (lab, repo, job) = with_job();
+    // Then `HEAD` has to be put back, which its lock would prevent.
+    lab.git(&job.dir, &["checkout", "-q", "--detach"]);
     let admin = repo.join(".git/worktrees/fix");
     for lock in ["index.lock", "HEAD.lock", "aq-index", "aq-index.lock"] {
         write(&admin.join(lock), "garbage");
     }
     write(&repo.join(".git/refs/heads/aq/wip/fix.lock"), "");
-    lab.git(&job.dir, &["checkout", "-q", "--detach"]).clear();
-    write(&admin.join("index.lock"), "");
     write(&job.dir.join("new"), "1");
     assert!(job.wip.checkpoint("work").unwrap().commit.is_some());
     assert_settled(&lab, &job);

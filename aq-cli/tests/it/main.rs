@@ -1,6 +1,7 @@
 //! Tests of the `aq` binary from outside: what a user, a script, or a bad day does to it.
 
 mod architecture;
+mod branches;
 mod chaos;
 mod crash_states;
 mod documents;

@@ -43,10 +43,12 @@ impl Wip {
         }
         let path = &real(path)?;
         let add = || self.repo.call("worktree").args(["add", "--quiet"]).slow();
+        // Git takes `--no-track` for a new branch only.
+        let add_new = || add().args(["--no-track", "-b", self.branch()]);
         let mut leftovers = Saved::default();
         if first {
             self.begin()?;
-            add().args(["-b", self.branch()]).arg(path).arg(self.base.as_str()).run()?;
+            add_new().arg(path).arg(self.base.as_str()).run()?;
         } else {
             if let Some(checkout) = self.find_worktree(path)? {
                 leftovers = self.save(&checkout, "aq: left by an attempt that was interrupted")?;
@@ -58,7 +60,7 @@ impl Wip {
             if self.tip()?.is_some() {
                 add().arg(path).arg(self.branch()).run()?;
             } else {
-                add().args(["-b", self.branch()]).arg(path).arg(self.base.as_str()).run()?;
+                add_new().arg(path).arg(self.base.as_str()).run()?;
             }
         }
         let git_dir = match self.registered(path)? {

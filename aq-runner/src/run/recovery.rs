@@ -111,13 +111,14 @@ fn recover_building(queue: &QueueDir, job: &mut HeldJob, now: Timestamp) -> Resu
 /// The worker died while `verify` ran: the agent's work stands, and `verify` runs again.
 fn recover_review(queue: &QueueDir, job: &mut HeldJob, now: Timestamp) -> Result<Recovered> {
     end_leftovers(queue, job);
+    let base = Record::new().clear(WORKER_KEYS);
+    let base = base.followed_by(save_leftovers(queue, job.id(), job.meta()));
     let stop = StopRequest::of(queue, job.id());
     if stop.is_made() {
-        return stopped(job, Record::new().set("ended_at", now).clear(WORKER_KEYS), &stop);
+        return stopped(job, base.set("ended_at", now), &stop);
     }
     let recoveries = job.meta().count("recoveries") + 1;
-    let base = Record::new().clear(WORKER_KEYS).set("recoveries", recoveries);
-    let base = base.followed_by(save_leftovers(queue, job.id(), job.meta()));
+    let base = base.set("recoveries", recoveries);
     if recoveries >= MAX_RECOVERIES {
         return killer(job, base.set("ended_at", now), recoveries);
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use aq_manifest::JobId;
 use jiff::Timestamp;
 
-use crate::checkpoint::{CheckpointError, Isolation, Job, Merged, Wip};
+use crate::checkpoint::{CheckpointError, Isolation, Job, Merged, Removed, Wip};
 use crate::store::{self, Cleaned, JobRecord, Meta, QueueDir, Record, StoreError};
 
 /// What `checkpoint` has to know of a job.
@@ -99,8 +99,14 @@ pub fn clean(
     let cleaned = store::clean(queue, keep, now, &mut |id, meta| {
         let removed =
             branch_of(queue, id, meta).and_then(|wip| wip.map(|wip| wip.remove()).transpose());
-        if let Err(e) = removed {
-            left.push(format!("the worktree of {id} stays: {e}"));
+        match removed {
+            Ok(Some(Removed::Kept { repository })) => left.push(format!(
+                "the worktree of {id} stays: {} is a repository, and may have commits that are \
+                 nowhere else; remove it when it has none",
+                repository.display()
+            )),
+            Ok(_) => {}
+            Err(e) => left.push(format!("the worktree of {id} stays: {e}")),
         }
     })?;
     Ok((cleaned, left))

@@ -292,7 +292,8 @@ fn plan(
     }
 }
 
-/// The wanted id, or `-2`, `-3`, ... of it: unique over all folders.
+/// The wanted id, or `-2`, `-3`, ... of it: unique over all folders, and not of a job whose file was
+/// deleted and whose branch may still be there.
 fn free_id(queue: &QueueDir, wanted: &JobId, taken: &mut Vec<JobId>) -> JobId {
     let mut id = wanted.clone();
     for n in 2.. {

@@ -65,6 +65,15 @@ pub const RUN_KEYS: &[&str] = &[
     "permission_denials",
     "missing",
     "setup_done",
+    "files_changed",
+    "lines_added",
+    "lines_deleted",
+    "scope_warning",
+    "checkpoint_error",
+    "verified_at",
+    "shipped_at",
+    "merged_into",
+    "log_incomplete",
     "moved_to",
 ];
 

@@ -80,6 +80,8 @@ fn commits_of_the_agent_stay() {
 #[test]
 fn locks_that_a_kill_left_are_no_obstacle() {
     let (lab, repo, job) = with_job();
+    // Then `HEAD` has to be put back, which its lock would prevent.
+    lab.git(&job.dir, &["checkout", "-q", "--detach"]);
     let admin = repo.join(".git/worktrees/fix");
     lab.git(&job.dir, &["checkout", "-q", "--detach"]);
     for lock in ["index.lock", "HEAD.lock", "aq-index", "aq-index.lock"] {

@@ -46,7 +46,7 @@ impl Work<'_> {
             .set("wip_branch", started.wip.branch())
             .set("wip_base", started.wip.base().as_str())
             .set("isolation", if in_place { "in-place" } else { "worktree" })
-            .clear(&["checkpoint_error"]);
+            .clear(&["checkpoint_error", "scope_warning"]);
         self.place = Some(Workplace {
             dir: started.dir,
             fresh: started.fresh,

@@ -1,0 +1,321 @@
+//! Each job of a git repository works on a branch of its own, and your checkout is yours.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::sandbox::{Sandbox, kill_child, kill_hard, wait_child, wait_for};
+
+impl Sandbox {
+    /// A sandbox whose work directory is a repository on `main` with one commit: `a.txt`.
+    fn with_repository() -> Self {
+        let sandbox = Self::new();
+        sandbox.git(&["init", "-q", "-b", "main"]);
+        sandbox.git(&["config", "user.name", "Ada"]);
+        sandbox.git(&["config", "user.email", "ada@example.com"]);
+        sandbox.commit("a.txt", "one\n");
+        sandbox
+    }
+
+    fn try_git(&self, args: &[&str]) -> (bool, String) {
+        let mut git = Command::new("git");
+        self.clean(&mut git).env("GIT_CONFIG_GLOBAL", "/dev/null").args(args);
+        let output = git.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
+        (output.status.success(), text)
+    }
+
+    /// Runs git in the work directory; it has to succeed. What it prints.
+    fn git(&self, args: &[&str]) -> String {
+        let (ok, text) = self.try_git(args);
+        assert!(ok, "git {args:?}: {text}");
+        text
+    }
+
+    fn commit(&self, file: &str, text: &str) {
+        fs::write(self.work().join(file), text).unwrap();
+        self.git(&["add", "-A"]);
+        self.git(&["commit", "-q", "-m", file]);
+    }
+
+    /// A file on a job's branch.
+    fn on_branch(&self, job: &str, file: &str) -> String {
+        self.git(&["show", &format!("aq/wip/{job}:{file}")])
+    }
+
+    fn head(&self) -> String {
+        self.git(&["symbolic-ref", "--short", "HEAD"])
+    }
+
+    /// Every file of the user's checkout, the index and `HEAD` included.
+    fn checkout(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        for name in ["", ".git"] {
+            for entry in fs::read_dir(self.work().join(name)).unwrap() {
+                let path = entry.unwrap().path();
+                let is_ours = name.is_empty() || path.ends_with("index") || path.ends_with("HEAD");
+                if path.is_file() && is_ours {
+                    let key = path.strip_prefix(self.work()).unwrap().display().to_string();
+                    files.insert(key, fs::read(&path).unwrap());
+                }
+            }
+        }
+        assert!(files.contains_key(".git/index") && files.contains_key(".git/HEAD"));
+        files
+    }
+}
+
+fn touch(path: &Path) -> String {
+    format!("touch '{}'", path.display())
+}
+
+#[test]
+fn the_users_checkout_is_never_touched() {
+    let sandbox = Sandbox::with_repository();
+    fs::write(sandbox.work().join("a.txt"), "staged\n").unwrap();
+    sandbox.git(&["add", "a.txt"]);
+    fs::write(sandbox.work().join("a.txt"), "edited\n").unwrap();
+    fs::write(sandbox.work().join("new.txt"), "untracked\n").unwrap();
+    let before = sandbox.checkout();
+    let body = "cat a.txt > seen; echo two > a.txt; test ! -e new.txt; echo x > b.txt";
+    sandbox.add("a", "verify: grep two a.txt && echo y > by-verify", body);
+    sandbox.ok(&["run", "--once"]);
+
+    assert_eq!(sandbox.checkout(), before);
+    assert_eq!(sandbox.on_branch("a", "seen"), "one", "it starts from what is committed");
+    assert_eq!(sandbox.on_branch("a", "a.txt"), "two");
+    assert_eq!(sandbox.on_branch("a", "by-verify"), "y");
+    let meta = sandbox.meta("a");
+    assert_eq!(meta["wip_branch"], "aq/wip/a");
+    assert_eq!(meta["wip_base"], sandbox.git(&["rev-parse", "main"]));
+    assert_eq!(meta["isolation"], "worktree");
+    let numbers = ["files_changed", "lines_added", "lines_deleted"].map(|key| &*meta[key]);
+    assert_eq!(numbers, ["3", "3", "1"], "what `verify` makes is not the agent's");
+    let diff = sandbox.ok(&["diff", "a"]);
+    assert!(diff.contains("-one\n+two\n") && diff.contains("+++ b/b.txt"), "{diff}");
+}
+
+#[test]
+fn an_attempt_goes_on_from_the_one_before() {
+    let sandbox = Sandbox::with_repository();
+    let front = "retry: {max: 3, backoff: 0s}\nsetup: echo x >> ../ran-setup";
+    sandbox.add("a", front, "echo $AQ_ATTEMPT >> tries; test $AQ_ATTEMPT = 3");
+    sandbox.ok(&["run", "--once"]);
+    assert_eq!(sandbox.on_branch("a", "tries"), "1\n2\n3");
+    let subjects = sandbox.git(&["log", "--reverse", "--format=%s", "main..aq/wip/a"]);
+    assert_eq!(subjects, "a: attempt 1\na: attempt 2\na: attempt 3");
+    let ran = fs::read_to_string(sandbox.queue(".state/worktrees/ran-setup")).unwrap();
+    assert_eq!(ran, "x\n", "setup runs once a worktree");
+}
+
+#[test]
+fn a_worktree_that_is_made_anew_is_set_up_anew() {
+    let sandbox = Sandbox::with_repository();
+    let front = "setup: echo x >> ../ran-setup\nretry: {max: 2, backoff: 0s}";
+    // The agent removes the worktree under its own feet.
+    let body = "echo $AQ_ATTEMPT > f; test $AQ_ATTEMPT = 2 || { rm -rf \"$PWD\"; exit 1; }";
+    sandbox.add("a", front, body);
+    sandbox.ok(&["run", "--once"]);
+    assert_eq!(sandbox.on_branch("a", "f"), "2");
+    let ran = fs::read_to_string(sandbox.queue(".state/worktrees/ran-setup")).unwrap();
+    assert_eq!(ran, "x\nx\n");
+}
+
+#[test]
+fn work_survives_the_kill_of_loop_and_worker() {
+    let sandbox = Sandbox::with_repository();
+    let at_work = sandbox.path("at-work");
+    let body = format!("test -e w && exit 0; echo done > w; {}; sleep 100", touch(&at_work));
+    sandbox.add("a", "", &body);
+    let mut running = sandbox.start_loop(&[]);
+    wait_for("the agent's work", || at_work.exists());
+    let worker = sandbox.worker("a");
+    kill_child(&mut running);
+    kill_hard(worker);
+    assert!(!sandbox.try_git(&["show", "aq/wip/a:w"]).0);
+    sandbox.ok(&["recover"]);
+    assert_eq!(sandbox.on_branch("a", "w"), "done");
+    assert_eq!(sandbox.git(&["log", "-1", "--format=%s", "aq/wip/a"]), "a: recovered");
+    sandbox.ok(&["run", "--once"]);
+    assert_eq!(sandbox.folders("a"), ["testing"], "the second attempt found the work");
+}
+
+#[test]
+fn a_time_limit_and_a_stop_keep_the_work() {
+    let sandbox = Sandbox::with_repository();
+    sandbox.add("late", "timeout: 1s", "echo done > w; sleep 100");
+    assert_eq!(sandbox.code(&["run", "--once"]).0, 1);
+    assert_eq!(sandbox.meta_value("late", "result"), "timeout");
+    assert_eq!(sandbox.on_branch("late", "w"), "done");
+
+    let at_work = sandbox.path("at-work");
+    sandbox.add("unwanted", "", &format!("echo done > w; {}; sleep 100", touch(&at_work)));
+    let mut running = sandbox.start_loop(&["--once"]);
+    wait_for("the agent's work", || at_work.exists());
+    sandbox.ok(&["stop", "unwanted"]);
+    assert_eq!(sandbox.on_branch("unwanted", "w"), "done");
+    assert_eq!(wait_child(&mut running), 1);
+}
+
+#[test]
+fn in_place_borrows_the_checkout_and_gives_it_back() {
+    let sandbox = Sandbox::with_repository();
+    let body = "git symbolic-ref --short HEAD > on; pwd > where; exit 1";
+    sandbox.add("a", "isolation: in-place", body);
+    assert_eq!(sandbox.code(&["run", "--once"]).0, 1);
+    assert_eq!(sandbox.on_branch("a", "on"), "aq/wip/a");
+    assert_eq!(sandbox.on_branch("a", "where"), sandbox.work().to_str().unwrap());
+    assert_eq!(sandbox.head(), "main");
+    assert_eq!(sandbox.git(&["status", "--porcelain"]), "");
+
+    fs::write(sandbox.work().join("mine.txt"), "mine\n").unwrap();
+    let before = sandbox.checkout();
+    sandbox.add("b", "isolation: in-place", "echo x > b.txt");
+    assert_eq!(sandbox.code(&["run", "--once"]).0, 1);
+    assert_eq!(sandbox.meta_value("b", "result"), "setup_failed");
+    let message = sandbox.meta_value("b", "message");
+    assert!(message.contains("mine.txt") && message.contains("commit or stash"), "{message}");
+    assert_eq!(sandbox.checkout(), before);
+}
+
+#[test]
+fn a_checkout_is_given_back_when_its_worker_dies_in_verify() {
+    let sandbox = Sandbox::with_repository();
+    let at_work = sandbox.path("at-work");
+    let verify = format!("isolation: in-place\nverify: {}; sleep 100", touch(&at_work));
+    sandbox.add("a", &verify, "echo done > w");
+    let mut running = sandbox.start_loop(&[]);
+    wait_for("verify", || at_work.exists());
+    let worker = sandbox.worker("a");
+    kill_child(&mut running);
+    kill_hard(worker);
+    assert_eq!(sandbox.head(), "aq/wip/a");
+    sandbox.ok(&["recover"]);
+    assert_eq!(sandbox.head(), "main");
+    assert_eq!(sandbox.on_branch("a", "w"), "done");
+}
+
+#[test]
+fn what_was_changed_is_judged() {
+    let sandbox = Sandbox::with_repository();
+    let scope = "allowed-scope: [docs/**]";
+    let body = "mkdir docs; echo x > docs/a; echo x > outside";
+    sandbox.add("warned", scope, body);
+    sandbox.add("held", &format!("{scope}\nscope-policy: enforce"), body);
+    sandbox.add("idle", "expect-changes: true", "true");
+    sandbox.add("busy", "expect-changes: true", "echo x > busy");
+    assert_eq!(sandbox.code(&["run", "--once"]).0, 1);
+    assert_eq!(sandbox.folders("warned"), ["testing"]);
+    assert_eq!(sandbox.meta_value("warned", "scope_warning"), "outside");
+    assert!(sandbox.log("warned").contains("changed outside allowed-scope: outside"));
+    assert_eq!(sandbox.folders("held"), ["failed"]);
+    assert_eq!(sandbox.meta_value("held", "result"), "scope_violation");
+    assert_eq!(sandbox.on_branch("held", "outside"), "x", "refused work is kept, too");
+    assert_eq!(sandbox.meta_value("idle", "result"), "no_changes");
+    assert_eq!(sandbox.folders("busy"), ["testing"]);
+
+    sandbox.ok(&["requeue", "held"]);
+    for key in ["scope_warning", "files_changed", "lines_added"] {
+        assert_eq!(sandbox.meta_value("held", key), "", "{key} is of the last run");
+    }
+    assert_eq!(sandbox.meta_value("held", "wip_branch"), "aq/wip/held");
+}
+
+#[test]
+fn artifacts_are_kept_when_a_job_ends_well() {
+    let sandbox = Sandbox::with_repository();
+    let body = "mkdir -p out/deep; echo x > out/deep/report.txt; echo x > out/other.log";
+    sandbox.add("good", "artifacts: [\"out/**/*.txt\"]", body);
+    sandbox.add("bad", "artifacts: [\"out/**\"]", &format!("{body}; exit 1"));
+    assert_eq!(sandbox.code(&["run", "--once"]).0, 1);
+    assert!(sandbox.queue("artifacts/good/out/deep/report.txt").exists());
+    assert!(!sandbox.queue("artifacts/good/out/other.log").exists());
+    assert!(!sandbox.queue("artifacts/bad").exists());
+}
+
+#[test]
+fn a_clean_merge_ships_and_a_conflict_changes_nothing() {
+    let sandbox = Sandbox::with_repository();
+    sandbox.add("new", "", "echo x > new.txt");
+    sandbox.add("edit", "", "echo two > a.txt");
+    sandbox.ok(&["run", "--once"]);
+    let told = sandbox.ok(&["ship", "--merge", "new"]);
+    assert_eq!(told, "new is merged into main and shipped\n");
+    assert_eq!(fs::read_to_string(sandbox.work().join("new.txt")).unwrap(), "x\n");
+    assert_eq!(sandbox.meta_value("new", "merged_into"), "main");
+
+    sandbox.commit("a.txt", "three\n");
+    let (before, main) = (sandbox.checkout(), sandbox.git(&["rev-parse", "main"]));
+    let (code, said) = sandbox.code(&["ship", "--merge", "edit"]);
+    assert_eq!(code, 4, "{said}");
+    assert!(said.contains("a.txt") && said.contains("git merge aq/wip/edit"), "{said}");
+    assert_eq!(sandbox.folders("edit"), ["testing"]);
+    assert_eq!((sandbox.checkout(), sandbox.git(&["rev-parse", "main"])), (before, main));
+}
+
+#[test]
+fn jobs_of_one_repository_run_at_once_when_their_locks_differ() {
+    let sandbox = Sandbox::with_repository();
+    let (one, two) = (sandbox.path("one"), sandbox.path("two"));
+    // Each waits for the other one.
+    let meet = |own: &Path, other: &Path| {
+        let other = other.display();
+        format!("{}; while ! test -e '{other}'; do sleep 0.01; done; echo x > met", touch(own))
+    };
+    sandbox.add("one", "lock: one\ntimeout: 1m", &meet(&one, &two));
+    sandbox.add("two", "lock: two\ntimeout: 1m", &meet(&two, &one));
+    sandbox.ok(&["run", "--once", "--max", "2"]);
+    for job in ["one", "two"] {
+        assert_eq!(sandbox.on_branch(job, "met"), "x");
+    }
+}
+
+#[test]
+fn clean_removes_worktrees_and_no_branch_that_is_not_merged() {
+    let sandbox = Sandbox::with_repository();
+    for job in ["merged", "open", "nested"] {
+        sandbox.add(job, "", &format!("echo x > {job}.txt"));
+    }
+    sandbox.add("inner", "", "git init -q lib; cd lib; git -c user.name=a -c user.email=a@example.com commit -q --allow-empty -m x");
+    sandbox.ok(&["run", "--once"]);
+    sandbox.ok(&["ship", "--merge", "merged"]);
+    sandbox.ok(&["ship", "open", "inner"]);
+    let (code, said) = sandbox.code(&["clean", "--keep", "0"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("warning: the worktree of inner stays: "), "{said}");
+    let there = |job: &str| sandbox.queue(&format!(".state/worktrees/{job}")).exists();
+    let branch = |job: &str| sandbox.try_git(&["rev-parse", &format!("aq/wip/{job}")]).0;
+    assert_eq!((there("merged"), branch("merged")), (false, false));
+    assert_eq!((there("open"), branch("open")), (false, true));
+    assert_eq!((there("nested"), branch("nested")), (true, true), "it is not shipped");
+    assert_eq!((there("inner"), branch("inner")), (true, true));
+    assert_eq!(sandbox.git(&["worktree", "list"]).lines().count(), 3);
+}
+
+#[test]
+fn a_job_outside_git_has_no_branch() {
+    let sandbox = Sandbox::new();
+    sandbox.add("a", "setup: echo x >> ran-setup", "echo x > here");
+    sandbox.ok(&["run", "--once"]);
+    assert!(sandbox.work().join("here").exists() && sandbox.work().join("ran-setup").exists());
+    assert_eq!(sandbox.meta_value("a", "wip_branch"), "");
+    for args in [&["diff", "a"][..], &["ship", "--merge", "a"]] {
+        let (code, said) = sandbox.code(args);
+        assert_eq!(code, 4, "{said}");
+        assert!(said.contains("job a has no branch"), "{said}");
+    }
+    assert_eq!(sandbox.folders("a"), ["testing"]);
+}
+
+#[test]
+fn a_new_job_does_not_get_the_branch_of_a_deleted_one() {
+    let sandbox = Sandbox::with_repository();
+    sandbox.add("a", "", "echo old > old");
+    sandbox.ok(&["run", "--once"]);
+    fs::remove_file(sandbox.queue("testing/a.md")).unwrap();
+    let file = sandbox.write("a", "", "test ! -e old");
+    assert_eq!(sandbox.ok(&["add", file.to_str().unwrap()]), "added a-2\n");
+    sandbox.ok(&["run", "--once"]);
+    assert_eq!(sandbox.on_branch("a", "old"), "old");
+}

@@ -86,10 +86,7 @@ impl Work<'_> {
         if verdict.success {
             // What is known of the engine is not worth a job's failure.
             let _ = engine_use::note_success(self.queue, &self.settings, &run.engine, started);
-            return match changes {
-                Some(changes) => self.judge_changes(spec, &changes),
-                None => Ok(()),
-            };
+            return self.judge_changes(spec, changes);
         }
         match &verdict.error {
             // A model or an argument of the job's own may be what is wrong: no reason to keep

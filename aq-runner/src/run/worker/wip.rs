@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use aq_manifest::{Isolation, JobSpec, Outcome, ScopePolicy, ScopeSet};
+use aq_manifest::{FailureClass, Isolation, JobSpec, Outcome, ScopePolicy, ScopeSet};
 
 use crate::checkpoint::{Changes, Wip, collect};
 use crate::store::Record;
@@ -57,11 +57,12 @@ impl Work<'_> {
         recorded.map_err(|e| Failure::NotCounted(e.to_string()))
     }
 
-    /// Commits what the agent changed, and counts it. `None` outside git, and when git failed.
-    pub(super) fn save_work(&mut self) -> Option<Changes> {
+    /// Commits what the agent changed, and counts it. `None` outside git; an error says why git
+    /// failed.
+    pub(super) fn save_work(&mut self) -> Result<Option<Changes>, String> {
         let message = format!("{}: attempt {}", self.job.id(), self.attempt);
-        let place = self.place.as_mut()?;
-        let wip = place.wip.as_ref()?;
+        let Some(place) = self.place.as_mut() else { return Ok(None) };
+        let Some(wip) = place.wip.as_ref() else { return Ok(None) };
         let saved = wip.checkpoint(&message).and_then(|saved| Ok((saved, wip.changes()?)));
         match saved {
             Ok((saved, changes)) => {
@@ -75,11 +76,11 @@ impl Work<'_> {
                     .set("lines_deleted", changes.lines_deleted);
                 // Numbers for people: not worth more than an attempt to write them.
                 let _ = self.job.append(&record);
-                Some(changes)
+                Ok(Some(changes))
             }
             Err(e) => {
                 self.cannot_save(&e.to_string());
-                None
+                Err(e.to_string())
             }
         }
     }
@@ -110,12 +111,22 @@ impl Work<'_> {
         let _ = self.job.append(&Record::new().set("checkpoint_error", why));
     }
 
-    /// What the job file asks of the changes: that there are some, and where they may be.
+    /// What the job file asks of the changes: that there are some, and where they may be. Where
+    /// git failed, that cannot be told, and what is asked for is not passed.
     pub(super) fn judge_changes(
         &mut self,
         spec: &JobSpec,
-        changes: &Changes,
+        changes: Result<Option<Changes>, String>,
     ) -> Result<(), Failure> {
+        let enforced = !spec.allowed_scope.is_empty() && spec.scope_policy == ScopePolicy::Enforce;
+        let changes = match changes {
+            Ok(Some(changes)) => changes,
+            Err(why) if enforced || spec.expect_changes => {
+                let why = format!("what it changed cannot be judged: {why}");
+                return Err(Failure::Class(FailureClass::Crash, why));
+            }
+            Ok(None) | Err(_) => return Ok(()),
+        };
         if spec.expect_changes && changes.paths.is_empty() {
             let why = "the agent ended well and changed nothing, which `expect-changes` forbids";
             return Err(Failure::Final(Outcome::NoChanges, why.to_owned()));

@@ -9,8 +9,7 @@ use super::checkout::Checkout;
 use super::error::{CheckpointError, Result};
 use super::notes::Origin;
 use super::repository::{Head, Repository};
-use super::save::Saved;
-use super::wip::{BRANCHES, Wip};
+use super::wip::{BRANCHES, Saved, Wip};
 
 impl Wip {
     pub(super) fn start_in_place(&self, first: bool) -> Result<(Checkout, bool, Saved)> {

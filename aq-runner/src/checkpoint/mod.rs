@@ -48,6 +48,5 @@ pub use error::CheckpointError;
 pub use merge::Merged;
 pub use notes::Origin;
 pub use repository::{CommitId, Head, Repository};
-pub use save::Saved;
-pub use wip::{Isolation, Job, Started, Wip};
+pub use wip::{Isolation, Job, Saved, Started, Wip};
 pub use worktree::Removed;

@@ -19,17 +19,7 @@ use super::checkout::{Checkout, remove};
 use super::error::Result;
 use super::git::Output;
 use super::repository::{CommitId, nonsense};
-use super::wip::Wip;
-
-/// What a checkpoint did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Saved {
-    /// The branch's new commit; `None` when there was nothing new.
-    pub commit: Option<CommitId>,
-    /// Git's words about what could not be saved: files that cannot be read, a repository without
-    /// a commit inside this one. Everything else was saved.
-    pub left_out: Option<String>,
-}
+use super::wip::{Saved, Wip};
 
 /// The branch and `HEAD` before a checkpoint.
 struct State {

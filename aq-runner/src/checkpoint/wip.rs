@@ -7,7 +7,6 @@ use super::checkout::Checkout;
 use super::error::{At, CheckpointError, Result};
 use super::notes::{Notes, Origin};
 use super::repository::{CommitId, Head, Repository};
-use super::save::Saved;
 
 /// Where the branches of all jobs are.
 pub(super) const BRANCHES: &str = "refs/heads/aq/wip/";
@@ -60,6 +59,16 @@ pub struct Started {
     pub fresh: bool,
     /// What an earlier attempt had left and was saved now.
     pub leftovers: Saved,
+}
+
+/// What a checkpoint did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Saved {
+    /// The branch's new commit; `None` when there was nothing new.
+    pub commit: Option<CommitId>,
+    /// Git's words about what could not be saved: files that cannot be read, a repository without
+    /// a commit inside this one. Everything else was saved.
+    pub left_out: Option<String>,
 }
 
 impl Wip {

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use super::checkout::{Checkout, remove};
 use super::error::{At, Result};
 use super::git::Output;
-use super::save::Saved;
-use super::wip::{Isolation, Wip};
+use super::wip::{Isolation, Saved, Wip};
 
 /// What became of a finished job's worktree and branch.
 #[derive(Clone, Debug, PartialEq, Eq)]

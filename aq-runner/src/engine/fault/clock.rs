@@ -4,8 +4,6 @@ use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Span, Timestamp, Zoned};
 
-use super::reset_time::epoch;
-
 /// A time that has just passed is meant, and not the same one of the next day, year or week.
 const JUST_PASSED: SignedDuration = SignedDuration::from_mins(10);
 /// How many words a point in time can have.
@@ -204,4 +202,13 @@ fn zone(name: &str) -> Option<TimeZone> {
         None if name == "z" => Some(TimeZone::UTC),
         None => TimeZone::get(name).ok(),
     }
+}
+
+/// Seconds of the epoch, or milliseconds when it is so many.
+pub(super) fn epoch(number: f64) -> Option<Timestamp> {
+    let seconds = if number > 1e11 { number / 1e3 } else { number };
+    // From 2001 on; less is no time.
+    let whole = (1e9..1e11).contains(&seconds).then_some(seconds)?;
+    #[expect(clippy::cast_possible_truncation, reason = "in range, as just checked")]
+    Timestamp::from_second(whole as i64).ok()
 }

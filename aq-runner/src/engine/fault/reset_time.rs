@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::clock::point;
+use super::clock::{epoch, point};
 
 /// The latest reset that is believed, from now. Limits are for hours, a week or a month.
 const LATEST: SignedDuration = SignedDuration::from_hours(60 * 24);
@@ -97,15 +97,6 @@ fn named(key: &str, value: &Value, now: Timestamp) -> Option<Timestamp> {
 
 fn is_believable(at: Timestamp, now: Timestamp) -> bool {
     at.duration_since(now) <= LATEST
-}
-
-/// Seconds of the epoch, or milliseconds when it is so many.
-pub(super) fn epoch(number: f64) -> Option<Timestamp> {
-    let seconds = if number > 1e11 { number / 1e3 } else { number };
-    // From 2001 on; less is no time.
-    let whole = (1e9..1e11).contains(&seconds).then_some(seconds)?;
-    #[expect(clippy::cast_possible_truncation, reason = "in range, as just checked")]
-    Timestamp::from_second(whole as i64).ok()
 }
 
 fn seconds(count: f64) -> Option<SignedDuration> {

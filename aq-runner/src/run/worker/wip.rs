@@ -147,11 +147,11 @@ impl Work<'_> {
         let listed: Vec<&String> = outside.iter().copied().take(LISTED).collect();
         let _ = self.job.append(&Record::new().set_list("scope_warning", &listed));
         if spec.scope_policy == ScopePolicy::Enforce {
-            let why = format!(
-                "{} changed paths are outside allowed-scope, such as {}",
-                outside.len(),
-                outside[0]
-            );
+            let others = match outside.len() - 1 {
+                0 => String::new(),
+                more => format!(", and {more} more"),
+            };
+            let why = format!("changed outside allowed-scope: {}{others}", outside[0]);
             return Err(Failure::Final(Outcome::ScopeViolation, why));
         }
         Ok(())

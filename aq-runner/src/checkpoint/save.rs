@@ -91,6 +91,25 @@ impl Wip {
         Ok(Saved { commit, left_out })
     }
 
+    /// A commit of a tree on top of the branch and of what the agent committed itself; no branch
+    /// moves. It is the branch's own commit when nothing is new.
+    pub(super) fn commit_on_top(
+        &self,
+        checkout: &Checkout,
+        tree: &str,
+        message: &str,
+    ) -> Result<CommitId> {
+        let state = self.state(checkout)?;
+        Ok(match self.step(&state, tree)? {
+            Step::Nothing => state.tip,
+            Step::MoveTo(commit) => commit,
+            Step::Commit(parents) => {
+                let parents: Vec<&CommitId> = parents.iter().collect();
+                self.repo.commit_tree(tree, &parents, message)?
+            }
+        })
+    }
+
     fn state(&self, checkout: &Checkout) -> Result<State> {
         let branch = self.branch_ref();
         let ask = |revisions: &[&str]| -> Result<Vec<String>> {

@@ -81,7 +81,7 @@ impl Wip {
     /// In-place: when the checkout is dirty, bare, in the middle of an operation or taken by
     /// another job. Both: when the branch exists and is not of this job, or git fails.
     pub fn start(job: &Job) -> Result<Option<Started>> {
-        let branch = format!("refs/heads/{}", branch_of(&job.name));
+        let branch = branch_ref(&job.name);
         let found = Repository::discover_with(&job.cwd, &job.marks, &branch)?;
         let Some((repo, has_branch)) = found else { return Ok(None) };
         let notes = Notes::beside(&job.base_file);
@@ -226,6 +226,11 @@ fn first_base(repo: &Repository) -> Result<CommitId> {
             repo.commit_tree(&call.line()?, &[], "aq: the empty start of a repository")
         }
     }
+}
+
+/// A job's branch by its full name.
+pub(super) fn branch_ref(job: &str) -> String {
+    format!("refs/heads/{}", branch_of(job))
 }
 
 /// The job's branch, as people name it. Git knows two endings that it refuses.

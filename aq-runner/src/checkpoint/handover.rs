@@ -1,0 +1,160 @@
+//! A job's work on its way to another host: pushed from the one that had it, taken up by the next.
+//!
+//! What is pushed is the branch or, while the agent is at work, a snapshot of its files that no
+//! branch of this repository knows. The remote's branch is overwritten only while it is what this
+//! repository put there or took from there last, which `refs/aq/pushed/<job>` remembers: a host
+//! that lost its job does not undo the work of the one that has it.
+
+use super::checkout::remove;
+use super::error::{CheckpointError, Result};
+use super::notes::{Notes, Origin};
+use super::repository::{CommitId, Head, Repository};
+use super::wip::{BRANCHES, Job, Wip, branch_ref};
+
+/// The index of a snapshot. One loop makes them, one after the other.
+const INDEX: &str = "aq-snapshot-index";
+
+/// Work of a job that another host has pushed. All of it comes from that host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handover {
+    /// Its branch at the remote: `aq/wip/<name>`.
+    pub branch: String,
+    /// The newest commit that was told of.
+    pub commit: String,
+}
+
+/// What became of a push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// The remote's branch is this commit.
+    Done,
+    /// It was already.
+    Unchanged,
+    /// The remote's branch is neither what was put there nor what was found there last.
+    Overtaken,
+}
+
+impl Wip {
+    /// The files as they are at this moment, as a commit on top of the branch. For an agent that is
+    /// at work: neither its index nor any branch is touched. A file that is being written may be
+    /// caught half way. `None` when the files are not there.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn snapshot(&self, message: &str) -> Result<Option<CommitId>> {
+        let Some(checkout) = self.checkout()? else { return Ok(None) };
+        let index = checkout.git_dir.as_ref().unwrap_or(&checkout.common_dir).join(INDEX);
+        // Left by a loop that was killed.
+        remove(&index)?;
+        remove(&index.with_extension("lock"))?;
+        checkout.copy_index(&index)?;
+        let call = |subcommand| {
+            checkout.call(self.repo.git(), subcommand).env("GIT_INDEX_FILE", &index).slow()
+        };
+        let add = call("add").args(["--all", "--sparse", "--ignore-errors"]);
+        let added = add.args(checkout.pathspec()).output()?;
+        // 1: some files could not be read, which may be gone by now.
+        if !matches!(added.code(), Some(0 | 1)) {
+            return Err(added.failure());
+        }
+        let tree = call("write-tree").line()?;
+        remove(&index)?;
+        self.commit_on_top(&checkout, &tree, message).map(Some)
+    }
+
+    /// Puts a commit of this job into its branch at a remote. `overwrite` is for the host that has
+    /// just been told that the job is its own: whatever lies there is older.
+    ///
+    /// # Errors
+    /// When git fails or the remote cannot be reached.
+    pub fn push(&self, remote: &str, commit: &CommitId, overwrite: bool) -> Result<Pushed> {
+        let pushed = pushed_ref(&self.branch_ref());
+        let last = self.repo.commit(&pushed)?;
+        if last.as_ref() == Some(commit) {
+            return Ok(Pushed::Unchanged);
+        }
+        let name = self.branch_ref();
+        let guard = match (&last, overwrite) {
+            (_, true) => "--force".to_owned(),
+            (Some(last), false) => format!("--force-with-lease={name}:{last}"),
+            // Nothing may be there.
+            (None, false) => format!("--force-with-lease={name}:"),
+        };
+        let call = self.repo.call("push").args(["--quiet", "--no-verify", &guard, "--", remote]);
+        let output = call.arg(format!("{commit}:{name}")).output()?;
+        if output.code() == Some(1) && output.errors().contains("stale info") {
+            return Ok(Pushed::Overtaken);
+        }
+        output.success()?;
+        let old = last.as_ref().map_or_else(|| commit.nothing(), ToString::to_string);
+        self.repo.update_ref(&pushed, commit, &old)?;
+        Ok(Pushed::Done)
+    }
+}
+
+/// Fetches what another host has pushed, and makes it the branch of a job that has not started
+/// here: its next start goes on from there. Answers the commit; `None` outside git, and when the
+/// job has a branch here already.
+///
+/// The base is the commit at which the work left the history that is checked out here.
+///
+/// # Errors
+/// When the handover names no branch of jobs or no commit, git fails, or the remote does not have
+/// the branch.
+pub fn take_up(job: &Job, remote: &str, handover: &Handover) -> Result<Option<CommitId>> {
+    let nonsense = |answer: &str, expected| CheckpointError::Nonsense {
+        source_name: "the host that had the job".to_owned(),
+        answer: answer.to_owned(),
+        expected,
+    };
+    let theirs = format!("refs/heads/{}", handover.branch);
+    let name = theirs.strip_prefix(BRANCHES).unwrap_or_default();
+    if name.parse::<aq_manifest::JobId>().is_err() {
+        return Err(nonsense(&handover.branch, "a branch `aq/wip/<job>`"));
+    }
+    let told = CommitId::parse(&handover.commit)
+        .ok_or_else(|| nonsense(&handover.commit, "the name of a commit"))?;
+    let Some(repo) = Repository::discover(&job.cwd, &job.marks)? else { return Ok(None) };
+    let notes = Notes::beside(&job.base_file);
+    if notes.base()?.is_some() {
+        return Ok(None);
+    }
+    let pushed = pushed_ref(&branch_ref(&job.name));
+    let fetch = repo.call("fetch").args(["--quiet", "--no-tags", "--no-write-fetch-head"]);
+    let fetch = fetch.args(["--no-recurse-submodules", "--force", "--", remote]);
+    fetch.arg(format!("{theirs}:{pushed}")).slow().run()?;
+    // The branch may have moved since, and its newest commit is the newest work.
+    let commit = repo.commit(&pushed)?.unwrap_or(told);
+    let here = match repo.head() {
+        Head::Branch(_, commit) | Head::Detached(commit) => Some(commit),
+        Head::Unborn(_) => None,
+    };
+    let base = match here {
+        Some(here) => merge_base(&repo, here, &commit)?,
+        None => None,
+    };
+    let branch = branch_ref(&job.name);
+    let old = repo.commit(&branch)?;
+    if old.as_ref().is_some_and(|old| *old != commit) {
+        return Err(CheckpointError::BranchTaken(branch.replacen("refs/heads/", "", 1)));
+    }
+    // The branch first: with it and without a base all of this is done again, after a kill.
+    let old = old.map_or_else(|| commit.nothing(), |old| old.to_string());
+    repo.update_ref(&branch, &commit, &old)?;
+    notes.begin(base.as_ref().unwrap_or(&commit), &Origin::of(repo.head()))?;
+    Ok(Some(commit))
+}
+
+/// The newest commit that two histories have in common.
+fn merge_base(repo: &Repository, a: &CommitId, b: &CommitId) -> Result<Option<CommitId>> {
+    let output = repo.call("merge-base").args([a.as_str(), b.as_str()]).output()?;
+    match output.code() {
+        Some(0) => Ok(CommitId::parse(String::from_utf8_lossy(&output.stdout).trim())),
+        Some(1) => Ok(None),
+        _ => Err(output.failure()),
+    }
+}
+
+fn pushed_ref(branch: &str) -> String {
+    branch.replacen(BRANCHES, "refs/aq/pushed/", 1)
+}

@@ -38,9 +38,9 @@ pub struct JobSpec {
     pub persona: Option<String>,
     /// What the host must have.
     pub capabilities: Vec<Requirement>,
-    /// The name other jobs depend on.
+    /// The name other jobs depend on. A fleet job has none here.
     pub idempotency_key: Option<String>,
-    /// Keys of the jobs that go first.
+    /// Keys of the jobs that go first. A fleet job has none here: the coordinator waited for them.
     pub deps: Vec<String>,
     /// How far they must have come.
     pub deps_mode: DepsMode,
@@ -133,6 +133,9 @@ pub fn resolve(job: &Manifest, profile: Option<&Profile>) -> JobSpec {
         Some(profile) => job.or(&profile.values),
         None => job.clone(),
     };
+    // The key and the dependencies of a fleet job hold among the coordinator's jobs: it had them
+    // met before it gave the job away, and on this host they may mean another job.
+    let is_local = given.fleet_job_id.is_none();
     JobSpec {
         engine: given.engine,
         engine_class: given.engine_class.unwrap_or_else(|| DEFAULT_CLASS.to_owned()),
@@ -145,8 +148,8 @@ pub fn resolve(job: &Manifest, profile: Option<&Profile>) -> JobSpec {
         profile: given.profile,
         persona: profile.and_then(|profile| profile.persona.clone()),
         capabilities: given.capabilities.unwrap_or_default(),
-        idempotency_key: given.idempotency_key,
-        deps: given.deps.unwrap_or_default(),
+        idempotency_key: given.idempotency_key.filter(|_| is_local),
+        deps: given.deps.filter(|_| is_local).unwrap_or_default(),
         deps_mode: given.deps_mode.unwrap_or_default(),
         retry: given.retry,
         verify: given.verify,

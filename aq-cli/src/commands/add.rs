@@ -104,7 +104,7 @@ fn draft(path: &Path, name: Option<&str>) -> Result<Draft, Failure> {
             ),
         })
     })?;
-    Ok(Draft { name: if is_stdin { "<stdin>".to_owned() } else { shown }, id, text })
+    Ok(Draft::new(if is_stdin { "<stdin>".to_owned() } else { shown }, id, text))
 }
 
 fn read_file(path: &Path, shown: &str) -> Result<String, Failure> {

@@ -66,7 +66,7 @@ fn draft(file: &(&str, &str)) -> Result<Draft, Failure> {
     let (name, text) = *file;
     let stem = name.strip_suffix(".md").unwrap_or(name);
     let id = stem.parse().map_err(Failure::usage)?;
-    Ok(Draft { name: format!("jobs/{name}"), id, text: text.to_owned() })
+    Ok(Draft::new(format!("jobs/{name}"), id, text.to_owned()))
 }
 
 fn write_files(dir: &Path, queue: &QueueDir) -> Result<(), Failure> {

@@ -66,10 +66,9 @@ mod tests {
         let fronts = [("a", "engine: codex"), ("b", "engine: shell"), ("c", "engine: codex")];
         let fronts = fronts.into_iter().chain([("d", "engine: clade"), ("e", "lock: none")]);
         let drafts: Vec<Draft> = fronts
-            .map(|(name, front)| Draft {
-                name: name.to_owned(),
-                id: name.parse().unwrap(),
-                text: format!("---\n{front}\n---\ntrue\n"),
+            .map(|(name, front)| {
+                let text = format!("---\n{front}\n---\ntrue\n");
+                Draft::new(name.to_owned(), name.parse().unwrap(), text)
             })
             .collect();
         let base = dir.path().to_owned();

@@ -33,6 +33,8 @@ pub struct Draft {
     pub id: JobId,
     /// The whole file.
     pub text: String,
+    /// What else to record of it.
+    pub record: Record,
 }
 
 /// Where and when an add happens.
@@ -46,6 +48,13 @@ pub struct AddContext {
     pub now: Timestamp,
     /// Whether reports may use colour.
     pub colour: bool,
+}
+
+impl Draft {
+    /// A draft of which nothing else is to be recorded.
+    pub fn new(name: String, id: JobId, text: String) -> Self {
+        Self { name, id, text, record: Record::new() }
+    }
 }
 
 /// What became of a draft.
@@ -219,7 +228,7 @@ fn stage_files(
         // No job id starts with a dot, so this is nobody's scratch folder.
         let temporary = queue.state().join(format!("tmp/.add-{}-{n}.md", std::process::id()));
         write_new(&temporary, job.draft.text.as_bytes(), !bulk)?;
-        let record = added(context);
+        let record = added(context, job.draft);
         let record = record.followed_by(describe(queue, &job.spec, &job.cwd, &temporary));
         match plan {
             // The old record stays: what the old file said is overwritten key by key.
@@ -234,8 +243,9 @@ fn stage_files(
     Ok(staged)
 }
 
-fn added(context: &AddContext) -> Record {
-    Record::new().set("added_at", context.now).set("added_from", context.base.display())
+fn added(context: &AddContext, draft: &Draft) -> Record {
+    let record = Record::new().set("added_at", context.now);
+    record.set("added_from", context.base.display()).followed_by(draft.record.clone())
 }
 
 /// Gives the files their names. The record is there before the job is, so the loop never takes
@@ -291,7 +301,7 @@ fn supersede(
     let file = queue.job_file(Stage::Inbox, id);
     let old_id = old.id().clone();
     if *id == old_id {
-        let record = added(context).clear(RUN_KEYS);
+        let record = Record::new().clear(RUN_KEYS).followed_by(added(context, job.draft));
         old.append(&record.followed_by(describe(queue, &job.spec, &job.cwd, temporary)))?;
         std::fs::rename(temporary, &file).at("replace", &file)?;
         return Ok(Added::Superseded { id: id.clone(), old: old_id });

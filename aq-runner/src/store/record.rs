@@ -111,6 +111,8 @@ pub(crate) fn describe(queue: &QueueDir, spec: &JobSpec, cwd: &Path, file: &Path
         .set("deps_mode", if spec.deps_mode == DepsMode::Soft { "soft" } else { "hard" })
         .set("retry_max", spec.retry.as_ref().map_or(1, |retry| retry.max))
         .set("tracker_item", spec.tracker_item.as_deref().unwrap_or(""))
+        .set("fleet_job_id", spec.fleet_job_id.as_deref().unwrap_or(""))
+        .set("fleet_lease_epoch", spec.fleet_lease_epoch.map_or(String::new(), |n| n.to_string()))
         .set(
             "profile_source",
             spec.profile.as_deref().map_or(String::new(), |p| profile_stamp(queue, p)),

@@ -31,10 +31,8 @@ impl TestQueue {
 
     /// Adds files by name and text.
     pub(crate) fn add(&self, files: &[(&str, &str)]) -> Result<Vec<Added>, AddError> {
-        let draft = |&(name, text): &(&str, &str)| Draft {
-            name: format!("{name}.md"),
-            id: id(name),
-            text: text.to_owned(),
+        let draft = |&(name, text): &(&str, &str)| {
+            Draft::new(format!("{name}.md"), id(name), text.to_owned())
         };
         let drafts: Vec<Draft> = files.iter().map(draft).collect();
         let base = self.base().to_owned();

@@ -1,0 +1,69 @@
+//! `POST /v1/claims`: a factory asks for jobs.
+
+use aq_caps::Token;
+use aq_manifest::JobId;
+use serde::{Deserialize, Serialize};
+
+use super::checkpoint::Checkpoint;
+use super::ids::{Epoch, FactoryId, FleetJobId, RequestId};
+use super::text;
+
+/// What a factory can take.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Claim {
+    /// The same again when the answer was lost: it gives the same grants while they are current.
+    pub request_id: RequestId,
+    /// Who asks.
+    pub factory_id: FactoryId,
+    /// What the host advertises now.
+    #[serde(with = "text::list")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub capabilities: Vec<Token>,
+    /// How many jobs it can take now.
+    pub free: u32,
+    /// Lock keys that jobs of its own hold there, which the coordinator knows nothing of.
+    #[serde(default)]
+    pub held_locks: Vec<String>,
+    /// Answer what would be granted, with epoch 0, and grant nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// How long an empty answer may be held back until a job appears, in milliseconds; at most
+    /// [`MAX_WAIT_MS`](super::MAX_WAIT_MS).
+    #[serde(default)]
+    pub wait_ms: u64,
+}
+
+/// What was granted: at most `free` jobs, none when there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Claimed {
+    /// The grants, in the order in which the scheduler chose them.
+    pub jobs: Vec<Grant>,
+}
+
+/// A job that a factory got.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Grant {
+    /// The job.
+    pub job_id: FleetJobId,
+    /// Its idempotency key; the job's id when it was submitted without one.
+    pub key: String,
+    /// The name that it was submitted under. Not unique in the fleet.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text::option")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub name: Option<JobId>,
+    /// Which grant of it; 0 in a dry run.
+    pub epoch: Epoch,
+    /// How long the lease holds, in milliseconds. The holder counts it from when it sent the claim.
+    pub lease_ms: u64,
+    /// The job file, byte for byte as it was submitted.
+    pub manifest: String,
+    /// Where an earlier holder left its work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Checkpoint>,
+}

@@ -1,0 +1,119 @@
+//! A factory's life: `PUT /v1/factories/{factoryId}` and its heartbeat.
+
+use aq_caps::Token;
+use serde::{Deserialize, Serialize};
+
+use super::ids::{Epoch, FleetJobId, InstanceId};
+use super::text;
+
+/// `PUT /v1/factories/{factoryId}`: who this is and what it can do. Idempotent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Register {
+    /// The host's name, for people.
+    pub host: String,
+    /// What the host advertises, as `aq caps` prints it, and `profile:<name>` for each profile.
+    #[serde(with = "text::list")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub capabilities: Vec<Token>,
+    /// How many jobs it runs at most at the same time.
+    pub capacity: u32,
+    /// The version of aq there.
+    pub version: String,
+    /// This life of its loop. A new one means a restart: its leases stay, to be renewed or released.
+    pub instance_id: InstanceId,
+}
+
+/// The answer to a registration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Registered {
+    /// How often to send a heartbeat, in milliseconds.
+    pub heartbeat_ms: u64,
+    /// How long a lease holds without one, in milliseconds.
+    pub lease_ms: u64,
+    /// The coordinator's protocol version.
+    pub protocol: u32,
+}
+
+/// `POST /v1/factories/{factoryId}/heartbeat`: renews every lease that is held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Heartbeat {
+    /// This life of the loop.
+    pub instance_id: InstanceId,
+    /// Free slots.
+    pub free: u32,
+    /// What it holds, at most [`MAX_LEASES`](super::MAX_LEASES).
+    pub leases: Vec<LeaseRef>,
+}
+
+/// A grant, by job and epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct LeaseRef {
+    /// The job.
+    pub job_id: FleetJobId,
+    /// Which grant of it.
+    pub epoch: Epoch,
+}
+
+/// The answer to a heartbeat.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct HeartbeatAnswer {
+    /// How each lease of the heartbeat stands.
+    pub leases: Vec<LeaseAnswer>,
+    /// What the host is to do.
+    #[serde(default)]
+    pub directives: Vec<Directive>,
+}
+
+/// How one lease stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct LeaseAnswer {
+    /// The job.
+    pub job_id: FleetJobId,
+    /// The epoch that the heartbeat named.
+    pub epoch: Epoch,
+    /// Whether it is still held.
+    pub state: LeaseState,
+    /// How long it holds from now, in milliseconds; 0 for a lost one.
+    #[serde(default)]
+    pub expires_in_ms: u64,
+}
+
+/// Held, or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum LeaseState {
+    /// Renewed.
+    Held,
+    /// The job is no longer the caller's, which must stop it.
+    Lost,
+}
+
+/// Something that a host is to do, told with the answer to a heartbeat until it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase", rename_all_fields = "camelCase", tag = "kind")]
+pub enum Directive {
+    /// Stop this job and release it.
+    Cancel {
+        /// The job.
+        job_id: FleetJobId,
+    },
+    /// Take no more jobs.
+    Drain,
+    /// One that this version does not know: to be ignored.
+    #[serde(other)]
+    Unknown,
+}

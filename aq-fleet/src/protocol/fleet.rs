@@ -1,0 +1,105 @@
+//! The fleet as a whole: `GET /v1/factories` and `GET /v1/stats`.
+
+use aq_caps::Token;
+use aq_manifest::{Priority, Stage};
+use serde::{Deserialize, Serialize};
+
+use super::factory::LeaseRef;
+use super::ids::{FactoryId, InstanceId};
+use super::text;
+
+/// A page of factories.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct FactoryPage {
+    /// The factories, in the order of their ids.
+    pub factories: Vec<FactoryView>,
+    /// The cursor of the next page, when there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// A factory, as it last showed itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct FactoryView {
+    /// Its id.
+    pub factory_id: FactoryId,
+    /// The host's name.
+    pub host: String,
+    /// The version of aq there.
+    pub version: String,
+    /// This life of its loop.
+    pub instance_id: InstanceId,
+    /// What it advertises.
+    #[serde(with = "text::list")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub capabilities: Vec<Token>,
+    /// How many jobs it runs at most.
+    pub capacity: u32,
+    /// Free slots at its last heartbeat.
+    pub free: u32,
+    /// Whether it was heard of within one lease time.
+    pub alive: bool,
+    /// How long ago it was heard of, in milliseconds.
+    pub seen_ms_ago: u64,
+    /// What it holds.
+    pub holds: Vec<LeaseRef>,
+}
+
+/// The numbers of the fleet.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Stats {
+    /// Factories that were heard of within one lease time.
+    pub factories_alive: u32,
+    /// Factories that ever registered.
+    pub factories_known: u32,
+    /// Jobs by stage and priority; what has none is left out. Shadow jobs do not count.
+    pub queue: Vec<Depth>,
+    /// Jobs that somebody holds.
+    pub held: u64,
+    /// How long the oldest waiting job has waited, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest_wait_ms: Option<u64>,
+    /// What shadows have told, when one has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<Agreement>,
+}
+
+/// How many jobs are in a stage with a priority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Depth {
+    /// The stage.
+    #[serde(with = "text")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub stage: Stage,
+    /// The priority.
+    #[serde(with = "text")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub priority: Priority,
+    /// The jobs.
+    pub jobs: u64,
+}
+
+/// How often the coordinator's picks agreed with the hosts' own, as their shadows reported it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Agreement {
+    /// Both picked the same.
+    pub agree: u64,
+    /// Each picked another job.
+    pub diverge: u64,
+    /// The coordinator picked none.
+    pub coord_empty: u64,
+    /// The host picked none.
+    pub local_empty: u64,
+    /// No answer that could be used.
+    pub error: u64,
+}

@@ -1,0 +1,177 @@
+//! Jobs as `GET /v1/jobs` shows them. Ages, not times.
+
+use aq_manifest::{JobId, Outcome, Priority, Stage};
+use serde::{Deserialize, Serialize};
+
+use super::checkpoint::Checkpoint;
+use super::holder::ReleaseOutcome;
+use super::ids::{Epoch, FactoryId, FleetJobId, InstanceId};
+use super::metrics::Metrics;
+use super::text;
+
+/// Which jobs to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct JobQuery {
+    /// Only those in this stage.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text::option")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub stage: Option<Stage>,
+    /// Only those that this factory holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub factory: Option<FactoryId>,
+    /// Where the page before ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// How many at most; [`DEFAULT_PAGE`](super::DEFAULT_PAGE) unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// Which page of something else to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct PageQuery {
+    /// Where the page before ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// How many at most; [`DEFAULT_PAGE`](super::DEFAULT_PAGE) unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// A page of jobs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct JobPage {
+    /// The jobs, in the order in which they were submitted.
+    pub jobs: Vec<JobSummary>,
+    /// The cursor of the next page, when there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// A job in a list, and the answer to `cancel` and `requeue`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct JobSummary {
+    /// The job.
+    pub job_id: FleetJobId,
+    /// Its idempotency key.
+    pub key: String,
+    /// The name that it was submitted under.
+    #[serde(with = "text")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub name: JobId,
+    /// Where it is.
+    #[serde(with = "text")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub stage: Stage,
+    /// How it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text::option")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub result: Option<Outcome>,
+    /// Its priority.
+    #[serde(with = "text")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub priority: Priority,
+    /// Its fleet-wide lock, when it names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<String>,
+    /// Whether it mirrors a host's own job.
+    #[serde(default)]
+    pub shadow: bool,
+    /// The epoch of its last grant; 0 before the first.
+    pub epoch: Epoch,
+    /// Who holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<FactoryId>,
+    /// How long its lease holds from now, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in_ms: Option<u64>,
+    /// Whether its lease ran out and nobody else has it yet.
+    #[serde(default)]
+    pub lapsed: bool,
+    /// Whether its holder is being told to stop it.
+    #[serde(default)]
+    pub cancel: bool,
+    /// Attempts that have ended and count.
+    pub attempts: u32,
+    /// How long ago it was submitted, in milliseconds.
+    pub age_ms: u64,
+}
+
+/// A job with all that is known of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct JobView {
+    /// What a list shows.
+    #[serde(flatten)]
+    pub job: JobSummary,
+    /// Why it waits, in the scheduler's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<String>,
+    /// The keys that it depends on.
+    #[serde(default)]
+    pub deps: Vec<String>,
+    /// Where its holder left its work last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Checkpoint>,
+    /// Its grants, the oldest first.
+    pub grants: Vec<GrantView>,
+    /// Its reports, the oldest first.
+    pub reports: Vec<ReportView>,
+}
+
+/// One grant of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct GrantView {
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// Who got the job.
+    pub factory_id: FactoryId,
+    /// In which life of its loop, when it had registered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_id: Option<InstanceId>,
+    /// How long ago, in milliseconds.
+    pub started_ms_ago: u64,
+    /// How long ago it ended, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_ms_ago: Option<u64>,
+    /// How it was released.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<ReleaseOutcome>,
+    /// Whether it ended by its lease running out.
+    #[serde(default)]
+    pub lost: bool,
+}
+
+/// One report of a job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ReportView {
+    /// Under which grant.
+    pub epoch: Epoch,
+    /// Its place there.
+    pub seq: u64,
+    /// Where the job was.
+    #[serde(with = "text")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub stage: Stage,
+    /// How long ago, in milliseconds.
+    pub ms_ago: u64,
+    /// Where its work could be fetched from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Checkpoint>,
+    /// Its numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<Metrics>,
+}

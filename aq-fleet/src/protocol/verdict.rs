@@ -1,0 +1,20 @@
+//! Whether the coordinator would have picked what the host picked.
+
+use serde::{Deserialize, Serialize};
+
+/// The outcome of one comparison in shadow (SPEC 13).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Verdict {
+    /// Both picked the same job, or both none.
+    Agree,
+    /// Each picked another job.
+    Diverge,
+    /// The host picked a job, the coordinator none.
+    CoordEmpty,
+    /// The coordinator picked a job, the host none.
+    LocalEmpty,
+    /// The coordinator gave no answer that could be used.
+    Error,
+}

@@ -19,6 +19,7 @@
 //! process. Its work and memory are bounded for any input.
 #![warn(missing_docs)]
 
+mod claim;
 mod diagnostic;
 mod duration;
 mod front_matter;
@@ -39,6 +40,7 @@ mod values;
 mod words;
 mod yaml;
 
+pub use claim::claimed;
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use front_matter::MAX_FILE_BYTES;

@@ -94,6 +94,9 @@ pub(crate) fn recovered(id: &JobId, what: &Recovered) -> String {
         Recovered::Requeued { counted: false } => {
             format!("{id} is back in the inbox; it had not started")
         }
+        Recovered::Quarantined => {
+            format!("{id}: its fleet lease has passed to another host; it is in quarantine/")
+        }
         Recovered::Failed(outcome) => format!("{id} is in failed/: {outcome}"),
     }
 }

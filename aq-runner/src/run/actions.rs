@@ -14,7 +14,7 @@ use crate::store::{
 
 use super::launch::start_worker;
 use super::recovery::{Recovered, recover_job, worker};
-use super::stop::StopRequest;
+use super::stop::{StopRequest, Why};
 use super::workplace::{WorkplaceError, merge};
 
 /// The pause between two looks at a job that is being stopped.
@@ -178,7 +178,7 @@ fn tell(queue: &QueueDir, id: &JobId, told: Option<ProcessId>) -> Result<Option<
 }
 
 fn make_request(queue: &QueueDir, id: &JobId) -> Result<()> {
-    StopRequest::of(queue, id).make().map_err(|source| StoreError::Io {
+    StopRequest::of(queue, id).make(Why::Person).map_err(|source| StoreError::Io {
         action: "write a stop request in",
         path: queue.state(),
         source,

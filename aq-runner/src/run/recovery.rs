@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::process::{Cgroup, ProcessId, Traces, sweep};
 use crate::store::{HeldJob, Meta, Promise, QueueDir, Record, Result, StoreError, remove_scratch};
 
-use super::stop::StopRequest;
+use super::stop::{StopRequest, Why};
 use super::workplace::save_leftovers;
 
 /// A job that was recovered this often without one end of its own is what kills its worker.
@@ -33,6 +33,8 @@ pub enum Recovered {
     },
     /// It is in `review/`, and `verify` runs again.
     VerifyAgain,
+    /// It is in `quarantine/`: its fleet lease has passed to another host.
+    Quarantined,
     /// It is in `failed/`: stopped by a person, or the death of too many workers.
     Failed(Outcome),
 }
@@ -98,8 +100,8 @@ fn recover_building(queue: &QueueDir, job: &mut HeldJob, now: Timestamp) -> Resu
     let recoveries = job.meta().count("recoveries") + 1;
     let base = base.set("attempt", attempt).set("attempts", attempt).set("recoveries", recoveries);
     let base = base.followed_by(save_leftovers(queue, job.id(), job.meta()));
-    if stop.is_made() {
-        return stopped(job, base, &stop);
+    if let Some(why) = stop.why() {
+        return stopped(job, base, why, &stop);
     }
     if recoveries >= MAX_RECOVERIES {
         return killer(job, base, recoveries);
@@ -114,8 +116,8 @@ fn recover_review(queue: &QueueDir, job: &mut HeldJob, now: Timestamp) -> Result
     let base = Record::new().clear(WORKER_KEYS);
     let base = base.followed_by(save_leftovers(queue, job.id(), job.meta()));
     let stop = StopRequest::of(queue, job.id());
-    if stop.is_made() {
-        return stopped(job, base.set("ended_at", now), &stop);
+    if let Some(why) = stop.why() {
+        return stopped(job, base.set("ended_at", now), why, &stop);
     }
     let recoveries = job.meta().count("recoveries") + 1;
     let base = base.set("recoveries", recoveries);
@@ -135,15 +137,15 @@ fn killer(job: &mut HeldJob, base: Record, recoveries: u32) -> Result<Recovered>
     Ok(Recovered::Failed(Outcome::Crash))
 }
 
-fn stopped(job: &mut HeldJob, base: Record, stop: &StopRequest) -> Result<Recovered> {
-    let why = "stopped by a person; its worker was already dead";
-    job.move_to(
-        Stage::Failed,
-        base.set("result", Outcome::Stopped).set("message", why),
-        Promise::None,
-    )?;
+fn stopped(job: &mut HeldJob, base: Record, why: Why, stop: &StopRequest) -> Result<Recovered> {
+    let words = format!("{}; its worker was already dead", why.words());
+    let record = base.followed_by(why.record()).set("message", words);
+    job.move_to(why.stage(), record, why.promise())?;
     stop.withdraw();
-    Ok(Recovered::Failed(Outcome::Stopped))
+    Ok(match why {
+        Why::Person => Recovered::Failed(why.outcome()),
+        Why::Fenced => Recovered::Quarantined,
+    })
 }
 
 /// The worker that the record names, if it does.

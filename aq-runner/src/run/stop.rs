@@ -1,12 +1,63 @@
-//! A person's wish that a job end: a file beside the queue's state, so that it is there for the
-//! worker that gets the signal and for recovery when that worker is dead.
+//! The wish that a job end before it is done: a file beside the queue's state, so that it is there
+//! for the worker that gets the signal and for recovery when that worker is dead.
 
 use std::io;
 use std::path::PathBuf;
 
-use aq_manifest::JobId;
+use aq_manifest::{JobId, Outcome, Stage};
 
-use crate::store::QueueDir;
+use crate::store::{Promise, QueueDir, Record};
+
+/// What the file says when the job is no longer this host's.
+const FENCED: &str = "fenced\n";
+
+/// Whose wish it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// A person's.
+    Person,
+    /// The coordinator's: the job went to another host.
+    Fenced,
+}
+
+impl Why {
+    /// The folder in which such a job ends.
+    pub(crate) fn stage(self) -> Stage {
+        match self {
+            Self::Person => Stage::Failed,
+            Self::Fenced => Stage::Quarantine,
+        }
+    }
+
+    /// Its result.
+    pub(crate) fn outcome(self) -> Outcome {
+        match self {
+            Self::Person => Outcome::Stopped,
+            Self::Fenced => Outcome::Fenced,
+        }
+    }
+
+    /// For the log and the record.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Person => "stopped by a person",
+            Self::Fenced => "fenced: its lease has passed to another host",
+        }
+    }
+
+    /// The record of such an end.
+    pub(crate) fn record(self) -> Record {
+        Record::new().set("result", self.outcome()).set("message", self.words())
+    }
+
+    /// A host must not come back from power loss and believe that the job is still its own.
+    pub(crate) fn promise(self) -> Promise {
+        match self {
+            Self::Person => Promise::None,
+            Self::Fenced => Promise::Durable,
+        }
+    }
+}
 
 /// The wish for one job, made or not.
 #[derive(Debug)]
@@ -20,8 +71,23 @@ impl StopRequest {
         Self { path: queue.state().join(format!("tmp/.stop-{id}")) }
     }
 
-    pub(crate) fn make(&self) -> io::Result<()> {
-        std::fs::write(&self.path, "")
+    /// Makes the wish. A fenced job stays fenced, whatever a person wishes later.
+    pub(crate) fn make(&self, why: Why) -> io::Result<()> {
+        match why {
+            Why::Fenced => std::fs::write(&self.path, FENCED),
+            Why::Person if self.why() == Some(Why::Fenced) => Ok(()),
+            Why::Person => std::fs::write(&self.path, ""),
+        }
+    }
+
+    /// Whether the wish is made, and whose it is.
+    pub(crate) fn why(&self) -> Option<Why> {
+        match std::fs::read_to_string(&self.path) {
+            Ok(text) if text == FENCED => Some(Why::Fenced),
+            Ok(_) => Some(Why::Person),
+            // What is there and cannot be read is a wish all the same.
+            Err(_) => self.path.exists().then_some(Why::Person),
+        }
     }
 
     pub(crate) fn is_made(&self) -> bool {
@@ -32,5 +98,25 @@ impl StopRequest {
         // Not there is as good as removed; a file that cannot be removed is met at the next run,
         // which withdraws it before it starts.
         let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_does_not_take_a_fence_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let queue = QueueDir::init(&dir.path().join("q")).unwrap();
+        let request = StopRequest::of(&queue, &"a".parse().unwrap());
+        assert_eq!(request.why(), None);
+        request.make(Why::Person).unwrap();
+        assert_eq!(request.why(), Some(Why::Person));
+        request.make(Why::Fenced).unwrap();
+        request.make(Why::Person).unwrap();
+        assert_eq!(request.why(), Some(Why::Fenced));
+        request.withdraw();
+        assert!(!request.is_made());
     }
 }

@@ -24,7 +24,7 @@ use crate::store::{
 use super::job_log::JobLog;
 use super::recovery::WORKER_KEYS;
 use super::settings::{Environment, Settings};
-use super::stop::StopRequest;
+use super::stop::{StopRequest, Why};
 use wip::Workplace;
 
 /// The pause before a job that could not start through no fault of its own is tried again.
@@ -116,6 +116,8 @@ enum Failure {
     Final(Outcome, String),
     /// The supervisor was told to stop.
     Stopped,
+    /// The coordinator has given the job to another host.
+    Fenced,
     /// Not the job's fault: it goes back and the attempt does not count.
     NotCounted(String),
     /// Its engine met a limit, or is out of use: it goes back at once, for another engine or for
@@ -212,6 +214,7 @@ impl Work<'_> {
                 self.move_to(Stage::Failed, base.set("result", outcome).set("message", why))
             }
             Failure::Stopped => self.stopped(base),
+            Failure::Fenced => self.end_unwanted(base, Why::Fenced),
             Failure::Class(class, why) => {
                 let base = base.set("failure_class", class).set("message", &why);
                 match after_failure(spec.and_then(|s| s.retry.as_ref()), class, self.attempt, now) {
@@ -237,10 +240,8 @@ impl Work<'_> {
     /// A person stopped this job, or something else this process (the host goes down, `aq stop
     /// --all`): then the job goes on later.
     fn stopped(&mut self, base: Record) -> Result<(), StoreError> {
-        if self.is_unwanted() {
-            self.note("stopped by a person");
-            let record = base.set("result", Outcome::Stopped).set("message", "stopped by a person");
-            return self.move_to(Stage::Failed, record);
+        if let Some(why) = StopRequest::of(self.queue, self.job.id()).why() {
+            return self.end_unwanted(base, why);
         }
         self.note("interrupted");
         if self.job.stage() == Stage::Review {
@@ -250,7 +251,14 @@ impl Work<'_> {
         self.move_to(Stage::Inbox, base.set("message", "interrupted"))
     }
 
-    /// Whether a person has asked for its end.
+    /// The end of a job that is not wanted any more.
+    fn end_unwanted(&mut self, base: Record, why: Why) -> Result<(), StoreError> {
+        self.note(why.words());
+        let record = base.followed_by(why.record());
+        self.retry_on_full_disk(|work| work.job.move_to(why.stage(), record.clone(), why.promise()))
+    }
+
+    /// Whether somebody has asked for its end.
     fn is_unwanted(&self) -> bool {
         StopRequest::of(self.queue, self.job.id()).is_made()
     }

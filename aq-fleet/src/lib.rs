@@ -12,4 +12,6 @@
 #![warn(missing_docs)]
 
 pub mod client;
+pub mod lease;
 pub mod protocol;
+pub mod switches;

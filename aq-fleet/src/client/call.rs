@@ -116,7 +116,7 @@ impl Client {
                 match self.try_once(&request, end.saturating_sub(sent_at))? {
                     Try::Answered(response) => {
                         let from = if from_first_try { begun } else { sent_at };
-                        return self.success(response).map(|response| (response, from));
+                        return self.success(response, tries).map(|response| (response, from));
                     }
                     Try::Later { what, asked, surely_not_done } => (what, asked, surely_not_done),
                 };
@@ -156,12 +156,12 @@ impl Client {
     }
 
     /// Tells a success from a refusal that is final.
-    fn success(&self, response: Response) -> Result<Response, CallError> {
+    fn success(&self, response: Response, tries: u32) -> Result<Response, CallError> {
         match response.status {
             200..=299 => Ok(response),
             // A mistake of the coordinator is nothing that the host did (SPEC 12: a job goes on).
             status @ 500..=599 => {
-                Err(CallError::Unreachable { what: format!("it answers {status}"), tries: 1 })
+                Err(CallError::Unreachable { what: format!("it answers {status}"), tries })
             }
             400..=499 => Err(self.refusal(&response)),
             status @ 300..=399 => {
@@ -180,8 +180,8 @@ impl Client {
             Some(ProblemKind::Fenced) if response.status == 409 => {
                 CallError::Fenced { current_epoch: problem.current_epoch, holder: problem.holder }
             }
-            _ if response.status == 426 => CallError::TooOld(problem),
-            _ => CallError::Refused(problem),
+            _ if response.status == 426 => CallError::TooOld(Box::new(problem)),
+            _ => CallError::Refused(Box::new(problem)),
         }
     }
 

@@ -16,12 +16,12 @@ pub enum CallError {
     },
     /// The coordinator understood, and refused. The same call will be refused again.
     #[error("the coordinator refused: {0}")]
-    Refused(Problem),
+    Refused(Box<Problem>),
     /// The coordinator no longer answers this version.
     #[error(
         "this aq is too old for the coordinator (it speaks protocol {PROTOCOL_VERSION}): update aq; {0}"
     )]
-    TooOld(Problem),
+    TooOld(Box<Problem>),
     /// There was no answer, or one that says to come back later (5xx, 429), until the deadline.
     #[error("the coordinator cannot be reached ({tries} tries): {what}")]
     Unreachable {

@@ -14,6 +14,9 @@ mod http;
 mod token;
 mod transport;
 
+#[cfg(test)]
+mod tests;
+
 pub use call::{Answer, Client};
 pub use clock::{Clock, SystemClock};
 pub use error::CallError;

@@ -13,5 +13,6 @@
 
 pub mod client;
 pub mod lease;
+pub mod outbox;
 pub mod protocol;
 pub mod switches;

@@ -11,3 +11,4 @@ pub mod insights;
 pub mod process;
 pub mod run;
 pub mod store;
+pub mod sync;

@@ -47,6 +47,7 @@ impl Wip {
         let mut leftovers = Saved::default();
         if first {
             self.begin()?;
+            let _alone = self.repo.lock_worktrees()?;
             add_new().arg(path).arg(self.base.as_str()).run()?;
         } else {
             if let Some(checkout) = self.find_worktree(path)? {
@@ -55,6 +56,7 @@ impl Wip {
                     return Ok((checkout, false, leftovers));
                 }
             }
+            let _alone = self.repo.lock_worktrees()?;
             self.discard(path)?;
             if self.tip()?.is_some() {
                 add().arg(path).arg(self.branch()).run()?;

@@ -1,6 +1,7 @@
 //! The run loop: it plans, starts workers and sleeps until something happens. It holds nothing
 //! that is not on disk, so it can end at any moment.
 
+mod fleet;
 mod look;
 mod start;
 
@@ -17,6 +18,7 @@ use crate::process::ProcessId;
 use crate::store::{FileLock, JobRecord, QueueDir, Record, StoreError};
 
 use super::engine_use;
+use super::fleet::FleetSettingsError;
 use super::host_capabilities;
 use super::model::{Model, resting_state};
 use super::recovery::worker;
@@ -73,6 +75,8 @@ pub enum Progress<'a> {
     },
     /// Something went wrong that the loop can go on with.
     Trouble(&'a str),
+    /// Something about the fleet that is no trouble.
+    Fleet(&'a str),
     /// The loop is about to sleep.
     Idle(Counts),
 }
@@ -108,6 +112,9 @@ pub enum RunError {
     /// The queue's config.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// What this host is to be in a fleet.
+    #[error(transparent)]
+    Fleet(#[from] FleetSettingsError),
     /// The queue's files.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -142,6 +149,7 @@ pub fn run(
     let limits = Limits { max: options.max, max_review: options.max_review };
     let engines_as_of = engine_use::changed(queue);
     let capabilities = host_capabilities(Some(queue), &settings, false).capabilities;
+    let tokens = capabilities.iter().cloned().collect();
     let model = Model::new(queue, &settings, capabilities, limits, Timestamp::now());
     let mut dispatcher = Dispatcher {
         queue,
@@ -158,8 +166,10 @@ pub fn run(
         swept: Vec::new(),
         swept_at: Instant::now(),
         summary: Summary::default(),
+        fleet: None,
     };
-    let result = dispatcher.run();
+    let result = dispatcher.join_fleet(tokens).and_then(|()| dispatcher.run());
+    dispatcher.leave_fleet();
     // A loop that is gone leaves no name behind; the lock says the same, in case this fails.
     let _ = std::fs::remove_file(queue.daemon_pid());
     result
@@ -207,6 +217,8 @@ struct Dispatcher<'a> {
     /// When that was.
     swept_at: Instant,
     summary: Summary,
+    /// This host in a fleet; `None` offline.
+    fleet: Option<fleet::Fleet>,
 }
 
 impl Dispatcher<'_> {
@@ -217,6 +229,7 @@ impl Dispatcher<'_> {
                 self.refresh_engines();
             }
             let wake_at = self.obey_plan();
+            self.tell_fleet();
             if self.options.once && self.is_drained() {
                 self.summary.waiting = self.model.counts().waiting;
                 return Ok(self.summary);
@@ -246,11 +259,13 @@ impl Dispatcher<'_> {
             && self.unsettled.is_empty()
             && self.troubles.next().is_none()
             && !self.model.will_progress()
+            && self.fleet_is_drained()
     }
 
     fn sleep_limit(&self, wake_at: Option<Timestamp>) -> Duration {
         let now = Timestamp::now();
         let unsettled = self.unsettled.values().copied();
+        let unsettled = unsettled.chain(self.unshipped().map(|(_, again)| again));
         let next = wake_at.into_iter().chain(unsettled).chain(self.troubles.next()).min();
         let until =
             |at: Timestamp| Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO);
@@ -271,6 +286,7 @@ impl Dispatcher<'_> {
             }
             Wake::Everything => self.look_at_everything()?,
             Wake::Settings => self.reload(),
+            Wake::Fleet => self.hear_fleet(),
             Wake::Signal(_) => {}
         }
         Ok(())

@@ -4,6 +4,7 @@
 use std::ffi::c_int;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aq_manifest::{JobId, Stage};
@@ -24,6 +25,8 @@ pub(crate) enum Wake {
     WorkerEnded(JobId),
     /// Another process that held a job let go of it.
     Free(JobId),
+    /// The coordinator of the fleet has said something.
+    Fleet,
     /// A signal came.
     Signal(c_int),
 }
@@ -72,6 +75,16 @@ impl Wakes {
         wakes.sort();
         wakes.dedup();
         wakes
+    }
+
+    /// A call that tells the loop `wake`, for another thread.
+    pub(crate) fn waker(&self, wake: Wake) -> impl Fn() + Send + Sync + 'static {
+        let to_loop = Mutex::new(self.sender.clone());
+        move || {
+            let sender = to_loop.lock().unwrap_or_else(PoisonError::into_inner);
+            // The loop may be gone by now; then nobody needs to know.
+            let _ = sender.send(wake.clone());
+        }
     }
 
     /// Tells the loop `wake` when `wait` returns, which may block for as long as it wants to.

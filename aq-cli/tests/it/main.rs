@@ -9,6 +9,7 @@ mod effects;
 mod exits;
 mod hostile;
 mod kill_points;
+mod limits;
 mod pages;
 mod processes;
 mod races;

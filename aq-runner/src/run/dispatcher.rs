@@ -271,7 +271,7 @@ impl Dispatcher<'_> {
             }
             Wake::Everything => self.look_at_everything()?,
             Wake::Settings => self.reload(),
-            Wake::Signal(_) => {}
+            Wake::Engines | Wake::Signal(_) => {}
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use crate::sandbox::{Sandbox, kill_child, kill_hard, wait_child, wait_for};
 
 impl Sandbox {
     /// A sandbox whose work directory is a repository on `main` with one commit: `a.txt`.
-    fn with_repository() -> Self {
+    pub(crate) fn with_repository() -> Self {
         let sandbox = Self::new();
         sandbox.git(&["init", "-q", "-b", "main"]);
         sandbox.git(&["config", "user.name", "Ada"]);
@@ -40,7 +40,7 @@ impl Sandbox {
     }
 
     /// A file on a job's branch.
-    fn on_branch(&self, job: &str, file: &str) -> String {
+    pub(crate) fn on_branch(&self, job: &str, file: &str) -> String {
         self.git(&["show", &format!("aq/wip/{job}:{file}")])
     }
 

@@ -2,7 +2,7 @@
 //! for something that do not depend on how fast the machine is.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -24,6 +24,7 @@ pub(crate) const STAGES: [&str; 7] =
 #[derive(Debug)]
 pub(crate) struct Sandbox {
     dir: TempDir,
+    variables: BTreeMap<&'static str, OsString>,
 }
 
 impl Sandbox {
@@ -35,12 +36,17 @@ impl Sandbox {
 
     /// As [`Self::new`], in a directory that is there.
     pub(crate) fn at(dir: TempDir) -> Self {
-        let sandbox = Self { dir };
+        let sandbox = Self { dir, variables: BTreeMap::new() };
         for name in ["home", "work"] {
             fs::create_dir(sandbox.path(name)).unwrap();
         }
         sandbox.ok(&["init"]);
         sandbox
+    }
+
+    /// Sets a variable in the environment of every command from now on.
+    pub(crate) fn set(&mut self, name: &'static str, value: impl Into<OsString>) {
+        self.variables.insert(name, value.into());
     }
 
     /// A path in the sandbox, outside the queue.
@@ -73,6 +79,7 @@ impl Sandbox {
             .env_clear()
             .env("HOME", self.path("home"))
             .env("PATH", path)
+            .envs(&self.variables)
             .current_dir(self.work())
             .stdin(Stdio::null())
     }
@@ -90,8 +97,7 @@ impl Sandbox {
         (output.status.code().unwrap_or(-1), shown(&output))
     }
 
-    /// Writes a job file outside the queue: front matter without its fences, and a body. The
-    /// engine is the shell.
+    /// Writes a job file outside the queue: front matter without its fences, and a body.
     pub(crate) fn write(&self, name: &str, front: &str, body: &str) -> PathBuf {
         let path = self.path(&format!("{name}.md"));
         fs::write(&path, job_text(front, body)).unwrap();
@@ -215,11 +221,13 @@ impl Drop for Sandbox {
     }
 }
 
-/// The text of a job file for the shell engine, with no lock unless the front matter names one.
+/// The text of a job file, for the shell engine and with no lock unless the front matter names one.
 pub(crate) fn job_text(front: &str, body: &str) -> String {
+    let names_one = front.lines().any(|line| line.starts_with("engine:"));
+    let engine = if names_one { "" } else { "engine: shell\n" };
     let lock = if front.contains("lock:") { "" } else { "lock: none\n" };
     let newline = if front.is_empty() || front.ends_with('\n') { "" } else { "\n" };
-    format!("---\nengine: shell\n{lock}{front}{newline}---\n{body}\n")
+    format!("---\n{engine}{lock}{front}{newline}---\n{body}\n")
 }
 
 /// Says loudly that a test proves nothing on this machine.

@@ -288,6 +288,7 @@ impl Dispatcher<'_> {
             Wake::Settings => self.reload(),
             Wake::Fleet => self.hear_fleet(),
             Wake::Signal(_) => {}
+            Wake::Engines | Wake::Signal(_) => {}
         }
         Ok(())
     }

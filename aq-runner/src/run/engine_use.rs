@@ -131,7 +131,8 @@ fn update(queue: &QueueDir, change: impl FnOnce(&mut Cooldowns) -> bool) -> Resu
     Ok(())
 }
 
-fn path(queue: &QueueDir) -> PathBuf {
+/// The file.
+pub(super) fn path(queue: &QueueDir) -> PathBuf {
     queue.state().join("engines.json")
 }
 

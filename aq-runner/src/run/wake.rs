@@ -12,6 +12,8 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use crate::store::{QueueDir, job_of};
 
+use super::engine_use;
+
 /// Something that the loop looks into.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Wake {
@@ -19,6 +21,8 @@ pub(crate) enum Wake {
     Job(JobId),
     /// A profile or the settings changed: every waiting job may be another now.
     Settings,
+    /// It changed which engines rest. The loop looks at that before each plan.
+    Engines,
     /// Something changed, and nobody knows what.
     Everything,
     /// The worker of a job ended.
@@ -116,11 +120,12 @@ fn spawn_small(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Res
 fn watch(queue: &QueueDir, sender: Sender<Wake>) -> notify::Result<RecommendedWatcher> {
     let config = queue.config();
     let profiles = queue.profiles().to_owned();
+    let engines = engine_use::path(queue);
     let root = queue.root().to_owned();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         let wakes = match event {
             Ok(event) if event.need_rescan() => vec![Wake::Everything],
-            Ok(event) => wakes_of(&event, &root, &config, &profiles),
+            Ok(event) => wakes_of(&event, &root, &config, &profiles, &engines),
             Err(_) => vec![Wake::Everything],
         };
         for wake in wakes {
@@ -132,13 +137,21 @@ fn watch(queue: &QueueDir, sender: Sender<Wake>) -> notify::Result<RecommendedWa
     }
     // The root has the settings; what else happens there wakes nobody.
     watcher.watch(queue.root(), RecursiveMode::NonRecursive)?;
+    // Here it is `aq engines --retry` that counts, and other workers' limits.
+    watcher.watch(&queue.state(), RecursiveMode::NonRecursive)?;
     if queue.profiles().is_dir() {
         watcher.watch(queue.profiles(), RecursiveMode::NonRecursive)?;
     }
     Ok(watcher)
 }
 
-fn wakes_of(event: &notify::Event, root: &Path, config: &Path, profiles: &Path) -> Vec<Wake> {
+fn wakes_of(
+    event: &notify::Event,
+    root: &Path,
+    config: &Path,
+    profiles: &Path,
+    engines: &Path,
+) -> Vec<Wake> {
     use notify::event::{AccessKind, AccessMode};
     match event.kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => {}
@@ -149,6 +162,9 @@ fn wakes_of(event: &notify::Event, root: &Path, config: &Path, profiles: &Path) 
         let folder = path.parent()?;
         if path == config || folder == profiles {
             return Some(Wake::Settings);
+        }
+        if path == engines {
+            return Some(Wake::Engines);
         }
         (folder.parent()? == root).then_some(())?;
         job_of(path.file_name()?.to_str()?).map(Wake::Job)

@@ -287,7 +287,6 @@ impl Dispatcher<'_> {
             Wake::Everything => self.look_at_everything()?,
             Wake::Settings => self.reload(),
             Wake::Fleet => self.hear_fleet(),
-            Wake::Signal(_) => {}
             Wake::Engines | Wake::Signal(_) => {}
         }
         Ok(())

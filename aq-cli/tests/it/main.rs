@@ -1,9 +1,11 @@
 //! Tests of the `aq` binary from outside: what a user, a script, or a bad day does to it.
 
+mod agents;
 mod architecture;
 mod branches;
 mod chaos;
 mod crash_states;
+mod dice;
 mod documents;
 mod effects;
 mod exits;
@@ -15,8 +17,11 @@ mod pages;
 mod processes;
 mod races;
 mod real_engines;
+mod repository;
 mod sandbox;
 mod shapes;
 mod terminal;
 mod told;
+mod vendor;
 mod words;
+mod work_survives;

@@ -24,7 +24,7 @@ pub(crate) const STAGES: [&str; 7] =
 #[derive(Debug)]
 pub(crate) struct Sandbox {
     dir: TempDir,
-    variables: BTreeMap<&'static str, OsString>,
+    env: BTreeMap<String, OsString>,
 }
 
 impl Sandbox {
@@ -36,7 +36,7 @@ impl Sandbox {
 
     /// As [`Self::new`], in a directory that is there.
     pub(crate) fn at(dir: TempDir) -> Self {
-        let sandbox = Self { dir, variables: BTreeMap::new() };
+        let sandbox = Self { dir, env: BTreeMap::new() };
         for name in ["home", "work"] {
             fs::create_dir(sandbox.path(name)).unwrap();
         }
@@ -44,9 +44,9 @@ impl Sandbox {
         sandbox
     }
 
-    /// Sets a variable in the environment of every command from now on.
-    pub(crate) fn set(&mut self, name: &'static str, value: impl Into<OsString>) {
-        self.variables.insert(name, value.into());
+    /// Adds to the environment of every command from now on.
+    pub(crate) fn set(&mut self, name: &str, value: impl Into<OsString>) {
+        self.env.insert(name.to_owned(), value.into());
     }
 
     /// A path in the sandbox, outside the queue.
@@ -79,7 +79,7 @@ impl Sandbox {
             .env_clear()
             .env("HOME", self.path("home"))
             .env("PATH", path)
-            .envs(&self.variables)
+            .envs(&self.env)
             .current_dir(self.work())
             .stdin(Stdio::null())
     }
@@ -97,7 +97,8 @@ impl Sandbox {
         (output.status.code().unwrap_or(-1), shown(&output))
     }
 
-    /// Writes a job file outside the queue: front matter without its fences, and a body.
+    /// Writes a job file outside the queue: front matter without its fences, and a body. The
+    /// engine is the shell.
     pub(crate) fn write(&self, name: &str, front: &str, body: &str) -> PathBuf {
         let path = self.path(&format!("{name}.md"));
         fs::write(&path, job_text(front, body)).unwrap();
@@ -212,6 +213,26 @@ impl Sandbox {
     }
 }
 
+/// Agents, and the commands of jobs.
+impl Sandbox {
+    /// The processes that jobs have started, each with its job: by their environment, and without
+    /// the runs of git that are aq's own.
+    pub(crate) fn job_processes(&self) -> Vec<(Pid, String)> {
+        let queue = [b"AQ_QUEUE=", self.queue("").as_os_str().as_bytes()].concat();
+        let job = |pid: Pid| {
+            let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
+            let mut entries = environ.split(|&b| b == 0);
+            entries.clone().find(|entry| *entry == queue)?;
+            let id = entries.find_map(|entry| entry.strip_prefix(b"AQ_JOB_ID="))?;
+            // A git that aq runs leads a group of its own.
+            let leader = stat(pid)?.get(2)?.clone();
+            let leads = fs::read_to_string(format!("/proc/{leader}/comm")).unwrap_or_default();
+            (leads != "git\n").then(|| (pid, String::from_utf8_lossy(id).into_owned()))
+        };
+        self.agents().into_iter().filter_map(job).collect()
+    }
+}
+
 impl Drop for Sandbox {
     fn drop(&mut self) {
         // A test that failed may have left some.
@@ -221,13 +242,11 @@ impl Drop for Sandbox {
     }
 }
 
-/// The text of a job file, for the shell engine and with no lock unless the front matter names one.
+/// The text of a job file for the shell engine, with no lock unless the front matter names one.
 pub(crate) fn job_text(front: &str, body: &str) -> String {
-    let names_one = front.lines().any(|line| line.starts_with("engine:"));
-    let engine = if names_one { "" } else { "engine: shell\n" };
     let lock = if front.contains("lock:") { "" } else { "lock: none\n" };
     let newline = if front.is_empty() || front.ends_with('\n') { "" } else { "\n" };
-    format!("---\n{engine}{lock}{front}{newline}---\n{body}\n")
+    format!("---\nengine: shell\n{lock}{front}{newline}---\n{body}\n")
 }
 
 /// Says loudly that a test proves nothing on this machine.
@@ -287,9 +306,13 @@ pub(crate) fn cpu_ticks(pid: u32) -> u64 {
 }
 
 fn parent(pid: Pid) -> Option<Pid> {
+    stat(pid)?.get(1)?.parse().ok().map(Pid::from_raw)
+}
+
+/// What `/proc` says of a process, from its state on: then come its parent and its group.
+fn stat(pid: Pid) -> Option<Vec<String>> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let parent = stat.rsplit_once(") ")?.1.split(' ').nth(1)?;
-    parent.parse().ok().map(Pid::from_raw)
+    Some(stat.rsplit_once(") ")?.1.split(' ').map(str::to_owned).collect())
 }
 
 fn processes(wanted: impl Fn(i32) -> bool) -> Vec<Pid> {

@@ -2,15 +2,11 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::File;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use super::error::{At, CheckpointError, Result};
 use super::git::{Call, Git};
-
-/// The file in a repository whose lock is held while a worktree is made.
-const WORKTREES_LOCK: &str = "aq-worktrees.lock";
 
 /// The full name of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,16 +148,6 @@ impl Repository {
 
     pub(super) fn git(&self) -> &Git {
         &self.git
-    }
-
-    /// Waits until no other job makes a worktree: git reads those of others while it makes one, and
-    /// fails on one that is half made. Held until the file is dropped.
-    pub(super) fn lock_worktrees(&self) -> Result<File> {
-        let path = self.common_dir.join(WORKTREES_LOCK);
-        let mut options = File::options();
-        let file = options.create(true).append(true).open(&path).at("open", &path)?;
-        file.lock().at("lock", &path)?;
-        Ok(file)
     }
 
     /// A call that works on objects and refs only.

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use crate::process::ProcessId;
 use crate::store::{FileLock, JobRecord, QueueDir, Record, StoreError};
 
-use super::engine_use;
+use super::engine_use::Sight;
 use super::fleet::FleetSettingsError;
 use super::host_capabilities;
 use super::model::{Model, resting_state};
@@ -147,7 +147,7 @@ pub fn run(
     // Watching starts before the first look, so that nothing falls between the two.
     let wakes = Wakes::new(queue).map_err(|e| RunError::System("take signals", e))?;
     let limits = Limits { max: options.max, max_review: options.max_review };
-    let engines_as_of = engine_use::changed(queue);
+    let engines_seen = Sight::take(queue, &settings);
     let capabilities = host_capabilities(Some(queue), &settings, false).capabilities;
     let tokens = capabilities.iter().cloned().collect();
     let model = Model::new(queue, &settings, capabilities, limits, Timestamp::now());
@@ -162,7 +162,7 @@ pub fn run(
         busy: HashSet::new(),
         unsettled: BTreeMap::new(),
         troubles: Troubles::default(),
-        engines_as_of,
+        engines_seen,
         swept: Vec::new(),
         swept_at: Instant::now(),
         summary: Summary::default(),
@@ -210,8 +210,8 @@ struct Dispatcher<'a> {
     busy: HashSet<JobId>,
     /// Jobs whose files or workers made trouble.
     troubles: Troubles,
-    /// When what is known of the engines last changed, as of the last look.
-    engines_as_of: Option<SystemTime>,
+    /// The engines as of the last look.
+    engines_seen: Sight,
     /// When the folders last changed, as of the last sweep.
     swept: Vec<Option<SystemTime>>,
     /// When that was.
@@ -225,7 +225,7 @@ impl Dispatcher<'_> {
     fn run(&mut self) -> Result<Summary, RunError> {
         self.look_at_everything()?;
         loop {
-            if engine_use::changed(self.queue) != self.engines_as_of {
+            if !self.engines_seen.is_current(self.queue, &self.settings) {
                 self.refresh_engines();
             }
             let wake_at = self.obey_plan();
@@ -287,6 +287,7 @@ impl Dispatcher<'_> {
             Wake::Everything => self.look_at_everything()?,
             Wake::Settings => self.reload(),
             Wake::Fleet => self.hear_fleet(),
+            // The engines are looked at after each wake.
             Wake::Engines | Wake::Signal(_) => {}
         }
         Ok(())
@@ -294,7 +295,7 @@ impl Dispatcher<'_> {
 
     /// Looks which engines are installed, and which rest.
     fn refresh_engines(&mut self) {
-        self.engines_as_of = engine_use::changed(self.queue);
+        self.engines_seen = Sight::take(self.queue, &self.settings);
         self.model.refresh_engines(self.queue, &self.settings, Timestamp::now());
     }
 

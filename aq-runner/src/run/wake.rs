@@ -12,8 +12,6 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use crate::store::{QueueDir, job_of};
 
-use super::engine_use;
-
 /// Something that the loop looks into.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Wake {
@@ -21,7 +19,7 @@ pub(crate) enum Wake {
     Job(JobId),
     /// A profile or the settings changed: every waiting job may be another now.
     Settings,
-    /// It changed which engines rest. The loop looks at that before each plan.
+    /// What is known of the engines changed.
     Engines,
     /// Something changed, and nobody knows what.
     Everything,
@@ -119,13 +117,13 @@ fn spawn_small(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Res
 
 fn watch(queue: &QueueDir, sender: Sender<Wake>) -> notify::Result<RecommendedWatcher> {
     let config = queue.config();
+    let engines = queue.engines();
     let profiles = queue.profiles().to_owned();
-    let engines = engine_use::path(queue);
     let root = queue.root().to_owned();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         let wakes = match event {
             Ok(event) if event.need_rescan() => vec![Wake::Everything],
-            Ok(event) => wakes_of(&event, &root, &config, &profiles, &engines),
+            Ok(event) => wakes_of(&event, &root, &config, &engines, &profiles),
             Err(_) => vec![Wake::Everything],
         };
         for wake in wakes {
@@ -135,9 +133,8 @@ fn watch(queue: &QueueDir, sender: Sender<Wake>) -> notify::Result<RecommendedWa
     for stage in Stage::ALL {
         watcher.watch(&queue.stage(stage), RecursiveMode::NonRecursive)?;
     }
-    // The root has the settings; what else happens there wakes nobody.
+    // The root has the settings, and `.state/` the engines; what else happens there wakes nobody.
     watcher.watch(queue.root(), RecursiveMode::NonRecursive)?;
-    // Here it is `aq engines --retry` that counts, and other workers' limits.
     watcher.watch(&queue.state(), RecursiveMode::NonRecursive)?;
     if queue.profiles().is_dir() {
         watcher.watch(queue.profiles(), RecursiveMode::NonRecursive)?;
@@ -149,8 +146,8 @@ fn wakes_of(
     event: &notify::Event,
     root: &Path,
     config: &Path,
-    profiles: &Path,
     engines: &Path,
+    profiles: &Path,
 ) -> Vec<Wake> {
     use notify::event::{AccessKind, AccessMode};
     match event.kind {

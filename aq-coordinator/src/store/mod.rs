@@ -1,8 +1,11 @@
 //! Where the ledger is kept: one contract, [`Store`], and the databases that keep it.
 
 mod answers;
+mod columns;
 mod error;
 mod requests;
+mod shape;
+mod sqlite;
 mod traits;
 
 pub use answers::{
@@ -11,4 +14,6 @@ pub use answers::{
 };
 pub use error::StoreError;
 pub use requests::{Beat, ClaimPlan, Clock, JobFilter, Pick};
+pub(crate) use shape::{KEEP_FEED, clean, fields_of, tally};
+pub use sqlite::SqliteStore;
 pub use traits::{Answer, Store};

@@ -112,7 +112,7 @@ pub trait Store: Debug + Send + Sync {
     fn factories(&self, after: Option<FactoryId>, limit: u32)
     -> Answer<'_, Dated<Vec<FactoryRow>>>;
 
-    /// The numbers of the fleet. Costs as much as the jobs that are not over.
+    /// The numbers of the fleet. Costs as much as there are jobs: not for every call.
     fn numbers(&self) -> Answer<'_, Numbers>;
 
     /// Messages of the feed with a larger id, in order, none left out; with `None`, no message, and

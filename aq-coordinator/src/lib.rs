@@ -24,5 +24,20 @@
 //! database does not have, and holds no election: the database does the locking.
 #![warn(missing_docs)]
 
+mod api;
+mod assign;
+mod auth;
+mod beats;
 pub mod ledger;
+mod metrics;
+mod pulse;
+mod rate;
+mod serve;
 pub mod store;
+
+pub use auth::{TokenError, Tokens};
+pub use rate::Rate;
+pub use serve::{
+    Config, DEFAULT_RATE, Database, DatabaseError, Running, ServeError, TlsError, TlsFiles, run,
+    serve,
+};

@@ -1,5 +1,7 @@
 //! Every database that keeps the ledger, held to one suite.
 
-#[expect(dead_code, reason = "the list of cases is for the next database")]
+mod cluster;
 mod conformance;
 mod lab;
+mod postgres;
+mod schema;

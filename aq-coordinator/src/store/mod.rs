@@ -3,6 +3,7 @@
 mod answers;
 mod columns;
 mod error;
+mod postgres;
 mod requests;
 mod shape;
 mod sqlite;
@@ -13,6 +14,7 @@ pub use answers::{
     LeaseStand, Numbers, ReportRecord, Submitted, Ticked,
 };
 pub use error::StoreError;
+pub use postgres::PostgresStore;
 pub use requests::{Beat, ClaimPlan, Clock, JobFilter, Pick};
 pub(crate) use shape::{KEEP_FEED, clean, fields_of, tally};
 pub use sqlite::SqliteStore;

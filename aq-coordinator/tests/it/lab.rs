@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use aq_coordinator::ledger::{BodyHash, Caller, Job, Refusal, Submission, Terms, Timing, World};
 use aq_coordinator::store::{
-    Beat, ClaimAnswer, ClaimPlan, Clock, Cursor, Granted, LeaseStand, Pick, SqliteStore, Store,
-    StoreError, Submitted,
+    Beat, ClaimAnswer, ClaimPlan, Clock, Cursor, Granted, LeaseStand, Pick, PostgresStore,
+    SqliteStore, Store, StoreError, Submitted,
 };
 use aq_fleet::protocol::{
     Epoch, FactoryId, FleetJobId, LeaseRef, Release, ReleaseOutcome, Report, RequestId,
@@ -16,6 +16,8 @@ use aq_fleet::protocol::{
 use aq_manifest::{DepsMode, Priority, Stage};
 use tempfile::TempDir;
 use uuid::Uuid;
+
+use crate::cluster::Database;
 
 /// How long leases hold in these cases.
 pub(crate) const LEASE: Duration = Duration::from_secs(60);
@@ -29,17 +31,24 @@ pub(crate) struct Lab {
 
 enum Base {
     Sqlite(TempDir),
+    Postgres(Database),
 }
 
 /// A copy of the whole database.
 pub(crate) enum Backup {
     Sqlite(PathBuf),
+    Postgres(Database),
 }
 
 impl Lab {
     /// A new SQLite file.
     pub(crate) async fn sqlite() -> Self {
         Self::new(Base::Sqlite(tempfile::tempdir().unwrap())).await
+    }
+
+    /// This database, which is new.
+    pub(crate) async fn postgres(database: Database) -> Self {
+        Self::new(Base::Postgres(database)).await
     }
 
     async fn new(base: Base) -> Self {
@@ -86,14 +95,15 @@ impl Lab {
                 from.execute("VACUUM INTO ?1", [copy.to_str().unwrap()]).unwrap();
                 Backup::Sqlite(copy)
             }
+            Base::Postgres(database) => Backup::Postgres(database.copy().await),
         }
     }
 
     /// Puts a copy in the place of the database, and starts a coordinator on it.
     pub(crate) async fn restore(self, backup: &Backup) -> Self {
-        let Self { store, clock, base } = self;
+        let Self { store, clock, mut base } = self;
         drop(store);
-        match (&base, backup) {
+        match (&mut base, backup) {
             (Base::Sqlite(dir), Backup::Sqlite(copy)) => {
                 for rest in ["fleet.db-wal", "fleet.db-shm"] {
                     let _ = std::fs::remove_file(dir.path().join(rest));
@@ -102,6 +112,8 @@ impl Lab {
                 std::fs::remove_file(&path).unwrap();
                 std::fs::copy(copy, path).unwrap();
             }
+            (Base::Postgres(database), Backup::Postgres(copy)) => *database = copy.clone(),
+            _ => unreachable!("a backup of another database"),
         }
         let store = open(&base, Clock::Given(Arc::clone(&clock)));
         store.migrate().await.unwrap();
@@ -135,10 +147,14 @@ impl Lab {
 }
 
 fn open(base: &Base, clock: Clock) -> Arc<dyn Store> {
+    let timing = Timing::new(LEASE);
     match base {
         Base::Sqlite(dir) => {
             let path = dir.path().join("fleet.db");
-            Arc::new(SqliteStore::open(&path, Timing::new(LEASE), clock).unwrap())
+            Arc::new(SqliteStore::open(&path, timing, clock).unwrap())
+        }
+        Base::Postgres(database) => {
+            Arc::new(PostgresStore::new(&database.url(), timing, clock).unwrap())
         }
     }
 }

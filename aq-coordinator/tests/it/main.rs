@@ -1,6 +1,8 @@
 //! Every database that keeps the ledger, held to one suite; and the API over a real socket.
 
 mod api;
-#[expect(dead_code, reason = "the list of cases is for the next database")]
+mod cluster;
 mod conformance;
 mod lab;
+mod postgres;
+mod schema;

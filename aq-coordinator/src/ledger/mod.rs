@@ -25,6 +25,13 @@ mod service;
 mod submit;
 mod time;
 
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;
+
 pub use claimant::{Caller, Claimant};
 pub use grant::{Granting, NotGranted, grant};
 pub use history::{GrantRecord, Notice, history, notice};

@@ -78,14 +78,16 @@ impl Tx<'_> {
         let service = self.alive().await?;
         self.lock_claims(plans).await?;
         let instances = self.instances(plans).await?;
-        let known = self.known_claims(plans).await?;
-        let is_known =
-            |plan: &ClaimPlan| known.contains(&(plan.factory.clone(), plan.request.clone()));
-        let fresh = plans.iter().filter(|plan| !is_known(plan));
+        let mut known = self.known_claims(plans).await?;
+        let name = |plan: &ClaimPlan| (plan.factory.clone(), plan.request.clone());
+        let fresh = plans.iter().filter(|plan| !known.contains(&name(plan)));
         let mut wanted = self.want(fresh).await?;
         let mut granted: Vec<Vec<Job>> = Vec::new();
+        let mut repeated = Vec::new();
         for plan in plans {
-            if is_known(plan) {
+            let is_known = known.contains(&name(plan));
+            repeated.push(is_known);
+            if is_known {
                 granted.push(self.current(&plan.factory, &plan.request).await?);
                 continue;
             }
@@ -94,11 +96,15 @@ impl Tx<'_> {
                 instance: instances.get(plan.factory.as_str()).cloned(),
                 request: plan.request.clone(),
             };
-            granted.push(self.grant_plan(plan, &to, &service, &mut wanted).await?);
+            let jobs = self.grant_plan(plan, &to, &service, &mut wanted).await?;
+            if !jobs.is_empty() {
+                // A copy of the claim may be in the same batch.
+                known.insert(name(plan));
+            }
+            granted.push(jobs);
         }
-        let grants = self.with_manifests(granted).await?;
-        let answers = plans.iter().zip(grants);
-        Ok(answers.map(|(plan, grants)| ClaimAnswer { grants, repeated: is_known(plan) }).collect())
+        let grants = self.with_manifests(granted).await?.into_iter().zip(repeated);
+        Ok(grants.map(|(grants, repeated)| ClaimAnswer { grants, repeated }).collect())
     }
 
     /// One claim is answered at a time, wherever its copies arrive. In order, so that two batches

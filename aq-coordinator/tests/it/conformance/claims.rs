@@ -48,6 +48,17 @@ pub(crate) async fn a_lost_answer_is_given_again(lab: Lab) {
     assert_eq!(second.granted(factory("other"), first.request).await, Ok(None));
 }
 
+pub(crate) async fn copies_of_a_claim_in_one_batch(lab: Lab) {
+    let jobs = [lab.submit("a").await.id, lab.submit("b").await.id];
+    let first = plan(&lab.store, "host", &jobs[..1]).await;
+    let mut copy = plan(&lab.store, "host", &jobs[1..]).await;
+    copy.request = first.request.clone();
+    let answers = lab.store.grant(vec![first, copy]).await.unwrap();
+    assert_eq!((answers[0].repeated, answers[1].repeated), (false, true));
+    assert_eq!(answers[0].grants, answers[1].grants);
+    assert_eq!(lab.row(jobs[1]).await.stage, Stage::Inbox);
+}
+
 pub(crate) async fn a_repeated_claim_gets_only_what_is_current(lab: Lab) {
     let jobs = [lab.submit("a").await.id, lab.submit("b").await.id];
     let first = plan(&lab.store, "host", &jobs).await;

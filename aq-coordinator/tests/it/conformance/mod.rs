@@ -48,7 +48,7 @@ cases! {
     submits: keys_bodies_and_ids, a_key_is_free_in_another_world, superseding_keeps_the_place,
         a_job_that_has_left_the_queue_is_not_superseded, two_coordinators_close_no_cycle,
         everything_submitted_comes_back;
-    claims: two_coordinators_grant_a_job_once, a_lost_answer_is_given_again,
+    claims: two_coordinators_grant_a_job_once, a_lost_answer_is_given_again, copies_of_a_claim_in_one_batch,
         a_repeated_claim_gets_only_what_is_current, a_plan_of_an_older_version_is_refused,
         a_lock_is_held_once, many_claims_in_one_transaction, claims_race,
         epochs_only_grow;

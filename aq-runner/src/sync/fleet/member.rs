@@ -43,7 +43,7 @@ pub struct MembershipSettings {
     pub route: bool,
     /// Whether to ask once for work instead of waiting for it.
     pub once: bool,
-    /// Keeps the id of a claim until its jobs are on disk, so that one whose answer was lost, also
+    /// Keeps the claim that is under way until its jobs are on disk, so that one whose answer was lost, also
     /// with this process, is asked for again and not made twice.
     pub request_file: PathBuf,
 }
@@ -152,7 +152,10 @@ impl Membership {
     pub fn update(&self, status: Status) {
         let mut state = self.shared.lock();
         if state.status != status {
-            state.leases.retain(|lease, _| status.leases.contains(lease));
+            // Those that were granted just now are not in any status yet.
+            if !state.untaken {
+                state.leases.retain(|lease, _| status.leases.contains(lease));
+            }
             state.status = status;
             self.shared.changed.notify_all();
         }
@@ -245,9 +248,11 @@ impl Member {
                 }
             }
             let regular = self.shared.lock().registered.as_ref().map(|r| r.heartbeat_ms);
-            let limit = match (failures, regular) {
-                (0, Some(ms)) => Duration::from_millis(ms),
-                _ => pause_after(failures),
+            let limit = match (failures, regular.map(Duration::from_millis)) {
+                (0, Some(regular)) => regular,
+                // Not longer than between two heartbeats: after an outage leases hold for so long
+                // only that every host has the time for one.
+                (_, regular) => pause_after(failures).min(regular.unwrap_or(LONGEST_PAUSE)),
             };
             match self.shared.wait(Some(limit), |state| state.hurry && failures == 0) {
                 Some(mut state) => state.hurry = false,
@@ -299,10 +304,12 @@ impl Member {
                 Directive::Unknown => {}
             }
         }
-        let drains_now = drain && !self.shared.lock().draining;
-        self.shared.lock().draining = drain;
-        if drains_now {
+        let before = std::mem::replace(&mut self.shared.lock().draining, drain);
+        if drain && !before {
             (self.tell)(News::Drain);
+        } else if before && !drain {
+            // Jobs are claimed again.
+            self.shared.changed.notify_all();
         }
         Ok(())
     }
@@ -322,7 +329,6 @@ impl Member {
                 Ok(grants) => {
                     failures = 0;
                     if !grants.is_empty() {
-                        self.shared.lock().untaken = true;
                         (self.tell)(News::Granted(grants));
                     } else if self.settings.once {
                         (self.tell)(News::NothingToClaim);
@@ -348,13 +354,13 @@ impl Member {
     }
 
     fn claim_once(&self, status: &Status) -> Result<Vec<Grant>, CallError> {
-        let request_id = self.request_id();
+        let (request_id, free) = self.request(status.free);
         let wait = if self.settings.once { Duration::ZERO } else { WAIT };
         let claim = Claim {
             request_id,
             factory_id: self.settings.factory.clone(),
             capabilities: self.settings.capabilities.clone(),
-            free: status.free,
+            free,
             held_locks: status.held_locks.clone(),
             dry_run: false,
             wait_ms: u64::try_from(wait.as_millis()).unwrap_or(0),
@@ -365,6 +371,7 @@ impl Member {
             let lease = LeaseRef { job_id: grant.job_id, epoch: grant.epoch };
             let held = Lease::new(grant.epoch, answer.sent_at, grant.lease_ms);
             state.leases.insert(lease, held);
+            state.untaken = true;
         }
         drop(state);
         if answer.value.jobs.is_empty() {
@@ -373,17 +380,19 @@ impl Member {
         Ok(answer.value.jobs)
     }
 
-    /// The id of the claim that is under way, also when another process began it.
-    fn request_id(&self) -> RequestId {
+    /// The id of the claim that is under way, also when another process began it, and the slots that
+    /// it was made for: it may have been granted jobs for all of them, whatever has changed here since.
+    fn request(&self, free: u32) -> (RequestId, u32) {
         let file = &self.settings.request_file;
-        let known = std::fs::read_to_string(file).ok();
-        if let Some(id) = known.and_then(|text| text.trim().parse().ok()) {
-            return id;
+        let known = std::fs::read_to_string(file).unwrap_or_default();
+        let mut words = known.split_whitespace();
+        if let Some(id) = words.next().and_then(|id| id.parse().ok()) {
+            return (id, words.next().and_then(|free| free.parse().ok()).unwrap_or(free));
         }
         let id = RequestId::random();
         // A claim that cannot be remembered may be lost with this process; then its lease ends.
-        let _ = std::fs::write(file, id.as_str());
-        id
+        let _ = std::fs::write(file, format!("{id} {free}\n"));
+        (id, free)
     }
 
     fn forget_request(&self) {

@@ -74,7 +74,7 @@ pub enum News {
     Lost(LeaseRef),
     /// A person wants the job to end.
     Cancel(FleetJobId),
-    /// No more jobs are to be taken; those that have not started go back.
+    /// No more jobs are to be taken; those that have not started go back. Told with every heartbeat.
     Drain,
 }
 
@@ -161,7 +161,8 @@ impl Membership {
         }
     }
 
-    /// The jobs of the last [`News::Granted`] are on disk: others may be claimed.
+    /// The jobs of the last [`News::Granted`] are on disk: others may be claimed. To be called when
+    /// [`Self::update`] has told how the host stands with them, or too many are.
     pub fn taken(&self) {
         let _ = std::fs::remove_file(&self.request_file);
         let mut state = self.shared.lock();
@@ -305,9 +306,10 @@ impl Member {
             }
         }
         let before = std::mem::replace(&mut self.shared.lock().draining, drain);
-        if drain && !before {
+        if drain {
+            // As long as it lasts: an answer to a claim may still be on its way.
             (self.tell)(News::Drain);
-        } else if before && !drain {
+        } else if before {
             // Jobs are claimed again.
             self.shared.changed.notify_all();
         }

@@ -9,6 +9,7 @@ mod dice;
 mod documents;
 mod effects;
 mod exits;
+mod fleet;
 mod hostile;
 mod kill_points;
 mod limits;

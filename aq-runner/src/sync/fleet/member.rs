@@ -305,14 +305,13 @@ impl Member {
                 Directive::Unknown => {}
             }
         }
-        let before = std::mem::replace(&mut self.shared.lock().draining, drain);
+        self.shared.lock().draining = drain;
         if drain {
             // As long as it lasts: an answer to a claim may still be on its way.
             (self.tell)(News::Drain);
-        } else if before {
-            // Jobs are claimed again.
-            self.shared.changed.notify_all();
         }
+        // Perhaps jobs can be claimed now.
+        self.shared.changed.notify_all();
         Ok(())
     }
 
@@ -321,7 +320,10 @@ impl Member {
         let mut failures = 0;
         let can_take = |state: &State| {
             let idle = !state.untaken && !state.draining && state.registered.is_some();
-            idle && state.status.free > 0
+            // What this host has already comes first: a lease that has run out is renewed, before a
+            // claim could bring the same job under another one.
+            let asked = |lease| state.leases.contains_key(lease);
+            idle && state.status.free > 0 && state.status.leases.iter().all(asked)
         };
         loop {
             let Some(state) = self.shared.wait(None, can_take) else { return };

@@ -46,8 +46,13 @@ fn fenced() -> (u16, Value) {
     (409, json!({ "type": "/problems/fenced", "title": "fenced", "status": 409, "detail": "" }))
 }
 
-/// A host with one free slot that takes what the coordinator gives; what it is told.
-fn join(client: &Arc<Client>, dir: &Path) -> (Membership, Receiver<News>) {
+/// One free slot, and nothing here.
+fn idle() -> Status {
+    Status { free: 1, ..Status::default() }
+}
+
+/// A host that stands like this; what it is told.
+fn join(client: &Arc<Client>, dir: &Path, status: Status) -> (Membership, Receiver<News>) {
     let settings = MembershipSettings {
         factory: "a".parse().unwrap(),
         host: "h".to_owned(),
@@ -69,7 +74,7 @@ fn join(client: &Arc<Client>, dir: &Path) -> (Membership, Receiver<News>) {
         },
     );
     let membership = membership.unwrap();
-    membership.update(Status { free: 1, ..Status::default() });
+    membership.update(status);
     (membership, told)
 }
 
@@ -101,7 +106,7 @@ fn a_claim_is_repeated_for_as_many_slots_as_it_was_made_for() {
             Some((200, json!({ "jobs": [grant(1), grant(2)] })))
         })
     });
-    let (_membership, told) = join(&client, dir.path());
+    let (_membership, told) = join(&client, dir.path(), idle());
     wait_for(&told, |news| matches!(news, News::Granted(grants) if grants.len() == 2));
 }
 
@@ -120,7 +125,7 @@ fn a_host_claims_again_when_it_need_not_drain_any_more() {
         let claimed = if ready.load(Ordering::SeqCst) > 0 { json!([grant(1)]) } else { json!([]) };
         register_or_beat(path).or_else(|| Some((200, json!({ "jobs": claimed }))))
     });
-    let (_membership, told) = join(&client, dir.path());
+    let (_membership, told) = join(&client, dir.path(), idle());
     wait_for(&told, |news| matches!(news, News::Drain));
     drained.store(1, Ordering::SeqCst);
     wait_for(&told, |news| matches!(news, News::Granted(_)));
@@ -138,7 +143,7 @@ fn heartbeats_that_fail_are_as_frequent_as_those_that_do_not() {
         }
         register_or_beat(path).or_else(|| Some((200, json!({ "jobs": [] }))))
     });
-    let (_membership, _told) = join(&client, dir.path());
+    let (_membership, _told) = join(&client, dir.path(), idle());
     let begun = std::time::Instant::now();
     for _ in 0..30 {
         beats.recv_timeout(PATIENCE).expect("a heartbeat");
@@ -161,4 +166,30 @@ fn what_an_earlier_grant_left_in_the_outbox_does_not_fence_a_later_one() {
     assert_eq!(holder.report(of(2), report(2)), Told::Accepted);
     holder.post_report(of(1), report(1));
     assert_eq!(holder.report(of(1), report(1)), Told::Fenced);
+}
+
+#[test]
+fn leases_are_renewed_before_jobs_are_claimed() {
+    let dir = TempDir::new().unwrap();
+    let renewed = AtomicUsize::new(0);
+    let client = client(move |path, body| {
+        if path.ends_with("/heartbeat") {
+            let leases = body["leases"].as_array().unwrap().iter();
+            let held = leases.map(|lease| {
+                json!({ "jobId": lease["jobId"], "epoch": lease["epoch"], "state": "held",
+                        "expiresInMs": 60_000 })
+            });
+            let held: Vec<Value> = held.collect();
+            renewed.fetch_add(held.len(), Ordering::SeqCst);
+            return Some((200, json!({ "leases": held, "directives": [] })));
+        }
+        register_or_beat(path).or_else(|| {
+            assert!(renewed.load(Ordering::SeqCst) > 0, "a claim came first");
+            Some((200, json!({ "jobs": [grant(1)] })))
+        })
+    });
+    let lease = LeaseRef { job_id: JOB.parse().unwrap(), epoch: Epoch(3) };
+    let status = Status { free: 1, held_locks: Vec::new(), leases: vec![lease] };
+    let (_membership, told) = join(&client, dir.path(), status);
+    wait_for(&told, |news| matches!(news, News::Granted(_)));
 }

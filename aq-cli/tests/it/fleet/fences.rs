@@ -58,3 +58,44 @@ fn a_host_that_stood_still_is_fenced() {
     wait_for("the end of its tree", || a.agents().is_empty() && a.workers().is_empty());
     assert_eq!(a.on_branch("job", "work"), "x");
 }
+
+#[test]
+fn a_host_that_lost_a_job_can_be_given_it_again() {
+    let fleet = Fleet::new();
+    let (mut a, mut b) = (fleet.host("a"), fleet.host("b"));
+    a.start();
+    let id = fleet.submit("job", "idempotency-key: k", &body(&fleet));
+    fleet.wait_for_line("on", "on");
+    a.die();
+    b.start();
+    fleet.wait_until(id, "be b's", |view| view.grants.len() == 2);
+    fleet.wait_until(id, "run there", |view| view.reports.iter().any(|r| r.epoch.0 > 1));
+    b.die();
+    a.start();
+    a.wait_for_stage("job", "quarantine");
+    fs::write(fleet.out("go"), "").unwrap();
+    let view = fleet.wait_for(id, Stage::Shipped);
+    assert_eq!(view.grants.iter().filter(|grant| grant.lost).count(), 2, "{view:#?}");
+    a.wait_for_stage("job-2", "shipped");
+    assert_eq!(a.folders("job"), ["quarantine"]);
+}
+
+#[test]
+fn a_host_that_is_back_before_anybody_else_has_the_job_keeps_it() {
+    let fleet = Fleet::new();
+    let mut a = fleet.host("a");
+    a.start();
+    let id = fleet.submit("job", "", &body(&fleet));
+    fleet.wait_for_line("on", "on");
+    a.kill_loop();
+    fleet.wait_for_lapse(id);
+    a.start_with(&["--ship", "--max", "2"]);
+    fleet.wait_until(id, "be renewed", |view| !view.job.lapsed);
+    assert_eq!(fleet.job(id).grants.len(), 1, "it was not granted to its holder again");
+    a.die();
+    fs::write(fleet.out("go"), "").unwrap();
+    a.start();
+    let view = fleet.wait_for(id, Stage::Shipped);
+    assert_eq!(view.grants.len(), 1);
+    a.wait_for_stage("job", "shipped");
+}

@@ -4,4 +4,5 @@
 mod basics;
 mod fences;
 mod lab;
+mod outages;
 mod proxy;

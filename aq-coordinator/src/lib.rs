@@ -38,6 +38,6 @@ pub mod store;
 pub use auth::{TokenError, Tokens};
 pub use rate::Rate;
 pub use serve::{
-    Config, DEFAULT_RATE, Database, DatabaseError, Running, ServeError, TlsError, TlsFiles, run,
-    serve,
+    Config, DEFAULT_RATE, Database, DatabaseError, Embedded, Running, ServeError, TlsError,
+    TlsFiles, run, serve,
 };

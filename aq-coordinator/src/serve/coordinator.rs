@@ -79,16 +79,45 @@ pub async fn serve(config: Config) -> Result<Running, ServeError> {
     let listener = TcpListener::bind(config.listen).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     let (stop, stopped) = watch::channel(false);
-    let router = wire_up(&config, store, &stopped);
+    let pulse = Pulse::new();
+    tokio::spawn(keep_time(Arc::clone(&store), pulse.clone(), stopped.clone()));
+    let router = wire_up(&config, store, pulse, &stopped);
     let is_tls = acceptor.is_some();
     let served = tokio::spawn(connections::serve(listener, acceptor, router, stopped));
     info!(%address, database = %config.database, tls = is_tls, "coordinator is ready");
     Ok(Running { address, is_tls, stop, served })
 }
 
-fn wire_up(config: &Config, store: Arc<dyn Store>, stop: &watch::Receiver<bool>) -> Router {
-    let (metrics, pulse) = (Arc::new(Metrics::new()), Pulse::new());
-    tokio::spawn(keep_time(Arc::clone(&store), pulse.clone(), stop.clone()));
+/// The API of a coordinator without a socket and without a clock, for a program that has its own, such
+/// as a simulation. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Embedded {
+    router: Router,
+    _stop: watch::Sender<bool>,
+}
+
+impl Embedded {
+    /// The API over a store that is open and [migrated](Store::migrate), on the current runtime. Whoever
+    /// embeds it calls [`Store::tick`] every second. Of `config`, what is about sockets and the
+    /// database does not matter.
+    pub fn new(config: &Config, store: Arc<dyn Store>) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        Self { router: wire_up(config, store, Pulse::new(), &stopped), _stop: stop }
+    }
+
+    /// Takes requests.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+}
+
+fn wire_up(
+    config: &Config,
+    store: Arc<dyn Store>,
+    pulse: Pulse,
+    stop: &watch::Receiver<bool>,
+) -> Router {
+    let metrics = Arc::new(Metrics::new());
     let assign = Assign::start(Arc::clone(&store), Arc::clone(&metrics), &pulse, stop.clone());
     let beats = Beats::start(&store, &metrics);
     router(Arc::new(Api {

@@ -8,6 +8,6 @@ mod error;
 mod tls;
 
 pub use config::{Config, DEFAULT_RATE, Database, DatabaseError, TlsFiles};
-pub use coordinator::{Running, run, serve};
+pub use coordinator::{Embedded, Running, run, serve};
 pub use error::ServeError;
 pub use tls::TlsError;

@@ -6,3 +6,4 @@ mod conformance;
 mod lab;
 mod postgres;
 mod schema;
+mod simulation;

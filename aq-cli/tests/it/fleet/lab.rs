@@ -50,7 +50,12 @@ pub(super) struct Coordinator {
 impl Coordinator {
     /// One on a port of its own, at work.
     pub(super) fn start(database: &str) -> Self {
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self::start_at(database, [127, 0, 0, 1])
+    }
+
+    /// As [`Self::start`], on another address of this machine.
+    pub(super) fn start_at(database: &str, address: [u8; 4]) -> Self {
+        let any = SocketAddr::from((address, 0));
         let mut made = Self { address: any, database: database.to_owned(), running: None };
         made.start_again();
         made
@@ -59,7 +64,8 @@ impl Coordinator {
     /// Starts it where it was, and waits until it answers.
     pub(super) fn start_again(&mut self) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aq"));
-        command.args(["coordinator", "--listen", &self.address.to_string()]).args(TIMES);
+        command.args(["coordinator", "--insecure", "--listen", &self.address.to_string()]);
+        command.args(TIMES);
         command.args(["--database", &self.database]).env("AQ_FLEET_TOKEN", TOKEN);
         let mut child =
             tied(&command).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -105,10 +111,15 @@ pub(super) struct Fleet {
 impl Fleet {
     /// One coordinator on a SQLite file.
     pub(super) fn new() -> Self {
+        Self::at([127, 0, 0, 1])
+    }
+
+    /// As [`Self::new`], with a coordinator on this address.
+    pub(super) fn at(address: [u8; 4]) -> Self {
         let dir = TempDir::with_prefix("aq-fleet-").unwrap();
         let database = format!("sqlite:{}", dir.path().join("fleet.db").display());
         fs::create_dir(dir.path().join("out")).unwrap();
-        let coordinator = Coordinator::start(&database);
+        let coordinator = Coordinator::start_at(&database, address);
         let client = coordinator.client(Duration::from_secs(20));
         Self { dir, coordinator, client }
     }
@@ -208,6 +219,8 @@ pub(super) fn jobs(client: &Client) -> BTreeMap<String, JobSummary> {
 pub(super) struct Host {
     sandbox: Sandbox,
     running: Option<Child>,
+    /// The network namespace that its loop runs in, when it is not the test's.
+    namespace: Option<String>,
 }
 
 impl Host {
@@ -216,7 +229,7 @@ impl Host {
         sandbox.set("AQ_FLEET", "1");
         sandbox.set("AQ_FLEET_TOKEN", TOKEN);
         sandbox.set("AQ_FACTORY_ID", name);
-        let mut host = Self { sandbox, running: None };
+        let mut host = Self { sandbox, running: None, namespace: None };
         host.ask(coordinator);
         host
     }
@@ -224,6 +237,11 @@ impl Host {
     /// The coordinator that its next commands ask.
     pub(super) fn ask(&mut self, coordinator: SocketAddr) {
         self.sandbox.set("AQ_FLEET_URL", format!("http://{coordinator}"));
+    }
+
+    /// Its loop runs in this network namespace from now on.
+    pub(super) fn put_into(&mut self, namespace: &str) {
+        self.namespace = Some(namespace.to_owned());
     }
 
     /// Starts the loop, which ships what ends well.
@@ -234,15 +252,16 @@ impl Host {
     pub(super) fn start_with(&mut self, args: &[&str]) {
         let mut all = vec!["run"];
         all.extend(args);
-        let said = fs::File::create(self.sandbox.path("loop.log")).unwrap();
-        let mut command = tied(&self.sandbox.aq(&all));
-        let also = said.try_clone().unwrap();
-        self.running = Some(command.stdout(said).stderr(also).spawn().unwrap());
-    }
-
-    /// What the loop has said.
-    pub(super) fn said(&self) -> String {
-        read(&self.sandbox.path("loop.log"))
+        let aq = self.sandbox.aq(&all);
+        let mut command = match &self.namespace {
+            None => tied(&aq),
+            Some(namespace) => {
+                let mut inside = Command::new("ip");
+                self.sandbox.clean(&mut inside).args(["netns", "exec", namespace]);
+                tied(inside.arg(aq.get_program()).args(aq.get_args()))
+            }
+        };
+        self.running = Some(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
     }
 
     pub(super) fn kill_loop(&mut self) {

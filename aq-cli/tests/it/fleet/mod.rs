@@ -2,7 +2,14 @@
 //! them.
 
 mod basics;
+mod chaos;
+#[path = "../../../../aq-coordinator/tests/it/cluster.rs"]
+#[expect(dead_code, reason = "the coordinator's own tests use all of it")]
+mod cluster;
 mod fences;
+mod handover;
 mod lab;
+mod offline;
 mod outages;
+mod partition;
 mod proxy;

@@ -10,6 +10,8 @@ mod demo;
 mod diff;
 mod doctor;
 mod engines;
+mod files;
+mod fleet_status;
 mod here;
 mod init;
 mod insights;
@@ -23,6 +25,7 @@ mod schema;
 mod service;
 mod status;
 mod stop;
+mod submit;
 mod why;
 pub(crate) mod worker;
 
@@ -60,6 +63,8 @@ pub(crate) enum Command {
     Engines(engines::Args),
     Profiles(profiles::Args),
     Doctor(doctor::Args),
+    Submit(submit::Args),
+    FleetStatus(fleet_status::Args),
     Coordinator(coordinator::Args),
     Demo(demo::Args),
     Service(service::Args),
@@ -97,6 +102,8 @@ pub(crate) fn run(
         Command::Engines(args) => engines::run(&here, &args),
         Command::Profiles(args) => profiles::run(&here, &args),
         Command::Doctor(_) => doctor::run(&here),
+        Command::Submit(args) => submit::run(&here, &args),
+        Command::FleetStatus(args) => fleet_status::run(&here, &args),
         Command::Coordinator(args) => coordinator::run(&here, args),
         Command::Demo(args) => demo::run(&here, &args),
         Command::Service(args) => service::run(&here, &args),

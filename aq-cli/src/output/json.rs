@@ -3,11 +3,12 @@
 
 use std::io::{BufWriter, Write};
 
-use aq_manifest::Outcome;
+use aq_fleet::protocol::JobSummary;
+use aq_manifest::{JobId, Outcome};
 use aq_runner::engine::EngineInfo;
 use aq_runner::insights::{Group, Insights, Numbers};
 use aq_runner::run::host::Host;
-use aq_runner::run::{Activity, JobView, Overview};
+use aq_runner::run::{Activity, FleetOverview, FleetPart, JobView, Overview, Submitted};
 use aq_runner::store::{AddReport, Added};
 use aq_scheduler::EngineState;
 use jiff::Timestamp;
@@ -67,7 +68,44 @@ pub(crate) fn status(overview: &Overview) {
         "jobs": jobs,
         "resting_engines": overview.resting.iter().map(|(name, state)| resting_shape(name, state)).collect::<Vec<_>>(),
         "not_jobs": overview.strangers,
+        "fleet": overview.fleet.as_ref().map(|part| match part {
+            Ok(part) => part_shape(part),
+            Err(problem) => json!({ "problem": problem }),
+        }),
     }));
+}
+
+/// What `aq submit` did.
+pub(crate) fn submitted(jobs: &[(JobId, Submitted)]) {
+    let one = |(name, job): &(JobId, Submitted)| json!({ "name": name.as_str(), "job_id": job.job.to_string(), "key": job.key, "new": job.is_new });
+    let jobs: Vec<Value> = jobs.iter().map(one).collect();
+    value(&json!({ "version": VERSION, "submitted": jobs }));
+}
+
+/// `aq fleet-status`: this host's part, and the coordinator's own answers as they are.
+pub(crate) fn fleet(own: Option<&FleetPart>, fleet: Option<&FleetOverview>) {
+    let jobs = |fleet: &FleetOverview| -> Vec<Value> {
+        let with_reason = |(job, why): &(JobSummary, Option<String>)| {
+            let mut shape = json!(job);
+            if let Value::Object(keys) = &mut shape {
+                keys.insert("waiting".to_owned(), json!(why));
+            }
+            shape
+        };
+        fleet.jobs.iter().map(with_reason).collect()
+    };
+    value(&json!({
+        "version": VERSION,
+        "own": own.map(part_shape),
+        "stats": fleet.map(|fleet| json!(fleet.stats)),
+        "factories": fleet.map(|fleet| json!(fleet.factories)),
+        "jobs": fleet.map(jobs),
+        "more_jobs": fleet.map(|fleet| fleet.more),
+    }));
+}
+
+fn part_shape(part: &FleetPart) -> Value {
+    json!({ "switches": part.switches, "factory": part.factory, "unsent": part.unsent })
 }
 
 pub(crate) fn job(job: &JobView, now: Timestamp) {

@@ -5,6 +5,7 @@
 //! with its control characters made visible.
 
 pub(crate) mod doctor;
+pub(crate) mod fleet;
 pub(crate) mod human;
 pub(crate) mod insights;
 pub(crate) mod job;

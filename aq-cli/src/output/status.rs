@@ -82,6 +82,9 @@ pub(crate) fn status(overview: &Overview, shown: usize) -> String {
     for (engine, state) in &overview.resting {
         let _ = writeln!(out, "{}", resting_line(engine, state, overview.now));
     }
+    if let Some(part) = &overview.fleet {
+        let _ = writeln!(out, "{}", super::fleet::part(part));
+    }
     for stranger in &overview.strangers {
         let _ = writeln!(
             out,
@@ -152,8 +155,19 @@ fn row(job: &JobView, now: Timestamp) -> Vec<Cell> {
         Cell::new(plain(engine)),
         Cell::new(age(job, now)),
         Cell::new(tries),
-        remark(job, now),
+        in_fleet(job, remark(job, now)),
     ]
+}
+
+/// The remark, and the grant under which a job of the fleet is here.
+fn in_fleet(job: &JobView, remark: Cell) -> Cell {
+    let meta = &job.record.meta;
+    match (meta.get("fleet_job_id"), meta.get("fleet_lease_epoch")) {
+        (Some(id), Some(epoch)) => {
+            remark.followed_by(&format!("fleet={}@e{}", plain(id), plain(epoch)))
+        }
+        _ => remark,
+    }
 }
 
 /// How long it runs, how long it waits, how long ago it ended.

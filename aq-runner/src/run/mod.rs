@@ -26,7 +26,10 @@ mod workplace;
 pub use actions::{Stopped, reject, requeue, stop, stop_all, stop_loop};
 pub use dispatcher::{Progress, RunError, RunOptions, Summary, run};
 pub use engine_use::{resting_engines, retry_engine};
-pub use fleet::{FleetSettings, FleetSettingsError};
+pub use fleet::{
+    FleetError, FleetOverview, FleetPart, FleetSettings, FleetSettingsError, Submitted, fleet_job,
+    fleet_overview, fleet_part, submit,
+};
 pub use foresight::{NoEngine, without_engine};
 pub use history::{history, job_numbers};
 pub use recovery::{Recovered, recover};

@@ -13,6 +13,7 @@ use crate::process::ProcessId;
 use crate::store::{JobRecord, Meta, QueueDir, Result};
 
 use super::engine_use::resting_engines;
+use super::fleet::{FleetPart, fleet_part};
 use super::host_capabilities;
 use super::model::{Model, resting_state};
 use super::recovery::worker;
@@ -41,6 +42,8 @@ pub struct Overview {
     pub counts: BTreeMap<Stage, usize>,
     /// Files in the inbox that cannot be jobs because of their names.
     pub strangers: Vec<String>,
+    /// This host's part in a fleet; `None` offline. An error says what is wrong with the switches.
+    pub fleet: Option<std::result::Result<FleetPart, String>>,
 }
 
 /// A run loop at work.
@@ -137,6 +140,9 @@ pub fn overview(
         resting: resting_engines(queue, settings, now),
         counts,
         strangers: queue.strangers()?,
+        fleet: fleet_part(Some(queue), &settings.environment)
+            .map_err(|e| e.to_string())
+            .transpose(),
     })
 }
 

@@ -59,7 +59,7 @@ pub(crate) fn status(overview: &Overview) {
     let run_loop = overview.run_loop.as_ref().map(|found| {
         json!({ "pid": found.pid, "started_at": found.started_at, "max": found.max, "max_review": found.max_review })
     });
-    value(&json!({
+    let mut answer = json!({
         "version": VERSION,
         "queue": overview.queue,
         "now": now,
@@ -68,11 +68,16 @@ pub(crate) fn status(overview: &Overview) {
         "jobs": jobs,
         "resting_engines": overview.resting.iter().map(|(name, state)| resting_shape(name, state)).collect::<Vec<_>>(),
         "not_jobs": overview.strangers,
-        "fleet": overview.fleet.as_ref().map(|part| match part {
+    });
+    // Offline the answer is what it is without a fleet.
+    if let (Value::Object(keys), Some(part)) = (&mut answer, &overview.fleet) {
+        let part = match part {
             Ok(part) => part_shape(part),
             Err(problem) => json!({ "problem": problem }),
-        }),
-    }));
+        };
+        keys.insert("fleet".to_owned(), part);
+    }
+    value(&answer);
 }
 
 /// What `aq submit` did.

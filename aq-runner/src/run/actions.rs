@@ -15,6 +15,7 @@ use crate::store::{
 use super::launch::start_worker;
 use super::recovery::{Recovered, recover_job, worker};
 use super::stop::{StopRequest, Why};
+use super::view::is_at_work;
 use super::workplace::{WorkplaceError, merge};
 
 /// The pause between two looks at a job that is being stopped.
@@ -26,12 +27,28 @@ const LOOP_END: Duration = Duration::from_secs(10);
 /// How long a worker may take to end: the grace of its agent, and what it takes to record the end.
 const WORKER_END: Duration = Duration::from_secs(60);
 
+/// How long somebody is waited for who holds a job only to note something down, as the loop does.
+const MOMENT: Duration = Duration::from_secs(1);
+
+/// Takes a job that nobody is at work on.
+fn take(queue: &QueueDir, id: &JobId) -> Result<HeldJob> {
+    let give_up = Instant::now() + MOMENT;
+    loop {
+        match HeldJob::take(queue, id) {
+            Err(StoreError::Busy(_)) if Instant::now() < give_up && !is_at_work(queue, id) => {
+                std::thread::sleep(LOOK_AGAIN);
+            }
+            other => return other,
+        }
+    }
+}
+
 /// Accepts a job from review/ or testing/. Durable when this returns.
 ///
 /// # Errors
 /// [`StoreError::WrongStage`] elsewhere; [`StoreError::Busy`] while `verify` runs.
 pub fn ship(queue: &QueueDir, id: &JobId, now: Timestamp) -> Result<()> {
-    let mut job = HeldJob::take(queue, id)?;
+    let mut job = take(queue, id)?;
     job.require(&[Stage::Review, Stage::Testing], "ship", "review/ or testing/")?;
     let record = Record::new().set("result", Outcome::Shipped).set("shipped_at", now);
     job.move_to(Stage::Shipped, record, Promise::Durable)
@@ -42,7 +59,7 @@ pub fn ship(queue: &QueueDir, id: &JobId, now: Timestamp) -> Result<()> {
 /// # Errors
 /// As [`ship`], and when the job has no branch or the merge is not clean; then nothing has changed.
 pub fn ship_merged(queue: &QueueDir, id: &JobId, now: Timestamp) -> Result<Merged, WorkplaceError> {
-    let mut job = HeldJob::take(queue, id)?;
+    let mut job = take(queue, id)?;
     job.require(&[Stage::Review, Stage::Testing], "ship", "review/ or testing/")?;
     let merged = merge(queue, id, job.meta())?;
     let record = Record::new()
@@ -59,7 +76,7 @@ pub fn ship_merged(queue: &QueueDir, id: &JobId, now: Timestamp) -> Result<Merge
 /// # Errors
 /// [`StoreError::WrongStage`] elsewhere, [`StoreError::Busy`] while `verify` runs already.
 pub fn promote(queue: &QueueDir, id: &JobId, worker: &Path, now: Timestamp) -> Result<Stage> {
-    let job = HeldJob::take(queue, id)?;
+    let job = take(queue, id)?;
     job.require(&[Stage::Review, Stage::Testing], "promote", "review/ or testing/")?;
     if job.stage() == Stage::Testing {
         drop(job);
@@ -77,7 +94,7 @@ pub fn promote(queue: &QueueDir, id: &JobId, worker: &Path, now: Timestamp) -> R
 /// # Errors
 /// As [`ship`].
 pub fn reject(queue: &QueueDir, id: &JobId, reason: Option<&str>, now: Timestamp) -> Result<()> {
-    let mut job = HeldJob::take(queue, id)?;
+    let mut job = take(queue, id)?;
     job.require(&[Stage::Review, Stage::Testing], "reject", "review/ or testing/")?;
     let record = Record::new()
         .set("result", Outcome::Rejected)
@@ -91,7 +108,7 @@ pub fn reject(queue: &QueueDir, id: &JobId, reason: Option<&str>, now: Timestamp
 /// # Errors
 /// [`StoreError::WrongStage`] when it is not in failed/, or in quarantine/ without `force`.
 pub fn requeue(queue: &QueueDir, id: &JobId, force: bool) -> Result<()> {
-    let mut job = HeldJob::take(queue, id)?;
+    let mut job = take(queue, id)?;
     if force {
         job.require(&[Stage::Failed, Stage::Quarantine], "requeue", "failed/ or quarantine/")?;
     } else {

@@ -4,6 +4,7 @@
 mod actions;
 mod agent_env;
 mod dispatcher;
+mod echo;
 mod engine_use;
 mod foresight;
 mod history;
@@ -15,6 +16,7 @@ mod recovery;
 mod settings;
 mod stop;
 mod this_host;
+mod tracker;
 mod troubles;
 mod view;
 mod wake;
@@ -31,6 +33,9 @@ pub use history::{history, job_numbers};
 pub use recovery::{Recovered, recover};
 pub use settings::{Config, Environment, Settings, SettingsError};
 pub use this_host::host_capabilities;
+pub use tracker::{
+    Echoed, Pulled, TrackError, TrackerView, Wanted, pull, put_in, to_tracker, tracker_view,
+};
 pub use view::{Activity, JobView, Overview, RunLoop, is_at_work, look_up, overview, run_loop};
 pub use worker::{WorkerError, work};
 pub use workplace::{WorkplaceError, clean, diff};

@@ -6,6 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use aq_tracker::StatusMap;
 use serde::Deserialize;
 
 use crate::engine::{EngineChange, EngineConfig, EngineConfigError, Registry};
@@ -35,6 +36,16 @@ pub struct Config {
     pub result_grace: Option<String>,
     /// Time between SIGTERM and SIGKILL. Default 5 s.
     pub kill_grace: Option<String>,
+    /// What trackers are told.
+    pub tracker: TrackerConfig,
+}
+
+/// The `tracker` section of `config.yaml`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct TrackerConfig {
+    /// Folder to status, in place of the defaults; an empty status is not told.
+    pub status: BTreeMap<String, String>,
 }
 
 /// Why a queue's settings cannot be used.
@@ -109,6 +120,8 @@ pub struct Settings {
     pub result_grace: Duration,
     /// [`Config::kill_grace`], read.
     pub kill_grace: Duration,
+    /// [`TrackerConfig::status`], read.
+    pub statuses: StatusMap,
 }
 
 impl Settings {
@@ -148,7 +161,9 @@ impl Settings {
             EngineConfig { engines: config.engines.clone(), classes: config.classes.clone() };
         let engines = Registry::new(&engines, &|name| environment.get(name))
             .map_err(|problem| SettingsError::Engines { path: path.to_owned(), problem })?;
-        Ok(Self { config, engines, environment, result_grace, kill_grace })
+        let statuses = StatusMap::with(&config.tracker.status)
+            .map_err(|e| whole(format!("tracker.status: {e}")))?;
+        Ok(Self { config, engines, environment, result_grace, kill_grace, statuses })
     }
 }
 
@@ -224,6 +239,10 @@ mod tests {
             ("engines: 3\n", "Q/config.yaml:1:10: expected keys with values"),
             ("tools: [{name: x}]\n", "Q/config.yaml:1:10: missing field `command`"),
             ("max: 0\n", "Q/config.yaml: max: 0 would run nothing; write 1 or more"),
+            (
+                "tracker: {status: {done: x}}\n",
+                "Q/config.yaml: tracker.status: \"done\" is no folder",
+            ),
             ("result-grace: soon\n", "Q/config.yaml: result-grace: \"soon\": "),
             ("classes: {a: [b]}\n", "Q/config.yaml: classes.a: no engine is called \"b\""),
         ] {

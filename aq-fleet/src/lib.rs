@@ -11,4 +11,8 @@
 //! ```
 #![warn(missing_docs)]
 
+pub mod client;
+pub mod lease;
+pub mod outbox;
 pub mod protocol;
+pub mod switches;

@@ -22,6 +22,9 @@ mod text;
 mod verdict;
 mod word;
 
+#[cfg(test)]
+mod tests;
+
 pub use checkpoint::{BranchName, Checkpoint, CheckpointError, CommitId};
 pub use claim::{Claim, Claimed, Grant};
 pub use event::{Event, EventValue, Events, FeedEvent, Fields};

@@ -62,18 +62,24 @@ impl Wip {
         self.commit_on_top(&checkout, &tree, message).map(Some)
     }
 
-    /// Puts a commit of this job into its branch at a remote. `overwrite` is for the host that has
-    /// just been told that the job is its own: whatever lies there is older.
+    /// Puts a commit of this job into a branch `aq/wip/...` at a remote. `overwrite` is for the host
+    /// that has just been told that the job is its own: whatever lies there is older.
     ///
     /// # Errors
     /// When git fails or the remote cannot be reached.
-    pub fn push(&self, remote: &str, commit: &CommitId, overwrite: bool) -> Result<Pushed> {
+    pub fn push(
+        &self,
+        remote: &str,
+        branch: &str,
+        commit: &CommitId,
+        overwrite: bool,
+    ) -> Result<Pushed> {
         let pushed = pushed_ref(&self.branch_ref());
         let last = self.repo.commit(&pushed)?;
         if last.as_ref() == Some(commit) {
             return Ok(Pushed::Unchanged);
         }
-        let name = self.branch_ref();
+        let name = format!("refs/heads/{branch}");
         let guard = match (&last, overwrite) {
             (_, true) => "--force".to_owned(),
             (Some(last), false) => format!("--force-with-lease={name}:{last}"),
@@ -89,6 +95,12 @@ impl Wip {
         let old = last.as_ref().map_or_else(|| commit.nothing(), ToString::to_string);
         self.repo.update_ref(&pushed, commit, &old)?;
         Ok(Pushed::Done)
+    }
+
+    /// Forgets what was pushed; the remote keeps it.
+    pub(super) fn forget_pushed(&self) -> Result<()> {
+        let pushed = pushed_ref(&self.branch_ref());
+        self.repo.call("update-ref").args(["-d", &pushed]).run().map(drop)
     }
 }
 

@@ -103,6 +103,7 @@ impl Wip {
             }
             self.discard(path)?;
         }
+        self.forget_pushed()?;
         Ok(Removed::Worktree { branch: self.remove_merged_branch()? })
     }
 

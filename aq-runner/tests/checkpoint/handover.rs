@@ -43,7 +43,7 @@ impl Hosts {
 
     fn push(&self, wip: &Wip, overwrite: bool) -> Pushed {
         let tip = wip.tip().unwrap().unwrap();
-        wip.push(self.remote(), &tip, overwrite).unwrap()
+        wip.push(self.remote(), "aq/wip/fix", &tip, overwrite).unwrap()
     }
 
     fn handover(&self) -> Handover {
@@ -84,11 +84,11 @@ fn a_snapshot_has_what_the_agent_has_not_committed_and_moves_nothing() {
     assert_eq!(hosts.lab.git(dir, &["status", "--porcelain=v2", "--branch"]), before);
     assert_eq!(hosts.first.wip.tip().unwrap().as_ref(), Some(hosts.first.wip.base()));
     let remote = hosts.remote();
-    assert_eq!(hosts.first.wip.push(remote, &snapshot, false).unwrap(), Pushed::Done);
+    assert_eq!(hosts.first.wip.push(remote, "aq/wip/fix", &snapshot, false).unwrap(), Pushed::Done);
     // The next one is no descendant of it, and takes its place all the same.
     write(&dir.join("loose.txt"), "more\n");
     let later = hosts.first.wip.snapshot("on the way").unwrap().unwrap();
-    assert_eq!(hosts.first.wip.push(remote, &later, false).unwrap(), Pushed::Done);
+    assert_eq!(hosts.first.wip.push(remote, "aq/wip/fix", &later, false).unwrap(), Pushed::Done);
     let second = hosts.take_up();
     assert_eq!(fs::read_to_string(second.dir.join("loose.txt")).unwrap(), "more\n");
     assert_eq!(fs::read_to_string(second.dir.join("staged.txt")).unwrap(), "staged\n");

@@ -1,0 +1,202 @@
+//! One call: sent, retried within its deadline, and its answer read.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::backoff::pause;
+use super::clock::Clock;
+use super::error::CallError;
+use super::token::Token;
+use super::transport::{MAX_ANSWER_BYTES, Method, Request, Response, Transport, TransportProblem};
+use crate::protocol::{Problem, ProblemKind};
+
+/// Talks to one coordinator. Cheap to clone, and shared by threads.
+#[derive(Clone)]
+pub struct Client {
+    transport: Arc<dyn Transport>,
+    clock: Arc<dyn Clock>,
+    token: Token,
+    deadline: Duration,
+}
+
+/// What a call gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer<T> {
+    /// The answer's body.
+    pub value: T,
+    /// The HTTP status: 200, 201, 202.
+    pub status: u16,
+    /// When the request was sent, on the client's clock: a lease counts from here.
+    pub sent_at: Duration,
+}
+
+/// A call before it is sent.
+pub(super) struct Call {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) body: Option<Vec<u8>>,
+    /// Time on top of the client's deadline, for an answer that is held back.
+    pub(super) extra: Duration,
+    /// Whether doing it twice is the same as doing it once. If not, it is only retried when it was
+    /// surely not done.
+    pub(super) repeatable: bool,
+    /// Whether the answer may be that of an earlier try, so that a lease in it counts from there.
+    pub(super) from_first_try: bool,
+}
+
+impl Call {
+    pub(super) fn get(path: String) -> Self {
+        Self {
+            method: Method::Get,
+            path,
+            body: None,
+            extra: Duration::ZERO,
+            repeatable: true,
+            from_first_try: false,
+        }
+    }
+
+    pub(super) fn post(path: String, body: &impl Serialize) -> Result<Self, CallError> {
+        let body = serde_json::to_vec(body);
+        let body = body.map_err(|e| CallError::Garbled { what: format!("own request: {e}") })?;
+        Ok(Self { method: Method::Post, body: Some(body), ..Self::get(path) })
+    }
+}
+
+/// What became of one try.
+enum Try {
+    Answered(Response),
+    /// Not now; the coordinator may have said when.
+    Later {
+        what: String,
+        asked: Option<Duration>,
+        surely_not_done: bool,
+    },
+}
+
+impl Client {
+    /// A client whose calls take at most `deadline`, retries and pauses included;
+    /// [`DEFAULT_TIMEOUT`](crate::protocol::DEFAULT_TIMEOUT) is the protocol's.
+    pub fn new(
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+        token: Token,
+        deadline: Duration,
+    ) -> Self {
+        Self { transport, clock, token, deadline }
+    }
+
+    /// The clock that [`Answer::sent_at`] is read from.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    pub(super) fn call<T: DeserializeOwned>(&self, call: Call) -> Result<Answer<T>, CallError> {
+        let (response, sent_at) = self.answered(call)?;
+        let value = serde_json::from_slice(&response.body)
+            .map_err(|e| self.garbled(&format!("status {}, {e}", response.status)))?;
+        Ok(Answer { value, status: response.status, sent_at })
+    }
+
+    /// The first answer that is a success, and the moment that a lease in it counts from.
+    pub(super) fn answered(&self, call: Call) -> Result<(Response, Duration), CallError> {
+        let Call { method, path, body, extra, repeatable, from_first_try } = call;
+        let request = Request { method, path, body, token: self.token.clone() };
+        let begun = self.clock.now();
+        let end = begun.saturating_add(self.deadline).saturating_add(extra);
+        let mut tries = 0;
+        loop {
+            let sent_at = self.clock.now();
+            tries += 1;
+            let (what, asked, surely_not_done) =
+                match self.try_once(&request, end.saturating_sub(sent_at))? {
+                    Try::Answered(response) => {
+                        let from = if from_first_try { begun } else { sent_at };
+                        return self.success(response, tries).map(|response| (response, from));
+                    }
+                    Try::Later { what, asked, surely_not_done } => (what, asked, surely_not_done),
+                };
+            let pause = pause(tries, self.clock.jitter(), asked);
+            let left = end.saturating_sub(self.clock.now());
+            if pause >= left || !(repeatable || surely_not_done) {
+                return Err(CallError::Unreachable { what: self.token.hide_in(&what), tries });
+            }
+            self.clock.pause(pause);
+        }
+    }
+
+    fn try_once(&self, request: &Request, timeout: Duration) -> Result<Try, CallError> {
+        let response = match self.transport.send(request, timeout) {
+            Ok(response) => response,
+            Err(error) => {
+                let surely_not_done = match error.problem {
+                    TransportProblem::NotSent => true,
+                    TransportProblem::Lost => false,
+                    TransportProblem::TooLarge => return Err(self.garbled(&error.message)),
+                };
+                return Ok(Try::Later { what: error.message, asked: None, surely_not_done });
+            }
+        };
+        if response.body.len() > MAX_ANSWER_BYTES {
+            return Err(self.garbled(&format!("{} bytes are too many", response.body.len())));
+        }
+        Ok(match response.status {
+            status @ (429 | 502..=504) => Try::Later {
+                what: format!("it answers {status}"),
+                asked: response.retry_after,
+                // A gateway may have lost the answer to something that was done.
+                surely_not_done: matches!(status, 429 | 503),
+            },
+            _ => Try::Answered(response),
+        })
+    }
+
+    /// Tells a success from a refusal that is final.
+    fn success(&self, response: Response, tries: u32) -> Result<Response, CallError> {
+        match response.status {
+            200..=299 => Ok(response),
+            // A mistake of the coordinator is nothing that the host did (SPEC 12: a job goes on).
+            status @ 500..=599 => {
+                Err(CallError::Unreachable { what: format!("it answers {status}"), tries })
+            }
+            400..=499 => Err(self.refusal(&response)),
+            status @ 300..=399 => {
+                Err(self.garbled(&format!("status {status}, a redirect, which is not followed")))
+            }
+            status => Err(self.garbled(&format!("status {status}"))),
+        }
+    }
+
+    fn refusal(&self, response: &Response) -> CallError {
+        let mut problem: Problem = serde_json::from_slice(&response.body).unwrap_or_default();
+        problem.status = response.status;
+        problem.title = self.shown(&problem.title);
+        problem.detail = self.shown(&problem.detail);
+        match problem.kind() {
+            Some(ProblemKind::Fenced) if response.status == 409 => {
+                CallError::Fenced { current_epoch: problem.current_epoch, holder: problem.holder }
+            }
+            _ if response.status == 426 => CallError::TooOld(Box::new(problem)),
+            _ => CallError::Refused(Box::new(problem)),
+        }
+    }
+
+    /// Text from the coordinator, without the token and of a bounded length.
+    fn shown(&self, text: &str) -> String {
+        self.token.hide_in(text).chars().take(4096).collect()
+    }
+
+    pub(super) fn garbled(&self, what: &str) -> CallError {
+        CallError::Garbled { what: self.shown(what).escape_debug().to_string() }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("deadline", &self.deadline).finish_non_exhaustive()
+    }
+}

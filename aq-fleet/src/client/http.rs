@@ -1,0 +1,153 @@
+//! The real transport: HTTP over rustls.
+
+use std::fmt;
+use std::io::Read;
+use std::time::Duration;
+
+use reqwest::Url;
+use reqwest::blocking::Client;
+use reqwest::header::RETRY_AFTER;
+use reqwest::redirect::Policy;
+
+use super::transport::{
+    MAX_ANSWER_BYTES, Request, Response, Transport, TransportError, TransportProblem,
+};
+
+/// How long a connection may take to come about. A shorter time limit of the call wins.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// A coordinator at an address, over HTTP.
+///
+/// With `http://` everything, the token included, can be read on the way: fit for loopback, a tunnel
+/// or a network that is trusted, and nothing else. Certificates of `https://` are checked
+/// against the system's (or `SSL_CERT_FILE`'s). Redirects are not followed, so the token goes to
+/// this address only.
+///
+/// It owns a thread, and must neither be made nor dropped inside an async runtime.
+pub struct Http {
+    base: Url,
+    client: Client,
+}
+
+/// The address cannot be used. Messages do not repeat it: it may hold a password.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HttpError {
+    /// Not an address.
+    #[error("AQ_FLEET_URL is no address: {0}; write it as https://coordinator.example:7332")]
+    NoAddress(String),
+    /// Not HTTP.
+    #[error("AQ_FLEET_URL begins with http:// or https://, not with {0:?}")]
+    Scheme(String),
+    /// A user, a query or a fragment.
+    #[error("AQ_FLEET_URL has no user, password, query or fragment; the token is AQ_FLEET_TOKEN")]
+    Extra,
+    /// TLS cannot be set up, for example because this system has no certificates.
+    #[error("cannot set up HTTP: {0}; for https:// install ca-certificates, or set SSL_CERT_FILE")]
+    SetUp(String),
+}
+
+impl Http {
+    /// A transport to the coordinator at `url`, which may have a path that calls go below.
+    /// Nothing is sent yet.
+    ///
+    /// # Errors
+    /// When the address is none, or TLS cannot be set up.
+    pub fn new(url: &str) -> Result<Self, HttpError> {
+        let base = parse(url)?;
+        // One that the program has chosen before stays: then this is an error to ignore.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = Client::builder()
+            .user_agent(concat!("aq/", env!("CARGO_PKG_VERSION")))
+            .redirect(Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .connect_timeout(CONNECT);
+        if base.scheme() == "http" {
+            // A host without any certificate can talk to a coordinator that has none.
+            builder = builder.tls_certs_only([]);
+        }
+        if is_loopback(&base) {
+            builder = builder.no_proxy();
+        }
+        let client = builder.build().map_err(|e| HttpError::SetUp(reasons(&e.without_url())))?;
+        Ok(Self { base, client })
+    }
+
+    fn exchange(&self, request: &Request, timeout: Duration) -> Result<Response, TransportError> {
+        let url = format!("{}{}", self.base.as_str().trim_end_matches('/'), request.path);
+        let method = request.method.as_str().parse().unwrap_or(reqwest::Method::GET);
+        let mut sent = self.client.request(method, url).timeout(timeout);
+        for (name, value) in request.headers() {
+            sent = sent.header(name, value);
+        }
+        if let Some(body) = &request.body {
+            sent = sent.body(body.clone());
+        }
+        let response = sent.send().map_err(failed)?;
+        let status = response.status().as_u16();
+        let seconds = response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok());
+        let retry_after = seconds.and_then(|v| v.trim().parse().ok()).map(Duration::from_secs);
+        let mut body = Vec::new();
+        let limit = MAX_ANSWER_BYTES as u64 + 1;
+        response.take(limit).read_to_end(&mut body).map_err(|e| lost(&e))?;
+        if body.len() > MAX_ANSWER_BYTES {
+            let message = format!("the answer has more than {MAX_ANSWER_BYTES} bytes");
+            return Err(TransportError { problem: TransportProblem::TooLarge, message });
+        }
+        Ok(Response { status, retry_after, body })
+    }
+}
+
+impl Transport for Http {
+    fn send(&self, request: &Request, timeout: Duration) -> Result<Response, TransportError> {
+        self.exchange(request, timeout)
+    }
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http").field("base", &self.base.as_str()).finish_non_exhaustive()
+    }
+}
+
+fn parse(url: &str) -> Result<Url, HttpError> {
+    let url = Url::parse(url.trim()).map_err(|e| HttpError::NoAddress(e.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(HttpError::Scheme(url.scheme().to_owned()));
+    }
+    let user = !url.username().is_empty() || url.password().is_some();
+    if user || url.query().is_some() || url.fragment().is_some() {
+        return Err(HttpError::Extra);
+    }
+    Ok(url)
+}
+
+/// Whether the address is this machine, which no proxy can stand for.
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or("").trim_matches(['[', ']']);
+    host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+}
+
+fn failed(error: reqwest::Error) -> TransportError {
+    let error = error.without_url();
+    let problem =
+        if error.is_connect() { TransportProblem::NotSent } else { TransportProblem::Lost };
+    let what = if error.is_timeout() { "no answer in time: " } else { "" };
+    TransportError { problem, message: format!("{what}{}", reasons(&error)) }
+}
+
+fn lost(error: &std::io::Error) -> TransportError {
+    let message = format!("the answer broke off: {error}");
+    TransportError { problem: TransportProblem::Lost, message }
+}
+
+/// An error with what caused it: the outer one often only says that something failed.
+fn reasons(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut inner = error.source();
+    while let Some(cause) = inner {
+        text = format!("{text}: {cause}");
+        inner = cause.source();
+    }
+    text
+}

@@ -1,0 +1,121 @@
+//! Sending what waits for one job.
+
+use std::fs;
+use std::path::Path;
+
+use super::error::{At, OutboxError};
+use super::file::{Locked, Wait};
+use super::line::Contents;
+use super::message::Message;
+use crate::client::CallError;
+
+/// What became of a message that was sent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Delivery {
+    /// The coordinator has it.
+    Done,
+    /// The coordinator will never take it: it is dropped.
+    Refused(CallError),
+    /// Not now: it stays, and all after it.
+    Later(CallError),
+}
+
+/// A message that the coordinator refused, and that is no longer in the outbox.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refused {
+    /// The message.
+    pub message: Message,
+    /// Why.
+    pub reason: CallError,
+}
+
+/// What came of sending.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Drained {
+    /// How many messages the coordinator took.
+    pub sent: u64,
+    /// Those that it refused, in order.
+    pub refused: Vec<Refused>,
+    /// Why it stopped before the end, when it did.
+    pub later: Option<CallError>,
+    /// How many messages still wait.
+    pub waiting: usize,
+    /// The places, from 1, of lines that are no messages; they are skipped.
+    pub damaged: Vec<u64>,
+    /// Bytes of a torn last line, which was never acknowledged.
+    pub torn: usize,
+}
+
+impl Drained {
+    /// Whether nothing waits any more, and nothing was refused or damaged.
+    pub fn is_clean(&self) -> bool {
+        self.waiting == 0 && self.refused.is_empty() && self.damaged.is_empty()
+    }
+}
+
+/// Drains the file at `path`; the rest is in [`super::Outbox::drain`].
+pub(super) fn drain(
+    path: &Path,
+    mut send: impl FnMut(&Message) -> Delivery,
+) -> Result<Option<Drained>, OutboxError> {
+    if !path.try_exists().at("look at", path)? {
+        return Ok(Some(Drained::default()));
+    }
+    let turn_path = path.with_extension("lock");
+    let Some(turn) = Locked::open(&turn_path, true, Wait::No)? else { return Ok(None) };
+    let mut drained = Drained::default();
+    // Messages may be added while others are sent: look again until there are none.
+    while let Some(contents) = look(path, &mut drained)? {
+        for (n, message) in contents.waiting {
+            match send(&message) {
+                Delivery::Done => drained.sent += 1,
+                Delivery::Refused(reason) => drained.refused.push(Refused { message, reason }),
+                Delivery::Later(error) => {
+                    drained.later = Some(error);
+                    drop(turn);
+                    return Ok(Some(drained));
+                }
+            }
+            drained.waiting -= 1;
+            done(path, n)?;
+        }
+    }
+    // Under its own lock, so that nobody is about to wait for it.
+    fs::remove_file(&turn_path).at("remove", &turn_path)?;
+    drop(turn);
+    Ok(Some(drained))
+}
+
+/// What is left to send. When nothing is, the file goes, and there is `None`.
+fn look(path: &Path, drained: &mut Drained) -> Result<Option<Contents>, OutboxError> {
+    let Some(mut file) = Locked::open(path, false, Wait::Yes)? else { return Ok(None) };
+    let contents = file.read(path)?;
+    drained.waiting = contents.waiting.len();
+    drained.damaged.clone_from(&contents.damaged);
+    drained.torn = drained.torn.max(contents.torn);
+    if !contents.waiting.is_empty() {
+        return Ok(Some(contents));
+    }
+    if contents.damaged.is_empty() {
+        fs::remove_file(path).at("remove", path)?;
+    } else {
+        fs::rename(path, unused(path)).at("set aside", path)?;
+    }
+    Ok(None)
+}
+
+/// Notes that a message was dealt with. Not synced: after a power loss it is sent again.
+fn done(path: &Path, n: u64) -> Result<(), OutboxError> {
+    let Some(mut file) = Locked::open(path, false, Wait::Yes)? else { return Ok(()) };
+    file.add_done(path, n)
+}
+
+/// A name for a damaged file that nothing has.
+fn unused(path: &Path) -> std::path::PathBuf {
+    let numbered = |n: u32| match n {
+        1 => path.with_extension("damaged"),
+        n => path.with_extension(format!("damaged-{n}")),
+    };
+    let is_free = |path: &std::path::PathBuf| path.symlink_metadata().is_err();
+    (1..1_000).map(numbered).find(is_free).unwrap_or_else(|| numbered(1_000))
+}

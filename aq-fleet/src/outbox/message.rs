@@ -1,0 +1,42 @@
+//! What can wait in an outbox.
+
+use serde::{Deserialize, Serialize};
+
+use super::drain::Delivery;
+use crate::client::{CallError, Client};
+use crate::protocol::{Events, FleetJobId, Release, Report};
+
+/// A call about one job that may be made late, and more than once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "kind", content = "body")]
+pub enum Message {
+    /// How far the job has come.
+    Report(Report),
+    /// The job is given back.
+    Release(Release),
+    /// What happened, for people.
+    Events(Events),
+}
+
+impl Message {
+    /// Makes the call, and says what is to become of the message.
+    pub fn send(&self, client: &Client, job: FleetJobId) -> Delivery {
+        let called = match self {
+            Self::Report(report) => client.report(job, report),
+            Self::Release(release) => client.release(job, release),
+            Self::Events(events) => client.events(job, events),
+        };
+        match called {
+            Ok(_) => Delivery::Done,
+            Err(error) => Delivery::from(error),
+        }
+    }
+}
+
+impl From<CallError> for Delivery {
+    /// A message that is itself refused is dropped: it would be refused for ever, and hold back
+    /// those after it. One that failed for another reason stays.
+    fn from(error: CallError) -> Self {
+        if error.may_pass() { Self::Later(error) } else { Self::Refused(error) }
+    }
+}

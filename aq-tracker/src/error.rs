@@ -65,6 +65,16 @@ pub enum Retry {
 }
 
 impl TrackerError {
+    /// Whether there is no such item.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::NotFound { .. })
+    }
+
+    /// Whether the caller is to mend the environment before anything else.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::NotSetUp(_))
+    }
+
     /// When to try again.
     pub fn retry(&self) -> Retry {
         match self {

@@ -7,7 +7,7 @@ use aq_manifest::Outcome;
 use aq_runner::engine::EngineInfo;
 use aq_runner::insights::{Group, Insights, Numbers};
 use aq_runner::run::host::Host;
-use aq_runner::run::{Activity, JobView, Overview};
+use aq_runner::run::{Activity, JobView, Overview, TrackerView};
 use aq_runner::store::{AddReport, Added};
 use aq_scheduler::EngineState;
 use jiff::Timestamp;
@@ -114,6 +114,7 @@ fn shape(job: &JobView, now: Timestamp) -> Value {
         "result": word("result"),
         "failure_class": word("failure_class"),
         "message": word("message"),
+        "tracker": job.tracker.as_ref().map(tracker_shape),
         "meta": meta,
     });
     if let (Value::Object(keys), Value::Object(more)) = (&mut shape, more) {
@@ -182,6 +183,18 @@ fn numbers_shape(job: &Numbers) -> Value {
         "output_tokens": job.output_tokens,
         "cost_usd": job.cost_usd,
         "usage_estimated": job.estimated,
+        "tracker_item": job.tracker_item,
+        "tracker_echoed": job.tracker_echoed,
+    })
+}
+
+/// The item of a job, and what its tracker was told.
+fn tracker_shape(tracker: &TrackerView) -> Value {
+    json!({
+        "item": tracker.item,
+        "echoed": tracker.echoed,
+        "waiting": tracker.waiting,
+        "problem": tracker.problem,
     })
 }
 

@@ -33,9 +33,7 @@ pub use history::{history, job_numbers};
 pub use recovery::{Recovered, recover};
 pub use settings::{Config, Environment, Settings, SettingsError};
 pub use this_host::host_capabilities;
-pub use tracker::{
-    Echoed, Pulled, TrackError, TrackerView, Wanted, pull, put_in, to_tracker, tracker_view,
-};
+pub use tracker::{Echoed, Pulled, TrackError, TrackerView, Wanted, pull, put_in, to_tracker};
 pub use view::{Activity, JobView, Overview, RunLoop, is_at_work, look_up, overview, run_loop};
 pub use worker::{WorkerError, work};
 pub use workplace::{WorkplaceError, clean, diff};

@@ -25,6 +25,29 @@ pub enum Wanted {
     Issues(Search),
 }
 
+impl Wanted {
+    /// Reads what a person writes: an item, or a repository to take issues of.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn read(
+        text: &str,
+        labels: &[String],
+        query: Option<&str>,
+        limit: usize,
+    ) -> Result<Self, TrackError> {
+        if labels.is_empty() && query.is_none() {
+            return Ok(Self::Item(text.parse()?));
+        }
+        Ok(Self::Issues(Search {
+            repository: text.parse()?,
+            labels: labels.to_vec(),
+            query: query.map(str::to_owned),
+            limit,
+        }))
+    }
+}
+
 /// Why a tracker was not asked or told.
 #[derive(Debug, thiserror::Error)]
 pub enum TrackError {
@@ -178,7 +201,10 @@ pub fn to_tracker(queue: &QueueDir, settings: &Settings, id: &JobId) -> Result<E
         Err(StoreError::Busy(_)) => false,
         other => other.map(|()| true)?,
     };
-    if was_there || !recorded {
+    if recorded && stage.is_final() {
+        // The record has it all.
+        outbox.remove(&lock, id).map_err(broken)?;
+    } else if was_there || !recorded {
         outbox.write(&lock, id, &told).map_err(broken)?;
     }
     Ok(Echoed::Told { item: item.to_owned(), status: update.status })
@@ -212,7 +238,7 @@ pub struct TrackerView {
 }
 
 /// What is known of a job's item; `None` when it has none.
-pub fn tracker_view(queue: &QueueDir, id: &JobId, meta: &Meta) -> Option<TrackerView> {
+pub(super) fn tracker_view(queue: &QueueDir, id: &JobId, meta: &Meta) -> Option<TrackerView> {
     let item = meta.get("tracker_item")?;
     let told = known(&outbox(queue), id, item, meta);
     Some(TrackerView {

@@ -17,7 +17,8 @@ pub fn update(echo: &Echo, statuses: &StatusMap) -> Option<Update> {
 /// The comment: numbers, and words of fixed lists. A line for each thing that is known.
 pub fn comment(echo: &Echo) -> String {
     let words = [
-        echo.outcome.map(|outcome| outcome.to_string()),
+        // A shipped job has the result `shipped`.
+        echo.outcome.map(|outcome| outcome.to_string()).filter(|word| word != echo.stage.folder()),
         echo.failure.map(|failure| failure.to_string()),
     ];
     let words: Vec<String> = words.into_iter().flatten().collect();

@@ -174,39 +174,36 @@ pub fn to_tracker(queue: &QueueDir, settings: &Settings, id: &JobId) -> Result<E
     let outbox = outbox(queue);
     let path = queue.state();
     let broken = |source| StoreError::Io { action: "use the outbox in", path, source };
-    let lock = outbox.lock().map_err(broken.clone())?;
     let stage = queue.expect(id)?;
     let meta = JobRecord::read(queue, stage, id.clone())?.meta;
     if meta.get("fleet_job_id").is_some() {
         return Err(TrackError::Fleet(id.clone()));
     }
     let item = item_of(&meta).ok_or_else(|| TrackError::NoItem(id.clone()))?;
-    let was_there = outbox.read(id).is_some();
-    let mut told = known(&outbox, id, item, &meta);
+    let item_id: ItemId = item.parse()?;
     let Some(update) = mapping::update(&echo(stage, &meta), &settings.statuses) else {
         return Ok(Echoed::Nothing { stage });
     };
+    let _talk = outbox.lock_talk().map_err(broken.clone())?;
+    let mut told = known(&outbox, id, item, &meta);
     if told.waiting.is_empty() && told.is_last(stage) {
         return Ok(Echoed::Known { item: item.to_owned() });
     }
-    let item_id: ItemId = item.parse()?;
     let tracker = trackers(&settings.environment).tracker(item_id.kind())?;
     told.comment = patiently(|| tracker.echo(&item_id, &update, told.comment.as_deref()))?;
     told.echoed = Some(stage.folder().to_owned());
     told.waiting.clear();
     told.problem = None;
     told.read = moves(queue, id, told.read)?.last().map(|step| step.end).or(told.read);
-    let recorded = match record_told(queue, id, &told) {
-        // Its worker holds it: the outbox remembers.
-        Err(StoreError::Busy(_)) => false,
-        other => other.map(|()| true)?,
-    };
-    if recorded && stage.is_final() {
-        // The record has it all.
-        outbox.remove(&lock, id).map_err(broken)?;
-    } else if was_there || !recorded {
-        outbox.write(&lock, id, &told).map_err(broken)?;
+    let lock = outbox.lock().map_err(broken.clone())?;
+    match record_told(queue, id, &told) {
+        Ok(()) if stage.is_final() => outbox.remove(&lock, id),
+        Ok(()) if outbox.read(id).is_none() => Ok(()),
+        // When its worker holds it, the outbox remembers.
+        Ok(()) | Err(StoreError::Busy(_)) => outbox.write(&lock, id, &told),
+        Err(e) => return Err(e.into()),
     }
+    .map_err(broken)?;
     Ok(Echoed::Told { item: item.to_owned(), status: update.status })
 }
 

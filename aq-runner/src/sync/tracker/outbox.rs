@@ -48,7 +48,7 @@ pub(crate) struct Told {
     pub(crate) problem: Option<String>,
 }
 
-/// The right to change the files, held until it is dropped.
+/// A right that is held until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,
@@ -60,13 +60,22 @@ impl Outbox {
         Self { dir }
     }
 
-    /// Waits for the right to change the files, and to talk to trackers: who holds it does, so two
-    /// processes never tell the same thing. It is held for as long as one job's requests take.
+    /// Waits for the right to change the files; it is held for a moment only.
     pub(crate) fn lock(&self) -> io::Result<Lock> {
+        self.lock_file("lock")
+    }
+
+    /// Waits for the right to talk to trackers: one process at a time does, so that nothing is told
+    /// twice. It is held for as long as one echo takes.
+    pub(crate) fn lock_talk(&self) -> io::Result<Lock> {
+        self.lock_file("talk.lock")
+    }
+
+    fn lock_file(&self, name: &str) -> io::Result<Lock> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600);
-        let file = options.custom_flags(nix::libc::O_NOFOLLOW).open(self.dir.join("lock"))?;
+        let file = options.custom_flags(nix::libc::O_NOFOLLOW).open(self.dir.join(name))?;
         file.lock()?;
         Ok(Lock { _file: file })
     }
@@ -86,6 +95,14 @@ impl Outbox {
         file.write_all(&serde_json::to_vec(told)?)?;
         file.persist(self.path(job)).map_err(|e| e.error)?;
         Ok(())
+    }
+
+    /// Changes what is known of a job, if something is.
+    pub(crate) fn change(&self, job: &JobId, change: impl FnOnce(&mut Told)) -> io::Result<()> {
+        let lock = self.lock()?;
+        let Some(mut told) = self.read(job) else { return Ok(()) };
+        change(&mut told);
+        self.write(&lock, job, &told)
     }
 
     /// Forgets a job.
@@ -122,6 +139,13 @@ impl Told {
         }
         let too_many = self.waiting.len().saturating_sub(MAX_WAITING);
         self.waiting.drain(..too_many);
+    }
+
+    /// Takes the first one that waits out, if it is this: it may have been dropped since.
+    pub(crate) fn done(&mut self, echo: &Echo) {
+        if self.waiting.first() == Some(echo) {
+            self.waiting.remove(0);
+        }
     }
 
     /// Whether this is what the tracker knows, or will know when all is told.

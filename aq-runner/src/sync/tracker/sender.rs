@@ -37,11 +37,11 @@ struct Rest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Happened {
     /// The tracker knows it.
-    Told(JobId, Stage),
+    Told(JobId),
     /// It will never know this.
     Dropped(JobId, Stage, String),
-    /// It is left alone for so long.
-    Rests(Kind, Duration, String),
+    /// The tracker is left alone for so long.
+    Rests(Duration, String),
     /// The outbox cannot be used.
     Broken(String),
 }
@@ -92,8 +92,8 @@ impl Sender {
     /// Tells what waits of one job. `true`: nothing is left.
     fn send_job(&mut self, job: &JobId, happened: &mut dyn FnMut(Happened)) -> io::Result<bool> {
         loop {
-            let lock = self.outbox.lock()?;
-            let Some(mut told) = self.outbox.read(job) else { return Ok(true) };
+            let _talk = self.outbox.lock_talk()?;
+            let Some(told) = self.outbox.read(job) else { return Ok(true) };
             let Some(echo) = told.waiting.first().cloned() else { return Ok(true) };
             let id: Result<ItemId, _> = told.item.parse();
             let kind = id.as_ref().map_or(Kind::Items, ItemId::kind);
@@ -111,24 +111,24 @@ impl Sender {
             match result {
                 Ok(comment) => {
                     self.rests.remove(&kind);
-                    told.waiting.remove(0);
-                    told.echoed = Some(echo.stage.folder().to_owned());
-                    told.comment = comment;
-                    told.problem = None;
-                    self.outbox.write(&lock, job, &told)?;
-                    happened(Happened::Told(job.clone(), echo.stage));
+                    self.outbox.change(job, |told| {
+                        told.done(&echo);
+                        told.echoed = Some(echo.stage.folder().to_owned());
+                        told.comment = comment;
+                        told.problem = None;
+                    })?;
+                    happened(Happened::Told(job.clone()));
                 }
                 Err(e) => {
-                    let why = e.to_string();
-                    told.problem = Some(why.clone());
-                    let retry = e.retry();
-                    if retry == Retry::Never {
-                        told.waiting.remove(0);
-                    }
-                    self.outbox.write(&lock, job, &told)?;
+                    let (why, retry) = (e.to_string(), e.retry());
+                    self.outbox.change(job, |told| {
+                        told.problem = Some(why.clone());
+                        if retry == Retry::Never {
+                            told.done(&echo);
+                        }
+                    })?;
                     if let Retry::Later(named) = retry {
-                        let pause = self.rest(kind, named);
-                        happened(Happened::Rests(kind, pause, why));
+                        happened(Happened::Rests(self.rest(kind, named), why));
                         return Ok(false);
                     }
                     happened(Happened::Dropped(job.clone(), echo.stage, why));
@@ -264,7 +264,7 @@ mod tests {
         let mut lab = lab([Ok(None), Err(down())]);
         lab.put("a", "X", &[Stage::Building, Stage::Review]);
         lab.put("b", "Y", &[Stage::Building]);
-        assert!(matches!(&lab.send()[..], [Happened::Told(..), Happened::Rests(Kind::Items, ..)]));
+        assert!(matches!(&lab.send()[..], [Happened::Told(..), Happened::Rests(..)]));
         assert!(lab.send().is_empty(), "it rests");
         assert!(lab.sender.pause(Instant::now()).is_some());
         assert_eq!(lab.told(), ["X building -", "X review -"]);

@@ -89,7 +89,7 @@ fn a_token_that_is_sent_back_is_not_shown() {
         let body = format!("{{\"message\": \"you sent Bearer {TOKEN}\"}}");
         let _ = write!(stream, "HTTP/1.1 400 x\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     }));
-    assert_eq!(error.unwrap_err(), "it refuses: status 400, you sent Bearer [token]");
+    assert_eq!(error.unwrap_err(), "the tracker refuses: status 400, you sent Bearer [token]");
     let trackers = Trackers::new(|_| Some(TOKEN.to_owned()));
     assert!(!format!("{trackers:?}").contains(TOKEN));
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use aq_runner::run::WorkplaceError;
+use aq_runner::run::{FleetSettingsError, ShipError, WorkplaceError};
 use aq_runner::store::{AddError, StoreError};
 
 /// Exit codes (SPEC section 14).
@@ -101,6 +101,26 @@ impl From<WorkplaceError> for Failure {
             WorkplaceError::NoBranch(_) | WorkplaceError::Checkpoint(_) => {
                 Self::new(Exit::Refused, error)
             }
+        }
+    }
+}
+
+impl From<ShipError> for Failure {
+    fn from(error: ShipError) -> Self {
+        match error {
+            ShipError::Store(error) => error.into(),
+            ShipError::Workplace(error) => error.into(),
+            ShipError::Fenced(_) => Self::new(Exit::Refused, error),
+            ShipError::Unasked { .. } => Self::new(Exit::Environment, error),
+        }
+    }
+}
+
+impl From<FleetSettingsError> for Failure {
+    fn from(error: FleetSettingsError) -> Self {
+        match error {
+            FleetSettingsError::Outbox(_) => Self::new(Exit::Environment, error),
+            _ => Self::usage(error),
         }
     }
 }

@@ -11,4 +11,4 @@ pub mod insights;
 pub mod process;
 pub mod run;
 pub mod store;
-mod sync;
+pub mod sync;

@@ -59,7 +59,7 @@ pub(crate) struct Requeue {
 pub(crate) fn promote(here: &Here, args: &Promote) -> Outcome {
     let queue = here.queue()?;
     let id = job_id(&args.job)?;
-    let stage = run::promote(&queue, &id, &here.program()?, Timestamp::now())?;
+    let stage = run::promote(&queue, &here.environment, &id, &here.program()?, Timestamp::now())?;
     let record = JobRecord::read(&queue, stage, id)?;
     output::line(output::job::moved(&record));
     Ok(if matches!(stage, Stage::Testing | Stage::Shipped) { Exit::Done } else { Exit::No })
@@ -70,10 +70,10 @@ pub(crate) fn ship(here: &Here, args: &Ship) -> Outcome {
     for job in &args.jobs {
         let id = job_id(job)?;
         if args.merge {
-            let merged = run::ship_merged(&queue, &id, Timestamp::now())?;
+            let merged = run::ship_merged(&queue, &here.environment, &id, Timestamp::now())?;
             output::line(format_args!("{id} is merged into {} and shipped", merged.into));
         } else {
-            run::ship(&queue, &id, Timestamp::now())?;
+            run::ship(&queue, &here.environment, &id, Timestamp::now())?;
             output::line(format_args!("{id} is shipped"));
         }
     }

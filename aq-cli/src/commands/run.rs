@@ -53,6 +53,7 @@ impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         match error {
             RunError::Store(error) => error.into(),
+            RunError::Fleet(error) => error.into(),
             RunError::AlreadyRunning { .. } => Self::new(Exit::Refused, error),
             RunError::Settings(_) => Self::new(Exit::Usage, error),
             RunError::System(..) => Self::new(Exit::Environment, error),

@@ -71,6 +71,11 @@ impl Reporter {
                     style::plain(what)
                 ));
             }
+            Progress::Fleet(what) => {
+                if !self.quiet {
+                    self.print(format_args!("{}", style::plain(what)));
+                }
+            }
             Progress::Idle(counts) => self.draw(*counts),
         }
     }

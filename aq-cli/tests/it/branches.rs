@@ -1,70 +1,11 @@
 //! Each job of a git repository works on a branch of its own, and your checkout is yours.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
-use crate::sandbox::{Sandbox, kill_child, kill_hard, wait_child, wait_for};
+use nix::sys::signal::{Signal, kill};
 
-impl Sandbox {
-    /// A sandbox whose work directory is a repository on `main` with one commit: `a.txt`.
-    fn with_repository() -> Self {
-        let sandbox = Self::new();
-        sandbox.git(&["init", "-q", "-b", "main"]);
-        sandbox.git(&["config", "user.name", "Ada"]);
-        sandbox.git(&["config", "user.email", "ada@example.com"]);
-        sandbox.commit("a.txt", "one\n");
-        sandbox
-    }
-
-    fn try_git(&self, args: &[&str]) -> (bool, String) {
-        let mut git = Command::new("git");
-        self.clean(&mut git).env("GIT_CONFIG_GLOBAL", "/dev/null").args(args);
-        let output = git.output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
-        (output.status.success(), text)
-    }
-
-    /// Runs git in the work directory; it has to succeed. What it prints.
-    fn git(&self, args: &[&str]) -> String {
-        let (ok, text) = self.try_git(args);
-        assert!(ok, "git {args:?}: {text}");
-        text
-    }
-
-    fn commit(&self, file: &str, text: &str) {
-        fs::write(self.work().join(file), text).unwrap();
-        self.git(&["add", "-A"]);
-        self.git(&["commit", "-q", "-m", file]);
-    }
-
-    /// A file on a job's branch.
-    fn on_branch(&self, job: &str, file: &str) -> String {
-        self.git(&["show", &format!("aq/wip/{job}:{file}")])
-    }
-
-    fn head(&self) -> String {
-        self.git(&["symbolic-ref", "--short", "HEAD"])
-    }
-
-    /// Every file of the user's checkout, the index and `HEAD` included.
-    fn checkout(&self) -> BTreeMap<String, Vec<u8>> {
-        let mut files = BTreeMap::new();
-        for name in ["", ".git"] {
-            for entry in fs::read_dir(self.work().join(name)).unwrap() {
-                let path = entry.unwrap().path();
-                let is_ours = name.is_empty() || path.ends_with("index") || path.ends_with("HEAD");
-                if path.is_file() && is_ours {
-                    let key = path.strip_prefix(self.work()).unwrap().display().to_string();
-                    files.insert(key, fs::read(&path).unwrap());
-                }
-            }
-        }
-        assert!(files.contains_key(".git/index") && files.contains_key(".git/HEAD"));
-        files
-    }
-}
+use crate::sandbox::{Sandbox, is_alive, kill_child, kill_hard, wait_child, wait_for};
 
 fn touch(path: &Path) -> String {
     format!("touch '{}'", path.display())
@@ -137,6 +78,27 @@ fn work_survives_the_kill_of_loop_and_worker() {
     sandbox.ok(&["recover"]);
     assert_eq!(sandbox.on_branch("a", "w"), "done");
     assert_eq!(sandbox.git(&["log", "-1", "--format=%s", "aq/wip/a"]), "a: recovered");
+    sandbox.ok(&["run", "--once"]);
+    assert_eq!(sandbox.folders("a"), ["testing"], "the second attempt found the work");
+}
+
+#[test]
+fn work_survives_a_worker_that_is_told_to_end() {
+    let sandbox = Sandbox::with_repository();
+    let at_work = sandbox.path("at-work");
+    let body = format!("test -e w && exit 0; echo done > w; {}; sleep 100", touch(&at_work));
+    sandbox.add("a", "", &body);
+    let mut running = sandbox.start_loop(&[]);
+    wait_for("the agent's work", || at_work.exists());
+    let worker = sandbox.worker("a");
+    kill_child(&mut running);
+    kill(worker, Signal::SIGTERM).unwrap();
+    sandbox.wait_for_stage("a", "inbox");
+    assert_eq!(sandbox.on_branch("a", "w"), "done");
+    let meta = sandbox.meta("a");
+    assert_eq!((&*meta["attempts"], &*meta["message"]), ("1", "interrupted"));
+    wait_for("the end of the worker", || !is_alive(worker));
+    assert_eq!(sandbox.ok(&["recover"]), "nothing to recover\n");
     sandbox.ok(&["run", "--once"]);
     assert_eq!(sandbox.folders("a"), ["testing"], "the second attempt found the work");
 }

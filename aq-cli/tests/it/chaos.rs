@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
+use crate::dice::{Dice, seed};
 use crate::sandbox::{Sandbox, kill_child, kill_hard, wait_child};
 
 /// Jobs in one round.
@@ -33,26 +34,6 @@ fn script(sleep_ms: u64, lock: Option<usize>, fails_first: bool) -> String {
          [ $free = yes ] || echo \"BAD max $AQ_JOB_ID\" >>trace\n\
          echo \"start $AQ_JOB_ID $AQ_ATTEMPT\" >>trace\nsleep 0.{sleep_ms:03}\n{fails}\n"
     )
-}
-
-/// Numbers that look random and are the same for the same seed (xorshift64*).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % sides
-    }
-}
-
-fn seed() -> u64 {
-    let given = std::env::var("AQ_CHAOS_SEED").ok().and_then(|seed| seed.parse().ok());
-    given.unwrap_or_else(|| {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-        u64::try_from(now.as_nanos() % 1_000_000_007).unwrap()
-    })
 }
 
 fn add_jobs(sandbox: &Sandbox, dice: &mut Dice) -> BTreeMap<String, bool> {
@@ -87,8 +68,7 @@ fn add_jobs(sandbox: &Sandbox, dice: &mut Dice) -> BTreeMap<String, bool> {
 #[test]
 fn random_kills_lose_nothing_and_run_nothing_twice() {
     let seed = seed();
-    println!("AQ_CHAOS_SEED={seed} repeats this");
-    let mut dice = Dice(seed | 1);
+    let mut dice = Dice::new(seed);
     let sandbox = Sandbox::new();
     let jobs = add_jobs(&sandbox, &mut dice);
     let max = MAX.to_string();

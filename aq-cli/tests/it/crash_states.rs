@@ -113,6 +113,27 @@ fn an_end_that_was_recorded_stands() {
 }
 
 #[test]
+fn a_worker_that_died_between_its_agent_and_verify_is_recovered_in_one_step() {
+    let record = format!("{LAUNCH}{}attempts=1\nmoved_to=review\n", dead_worker());
+    let sandbox = left("building", &record);
+    recover(&sandbox, "review");
+    drain(&sandbox, "testing", "1", 0);
+}
+
+#[test]
+fn a_judgement_that_was_recorded_and_not_made_is_made_again() {
+    for end in ["result=success\nmoved_to=testing\n", "result=verify_failed\nmoved_to=failed\n"] {
+        let record = format!("{LAUNCH}{}attempts=1\nmoved_to=review\npid=\n{end}", dead_worker());
+        let sandbox =
+            left_with("review", &record, "verify: echo verified >>trace", "echo ran >>trace");
+        assert_eq!(sandbox.ok(&["recover"]), "nothing to recover\n");
+        drain(&sandbox, "testing", "1", 1);
+        assert_eq!(sandbox.meta_value("x", "result"), "success");
+        assert_eq!(fs::read_to_string(sandbox.work().join("trace")).unwrap(), "verified\n");
+    }
+}
+
+#[test]
 fn a_worker_that_died_in_verify_is_followed_by_another_verify_and_no_other_agent() {
     let record = format!("{LAUNCH}{}attempts=1\nmoved_to=review\n", dead_worker());
     let sandbox = left_with("review", &record, "verify: echo verified >>trace", "echo ran >>trace");

@@ -2,7 +2,7 @@
 //! for something that do not depend on how fast the machine is.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -24,6 +24,7 @@ pub(crate) const STAGES: [&str; 7] =
 #[derive(Debug)]
 pub(crate) struct Sandbox {
     dir: TempDir,
+    env: BTreeMap<String, OsString>,
 }
 
 impl Sandbox {
@@ -35,12 +36,17 @@ impl Sandbox {
 
     /// As [`Self::new`], in a directory that is there.
     pub(crate) fn at(dir: TempDir) -> Self {
-        let sandbox = Self { dir };
+        let sandbox = Self { dir, env: BTreeMap::new() };
         for name in ["home", "work"] {
             fs::create_dir(sandbox.path(name)).unwrap();
         }
         sandbox.ok(&["init"]);
         sandbox
+    }
+
+    /// Adds to the environment of every command from now on.
+    pub(crate) fn set(&mut self, name: &str, value: impl Into<OsString>) {
+        self.env.insert(name.to_owned(), value.into());
     }
 
     /// A path in the sandbox, outside the queue.
@@ -73,6 +79,7 @@ impl Sandbox {
             .env_clear()
             .env("HOME", self.path("home"))
             .env("PATH", path)
+            .envs(&self.env)
             .current_dir(self.work())
             .stdin(Stdio::null())
     }
@@ -206,6 +213,26 @@ impl Sandbox {
     }
 }
 
+/// Agents, and the commands of jobs.
+impl Sandbox {
+    /// The processes that jobs have started, each with its job: by their environment, and without
+    /// the runs of git that are aq's own.
+    pub(crate) fn job_processes(&self) -> Vec<(Pid, String)> {
+        let queue = [b"AQ_QUEUE=", self.queue("").as_os_str().as_bytes()].concat();
+        let job = |pid: Pid| {
+            let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
+            let mut entries = environ.split(|&b| b == 0);
+            entries.clone().find(|entry| *entry == queue)?;
+            let id = entries.find_map(|entry| entry.strip_prefix(b"AQ_JOB_ID="))?;
+            // A git that aq runs leads a group of its own.
+            let leader = stat(pid)?.get(2)?.clone();
+            let leads = fs::read_to_string(format!("/proc/{leader}/comm")).unwrap_or_default();
+            (leads != "git\n").then(|| (pid, String::from_utf8_lossy(id).into_owned()))
+        };
+        self.agents().into_iter().filter_map(job).collect()
+    }
+}
+
 impl Drop for Sandbox {
     fn drop(&mut self) {
         // A test that failed may have left some.
@@ -279,9 +306,13 @@ pub(crate) fn cpu_ticks(pid: u32) -> u64 {
 }
 
 fn parent(pid: Pid) -> Option<Pid> {
+    stat(pid)?.get(1)?.parse().ok().map(Pid::from_raw)
+}
+
+/// What `/proc` says of a process, from its state on: then come its parent and its group.
+fn stat(pid: Pid) -> Option<Vec<String>> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let parent = stat.rsplit_once(") ")?.1.split(' ').nth(1)?;
-    parent.parse().ok().map(Pid::from_raw)
+    Some(stat.rsplit_once(") ")?.1.split(' ').map(str::to_owned).collect())
 }
 
 fn processes(wanted: impl Fn(i32) -> bool) -> Vec<Pid> {

@@ -14,6 +14,9 @@ use super::token::Token;
 use super::transport::{MAX_ANSWER_BYTES, Method, Request, Response, Transport, TransportProblem};
 use crate::protocol::{Problem, ProblemKind};
 
+/// How much of a text from the coordinator is kept for people, in characters.
+const MAX_SHOWN: usize = 4096;
+
 /// Talks to one coordinator. Cheap to clone, and shared by threads.
 #[derive(Clone)]
 pub struct Client {
@@ -97,7 +100,9 @@ impl Client {
 
     pub(super) fn call<T: DeserializeOwned>(&self, call: Call) -> Result<Answer<T>, CallError> {
         let (response, sent_at) = self.answered(call)?;
-        let value = serde_json::from_slice(&response.body)
+        // Where there is nothing to say, some servers and gateways say nothing.
+        let body = if response.body.is_empty() { b"{}" } else { &response.body[..] };
+        let value = serde_json::from_slice(body)
             .map_err(|e| self.garbled(&format!("status {}, {e}", response.status)))?;
         Ok(Answer { value, status: response.status, sent_at })
     }
@@ -174,9 +179,13 @@ impl Client {
     fn refusal(&self, response: &Response) -> CallError {
         let mut problem: Problem = serde_json::from_slice(&response.body).unwrap_or_default();
         problem.status = response.status;
-        problem.title = self.shown(&problem.title);
-        problem.detail = self.shown(&problem.detail);
-        match problem.kind() {
+        // What it is must not depend on what the token happens to be: told before that is taken out.
+        let kind = problem.kind();
+        let Problem { kind_uri, title, detail, path, cycle, .. } = &mut problem;
+        for text in [kind_uri, title, detail].into_iter().chain(path).chain(cycle) {
+            *text = self.shown(text);
+        }
+        match kind {
             Some(ProblemKind::Fenced) if response.status == 409 => {
                 CallError::Fenced { current_epoch: problem.current_epoch, holder: problem.holder }
             }
@@ -187,7 +196,7 @@ impl Client {
 
     /// Text from the coordinator, without the token and of a bounded length.
     fn shown(&self, text: &str) -> String {
-        self.token.hide_in(text).chars().take(4096).collect()
+        self.token.hide_in(text).chars().take(MAX_SHOWN).collect()
     }
 
     pub(super) fn garbled(&self, what: &str) -> CallError {

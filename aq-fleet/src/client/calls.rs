@@ -15,7 +15,6 @@ use crate::protocol::{
 type Result<T> = std::result::Result<Answer<T>, CallError>;
 
 /// Every method has the same errors: those of [`CallError`].
-#[expect(clippy::missing_errors_doc, reason = "said once, above")]
 impl Client {
     /// `PUT /v1/factories/{factoryId}`.
     pub fn register(&self, factory: &FactoryId, register: &Register) -> Result<Registered> {

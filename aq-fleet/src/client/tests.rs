@@ -213,6 +213,18 @@ fn fenced_is_told_apart_from_other_conflicts() {
 }
 
 #[test]
+fn an_empty_success_is_one_where_there_is_nothing_to_say() {
+    let client = |status| Fake::default().then(0, busy(status, None)).client().0;
+    let events = crate::protocol::Events {
+        factory_id: "a".parse().unwrap(),
+        epoch: Epoch(3),
+        events: Vec::new(),
+    };
+    assert_eq!(client(202).events(job(), &events).unwrap().status, 202);
+    assert!(matches!(renew(&client(200)), Err(CallError::Garbled { .. })));
+}
+
+#[test]
 fn an_answer_that_makes_no_sense_is_garbled() {
     for body in [json!({}), json!([]), json!({"expiresInMs": "soon"}), json!("<html>")] {
         let error = renew(&Fake::default().then(0, answer(200, &body)).client().0).unwrap_err();
@@ -296,7 +308,7 @@ fn a_submission_without_a_key_is_not_sent_twice() {
 
 #[test]
 fn the_token_is_never_shown() {
-    let repeated = json!({ "type": "x", "title": TOKEN, "detail": format!("no {TOKEN}\u{1b}[2J") });
+    let repeated = json!({ "type": TOKEN, "title": TOKEN, "path": TOKEN, "detail": format!("no {TOKEN}\u{1b}[2J") });
     for answer in [
         answer(401, &repeated),
         answer(426, &repeated),

@@ -23,7 +23,7 @@ pub(super) enum Line<'a> {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Read {
-    Message { n: u64, message: Message },
+    Message { n: u64, message: Box<Message> },
     Done { done: u64 },
 }
 
@@ -51,7 +51,7 @@ impl Contents {
                 // A number that was there before is a line written twice: the first counts.
                 Ok(Read::Message { n, message }) if n > contents.last && n <= MAX_NUMBER => {
                     contents.last = n;
-                    contents.waiting.insert(n, message);
+                    contents.waiting.insert(n, *message);
                 }
                 Ok(Read::Done { done }) => {
                     contents.waiting.remove(&done);

@@ -245,7 +245,8 @@ fn sizes_are_bounded() {
     let error = outbox.append(job(1), &Message::Report(large)).unwrap_err();
     assert!(matches!(error, OutboxError::TooLarge(_)), "{error}");
     let path = outbox.messages(job(2));
-    fs::write(&path, vec![b'\n'; usize::try_from(MAX_JOB_BYTES).unwrap() - 10]).unwrap();
+    let one_line = vec![b'x'; usize::try_from(MAX_JOB_BYTES).unwrap() - 10];
+    fs::write(&path, [&one_line[..], b"\n"].concat()).unwrap();
     let error = outbox.append(job(2), &report(1)).unwrap_err();
     assert!(matches!(error, OutboxError::Full(_)), "{error}");
     fs::File::options().write(true).open(&path).unwrap().set_len(1 << 40).unwrap();

@@ -112,9 +112,9 @@ impl RequestId {
     }
 }
 
-#[expect(clippy::expect_used, reason = "hexadecimal digits and hyphens are in the alphabet")]
 fn random() -> JobId {
-    JobId::new(&Uuid::new_v4().to_string()).expect("a uuid is a job id")
+    JobId::new(&Uuid::new_v4().to_string())
+        .expect("hexadecimal digits and hyphens are in the alphabet")
 }
 
 /// A job in the fleet: a UUID, in its form of 36 lower-case characters. Not the id of a job on a

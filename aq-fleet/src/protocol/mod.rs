@@ -1,4 +1,4 @@
-//! The fleet protocol, version 1: HTTP and JSON under `/v1`. One type a body, one a answer.
+//! The fleet protocol, version 1: HTTP and JSON under `/v1`. A type for each body and each answer.
 //!
 //! Names are camelCase. Unknown fields are ignored. Only durations cross the wire, in whole
 //! milliseconds, never times that two clocks would have to agree on; the one exception, the `at`

@@ -224,7 +224,8 @@ fn a_view_of_a_job_is_flat_and_survives() {
 fn limits_are_the_protocols() {
     assert_eq!((MAX_BODY_BYTES, MAX_MANIFEST_BYTES), (2_097_152, 1_048_576));
     assert_eq!((MAX_LEASES, MAX_WAIT_MS, DEFAULT_TIMEOUT.as_secs()), (10_000, 30_000, 10));
-    assert!(OLDEST_PROTOCOL <= PROTOCOL_VERSION && OLDEST_PROTOCOL + 1 >= PROTOCOL_VERSION);
+    const { assert!(OLDEST_PROTOCOL <= PROTOCOL_VERSION) };
+    const { assert!(OLDEST_PROTOCOL + 1 >= PROTOCOL_VERSION) };
     let random = [RequestId::random(), RequestId::random()];
     assert_ne!(random[0], random[1]);
 }

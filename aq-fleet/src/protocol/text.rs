@@ -24,7 +24,6 @@ where
 pub(crate) mod option {
     use super::{Deserialize, Deserializer, Display, Error, FromStr, Serializer};
 
-    #[expect(clippy::ref_option, reason = "serde calls it so")]
     pub(crate) fn serialize<T, S>(value: &Option<T>, to: S) -> Result<S::Ok, S::Error>
     where
         T: Display,

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use aq_fleet::client::{
-    CallError, Client, Http, HttpError, MAX_ANSWER_BYTES, Method, Request, SystemClock, Transport,
+    CallError, Client, Http, MAX_ANSWER_BYTES, Method, Request, SystemClock, Transport,
     TransportProblem,
 };
 use aq_fleet::protocol::{Epoch, Renew};
@@ -223,22 +223,20 @@ fn plain_text_where_tls_should_be_is_an_error_in_time() {
 
 #[test]
 fn addresses_that_cannot_be_are_refused_without_repeating_them() {
-    let no_address = |e: &HttpError| matches!(e, HttpError::NoAddress(_));
-    let scheme = |e: &HttpError| matches!(e, HttpError::Scheme(_));
-    let extra = |e: &HttpError| matches!(e, HttpError::Extra);
-    let rows: [(&str, &dyn Fn(&HttpError) -> bool); 8] = [
-        ("", &no_address),
-        ("coordinator.example", &no_address),
-        ("http://", &no_address),
-        ("coordinator.example:7332", &scheme),
-        ("file:///etc/passwd", &scheme),
-        ("http://me:hunter2@h", &extra),
-        ("http://h/?token=hunter2", &extra),
-        ("http://h/#x", &extra),
-    ];
-    for (url, is_right) in rows {
-        let error = Http::new(url).unwrap_err();
-        assert!(is_right(&error), "{url}: {error}");
-        assert!(!error.to_string().contains("hunter2"), "{error}");
+    // What the message says: no address, another scheme, or something that does not belong.
+    let (none, scheme, extra) = ("is no address", "begins with http", "has no user");
+    for (url, says) in [
+        ("", none),
+        ("coordinator.example", none),
+        ("http://", none),
+        ("coordinator.example:7332", scheme),
+        ("file:///etc/passwd", scheme),
+        ("http://me:hunter2@h", extra),
+        ("http://h/?token=hunter2", extra),
+        ("http://h/#x", extra),
+    ] {
+        let error = Http::new(url).unwrap_err().to_string();
+        assert!(error.contains(says), "{url}: {error}");
+        assert!(!error.contains("hunter2"), "{error}");
     }
 }

@@ -62,7 +62,7 @@ impl Wip {
         };
         let color = if color { "--color=always" } else { "--color=never" };
         let call = self.repo.call("diff").args([color, "--no-ext-diff", "--no-textconv"]);
-        let call = call.args([self.base.as_str(), tip.as_str(), "--"]).read_only().slow();
+        let mut call = call.args([self.base.as_str(), tip.as_str(), "--"]).read_only().slow();
         let mut write = |chunk: &[u8]| out.write_all(chunk).at("write", "the diff".as_ref());
         let (status, errors) = call.stream(&mut write)?;
         if status.success() { Ok(()) } else { Err(failure("diff", status, &errors)) }

@@ -40,8 +40,8 @@ const UNFINISHED_DETAILS: &[&str] = &[
     "BISECT_TERMS",
 ];
 
-/// The files that a killed git leaves locked.
-const LOCKS: &[&str] = &["index.lock", "HEAD.lock", "aq-index", "aq-index.lock"];
+/// What a killed checkpoint leaves.
+const INDEX_FILES: [&str; 2] = [INDEX, "aq-index.lock"];
 
 #[derive(Clone, Debug)]
 pub(super) struct Checkout {
@@ -79,11 +79,19 @@ impl Checkout {
         UNFINISHED.iter().find(|name| dir.join(name).symlink_metadata().is_ok()).copied()
     }
 
-    /// Removes the locks that a killed git left.
+    /// Removes the locks that a killed git left in this checkout, and none of those that belong to
+    /// the whole repository.
     pub(super) fn clear_locks(&self) -> Result<()> {
         let dir = self.git_dir.as_ref().unwrap_or(&self.common_dir);
-        let own = if self.git_dir.is_some() { LOCKS } else { &LOCKS[2..] };
-        own.iter().try_for_each(|name| remove(&dir.join(name)))
+        INDEX_FILES.iter().try_for_each(|name| remove(&dir.join(name)))?;
+        let Some(dir) = &self.git_dir else { return Ok(()) };
+        for entry in std::fs::read_dir(dir).at("list", dir)? {
+            let entry = entry.at("list", dir)?;
+            if entry.file_name().to_str().is_some_and(is_lock_of_checkout) {
+                remove(&entry.path())?;
+            }
+        }
+        Ok(())
     }
 
     /// Forgets a merge, rebase or bisection that was going on.
@@ -119,6 +127,15 @@ impl Checkout {
         let index = dir.join("index");
         std::fs::rename(self.temporary_index(), &index).at("replace", &index)
     }
+}
+
+/// Whether a file locks the index, `HEAD`, or another of the refs in capitals that each checkout has
+/// for itself: `ORIG_HEAD`, `AUTO_MERGE`, ...
+fn is_lock_of_checkout(name: &str) -> bool {
+    name.strip_suffix(".lock").is_some_and(|locked| {
+        let is_ref = |b: u8| b.is_ascii_uppercase() || b == b'_';
+        locked == "index" || (!locked.is_empty() && locked.bytes().all(is_ref))
+    })
 }
 
 pub(super) fn remove(path: &Path) -> Result<()> {

@@ -20,6 +20,11 @@ use super::error::{CheckpointError, Result};
 const QUICK: Duration = Duration::from_secs(60);
 /// Enough for what reads or writes all files of a large repository.
 const SLOW: Duration = Duration::from_secs(30 * 60);
+/// How long a worktree that somebody else is just making is waited for: longer than recovery takes
+/// to clear away one whose maker was killed.
+const HALF_MADE: Duration = Duration::from_secs(10);
+/// The pause between two tries.
+const HALF_MADE_PAUSE: Duration = Duration::from_millis(20);
 /// What is kept of standard output. A line of `--numstat` is about 100 bytes.
 const MAX_OUTPUT: usize = 256 << 20;
 /// What is kept of standard error.
@@ -145,8 +150,20 @@ impl Call {
         self.env("GIT_OPTIONAL_LOCKS", "0")
     }
 
-    /// Runs it; every exit status is an answer.
-    pub(super) fn output(self) -> Result<Output> {
+    /// Runs it; every exit status is an answer. Git refuses almost everything in a repository for
+    /// the moment in which one of its worktrees is half made, so that is tried again.
+    pub(super) fn output(mut self) -> Result<Output> {
+        let give_up = Instant::now() + HALF_MADE;
+        loop {
+            let output = self.once()?;
+            if !output.met_half_made_worktree() || Instant::now() >= give_up {
+                return Ok(output);
+            }
+            std::thread::sleep(HALF_MADE_PAUSE);
+        }
+    }
+
+    fn once(&mut self) -> Result<Output> {
         let mut stdout = Vec::new();
         let subcommand = self.subcommand.clone();
         let (status, stderr) = self.stream(&mut |chunk| {
@@ -162,7 +179,7 @@ impl Call {
 
     /// Runs it and hands on what it prints.
     pub(super) fn stream(
-        mut self,
+        &mut self,
         sink: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<(ExitStatus, Vec<u8>)> {
         let child = self.command.spawn().map_err(CheckpointError::NoGit)?;
@@ -199,6 +216,12 @@ impl Output {
     /// What it printed to standard error.
     pub(super) fn errors(&self) -> String {
         String::from_utf8_lossy(&self.stderr).trim().to_owned()
+    }
+
+    /// Whether git stumbled over a worktree whose files are made, but not written yet.
+    fn met_half_made_worktree(&self) -> bool {
+        let said = self.errors();
+        self.code() == Some(128) && said.contains("failed to read") && said.contains("/commondir")
     }
 
     pub(super) fn success(self) -> Result<Self> {

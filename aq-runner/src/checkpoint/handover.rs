@@ -37,7 +37,8 @@ pub enum Pushed {
 impl Wip {
     /// The files as they are at this moment, as a commit on top of the branch. For an agent that is
     /// at work: neither its index nor any branch is touched. A file that is being written may be
-    /// caught half way. `None` when the files are not there.
+    /// caught half way. `None` when the files are not there, and when they are those that were
+    /// pushed last.
     ///
     /// # Errors
     /// When git fails.
@@ -59,6 +60,11 @@ impl Wip {
         }
         let tree = call("write-tree").line()?;
         remove(&index)?;
+        let pushed = format!("{}^{{tree}}", pushed_ref(&self.branch_ref()));
+        let pushed = self.repo.call("rev-parse").args(["--verify", "--quiet", &pushed]).output()?;
+        if pushed.stdout.trim_ascii() == tree.as_bytes() {
+            return Ok(None);
+        }
         self.commit_on_top(&checkout, &tree, message).map(Some)
     }
 

@@ -52,21 +52,21 @@ impl Wip {
     /// files and the commits of submodules, but not what git ignores. Then the checkout is on the
     /// branch and clean. Also for a process that did not start the job, after a kill.
     ///
-    /// Nothing is done when the worktree is gone, or was never complete.
+    /// Nothing is saved when the worktree is gone. One that was never complete is removed: no agent
+    /// has been there, and git refuses to work in the repository as long as it lies there.
     ///
     /// # Errors
     /// When git fails; the files are as they were.
     pub fn checkpoint(&self, message: &str) -> Result<Saved> {
         match self.checkout()? {
             Some(checkout) => self.save(&checkout, message),
-            None => Ok(Saved::default()),
+            None => self.discard_half_made().map(|()| Saved::default()),
         }
     }
 
     pub(super) fn save(&self, checkout: &Checkout, message: &str) -> Result<Saved> {
         checkout.clear_locks()?;
-        // Only this job's dead processes can have locked its branch.
-        remove(&self.repo.common_dir().join(format!("{}.lock", self.branch_ref())))?;
+        self.unlock_branch()?;
         let state = self.state(checkout)?;
         let (tree, left_out) = self.write_tree(checkout, &state.tip)?;
         let step = self.step(&state, &tree)?;

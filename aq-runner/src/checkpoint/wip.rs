@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::checkout::Checkout;
+use super::checkout::{Checkout, remove};
 use super::error::{At, CheckpointError, Result};
 use super::notes::{Notes, Origin};
 use super::repository::{CommitId, Head, Repository};
@@ -174,6 +174,11 @@ impl Wip {
     /// The branch by its full name.
     pub(super) fn branch_ref(&self) -> String {
         format!("refs/heads/{}", self.branch)
+    }
+
+    /// Removes a lock on the branch. Only this job's dead processes can have left one.
+    pub(super) fn unlock_branch(&self) -> Result<()> {
+        remove(&self.repo.common_dir().join(format!("{}.lock", self.branch_ref())))
     }
 
     /// The files that are the job's at this moment.

@@ -41,13 +41,9 @@ impl Wip {
             std::fs::create_dir_all(dir).at("create", dir)?;
         }
         let path = &real(path)?;
-        let add = || self.repo.call("worktree").args(["add", "--quiet"]).slow();
-        // Git takes `--no-track` for a new branch only.
-        let add_new = || add().args(["--no-track", "-b", self.branch()]);
         let mut leftovers = Saved::default();
         if first {
             self.begin()?;
-            add_new().arg(path).arg(self.base.as_str()).run()?;
         } else {
             if let Some(checkout) = self.find_worktree(path)? {
                 leftovers = self.save(&checkout, "aq: left by an attempt that was interrupted")?;
@@ -56,12 +52,13 @@ impl Wip {
                 }
             }
             self.discard(path)?;
-            if self.tip()?.is_some() {
-                add().arg(path).arg(self.branch()).run()?;
-            } else {
-                add_new().arg(path).arg(self.base.as_str()).run()?;
-            }
+            self.unlock_branch()?;
         }
+        if first || self.tip()?.is_none() {
+            self.repo.update_ref(&self.branch_ref(), &self.base, &self.base.nothing())?;
+        }
+        let add = self.repo.call("worktree").args(["add", "--quiet"]);
+        add.arg(path).arg(self.branch()).slow().run()?;
         let git_dir = match self.registered(path)? {
             Registered::Whole(dir) | Registered::Half(dir) => Some(dir),
             Registered::No => None,
@@ -152,6 +149,16 @@ impl Wip {
         }
     }
 
+    /// Removes the worktree when `git worktree add` was killed before it was done.
+    pub(super) fn discard_half_made(&self) -> Result<()> {
+        let Isolation::Worktree(path) = &self.isolation else { return Ok(()) };
+        let path = &real(path)?;
+        match self.registered(path)? {
+            Registered::Half(_) => self.discard(path),
+            Registered::Whole(_) | Registered::No => Ok(()),
+        }
+    }
+
     /// Looks at git's own notes, not at `.git` in the worktree, which an agent can change.
     fn registered(&self, path: &Path) -> Result<Registered> {
         let all = self.repo.common_dir().join("worktrees");
@@ -173,7 +180,8 @@ impl Wip {
             None => Registered::No,
             Some(dir) => {
                 let locked = std::fs::read_to_string(dir.join("locked")).unwrap_or_default();
-                let half = locked.trim() == "initializing";
+                // The index is written when all files are. An agent can set that lock as well.
+                let half = locked.trim() == "initializing" && !dir.join("index").exists();
                 if half { Registered::Half(dir) } else { Registered::Whole(dir) }
             }
         })

@@ -14,6 +14,10 @@ use super::{os, tree};
 const KILL_LIMIT: Duration = Duration::from_secs(10);
 /// How long one process is waited for in one round of SIGKILL.
 const KILL_ROUND: Duration = Duration::from_millis(100);
+/// How long the environment of a process that is just being started is waited for.
+const START_LIMIT: Duration = Duration::from_secs(1);
+/// The pause between two looks at one.
+const START_PAUSE: Duration = Duration::from_millis(1);
 
 /// By what the processes of a dead supervisor are known.
 #[derive(Debug, Clone, Copy)]
@@ -99,7 +103,7 @@ fn find(
         let entry =
             |(key, value): &(&str, &OsStr)| [key.as_bytes(), b"=", value.as_bytes()].concat();
         let entries: Vec<_> = traces.markers.iter().map(entry).collect();
-        roots.extend(os::processes()?.into_iter().filter(|&pid| is_marked(pid, &entries)));
+        roots.extend(marked(os::processes()?, &entries));
     }
     for pid in roots.into_iter().filter(|pid| !spared.contains(pid)) {
         if let Some(id) = ProcessId::of(pid.cast_unsigned())? {
@@ -111,10 +115,25 @@ fn find(
     Ok(())
 }
 
-fn is_marked(pid: i32, entries: &[Vec<u8>]) -> bool {
-    let Some(environment) = os::environment(pid) else { return false };
-    let has = |entry: &Vec<u8>| environment.split(|&b| b == 0).any(|e| e == entry.as_slice());
-    entries.iter().all(has)
+/// Those that have all entries in their environment. In the middle of `exec` a process has none
+/// that can be read, so it is looked at again: the supervisor may have been killed just then.
+fn marked(mut processes: Vec<i32>, entries: &[Vec<u8>]) -> Vec<i32> {
+    let mut found = Vec::new();
+    let give_up = Instant::now() + START_LIMIT;
+    loop {
+        processes.retain(|&pid| {
+            let Some(environment) = os::environment(pid) else { return false };
+            let has = |entry: &Vec<u8>| environment.split(|&b| b == 0).any(|e| e == entry);
+            if entries.iter().all(has) {
+                found.push(pid);
+            }
+            environment.is_empty() && os::is_starting(pid)
+        });
+        if processes.is_empty() || Instant::now() >= give_up {
+            return found;
+        }
+        std::thread::sleep(START_PAUSE);
+    }
 }
 
 /// The caller, its parent, and so on up to the first process.

@@ -1,22 +1,18 @@
 //! What a person does to a job, or to the loop.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use aq_manifest::{JobId, Outcome, Stage};
 use jiff::Timestamp;
 
-use crate::checkpoint::Merged;
 use crate::process::{ProcessId, Signal};
 use crate::store::{
     HeldJob, JobRecord, Meta, Promise, QueueDir, RUN_KEYS, Record, Result, StoreError,
 };
 
-use super::launch::start_worker;
 use super::recovery::{Recovered, recover_job, worker};
 use super::stop::{StopRequest, Why};
 use super::view::is_at_work;
-use super::workplace::{WorkplaceError, merge};
 
 /// The pause between two looks at a job that is being stopped.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -31,7 +27,7 @@ const WORKER_END: Duration = Duration::from_secs(60);
 const MOMENT: Duration = Duration::from_secs(1);
 
 /// Takes a job that nobody is at work on.
-fn take(queue: &QueueDir, id: &JobId) -> Result<HeldJob> {
+pub(super) fn take(queue: &QueueDir, id: &JobId) -> Result<HeldJob> {
     let give_up = Instant::now() + MOMENT;
     loop {
         match HeldJob::take(queue, id) {
@@ -43,56 +39,10 @@ fn take(queue: &QueueDir, id: &JobId) -> Result<HeldJob> {
     }
 }
 
-/// Accepts a job from review/ or testing/. Durable when this returns.
-///
-/// # Errors
-/// [`StoreError::WrongStage`] elsewhere; [`StoreError::Busy`] while `verify` runs.
-pub fn ship(queue: &QueueDir, id: &JobId, now: Timestamp) -> Result<()> {
-    let mut job = take(queue, id)?;
-    job.require(&[Stage::Review, Stage::Testing], "ship", "review/ or testing/")?;
-    let record = Record::new().set("result", Outcome::Shipped).set("shipped_at", now);
-    job.move_to(Stage::Shipped, record, Promise::Durable)
-}
-
-/// Merges a job's branch into the one that it started from, then accepts the job.
-///
-/// # Errors
-/// As [`ship`], and when the job has no branch or the merge is not clean; then nothing has changed.
-pub fn ship_merged(queue: &QueueDir, id: &JobId, now: Timestamp) -> Result<Merged, WorkplaceError> {
-    let mut job = take(queue, id)?;
-    job.require(&[Stage::Review, Stage::Testing], "ship", "review/ or testing/")?;
-    let merged = merge(queue, id, job.meta())?;
-    let record = Record::new()
-        .set("result", Outcome::Shipped)
-        .set("shipped_at", now)
-        .set("merged_into", &merged.into);
-    job.move_to(Stage::Shipped, record, Promise::Durable)?;
-    Ok(merged)
-}
-
-/// Moves a job one step on: from review/ to testing/, which runs `verify` in a worker and waits
-/// for it, and from testing/ to shipped/. Answers where it lies then.
-///
-/// # Errors
-/// [`StoreError::WrongStage`] elsewhere, [`StoreError::Busy`] while `verify` runs already.
-pub fn promote(queue: &QueueDir, id: &JobId, worker: &Path, now: Timestamp) -> Result<Stage> {
-    let job = take(queue, id)?;
-    job.require(&[Stage::Review, Stage::Testing], "promote", "review/ or testing/")?;
-    if job.stage() == Stage::Testing {
-        drop(job);
-        ship(queue, id, now)?;
-        return Ok(Stage::Shipped);
-    }
-    start_worker(queue, worker, job).and_then(|mut child| child.wait()).map_err(|source| {
-        StoreError::Io { action: "run the worker", path: worker.to_owned(), source }
-    })?;
-    queue.expect(id)
-}
-
 /// Turns a job's work down.
 ///
 /// # Errors
-/// As [`ship`].
+/// [`StoreError::WrongStage`] when it is in neither; [`StoreError::Busy`] while `verify` runs.
 pub fn reject(queue: &QueueDir, id: &JobId, reason: Option<&str>, now: Timestamp) -> Result<()> {
     let mut job = take(queue, id)?;
     job.require(&[Stage::Review, Stage::Testing], "reject", "review/ or testing/")?;
@@ -103,7 +53,21 @@ pub fn reject(queue: &QueueDir, id: &JobId, reason: Option<&str>, now: Timestamp
     job.move_to(Stage::Failed, record, Promise::Durable)
 }
 
-/// Puts a failed job back into the inbox as if it had never run. Its log stays.
+/// What a job of the fleet has on record of that. One that is put back by hand is this host's own.
+const FLEET_KEYS: &[&str] = &[
+    "fleet_job_id",
+    "fleet_lease_epoch",
+    "fleet_reports",
+    "fleet_told",
+    "resume_branch",
+    "resume_commit",
+    "pushed_branch",
+    "pushed_commit",
+    "pushed_to",
+];
+
+/// Puts a failed job back into the inbox as if it had never run. Its log stays. A job that came from
+/// the fleet is this host's own from then on: there it has ended, or has passed to another host.
 ///
 /// # Errors
 /// [`StoreError::WrongStage`] when it is not in failed/, or in quarantine/ without `force`.
@@ -116,7 +80,7 @@ pub fn requeue(queue: &QueueDir, id: &JobId, force: bool) -> Result<()> {
         job.require(&[Stage::Failed], "requeue", needs)?;
     }
     StopRequest::of(queue, id).withdraw();
-    job.move_to(Stage::Inbox, Record::new().clear(RUN_KEYS), Promise::Durable)
+    job.move_to(Stage::Inbox, Record::new().clear(RUN_KEYS).clear(FLEET_KEYS), Promise::Durable)
 }
 
 /// What stopping a job came to.

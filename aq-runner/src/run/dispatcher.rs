@@ -2,6 +2,7 @@
 //! that is not on disk, so it can end at any moment.
 
 mod echo;
+mod fleet;
 mod look;
 mod start;
 
@@ -18,7 +19,8 @@ use crate::process::ProcessId;
 use crate::store::{FileLock, JobRecord, QueueDir, Record, StoreError};
 
 use super::echo::Echoes;
-use super::engine_use;
+use super::engine_use::Sight;
+use super::fleet::FleetSettingsError;
 use super::host_capabilities;
 use super::model::{Model, resting_state};
 use super::recovery::worker;
@@ -75,6 +77,8 @@ pub enum Progress<'a> {
     },
     /// Something went wrong that the loop can go on with.
     Trouble(&'a str),
+    /// Something about the fleet that is no trouble.
+    Fleet(&'a str),
     /// The loop is about to sleep.
     Idle(Counts),
 }
@@ -110,6 +114,9 @@ pub enum RunError {
     /// The queue's config.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// What this host is to be in a fleet.
+    #[error(transparent)]
+    Fleet(#[from] FleetSettingsError),
     /// The queue's files.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -142,10 +149,11 @@ pub fn run(
     // Watching starts before the first look, so that nothing falls between the two.
     let wakes = Wakes::new(queue).map_err(|e| RunError::System("take signals", e))?;
     let limits = Limits { max: options.max, max_review: options.max_review };
-    let engines_as_of = engine_use::changed(queue);
+    let engines_seen = Sight::take(queue, &settings);
     let capabilities = host_capabilities(Some(queue), &settings, false).capabilities;
     let echoes = Echoes::start(queue, &settings)
         .map_err(|e| RunError::System("start a thread for trackers", e))?;
+    let tokens = capabilities.iter().cloned().collect();
     let model = Model::new(queue, &settings, capabilities, limits, Timestamp::now());
     let mut dispatcher = Dispatcher {
         queue,
@@ -159,12 +167,14 @@ pub fn run(
         busy: HashSet::new(),
         unsettled: BTreeMap::new(),
         troubles: Troubles::default(),
-        engines_as_of,
+        engines_seen,
         swept: Vec::new(),
         swept_at: Instant::now(),
         summary: Summary::default(),
+        fleet: None,
     };
-    let result = dispatcher.run();
+    let result = dispatcher.join_fleet(tokens).and_then(|()| dispatcher.run());
+    dispatcher.leave_fleet();
     for trouble in dispatcher.echoes.finish() {
         (dispatcher.observer)(Progress::Trouble(&trouble));
     }
@@ -210,23 +220,26 @@ struct Dispatcher<'a> {
     busy: HashSet<JobId>,
     /// Jobs whose files or workers made trouble.
     troubles: Troubles,
-    /// When what is known of the engines last changed, as of the last look.
-    engines_as_of: Option<SystemTime>,
+    /// The engines as of the last look.
+    engines_seen: Sight,
     /// When the folders last changed, as of the last sweep.
     swept: Vec<Option<SystemTime>>,
     /// When that was.
     swept_at: Instant,
     summary: Summary,
+    /// This host in a fleet; `None` offline.
+    fleet: Option<fleet::Fleet>,
 }
 
 impl Dispatcher<'_> {
     fn run(&mut self) -> Result<Summary, RunError> {
         self.look_at_everything()?;
         loop {
-            if engine_use::changed(self.queue) != self.engines_as_of {
+            if !self.engines_seen.is_current(self.queue, &self.settings) {
                 self.refresh_engines();
             }
             let wake_at = self.obey_plan();
+            self.tell_fleet();
             if self.options.once && self.is_drained() {
                 self.summary.waiting = self.model.counts().waiting;
                 return Ok(self.summary);
@@ -257,11 +270,13 @@ impl Dispatcher<'_> {
             && self.unsettled.is_empty()
             && self.troubles.next().is_none()
             && !self.model.will_progress()
+            && self.fleet_is_drained()
     }
 
     fn sleep_limit(&self, wake_at: Option<Timestamp>) -> Duration {
         let now = Timestamp::now();
         let unsettled = self.unsettled.values().copied();
+        let unsettled = unsettled.chain(self.unshipped().map(|(_, again)| again));
         let next = wake_at.into_iter().chain(unsettled).chain(self.troubles.next()).min();
         let until =
             |at: Timestamp| Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO);
@@ -282,14 +297,16 @@ impl Dispatcher<'_> {
             }
             Wake::Everything => self.look_at_everything()?,
             Wake::Settings => self.reload(),
-            Wake::Signal(_) => {}
+            Wake::Fleet => self.hear_fleet(),
+            // The engines are looked at after each wake.
+            Wake::Engines | Wake::Signal(_) => {}
         }
         Ok(())
     }
 
     /// Looks which engines are installed, and which rest.
     fn refresh_engines(&mut self) {
-        self.engines_as_of = engine_use::changed(self.queue);
+        self.engines_seen = Sight::take(self.queue, &self.settings);
         self.model.refresh_engines(self.queue, &self.settings, Timestamp::now());
     }
 

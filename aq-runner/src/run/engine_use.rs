@@ -20,8 +20,40 @@ pub(crate) fn read(queue: &QueueDir) -> Cooldowns {
         .map_or_else(|_| Cooldowns::default(), |text| Cooldowns::from_text(&text))
 }
 
+/// What the engines looked like at one moment, to tell when they have to be looked at again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sight {
+    written: Option<SystemTime>,
+    /// The stamps of those that are out of use: another one ends that.
+    out_of_use: Vec<(String, String)>,
+}
+
+impl Sight {
+    /// Looks at the engines.
+    pub(crate) fn take(queue: &QueueDir, settings: &Settings) -> Self {
+        let written = changed(queue);
+        let now = Timestamp::now();
+        let is_out = |state: &EngineState| matches!(state, EngineState::OutOfUse { .. });
+        let resting =
+            if written.is_some() { resting_engines(queue, settings, now) } else { vec![] };
+        let out = resting.into_iter().filter(|(_, state)| is_out(state));
+        let stamped = out.map(|(name, _)| {
+            let stamp = stamp(settings, &name);
+            (name, stamp)
+        });
+        Self { written, out_of_use: stamped.collect() }
+    }
+
+    /// Whether nothing has changed since. Asked each time that the loop wakes, so that in a queue
+    /// in which no engine is out of use this costs one system call.
+    pub(crate) fn is_current(&self, queue: &QueueDir, settings: &Settings) -> bool {
+        let same = |(name, seen): &(String, String)| stamp(settings, name) == *seen;
+        changed(queue) == self.written && self.out_of_use.iter().all(same)
+    }
+}
+
 /// When the file was last written; `None` when there is none.
-pub(crate) fn changed(queue: &QueueDir) -> Option<SystemTime> {
+fn changed(queue: &QueueDir) -> Option<SystemTime> {
     path(queue).metadata().and_then(|about| about.modified()).ok()
 }
 
@@ -132,7 +164,7 @@ fn update(queue: &QueueDir, change: impl FnOnce(&mut Cooldowns) -> bool) -> Resu
 }
 
 fn path(queue: &QueueDir) -> PathBuf {
-    queue.state().join("engines.json")
+    queue.engines()
 }
 
 fn account(settings: &Settings, engine: &str) -> Account {

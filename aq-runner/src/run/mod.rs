@@ -6,6 +6,7 @@ mod agent_env;
 mod dispatcher;
 mod echo;
 mod engine_use;
+mod fleet;
 mod foresight;
 mod history;
 pub mod host;
@@ -14,6 +15,7 @@ mod launch;
 mod model;
 mod recovery;
 mod settings;
+mod ship;
 mod stop;
 mod this_host;
 mod tracker;
@@ -23,15 +25,15 @@ mod wake;
 mod worker;
 mod workplace;
 
-pub use actions::{
-    Stopped, promote, reject, requeue, ship, ship_merged, stop, stop_all, stop_loop,
-};
+pub use actions::{Stopped, reject, requeue, stop, stop_all, stop_loop};
 pub use dispatcher::{Progress, RunError, RunOptions, Summary, run};
 pub use engine_use::{resting_engines, retry_engine};
+pub use fleet::{FleetSettings, FleetSettingsError};
 pub use foresight::{NoEngine, without_engine};
 pub use history::{history, job_numbers};
 pub use recovery::{Recovered, recover};
 pub use settings::{Config, Environment, Settings, SettingsError};
+pub use ship::{ShipError, promote, ship, ship_merged};
 pub use this_host::host_capabilities;
 pub use tracker::{Echoed, Pulled, TrackError, TrackerView, Wanted, pull, put_in, to_tracker};
 pub use view::{Activity, JobView, Overview, RunLoop, is_at_work, look_up, overview, run_loop};

@@ -84,6 +84,9 @@ fn recover_building(queue: &QueueDir, job: &mut HeldJob, now: Timestamp) -> Resu
     if let Some(to) = last_step.filter(|&to| to != Stage::Building) {
         job.finish_move(to, Promise::None)?;
         remove_scratch(queue, job.id());
+        if to == Stage::Review && job.meta().get("pid").is_some() {
+            return recover_review(queue, job, now);
+        }
         return Ok(Recovered::Completed(to));
     }
     let launched = job.meta().parsed::<u32>("attempt");

@@ -36,8 +36,21 @@ pub struct Config {
     pub result_grace: Option<String>,
     /// Time between SIGTERM and SIGKILL. Default 5 s.
     pub kill_grace: Option<String>,
+    /// This host in a fleet.
+    pub fleet: FleetConfig,
     /// What trackers are told.
     pub tracker: TrackerConfig,
+}
+
+/// What a queue's config says of the fleet.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct FleetConfig {
+    /// The git remote, by name or address, to which the work of fleet jobs is pushed, so that
+    /// another host can go on with it.
+    pub push_wip: Option<String>,
+    /// How often what an agent has done so far is pushed while it works. Default 60 s.
+    pub push_every: Option<String>,
 }
 
 /// The `tracker` section of `config.yaml`.
@@ -122,6 +135,8 @@ pub struct Settings {
     pub kill_grace: Duration,
     /// [`TrackerConfig::status`], read.
     pub statuses: StatusMap,
+    /// [`FleetConfig::push_every`], read.
+    pub push_every: Duration,
 }
 
 impl Settings {
@@ -157,13 +172,17 @@ impl Settings {
         };
         let result_grace = duration("result-grace", &config.result_grace, 60)?;
         let kill_grace = duration("kill-grace", &config.kill_grace, 5)?;
+        let push_every = duration("fleet.push-every", &config.fleet.push_every, 60)?;
+        if config.fleet.push_wip.as_ref().is_some_and(|remote| remote.starts_with('-')) {
+            return Err(whole("fleet.push-wip: a remote does not begin with `-`".to_owned()));
+        }
         let engines =
             EngineConfig { engines: config.engines.clone(), classes: config.classes.clone() };
         let engines = Registry::new(&engines, &|name| environment.get(name))
             .map_err(|problem| SettingsError::Engines { path: path.to_owned(), problem })?;
         let statuses = StatusMap::with(&config.tracker.status)
             .map_err(|e| whole(format!("tracker.status: {e}")))?;
-        Ok(Self { config, engines, environment, result_grace, kill_grace, statuses })
+        Ok(Self { config, engines, environment, result_grace, kill_grace, push_every, statuses })
     }
 }
 

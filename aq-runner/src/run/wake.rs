@@ -4,6 +4,7 @@
 use std::ffi::c_int;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aq_manifest::{JobId, Stage};
@@ -18,12 +19,16 @@ pub(crate) enum Wake {
     Job(JobId),
     /// A profile or the settings changed: every waiting job may be another now.
     Settings,
+    /// What is known of the engines changed.
+    Engines,
     /// Something changed, and nobody knows what.
     Everything,
     /// The worker of a job ended.
     WorkerEnded(JobId),
     /// Another process that held a job let go of it.
     Free(JobId),
+    /// The coordinator of the fleet has said something.
+    Fleet,
     /// A signal came.
     Signal(c_int),
 }
@@ -74,6 +79,16 @@ impl Wakes {
         wakes
     }
 
+    /// A call that tells the loop `wake`, for another thread.
+    pub(crate) fn waker(&self, wake: Wake) -> impl Fn() + Send + Sync + 'static {
+        let to_loop = Mutex::new(self.sender.clone());
+        move || {
+            let sender = to_loop.lock().unwrap_or_else(PoisonError::into_inner);
+            // The loop may be gone by now; then nobody needs to know.
+            let _ = sender.send(wake.clone());
+        }
+    }
+
     /// Tells the loop `wake` when `wait` returns, which may block for as long as it wants to.
     pub(crate) fn after(
         &self,
@@ -102,12 +117,13 @@ fn spawn_small(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Res
 
 fn watch(queue: &QueueDir, sender: Sender<Wake>) -> notify::Result<RecommendedWatcher> {
     let config = queue.config();
+    let engines = queue.engines();
     let profiles = queue.profiles().to_owned();
     let root = queue.root().to_owned();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         let wakes = match event {
             Ok(event) if event.need_rescan() => vec![Wake::Everything],
-            Ok(event) => wakes_of(&event, &root, &config, &profiles),
+            Ok(event) => wakes_of(&event, &root, &config, &engines, &profiles),
             Err(_) => vec![Wake::Everything],
         };
         for wake in wakes {
@@ -117,15 +133,22 @@ fn watch(queue: &QueueDir, sender: Sender<Wake>) -> notify::Result<RecommendedWa
     for stage in Stage::ALL {
         watcher.watch(&queue.stage(stage), RecursiveMode::NonRecursive)?;
     }
-    // The root has the settings; what else happens there wakes nobody.
+    // The root has the settings, and `.state/` the engines; what else happens there wakes nobody.
     watcher.watch(queue.root(), RecursiveMode::NonRecursive)?;
+    watcher.watch(&queue.state(), RecursiveMode::NonRecursive)?;
     if queue.profiles().is_dir() {
         watcher.watch(queue.profiles(), RecursiveMode::NonRecursive)?;
     }
     Ok(watcher)
 }
 
-fn wakes_of(event: &notify::Event, root: &Path, config: &Path, profiles: &Path) -> Vec<Wake> {
+fn wakes_of(
+    event: &notify::Event,
+    root: &Path,
+    config: &Path,
+    engines: &Path,
+    profiles: &Path,
+) -> Vec<Wake> {
     use notify::event::{AccessKind, AccessMode};
     match event.kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => {}
@@ -136,6 +159,9 @@ fn wakes_of(event: &notify::Event, root: &Path, config: &Path, profiles: &Path) 
         let folder = path.parent()?;
         if path == config || folder == profiles {
             return Some(Wake::Settings);
+        }
+        if path == engines {
+            return Some(Wake::Engines);
         }
         (folder.parent()? == root).then_some(())?;
         job_of(path.file_name()?.to_str()?).map(Wake::Job)

@@ -3,6 +3,7 @@
 
 mod agent;
 mod command;
+mod fleet;
 mod shell;
 mod usage;
 mod wip;
@@ -25,6 +26,7 @@ use super::job_log::JobLog;
 use super::recovery::WORKER_KEYS;
 use super::settings::{Environment, Settings};
 use super::stop::{StopRequest, Why};
+use fleet::FleetJob;
 use wip::Workplace;
 
 /// The pause before a job that could not start through no fault of its own is tried again.
@@ -69,8 +71,18 @@ pub fn work(queue: &QueueDir, id: &JobId, environment: Environment) -> Result<()
         }
     };
     let attempt = job.meta().count("attempt").max(1);
-    let mut work =
-        Work { queue, settings, supervisor, job, log, attempt, cgroup: None, place: None };
+    let mut work = Work {
+        queue,
+        settings,
+        supervisor,
+        job,
+        log,
+        attempt,
+        cgroup: None,
+        place: None,
+        fleet: None,
+    };
+    work.join_fleet();
     let done = work.run();
     // A wish that came too late must not end the next attempt.
     StopRequest::of(queue, id).withdraw();
@@ -106,6 +118,8 @@ struct Work<'a> {
     cgroup: Option<Cgroup>,
     /// Where the job works, once that is ready.
     place: Option<Workplace>,
+    /// The grant of a job that the fleet gave to this host.
+    fleet: Option<FleetJob>,
 }
 
 /// Why an attempt, or the judgement of one, ended without success.
@@ -139,7 +153,8 @@ impl Work<'_> {
             return self.fail(Some(&file.spec), Failure::NotCounted(why.to_owned()));
         };
         if self.job.stage() == Stage::Building {
-            if let Err(failure) = self.agent(&file) {
+            let accepted = self.agent(&file).and_then(|()| self.report(Stage::Review));
+            if let Err(failure) = accepted {
                 return self.fail(Some(&file.spec), failure);
             }
             let record = Record::new()

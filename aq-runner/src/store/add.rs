@@ -2,13 +2,12 @@
 
 mod plan;
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use aq_manifest::{JobId, JobSpec, Stage};
 use jiff::Timestamp;
 
-use super::clean::new_archive;
+use super::clean::withdraw;
 use super::durable::{rename_new, sync_dir, sync_file_system, write_new};
 use super::error::{At, Result, StoreError};
 use super::job_file::{Invalid, load, resolve_cwd};
@@ -312,14 +311,7 @@ fn supersede(
     // First the new one, then the old one away: a crash in between leaves both, never none. The
     // loop does not launch a job whose key another one holds.
     rename_new(temporary, &file).at("move the new job to", &file)?;
-    let archive = new_archive(queue, context.now)?;
-    let old_file = queue.job_file(Stage::Inbox, &old_id);
-    match rename_new(&old_file, &archive.join(format!("{old_id}.md"))) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e).at("archive", &old_file),
-        _ => {}
-    }
-    let meta = queue.meta(&old_id);
-    rename_new(&meta, &archive.join(format!("{old_id}.meta"))).at("archive", &meta)?;
+    withdraw(queue, &old, context.now)?;
     Ok(Added::Superseded { id: id.clone(), old: old_id })
 }
 

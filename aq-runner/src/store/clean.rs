@@ -67,7 +67,24 @@ pub fn clean(
 }
 
 /// Makes a folder under `.archive/` that is named after the time.
-pub(crate) fn new_archive(queue: &QueueDir, now: Timestamp) -> Result<PathBuf> {
+/// Takes a job out of the inbox that is not to run here: its file and its record go to the archive.
+///
+/// # Errors
+/// When they cannot be moved.
+pub fn withdraw(queue: &QueueDir, job: &HeldJob, now: Timestamp) -> Result<()> {
+    let id = job.id();
+    let archive = new_archive(queue, now)?;
+    let file = queue.job_file(Stage::Inbox, id);
+    match rename_new(&file, &archive.join(format!("{id}.md"))) {
+        // A person was faster.
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e).at("archive", &file),
+        _ => {}
+    }
+    let meta = queue.meta(id);
+    rename_new(&meta, &archive.join(format!("{id}.meta"))).at("archive", &meta)
+}
+
+fn new_archive(queue: &QueueDir, now: Timestamp) -> Result<PathBuf> {
     let name = now.strftime("%Y%m%dT%H%M%SZ").to_string();
     std::fs::create_dir_all(queue.archive()).at("create", &queue.archive())?;
     for n in 1.. {

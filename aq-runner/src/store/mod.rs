@@ -19,7 +19,7 @@ pub(crate) mod testing;
 mod transition;
 
 pub use add::{AddContext, AddError, AddReport, Added, Draft, add};
-pub use clean::{Cleaned, clean};
+pub use clean::{Cleaned, clean, withdraw};
 pub(crate) use durable::replace;
 pub use error::{Result, StoreError};
 pub use ingest::{Ingested, ingest, refuse, rename_if_taken};

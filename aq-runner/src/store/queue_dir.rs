@@ -165,6 +165,11 @@ impl QueueDir {
         self.root.join(".state/daemon.pid")
     }
 
+    /// What is known of engines that rest.
+    pub fn engines(&self) -> PathBuf {
+        self.root.join(".state/engines.json")
+    }
+
     /// Settings of this queue.
     pub fn config(&self) -> PathBuf {
         self.root.join("config.yaml")

@@ -1,4 +1,5 @@
-//! What goes on between this host and others: plain values in, files of its own. It knows no queue,
-//! process or engine.
+//! What this host tells other machines, and asks of them. Plain values go in and come out: these
+//! modules know no queue, process, engine or branch, and they never decide what runs.
 
+pub mod fleet;
 pub(crate) mod tracker;

@@ -84,12 +84,25 @@ fn locks_that_a_kill_left_are_no_obstacle() {
     lab.git(&job.dir, &["checkout", "-q", "--detach"]);
     let admin = repo.join(".git/worktrees/fix");
     lab.git(&job.dir, &["checkout", "-q", "--detach"]);
-    for lock in ["index.lock", "HEAD.lock", "aq-index", "aq-index.lock"] {
+    let locks = [
+        "index.lock",
+        "HEAD.lock",
+        "AUTO_MERGE.lock",
+        "ORIG_HEAD.lock",
+        "aq-index",
+        "aq-index.lock",
+    ];
+    for lock in locks {
         write(&admin.join(lock), "garbage");
     }
+    // Those of the whole repository can be anybody's.
+    let of_all = repo.join(".git/packed-refs.lock");
+    write(&of_all, "");
     write(&repo.join(".git/refs/heads/aq/wip/fix.lock"), "");
     write(&job.dir.join("new"), "1");
     assert!(job.wip.checkpoint("work").unwrap().commit.is_some());
+    assert!(locks.iter().all(|lock| !admin.join(lock).exists()) && of_all.exists());
+    fs::remove_file(of_all).unwrap();
     assert_settled(&lab, &job);
 }
 

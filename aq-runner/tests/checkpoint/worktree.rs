@@ -115,11 +115,54 @@ fn a_worktree_that_was_never_complete_is_thrown_away_and_not_saved() {
     fs::remove_file(started.dir.join("a.txt")).unwrap();
 
     assert_eq!(started.wip.checkpoint("recovered").unwrap().commit, None);
+    assert!(!admin.exists() && !started.dir.exists(), "others need not stumble over it");
+    assert_eq!(started.wip.checkpoint("recovered").unwrap().commit, None);
     let again = lab.start("fix", &repo);
     assert!(again.fresh);
     assert!(again.dir.join("a.txt").exists());
     assert_eq!(lab.rev(&repo, "aq/wip/fix"), lab.rev(&repo, "main"));
     assert!(!admin.join("locked").exists());
+}
+
+#[test]
+fn a_worktree_that_its_agent_has_locked_is_saved() {
+    let (lab, repo) = Lab::with_repo();
+    let started = lab.start("fix", &repo);
+    lab.git(&started.dir, &["worktree", "lock", "--reason", "initializing", "."]);
+    write(&started.dir.join("new"), "1");
+    assert!(started.wip.checkpoint("work").unwrap().commit.is_some());
+    assert!(!lab.start("fix", &repo).fresh);
+}
+
+#[test]
+fn a_worktree_that_another_job_is_making_is_waited_for() {
+    let (lab, repo) = Lab::with_repo();
+    let killed = lab.start("killed", &repo);
+    let admin = repo.join(".git/worktrees/killed");
+    write(&admin.join("locked"), "initializing\n");
+    write(&admin.join("commondir"), "");
+    fs::remove_file(admin.join("index")).unwrap();
+    let job = lab.job("other", &repo);
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| start(&job));
+        // Its own branch is made; now it meets what is half made, and waits until that is gone.
+        let branch = repo.join(".git/refs/heads/aq/wip/other");
+        while !branch.exists() && !other.is_finished() {
+            std::thread::yield_now();
+        }
+        assert_eq!(killed.wip.checkpoint("recovered").unwrap().commit, None);
+        assert!(other.join().unwrap().dir.join("a.txt").exists());
+    });
+}
+
+#[test]
+fn a_lock_that_a_kill_left_on_the_branch_is_no_obstacle() {
+    let (lab, repo) = Lab::with_repo();
+    let base = lab.rev(&repo, "main");
+    write(&lab.path().join("queue/.state/wip/fix.from"), "refs/heads/main\n");
+    write(&lab.path().join("queue/.state/wip/fix.base"), &format!("{base}\n"));
+    write(&repo.join(".git/refs/heads/aq/wip/fix.lock"), "");
+    assert!(lab.start("fix", &repo).fresh);
 }
 
 #[test]

@@ -74,6 +74,24 @@ pub(in crate::process) fn environment(pid: i32) -> Option<Vec<u8>> {
     fs::read(format!("/proc/{pid}/environ")).ok()
 }
 
+/// Whether a process is in the middle of `exec`: it has no environment yet, which differs from an
+/// empty one.
+pub(in crate::process) fn is_starting(pid: i32) -> bool {
+    fs::read(format!("/proc/{pid}/stat")).is_ok_and(|line| starts(&line))
+}
+
+/// Whether a line of `stat` is of a process of a program whose environment has no end yet. Threads
+/// of the kernel never have one.
+fn starts(line: &[u8]) -> bool {
+    const KERNEL_THREAD: u32 = 0x0020_0000;
+    let rest = line.rsplit(|&b| b == b')').next().and_then(|rest| str::from_utf8(rest).ok());
+    let fields: Vec<&str> = rest.unwrap_or_default().split_ascii_whitespace().collect();
+    // Fields 3, 9 and 51 of proc(5).
+    let [state, flags, env_end] = [0, 6, 48].map(|at| fields.get(at).copied().unwrap_or_default());
+    let of_kernel = flags.parse::<u32>().is_ok_and(|flags| flags & KERNEL_THREAD != 0);
+    env_end == "0" && !of_kernel && !matches!(state, "Z" | "X" | "x")
+}
+
 /// Makes this process the parent of every orphan below it.
 pub(in crate::process) fn adopt_orphans() -> io::Result<()> {
     process::set_child_subreaper(Some(process::getpid())).map_err(io::Error::from)
@@ -132,6 +150,29 @@ mod tests {
         let line = b"42 (a) b (c d) S 7 8 9 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2 3\n";
         let expected = Stat { parent: 7, group: 8, start: 987_654, zombie: false };
         assert_eq!(parse_stat(line), Some(expected));
+    }
+
+    #[test]
+    fn what_is_in_the_middle_of_exec_is_told_from_what_has_no_environment() {
+        let line = |state: &str, flags: u32, env_end: u64| {
+            let zeros = |n: usize| "0 ".repeat(n);
+            format!("42 (a) b) {state} {}{flags} {}{env_end} 0\n", zeros(5), zeros(41))
+        };
+        assert!(starts(line("R", 0x40_0000, 0).as_bytes()));
+        assert!(!starts(line("S", 0x40_0000, 140_737_488_347_112).as_bytes()));
+        assert!(!starts(line("Z", 0x40_0000, 0).as_bytes()), "it has ended");
+        assert!(!starts(line("I", 0x20_8040, 0).as_bytes()), "it is of the kernel");
+        assert!(!starts(b"42 (sh) S 1 2 3"));
+        let mut bare = std::process::Command::new("sleep").arg("60").env_clear().spawn().unwrap();
+        let pid = bare.id().cast_signed();
+        let give_up = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        while is_starting(pid) {
+            assert!(std::time::Instant::now() < give_up);
+        }
+        assert_eq!(environment(pid), Some(Vec::new()));
+        assert!(!is_starting(std::process::id().cast_signed()));
+        bare.kill().unwrap();
+        bare.wait().unwrap();
     }
 
     #[test]

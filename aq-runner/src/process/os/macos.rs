@@ -109,6 +109,11 @@ pub(in crate::process) fn environment(pid: i32) -> Option<Vec<u8>> {
     if result == 0 { after_arguments(&block).map(<[u8]>::to_vec) } else { None }
 }
 
+/// Whether a process is in the middle of `exec`. The system does not tell.
+pub(in crate::process) fn is_starting(_pid: i32) -> bool {
+    false
+}
+
 /// The block is: the number of arguments, the program's path, padding, the arguments, the rest.
 fn after_arguments(block: &[u8]) -> Option<&[u8]> {
     let (count, mut rest) = block.split_first_chunk::<4>()?;

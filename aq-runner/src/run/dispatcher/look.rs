@@ -11,7 +11,6 @@ use crate::store::{
     HeldJob, Ingested, Invalid, JobRecord, QueueDir, StoreError, ingest, refuse, rename_if_taken,
 };
 
-use super::super::actions::ship;
 use super::super::model::{resting_state, settled};
 use super::super::recovery::{recover_job, worker};
 use super::super::wake::Wake;
@@ -51,7 +50,9 @@ impl Dispatcher<'_> {
     pub(super) fn look_at_settled(&mut self) {
         let now = Timestamp::now();
         let unsettled = self.unsettled.iter().filter(|&(_, &at)| at <= now).map(|(id, _)| id);
-        let due: Vec<JobId> = unsettled.chain(self.troubles.due(now)).cloned().collect();
+        let unshipped = self.unshipped().filter(|&(_, again)| again <= now).map(|(id, _)| id);
+        let due = unsettled.chain(unshipped).chain(self.troubles.due(now));
+        let due: Vec<JobId> = due.cloned().collect();
         for id in due {
             self.look_at(&id);
         }
@@ -69,7 +70,7 @@ impl Dispatcher<'_> {
         self.unsettled.remove(id);
         self.troubles.looked(id);
         match self.try_look_at(id) {
-            Ok(()) => {}
+            Ok(()) => self.fleet_looked(id),
             Err(StoreError::Busy(_)) => self.wait_until_free(id),
             // Somebody moves it at this moment, and that is told.
             Err(StoreError::Moved(_) | StoreError::WrongStage { .. }) => {}
@@ -115,10 +116,7 @@ impl Dispatcher<'_> {
         match stage {
             Stage::Inbox => self.look_at_inbox(id),
             Stage::Building | Stage::Review => self.look_at_work(id, stage),
-            Stage::Testing if self.options.ship => {
-                ship(self.queue, id, Timestamp::now())?;
-                self.rest(id, Stage::Shipped)
-            }
+            Stage::Testing if self.options.ship => self.ship(id),
             _ => self.rest(id, stage),
         }
     }
@@ -143,7 +141,7 @@ impl Dispatcher<'_> {
         if is_held { self.adopt(id, stage) } else { self.rest(id, stage) }
     }
 
-    fn rest(&mut self, id: &JobId, stage: Stage) -> Result<(), StoreError> {
+    pub(super) fn rest(&mut self, id: &JobId, stage: Stage) -> Result<(), StoreError> {
         let record = JobRecord::read(self.queue, stage, id.clone())?;
         if let Some(settled) = settled(stage) {
             self.model.end(&record, settled);
@@ -157,7 +155,7 @@ impl Dispatcher<'_> {
         let record = JobRecord::read(self.queue, Stage::Inbox, id.clone())?;
         if record.is_current(self.queue) {
             if let Some(state) = resting_state(&record, Timestamp::now()) {
-                self.put(&record, state);
+                self.put(&record, self.unless_unsure(&record, state));
             }
             return Ok(());
         }

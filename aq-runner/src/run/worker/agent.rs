@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use aq_manifest::{FailureClass, JobSpec, Outcome};
+use aq_manifest::{FailureClass, JobSpec, Outcome, Stage};
 
 use jiff::Timestamp;
 
@@ -39,6 +39,7 @@ impl Work<'_> {
         {
             self.setup(setup, spec, &cwd, &env)?;
         }
+        self.report(Stage::Building)?;
         for file in &command.files {
             write_private(&file.path, &file.content, file.mode).map_err(|e| {
                 Failure::NotCounted(format!("cannot write {}: {e}", file.path.display()))

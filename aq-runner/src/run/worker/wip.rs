@@ -27,11 +27,19 @@ pub(super) struct Workplace {
     unsaved: bool,
 }
 
+impl Workplace {
+    /// The branch; `None` outside git.
+    pub(super) fn wip(&self) -> Option<&Wip> {
+        self.wip.as_ref()
+    }
+}
+
 impl Work<'_> {
     /// Gets the directory ready in which the job works.
     pub(super) fn take_workplace(&mut self, spec: &JobSpec, cwd: &Path) -> Result<(), Failure> {
         let in_place = spec.isolation == Isolation::InPlace;
         let job = checkpoint_job(self.queue, self.job.id(), cwd, in_place);
+        self.take_up_work(&job);
         let started =
             Wip::start(&job).map_err(|e| Failure::Final(Outcome::SetupFailed, e.to_string()))?;
         let Some(started) = started else {
@@ -54,7 +62,9 @@ impl Work<'_> {
             unsaved: true,
         });
         let recorded = self.retry_on_full_disk(|work| work.job.append(&record));
-        recorded.map_err(|e| Failure::NotCounted(e.to_string()))
+        recorded.map_err(|e| Failure::NotCounted(e.to_string()))?;
+        self.push_work();
+        Ok(())
     }
 
     /// Commits what the agent changed, and counts it. `None` outside git; an error says why git
@@ -76,6 +86,7 @@ impl Work<'_> {
                     .set("lines_deleted", changes.lines_deleted);
                 // Numbers for people: not worth more than an attempt to write them.
                 let _ = self.job.append(&record);
+                self.push_work();
                 Ok(Some(changes))
             }
             Err(e) => {
@@ -93,8 +104,9 @@ impl Work<'_> {
             return;
         }
         let message = format!("{}: attempt {}", self.job.id(), self.attempt);
-        if let Err(e) = wip.finish(&message) {
-            self.cannot_save(&e.to_string());
+        match wip.finish(&message) {
+            Ok(_) => self.push_work(),
+            Err(e) => self.cannot_save(&e.to_string()),
         }
         self.place = None;
     }

@@ -213,7 +213,7 @@ mod tests {
         };
         outbox.write(&lock, &job, &told).unwrap();
         assert_eq!(outbox.read(&job), Some(told));
-        assert_eq!(outbox.jobs(), [job.clone()]);
+        assert_eq!(outbox.jobs(), std::slice::from_ref(&job));
         std::fs::write(dir.path().join("tracker/a.json"), "{\"item\": 3").unwrap();
         assert_eq!(outbox.read(&job), None);
         outbox.remove(&lock, &job).unwrap();

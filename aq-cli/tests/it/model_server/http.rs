@@ -1,0 +1,120 @@
+//! As much of HTTP/1.1 as two clients on the same host need: one request, one response, and the
+//! connection is closed.
+
+use std::fmt::Write as _;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+
+use serde_json::Value;
+
+/// The longest body that is read, in bytes. That of a first call is some 80 kB.
+const BODY_MAX: u64 = 16 << 20;
+
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) method: String,
+    /// Without its query.
+    pub(super) path: String,
+    /// Null when it has none.
+    pub(super) body: Value,
+}
+
+impl Request {
+    /// `None` when the other side closes the connection without a word.
+    pub(super) fn read(stream: &mut TcpStream) -> io::Result<Option<Self>> {
+        let mut input = BufReader::new(stream).take(BODY_MAX);
+        let Some(first) = line(&mut input)? else { return Ok(None) };
+        let mut words = first.split(' ').map(str::to_owned);
+        let (Some(method), Some(target)) = (words.next(), words.next()) else {
+            return Err(io::Error::other(format!("no request line: {first:?}")));
+        };
+        let (mut length, mut is_chunked) = (0, false);
+        while let Some(header) = line(&mut input)?.filter(|header| !header.is_empty()) {
+            let header = header.to_ascii_lowercase();
+            match header.split_once(':').map(|(name, value)| (name, value.trim())) {
+                Some(("content-length", value)) => length = value.parse().unwrap_or(0),
+                Some(("transfer-encoding", value)) => is_chunked = value == "chunked",
+                _ => {}
+            }
+        }
+        let body = if is_chunked { chunks(&mut input)? } else { part(&mut input, length)? };
+        let body = match body.as_slice() {
+            [] => Value::Null,
+            text => serde_json::from_slice(text)?,
+        };
+        let path = target.split('?').next().unwrap_or_default().to_owned();
+        Ok(Some(Self { method, path, body }))
+    }
+}
+
+/// A line without its end; `None` when there is no more.
+fn line(input: &mut impl BufRead) -> io::Result<Option<String>> {
+    let mut line = String::new();
+    let read = input.read_line(&mut line)?;
+    Ok((read > 0).then(|| line.trim_end().to_owned()))
+}
+
+fn part(input: &mut impl Read, length: u64) -> io::Result<Vec<u8>> {
+    let mut part = Vec::new();
+    input.take(length).read_to_end(&mut part)?;
+    Ok(part)
+}
+
+fn chunks(input: &mut impl BufRead) -> io::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let size = line(input)?.unwrap_or_default();
+        let size = u64::from_str_radix(&size, 16).map_err(io::Error::other)?;
+        body.extend(part(input, size)?);
+        line(input)?;
+        if size == 0 {
+            return Ok(body);
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Response {
+    status: u16,
+    kind: &'static str,
+    headers: String,
+    body: String,
+}
+
+impl Response {
+    pub(super) fn json(status: u16, body: &Value) -> Self {
+        let (kind, headers) = ("application/json", String::new());
+        Self { status, kind, headers, body: body.to_string() }
+    }
+
+    /// A stream of server-sent events, each named after its `type`.
+    pub(super) fn events(events: &[Value]) -> Self {
+        let mut body = String::new();
+        for event in events {
+            let name = event["type"].as_str().unwrap_or_default();
+            let _ = write!(body, "event: {name}\ndata: {event}\n\n");
+        }
+        let (kind, headers) = ("text/event-stream", String::new());
+        Self { status: 200, kind, headers, body }
+    }
+
+    pub(super) fn with(mut self, header: &str, value: impl std::fmt::Display) -> Self {
+        let _ = write!(self.headers, "{header}: {value}\r\n");
+        self
+    }
+
+    pub(super) fn write(&self, stream: &mut TcpStream) -> io::Result<()> {
+        let Self { status, kind, headers, body } = self;
+        let length = body.len();
+        write!(
+            stream,
+            "HTTP/1.1 {status} .\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\
+             connection: close\r\n{headers}\r\n{body}"
+        )
+    }
+}
+
+/// Answers nothing for as long as the other side is there.
+pub(super) fn wait_for_the_end(stream: &mut TcpStream) {
+    let _ = io::copy(stream, &mut io::sink());
+}

@@ -1,0 +1,12 @@
+//! Is a host ready to let the coordinator decide? (SPEC 13)
+//!
+//! [`AgreementReport::of`] counts what a shadow log says and judges it. It advises; nothing switches by itself.
+
+mod count;
+mod wilson;
+
+#[cfg(test)]
+mod tests;
+
+pub use count::{AgreementReport, Bar, BarError, Divergence, VERSION};
+pub use wilson::{Interval, wilson};

@@ -1,0 +1,113 @@
+//! Why two picks differ, in a word.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// What explains a verdict that is not `AGREE`; and why a job waits on its host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// The jobs have different priorities.
+    Priority,
+    /// The same priority, but one is older.
+    Age,
+    /// A lock: of another job on one side, free on the other.
+    Lock,
+    /// Dependencies, satisfied on one side only.
+    Deps,
+    /// A capability that one side does not see.
+    Capability,
+    /// A pause after a failure, which only the host knows of.
+    Backoff,
+    /// No engine on the host can be used now.
+    Engine,
+    /// No slot, or too many jobs in review, on the host.
+    Slot,
+    /// One side does not have the job at all.
+    Missing,
+    /// No answer in time, or none at all.
+    Unreachable,
+    /// The coordinator refused the question.
+    Refused,
+    /// The coordinator's answer makes no sense.
+    Garbled,
+    /// The coordinator granted what it was only asked about.
+    Granted,
+    /// Nothing that is known explains it.
+    Unknown,
+}
+
+/// The text is no reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a reason of a shadow line")]
+pub struct UnknownReason;
+
+impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 14] = [
+        Self::Priority,
+        Self::Age,
+        Self::Lock,
+        Self::Deps,
+        Self::Capability,
+        Self::Backoff,
+        Self::Engine,
+        Self::Slot,
+        Self::Missing,
+        Self::Unreachable,
+        Self::Refused,
+        Self::Garbled,
+        Self::Granted,
+        Self::Unknown,
+    ];
+
+    /// The word in the log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Priority => "priority",
+            Self::Age => "age",
+            Self::Lock => "lock",
+            Self::Deps => "deps",
+            Self::Capability => "capability",
+            Self::Backoff => "backoff",
+            Self::Engine => "engine",
+            Self::Slot => "slot",
+            Self::Missing => "missing",
+            Self::Unreachable => "unreachable",
+            Self::Refused => "refused",
+            Self::Garbled => "garbled",
+            Self::Granted => "granted",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// What a reason for waiting in the scheduler's words (SPEC 6), as the coordinator shows it, comes
+    /// to.
+    pub fn of_waiting(words: &str) -> Self {
+        let starts = [
+            ("waiting on ", Self::Deps),
+            ("lock held by ", Self::Lock),
+            ("behind ", Self::Lock),
+            ("needs ", Self::Capability),
+            ("backoff ", Self::Backoff),
+            ("engine ", Self::Engine),
+            ("no engine", Self::Engine),
+            ("no free slot", Self::Slot),
+        ];
+        let found = starts.into_iter().find(|(start, _)| words.starts_with(start));
+        found.map_or(Self::Unknown, |(_, reason)| reason)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Reason {
+    type Err = UnknownReason;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word).ok_or(UnknownReason)
+    }
+}

@@ -1,0 +1,507 @@
+//! The loop's part in a fleet: it says how this host stands, takes what it is given, ends what it has
+//! lost, and tells how its jobs ended. Without a fleet none of this does anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aq_caps::Token;
+use aq_fleet::protocol::{Grant, LeaseRef, ReleaseOutcome};
+use aq_fleet::switches::Mode;
+use aq_manifest::{JobId, Outcome, Stage};
+use aq_scheduler::State;
+use jiff::Timestamp;
+
+use super::super::actions::stop;
+use super::super::fleet::{
+    FleetSettings, Held, Taken, fleet_dir, host_name, lease, metrics, next_report, push_snapshots,
+    pushed, take,
+};
+use super::super::recovery::{recover_job, worker};
+use super::super::ship::{ShipError, ship};
+use super::super::stop::{StopRequest, Why};
+use super::super::wake::Wake;
+use super::{Dispatcher, Progress, RunError};
+use crate::process::{ProcessId, Signal};
+use crate::store::{
+    HeldJob, JobRecord, Meta, Promise, QueueDir, Record, StoreError, profile_names, withdraw,
+};
+use crate::sync::fleet::{Holder, Membership, MembershipSettings, News, Status};
+
+/// How long one call to the coordinator may take, retries included.
+const CALL: Duration = Duration::from_secs(10);
+
+/// The pause before a job of the fleet is started whose lease has not been renewed since this loop
+/// began: it may be another host's by now.
+const UNSURE: Duration = Duration::from_secs(2);
+
+/// The pause before a ship that could not be checked is tried again, and how often a loop with
+/// `--once` tries.
+const SHIP_PAUSE: Duration = Duration::from_secs(5);
+const SHIP_TRIES: u32 = 3;
+
+/// This host in a fleet, while the loop runs.
+pub(super) struct Fleet {
+    membership: Membership,
+    holder: Holder,
+    news: Arc<Mutex<Vec<News>>>,
+    mode: Mode,
+    /// The fleet's jobs that are here and have not ended.
+    jobs: BTreeMap<JobId, LeaseRef>,
+    /// The running jobs as of the last status, and the locks of those that are not the fleet's.
+    seen: BTreeSet<JobId>,
+    locks: Vec<String>,
+    /// The last status that was told, and whether there was nothing to claim since.
+    told: Status,
+    empty: bool,
+    /// Jobs in testing/ that are being shipped, or could not be.
+    ships: BTreeMap<JobId, Tried>,
+    /// Ends the thread that pushes snapshots when it is dropped.
+    pushing: Option<Sender<()>>,
+}
+
+impl Fleet {
+    /// The job is not the fleet's any more, or not here.
+    fn forget(&mut self, queue: &QueueDir, id: &JobId) {
+        self.ships.remove(id);
+        if self.jobs.remove(id).is_some() {
+            Held::of(queue, id).forget();
+        }
+    }
+}
+
+/// A ship that could not be checked, or is being checked.
+#[derive(Clone, Copy)]
+struct Tried {
+    times: u32,
+    again: Timestamp,
+}
+
+fn tell(news: &Mutex<Vec<News>>, one: News) {
+    news.lock().unwrap_or_else(PoisonError::into_inner).push(one);
+}
+
+impl Dispatcher<'_> {
+    /// Joins the fleet when the switches say so.
+    pub(super) fn join_fleet(&mut self, capabilities: Vec<Token>) -> Result<(), RunError> {
+        let Some(mut settings) = FleetSettings::read(&self.settings.environment)? else {
+            return Ok(());
+        };
+        if let Some(warning) = settings.switches.take_warning() {
+            (self.observer)(Progress::Trouble(warning));
+        }
+        let holder = settings.holder(self.queue, CALL)?;
+        let dir = fleet_dir(self.queue);
+        std::fs::create_dir_all(dir.join("held"))
+            .map_err(|e| RunError::System("make .state/fleet", e))?;
+        let mode = settings.switches.mode();
+        let news = Arc::new(Mutex::new(Vec::new()));
+        let (told, wake) = (news.clone(), self.wakes.waker(Wake::Fleet));
+        let deliver = { holder.clone() };
+        let membership = Membership::start(
+            holder.client(),
+            &MembershipSettings {
+                factory: settings.factory.clone(),
+                host: host_name(),
+                capabilities: self.advertised(capabilities),
+                capacity: self.options.max,
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                route: mode == Mode::Route,
+                once: self.options.once,
+                request_file: dir.join("claim"),
+            },
+            move || drop(deliver.deliver()),
+            move |one| {
+                tell(&told, one);
+                wake();
+            },
+        )
+        .map_err(|e| RunError::System("start the threads of the fleet", e))?;
+        self.fleet = Some(Fleet {
+            membership,
+            holder,
+            news,
+            mode,
+            jobs: BTreeMap::new(),
+            seen: BTreeSet::new(),
+            locks: Vec::new(),
+            told: Status::default(),
+            empty: false,
+            ships: BTreeMap::new(),
+            pushing: None,
+        });
+        // Jobs that ended while no loop was there to tell it.
+        for id in Held::all(self.queue) {
+            self.look_at(&id);
+            if self.fleet.as_ref().is_some_and(|fleet| !fleet.jobs.contains_key(&id)) {
+                Held::of(self.queue, &id).forget();
+            }
+        }
+        self.start_pushing();
+        Ok(())
+    }
+
+    /// What this host has, and the profiles that it knows.
+    fn advertised(&self, mut tokens: Vec<Token>) -> Vec<Token> {
+        let profiles = profile_names(self.queue.profiles());
+        tokens.extend(profiles.iter().filter_map(|name| format!("profile:{name}").parse().ok()));
+        tokens
+    }
+
+    /// Says how this host stands, when that has changed.
+    pub(super) fn tell_fleet(&mut self) {
+        let Some(fleet) = &mut self.fleet else { return };
+        if fleet.seen.len() != self.running.len()
+            || !self.running.iter().all(|id| fleet.seen.contains(id))
+        {
+            fleet.seen = self.running.iter().cloned().collect();
+            let metas = self.running.iter().filter_map(|id| Meta::read(&self.queue.meta(id)).ok());
+            let own = metas.filter(|meta| lease(meta).is_none());
+            fleet.locks = own.filter_map(|meta| meta.get("lock").map(str::to_owned)).collect();
+            fleet.locks.sort();
+        }
+        let waiting = fleet.jobs.keys().filter(|id| self.queue.has(Stage::Inbox, id)).count();
+        let taken = self.running.len() + waiting;
+        let review_full =
+            self.options.max_review.is_some_and(|max| self.model.counts().review >= max);
+        let max = if review_full { 0 } else { self.options.max };
+        let status = Status {
+            free: max.saturating_sub(u32::try_from(taken).unwrap_or(u32::MAX)),
+            held_locks: fleet.locks.clone(),
+            leases: fleet.jobs.values().copied().collect(),
+        };
+        if status != fleet.told {
+            fleet.empty = false;
+            fleet.membership.update(status.clone());
+            fleet.told = status;
+        }
+    }
+
+    /// Whether the coordinator has nothing for this host, for `--once`.
+    pub(super) fn fleet_is_drained(&self) -> bool {
+        let Some(fleet) = &self.fleet else { return true };
+        let given_up = |tried: &Tried| tried.times >= SHIP_TRIES;
+        fleet.ships.values().all(given_up)
+            && (fleet.mode != Mode::Route || fleet.empty || fleet.told.free == 0)
+    }
+
+    /// The last things that are to be told before the loop ends.
+    pub(super) fn leave_fleet(&mut self) {
+        if let Some(fleet) = self.fleet.take() {
+            for problem in fleet.holder.deliver() {
+                (self.observer)(Progress::Trouble(&problem));
+            }
+        }
+    }
+
+    pub(super) fn hear_fleet(&mut self) {
+        let Some(fleet) = &mut self.fleet else { return };
+        let news = std::mem::take(&mut *fleet.news.lock().unwrap_or_else(PoisonError::into_inner));
+        for one in news {
+            match one {
+                News::Joined => (self.observer)(Progress::Fleet("joined the fleet")),
+                News::Trouble(why) => (self.observer)(Progress::Trouble(&why)),
+                News::Granted(grants) => self.take_grants(&grants),
+                News::NothingToClaim => {
+                    if let Some(fleet) = &mut self.fleet {
+                        fleet.empty = true;
+                    }
+                }
+                News::Lost(lease) => {
+                    for id in self.jobs_under(|held| held == lease) {
+                        self.fence(&id);
+                    }
+                }
+                News::Cancel(job) => {
+                    for id in self.jobs_under(|held| held.job_id == job) {
+                        self.cancel(id);
+                    }
+                }
+                News::Drain => self.give_waiting_back(),
+            }
+        }
+    }
+
+    fn jobs_under(&self, is_it: impl Fn(LeaseRef) -> bool) -> Vec<JobId> {
+        let jobs = self.fleet.iter().flat_map(|fleet| &fleet.jobs);
+        jobs.filter(|&(_, &lease)| is_it(lease)).map(|(id, _)| id.clone()).collect()
+    }
+
+    fn take_grants(&mut self, grants: &[Grant]) {
+        for grant in grants {
+            let lease = LeaseRef { job_id: grant.job_id, epoch: grant.epoch };
+            // The answer to a claim may come twice.
+            if !self.jobs_under(|held| held == lease).is_empty() {
+                continue;
+            }
+            let home = self.settings.environment.path("HOME");
+            match take(self.queue, home, grant, Timestamp::now()) {
+                Ok(Taken::Job(id)) => self.look_at(&id),
+                Ok(Taken::Refused(why)) => {
+                    let why = format!("the fleet's job {} cannot run here: {why}", grant.job_id);
+                    (self.observer)(Progress::Trouble(&why));
+                    if let Some(fleet) = &self.fleet {
+                        let invalid = Some(Outcome::InvalidManifest);
+                        fleet.holder.post_release(lease, ReleaseOutcome::Failed, invalid, None);
+                        fleet.membership.hurry();
+                    }
+                }
+                Err(e) => (self.observer)(Progress::Trouble(&e.to_string())),
+            }
+        }
+        if let Some(fleet) = &self.fleet {
+            fleet.membership.taken();
+        }
+    }
+
+    /// Looks what a job's place means for the fleet: whether it is held here, and whether the
+    /// coordinator is to be told how far it has come.
+    pub(super) fn fleet_looked(&mut self, id: &JobId) {
+        if self.fleet.is_none() {
+            return;
+        }
+        if let Err(e) = self.try_fleet_looked(id)
+            && !matches!(e, StoreError::Busy(_) | StoreError::NoSuchJob(_))
+        {
+            (self.observer)(Progress::Trouble(&e.to_string()));
+        }
+    }
+
+    fn try_fleet_looked(&mut self, id: &JobId) -> Result<(), StoreError> {
+        let Some(fleet) = &mut self.fleet else { return Ok(()) };
+        let found = self.queue.find(id);
+        let record = match found {
+            Some(stage) => JobRecord::read(self.queue, stage, id.clone())?,
+            None => {
+                fleet.forget(self.queue, id);
+                return Ok(());
+            }
+        };
+        let Some(lease) = lease(&record.meta) else {
+            fleet.forget(self.queue, id);
+            return Ok(());
+        };
+        let (stage, told) = (record.stage, format!("{}@{}", record.stage, lease.epoch));
+        if !stage.is_final() && fleet.jobs.insert(id.clone(), lease) != Some(lease) {
+            Held::of(self.queue, id).note().map_err(|source| StoreError::Io {
+                action: "write in",
+                path: fleet_dir(self.queue),
+                source,
+            })?;
+            fleet.membership.hurry();
+        }
+        if record.meta.get("fleet_told") == Some(&told) {
+            return Ok(());
+        }
+        match stage {
+            Stage::Inbox | Stage::Building | Stage::Review => return Ok(()),
+            Stage::Testing => {
+                let mut job = HeldJob::take(self.queue, id)?;
+                let seq = next_report(job.meta());
+                job.append(&Record::new().set("fleet_reports", seq).set("fleet_told", told))?;
+                let (at, numbers) = (pushed(job.meta()), metrics(job.meta()));
+                let report = fleet.holder.report_of(lease, seq, Stage::Testing, at, Some(numbers));
+                fleet.holder.post_report(lease, report);
+            }
+            Stage::Shipped | Stage::Failed => {
+                let mut job = HeldJob::take(self.queue, id)?;
+                let (outcome, result) = match stage {
+                    Stage::Shipped => (ReleaseOutcome::Shipped, Outcome::Shipped),
+                    _ => {
+                        let result = job.meta().parsed("result").unwrap_or(Outcome::Crash);
+                        (ReleaseOutcome::Failed, result)
+                    }
+                };
+                let numbers = metrics(job.meta());
+                fleet.holder.post_release(lease, outcome, Some(result), Some(numbers));
+                job.append(&Record::new().set("fleet_told", told))?;
+                fleet.forget(self.queue, id);
+            }
+            Stage::Quarantine => fleet.forget(self.queue, id),
+        }
+        fleet.membership.hurry();
+        Ok(())
+    }
+
+    /// The state of a job in the inbox. One that may be another host's by now is started a little
+    /// later, when the coordinator has answered, or has not.
+    pub(super) fn unless_unsure(&self, record: &JobRecord, state: State) -> State {
+        let (Some(fleet), Some(lease)) = (&self.fleet, lease(&record.meta)) else { return state };
+        let is_known = fleet.jobs.get(&record.id) == Some(&lease);
+        match state {
+            State::Waiting { not_before } if !is_known && !fleet.membership.trusts(lease) => {
+                let later = Timestamp::now().saturating_add(UNSURE).unwrap_or(Timestamp::MAX);
+                State::Waiting { not_before: not_before.max(Some(later)) }
+            }
+            state => state,
+        }
+    }
+
+    /// Ships a job from testing/: one of this host's own at once, one of the fleet when the
+    /// coordinator has been asked, for which the loop does not wait.
+    pub(super) fn ship(&mut self, id: &JobId) -> Result<(), StoreError> {
+        let record = JobRecord::read(self.queue, Stage::Testing, id.clone())?;
+        let now = Timestamp::now();
+        if lease(&record.meta).is_none() {
+            return match ship(self.queue, &self.settings.environment, id, now) {
+                Ok(()) => self.rest(id, Stage::Shipped),
+                Err(ShipError::Store(e)) => Err(e),
+                Err(e) => {
+                    (self.observer)(Progress::Trouble(&e.to_string()));
+                    self.rest(id, Stage::Testing)
+                }
+            };
+        }
+        self.rest(id, Stage::Testing)?;
+        let Some(fleet) = &mut self.fleet else { return Ok(()) };
+        let times = match fleet.ships.get(id) {
+            Some(tried) if tried.again > now => return Ok(()),
+            Some(tried) => tried.times,
+            None => 0,
+        };
+        let again = now.saturating_add(SHIP_PAUSE).unwrap_or(Timestamp::MAX);
+        fleet.ships.insert(id.clone(), Tried { times: times + 1, again });
+        let (queue, job) = (self.queue.clone(), id.clone());
+        let environment = self.settings.environment.clone();
+        let shipping = self.wakes.after(Wake::Free(id.clone()), move || {
+            // Why it could not be is on record, and it is tried again.
+            let _ = ship(&queue, &environment, &job, now);
+        });
+        if shipping.is_ok() {
+            self.busy.insert(id.clone());
+        }
+        Ok(())
+    }
+
+    /// The jobs whose ship is to be tried again, and when.
+    pub(super) fn unshipped(&self) -> impl Iterator<Item = (&JobId, Timestamp)> {
+        let ships = self.fleet.iter().flat_map(|fleet| &fleet.ships);
+        ships.map(|(id, tried)| (id, tried.again))
+    }
+
+    /// The job has passed to another host: it ends here, now, and is never shipped.
+    fn fence(&mut self, id: &JobId) {
+        if let Err(e) = self.try_fence(id) {
+            (self.observer)(Progress::Trouble(&e.to_string()));
+        }
+        self.look_at(id);
+        self.fleet_looked(id);
+    }
+
+    fn try_fence(&mut self, id: &JobId) -> Result<(), StoreError> {
+        let request = StopRequest::of(self.queue, id);
+        let make = || {
+            request.make(Why::Fenced).map_err(|source| StoreError::Io {
+                action: "write a stop request in",
+                path: self.queue.state(),
+                source,
+            })
+        };
+        match HeldJob::take(self.queue, id) {
+            Ok(job) if job.stage().is_final() => {}
+            Ok(job) if job.stage() == Stage::Building => {
+                drop(job);
+                make()?;
+                recover_job(self.queue, id, Timestamp::now())?;
+            }
+            Ok(mut job) => {
+                let record = Why::Fenced.record().set("ended_at", Timestamp::now());
+                job.move_to(Stage::Quarantine, record, Promise::Durable)?;
+                let what = format!("{id} is in quarantine/: {}", Why::Fenced.words());
+                (self.observer)(Progress::Trouble(&what));
+            }
+            Err(StoreError::Busy(_)) => {
+                // First the wish, then the signal: a worker that has not written its name down yet
+                // looks for the wish when it has.
+                make()?;
+                let at_work = worker(&Meta::read(&self.queue.meta(id))?);
+                if let Some(worker) = at_work.filter(ProcessId::is_alive) {
+                    let path = self.queue.meta(id);
+                    worker.signal(Signal::TERM).map_err(|source| StoreError::Io {
+                        action: "signal the worker of",
+                        path,
+                        source,
+                    })?;
+                }
+            }
+            Err(StoreError::NoSuchJob(_)) => {}
+            Err(e) => return Err(e),
+        }
+        Ok(())
+    }
+
+    /// A person wants a job to end, and said so at the coordinator.
+    fn cancel(&mut self, id: JobId) {
+        let (queue, job) = (self.queue.clone(), id.clone());
+        let wake = Wake::Job(id);
+        let stopping = self.wakes.after(wake, move || {
+            // One that has ended by itself meanwhile needs no stop; anything else is asked for again
+            // with the next heartbeat.
+            let _ = stop(&queue, &job, Timestamp::now());
+        });
+        if let Err(e) = stopping {
+            (self.observer)(Progress::Trouble(&format!("cannot stop a job: {e}")));
+        }
+    }
+
+    /// Jobs that have not started go back to the fleet.
+    fn give_waiting_back(&mut self) {
+        for id in self.jobs_under(|_| true) {
+            if !self.queue.has(Stage::Inbox, &id) {
+                continue;
+            }
+            match self.try_give_back(&id) {
+                Ok(()) | Err(StoreError::Busy(_) | StoreError::NoSuchJob(_)) => {}
+                Err(e) => (self.observer)(Progress::Trouble(&e.to_string())),
+            }
+        }
+    }
+
+    fn try_give_back(&mut self, id: &JobId) -> Result<(), StoreError> {
+        let job = HeldJob::take(self.queue, id)?;
+        let started = job.meta().count("attempt") > 0;
+        let (Some(fleet), Some(lease)) = (&mut self.fleet, lease(job.meta())) else {
+            return Ok(());
+        };
+        if job.stage() != Stage::Inbox || started {
+            return Ok(());
+        }
+        fleet.holder.post_release(lease, ReleaseOutcome::Abandoned, None, None);
+        withdraw(self.queue, &job, Timestamp::now())?;
+        fleet.forget(self.queue, id);
+        self.model.forget(id);
+        Ok(())
+    }
+
+    /// Pushes snapshots of what the agents do, from time to time, when the config says where to.
+    fn start_pushing(&mut self) {
+        let Some(remote) = self.settings.config.fleet.push_wip.clone() else { return };
+        let (queue, every) = (self.queue.clone(), self.settings.push_every);
+        let Some(fleet) = &mut self.fleet else { return };
+        let (news, wake) = (fleet.news.clone(), self.wakes.waker(Wake::Fleet));
+        let (stop, stopped) = channel::<()>();
+        let pushing = std::thread::Builder::new().name("aq-push".to_owned()).spawn(move || {
+            let mut last = None;
+            // Until the loop lets go of the other end.
+            while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
+                let problem = push_snapshots(&queue, &remote).pop();
+                let words = problem.map(|(id, e)| format!("the work of {id} is not pushed: {e}"));
+                // Told once until it changes.
+                if words != last
+                    && let Some(words) = &words
+                {
+                    tell(&news, News::Trouble(words.clone()));
+                    wake();
+                }
+                last = words;
+            }
+        });
+        match pushing {
+            Ok(_) => fleet.pushing = Some(stop),
+            Err(e) => {
+                (self.observer)(Progress::Trouble(&format!("cannot push work in progress: {e}")));
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! A job that the coordinator gave to this host becomes a file in the inbox.
+
+use std::path::PathBuf;
+
+use aq_fleet::protocol::Grant;
+use aq_manifest::{JobId, claimed};
+use jiff::Timestamp;
+
+use crate::store::{AddContext, AddError, Draft, QueueDir, Record, StoreError, add};
+
+/// What became of a grant.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// It is in the inbox under this id, and survives power loss.
+    Job(JobId),
+    /// It can be no job here, for this reason.
+    Refused(String),
+}
+
+/// Writes a granted job into the inbox. Its directory is relative to the queue's, as that of a file
+/// dropped in by hand. Everything in the grant comes from another machine.
+///
+/// # Errors
+/// When the queue's files cannot be written. Then the grant's lease ends by itself.
+pub(crate) fn take(
+    queue: &QueueDir,
+    home: Option<PathBuf>,
+    grant: &Grant,
+    now: Timestamp,
+) -> Result<Taken, StoreError> {
+    let job = grant.job_id.to_string();
+    let text = match claimed(&grant.manifest, &job, grant.epoch.0) {
+        Ok(text) => text,
+        Err(problem) => return Ok(Taken::Refused(problem.message)),
+    };
+    let id = match &grant.name {
+        Some(name) => name.clone(),
+        None => match job.parse() {
+            Ok(id) => id,
+            Err(problem) => return Ok(Taken::Refused(format!("{problem}"))),
+        },
+    };
+    let mut draft = Draft::new(format!("fleet job {id}"), id, text);
+    if let Some(from) = &grant.checkpoint {
+        draft.record =
+            Record::new().set("resume_branch", &from.branch).set("resume_commit", &from.commit);
+    }
+    let base = queue.root().parent().unwrap_or(queue.root()).to_owned();
+    let context = AddContext { base, home, now, colour: false };
+    match add(queue, &[draft], &context) {
+        Ok(report) => match report.added.first() {
+            Some(added) => Ok(Taken::Job(added.id().clone())),
+            None => Ok(Taken::Refused("nothing was added".to_owned())),
+        },
+        Err(AddError::Store(e)) => Err(e),
+        Err(AddError::Invalid(problems)) => {
+            let words: Vec<&str> = problems.iter().map(|p| p.summary.as_str()).collect();
+            Ok(Taken::Refused(words.join("; ")))
+        }
+        Err(problem) => Ok(Taken::Refused(problem.to_string())),
+    }
+}

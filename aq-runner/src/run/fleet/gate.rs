@@ -1,0 +1,66 @@
+//! The question before a ship: whether the job is still this host's. The coordinator decides it, and
+//! decides it once.
+
+use std::time::Duration;
+
+use aq_fleet::protocol::LeaseRef;
+use aq_manifest::Stage;
+use jiff::Timestamp;
+
+use super::{FleetSettings, metrics, next_report, pushed};
+use crate::run::settings::Environment;
+use crate::store::{HeldJob, QueueDir, Record, StoreError};
+use crate::sync::fleet::Told;
+
+/// How long the coordinator is asked before a person gets an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The coordinator's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Gate {
+    /// The ship is decided; the job can be shipped here.
+    Open,
+    /// The job is no longer this host's.
+    Fenced,
+    /// It cannot be asked now, for this reason: the job stays where it is.
+    Closed(String),
+}
+
+/// Asks whether a fleet job may be shipped. The report is the compare-and-set at the coordinator: when
+/// it says yes, no other host can ship the job. Asking again after a crash gets the same answer.
+///
+/// # Errors
+/// When the job's record cannot be written.
+pub(crate) fn ask_to_ship(
+    queue: &QueueDir,
+    environment: &Environment,
+    job: &mut HeldJob,
+    lease: LeaseRef,
+) -> Result<Gate, StoreError> {
+    let holder = match FleetSettings::read(environment) {
+        Ok(Some(fleet)) => fleet.holder(queue, PATIENCE),
+        Ok(None) => {
+            let why = "it is a job of the fleet, and AQ_FLEET is not 1 here";
+            return Ok(Gate::Closed(why.to_owned()));
+        }
+        Err(e) => Err(e),
+    };
+    let holder = match holder {
+        Ok(holder) => holder,
+        Err(e) => return Ok(Gate::Closed(e.to_string())),
+    };
+    let seq = next_report(job.meta());
+    // Before it is sent: a report with a number that was used before would count for nothing.
+    job.append(&Record::new().set("fleet_reports", seq))?;
+    let numbers = Some(metrics(job.meta()));
+    let report = holder.report_of(lease, seq, Stage::Shipped, pushed(job.meta()), numbers);
+    Ok(match holder.ship(lease, &report) {
+        Told::Accepted => Gate::Open,
+        Told::Fenced => Gate::Fenced,
+        Told::Later(why) => {
+            let noted = Record::new().set("message", format!("cannot be shipped yet: {why}"));
+            job.append(&noted.set("ship_tried_at", Timestamp::now()))?;
+            Gate::Closed(why)
+        }
+    })
+}

@@ -1,0 +1,129 @@
+//! Work in progress on its way between hosts, through the git remote that the config names
+//! (`fleet.push-wip`). What another host says of a remote is never used.
+
+use aq_fleet::protocol::{Checkpoint, LeaseRef};
+use aq_manifest::{JobId, Stage};
+
+use super::hold::Held;
+use super::pushed;
+use crate::checkpoint::{CheckpointError, CommitId, Handover, Job, Pushed, Wip, take_up as fetch};
+use crate::run::workplace::branch_of;
+use crate::store::{Meta, QueueDir};
+use crate::sync::fleet::{Holder, Told};
+
+/// Digits of the fleet job's id that tell its branch from that of another job of the same name.
+const DIGITS: usize = 8;
+
+/// A remote, and what is known of a job's branch there.
+#[derive(Clone, Debug)]
+pub(crate) struct Remote<'a> {
+    /// As git knows it: a name or an address.
+    pub(crate) name: &'a str,
+    /// To ask whether the job is still this host's.
+    pub(crate) holder: &'a Holder,
+}
+
+/// Fetches the work of the host that had the job, before its first start here. Answers the commit.
+///
+/// # Errors
+/// When it cannot be fetched; the job starts afresh then.
+pub(crate) fn take_up(
+    remote: &str,
+    job: &Job,
+    meta: &Meta,
+) -> Result<Option<CommitId>, CheckpointError> {
+    let (Some(branch), Some(commit)) = (meta.get("resume_branch"), meta.get("resume_commit"))
+    else {
+        return Ok(None);
+    };
+    let handover = Handover { branch: branch.to_owned(), commit: commit.to_owned() };
+    fetch(job, remote, &handover)
+}
+
+/// Pushes a job's branch, as it is. `None` when there is nothing new, or when another host has the
+/// job by now.
+///
+/// # Errors
+/// When git fails or the remote cannot be reached.
+pub(crate) fn push(
+    remote: &Remote<'_>,
+    wip: &Wip,
+    id: &JobId,
+    lease: LeaseRef,
+    meta: &Meta,
+) -> Result<Option<Checkpoint>, CheckpointError> {
+    let Some(tip) = wip.tip()? else { return Ok(None) };
+    let known = pushed(meta).map(|checkpoint| checkpoint.branch.to_string());
+    let resumed = || meta.get("resume_branch").map(str::to_owned);
+    let is_first = known.is_none() && meta.get("resume_branch").is_none();
+    let mut branch = known.or_else(resumed).unwrap_or_else(|| wip.branch().to_owned());
+    let mut done = wip.push(remote.name, &branch, &tip, false)?;
+    if done == Pushed::Overtaken && is_first {
+        // Another job of this name was there first.
+        let digits: String = lease.job_id.to_string().chars().take(DIGITS).collect();
+        branch = format!("aq/wip/{id}-{digits}");
+        done = wip.push(remote.name, &branch, &tip, true)?;
+    } else if done == Pushed::Overtaken && remote.holder.renew(lease) == Told::Accepted {
+        // Whoever overtook has lost the job.
+        done = wip.push(remote.name, &branch, &tip, true)?;
+    }
+    if done == Pushed::Overtaken {
+        return Ok(None);
+    }
+    let (Ok(branch), Ok(commit)) = (branch.parse(), tip.as_str().parse()) else { return Ok(None) };
+    Ok(Some(Checkpoint { branch, commit, remote: shown(remote.name) }))
+}
+
+/// Pushes what the agents of all fleet jobs have done so far, committed or not, so that a host that
+/// dies takes no more with it than was done since. What goes wrong with one is answered and does
+/// not stop the others.
+pub(crate) fn push_snapshots(queue: &QueueDir, remote: &str) -> Vec<(JobId, CheckpointError)> {
+    let mut problems = Vec::new();
+    for id in Held::all(queue) {
+        if !queue.has(Stage::Building, &id) {
+            continue;
+        }
+        if let Err(e) = push_snapshot(queue, remote, &id) {
+            problems.push((id, e));
+        }
+    }
+    problems
+}
+
+fn push_snapshot(queue: &QueueDir, remote: &str, id: &JobId) -> Result<(), CheckpointError> {
+    let Ok(meta) = Meta::read(&queue.meta(id)) else { return Ok(()) };
+    // Its worker pushes first, and says where to.
+    let Some(to) = pushed(&meta) else { return Ok(()) };
+    let Some(wip) = branch_of(queue, id, &meta)? else { return Ok(()) };
+    let message = format!("{id}: on the way");
+    let Some(commit) = wip.snapshot(&message)? else { return Ok(()) };
+    // One that was overtaken belongs to another host: its lease will tell.
+    wip.push(remote, to.branch.as_str(), &commit, false).map(drop)
+}
+
+/// A remote as others may see it: an address may hold a password.
+fn shown(remote: &str) -> String {
+    let Some((scheme, rest)) = remote.split_once("://") else { return remote.to_owned() };
+    let host_ends = rest.find('/').unwrap_or(rest.len());
+    let host = rest[..host_ends].rfind('@').map_or(0, |at| at + 1);
+    format!("{scheme}://{}", &rest[host..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remote_is_shown_without_its_password() {
+        for (remote, want) in [
+            ("origin", "origin"),
+            ("git@git.example:team/app.git", "git@git.example:team/app.git"),
+            ("https://git.example/app.git", "https://git.example/app.git"),
+            ("https://me:secret@git.example/app@2.git", "https://git.example/app@2.git"),
+            ("https://token@git.example", "https://git.example"),
+            ("/srv/git/app.git", "/srv/git/app.git"),
+        ] {
+            assert_eq!(shown(remote), want);
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! This host's part in a fleet, as far as it touches the queue: which grant a job is here under, the
+//! files of jobs that were claimed, the question before a ship, and work that goes to another host.
+
+mod claim;
+mod gate;
+mod handover;
+mod hold;
+mod settings;
+
+pub(crate) use claim::{Taken, take};
+pub(crate) use gate::{Gate, ask_to_ship};
+pub(crate) use handover::{Remote, push, push_snapshots, take_up};
+pub(crate) use hold::{Held, lease, metrics, next_report, pushed, pushed_record};
+pub use settings::{FleetSettings, FleetSettingsError};
+pub(crate) use settings::{fleet_dir, host_name};

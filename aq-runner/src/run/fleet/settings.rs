@@ -1,0 +1,122 @@
+//! What this host is in a fleet, from the environment (SPEC section 12) and the queue's config.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aq_fleet::client::{Client, Http, HttpError, SystemClock, Token, TokenError};
+use aq_fleet::outbox::OutboxError;
+use aq_fleet::protocol::FactoryId;
+use aq_fleet::switches::{SwitchError, Switches};
+use aq_manifest::JobIdError;
+
+use super::super::settings::Environment;
+use crate::store::QueueDir;
+use crate::sync::fleet::Holder;
+
+/// Where the coordinator is.
+const URL: &str = "AQ_FLEET_URL";
+/// The token that it knows its hosts by.
+const TOKEN: &str = "AQ_FLEET_TOKEN";
+/// This host's name in the fleet.
+const FACTORY: &str = "AQ_FACTORY_ID";
+
+/// The switches, and where the coordinator is when they are on.
+#[derive(Clone, Debug)]
+pub struct FleetSettings {
+    /// The switches, resolved.
+    pub switches: Switches,
+    /// This host's name in the fleet.
+    pub factory: FactoryId,
+    url: String,
+    token: Option<Token>,
+}
+
+/// Why this host cannot take part in a fleet.
+#[derive(Debug, thiserror::Error)]
+pub enum FleetSettingsError {
+    /// A switch has a value that is none.
+    #[error(transparent)]
+    Switch(#[from] SwitchError),
+    /// Something that has to be set is not.
+    #[error("AQ_FLEET is 1 and {0} is not set: {1}")]
+    Missing(&'static str, &'static str),
+    /// The host's name cannot be used.
+    #[error("{name:?} cannot be this host's name in the fleet: {problem}; set {FACTORY}")]
+    Factory {
+        /// The name.
+        name: String,
+        /// Why.
+        problem: JobIdError,
+    },
+    /// The token cannot be used.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The address cannot be used.
+    #[error(transparent)]
+    Url(#[from] HttpError),
+    /// What waits for the coordinator cannot be kept.
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+}
+
+impl FleetSettings {
+    /// Reads the switches and, when they are on, the rest. `None` when this host is offline: then
+    /// nothing else of the environment is looked at.
+    ///
+    /// # Errors
+    /// Says which variable is wrong or missing.
+    pub fn read(environment: &Environment) -> Result<Option<Self>, FleetSettingsError> {
+        let text = |name: &str| {
+            let value = environment.get(name)?.to_string_lossy().into_owned();
+            Some(value).filter(|value| !value.is_empty())
+        };
+        let switches = Switches::resolve(text)?;
+        if !switches.is_online() {
+            return Ok(None);
+        }
+        let url = text(URL).ok_or(FleetSettingsError::Missing(
+            URL,
+            "give the coordinator's address, such as https://coordinator.example:7332",
+        ))?;
+        let name = text(FACTORY).unwrap_or_else(host_name);
+        let factory =
+            name.parse().map_err(|problem| FleetSettingsError::Factory { name, problem })?;
+        let token = text(TOKEN).map(|token| token.parse()).transpose()?;
+        Ok(Some(Self { switches, factory, url, token }))
+    }
+
+    /// A client whose calls take at most `deadline`. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// When there is no token, or the address cannot be used.
+    pub fn client(&self, deadline: Duration) -> Result<Client, FleetSettingsError> {
+        let missing = FleetSettingsError::Missing(TOKEN, "give the coordinator's token");
+        let token = self.token.clone().ok_or(missing)?;
+        let http = Http::new(&self.url)?;
+        Ok(Client::new(Arc::new(http), Arc::new(SystemClock), token, deadline))
+    }
+
+    /// This host as a holder of jobs of a queue.
+    pub(crate) fn holder(
+        &self,
+        queue: &QueueDir,
+        deadline: Duration,
+    ) -> Result<Holder, FleetSettingsError> {
+        let client = Arc::new(self.client(deadline)?);
+        Ok(Holder::open(self.factory.clone(), client, &fleet_dir(queue).join("outbox"))?)
+    }
+}
+
+/// What this host remembers of the fleet.
+pub(crate) fn fleet_dir(queue: &QueueDir) -> std::path::PathBuf {
+    queue.state().join("fleet")
+}
+
+/// The host's own name.
+pub(crate) fn host_name() -> String {
+    nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "localhost".to_owned())
+}

@@ -1,0 +1,138 @@
+//! Accepting a job's work. A job of the fleet is shipped by the host that has it now and by no other:
+//! the coordinator decides that, before anything moves here.
+
+use std::path::Path;
+
+use aq_manifest::{JobId, Outcome, Stage};
+use jiff::Timestamp;
+
+use crate::checkpoint::Merged;
+use crate::store::{HeldJob, Promise, QueueDir, Record, StoreError};
+
+use super::actions::take;
+use super::fleet::{Gate, ask_to_ship, lease};
+use super::launch::start_worker;
+use super::settings::Environment;
+use super::stop::Why;
+use super::workplace::{WorkplaceError, merge};
+
+/// Why a job is not shipped.
+#[derive(Debug, thiserror::Error)]
+pub enum ShipError {
+    /// It is not where it can be shipped from, or the queue's files cannot be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Its branch cannot be merged; nothing has changed.
+    #[error(transparent)]
+    Workplace(#[from] WorkplaceError),
+    /// It is another host's by now.
+    #[error(
+        "job {0} has passed to another host of the fleet: it is in quarantine/ and not shipped"
+    )]
+    Fenced(JobId),
+    /// The coordinator could not be asked.
+    #[error(
+        "job {id} stays in {stage}/, because the fleet cannot be asked whether it may ship: {why}"
+    )]
+    Unasked {
+        /// The job.
+        id: JobId,
+        /// Where it stays.
+        stage: Stage,
+        /// Why.
+        why: String,
+    },
+}
+
+/// Accepts a job from review/ or testing/. Durable when this returns.
+///
+/// # Errors
+/// [`StoreError::WrongStage`] elsewhere; [`StoreError::Busy`] while `verify` runs; for a job of the
+/// fleet, when it is no longer this host's or the coordinator cannot be asked.
+pub fn ship(
+    queue: &QueueDir,
+    environment: &Environment,
+    id: &JobId,
+    now: Timestamp,
+) -> Result<(), ShipError> {
+    let mut job = shippable(queue, id)?;
+    pass_gate(queue, environment, &mut job, now)?;
+    Ok(job.move_to(Stage::Shipped, shipped(now), Promise::Durable)?)
+}
+
+/// Merges a job's branch into the one that it started from, then accepts the job.
+///
+/// # Errors
+/// As [`ship`], and when the job has no branch or the merge is not clean; then nothing has changed
+/// here. A job of the fleet counts as shipped there already, and can be shipped again when the merge
+/// is made possible.
+pub fn ship_merged(
+    queue: &QueueDir,
+    environment: &Environment,
+    id: &JobId,
+    now: Timestamp,
+) -> Result<Merged, ShipError> {
+    let mut job = shippable(queue, id)?;
+    // First the question: what is merged cannot be taken back.
+    pass_gate(queue, environment, &mut job, now)?;
+    let merged = merge(queue, id, job.meta())?;
+    let record = shipped(now).set("merged_into", &merged.into);
+    job.move_to(Stage::Shipped, record, Promise::Durable)?;
+    Ok(merged)
+}
+
+/// Moves a job one step on: from review/ to testing/, which runs `verify` in a worker and waits
+/// for it, and from testing/ to shipped/. Answers where it lies then.
+///
+/// # Errors
+/// [`StoreError::WrongStage`] elsewhere, [`StoreError::Busy`] while `verify` runs already; as
+/// [`ship`] from testing/.
+pub fn promote(
+    queue: &QueueDir,
+    environment: &Environment,
+    id: &JobId,
+    worker: &Path,
+    now: Timestamp,
+) -> Result<Stage, ShipError> {
+    let job = take(queue, id)?;
+    job.require(&[Stage::Review, Stage::Testing], "promote", "review/ or testing/")?;
+    if job.stage() == Stage::Testing {
+        drop(job);
+        ship(queue, environment, id, now)?;
+        return Ok(Stage::Shipped);
+    }
+    start_worker(queue, worker, job).and_then(|mut child| child.wait()).map_err(|source| {
+        StoreError::Io { action: "run the worker", path: worker.to_owned(), source }
+    })?;
+    Ok(queue.expect(id)?)
+}
+
+fn shippable(queue: &QueueDir, id: &JobId) -> Result<HeldJob, StoreError> {
+    let job = take(queue, id)?;
+    job.require(&[Stage::Review, Stage::Testing], "ship", "review/ or testing/")?;
+    Ok(job)
+}
+
+fn shipped(now: Timestamp) -> Record {
+    Record::new().set("result", Outcome::Shipped).set("shipped_at", now).clear(&["message"])
+}
+
+/// Lets a job of this host's own pass, and one of the fleet when the coordinator says so.
+fn pass_gate(
+    queue: &QueueDir,
+    environment: &Environment,
+    job: &mut HeldJob,
+    now: Timestamp,
+) -> Result<(), ShipError> {
+    let Some(lease) = lease(job.meta()) else { return Ok(()) };
+    let id = job.id().clone();
+    match ask_to_ship(queue, environment, job, lease)? {
+        Gate::Open => Ok(()),
+        Gate::Fenced => {
+            let record = Why::Fenced.record().set("ended_at", now);
+            job.move_to(Stage::Quarantine, record, Promise::Durable)?;
+            Err(ShipError::Fenced(id))
+        }
+        Gate::Closed(why) => Err(ShipError::Unasked { id, stage: job.stage(), why }),
+    }
+}

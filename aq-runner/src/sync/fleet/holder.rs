@@ -1,0 +1,183 @@
+//! What the holder of a job tells the coordinator about it. What cannot be told now waits in the
+//! outbox, and what comes later about the same job waits behind it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aq_fleet::client::{CallError, Client};
+use aq_fleet::outbox::{Message, Outbox, OutboxError};
+use aq_fleet::protocol::{
+    Checkpoint, FactoryId, FleetJobId, LeaseRef, Metrics, Release, ReleaseOutcome, Renew, Report,
+};
+use aq_manifest::{Outcome, Stage};
+
+/// How often, and how long apart, another process that sends for the same job is waited for.
+const TURNS: u32 = 20;
+const TURN: Duration = Duration::from_millis(50);
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// The coordinator took note: the job is this host's.
+    Accepted,
+    /// The job is no longer this host's, and must be stopped.
+    Fenced,
+    /// The coordinator could not be asked, for this reason.
+    Later(String),
+}
+
+/// This host as a holder of jobs.
+#[derive(Clone, Debug)]
+pub struct Holder {
+    factory: FactoryId,
+    client: Arc<Client>,
+    outbox: Outbox,
+}
+
+impl Holder {
+    /// A holder whose outbox is in `dir`.
+    ///
+    /// # Errors
+    /// When the outbox cannot be made.
+    pub fn open(factory: FactoryId, client: Arc<Client>, dir: &Path) -> Result<Self, OutboxError> {
+        Ok(Self { factory, client, outbox: Outbox::open(dir)? })
+    }
+
+    /// The coordinator.
+    pub fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
+    /// Says how far a job has come, and waits for the answer. When there is none, the report waits in
+    /// the outbox.
+    pub fn report(&self, lease: LeaseRef, report: Report) -> Told {
+        let before = self.deliver_one(lease.job_id);
+        let told = match before {
+            Told::Accepted => self.told(self.client.report(lease.job_id, &report).map(drop)),
+            other => other,
+        };
+        if let Told::Later(_) = told {
+            self.post(lease.job_id, &Message::Report(report));
+        }
+        told
+    }
+
+    /// Asks whether a job may be shipped: the compare-and-set at the coordinator. This never waits in
+    /// the outbox.
+    pub fn ship(&self, lease: LeaseRef, report: &Report) -> Told {
+        match self.deliver_one(lease.job_id) {
+            Told::Accepted => self.told(self.client.report(lease.job_id, report).map(drop)),
+            other => other,
+        }
+    }
+
+    /// Asks whether a job is this host's.
+    pub fn renew(&self, lease: LeaseRef) -> Told {
+        let renew = Renew { factory_id: self.factory.clone(), epoch: lease.epoch };
+        self.told(self.client.renew(lease.job_id, &renew).map(drop))
+    }
+
+    /// A report of this host's.
+    pub fn report_of(
+        &self,
+        lease: LeaseRef,
+        seq: u64,
+        stage: Stage,
+        checkpoint: Option<Checkpoint>,
+        metrics: Option<Metrics>,
+    ) -> Report {
+        Report {
+            factory_id: self.factory.clone(),
+            epoch: lease.epoch,
+            seq,
+            stage,
+            checkpoint,
+            metrics,
+            shadow: false,
+            verdict: None,
+        }
+    }
+
+    /// Says how far a job has come, some time.
+    pub fn post_report(&self, lease: LeaseRef, report: Report) {
+        self.post(lease.job_id, &Message::Report(report));
+    }
+
+    /// Gives a job back, some time.
+    pub fn post_release(
+        &self,
+        lease: LeaseRef,
+        outcome: ReleaseOutcome,
+        result: Option<Outcome>,
+        metrics: Option<Metrics>,
+    ) {
+        let factory_id = self.factory.clone();
+        let release = Release { factory_id, epoch: lease.epoch, outcome, result, metrics };
+        self.post(lease.job_id, &Message::Release(release));
+    }
+
+    /// Sends what waits in the outbox, until there is nothing left or the coordinator cannot be
+    /// reached. Answers what will never be sent, in words.
+    pub fn deliver(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let jobs = match self.outbox.pending() {
+            Ok(jobs) => jobs,
+            Err(e) => return vec![e.to_string()],
+        };
+        for job in jobs {
+            let send = |message: &Message| message.send(&self.client, job);
+            match self.outbox.drain(job, send) {
+                Ok(None) => {}
+                Ok(Some(drained)) => {
+                    problems.extend(drained.damaged.iter().map(|line| {
+                        format!("line {line} of what waits for the fleet's job {job} is damaged")
+                    }));
+                    let lost = drained.refused.iter().map(|refused| &refused.reason);
+                    // That a job is another host's by now is told by its lease.
+                    let lost = lost.filter(|why| !matches!(why, CallError::Fenced { .. }));
+                    problems.extend(lost.map(|why| format!("the fleet's job {job}: {why}")));
+                    if drained.later.is_some() {
+                        break;
+                    }
+                }
+                Err(e) => problems.push(e.to_string()),
+            }
+        }
+        problems
+    }
+
+    /// Sends what waits for one job.
+    fn deliver_one(&self, job: FleetJobId) -> Told {
+        for _ in 0..TURNS {
+            let drained = match self.outbox.drain(job, |message| message.send(&self.client, job)) {
+                Ok(Some(drained)) => drained,
+                Ok(None) => {
+                    std::thread::sleep(TURN);
+                    continue;
+                }
+                Err(e) => return Told::Later(e.to_string()),
+            };
+            let mut refused = drained.refused.iter().map(|refused| &refused.reason);
+            return match drained.later {
+                _ if refused.any(|why| matches!(why, CallError::Fenced { .. })) => Told::Fenced,
+                Some(why) => Told::Later(why.to_string()),
+                None => Told::Accepted,
+            };
+        }
+        Told::Later("another process is still telling the coordinator of this job".to_owned())
+    }
+
+    fn told(&self, answer: Result<(), CallError>) -> Told {
+        match answer {
+            Ok(()) => Told::Accepted,
+            Err(CallError::Fenced { .. }) => Told::Fenced,
+            Err(why) => Told::Later(why.to_string()),
+        }
+    }
+
+    fn post(&self, job: FleetJobId, message: &Message) {
+        // On a full disk it is lost: then the lease ends by itself, and the job goes on elsewhere.
+        let _ = self.outbox.append(job, message);
+    }
+}

@@ -1,0 +1,400 @@
+//! Membership: one thread registers and sends heartbeats, which renew the leases; where the
+//! coordinator decides what runs here, another one claims jobs. Both end with the handle, and neither
+//! can hold the loop up: what they learn is told, what they need is left with them.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use aq_caps::Token;
+use aq_fleet::client::{CallError, Client};
+use aq_fleet::lease::{Lease, Trust};
+use aq_fleet::protocol::{
+    Claim, Directive, FactoryId, FleetJobId, Grant, Heartbeat, InstanceId, LeaseRef, LeaseState,
+    Register, Registered, RequestId,
+};
+
+/// How long a claim without an answer may be held back at the coordinator.
+const WAIT: Duration = Duration::from_secs(20);
+
+/// The pause after a call that failed, at first and at most.
+const PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// A thread that waits and sends a few kilobytes needs little; TLS needs some.
+const STACK: usize = 512 << 10;
+
+/// Who joins, and how.
+#[derive(Clone, Debug)]
+pub struct MembershipSettings {
+    /// This host in the fleet.
+    pub factory: FactoryId,
+    /// The host's name, for people.
+    pub host: String,
+    /// What it can do.
+    pub capabilities: Vec<Token>,
+    /// Its slots.
+    pub capacity: u32,
+    /// The version of aq.
+    pub version: String,
+    /// Whether the coordinator decides what runs here (`AQ_FLEET_ROUTE=1`).
+    pub route: bool,
+    /// Whether to ask once for work instead of waiting for it.
+    pub once: bool,
+    /// Keeps the id of a claim until its jobs are on disk, so that one whose answer was lost, also
+    /// with this process, is asked for again and not made twice.
+    pub request_file: PathBuf,
+}
+
+/// What the loop says of itself, whenever it changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Slots for more fleet jobs.
+    pub free: u32,
+    /// Lock keys that jobs of this host's own hold.
+    pub held_locks: Vec<String>,
+    /// The fleet's jobs that are here.
+    pub leases: Vec<LeaseRef>,
+}
+
+/// What the coordinator says.
+#[derive(Clone, Debug)]
+pub enum News {
+    /// It can be reached, after it could not.
+    Joined,
+    /// It cannot be reached, or refuses this host; told once until that changes.
+    Trouble(String),
+    /// These jobs are this host's. [`Membership::taken`] says that they are on disk.
+    Granted(Vec<Grant>),
+    /// There was nothing to claim; told with [`MembershipSettings::once`] only.
+    NothingToClaim,
+    /// The job has passed to another host.
+    Lost(LeaseRef),
+    /// A person wants the job to end.
+    Cancel(FleetJobId),
+    /// No more jobs are to be taken; those that have not started go back.
+    Drain,
+}
+
+/// A membership that is kept up until it is dropped.
+#[derive(Debug)]
+pub struct Membership {
+    shared: Arc<Shared>,
+    client: Arc<Client>,
+    request_file: PathBuf,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    status: Status,
+    registered: Option<Registered>,
+    leases: HashMap<LeaseRef, Lease>,
+    /// Grants that the loop has not written down yet.
+    untaken: bool,
+    draining: bool,
+    /// A heartbeat is wanted before its time.
+    hurry: bool,
+    ended: bool,
+}
+
+/// What both threads have.
+struct Member {
+    shared: Arc<Shared>,
+    client: Arc<Client>,
+    settings: MembershipSettings,
+    tell: Arc<dyn Fn(News) + Send + Sync>,
+}
+
+impl Membership {
+    /// Joins the fleet. `deliver` sends what waits in the outbox; it is called with every heartbeat.
+    /// `tell` must not block.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn start(
+        client: &Arc<Client>,
+        settings: &MembershipSettings,
+        deliver: impl Fn() + Send + 'static,
+        tell: impl Fn(News) + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() });
+        let membership = Self {
+            shared: shared.clone(),
+            client: client.clone(),
+            request_file: settings.request_file.clone(),
+        };
+        let claims = settings.route;
+        let tell = Arc::new(tell);
+        let member = || Member {
+            shared: shared.clone(),
+            client: client.clone(),
+            settings: settings.clone(),
+            tell: tell.clone(),
+        };
+        let beats = member();
+        spawn("aq-heartbeat", move || beats.keep_up(&deliver))?;
+        if claims {
+            let claims = member();
+            spawn("aq-claims", move || claims.claim())?;
+        }
+        Ok(membership)
+    }
+
+    /// Says how the host stands now.
+    pub fn update(&self, status: Status) {
+        let mut state = self.shared.lock();
+        if state.status != status {
+            state.leases.retain(|lease, _| status.leases.contains(lease));
+            state.status = status;
+            self.shared.changed.notify_all();
+        }
+    }
+
+    /// The jobs of the last [`News::Granted`] are on disk: others may be claimed.
+    pub fn taken(&self) {
+        let _ = std::fs::remove_file(&self.request_file);
+        let mut state = self.shared.lock();
+        state.untaken = false;
+        self.shared.changed.notify_all();
+    }
+
+    /// Something waits in the outbox, or a lease is to be looked at: a heartbeat goes out now.
+    pub fn hurry(&self) {
+        self.shared.lock().hurry = true;
+        self.shared.changed.notify_all();
+    }
+
+    /// Whether a lease has been renewed so lately that nobody else can have the job.
+    pub fn trusts(&self, lease: LeaseRef) -> bool {
+        let state = self.shared.lock();
+        let now = self.client.clock().now();
+        state.leases.get(&lease).is_some_and(|held| held.trust(now) == Trust::Trusted)
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        // A thread that is in the middle of a call ends after it; nobody waits for that.
+        self.shared.lock().ended = true;
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Whoever panicked with the lock left values that are whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until `ready` or, with a limit, for so long. `None` when the membership has ended.
+    fn wait(
+        &self,
+        limit: Option<Duration>,
+        ready: impl Fn(&State) -> bool,
+    ) -> Option<MutexGuard<'_, State>> {
+        let until = limit.map(|limit| Instant::now() + limit);
+        let mut state = self.lock();
+        loop {
+            if state.ended {
+                return None;
+            }
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if ready(&state) || left.is_some_and(|left| left.is_zero()) {
+                return Some(state);
+            }
+            state = match left {
+                Some(left) => {
+                    let waited = self.changed.wait_timeout(state, left);
+                    waited.map_or_else(|e| e.into_inner().0, |(state, _)| state)
+                }
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+}
+
+impl Member {
+    /// The heartbeats.
+    fn keep_up(&self, deliver: &dyn Fn()) {
+        let instance = InstanceId::random();
+        let mut failures = 0;
+        let mut told = false;
+        loop {
+            match self.beat(&instance) {
+                Ok(()) => {
+                    if failures > 0 || !told {
+                        (self.tell)(News::Joined);
+                    }
+                    (failures, told) = (0, true);
+                    deliver();
+                }
+                Err(e) => {
+                    if failures == 0 {
+                        (self.tell)(News::Trouble(e.to_string()));
+                    }
+                    failures += 1;
+                    told = true;
+                }
+            }
+            let regular = self.shared.lock().registered.as_ref().map(|r| r.heartbeat_ms);
+            let limit = match (failures, regular) {
+                (0, Some(ms)) => Duration::from_millis(ms),
+                _ => pause_after(failures),
+            };
+            match self.shared.wait(Some(limit), |state| state.hurry && failures == 0) {
+                Some(mut state) => state.hurry = false,
+                None => return,
+            }
+        }
+    }
+
+    /// Registers where that is still to be done, then one heartbeat.
+    fn beat(&self, instance: &InstanceId) -> Result<(), CallError> {
+        if self.shared.lock().registered.is_none() {
+            let register = Register {
+                host: self.settings.host.clone(),
+                capabilities: self.settings.capabilities.clone(),
+                capacity: self.settings.capacity,
+                version: self.settings.version.clone(),
+                instance_id: instance.clone(),
+            };
+            let registered = self.client.register(&self.settings.factory, &register)?.value;
+            self.shared.lock().registered = Some(registered);
+            self.shared.changed.notify_all();
+        }
+        let status = self.shared.lock().status.clone();
+        let beat =
+            Heartbeat { instance_id: instance.clone(), free: status.free, leases: status.leases };
+        let answer = match self.client.heartbeat(&self.settings.factory, &beat) {
+            Err(CallError::Refused(problem)) if problem.status == 404 => {
+                // The coordinator has another database than it had: this host is new to it.
+                self.shared.lock().registered = None;
+                return Err(CallError::Refused(problem));
+            }
+            answer => answer?,
+        };
+        let mut drain = false;
+        for lease in &answer.value.leases {
+            let held = LeaseRef { job_id: lease.job_id, epoch: lease.epoch };
+            let mut state = self.shared.lock();
+            let known = state.leases.entry(held).or_insert_with(|| Lease::resumed(held.epoch));
+            known.answered(answer.sent_at, lease);
+            drop(state);
+            if lease.state == LeaseState::Lost {
+                (self.tell)(News::Lost(held));
+            }
+        }
+        for directive in &answer.value.directives {
+            match directive {
+                Directive::Cancel { job_id } => (self.tell)(News::Cancel(*job_id)),
+                Directive::Drain => drain = true,
+                Directive::Unknown => {}
+            }
+        }
+        let drains_now = drain && !self.shared.lock().draining;
+        self.shared.lock().draining = drain;
+        if drains_now {
+            (self.tell)(News::Drain);
+        }
+        Ok(())
+    }
+
+    /// The claims.
+    fn claim(&self) {
+        let mut failures = 0;
+        let can_take = |state: &State| {
+            let idle = !state.untaken && !state.draining && state.registered.is_some();
+            idle && state.status.free > 0
+        };
+        loop {
+            let Some(state) = self.shared.wait(None, can_take) else { return };
+            let status = state.status.clone();
+            drop(state);
+            match self.claim_once(&status) {
+                Ok(grants) => {
+                    failures = 0;
+                    if !grants.is_empty() {
+                        self.shared.lock().untaken = true;
+                        (self.tell)(News::Granted(grants));
+                    } else if self.settings.once {
+                        (self.tell)(News::NothingToClaim);
+                        // Asked again when something has changed here.
+                        let same = |state: &State| state.status != status;
+                        if self.shared.wait(None, same).is_none() {
+                            return;
+                        }
+                    }
+                }
+                Err(_) => {
+                    // The heartbeat tells what is wrong; the claim is sent again as it was.
+                    failures += 1;
+                    if self.settings.once {
+                        (self.tell)(News::NothingToClaim);
+                    }
+                    if self.shared.wait(Some(pause_after(failures)), |_| false).is_none() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn claim_once(&self, status: &Status) -> Result<Vec<Grant>, CallError> {
+        let request_id = self.request_id();
+        let wait = if self.settings.once { Duration::ZERO } else { WAIT };
+        let claim = Claim {
+            request_id,
+            factory_id: self.settings.factory.clone(),
+            capabilities: self.settings.capabilities.clone(),
+            free: status.free,
+            held_locks: status.held_locks.clone(),
+            dry_run: false,
+            wait_ms: u64::try_from(wait.as_millis()).unwrap_or(0),
+        };
+        let answer = self.client.claim(&claim)?;
+        let mut state = self.shared.lock();
+        for grant in &answer.value.jobs {
+            let lease = LeaseRef { job_id: grant.job_id, epoch: grant.epoch };
+            let held = Lease::new(grant.epoch, answer.sent_at, grant.lease_ms);
+            state.leases.insert(lease, held);
+        }
+        drop(state);
+        if answer.value.jobs.is_empty() {
+            self.forget_request();
+        }
+        Ok(answer.value.jobs)
+    }
+
+    /// The id of the claim that is under way, also when another process began it.
+    fn request_id(&self) -> RequestId {
+        let file = &self.settings.request_file;
+        let known = std::fs::read_to_string(file).ok();
+        if let Some(id) = known.and_then(|text| text.trim().parse().ok()) {
+            return id;
+        }
+        let id = RequestId::random();
+        // A claim that cannot be remembered may be lost with this process; then its lease ends.
+        let _ = std::fs::write(file, id.as_str());
+        id
+    }
+
+    fn forget_request(&self) {
+        let _ = std::fs::remove_file(&self.settings.request_file);
+    }
+}
+
+fn pause_after(failures: u32) -> Duration {
+    PAUSE.saturating_mul(1 << failures.min(10)).min(LONGEST_PAUSE)
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    std::thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(body).map(drop)
+}

@@ -188,7 +188,7 @@ fn each_step_is_told_in_order_and_nothing_but_numbers() {
         assert!(!without_header.contains(secret), "{secret}: {sent}");
     }
     for id in ["a", "b"] {
-        assert_eq!(sandbox.meta_value(id, "tracker_echoed").is_empty(), false);
+        assert!(!sandbox.meta_value(id, "tracker_echoed").is_empty());
     }
     assert_eq!(fs::read_dir(tracker_dir(&sandbox)).unwrap().count(), 2, "only the locks are left");
 }
@@ -301,4 +301,55 @@ fn a_redirect_does_not_get_the_token() {
     assert_eq!(code, 5, "{said}");
     assert!(begun.elapsed() < Duration::from_secs(20));
     assert!(thief.asked().is_empty());
+}
+
+#[test]
+fn issues_on_github_become_jobs_and_have_one_comment() {
+    let sandbox = Sandbox::new();
+    let tracker = FakeTracker::new(|asked| {
+        let issue = json!({ "number": 7, "title": "Seven", "state": "open", "labels": [] });
+        let body = match asked.line.as_str() {
+            line if line.starts_with("GET /api/repos/o/r/issues?") => json!([issue]),
+            "GET /api/repos/o/r/issues/7" => issue,
+            "GET /api/repos/o/r/issues/7/comments?per_page=50" => json!([]),
+            "GET /api/user" => json!({ "id": 5 }),
+            "POST /api/repos/o/r/issues/7/comments" => json!({ "id": 99 }),
+            _ => json!({}),
+        };
+        Some((200, body.to_string()))
+    });
+    let aq = |args: &[&str]| {
+        let mut command = sandbox.aq(args);
+        command.env("AQ_GITHUB_API", tracker.url()).env("GITHUB_TOKEN", TOKEN);
+        command.env("AQ_TRACKER_AUTO", "1");
+        run(command)
+    };
+    let (code, said) = aq(&["from-tracker", "github:o/r", "--label", "agent", "--json"]);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(sandbox.jobs("inbox"), ["r-7"]);
+    assert_eq!(sandbox.meta_value("r-7", "idempotency_key"), "tracker-github:o/r#7");
+    let asked = &tracker.asked()[0];
+    assert!(asked.line.ends_with("&labels=agent"), "{}", asked.line);
+    assert!(asked.raw.contains(&format!("Bearer {TOKEN}")) && asked.raw.contains("2022-11-28"));
+    // It fails, as no agent is installed here.
+    aq(&["run", "--once"]);
+    assert_eq!(sandbox.meta_value("r-7", "tracker_comment"), "99");
+    sandbox.ok(&["requeue", "r-7"]);
+    sandbox.ok(&["stop", "r-7"]);
+    assert!(aq(&["to-tracker", "r-7"]).1.contains("knows that already"));
+    let status = sandbox.json(&["status", "--json"]);
+    let echoed = status["jobs"].as_array().unwrap().iter().map(|job| &job["tracker"]["echoed"]);
+    assert!(echoed.into_iter().all(|stage| stage == "failed"), "{status}");
+    let told = tracker.told().into_iter().filter(|line| line.contains("/issues/7"));
+    let told: Vec<String> = told.collect();
+    assert_eq!(
+        told,
+        [
+            "POST /api/repos/o/r/issues/7/comments",
+            "PATCH /api/repos/o/r/issues/7",
+            "POST /api/repos/o/r/issues/7/labels",
+        ]
+    );
+    let (code, said) = aq(&["from-tracker", "github:o/r"]);
+    assert_eq!((code, said.contains("names no issue")), (2, true), "{said}");
 }

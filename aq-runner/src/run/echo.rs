@@ -49,6 +49,10 @@ impl Echoes {
             return Ok(Self { threads: None });
         }
         let (to_noter, looks) = channel();
+        // Before the loop moves any: it may do so and end before the thread has started.
+        for id in live_jobs(queue).into_iter().chain(outbox(queue).jobs()) {
+            let _ = to_noter.send(Look::Job(id));
+        }
         let (to_teller, jobs) = channel();
         let (tell, troubles) = channel();
         let (alive, ended) = channel::<()>();
@@ -94,6 +98,12 @@ impl Echoes {
         let _ = threads.ended.recv_timeout(LAST_CALL);
         threads.troubles.try_iter().collect()
     }
+}
+
+/// Jobs that are not over.
+fn live_jobs(queue: &QueueDir) -> Vec<JobId> {
+    let live = [Stage::Inbox, Stage::Building, Stage::Review, Stage::Testing];
+    live.into_iter().flat_map(|stage| queue.jobs(stage).unwrap_or_default()).collect()
 }
 
 /// The trackers that an environment names.

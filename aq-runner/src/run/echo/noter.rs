@@ -9,10 +9,7 @@ use aq_tracker::{Echo, StatusMap};
 use crate::store::{JobRecord, Meta, Move, QueueDir, Result, StoreError, moves};
 use crate::sync::tracker::{Outbox, Told};
 
-use super::{LOOK_AGAIN, echo, item_of, known};
-
-/// The folders of jobs that are not over.
-const LIVE: [Stage; 4] = [Stage::Inbox, Stage::Building, Stage::Review, Stage::Testing];
+use super::{LOOK_AGAIN, echo, item_of, known, live_jobs};
 
 /// What the thread is to look at.
 #[derive(Debug)]
@@ -33,7 +30,6 @@ pub(super) struct Noter {
 impl Noter {
     /// Goes on until the loop ends.
     pub(super) fn run(self, looks: &Receiver<Look>) {
-        self.look_at_everything();
         loop {
             match looks.recv_timeout(LOOK_AGAIN) {
                 Ok(first) => {
@@ -55,10 +51,8 @@ impl Noter {
     }
 
     fn look_at_everything(&self) {
-        for stage in LIVE {
-            for id in self.queue.jobs(stage).unwrap_or_default() {
-                self.look_at(&id);
-            }
+        for id in live_jobs(&self.queue) {
+            self.look_at(&id);
         }
         self.look_at_known();
     }
@@ -84,14 +78,18 @@ impl Noter {
         let Some(stage) = self.queue.find(id) else { return Ok(self.outbox.read(id).is_some()) };
         let record = JobRecord::read(&self.queue, stage, id.clone())?;
         let Some(item) = item_of(&record.meta) else { return Ok(self.outbox.read(id).is_some()) };
-        if self.is_old_news(id, item, &record) {
+        if is_old_news(&known(&self.outbox, id, item, &record.meta), stage) {
             return Ok(false);
         }
         let lock = self.outbox.lock().map_err(|e| self.broken(e))?;
         let before = known(&self.outbox, id, item, &record.meta);
         let mut told = before.clone();
         let steps = moves(&self.queue, id, told.read)?;
-        let (echoes, read) = news(steps, stage, &record.meta, &told);
+        let (mut echoes, read) = news(steps, stage, &record.meta, &told);
+        if told.read.is_none() && stage == Stage::Inbox {
+            // What an earlier run came to is past.
+            echoes.retain(|echo| echo.stage == Stage::Inbox);
+        }
         told.note(echoes, &self.statuses);
         told.read = read.or(told.read).or(Some(0));
         if told != before {
@@ -100,17 +98,15 @@ impl Noter {
         Ok(true)
     }
 
-    /// Whether a job that is not in the outbox need not be there.
-    fn is_old_news(&self, id: &JobId, item: &str, record: &JobRecord) -> bool {
-        let told = known(&self.outbox, id, item, &record.meta);
-        let is_untold =
-            record.stage == Stage::Inbox && self.statuses.status(Stage::Inbox).is_none();
-        told.read.is_none() && (is_untold || told.is_last(record.stage))
-    }
-
     fn broken(&self, source: std::io::Error) -> StoreError {
         StoreError::Io { action: "write the outbox in", path: self.queue.state(), source }
     }
+}
+
+/// Whether a job that is not in the outbox need not be there. One that waits is put there, so that
+/// nothing which happens to it is missed.
+fn is_old_news(told: &Told, stage: Stage) -> bool {
+    told.read.is_none() && stage != Stage::Inbox && told.is_last(stage)
 }
 
 /// What happened in `steps` to a job that lies in `stage`, and how far its record was read then.

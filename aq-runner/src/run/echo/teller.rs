@@ -81,7 +81,8 @@ impl Teller {
             Some(Stage::Inbox | Stage::Building) => return Ok(()),
             Some(stage) => {
                 let record = JobRecord::read(&self.queue, stage, id.clone())?;
-                if !is_recorded(&record.meta, &told) {
+                // A record that `clean` has put away is not begun anew.
+                if !record.meta.is_empty() && !is_recorded(&record.meta, &told) {
                     record_told(&self.queue, id, &told)?;
                 }
                 if !stage.is_final() {

@@ -5,6 +5,7 @@ mod caps;
 mod check;
 mod clean;
 mod completions;
+mod coordinator;
 mod demo;
 mod diff;
 mod doctor;
@@ -63,6 +64,7 @@ pub(crate) enum Command {
     Engines(engines::Args),
     Profiles(profiles::Args),
     Doctor(doctor::Args),
+    Coordinator(coordinator::Args),
     Demo(demo::Args),
     Service(service::Args),
     Completions(completions::Args),
@@ -101,6 +103,7 @@ pub(crate) fn run(
         Command::Engines(args) => engines::run(&here, &args),
         Command::Profiles(args) => profiles::run(&here, &args),
         Command::Doctor(_) => doctor::run(&here),
+        Command::Coordinator(args) => coordinator::run(&here, args),
         Command::Demo(args) => demo::run(&here, &args),
         Command::Service(args) => service::run(&here, &args),
         Command::Completions(args) => completions::run(&args),

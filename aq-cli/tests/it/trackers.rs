@@ -227,22 +227,44 @@ fn a_tracker_that_hangs_is_in_nobodys_way() {
     assert!((0..20).all(|n| !sandbox.meta_value(&format!("job-{n}"), "tracker_echoed").is_empty()));
 }
 
-#[test]
-fn five_hundred_jobs_and_a_tracker_that_fails() {
-    let sandbox = Sandbox::new();
-    let tracker = FakeTracker::new(|_| Some((500, "{}".to_owned())));
+/// Adds so many jobs with items at once.
+fn add_many(sandbox: &Sandbox, count: usize) {
     let dir = sandbox.path("jobs");
     fs::create_dir(&dir).unwrap();
-    for n in 0..500 {
+    for n in 0..count {
         let text = format!("---\nengine: shell\nlock: none\ntracker-item: T-{n}\n---\ntrue\n");
         fs::write(dir.join(format!("j{n}.md")), text).unwrap();
     }
     sandbox.ok(&["add".as_ref(), dir.as_os_str()]);
-    let started = Instant::now();
+}
+
+#[test]
+fn five_hundred_jobs_and_a_tracker_that_hangs() {
+    let sandbox = Sandbox::new();
+    let tracker = FakeTracker::new(|_| None);
+    add_many(&sandbox, 500);
     let (code, said) = run(auto(&sandbox, &tracker, &["run", "--once", "--max", "4"]));
     assert_eq!(code, 0, "{said}");
     assert_eq!(sandbox.jobs("testing").len(), 500);
+    // What is to be told is all there, for the next loop.
+    let waiting = fs::read_dir(tracker_dir(&sandbox)).unwrap().flatten();
+    let waiting = waiting.filter(|entry| {
+        let text = fs::read_to_string(entry.path()).unwrap();
+        text.contains("\"stage\":\"building\"") && text.contains("\"stage\":\"testing\"")
+    });
+    assert_eq!(waiting.count(), 500);
+}
+
+#[test]
+fn a_tracker_that_fails_is_told_of_and_left_alone() {
+    let sandbox = Sandbox::new();
+    let tracker = FakeTracker::new(|_| Some((500, "{}".to_owned())));
+    add_many(&sandbox, 20);
+    let started = Instant::now();
+    let (code, said) = run(auto(&sandbox, &tracker, &["run", "--once", "--max", "4"]));
+    assert_eq!(code, 0, "{said}");
     assert!(said.contains("status 500") && said.contains("the next try is in"), "{said}");
+    assert!(sandbox.ok(&["status"]).contains("not told: the tracker does not answer as it should"));
     // It rests 1 s, 2 s, 4 s, ...: a few tries, however many jobs there are.
     let most = 3 + started.elapsed().as_secs().max(1).ilog2() as usize;
     assert!(tracker.told().len() <= most, "{:?}", tracker.told());
@@ -332,8 +354,8 @@ fn issues_on_github_become_jobs_and_have_one_comment() {
     assert!(asked.line.ends_with("&labels=agent"), "{}", asked.line);
     assert!(asked.raw.contains(&format!("Bearer {TOKEN}")) && asked.raw.contains("2022-11-28"));
     // It fails, as no agent is installed here.
-    aq(&["run", "--once"]);
-    assert_eq!(sandbox.meta_value("r-7", "tracker_comment"), "99");
+    let (_, said) = aq(&["run", "--once"]);
+    assert_eq!(sandbox.meta_value("r-7", "tracker_comment"), "99", "{said}\n{:?}", tracker.told());
     sandbox.ok(&["requeue", "r-7"]);
     sandbox.ok(&["stop", "r-7"]);
     assert!(aq(&["to-tracker", "r-7"]).1.contains("knows that already"));

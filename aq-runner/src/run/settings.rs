@@ -141,9 +141,9 @@ pub struct Settings {
     pub result_grace: Duration,
     /// [`Config::kill_grace`], read.
     pub kill_grace: Duration,
-    /// [`TrackerConfig::status`], read.
+    /// `tracker.status` of the config, read.
     pub statuses: StatusMap,
-    /// [`FleetConfig::push_every`], read.
+    /// `fleet.push-every` of the config, read.
     pub push_every: Duration,
 }
 

@@ -192,6 +192,7 @@ pub fn to_tracker(queue: &QueueDir, settings: &Settings, id: &JobId) -> Result<E
     let tracker = trackers(&settings.environment).tracker(item_id.kind())?;
     told.comment = patiently(|| tracker.echo(&item_id, &update, told.comment.as_deref()))?;
     told.echoed = Some(stage.folder().to_owned());
+    told.seen = told.echoed.clone();
     told.waiting.clear();
     told.problem = None;
     told.read = moves(queue, id, told.read)?.last().map(|step| step.end).or(told.read);

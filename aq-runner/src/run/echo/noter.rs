@@ -92,6 +92,7 @@ impl Noter {
         }
         told.note(echoes, &self.statuses);
         told.read = read.or(told.read).or(Some(0));
+        told.seen = Some(stage.folder().to_owned());
         if told != before {
             self.outbox.write(&lock, id, &told).map_err(|e| self.broken(e))?;
         }

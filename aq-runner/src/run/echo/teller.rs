@@ -79,6 +79,8 @@ impl Teller {
         }
         match stage {
             Some(Stage::Inbox | Stage::Building) => return Ok(()),
+            // It has moved since the noter looked.
+            Some(stage) if told.seen.as_deref() != Some(stage.folder()) => return Ok(()),
             Some(stage) => {
                 let record = JobRecord::read(&self.queue, stage, id.clone())?;
                 // A record that `clean` has put away is not begun anew.

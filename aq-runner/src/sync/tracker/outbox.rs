@@ -34,6 +34,9 @@ pub(crate) struct Told {
     /// Bytes of the job's record that have been read; `None`: it never was.
     #[serde(default)]
     pub(crate) read: Option<u64>,
+    /// The folder that the job was last seen in: what led there has been noted.
+    #[serde(default)]
+    pub(crate) seen: Option<String>,
     /// The folder that was told last.
     #[serde(default)]
     pub(crate) echoed: Option<String>,

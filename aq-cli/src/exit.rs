@@ -53,6 +53,11 @@ impl Failure {
         Self::new(Exit::Usage, message)
     }
 
+    /// The same failure, said of something.
+    pub(crate) fn about(self, what: &str) -> Self {
+        Self { message: format!("{what}: {}", self.message), ..self }
+    }
+
     /// The environment failed while `doing` something.
     pub(crate) fn io(doing: impl fmt::Display, error: &std::io::Error) -> Self {
         Self::new(Exit::Environment, format_args!("cannot {doing}: {error}"))

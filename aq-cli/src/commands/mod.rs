@@ -12,6 +12,7 @@ mod doctor;
 mod engines;
 mod files;
 mod fleet_status;
+mod from_tracker;
 mod here;
 mod init;
 mod insights;
@@ -26,6 +27,7 @@ mod service;
 mod status;
 mod stop;
 mod submit;
+mod to_tracker;
 mod why;
 pub(crate) mod worker;
 
@@ -59,6 +61,8 @@ pub(crate) enum Command {
     Recover(recover::Args),
     Clean(clean::Args),
     Insights(insights::Args),
+    FromTracker(from_tracker::Args),
+    ToTracker(to_tracker::Args),
     Caps(caps::Args),
     Engines(engines::Args),
     Profiles(profiles::Args),
@@ -98,6 +102,8 @@ pub(crate) fn run(
         Command::Recover(_) => recover::run(&here),
         Command::Clean(args) => clean::run(&here, &args),
         Command::Insights(args) => insights::run(&here, &args),
+        Command::FromTracker(args) => from_tracker::run(&here, &args),
+        Command::ToTracker(args) => to_tracker::run(&here, &args),
         Command::Caps(args) => caps::run(&here, &args),
         Command::Engines(args) => engines::run(&here, &args),
         Command::Profiles(args) => profiles::run(&here, &args),

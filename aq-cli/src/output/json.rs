@@ -8,7 +8,9 @@ use aq_manifest::{JobId, Outcome};
 use aq_runner::engine::EngineInfo;
 use aq_runner::insights::{Group, Insights, Numbers};
 use aq_runner::run::host::Host;
-use aq_runner::run::{Activity, FleetOverview, FleetPart, JobView, Overview, Submitted};
+use aq_runner::run::{
+    Activity, FleetOverview, FleetPart, JobView, Overview, Submitted, TrackerView,
+};
 use aq_runner::store::{AddReport, Added};
 use aq_scheduler::EngineState;
 use jiff::Timestamp;
@@ -157,6 +159,7 @@ fn shape(job: &JobView, now: Timestamp) -> Value {
         "result": word("result"),
         "failure_class": word("failure_class"),
         "message": word("message"),
+        "tracker": job.tracker.as_ref().map(tracker_shape),
         "meta": meta,
     });
     if let (Value::Object(keys), Value::Object(more)) = (&mut shape, more) {
@@ -225,6 +228,18 @@ fn numbers_shape(job: &Numbers) -> Value {
         "output_tokens": job.output_tokens,
         "cost_usd": job.cost_usd,
         "usage_estimated": job.estimated,
+        "tracker_item": job.tracker_item,
+        "tracker_echoed": job.tracker_echoed,
+    })
+}
+
+/// The item of a job, and what its tracker was told.
+fn tracker_shape(tracker: &TrackerView) -> Value {
+    json!({
+        "item": tracker.item,
+        "echoed": tracker.echoed,
+        "waiting": tracker.waiting,
+        "problem": tracker.problem,
     })
 }
 

@@ -9,6 +9,7 @@ mod demo;
 mod diff;
 mod doctor;
 mod engines;
+mod fleet_shadow_report;
 mod here;
 mod init;
 mod insights;
@@ -58,6 +59,7 @@ pub(crate) enum Command {
     Caps(caps::Args),
     Engines(engines::Args),
     Profiles(profiles::Args),
+    FleetShadowReport(fleet_shadow_report::Args),
     Doctor(doctor::Args),
     Demo(demo::Args),
     Service(service::Args),
@@ -94,6 +96,7 @@ pub(crate) fn run(
         Command::Caps(args) => caps::run(&here, &args),
         Command::Engines(args) => engines::run(&here, &args),
         Command::Profiles(args) => profiles::run(&here, &args),
+        Command::FleetShadowReport(args) => fleet_shadow_report::run(&here, &args),
         Command::Doctor(_) => doctor::run(&here),
         Command::Demo(args) => demo::run(&here, &args),
         Command::Service(args) => service::run(&here, &args),

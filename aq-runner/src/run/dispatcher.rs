@@ -3,6 +3,7 @@
 
 mod fleet;
 mod look;
+mod shadow;
 mod start;
 
 use std::collections::{BTreeMap, HashSet};
@@ -167,8 +168,10 @@ pub fn run(
         swept_at: Instant::now(),
         summary: Summary::default(),
         fleet: None,
+        shadow: None,
     };
     let result = dispatcher.join_fleet(tokens).and_then(|()| dispatcher.run());
+    dispatcher.end_shadow();
     dispatcher.leave_fleet();
     // A loop that is gone leaves no name behind; the lock says the same, in case this fails.
     let _ = std::fs::remove_file(queue.daemon_pid());
@@ -219,6 +222,8 @@ struct Dispatcher<'a> {
     summary: Summary,
     /// This host in a fleet; `None` offline.
     fleet: Option<fleet::Fleet>,
+    /// The comparison of decisions; `None` in any other mode than shadow.
+    shadow: Option<shadow::Watch>,
 }
 
 impl Dispatcher<'_> {
@@ -230,6 +235,7 @@ impl Dispatcher<'_> {
             }
             let wake_at = self.obey_plan();
             self.tell_fleet();
+            self.shadow_idle();
             if self.options.once && self.is_drained() {
                 self.summary.waiting = self.model.counts().waiting;
                 return Ok(self.summary);

@@ -33,6 +33,15 @@ impl Here {
         self.environment.path("HOME")
     }
 
+    /// Where this user's own data is: `$XDG_DATA_HOME/aq`, else `~/.local/share/aq`.
+    pub(crate) fn data_dir(&self) -> Result<PathBuf, Failure> {
+        let data_home = self.environment.path("XDG_DATA_HOME").filter(|dir| dir.is_absolute());
+        let data_home = data_home.or_else(|| Some(self.home()?.join(".local/share")));
+        data_home.map(|dir| dir.join("aq")).ok_or_else(|| {
+            Failure::usage("HOME is not set, so there is no data directory; use --database")
+        })
+    }
+
     /// The directory of the queue that is meant, whether it is there or not.
     pub(crate) fn queue_path(&self) -> Result<PathBuf, Failure> {
         if let Some(named) = &self.named {

@@ -5,6 +5,7 @@ mod caps;
 mod check;
 mod clean;
 mod completions;
+mod coordinator;
 mod demo;
 mod diff;
 mod doctor;
@@ -61,6 +62,7 @@ pub(crate) enum Command {
     Profiles(profiles::Args),
     FleetShadowReport(fleet_shadow_report::Args),
     Doctor(doctor::Args),
+    Coordinator(coordinator::Args),
     Demo(demo::Args),
     Service(service::Args),
     Completions(completions::Args),
@@ -98,6 +100,7 @@ pub(crate) fn run(
         Command::Profiles(args) => profiles::run(&here, &args),
         Command::FleetShadowReport(args) => fleet_shadow_report::run(&here, &args),
         Command::Doctor(_) => doctor::run(&here),
+        Command::Coordinator(args) => coordinator::run(&here, args),
         Command::Demo(args) => demo::run(&here, &args),
         Command::Service(args) => service::run(&here, &args),
         Command::Completions(args) => completions::run(&args),

@@ -10,6 +10,7 @@ pub(crate) mod human;
 pub(crate) mod insights;
 pub(crate) mod job;
 pub(crate) mod json;
+pub(crate) mod log;
 pub(crate) mod progress;
 mod screen;
 pub(crate) mod service;

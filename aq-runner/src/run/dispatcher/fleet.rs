@@ -300,6 +300,9 @@ impl Dispatcher<'_> {
             fleet.membership.hurry();
         }
         if record.meta.get("fleet_told") == Some(&told) {
+            if stage == Stage::Testing && self.options.ship {
+                self.ship_for_the_fleet(id);
+            }
             return Ok(());
         }
         match stage {
@@ -329,6 +332,9 @@ impl Dispatcher<'_> {
             Stage::Quarantine => fleet.forget(self.queue, id),
         }
         fleet.membership.hurry();
+        if stage == Stage::Testing && self.options.ship {
+            self.ship_for_the_fleet(id);
+        }
         Ok(())
     }
 
@@ -346,25 +352,29 @@ impl Dispatcher<'_> {
         }
     }
 
-    /// Ships a job from testing/: one of this host's own at once, one of the fleet when the
-    /// coordinator has been asked, for which the loop does not wait.
+    /// Ships a job of this host's own from testing/. One of the fleet rests there until the
+    /// coordinator was asked, for which the loop does not wait.
     pub(super) fn ship(&mut self, id: &JobId) -> Result<(), StoreError> {
         let record = JobRecord::read(self.queue, Stage::Testing, id.clone())?;
-        let now = Timestamp::now();
-        if lease(&record.meta).is_none() {
-            return match ship(self.queue, &self.settings.environment, id, now) {
-                Ok(()) => self.rest(id, Stage::Shipped),
-                Err(ShipError::Store(e)) => Err(e),
-                Err(e) => {
-                    (self.observer)(Progress::Trouble(&e.to_string()));
-                    self.rest(id, Stage::Testing)
-                }
-            };
+        if lease(&record.meta).is_some() {
+            return self.rest(id, Stage::Testing);
         }
-        self.rest(id, Stage::Testing)?;
-        let Some(fleet) = &mut self.fleet else { return Ok(()) };
+        match ship(self.queue, &self.settings.environment, id, Timestamp::now()) {
+            Ok(()) => self.rest(id, Stage::Shipped),
+            Err(ShipError::Store(e)) => Err(e),
+            Err(e) => {
+                (self.observer)(Progress::Trouble(&e.to_string()));
+                self.rest(id, Stage::Testing)
+            }
+        }
+    }
+
+    /// Ships a job of the fleet, unless that was tried just now.
+    fn ship_for_the_fleet(&mut self, id: &JobId) {
+        let Some(fleet) = &mut self.fleet else { return };
+        let now = Timestamp::now();
         let times = match fleet.ships.get(id) {
-            Some(tried) if tried.again > now => return Ok(()),
+            Some(tried) if tried.again > now => return,
             Some(tried) => tried.times,
             None => 0,
         };
@@ -379,7 +389,6 @@ impl Dispatcher<'_> {
         if shipping.is_ok() {
             self.busy.insert(id.clone());
         }
-        Ok(())
     }
 
     /// The jobs whose ship is to be tried again, and when.

@@ -1,0 +1,118 @@
+//! `aq coordinator`
+
+use std::ffi::OsString;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aq_coordinator::{Config, DEFAULT_RATE, Database, ServeError, TlsFiles, Tokens};
+use aq_manifest::{DurationError, parse_duration};
+
+use super::Here;
+use crate::exit::{Exit, Failure, Outcome};
+use crate::output;
+
+/// Serve a fleet: take jobs from `aq submit` and give them to hosts that ask.
+///
+/// Prints one line with its address when it is ready, and logs to standard error. SIGTERM and
+/// Ctrl-C end it after the open requests.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:  AQ_FLEET_TOKEN=$(openssl rand -hex 32) aq coordinator\n           aq coordinator --listen 0.0.0.0:7332 --tls-cert fleet.pem --tls-key fleet.key \\\n               --token-file tokens --database postgres:///aq"
+)]
+pub(crate) struct Args {
+    /// Address and port; port 0 takes any free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7332")]
+    listen: SocketAddr,
+    /// `sqlite:FILE` or `postgres://…` [env: AQ_DATABASE] [default: a file in ~/.local/share/aq]
+    #[arg(long, value_name = "URL")]
+    database: Option<Database>,
+    /// The tokens that hosts show, one a line, a label before each if you like
+    /// [default: the one in AQ_FLEET_TOKEN]
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// How long a host keeps a job without a sign of life
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    lease: Duration,
+    /// How often hosts give one
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = duration)]
+    heartbeat: Duration,
+    /// Certificate chain, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Its private key, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Listen beyond this machine without TLS, such as behind a proxy that has it
+    #[arg(long)]
+    insecure: bool,
+}
+
+fn duration(text: &str) -> Result<Duration, DurationError> {
+    parse_duration(text)
+}
+
+pub(crate) fn run(here: &Here, args: Args) -> Outcome {
+    let tls = args.tls_cert.zip(args.tls_key).map(|(cert, key)| TlsFiles { cert, key });
+    let config = Config {
+        listen: args.listen,
+        database: database(here, args.database)?,
+        tokens: tokens(here, args.token_file)?,
+        lease: args.lease,
+        heartbeat: args.heartbeat,
+        tls,
+        insecure: args.insecure,
+        rate: DEFAULT_RATE,
+    };
+    output::log::start();
+    aq_coordinator::run(config, |url| output::line(format_args!("listening on {url}")))?;
+    Ok(Exit::Done)
+}
+
+fn database(here: &Here, named: Option<Database>) -> Result<Database, Failure> {
+    if let Some(named) = named {
+        return Ok(named);
+    }
+    // Not an option of clap's: its errors repeat the value, which may hold a password.
+    if let Some(text) = text_of(here, "AQ_DATABASE")? {
+        return text.parse().map_err(|e| Failure::usage(format_args!("AQ_DATABASE: {e}")));
+    }
+    let dir = here.data_dir()?;
+    let doing = format_args!("make {}", dir.display()).to_string();
+    fs::create_dir_all(&dir).map_err(|e| Failure::io(doing, &e))?;
+    Ok(Database::Sqlite(dir.join("coordinator.sqlite")))
+}
+
+fn tokens(here: &Here, file: Option<PathBuf>) -> Result<Tokens, Failure> {
+    if let Some(file) = file {
+        return Tokens::read(&file).map_err(Failure::usage);
+    }
+    let Some(token) = text_of(here, "AQ_FLEET_TOKEN")? else {
+        return Err(Failure::usage(
+            "no token: put one a line into a file for --token-file, or one into AQ_FLEET_TOKEN; \
+             `openssl rand -hex 32` makes one",
+        ));
+    };
+    Tokens::parse("AQ_FLEET_TOKEN", &token).map_err(Failure::usage)
+}
+
+fn text_of(here: &Here, name: &str) -> Result<Option<String>, Failure> {
+    let text = here.environment.get(name).map(OsString::into_string).transpose();
+    let text = text.map_err(|_| Failure::usage(format_args!("{name} is not UTF-8")))?;
+    Ok(text.filter(|text| !text.is_empty()))
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        let exit = match error {
+            ServeError::Insecure { .. } | ServeError::Times { .. } | ServeError::Tls(_) => {
+                Exit::Usage
+            }
+            ServeError::Listen { .. } | ServeError::Store { .. } | ServeError::System(_) => {
+                Exit::Environment
+            }
+        };
+        Self::new(exit, error)
+    }
+}

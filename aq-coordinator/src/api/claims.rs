@@ -1,0 +1,77 @@
+//! `POST /v1/claims`: a factory asks for jobs.
+
+use std::sync::Arc;
+
+use aq_fleet::protocol::{Claim, Claimed, Epoch, Grant, MAX_WAIT_MS};
+use axum::Json;
+use axum::extract::State;
+
+use super::body::Body;
+use super::factories::check_capabilities;
+use super::refusal::Refusal;
+use super::state::Api;
+use super::views;
+
+/// The most locks that a claim names, and the longest of them in bytes, as in a job file.
+const MAX_LOCKS: usize = 10_000;
+const MAX_LOCK: usize = 4096;
+
+/// Ask for jobs. The same `requestId` again gives the same grants while they are current.
+#[utoipa::path(
+    post, path = "/v1/claims", tag = "claims",
+    request_body = Claim,
+    responses((status = 200, body = Claimed)),
+)]
+pub(super) async fn claim(
+    State(api): State<Arc<Api>>,
+    Body(claim): Body<Claim>,
+) -> Result<Json<Claimed>, Refusal> {
+    check(&claim)?;
+    let is_shadow = claim.factory_id.is_shadow();
+    if claim.dry_run {
+        return dry(&api, claim).await;
+    }
+    if is_shadow {
+        // A shadow is never granted anything (PROTOCOL, "Shadow jobs").
+        return Ok(Json(Claimed::default()));
+    }
+    let granted = api.assign.claim(claim).await?;
+    let jobs = granted.into_iter().map(views::grant).collect();
+    Ok(Json(Claimed { jobs }))
+}
+
+async fn dry(api: &Api, claim: Claim) -> Result<Json<Claimed>, Refusal> {
+    let mut jobs = Vec::new();
+    for id in api.assign.dry(claim).await? {
+        // One that has gone meanwhile would not have been granted.
+        let Some(found) = api.store.job(id).await? else { continue };
+        let found = found.value;
+        jobs.push(Grant {
+            job_id: id,
+            key: found.job.key,
+            name: Some(found.job.terms.name),
+            epoch: Epoch::DRY,
+            lease_ms: 0,
+            manifest: found.manifest,
+            checkpoint: found.job.checkpoint,
+        });
+    }
+    Ok(Json(Claimed { jobs }))
+}
+
+fn check(claim: &Claim) -> Result<(), Refusal> {
+    check_capabilities(claim.capabilities.len())?;
+    if claim.held_locks.len() > MAX_LOCKS {
+        let detail = format!("at most {MAX_LOCKS} locks, these are {}", claim.held_locks.len());
+        return Err(Refusal::invalid("heldLocks", detail));
+    }
+    if let Some(n) = claim.held_locks.iter().position(|lock| lock.len() > MAX_LOCK) {
+        let detail = format!("a lock has at most {MAX_LOCK} bytes");
+        return Err(Refusal::invalid(format!("heldLocks[{n}]"), detail));
+    }
+    if claim.wait_ms > MAX_WAIT_MS {
+        let detail = format!("a claim waits at most {MAX_WAIT_MS} ms, not {}", claim.wait_ms);
+        return Err(Refusal::invalid("waitMs", detail));
+    }
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! What a store's errors are to a client.
+
+use aq_fleet::protocol::ProblemKind;
+
+use super::refusal::Refusal;
+use crate::ledger;
+use crate::store::StoreError;
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NoSuchJob(_) => Self::new(ProblemKind::NotFound, error.to_string()),
+            StoreError::Refused(refusal) => refusal.into(),
+            StoreError::TooNew { .. } | StoreError::TooOld { .. } => {
+                Self::unavailable(error.to_string())
+            }
+            // What a database says of itself stays in the log: it may name hosts and users.
+            StoreError::Unavailable(_) => {
+                tracing::warn!(%error, "no answer from the database");
+                Self::unavailable("the database cannot be reached; try it again")
+            }
+            StoreError::Broken(_) => {
+                tracing::error!(%error, "the database cannot be used");
+                Self::new(ProblemKind::Internal, "the database cannot be used; see the log")
+            }
+        }
+    }
+}
+
+impl From<ledger::Refusal> for Refusal {
+    fn from(refusal: ledger::Refusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            ledger::Refusal::Fenced(fenced) => {
+                let mut refusal = Self::new(ProblemKind::Fenced, detail);
+                refusal.problem.current_epoch = Some(fenced.current);
+                refusal.problem.holder = fenced.holder;
+                refusal
+            }
+            ledger::Refusal::WrongStage { stage, .. } => {
+                let mut refusal = Self::new(ProblemKind::WrongStage, detail);
+                refusal.problem.stage = Some(stage);
+                refusal
+            }
+            ledger::Refusal::NotReportable { .. } => Self::invalid("stage", detail),
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! What every request goes through before its handler: a name in the log, the protocol's version,
+//! the rate, the token, and a time limit.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aq_fleet::protocol::{MAX_WAIT_MS, OLDEST_PROTOCOL, PROTOCOL_HEADER, ProblemKind};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tracing::{Instrument, info_span};
+use uuid::Uuid;
+
+use super::refusal::Refusal;
+use super::state::Api;
+use crate::auth::Caller;
+use crate::metrics::Refused;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest request id that is taken over from a client, in bytes.
+const MAX_REQUEST_ID: usize = 128;
+
+/// How long a call may take that waits for nothing but the database.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// What needs no token (PROTOCOL.md).
+const OPEN: &str = "/healthz";
+
+/// Gives the request an id, and counts and logs its answer. Neither body nor token is looked at.
+pub(super) async fn observe(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let id = request_id(request.headers());
+    let method = method_label(request.method());
+    let path = request.extensions().get::<MatchedPath>().cloned();
+    let route = path.as_ref().map_or("none", MatchedPath::as_str);
+    let shown = id.to_str().unwrap_or_default();
+    let span = info_span!("request", id = shown, method, route, caller = tracing::field::Empty);
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let status = response.status().as_u16();
+    let took = begun.elapsed();
+    api.metrics.answered(method, route, status, took);
+    match response.extensions().get() {
+        Some(ProblemKind::Fenced) => {
+            api.metrics.fenced.inc();
+        }
+        Some(ProblemKind::Unavailable) => {
+            api.metrics.unavailable.inc();
+        }
+        _ => {}
+    }
+    span.in_scope(|| tracing::debug!(status, ?took, "answered"));
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+/// Turns away who may not call, who calls too often and who speaks an old protocol.
+pub(super) async fn admit(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    if path == Some(OPEN) {
+        return next.run(request).await;
+    }
+    let limit = match path {
+        Some("/v1/claims") => LIMIT + Duration::from_millis(MAX_WAIT_MS),
+        _ => LIMIT,
+    };
+    match check(&api, &request) {
+        Ok(caller) => tracing::Span::current().record("caller", &*caller.label),
+        Err(refusal) => return refusal.into_response(),
+    };
+    tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
+        api.metrics.refused(Refused::TimedOut);
+        Refusal::unavailable("the request took too long; try it again").into_response()
+    })
+}
+
+fn check(api: &Api, request: &Request) -> Result<Caller, Refusal> {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip());
+    let too_many = |pause: Duration| {
+        api.metrics.refused(Refused::TooMany);
+        Refusal::new(ProblemKind::RateLimited, "too many requests; come back later").after(pause)
+    };
+    // Who guesses tokens is stopped before the next guess is looked at.
+    api.guesses.check(&peer).map_err(too_many)?;
+    let caller = bearer(request.headers()).and_then(|token| api.tokens.check(token));
+    let Some(caller) = caller else {
+        api.guesses.take(peer).map_err(too_many)?;
+        api.metrics.refused(Refused::Unauthorized);
+        let detail = "send `Authorization: Bearer TOKEN` with a token of this coordinator";
+        return Err(Refusal::new(ProblemKind::Unauthorized, detail));
+    };
+    api.requests.take((caller.token, peer)).map_err(too_many)?;
+    protocol(request.headers())?;
+    Ok(caller)
+}
+
+/// The token of `Authorization: Bearer TOKEN`.
+fn bearer(head: &HeaderMap) -> Option<&str> {
+    let mut values = head.get_all(AUTHORIZATION).iter();
+    let (value, None) = (values.next()?.to_str().ok()?, values.next()) else { return None };
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn protocol(head: &HeaderMap) -> Result<(), Refusal> {
+    let Some(value) = head.get(PROTOCOL_HEADER) else { return Ok(()) };
+    let version = value.to_str().ok().and_then(|text| text.parse::<u32>().ok());
+    let Some(version) = version else {
+        let detail = format!("the header `{PROTOCOL_HEADER}` is a version number, such as 1");
+        return Err(Refusal::invalid(PROTOCOL_HEADER, detail));
+    };
+    if version < OLDEST_PROTOCOL {
+        let detail = format!(
+            "this client speaks protocol {version}, and the oldest that is answered is \
+             {OLDEST_PROTOCOL}; install a newer aq on this host"
+        );
+        let mut refusal = Refusal::new(ProblemKind::TooOld, detail);
+        refusal.problem.oldest_protocol = Some(OLDEST_PROTOCOL);
+        return Err(refusal);
+    }
+    Ok(())
+}
+
+/// The client's own id where it is harmless, so that its log and ours can be read together.
+fn request_id(head: &HeaderMap) -> HeaderValue {
+    let harmless = |value: &&HeaderValue| {
+        let bytes = value.as_bytes();
+        let fits = (1..=MAX_REQUEST_ID).contains(&bytes.len());
+        fits && bytes.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+    };
+    let given = head.get(REQUEST_ID).filter(harmless).cloned();
+    given.unwrap_or_else(|| {
+        let id = Uuid::now_v7().to_string();
+        HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("none"))
+    })
+}
+
+/// The methods that have a name of their own in the metrics: anybody can make up more.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::PATCH => "PATCH",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(name: &'static str, values: &[&str]) -> HeaderMap {
+        let mut head = HeaderMap::new();
+        for value in values {
+            head.append(name, value.parse().unwrap());
+        }
+        head
+    }
+
+    #[test]
+    fn a_bearer_is_read_and_nothing_else() {
+        for (values, token) in [
+            (&["Bearer abc"] as &[_], Some("abc")),
+            (&["bearer  abc "], Some("abc")),
+            (&["Basic abc"], None),
+            (&["Bearer"], None),
+            (&["Bearer a", "Bearer b"], None),
+            (&[], None),
+        ] {
+            assert_eq!(bearer(&head("authorization", values)), token, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn request_ids_of_clients_are_kept_when_they_are_harmless() {
+        assert_eq!(request_id(&head("x-request-id", &["a-1"])), "a-1");
+        for bad in ["", "a b", "a\"b", &"x".repeat(129)] {
+            assert_ne!(request_id(&head("x-request-id", &[bad])), bad);
+        }
+    }
+
+    #[test]
+    fn old_protocols_are_told_what_to_do() {
+        assert_eq!(protocol(&HeaderMap::new()), Ok(()));
+        assert_eq!(protocol(&head(PROTOCOL_HEADER, &["1"])), Ok(()));
+        assert_eq!(
+            protocol(&head(PROTOCOL_HEADER, &["2"])),
+            Ok(()),
+            "a newer one finds out itself"
+        );
+        let refusal = protocol(&head(PROTOCOL_HEADER, &["0"])).unwrap_err();
+        assert_eq!((refusal.problem.status, refusal.problem.oldest_protocol), (426, Some(1)));
+        assert_eq!(protocol(&head(PROTOCOL_HEADER, &["x"])).unwrap_err().problem.status, 422);
+    }
+}

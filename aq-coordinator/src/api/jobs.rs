@@ -1,0 +1,171 @@
+//! Jobs as people and programs put them in, look at them and move them.
+
+use std::sync::Arc;
+
+use aq_fleet::protocol::{
+    DEFAULT_PAGE, JobPage, JobQuery, JobSummary, JobView, MAX_PAGE, Problem, ProblemKind, Submit,
+    Submitted,
+};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+
+use super::body::{Body, JobInPath, Query};
+use super::refusal::Refusal;
+use super::state::Api;
+use super::{manifest, views};
+use crate::assign::Checked;
+use crate::ledger::{Job, Submission};
+use crate::store::{self, JobFilter};
+
+/// How often a submission is checked again because others changed the graph meanwhile.
+const MAX_CHECKS: usize = 20;
+
+/// Submit a job. 201 for a new one; 200 for a key and body that are known, and for a body that
+/// takes the place of one that nobody had begun with.
+#[utoipa::path(
+    post, path = "/v1/jobs", tag = "jobs",
+    request_body = Submit,
+    responses(
+        (status = 201, body = Submitted),
+        (status = 200, body = Submitted),
+        (
+            status = 409, description = "`existing`: the key belongs to another text",
+            body = Problem, content_type = "application/problem+json"
+        ),
+    ),
+)]
+pub(super) async fn submit(
+    State(api): State<Arc<Api>>,
+    Body(submit): Body<Submit>,
+) -> Result<(StatusCode, Json<Submitted>), Refusal> {
+    let submission = manifest::read(submit)?;
+    for _ in 0..MAX_CHECKS {
+        let graph = checked(&api, &submission).await?;
+        let (status, job) = match api.store.submit(submission.clone(), graph).await? {
+            store::Submitted::Created(job) => (StatusCode::CREATED, job),
+            store::Submitted::Same(job) | store::Submitted::Superseded(job) => {
+                (StatusCode::OK, job)
+            }
+            store::Submitted::Clash(job) => return Err(clash(&job)),
+            store::Submitted::GraphMoved => continue,
+        };
+        api.pulse.beat();
+        return Ok((status, Json(Submitted { job_id: job.id, key: job.key })));
+    }
+    Err(Refusal::unavailable("others submit jobs with deps all the time; try it again"))
+}
+
+/// The version of the graph in which the job closes no circle. A job without deps closes none.
+async fn checked(api: &Api, submission: &Submission) -> Result<Option<u64>, Refusal> {
+    let deps = &submission.terms.deps;
+    if deps.is_empty() {
+        return Ok(None);
+    }
+    let (world, key) = (submission.world.clone(), submission.key.clone());
+    match api.assign.check(world, key, deps.clone()).await? {
+        Checked::Fits(graph) => Ok(Some(graph)),
+        Checked::Circle(cycle) => {
+            let detail = format!("the deps form a circle: {cycle}; take one of these deps out");
+            let mut problem = Problem::new(ProblemKind::Cycle, detail);
+            problem.path = Some("manifest".to_owned());
+            problem.cycle = cycle.0;
+            Err(problem.into())
+        }
+    }
+}
+
+fn clash(job: &Job) -> Refusal {
+    let detail = format!(
+        "the key {} belongs to job {}, which has left the queue with another text; use another \
+         idempotency-key",
+        job.key, job.id
+    );
+    let mut problem = Problem::new(ProblemKind::Existing, detail);
+    problem.job_id = Some(job.id);
+    problem.stage = Some(job.stage);
+    problem.into()
+}
+
+/// List jobs, in the order in which they were submitted.
+#[utoipa::path(
+    get, path = "/v1/jobs", tag = "jobs",
+    params(
+        ("stage" = Option<String>, Query, description = "Only those in this stage"),
+        ("factory" = Option<String>, Query, description = "Only those that this factory holds"),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+        ("limit" = Option<u32>, Query, description = "How many at most; 100 unless given"),
+    ),
+    responses((status = 200, body = JobPage)),
+)]
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    Query(query): Query<JobQuery>,
+) -> Result<Json<JobPage>, Refusal> {
+    let after = query.cursor.map(|cursor| cursor.parse()).transpose();
+    let filter = JobFilter {
+        world: None,
+        stage: query.stage,
+        factory: query.factory,
+        after: after.map_err(|_| views::bad_cursor())?,
+        limit: query.limit.unwrap_or(DEFAULT_PAGE).clamp(1, MAX_PAGE),
+    };
+    let page = api.store.jobs(filter).await?;
+    let jobs = page.value.jobs.iter().map(|job| views::summary(job, page.now)).collect();
+    Ok(Json(JobPage { jobs, next: page.value.next.map(|seq| seq.to_string()) }))
+}
+
+/// A job with its grants, its reports and the reason why it waits.
+#[utoipa::path(
+    get, path = "/v1/jobs/{jobId}", tag = "jobs",
+    params(("jobId" = String, Path, description = "The job's id")),
+    responses((status = 200, body = JobView)),
+)]
+pub(super) async fn show(
+    State(api): State<Arc<Api>>,
+    JobInPath(id): JobInPath,
+) -> Result<Json<JobView>, Refusal> {
+    let found = api.store.job(id).await?;
+    let found = found
+        .ok_or_else(|| Refusal::new(ProblemKind::NotFound, format!("there is no job {id}")))?;
+    let waits = found.value.job.is_waiting();
+    let world = found.value.job.world.clone();
+    let waiting = if waits { api.assign.why(world, id).await? } else { None };
+    Ok(Json(views::detail(found.value, found.now, waiting)))
+}
+
+/// Stop a job, or tell its holder to.
+#[utoipa::path(
+    post, path = "/v1/jobs/{jobId}/cancel", tag = "jobs",
+    params(("jobId" = String, Path, description = "The job's id")),
+    responses(
+        (status = 200, body = JobSummary),
+        (status = 409, description = "`wrong-stage`", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn cancel(
+    State(api): State<Arc<Api>>,
+    JobInPath(job): JobInPath,
+) -> Result<Json<JobSummary>, Refusal> {
+    let job = api.store.cancel(job).await?;
+    api.pulse.beat();
+    Ok(Json(views::summary(&job.value, job.now)))
+}
+
+/// Put a failed job back into the inbox.
+#[utoipa::path(
+    post, path = "/v1/jobs/{jobId}/requeue", tag = "jobs",
+    params(("jobId" = String, Path, description = "The job's id")),
+    responses(
+        (status = 200, body = JobSummary),
+        (status = 409, description = "`wrong-stage`", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn requeue(
+    State(api): State<Arc<Api>>,
+    JobInPath(job): JobInPath,
+) -> Result<Json<JobSummary>, Refusal> {
+    let job = api.store.requeue(job).await?;
+    api.pulse.beat();
+    Ok(Json(views::summary(&job.value, job.now)))
+}

@@ -1,0 +1,73 @@
+//! How the coordinator itself is: for supervisors, for Prometheus, and for programs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aq_fleet::protocol::{Done, ProblemKind, Stats};
+use aq_manifest::Stage;
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+
+use super::refusal::Refusal;
+use super::state::Api;
+use super::views;
+use crate::metrics::FleetState;
+use crate::store::Numbers;
+
+/// Prometheus reads this.
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// How long the numbers of the fleet may take before the others are shown without them.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Whether the process lives. Needs no token.
+#[utoipa::path(
+    get, path = "/healthz", tag = "service", security(()), responses((status = 200, body = Done)),
+)]
+pub(super) async fn healthz() -> Json<Done> {
+    Json(Done {})
+}
+
+/// Whether the database can be reached and has the schema of this program.
+#[utoipa::path(get, path = "/readyz", tag = "service", responses((status = 200, body = Done)))]
+pub(super) async fn readyz(State(api): State<Arc<Api>>) -> Result<Json<Done>, Refusal> {
+    if *api.stop.borrow() {
+        return Err(Refusal::unavailable("the coordinator is going down"));
+    }
+    api.store.ping().await?;
+    Ok(Json(Done {}))
+}
+
+/// The numbers of the fleet.
+#[utoipa::path(get, path = "/v1/stats", tag = "fleet", responses((status = 200, body = Stats)))]
+pub(super) async fn stats(State(api): State<Arc<Api>>) -> Result<Json<Stats>, Refusal> {
+    Ok(Json(views::stats(api.store.numbers().await?)))
+}
+
+/// Counters for Prometheus, in its text format.
+#[utoipa::path(
+    get, path = "/metrics", tag = "service",
+    responses((status = 200, body = String, content_type = "application/openmetrics-text")),
+)]
+pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Result<Response, Refusal> {
+    // The counters are worth showing while the database is away: one of them says so.
+    let numbers = tokio::time::timeout(PATIENCE, api.store.numbers()).await;
+    let numbers = numbers.ok().and_then(Result::ok);
+    let text = api.metrics.text(numbers.as_ref().map(state).as_ref());
+    let text = text.map_err(|_| Refusal::new(ProblemKind::Internal, "cannot write the metrics"))?;
+    Ok(([(CONTENT_TYPE, OPENMETRICS)], text).into_response())
+}
+
+fn state(numbers: &Numbers) -> FleetState {
+    let in_stage = |stage: Stage| {
+        let depth = numbers.depth.iter().filter(|depth| depth.stage == stage);
+        (stage.folder(), depth.map(|depth| depth.jobs).sum())
+    };
+    FleetState {
+        depth: Stage::ALL.into_iter().map(in_stage).collect(),
+        factories_alive: numbers.factories_alive.into(),
+        oldest_wait: numbers.oldest_wait.unwrap_or_default(),
+    }
+}

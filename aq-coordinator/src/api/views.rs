@@ -1,0 +1,117 @@
+//! Rows as the wire shows them: ages in place of times.
+
+use std::time::Duration;
+
+use aq_fleet::protocol::{FactoryView, Grant, GrantView, JobSummary, JobView, ReportView, Stats};
+
+use super::refusal::Refusal;
+use crate::ledger::{DbTime, End, GrantRecord, Job, World};
+use crate::store::{FactoryRow, Granted, JobDetail, Numbers, ReportRecord};
+
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn ago(then: DbTime, now: DbTime) -> u64 {
+    millis(now.since(then))
+}
+
+pub(super) fn bad_cursor() -> Refusal {
+    Refusal::invalid("cursor", "a cursor is what `next` of the page before says")
+}
+
+pub(super) fn grant(granted: Granted) -> Grant {
+    let Granted { job, manifest, expires_in } = granted;
+    Grant {
+        job_id: job.id,
+        key: job.key,
+        name: Some(job.terms.name),
+        epoch: job.epoch,
+        lease_ms: millis(expires_in),
+        manifest,
+        checkpoint: job.checkpoint,
+    }
+}
+
+pub(super) fn summary(job: &Job, now: DbTime) -> JobSummary {
+    JobSummary {
+        job_id: job.id,
+        key: job.key.clone(),
+        name: job.terms.name.clone(),
+        stage: job.stage,
+        result: job.result,
+        priority: job.terms.priority,
+        lock: job.terms.lock.clone(),
+        shadow: job.world != World::Fleet,
+        epoch: job.epoch,
+        holder: job.holder().cloned(),
+        expires_in_ms: job.expires_in(now).map(millis),
+        lapsed: job.is_lapsed(),
+        cancel: job.cancel,
+        attempts: job.attempts,
+        age_ms: ago(job.submitted_at, now),
+    }
+}
+
+pub(super) fn detail(found: JobDetail, now: DbTime, waiting: Option<String>) -> JobView {
+    JobView {
+        job: summary(&found.job, now),
+        waiting,
+        deps: found.job.terms.deps,
+        checkpoint: found.job.checkpoint,
+        grants: found.grants.into_iter().map(|record| grant_view(record, now)).collect(),
+        reports: found.reports.into_iter().map(|record| report_view(record, now)).collect(),
+    }
+}
+
+fn grant_view(record: GrantRecord, now: DbTime) -> GrantView {
+    GrantView {
+        epoch: record.epoch,
+        factory_id: record.factory,
+        instance_id: record.instance,
+        started_ms_ago: ago(record.started, now),
+        ended_ms_ago: record.ended.map(|ended| ago(ended, now)),
+        outcome: match record.end {
+            Some(End::Released(outcome)) => Some(outcome),
+            Some(End::Lost) | None => None,
+        },
+        lost: record.end == Some(End::Lost),
+    }
+}
+
+fn report_view(record: ReportRecord, now: DbTime) -> ReportView {
+    ReportView {
+        epoch: record.epoch,
+        seq: record.seq,
+        stage: record.stage,
+        ms_ago: ago(record.at, now),
+        checkpoint: record.checkpoint,
+        metrics: record.metrics,
+    }
+}
+
+pub(super) fn factory(row: FactoryRow, now: DbTime, lease: Duration) -> FactoryView {
+    FactoryView {
+        factory_id: row.id,
+        host: row.host,
+        version: row.version,
+        instance_id: row.instance,
+        capabilities: row.capabilities,
+        capacity: row.capacity,
+        free: row.free,
+        alive: now.since(row.seen) <= lease,
+        seen_ms_ago: ago(row.seen, now),
+        holds: row.holds,
+    }
+}
+
+pub(super) fn stats(numbers: Numbers) -> Stats {
+    Stats {
+        factories_alive: numbers.factories_alive,
+        factories_known: numbers.factories_known,
+        queue: numbers.depth,
+        held: numbers.held,
+        oldest_wait_ms: numbers.oldest_wait.map(millis),
+        agreement: numbers.agreement,
+    }
+}

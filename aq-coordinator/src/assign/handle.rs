@@ -1,0 +1,103 @@
+//! How handlers ask the desk.
+
+use std::sync::Arc;
+
+use aq_fleet::protocol::{Claim, FleetJobId};
+use aq_scheduler::Cycle;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::desk::Desk;
+use crate::ledger::World;
+use crate::metrics::Metrics;
+use crate::pulse::Pulse;
+use crate::store::{Granted, Store, StoreError};
+
+/// Questions that are not read yet; more are refused, as after a database that was away for long.
+const MAX_ASKED: usize = 20_000;
+
+/// The entrance to the desk.
+#[derive(Clone, Debug)]
+pub(crate) struct Assign {
+    asks: mpsc::Sender<Ask>,
+}
+
+/// Whether a new job would close a circle, as of a version of the graph.
+#[derive(Debug)]
+pub(crate) enum Checked {
+    Fits(u64),
+    Circle(Cycle),
+}
+
+pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+#[derive(Debug)]
+pub(super) enum Ask {
+    /// Jobs for a host. The answer may take as long as the claim allows.
+    Claim(Claim, Reply<Vec<Granted>>),
+    /// What a claim would get.
+    Dry(Claim, Reply<Vec<FleetJobId>>),
+    Check {
+        world: World,
+        key: Option<String>,
+        deps: Vec<String>,
+        reply: Reply<Checked>,
+    },
+    Why {
+        world: World,
+        job: FleetJobId,
+        reply: Reply<Option<String>>,
+    },
+}
+
+impl Assign {
+    /// Starts the desk. It ends when `stop` says so: what waits gets an empty answer.
+    pub(crate) fn start(
+        store: Arc<dyn Store>,
+        metrics: Arc<Metrics>,
+        pulse: &Pulse,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        let (asks, asked) = mpsc::channel(MAX_ASKED);
+        tokio::spawn(Desk::new(store, metrics).run(asked, pulse.listen(), stop));
+        Self { asks }
+    }
+
+    pub(crate) async fn claim(&self, claim: Claim) -> Result<Vec<Granted>, StoreError> {
+        self.ask(|reply| Ask::Claim(claim, reply)).await
+    }
+
+    pub(crate) async fn dry(&self, claim: Claim) -> Result<Vec<FleetJobId>, StoreError> {
+        self.ask(|reply| Ask::Dry(claim, reply)).await
+    }
+
+    pub(crate) async fn check(
+        &self,
+        world: World,
+        key: Option<String>,
+        deps: Vec<String>,
+    ) -> Result<Checked, StoreError> {
+        self.ask(|reply| Ask::Check { world, key, deps, reply }).await
+    }
+
+    /// Why a job waits; `None` when it does not.
+    pub(crate) async fn why(
+        &self,
+        world: World,
+        job: FleetJobId,
+    ) -> Result<Option<String>, StoreError> {
+        self.ask(|reply| Ask::Why { world, job, reply }).await
+    }
+
+    async fn ask<T>(&self, ask: impl FnOnce(Reply<T>) -> Ask) -> Result<T, StoreError> {
+        let away = |_| StoreError::Unavailable("the coordinator is going down".to_owned());
+        let (reply, answer) = oneshot::channel();
+        self.asks.try_send(ask(reply)).map_err(|error| {
+            let why = match error {
+                mpsc::error::TrySendError::Full(_) => "too many questions wait for it",
+                mpsc::error::TrySendError::Closed(_) => "the coordinator is going down",
+            };
+            StoreError::Unavailable(why.to_owned())
+        })?;
+        answer.await.map_err(away)?
+    }
+}

@@ -1,0 +1,130 @@
+//! What a change of a row means for the tables beside it: the grants of the past, and the feed.
+
+use aq_fleet::protocol::{Epoch, FactoryId, FleetJobId, InstanceId, RequestId};
+use aq_manifest::Stage;
+
+use super::{DbTime, End, Hold, Job, Tenure};
+
+/// One grant of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantRecord {
+    /// The job.
+    pub job: FleetJobId,
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// Who got the job.
+    pub factory: FactoryId,
+    /// In which life of its loop, when it had registered.
+    pub instance: Option<InstanceId>,
+    /// By which claim.
+    pub request: RequestId,
+    /// When.
+    pub started: DbTime,
+    /// When it ended.
+    pub ended: Option<DbTime>,
+    /// How it ended.
+    pub end: Option<End>,
+}
+
+/// A message of the feed: that a job has moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// `submitted`, `granted`, `moved`, `lapsed`, `renewed`, `released`, `lost`, `cancelled`,
+    /// `requeued` or `changed`.
+    pub kind: &'static str,
+    /// The job.
+    pub job: FleetJobId,
+    /// Whom it is about, when somebody has or had it.
+    pub factory: Option<FactoryId>,
+    /// Under which grant.
+    pub epoch: Option<Epoch>,
+    /// The job's stage after it.
+    pub stage: Stage,
+}
+
+/// The records of grants that a change makes or ends: none, one, or two when a lapsed job goes to
+/// somebody else.
+pub fn history(before: Option<&Job>, after: &Job, now: DbTime) -> Vec<GrantRecord> {
+    let mut records = Vec::new();
+    let past = before.and_then(|job| Some((job.epoch, job.tenure.as_ref()?)));
+    let present = after.tenure.as_ref().map(|tenure| (after.epoch, tenure));
+    if let Some((epoch, tenure)) = past
+        && present.is_none_or(|(now, _)| now != epoch)
+        && !matches!(tenure.hold, Hold::Ended(_))
+    {
+        records.push(record(after.id, epoch, tenure, Some(End::Lost), now));
+    }
+    if let Some((epoch, tenure)) = present {
+        let end = end_of(tenure);
+        let known = past.filter(|(past, _)| *past == epoch);
+        if known.is_none_or(|(_, past)| end_of(past) != end) {
+            records.push(record(after.id, epoch, tenure, end, now));
+        }
+    }
+    records
+}
+
+/// What the feed says of a change; `None` where it says nothing.
+pub fn notice(before: Option<&Job>, after: &Job) -> Option<Notice> {
+    let kind = kind(before, after)?;
+    let tenure = after.tenure.as_ref();
+    Some(Notice {
+        kind,
+        job: after.id,
+        factory: tenure.map(|tenure| tenure.factory.clone()),
+        epoch: tenure.map(|_| after.epoch),
+        stage: after.stage,
+    })
+}
+
+fn kind(before: Option<&Job>, after: &Job) -> Option<&'static str> {
+    let Some(before) = before else { return Some("submitted") };
+    if before.same_but_lease(after) {
+        return None;
+    }
+    let hold = |job: &Job| job.tenure.as_ref().map(|tenure| tenure.hold);
+    let kind = match (hold(before), hold(after)) {
+        _ if before.epoch != after.epoch => "granted",
+        (was, is) if was != is => match is {
+            Some(Hold::Lapsed) => "lapsed",
+            Some(Hold::Held) => "renewed",
+            Some(Hold::Ended(End::Released(_))) => "released",
+            Some(Hold::Ended(End::Lost)) => "lost",
+            None => "changed",
+        },
+        _ if after.cancel && !before.cancel => "cancelled",
+        _ if before.stage != after.stage => match after.stage {
+            Stage::Inbox => "requeued",
+            Stage::Failed => "cancelled",
+            _ => "moved",
+        },
+        _ => "changed",
+    };
+    Some(kind)
+}
+
+fn end_of(tenure: &Tenure) -> Option<End> {
+    match tenure.hold {
+        Hold::Held | Hold::Lapsed => None,
+        Hold::Ended(end) => Some(end),
+    }
+}
+
+fn record(
+    job: FleetJobId,
+    epoch: Epoch,
+    tenure: &Tenure,
+    end: Option<End>,
+    now: DbTime,
+) -> GrantRecord {
+    GrantRecord {
+        job,
+        epoch,
+        factory: tenure.factory.clone(),
+        instance: tenure.instance.clone(),
+        request: tenure.request.clone(),
+        started: tenure.started,
+        ended: end.map(|_| now),
+        end,
+    }
+}

@@ -1,0 +1,211 @@
+//! The row of a job.
+
+use std::time::Duration;
+
+use aq_fleet::protocol::{
+    Checkpoint, Epoch, FactoryId, FleetJobId, InstanceId, ReleaseOutcome, RequestId,
+};
+use aq_manifest::{DepsMode, JobId, Outcome, Priority, Stage};
+use sha2::{Digest, Sha256};
+
+use super::DbTime;
+
+/// A job whose lease ran out this many times in a row fails as `crash`: it is probably what kills its
+/// hosts (SPEC 8 has the same number for one host).
+pub const MAX_LOST: u32 = 10;
+
+/// Everything that is known of a job, but for its manifest and its past.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// The job.
+    pub id: FleetJobId,
+    /// Its age: jobs of one priority go in this order.
+    pub seq: u64,
+    /// Who can see it.
+    pub world: World,
+    /// Its idempotency key, or its id as text when the manifest has none. Unique in its world.
+    pub key: String,
+    /// What its manifest says.
+    pub terms: Terms,
+    /// When it was submitted first.
+    pub submitted_at: DbTime,
+    /// Where it is. Never `Quarantine`: that is a host's folder.
+    pub stage: Stage,
+    /// How it ended, when it is over.
+    pub result: Option<Outcome>,
+    /// The epoch of its latest grant; 0 before the first.
+    pub epoch: Epoch,
+    /// The latest grant, also when it has ended.
+    pub tenure: Option<Tenure>,
+    /// The lock that it holds now. It is held by one job at a time, and only while the job is held
+    /// and in `building` or `review`.
+    pub held_lock: Option<String>,
+    /// A person wishes it to stop, and its holder has not let go yet.
+    pub cancel: bool,
+    /// Grants that have ended, however they did.
+    pub attempts: u32,
+    /// The latest of them that ended by their lease running out, in a row.
+    pub lost: u32,
+    /// Where its work so far can be fetched from.
+    pub checkpoint: Option<Checkpoint>,
+    /// One more with every write but a plain renewal, which changes nothing that is planned with.
+    pub version: u64,
+}
+
+/// What a manifest says of a job, as far as the fleet needs to know it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Terms {
+    /// The name that it was submitted under.
+    pub name: JobId,
+    /// Of the manifest, byte for byte.
+    pub body: BodyHash,
+    /// More urgent jobs go first.
+    pub priority: Priority,
+    /// The lock that it names itself; the default one, a directory, is a host's own affair.
+    pub lock: Option<String>,
+    /// Keys of jobs that must have come far enough before.
+    pub deps: Vec<String>,
+    /// How far that is.
+    pub deps_mode: DepsMode,
+    /// What a host must have: the manifest's capabilities, and `engine:<name>` and `profile:<name>`
+    /// where it names one.
+    pub needs: Vec<String>,
+}
+
+/// SHA-256 of a manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BodyHash(pub [u8; 32]);
+
+impl BodyHash {
+    /// The hash of a manifest.
+    pub fn of(manifest: &str) -> Self {
+        Self(Sha256::digest(manifest).into())
+    }
+}
+
+/// Which jobs know of one another: keys, deps and locks have a meaning inside a world only.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum World {
+    /// The fleet's jobs.
+    Fleet,
+    /// The mirror of this factory's own jobs (SPEC 13). They are never granted.
+    Shadow(FactoryId),
+}
+
+/// A grant: who got the job, and until when it is theirs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Tenure {
+    /// Who got it.
+    pub factory: FactoryId,
+    /// In which life of its loop, when it had registered.
+    pub instance: Option<InstanceId>,
+    /// By which claim.
+    pub request: RequestId,
+    /// When.
+    pub started: DbTime,
+    /// The end of the lease.
+    pub until: DbTime,
+    /// The largest `seq` of its reports; 0 before the first.
+    pub last_seq: u64,
+    /// Whether it still is.
+    pub hold: Hold,
+}
+
+/// How a grant stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Hold {
+    /// Its lease runs.
+    Held,
+    /// Its lease ran out. The job is still its holder's until it is granted again.
+    Lapsed,
+    /// It is over.
+    Ended(End),
+}
+
+/// How a grant ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum End {
+    /// By its holder.
+    Released(ReleaseOutcome),
+    /// By its lease running out, for good.
+    Lost,
+}
+
+impl Job {
+    /// The latest grant, while the job is its holder's.
+    pub fn held_by(&self) -> Option<&Tenure> {
+        self.tenure.as_ref().filter(|tenure| !matches!(tenure.hold, Hold::Ended(_)))
+    }
+
+    /// Who holds the job, lapsed or not.
+    pub fn holder(&self) -> Option<&FactoryId> {
+        self.held_by().map(|tenure| &tenure.factory)
+    }
+
+    /// Whether its lease ran out and nobody else has it yet.
+    pub fn is_lapsed(&self) -> bool {
+        self.tenure.as_ref().is_some_and(|tenure| tenure.hold == Hold::Lapsed)
+    }
+
+    /// Whether a factory could be granted it now, as far as the job itself goes.
+    pub fn is_waiting(&self) -> bool {
+        match self.held_by() {
+            None => self.stage == Stage::Inbox,
+            Some(tenure) => tenure.hold == Hold::Lapsed,
+        }
+    }
+
+    /// How long its lease holds from now; `None` when nobody's lease runs.
+    pub fn expires_in(&self, now: DbTime) -> Option<Duration> {
+        self.held_by()
+            .filter(|tenure| tenure.hold == Hold::Held)
+            .map(|tenure| tenure.until.since(now))
+    }
+
+    /// The lock that it has to hold in its stage while its lease runs.
+    pub(crate) fn needed_lock(&self) -> Option<&str> {
+        let at_work = matches!(self.stage, Stage::Building | Stage::Review);
+        self.terms.lock.as_deref().filter(|_| at_work)
+    }
+
+    /// Ends the latest grant: an attempt more, and nothing held.
+    pub(crate) fn end(&mut self, end: End) {
+        if let Some(tenure) = &mut self.tenure {
+            tenure.hold = Hold::Ended(end);
+            self.attempts = self.attempts.saturating_add(1);
+            self.lost = if end == End::Lost { self.lost.saturating_add(1) } else { 0 };
+        }
+        self.held_lock = None;
+    }
+
+    /// Makes it over.
+    pub(crate) fn finish(&mut self, stage: Stage, result: Outcome) {
+        self.stage = stage;
+        self.result = Some(result);
+        self.cancel = false;
+    }
+
+    /// Makes it wait again.
+    pub(crate) fn wait(&mut self) {
+        self.stage = Stage::Inbox;
+        self.result = None;
+    }
+
+    /// This row as the next version, unless nothing but the lease's end is different from `before`.
+    pub(crate) fn next_after(mut self, before: &Self) -> Self {
+        if self.same_but_lease(before) {
+            return self;
+        }
+        self.version = before.version + 1;
+        self
+    }
+
+    /// Whether nothing but the end of the lease is different.
+    pub fn same_but_lease(&self, other: &Self) -> bool {
+        let mut like = self.clone();
+        if let (Some(like), Some(other)) = (&mut like.tenure, &other.tenure) {
+            like.until = other.until;
+        }
+        like == *other
+    }
+}

@@ -1,0 +1,84 @@
+//! Every state is visited, and from every one every job can still end.
+
+use std::collections::HashMap;
+
+use stateright::{Checker, Model};
+
+use super::fleet::World;
+use super::state::{Fleet, Slot};
+
+/// Seconds each.
+const WORLDS: [World; 3] = [
+    World { jobs: 1, room: 1, operator: true, restarts: true, rivals: true },
+    World { jobs: 1, room: 2, operator: false, restarts: false, rivals: true },
+    World { jobs: 2, room: 1, operator: false, restarts: true, rivals: false },
+];
+
+/// Minutes each.
+const LARGE: [World; 3] = [
+    World { jobs: 1, room: 2, operator: true, restarts: true, rivals: true },
+    World { jobs: 2, room: 1, operator: false, restarts: false, rivals: true },
+    World { jobs: 2, room: 2, operator: false, restarts: false, rivals: false },
+];
+
+/// `AQ_MODEL=all` adds the large worlds.
+fn worlds() -> Vec<World> {
+    let mut worlds = WORLDS.to_vec();
+    if std::env::var("AQ_MODEL").is_ok_and(|size| size == "all") {
+        worlds.extend(LARGE);
+    }
+    worlds
+}
+
+#[test]
+fn no_promise_is_broken_in_any_state() {
+    for world in worlds() {
+        let checker = world.clone().checker().threads(2).spawn_bfs().join();
+        println!("{world:?}: {} states", checker.unique_state_count());
+        checker.assert_properties();
+        assert!(checker.unique_state_count() > 1000, "{world:?} is hardly a model");
+    }
+}
+
+#[test]
+fn from_every_state_every_job_can_still_end() {
+    // Without a person, who could end everything.
+    for world in worlds().iter().filter(|world| !world.operator) {
+        let (states, before) = explore(world);
+        let is_end = |fleet: &Fleet| fleet.jobs.iter().all(Slot::is_over);
+        let mut can_end: Vec<bool> = states.iter().map(is_end).collect();
+        let mut todo: Vec<usize> = (0..states.len()).filter(|&at| can_end[at]).collect();
+        assert!(!todo.is_empty(), "no state is an end");
+        while let Some(at) = todo.pop() {
+            for &earlier in &before[at] {
+                if !can_end[earlier] {
+                    can_end[earlier] = true;
+                    todo.push(earlier);
+                }
+            }
+        }
+        let stuck = (0..states.len()).find(|&at| !can_end[at]);
+        assert_eq!(stuck.map(|at| &states[at]), None, "of {} states", states.len());
+    }
+}
+
+/// All states, and from where each can be reached in one step.
+fn explore(world: &World) -> (Vec<Fleet>, Vec<Vec<usize>>) {
+    let mut states = world.init_states();
+    let mut known: HashMap<Fleet, usize> = states.iter().cloned().zip(0..).collect();
+    let mut before = vec![Vec::new(); states.len()];
+    let mut at = 0;
+    while at < states.len() {
+        let fleet = states[at].clone();
+        for next in world.next_states(&fleet) {
+            let to = *known.entry(next).or_insert_with_key(|next| {
+                states.push(next.clone());
+                before.push(Vec::new());
+                states.len() - 1
+            });
+            before[to].push(at);
+        }
+        at += 1;
+    }
+    (states, before)
+}

@@ -1,0 +1,278 @@
+//! What can happen.
+
+use std::time::Duration;
+
+use aq_fleet::protocol::{Epoch, ReleaseOutcome};
+use aq_manifest::Stage;
+use stateright::{Model, Property};
+
+use super::state::{Belief, Fleet, HOSTS, Message, Says, Slot, Work};
+use crate::ledger::samples::{caller, claimant, let_go, said};
+use crate::ledger::{
+    DbTime, End, Granting, Hold, Job, Refusal, Renewal, cancel, grant, lapse, release, renew,
+    report, requeue,
+};
+
+/// A model of this size.
+#[derive(Clone, Debug)]
+pub(super) struct World {
+    pub(super) jobs: usize,
+    /// Messages on their way at the same time.
+    pub(super) room: usize,
+    /// Whether a person stops jobs and puts them back.
+    pub(super) operator: bool,
+    /// Whether hosts restart or lose their disks, and coordinators are away.
+    pub(super) restarts: bool,
+    /// Whether both hosts want every job; else each wants one, and they meet at the lock alone.
+    pub(super) rivals: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Step {
+    /// A host sends something.
+    Send(Message),
+    /// It arrives; the copy that stays is for when it arrives twice.
+    Arrive {
+        message: Message,
+        stays: bool,
+    },
+    Lose(Message),
+    /// The sweep ends a lease.
+    Lapse(u8),
+    /// A coordinator was away and is back.
+    Outage,
+    GraceEnds,
+    /// A host's loop starts again: it has its jobs, and forgets what it has asked.
+    Restart(u8),
+    /// A host comes back with an empty disk.
+    Wipe(u8),
+    Cancel(u8),
+    PutBack(u8),
+}
+
+impl Model for World {
+    type State = Fleet;
+    type Action = Step;
+
+    fn init_states(&self) -> Vec<Fleet> {
+        vec![Fleet::new(self.jobs)]
+    }
+
+    fn actions(&self, fleet: &Fleet, steps: &mut Vec<Step>) {
+        for message in &fleet.network {
+            steps.push(Step::Lose(*message));
+            for stays in [false, true] {
+                steps.push(Step::Arrive { message: *message, stays });
+            }
+        }
+        for host in 0..HOSTS.len() as u8 {
+            for job in (0..self.jobs as u8).filter(|&job| self.rivals || job == host) {
+                let belief = fleet.beliefs[usize::from(host)][usize::from(job)];
+                let epoch = belief.map_or(0, |belief| belief.epoch);
+                let says: &[Says] = match belief.map(|belief| belief.work) {
+                    None => &[Says::Claim],
+                    Some(Work::Building) => {
+                        &[Says::Renew, Says::Tested, Says::Requeue, Says::Failed]
+                    }
+                    Some(Work::Tested) => &[Says::Renew, Says::Ship, Says::Failed],
+                    Some(Work::Asked) => &[Says::Renew, Says::Ship],
+                };
+                for &says in says {
+                    steps.push(Step::Send(Message { host, job, epoch, says }));
+                }
+            }
+            if self.restarts {
+                steps.push(Step::Restart(host));
+                steps.push(Step::Wipe(host));
+            }
+        }
+        if self.restarts {
+            steps.push(if fleet.grace { Step::GraceEnds } else { Step::Outage });
+        }
+        for job in 0..self.jobs as u8 {
+            if !fleet.grace {
+                steps.push(Step::Lapse(job));
+            }
+            if self.operator {
+                steps.push(Step::Cancel(job));
+                steps.push(Step::PutBack(job));
+            }
+        }
+    }
+
+    fn next_state(&self, fleet: &Fleet, step: Step) -> Option<Fleet> {
+        let mut next = fleet.clone();
+        match step {
+            Step::Send(message) => self.send(&mut next, message),
+            Step::Arrive { message, stays } => {
+                if !stays {
+                    next.network.retain(|it| *it != message);
+                }
+                self.arrive(&mut next, message);
+            }
+            Step::Lose(message) => next.network.retain(|it| *it != message),
+            Step::Lapse(job) => {
+                let row = row(&next, job);
+                let lapsed = lapse(&row, DbTime(1))?;
+                write(&mut next, job, &row, &lapsed);
+            }
+            Step::Outage => next.grace = true,
+            Step::GraceEnds => next.grace = false,
+            Step::Restart(host) => {
+                for belief in next.beliefs[usize::from(host)].iter_mut().flatten() {
+                    if belief.work == Work::Asked {
+                        belief.work = Work::Tested;
+                    }
+                }
+            }
+            Step::Wipe(host) => next.beliefs[usize::from(host)].fill(None),
+            Step::Cancel(job) => wish(&mut next, job, cancel)?,
+            Step::PutBack(job) => wish(&mut next, job, requeue)?,
+        }
+        let held = next.jobs.iter().filter(|job| job.locked).count();
+        if held > 1 {
+            next.broken = Some("a lock is held twice");
+        }
+        next.settle();
+        (next != *fleet).then_some(next)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always("no promise is broken", |_, fleet: &Fleet| fleet.broken.is_none()),
+            Property::sometimes("a job ships", |_, fleet: &Fleet| {
+                fleet.shipped.iter().any(Option::is_some)
+            }),
+            Property::sometimes("both hosts believe in what one can have", |_, fleet: &Fleet| {
+                fleet.beliefs.iter().all(|all| all.iter().any(Option::is_some))
+            }),
+            Property::sometimes("a late renewal comes first", |_, fleet: &Fleet| {
+                fleet.network.iter().any(|message| {
+                    let job = &fleet.jobs[usize::from(message.job)];
+                    let lapsed = matches!(job.tenure, Some((_, _, Hold::Lapsed)));
+                    message.says == Says::Renew && message.epoch == job.epoch && lapsed
+                })
+            }),
+        ]
+    }
+}
+
+fn row(fleet: &Fleet, job: u8) -> Job {
+    fleet.jobs[usize::from(job)].row(job)
+}
+
+fn wish(fleet: &mut Fleet, job: u8, rule: fn(&Job) -> Result<Job, Refusal>) -> Option<()> {
+    let row = row(fleet, job);
+    let changed = rule(&row).ok()?;
+    write(fleet, job, &row, &changed);
+    Some(())
+}
+
+/// What every write has to keep, whoever asked for it.
+fn write(fleet: &mut Fleet, job: u8, before: &Job, after: &Job) {
+    if after.epoch < before.epoch {
+        fleet.broken = Some("an epoch goes back");
+    }
+    if before.stage == Stage::Shipped && after.stage != Stage::Shipped {
+        fleet.broken = Some("what is shipped comes back");
+    }
+    fleet.jobs[usize::from(job)] = Slot::of(after);
+}
+
+impl World {
+    fn send(&self, fleet: &mut Fleet, message: Message) {
+        let belief = fleet.belief(message.host, message.job);
+        match (message.says, belief.as_mut()) {
+            (Says::Tested, Some(belief)) => belief.work = Work::Tested,
+            (Says::Ship, Some(belief)) => belief.work = Work::Asked,
+            // It has moved the job away; repeating the release is all that it still does.
+            (Says::Requeue | Says::Failed, _) => *belief = None,
+            _ => {}
+        }
+        fleet.send(message, self.room);
+    }
+
+    fn arrive(&self, fleet: &mut Fleet, message: Message) {
+        match message.says {
+            Says::Granted | Says::Fenced | Says::MayShip => told(fleet, message),
+            _ => {
+                let says = decide(fleet, message);
+                if let Some((says, epoch)) = says {
+                    fleet.send(Message { says, epoch, ..message }, self.room);
+                }
+            }
+        }
+    }
+}
+
+/// A coordinator gets a request, and answers.
+fn decide(fleet: &mut Fleet, message: Message) -> Option<(Says, u64)> {
+    let Message { host, job, epoch, says } = message;
+    let name = HOSTS[usize::from(host)];
+    let before = row(fleet, job);
+    let mut others = fleet.jobs.iter().enumerate().filter(|(at, _)| *at != usize::from(job));
+    let free = others.all(|(_, other)| !other.locked);
+    let lease = Duration::ZERO;
+    let after = match says {
+        Says::Claim => {
+            // The same claim again, or a new one.
+            if before.holder().is_some_and(|holder| holder.as_str() == name) {
+                return Some((Says::Granted, before.epoch.0));
+            }
+            let granted = grant(&before, &claimant(name), DbTime(0), lease, Epoch(0), free);
+            let Ok(Granting::Granted(after)) = granted else { return None };
+            if after.epoch <= before.epoch {
+                fleet.broken = Some("an epoch is used twice");
+            }
+            write(fleet, job, &before, &after);
+            return Some((Says::Granted, after.epoch.0));
+        }
+        Says::Renew => match renew(&before, &caller(name, epoch), DbTime(0), lease, free) {
+            Ok(Renewal::Held(after)) => Ok(after),
+            Ok(Renewal::Lost(after)) => {
+                write(fleet, job, &before, &after);
+                Err(())
+            }
+            Err(_) => Err(()),
+        },
+        Says::Tested => report(&before, &said(name, epoch, 1, Stage::Testing)).map_err(|_| ()),
+        Says::Ship => report(&before, &said(name, epoch, 2, Stage::Shipped)).map_err(|_| ()),
+        _ => release(&before, None, &let_go(name, epoch, says.outcome())).map_err(|_| ()),
+    };
+    let Ok(after) = after else { return Some((Says::Fenced, epoch)) };
+    let owner = before.holder().is_some_and(|holder| holder.as_str() == name);
+    if after != before && !(owner && before.epoch.0 == epoch) {
+        fleet.broken = Some("a write from a stale epoch was accepted");
+    }
+    write(fleet, job, &before, &after);
+    (says == Says::Ship).then_some((Says::MayShip, epoch))
+}
+
+/// A host gets an answer.
+fn told(fleet: &mut Fleet, message: Message) {
+    let Message { host, job, epoch, says } = message;
+    let belief = *fleet.belief(host, job);
+    let is_current = belief.is_some_and(|belief| belief.epoch == epoch);
+    match says {
+        Says::Granted if belief.is_none_or(|belief| belief.epoch < epoch) => {
+            *fleet.belief(host, job) = Some(Belief { epoch, work: Work::Building });
+        }
+        Says::Fenced if is_current => *fleet.belief(host, job) = None,
+        Says::MayShip if is_current && belief.is_some_and(|it| it.work == Work::Asked) => {
+            let slot = &fleet.jobs[usize::from(job)];
+            let by = |hold| hold == Hold::Ended(End::Released(ReleaseOutcome::Shipped));
+            let decided = slot.stage == Stage::Shipped
+                && slot.epoch == epoch
+                && slot.tenure.is_some_and(|(by_host, _, hold)| by_host == host && by(hold));
+            let known = fleet.shipped[usize::from(job)];
+            if !decided {
+                fleet.broken = Some("a host ships what the ledger has not decided");
+            } else if known.is_some_and(|known| known != (host, epoch)) {
+                fleet.broken = Some("a job is shipped twice");
+            }
+            fleet.shipped[usize::from(job)] = Some((host, epoch));
+            *fleet.belief(host, job) = None;
+        }
+        _ => {}
+    }
+}

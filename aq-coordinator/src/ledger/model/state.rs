@@ -1,0 +1,176 @@
+//! A state of the model, as small as it can be.
+
+use aq_fleet::protocol::{Epoch, ReleaseOutcome};
+use aq_manifest::{Outcome, Stage};
+
+use crate::ledger::samples::{claimant, factory, waiting};
+use crate::ledger::{DbTime, Hold, Job, Tenure};
+
+/// Two hosts.
+pub(super) const HOSTS: [&str; 2] = ["one", "two"];
+
+/// A job's row, without what only counts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Slot {
+    pub(super) stage: Stage,
+    pub(super) epoch: u64,
+    pub(super) tenure: Option<(u8, u64, Hold)>,
+    pub(super) locked: bool,
+    pub(super) cancel: bool,
+}
+
+/// What a host believes of a job that it was granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Belief {
+    pub(super) epoch: u64,
+    pub(super) work: Work,
+}
+
+/// How far it has come there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Work {
+    Building,
+    Tested,
+    /// It has asked whether it may ship.
+    Asked,
+}
+
+/// Something on its way. It may arrive late, twice, in any order, or never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Message {
+    pub(super) host: u8,
+    pub(super) job: u8,
+    pub(super) epoch: u64,
+    pub(super) says: Says,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Says {
+    Claim,
+    Renew,
+    Tested,
+    Ship,
+    Requeue,
+    Failed,
+    // Answers.
+    Granted,
+    Fenced,
+    MayShip,
+}
+
+/// The whole fleet.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Fleet {
+    pub(super) jobs: Vec<Slot>,
+    /// By host and job.
+    pub(super) beliefs: Vec<Vec<Option<Belief>>>,
+    /// Sorted.
+    pub(super) network: Vec<Message>,
+    /// A coordinator was away: nothing lapses yet.
+    pub(super) grace: bool,
+    /// Who has shipped each job on its own disk.
+    pub(super) shipped: Vec<Option<(u8, u64)>>,
+    /// The promise that was broken on the way here.
+    pub(super) broken: Option<&'static str>,
+}
+
+impl Slot {
+    pub(super) fn new() -> Self {
+        Self { stage: Stage::Inbox, epoch: 0, tenure: None, locked: false, cancel: false }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.stage.is_final()
+    }
+
+    /// The row for the rules. All moments are the same: leases end when the model says so.
+    pub(super) fn row(&self, job: u8) -> Job {
+        let mut row = waiting(u128::from(job) + 1, Some("lock"));
+        row.stage = self.stage;
+        row.result = match self.stage {
+            Stage::Shipped => Some(Outcome::Shipped),
+            Stage::Failed => Some(Outcome::Crash),
+            _ => None,
+        };
+        row.epoch = Epoch(self.epoch);
+        row.tenure = self.tenure.map(|(host, last_seq, hold)| Tenure {
+            factory: factory(HOSTS[usize::from(host)]),
+            instance: None,
+            request: claimant("any").request,
+            started: DbTime(0),
+            until: DbTime(0),
+            last_seq,
+            hold,
+        });
+        row.held_lock = self.locked.then(|| "lock".to_owned());
+        row.cancel = self.cancel;
+        row
+    }
+
+    pub(super) fn of(row: &Job) -> Self {
+        let host = |tenure: &Tenure| u8::from(tenure.factory.as_str() == HOSTS[1]);
+        Self {
+            stage: row.stage,
+            epoch: row.epoch.0,
+            tenure: row.tenure.as_ref().map(|it| (host(it), it.last_seq, it.hold)),
+            locked: row.held_lock.is_some(),
+            cancel: row.cancel,
+        }
+    }
+}
+
+impl Says {
+    pub(super) fn outcome(self) -> ReleaseOutcome {
+        if self == Self::Requeue { ReleaseOutcome::Requeue } else { ReleaseOutcome::Failed }
+    }
+}
+
+impl Fleet {
+    pub(super) fn new(jobs: usize) -> Self {
+        Self {
+            jobs: vec![Slot::new(); jobs],
+            beliefs: vec![vec![None; jobs]; HOSTS.len()],
+            network: Vec::new(),
+            grace: false,
+            shipped: vec![None; jobs],
+            broken: None,
+        }
+    }
+
+    pub(super) fn belief(&mut self, host: u8, job: u8) -> &mut Option<Belief> {
+        &mut self.beliefs[usize::from(host)][usize::from(job)]
+    }
+
+    /// Puts a message on its way, unless as many as the model follows are: then it is lost.
+    pub(super) fn send(&mut self, message: Message, room: usize) {
+        if self.network.len() < room && !self.network.contains(&message) {
+            self.network.push(message);
+        }
+    }
+
+    /// Numbers the epochs of each job anew, in their order, so that time can go on for ever in a
+    /// finite model. Only their order counts.
+    pub(super) fn settle(&mut self) {
+        for job in 0..self.jobs.len() {
+            let at = job as u8;
+            let mut known: Vec<u64> = vec![0, self.jobs[job].epoch];
+            known.extend(self.beliefs.iter().filter_map(|all| all[job]).map(|it| it.epoch));
+            known.extend(self.network.iter().filter(|it| it.job == at).map(|it| it.epoch));
+            known.extend(self.shipped[job].map(|(_, epoch)| epoch));
+            known.sort_unstable();
+            known.dedup();
+            let rank = |epoch: u64| known.binary_search(&epoch).unwrap() as u64;
+            self.jobs[job].epoch = rank(self.jobs[job].epoch);
+            for belief in self.beliefs.iter_mut().filter_map(|all| all[job].as_mut()) {
+                belief.epoch = rank(belief.epoch);
+            }
+            for message in self.network.iter_mut().filter(|it| it.job == at) {
+                message.epoch = rank(message.epoch);
+            }
+            if let Some((_, epoch)) = &mut self.shipped[job] {
+                *epoch = rank(*epoch);
+            }
+        }
+        self.network.sort_unstable();
+    }
+}

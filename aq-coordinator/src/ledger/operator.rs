@@ -1,0 +1,52 @@
+//! What a person asks for.
+
+use aq_manifest::{Outcome, Stage};
+
+use super::{End, Job, Refusal};
+
+/// Stops a job: at once when nobody works on it or the holder's lease ran out; else its holder is told
+/// with every heartbeat until it lets go. A holder that ships before it has heard of it ships.
+/// Wishing it again changes nothing.
+///
+/// # Errors
+/// [`Refusal::WrongStage`] when the job is shipped.
+pub fn cancel(job: &Job) -> Result<Job, Refusal> {
+    let mut next = job.clone();
+    match job.stage {
+        Stage::Shipped => {
+            let wish = "what is shipped cannot be stopped";
+            return Err(Refusal::WrongStage { stage: job.stage, wish });
+        }
+        Stage::Failed | Stage::Quarantine => {}
+        _ if job.held_by().is_some() && !job.is_lapsed() => next.cancel = true,
+        _ => {
+            if job.is_lapsed() {
+                next.end(End::Lost);
+            }
+            next.finish(Stage::Failed, Outcome::Stopped);
+        }
+    }
+    Ok(next.next_after(job))
+}
+
+/// Puts a failed job back to wait, as new: nothing counted, its work so far kept. One that waits
+/// already stays as it is.
+///
+/// # Errors
+/// [`Refusal::WrongStage`] when the job is neither failed nor waiting.
+pub fn requeue(job: &Job) -> Result<Job, Refusal> {
+    let mut next = job.clone();
+    match job.stage {
+        Stage::Inbox => {}
+        Stage::Failed => {
+            next.wait();
+            next.attempts = 0;
+            next.lost = 0;
+        }
+        stage => {
+            let wish = "only a failed job can be put back";
+            return Err(Refusal::WrongStage { stage, wish });
+        }
+    }
+    Ok(next.next_after(job))
+}

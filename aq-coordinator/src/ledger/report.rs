@@ -1,0 +1,90 @@
+//! Reports: how far a job has come.
+
+use aq_fleet::protocol::{Checkpoint, Epoch, FactoryId, ReleaseOutcome, Report};
+use aq_manifest::{Outcome, Stage};
+
+use super::{End, Fenced, Hold, Job, Refusal, World};
+
+/// Applies a report of the job's holder. The same row comes back when it changes nothing: it is an old
+/// one, or one that was applied before.
+///
+/// `shipped` is the compare-and-set that decides a ship: it is never taken for an old one, because a
+/// holder that gets an answer other than a refusal ships.
+///
+/// # Errors
+/// [`Refusal::Fenced`] when the job is not the caller's, [`Refusal::NotReportable`] for a stage that
+/// a grant cannot bring it to.
+pub fn report(job: &Job, report: &Report) -> Result<Job, Refusal> {
+    let fenced = || Fenced::by(job);
+    if !job.is_tenant(&report.factory_id, report.epoch) {
+        return Err(fenced().into());
+    }
+    let mut next = job.clone();
+    let tenure = next.tenure.as_mut().ok_or_else(fenced)?;
+    let is_old = report.seq <= tenure.last_seq;
+    match (tenure.hold, report.stage) {
+        (Hold::Ended(End::Released(ReleaseOutcome::Shipped)), Stage::Shipped) => {
+            return Ok(next);
+        }
+        (_, to) if is_old && to != Stage::Shipped => return Ok(next),
+        (Hold::Ended(_), _) => return Err(fenced().into()),
+        (Hold::Held | Hold::Lapsed, _) => {}
+    }
+    check_stage(job.stage, report.stage)?;
+    tenure.last_seq = tenure.last_seq.max(report.seq);
+    note(&mut next.checkpoint, report.checkpoint.as_ref());
+    if report.stage == Stage::Shipped {
+        next.end(End::Released(ReleaseOutcome::Shipped));
+        next.finish(Stage::Shipped, Outcome::Shipped);
+    } else {
+        next.stage = report.stage;
+        if next.needed_lock().is_none() {
+            next.held_lock = None;
+        }
+    }
+    Ok(next.next_after(job))
+}
+
+/// Whether a grant can bring a job from one stage to another.
+fn check_stage(from: Stage, to: Stage) -> Result<(), Refusal> {
+    let mend = match (from, to) {
+        (_, Stage::Inbox | Stage::Failed) => "release it with `requeue` or `failed`",
+        (_, Stage::Quarantine) => "what is fenced is not reported",
+        (Stage::Testing, Stage::Building | Stage::Review) => {
+            "its lock was given back; release it with `requeue`"
+        }
+        _ => return Ok(()),
+    };
+    Err(Refusal::NotReportable { from, to, mend })
+}
+
+/// Applies a report with `shadow: true`. It moves only a mirror of the reporter's own, so that what
+/// waits for it in the same world is seen as the host sees it; every other job stays as it is.
+pub fn report_shadow(job: &Job, report: &Report) -> Job {
+    let own = match &job.world {
+        World::Fleet => false,
+        World::Shadow(owner) => owner_of(&report.factory_id) == *owner,
+    };
+    if !own || report.epoch != Epoch::DRY {
+        return job.clone();
+    }
+    let mut next = job.clone();
+    next.stage = report.stage;
+    next.result = match report.stage {
+        Stage::Shipped => Some(Outcome::Shipped),
+        Stage::Failed | Stage::Quarantine => Some(Outcome::Stopped),
+        _ => None,
+    };
+    next.next_after(job)
+}
+
+/// The factory that a shadow stands for, or the factory itself.
+fn owner_of(factory: &FactoryId) -> FactoryId {
+    factory.owner().unwrap_or_else(|| factory.clone())
+}
+
+fn note(known: &mut Option<Checkpoint>, told: Option<&Checkpoint>) {
+    if let Some(told) = told {
+        *known = Some(told.clone());
+    }
+}

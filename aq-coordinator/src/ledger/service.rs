@@ -1,0 +1,90 @@
+//! The one row about the coordinators themselves: outages, grace, and epochs above lost ones.
+
+use std::time::Duration;
+
+use aq_fleet::protocol::Epoch;
+
+use super::DbTime;
+
+/// A gap between two ticks that is longer than this was an outage.
+const OUTAGE: Duration = Duration::from_secs(5);
+
+/// How long things take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// A lease holds this long.
+    pub lease: Duration,
+    /// When nobody has ticked for longer than this, hosts could not renew. Coordinators tick every
+    /// second.
+    pub outage: Duration,
+}
+
+impl Timing {
+    /// With leases of this length, and an outage from 5 seconds on.
+    pub const fn new(lease: Duration) -> Self {
+        Self { lease, outage: OUTAGE }
+    }
+}
+
+/// The state of the service as a whole, one row in the database.
+///
+/// Epochs must never be used again, also not when a backup is put back and the time since is lost
+/// (PROTOCOL, "Rules"). A job is granted less than once in a millisecond, so the number of milliseconds
+/// since the database was made is above every epoch that was drawn before now, and each coordinator
+/// that opens the database, or finds that nobody ticked for a while, begins there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Service {
+    /// When the database was made.
+    pub created: DbTime,
+    /// The latest tick of any coordinator.
+    pub last_alive: DbTime,
+    /// No lease lapses before.
+    pub grace_until: DbTime,
+    /// No grant has a smaller epoch from now on.
+    pub epoch_floor: Epoch,
+}
+
+impl Service {
+    /// That of a new database.
+    pub const fn new(now: DbTime) -> Self {
+        Self { created: now, last_alive: now, grace_until: now, epoch_floor: Epoch(1) }
+    }
+
+    /// How long nobody has ticked, when that was an outage, or a restored backup, or the clock has
+    /// jumped, forwards or backwards.
+    pub fn gap(&self, now: DbTime, timing: Timing) -> Option<Duration> {
+        let gap = now.since(self.last_alive).max(self.last_alive.since(now));
+        (gap > timing.outage).then_some(gap)
+    }
+
+    /// After an outage: nothing lapses for one lease time from now, for hosts that could not renew did
+    /// nothing wrong, and epochs begin as in [`start`](Self::start).
+    #[must_use]
+    pub fn resume(&self, now: DbTime, timing: Timing, highest: Epoch) -> Self {
+        Self { grace_until: now.plus(timing.lease), ..self.start(now, highest) }
+    }
+
+    /// When a coordinator opens the database: a backup may have been put back within a moment, so
+    /// epochs begin above all that could have been drawn, but there is no grace. `highest` is the
+    /// largest epoch of any job; it counts when the clock has gone backwards.
+    #[must_use]
+    pub fn start(&self, now: DbTime, highest: Epoch) -> Self {
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let by_clock = millis(now.since(self.created)).saturating_add(1);
+        let backwards = millis(self.last_alive.since(now));
+        let known = self.epoch_floor.0.max(highest.0).saturating_add(backwards);
+        Self { last_alive: now, epoch_floor: Epoch(by_clock.max(known)), ..*self }
+    }
+
+    /// A tick in time. A grace that ends further away than any can is one of a clock that has jumped.
+    #[must_use]
+    pub fn tick(&self, now: DbTime, timing: Timing) -> Self {
+        let grace_until = self.grace_until.min(now.plus(timing.lease));
+        Self { last_alive: now, grace_until, ..*self }
+    }
+
+    /// Whether leases may lapse.
+    pub fn may_lapse(&self, now: DbTime) -> bool {
+        now >= self.grace_until
+    }
+}

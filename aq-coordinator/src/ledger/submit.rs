@@ -1,0 +1,81 @@
+//! New jobs, and keys that are known already.
+
+use aq_fleet::protocol::{Epoch, FleetJobId};
+use aq_manifest::Stage;
+
+use super::{DbTime, Job, Terms, World};
+
+/// A job for the fleet, or a mirror of a host's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Submission {
+    /// The id to give it, if it is new.
+    pub id: FleetJobId,
+    /// Who can see it.
+    pub world: World,
+    /// The manifest's idempotency key.
+    pub key: Option<String>,
+    /// What the manifest says.
+    pub terms: Terms,
+    /// The manifest, byte for byte.
+    pub manifest: String,
+}
+
+/// What a submission means for the job that has its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resubmission {
+    /// The same body: nothing happens.
+    Same,
+    /// Nobody has begun with it: this body takes its place. To be written, with the manifest.
+    Superseded(Box<Job>),
+    /// It has left the queue with another body: the submission is refused.
+    Clash,
+}
+
+impl Submission {
+    /// The key that the job will have.
+    pub fn key(&self) -> String {
+        self.key.clone().unwrap_or_else(|| self.id.to_string())
+    }
+
+    /// The row of a new job.
+    pub fn into_job(self, seq: u64, now: DbTime) -> Job {
+        Job {
+            id: self.id,
+            seq,
+            key: self.key(),
+            world: self.world,
+            terms: self.terms,
+            submitted_at: now,
+            stage: Stage::Inbox,
+            result: None,
+            epoch: Epoch::DRY,
+            tenure: None,
+            held_lock: None,
+            cancel: false,
+            attempts: 0,
+            lost: 0,
+            checkpoint: None,
+            version: 1,
+        }
+    }
+}
+
+/// Compares a submission with the job that has its key. A superseded job keeps its id and its place.
+/// A mirror follows its original: it waits again whatever it did before.
+pub fn resubmit(job: &Job, submission: &Submission) -> Resubmission {
+    let same = job.terms.body == submission.terms.body;
+    let is_mirror = job.world != World::Fleet;
+    let waits = job.stage == Stage::Inbox;
+    match (same, is_mirror, waits) {
+        (true, false, _) | (true, true, true) => Resubmission::Same,
+        (false, false, false) => Resubmission::Clash,
+        (false, false, true) | (_, true, _) => {
+            let mut next = job.clone();
+            next.terms = submission.terms.clone();
+            next.wait();
+            next.checkpoint = None;
+            next.lost = 0;
+            Resubmission::Superseded(Box::new(next.next_after(job)))
+        }
+    }
+}

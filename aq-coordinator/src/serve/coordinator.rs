@@ -1,0 +1,163 @@
+//! Starts everything, and ends it again.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Duration, MissedTickBehavior, interval};
+use tracing::{info, warn};
+
+use super::config::Config;
+use super::error::ServeError;
+use super::{connections, database, tls};
+use crate::api::{Api, router};
+use crate::assign::Assign;
+use crate::beats::Beats;
+use crate::ledger::Timing;
+use crate::metrics::Metrics;
+use crate::pulse::Pulse;
+use crate::rate::{Gate, Rate};
+use crate::store::Store;
+
+/// How often leases are looked at (the ledger counts a longer pause than a few as an outage).
+const TICK: Duration = Duration::from_secs(1);
+
+/// What somebody without a valid token may send.
+const GUESSES: Rate = Rate { per_second: 5.0, burst: 50.0 };
+
+/// How many may follow the events at once.
+const MAX_READERS: usize = 64;
+
+/// A coordinator at work. It goes on when this is dropped.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    is_tls: bool,
+    stop: watch::Sender<bool>,
+    served: JoinHandle<()>,
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The base address for clients, such as `http://127.0.0.1:7332`.
+    pub fn url(&self) -> String {
+        format!("{}://{}", if self.is_tls { "https" } else { "http" }, self.address)
+    }
+
+    /// Ends it in good order: claims that wait get an empty answer, open requests are answered.
+    /// Takes at most ten seconds.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        // Whether it ended well or not, it has ended.
+        let _ = self.served.await;
+    }
+}
+
+/// Serves a fleet as `config` says, on the current runtime, until [`Running::stop`].
+///
+/// # Errors
+/// See [`ServeError`]. When it returns, the coordinator answers.
+pub async fn serve(config: Config) -> Result<Running, ServeError> {
+    if config.heartbeat.is_zero() || config.lease < config.heartbeat.saturating_mul(2) {
+        return Err(ServeError::Times { lease: config.lease, heartbeat: config.heartbeat });
+    }
+    if config.tls.is_none() && !config.insecure && !config.listen.ip().is_loopback() {
+        return Err(ServeError::Insecure { listen: config.listen });
+    }
+    let acceptor =
+        config.tls.as_ref().map(|files| tls::acceptor(&files.cert, &files.key)).transpose()?;
+    let store = database::open(&config.database, Timing::new(config.lease)).await?;
+    let refused = |source| ServeError::Listen { listen: config.listen, source };
+    let listener = TcpListener::bind(config.listen).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    let (stop, stopped) = watch::channel(false);
+    let router = wire_up(&config, store, &stopped);
+    let is_tls = acceptor.is_some();
+    let served = tokio::spawn(connections::serve(listener, acceptor, router, stopped));
+    info!(%address, database = %config.database, tls = is_tls, "coordinator is ready");
+    Ok(Running { address, is_tls, stop, served })
+}
+
+fn wire_up(config: &Config, store: Arc<dyn Store>, stop: &watch::Receiver<bool>) -> Router {
+    let (metrics, pulse) = (Arc::new(Metrics::new()), Pulse::new());
+    tokio::spawn(keep_time(Arc::clone(&store), pulse.clone(), stop.clone()));
+    let assign = Assign::start(Arc::clone(&store), Arc::clone(&metrics), &pulse, stop.clone());
+    let beats = Beats::start(&store, &metrics);
+    router(Arc::new(Api {
+        store,
+        assign,
+        beats,
+        pulse,
+        tokens: config.tokens.clone(),
+        requests: Gate::new(config.rate),
+        guesses: Gate::new(GUESSES),
+        metrics,
+        lease: config.lease,
+        heartbeat: config.heartbeat,
+        readers: Arc::new(Semaphore::new(MAX_READERS)),
+        stop: stop.clone(),
+    }))
+}
+
+/// Says every second that a coordinator lives, and ends leases whose time is over.
+async fn keep_time(store: Arc<dyn Store>, pulse: Pulse, mut stop: watch::Receiver<bool>) {
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut is_away = false;
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = stop.wait_for(|&stop| stop) => return,
+        }
+        match store.tick().await {
+            Ok(ticked) => {
+                if let Some(outage) = ticked.outage {
+                    warn!(?outage, "nobody kept time; no lease ends before one lease time is over");
+                }
+                if ticked.lapsed > 0 {
+                    info!(leases = ticked.lapsed, "leases ran out");
+                    pulse.beat();
+                }
+                if std::mem::take(&mut is_away) {
+                    info!("the database is back");
+                }
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut is_away, true) {
+                    warn!(%error, "the database is away; requests are told to come again");
+                }
+            }
+        }
+    }
+}
+
+/// Serves until SIGTERM or SIGINT, on a runtime of its own. `ready` is told the base address once
+/// the coordinator answers.
+///
+/// # Errors
+/// See [`ServeError`].
+pub fn run(config: Config, ready: impl FnOnce(&str)) -> Result<(), ServeError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        // Before anything starts, so that no signal is missed.
+        let mut term = signal(SignalKind::terminate())?;
+        let mut int = signal(SignalKind::interrupt())?;
+        let running = serve(config).await?;
+        ready(&running.url());
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        info!("ending after the open requests");
+        running.stop().await;
+        Ok(())
+    })
+}

@@ -1,0 +1,26 @@
+//! Opens the store that the configuration names.
+
+use std::sync::Arc;
+
+use super::config::Database;
+use super::error::ServeError;
+use crate::ledger::Timing;
+use crate::store::{Clock, PostgresStore, SqliteStore, Store, StoreError};
+
+/// Opens it and brings its schema up to date.
+pub(super) async fn open(
+    database: &Database,
+    timing: Timing,
+) -> Result<Arc<dyn Store>, ServeError> {
+    let failed = |source: StoreError| ServeError::Store { database: database.to_string(), source };
+    let store: Arc<dyn Store> = match database {
+        Database::Sqlite(file) => {
+            Arc::new(SqliteStore::open(file, timing, Clock::Database).map_err(failed)?)
+        }
+        Database::Postgres(url) => {
+            Arc::new(PostgresStore::new(url, timing, Clock::Database).map_err(failed)?)
+        }
+    };
+    store.migrate().await.map_err(failed)?;
+    Ok(store)
+}

@@ -1,0 +1,56 @@
+//! Why a coordinator does not start.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::tls::TlsError;
+use crate::store::StoreError;
+
+/// Why a coordinator does not start. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Others could read tokens and jobs on the way.
+    #[error(
+        "{listen} can be reached from other machines, and without TLS everybody on the way reads \
+         tokens and jobs: give --tls-cert and --tls-key, listen on 127.0.0.1, or say --insecure \
+         where something else encrypts"
+    )]
+    Insecure {
+        /// Where it was to listen.
+        listen: SocketAddr,
+    },
+    /// Hosts could not keep their leases.
+    #[error(
+        "a lease of {lease:?} with a heartbeat every {heartbeat:?} would run out in good order: a \
+         heartbeat is longer than zero, and a lease at least twice as long"
+    )]
+    Times {
+        /// How long a lease was to last.
+        lease: Duration,
+        /// How often hosts were to report.
+        heartbeat: Duration,
+    },
+    /// The certificate or the key.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The address.
+    #[error("cannot listen on {listen}: {source}")]
+    Listen {
+        /// Where it was to listen.
+        listen: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The database.
+    #[error("cannot use {database}: {source}")]
+    Store {
+        /// Which one, without secrets.
+        database: String,
+        /// Why not.
+        source: StoreError,
+    },
+    /// The operating system gives no threads or signals.
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+}

@@ -1,0 +1,13 @@
+//! A coordinator as a program: listens, keeps time, and ends in good order.
+
+mod config;
+mod connections;
+mod coordinator;
+mod database;
+mod error;
+mod tls;
+
+pub use config::{Config, DEFAULT_RATE, Database, DatabaseError, TlsFiles};
+pub use coordinator::{Running, run, serve};
+pub use error::ServeError;
+pub use tls::TlsError;

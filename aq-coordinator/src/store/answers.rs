@@ -1,0 +1,205 @@
+//! What stores answer.
+
+use std::time::Duration;
+
+use aq_caps::Token;
+use aq_fleet::protocol::{
+    Agreement, Checkpoint, Depth, Epoch, FactoryId, FeedEvent, FleetJobId, InstanceId, LeaseRef,
+    Metrics, Verdict,
+};
+use aq_manifest::Stage;
+use uuid::Uuid;
+
+use crate::ledger::{DbTime, GrantRecord, Job};
+
+/// An answer with the moment at which it was true, to count ages from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dated<T> {
+    /// The database's clock then.
+    pub now: DbTime,
+    /// What was true.
+    pub value: T,
+}
+
+/// What a tick found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ticked {
+    /// How many leases lapsed.
+    pub lapsed: usize,
+    /// How long nobody had ticked, when that was an outage: now nothing lapses for one lease time.
+    pub outage: Option<Duration>,
+}
+
+/// What became of a submission. The job is as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Submitted {
+    /// A new job: 201.
+    Created(Job),
+    /// The same key and body were there: 200.
+    Same(Job),
+    /// It took the place of one that nobody had begun with: 200.
+    Superseded(Job),
+    /// The key belongs to another body that has left the queue: 409 `existing`.
+    Clash(Job),
+    /// Somebody has added dependencies since the given version of the graph, so a cycle could close:
+    /// nothing was written. Read [`changes`](super::Store::changes), check again, submit again.
+    GraphMoved,
+}
+
+/// A job that a factory got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Granted {
+    /// The row, with the epoch and the lease.
+    pub job: Job,
+    /// The manifest, byte for byte.
+    pub manifest: String,
+    /// How long the lease holds from now. Shorter than a lease when a claim is repeated.
+    pub expires_in: Duration,
+}
+
+/// What a claim got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimAnswer {
+    /// The grants, in the order of the plan. What somebody else took meanwhile is left out.
+    pub grants: Vec<Granted>,
+    /// The same claim was answered before; these are its grants that are still current, and nothing
+    /// was granted now.
+    pub repeated: bool,
+}
+
+/// What a heartbeat is answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BeatAnswer {
+    /// Whether the factory is known. Its leases are renewed in any case.
+    pub registered: bool,
+    /// Each lease, in the order of the heartbeat.
+    pub leases: Vec<LeaseStand>,
+    /// Jobs among them that the holder is to stop.
+    pub cancel: Vec<FleetJobId>,
+}
+
+/// How a lease stands after a heartbeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseStand {
+    /// As the heartbeat named it.
+    pub lease: LeaseRef,
+    /// How long it holds from now; `None` when it is lost.
+    pub expires_in: Option<Duration>,
+}
+
+/// Where a reader of [`changes`](super::Store::changes) is. The default is the beginning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cursor {
+    /// The life of the database: another one after an outage or a restore.
+    pub(crate) generation: Uuid,
+    /// All changes below this stamp were read.
+    pub(crate) stamp: i64,
+}
+
+/// Rows that have changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changes {
+    /// These are all rows there are: forget what was read before. So it is at the beginning, and after
+    /// an outage or a restore.
+    pub reset: bool,
+    /// The rows as they are now. A row may come again unchanged: its version tells.
+    pub jobs: Vec<Job>,
+    /// Where to go on.
+    pub cursor: Cursor,
+    /// The version of the dependency graph that these rows make, for [`submit`](super::Store::submit).
+    pub graph: u64,
+}
+
+/// A page of jobs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobPage {
+    /// The jobs.
+    pub jobs: Vec<Job>,
+    /// [`JobFilter::after`](super::JobFilter::after) of the next page, when there may be one.
+    pub next: Option<u64>,
+}
+
+/// A job with its past.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobDetail {
+    /// The row.
+    pub job: Job,
+    /// The manifest, byte for byte.
+    pub manifest: String,
+    /// Its grants, the oldest first; the latest thousand.
+    pub grants: Vec<GrantRecord>,
+    /// Its reports, the oldest first; the latest thousand.
+    pub reports: Vec<ReportRecord>,
+}
+
+/// One report of a job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReportRecord {
+    /// Who sent it.
+    pub factory: FactoryId,
+    /// Under which grant; 0 for a shadow's.
+    pub epoch: Epoch,
+    /// Its place there.
+    pub seq: u64,
+    /// Whether a shadow sent it.
+    pub shadow: bool,
+    /// Where the job was.
+    pub stage: Stage,
+    /// When it came.
+    pub at: DbTime,
+    /// Where its work could be fetched from.
+    pub checkpoint: Option<Checkpoint>,
+    /// Its numbers.
+    pub metrics: Option<Metrics>,
+    /// What a shadow's comparison said.
+    pub verdict: Option<Verdict>,
+}
+
+/// A factory, as it last showed itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FactoryRow {
+    /// Who.
+    pub id: FactoryId,
+    /// The host's name.
+    pub host: String,
+    /// The version of aq there.
+    pub version: String,
+    /// The life of its loop.
+    pub instance: InstanceId,
+    /// What it advertised when it registered.
+    pub capabilities: Vec<Token>,
+    /// How many jobs it runs at most.
+    pub capacity: u32,
+    /// Free slots at its last heartbeat.
+    pub free: u32,
+    /// When it was heard of last: a registration or a heartbeat.
+    pub seen: DbTime,
+    /// What it holds, lapsed or not.
+    pub holds: Vec<LeaseRef>,
+}
+
+/// The numbers of the fleet. Shadow jobs do not count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Numbers {
+    /// Factories that were heard of within one lease time.
+    pub factories_alive: u32,
+    /// Factories that ever registered.
+    pub factories_known: u32,
+    /// Jobs by stage and priority; what has none is left out.
+    pub depth: Vec<Depth>,
+    /// Jobs that somebody holds, lapsed or not.
+    pub held: u64,
+    /// How long the oldest job in the inbox is there, counted from when it was submitted.
+    pub oldest_wait: Option<Duration>,
+    /// What shadows have reported, when one has.
+    pub agreement: Option<Agreement>,
+}
+
+/// Messages of the feed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Feed {
+    /// The messages, the oldest first.
+    pub events: Vec<FeedEvent>,
+    /// Where to go on.
+    pub next: u64,
+}

@@ -1,0 +1,48 @@
+//! Why a store gives no answer.
+
+use aq_fleet::protocol::FleetJobId;
+
+use crate::ledger::{Fenced, Refusal};
+
+/// Why a store gives no answer. Nothing was changed, except after `Unavailable`: then it may have been
+/// done, and the caller asks again, which every call allows.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be reached, or broke off; it may be back in a moment.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// The schema was made by a newer program.
+    #[error(
+        "the database has schema {found}, and this aq knows up to {known}: upgrade aq on this machine, \
+         or restore the backup from before the upgrade"
+    )]
+    TooNew {
+        /// The schema in the database.
+        found: u32,
+        /// The newest one that this program knows.
+        known: u32,
+    },
+    /// The database was never migrated by this program, or only up to an older schema.
+    #[error("the database has schema {found}, and this aq needs {known}: it is not migrated yet")]
+    TooOld {
+        /// The schema in the database.
+        found: u32,
+        /// The one that is needed.
+        known: u32,
+    },
+    /// There is no such job.
+    #[error("there is no job {0}")]
+    NoSuchJob(FleetJobId),
+    /// The ledger refuses it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Something in the database is not what this program writes, or a query is wrong.
+    #[error("the database cannot be used: {0}")]
+    Broken(String),
+}
+
+impl From<Fenced> for StoreError {
+    fn from(fenced: Fenced) -> Self {
+        Self::Refused(fenced.into())
+    }
+}

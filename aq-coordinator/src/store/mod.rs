@@ -1,0 +1,21 @@
+//! Where the ledger is kept: one contract, [`Store`], and the databases that keep it.
+
+mod answers;
+mod columns;
+mod error;
+mod postgres;
+mod requests;
+mod shape;
+mod sqlite;
+mod traits;
+
+pub use answers::{
+    BeatAnswer, Changes, ClaimAnswer, Cursor, Dated, FactoryRow, Feed, Granted, JobDetail, JobPage,
+    LeaseStand, Numbers, ReportRecord, Submitted, Ticked,
+};
+pub use error::StoreError;
+pub use postgres::PostgresStore;
+pub use requests::{Beat, ClaimPlan, Clock, JobFilter, Pick};
+pub(crate) use shape::{KEEP_FEED, clean, fields_of, tally};
+pub use sqlite::SqliteStore;
+pub use traits::{Answer, Store};

@@ -1,0 +1,98 @@
+//! What went wrong inside a transaction, and whether to try again.
+
+use tokio_postgres::error::SqlState;
+
+use crate::ledger::{Fenced, Refusal};
+use crate::store::StoreError;
+
+/// Why a transaction was not committed.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// The answer is an error; the database is well.
+    Store(StoreError),
+    /// The database broke off before the commit: nothing was done.
+    Sql(tokio_postgres::Error),
+    /// It broke off at the commit, which may have been done.
+    Commit(tokio_postgres::Error),
+}
+
+impl Fault {
+    /// Whether nothing was done, and the same again may go well: another transaction was in the way,
+    /// or the connection has ended.
+    pub(crate) fn is_worth_a_retry(&self) -> bool {
+        match self {
+            Self::Store(_) => false,
+            Self::Sql(error) => in_the_way(error) || is_passing(error),
+            Self::Commit(error) => in_the_way(error),
+        }
+    }
+
+    pub(crate) fn into_error(self) -> StoreError {
+        match self {
+            Self::Store(error) => error,
+            Self::Sql(error) if is_passing(&error) || in_the_way(&error) => {
+                StoreError::Unavailable(told(&error))
+            }
+            Self::Sql(error) => StoreError::Broken(told(&error)),
+            Self::Commit(error) => StoreError::Unavailable(format!(
+                "{}; the last call may have been done",
+                told(&error)
+            )),
+        }
+    }
+}
+
+/// Another transaction was in the way, and PostgreSQL has undone this one.
+fn in_the_way(error: &tokio_postgres::Error) -> bool {
+    let codes = [
+        &SqlState::T_R_SERIALIZATION_FAILURE,
+        &SqlState::T_R_DEADLOCK_DETECTED,
+        &SqlState::UNIQUE_VIOLATION,
+    ];
+    error.code().is_some_and(|code| codes.contains(&code))
+}
+
+/// The server is away, going away, or out of something.
+pub(crate) fn is_passing(error: &tokio_postgres::Error) -> bool {
+    // Without a code it is not the server that speaks, but the connection to it.
+    error.code().is_none_or(|code| {
+        let class = &code.code()[..2];
+        matches!(class, "08" | "53" | "57" | "58")
+            || *code == SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
+    })
+}
+
+/// The message with its cause, which `Display` leaves out. It has no parameters and no password.
+pub(crate) fn told(error: &tokio_postgres::Error) -> String {
+    use std::error::Error;
+
+    match (error.as_db_error(), error.source()) {
+        (Some(told), _) => format!("{} ({})", told.message(), told.code().code()),
+        (None, Some(cause)) => format!("{error}: {cause}"),
+        (None, None) => error.to_string(),
+    }
+}
+
+impl From<tokio_postgres::Error> for Fault {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        Self::Store(refusal.into())
+    }
+}
+
+impl From<Fenced> for Fault {
+    fn from(fenced: Fenced) -> Self {
+        Self::Store(fenced.into())
+    }
+}

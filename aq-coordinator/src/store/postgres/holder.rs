@@ -1,0 +1,144 @@
+//! What the holder of a grant says, and what a person asks for.
+
+use aq_fleet::protocol::{Events, FactoryId, FleetJobId, Register, Release, Report};
+
+use super::fault::Fault;
+use super::rows::{GRANT, grant_of};
+use super::tx::Tx;
+use crate::ledger::{Caller, Job, Refusal, may_post, release, report, report_shadow};
+use crate::store::columns::{json_text, number};
+use crate::store::{Dated, clean, fields_of};
+
+impl Tx<'_> {
+    pub(crate) async fn report(&self, id: FleetJobId, said: &Report) -> Result<Job, Fault> {
+        let job = self.load(id).await?;
+        if said.shadow {
+            return self.report_shadow(job, said).await;
+        }
+        let next = report(&job, said)?;
+        if next != job {
+            self.save(&job, &next).await?;
+            self.keep_report(id, said).await?;
+        }
+        Ok(next)
+    }
+
+    async fn report_shadow(&self, job: Job, said: &Report) -> Result<Job, Fault> {
+        let sql = "SELECT max(seq) FROM reports WHERE job = $1 AND factory = $2 AND shadow";
+        let latest = self.one(sql, &[&job.id.uuid(), &said.factory_id.as_str()]).await?;
+        let latest: Option<i64> = latest.try_get(0)?;
+        if latest.is_some_and(|latest| number(said.seq) <= latest) {
+            return Ok(job);
+        }
+        self.keep_report(job.id, said).await?;
+        if let Some(verdict) = &said.verdict {
+            self.run(
+                "INSERT INTO verdicts (verdict, told) VALUES ($1, 1) ON CONFLICT (verdict) DO \
+                 UPDATE SET told = verdicts.told + 1",
+                &[&json_text(verdict)],
+            )
+            .await?;
+        }
+        let next = report_shadow(&job, said);
+        self.save(&job, &next).await?;
+        Ok(next)
+    }
+
+    async fn keep_report(&self, id: FleetJobId, said: &Report) -> Result<(), Fault> {
+        self.run(
+            "INSERT INTO reports (job, epoch, factory, shadow, seq, stage, at, checkpoint, \
+             metrics, verdict) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO \
+             NOTHING",
+            &[
+                &id.uuid(),
+                &number(said.epoch.0),
+                &said.factory_id.as_str(),
+                &said.shadow,
+                &number(said.seq),
+                &said.stage.folder(),
+                &self.now.0,
+                &said.checkpoint.as_ref().map(json_text),
+                &said.metrics.as_ref().map(json_text),
+                &said.verdict.as_ref().map(json_text),
+            ],
+        )
+        .await?;
+        Ok(())
+    }
+
+    pub(crate) async fn release(&self, id: FleetJobId, said: &Release) -> Result<Job, Fault> {
+        let job = self.load(id).await?;
+        let epoch = number(said.epoch.0);
+        let sql = format!("SELECT {GRANT} FROM grants WHERE job = $1 AND epoch = $2");
+        let past = self.maybe(&sql, &[&id.uuid(), &epoch]).await?;
+        let past = past.as_ref().map(grant_of).transpose()?;
+        let next = release(&job, past.as_ref(), said)?;
+        self.save(&job, &next).await?;
+        if let Some(metrics) = &said.metrics {
+            let sql = "UPDATE grants SET metrics = $3 WHERE job = $1 AND epoch = $2";
+            self.run(sql, &[&id.uuid(), &epoch, &json_text(metrics)]).await?;
+        }
+        Ok(next)
+    }
+
+    pub(crate) async fn post(&self, id: FleetJobId, said: &Events) -> Result<usize, Fault> {
+        let job = self.load(id).await?;
+        may_post(&job, &Caller { factory: said.factory_id.clone(), epoch: said.epoch })?;
+        let mut new = 0;
+        for event in &said.events {
+            new += self
+                .run(
+                    "INSERT INTO feed (id, at, kind, job, factory, epoch, stage, seq, fields) \
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (job, epoch, seq) \
+                     WHERE seq IS NOT NULL DO NOTHING",
+                    &[
+                        &self.feed_id()?,
+                        &self.now.0,
+                        &event.kind.as_str(),
+                        &id.uuid(),
+                        &said.factory_id.as_str(),
+                        &number(said.epoch.0),
+                        &job.stage.folder(),
+                        &number(event.seq),
+                        &json_text(&fields_of(event)),
+                    ],
+                )
+                .await?;
+        }
+        Ok(usize::try_from(new).unwrap_or(usize::MAX))
+    }
+
+    pub(crate) async fn register(&self, id: &FactoryId, said: &Register) -> Result<(), Fault> {
+        let capabilities: Vec<String> = said.capabilities.iter().map(ToString::to_string).collect();
+        self.run(
+            "INSERT INTO factories (id, host, version, instance, capabilities, capacity, free, \
+             seen) VALUES ($1, $2, $3, $4, $5, $6, $6, $7) ON CONFLICT (id) DO UPDATE SET \
+             host = excluded.host, version = excluded.version, instance = excluded.instance, \
+             capabilities = excluded.capabilities, capacity = excluded.capacity, \
+             seen = excluded.seen",
+            &[
+                &id.as_str(),
+                &clean(&said.host),
+                &clean(&said.version),
+                &said.instance_id.as_str(),
+                &json_text(&capabilities),
+                &i64::from(said.capacity),
+                &self.now.0,
+            ],
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// Changes a job by a rule of the ledger.
+    pub(crate) async fn change(
+        &self,
+        id: FleetJobId,
+        rule: fn(&Job) -> Result<Job, Refusal>,
+    ) -> Result<Dated<Job>, Fault> {
+        let job = self.load(id).await?;
+        let next = rule(&job)?;
+        self.save(&job, &next).await?;
+        Ok(Dated { now: self.now, value: next })
+    }
+}

@@ -1,0 +1,19 @@
+//! The ledger in PostgreSQL: any number of coordinators, and the database does the locking.
+//!
+//! A write locks the row that it judges. Where two calls could want the same thing before there is a
+//! row to lock (a key, a claim, a lock's name), they take an advisory lock of the transaction on its
+//! hash. Grants never wait for rows: what another coordinator is busy with is left out.
+
+mod claims;
+mod fault;
+mod heartbeat;
+mod holder;
+mod pool;
+mod reads;
+mod rows;
+mod schema;
+mod service;
+mod store;
+mod tx;
+
+pub use store::PostgresStore;

@@ -1,0 +1,125 @@
+//! Connections, and transactions that are tried again when that is safe.
+
+use std::pin::Pin;
+use std::str::FromStr;
+use std::time::Duration;
+
+use deadpool_postgres::{
+    Hook, HookError, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, Timeouts,
+};
+use tokio_postgres::{Config, NoTls};
+
+use super::fault::{Fault, told};
+use super::tx::{Mode, Tx};
+use crate::ledger::Timing;
+use crate::store::{Clock, StoreError};
+
+/// Connections at most. More would only wait for one another in the database.
+const CONNECTIONS: usize = 16;
+
+/// How long to wait for a connection.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often a transaction is tried that was undone.
+const TRIES: u32 = 5;
+
+/// What each connection is told: a coordinator that hangs must not hold locks for long.
+const SETTINGS: &str = "SET statement_timeout = '30s'; \
+     SET idle_in_transaction_session_timeout = '30s'; \
+     SET default_transaction_isolation = 'read committed'";
+
+/// What a transaction comes to.
+pub(crate) type Work<'t, T> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send + 't>>;
+
+/// The connections of one store.
+#[derive(Clone)]
+pub(crate) struct Connections {
+    pool: Pool,
+    timing: Timing,
+    clock: Clock,
+}
+
+impl std::fmt::Debug for Connections {
+    /// Without the configuration, which has a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connections").field("timing", &self.timing).finish_non_exhaustive()
+    }
+}
+
+impl Connections {
+    /// Those to a database, by its URL. Opens none yet.
+    pub(crate) fn to(url: &str, timing: Timing, clock: Clock) -> Result<Self, StoreError> {
+        // The parser's message names the option and not its value.
+        let bad = |error: &dyn std::fmt::Display| {
+            StoreError::Broken(format!(
+                "the database's URL cannot be used: {error}; expected postgres://USER@HOST/NAME"
+            ))
+        };
+        let mut config = Config::from_str(url).map_err(|error| bad(&told(&error)))?;
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(PATIENCE);
+        }
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(PATIENCE * 3);
+        }
+        if config.get_application_name().is_none() {
+            config.application_name("aq coordinator");
+        }
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let settings = Hook::async_fn(|client: &mut deadpool_postgres::ClientWrapper, _| {
+            Box::pin(
+                async move { client.batch_execute(SETTINGS).await.map_err(HookError::Backend) },
+            )
+        });
+        let pool = Pool::builder(Manager::from_config(config, NoTls, recycling))
+            .max_size(CONNECTIONS)
+            .timeouts(Timeouts {
+                wait: Some(PATIENCE),
+                create: Some(PATIENCE),
+                recycle: Some(PATIENCE),
+            })
+            .runtime(Runtime::Tokio1)
+            .post_create(settings)
+            .build()
+            .map_err(|error| bad(&error))?;
+        Ok(Self { pool, timing, clock })
+    }
+
+    /// Runs `work` in a transaction, and again when it was undone and that may help. Not when it may
+    /// have been committed: the caller hears that it is not known.
+    pub(crate) async fn run<T>(
+        &self,
+        mode: Mode,
+        work: impl for<'t, 'c> Fn(&'t Tx<'c>) -> Work<'t, T> + Send + Sync,
+    ) -> Result<T, StoreError> {
+        let mut tries = 1;
+        loop {
+            match self.once(mode, &work).await {
+                Err(fault) if fault.is_worth_a_retry() && tries < TRIES => tries += 1,
+                result => return result.map_err(Fault::into_error),
+            }
+        }
+    }
+
+    async fn once<T>(
+        &self,
+        mode: Mode,
+        work: &(impl for<'t, 'c> Fn(&'t Tx<'c>) -> Work<'t, T> + Send + Sync),
+    ) -> Result<T, Fault> {
+        let mut client = self.pool.get().await.map_err(|error| unavailable(&error))?;
+        let tx = Tx::begin(&mut client, mode, self.timing, self.clock.given()).await?;
+        // Dropped without a commit, it is rolled back.
+        let done = work(&tx).await?;
+        tx.commit().await?;
+        Ok(done)
+    }
+}
+
+fn unavailable(error: &PoolError) -> Fault {
+    let why = match error {
+        PoolError::Backend(error) => told(error),
+        PoolError::Timeout(_) => format!("no connection within {} s", PATIENCE.as_secs()),
+        _ => error.to_string(),
+    };
+    Fault::Store(StoreError::Unavailable(why))
+}

@@ -1,0 +1,198 @@
+//! What others look at.
+
+use std::collections::HashMap;
+
+use aq_fleet::protocol::{Depth, Epoch, FactoryId, FeedEvent, FleetJobId, LeaseRef};
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::claims::manifest_of;
+use super::fault::Fault;
+use super::rows::{GRANT, grant_of};
+use super::tx::Tx;
+use crate::ledger::DbTime;
+use crate::store::columns::{checkpoint_of, count, json, number, small, word, world_text};
+use crate::store::{
+    Changes, Cursor, Dated, FactoryRow, Feed, JobDetail, JobFilter, JobPage, Numbers, ReportRecord,
+    StoreError, tally,
+};
+
+/// How much of a job's past is shown.
+const MOST: i64 = 1000;
+
+impl Tx<'_> {
+    /// Rows of transactions that had not ended when the cursor was given have a stamp that is not
+    /// smaller, so nothing is missed that was committed late.
+    pub(crate) async fn changes(&self, cursor: Cursor) -> Result<Changes, Fault> {
+        let reset = cursor.generation != self.generation;
+        let from = if reset { i64::MIN } else { cursor.stamp };
+        let jobs = self.select("stamp >= $1", &[&from]).await?;
+        let graph = self.one("SELECT version FROM graph", &[]).await?;
+        let cursor = Cursor { generation: self.generation, stamp: self.stamp };
+        Ok(Changes { reset, jobs, cursor, graph: count(graph.try_get(0)?) })
+    }
+
+    pub(crate) async fn job(&self, id: FleetJobId) -> Result<Option<Dated<JobDetail>>, Fault> {
+        let id = id.uuid();
+        let Some(job) = self.select("id = $1", &[&id]).await?.pop() else { return Ok(None) };
+        let manifest = self.one("SELECT manifest FROM manifests WHERE job = $1", &[&id]).await?;
+        let manifest = manifest_of(manifest.try_get(0)?)?;
+        let sql =
+            format!("SELECT {GRANT} FROM grants WHERE job = $1 ORDER BY epoch DESC LIMIT {MOST}");
+        let grants = self.all(&sql, &[&id]).await?;
+        let grants = grants.iter().rev().map(grant_of).collect::<Result<_, _>>()?;
+        let sql = "SELECT factory, epoch, seq, shadow, stage, at, checkpoint, metrics, verdict \
+                   FROM reports WHERE job = $1 ORDER BY at DESC, epoch DESC, seq DESC LIMIT $2";
+        let reports = self.all(sql, &[&id, &MOST]).await?;
+        let reports = reports.iter().rev().map(report_of).collect::<Result<_, _>>()?;
+        Ok(Some(Dated { now: self.now, value: JobDetail { job, manifest, grants, reports } }))
+    }
+
+    pub(crate) async fn jobs(&self, filter: &JobFilter) -> Result<Dated<JobPage>, Fault> {
+        let world = filter.world.as_ref().map(world_text);
+        let stage = filter.stage.map(aq_manifest::Stage::folder);
+        let factory = filter.factory.as_ref().map(FactoryId::as_str);
+        let after = number(filter.after.unwrap_or_default());
+        let jobs = self
+            .select(
+                "seq > $1 AND ($2::text IS NULL OR world = $2) AND ($3::text IS NULL OR stage = $3) \
+                 AND ($4::text IS NULL OR (factory = $4 AND hold IN ('held', 'lapsed'))) ORDER BY \
+                 seq LIMIT $5",
+                &[&after, &world, &stage, &factory, &i64::from(filter.limit)],
+            )
+            .await?;
+        Ok(Dated { now: self.now, value: JobPage::of(jobs, filter.limit) })
+    }
+
+    pub(crate) async fn factories(
+        &self,
+        after: Option<&FactoryId>,
+        limit: u32,
+    ) -> Result<Dated<Vec<FactoryRow>>, Fault> {
+        let after = after.map_or("", FactoryId::as_str);
+        let rows = self
+            .all(
+                "SELECT id, host, version, instance, capabilities, capacity, free, seen FROM \
+                 factories WHERE id > $1 ORDER BY id LIMIT $2",
+                &[&after, &i64::from(limit)],
+            )
+            .await?;
+        let mut factories = rows.iter().map(factory_of).collect::<Result<Vec<_>, _>>()?;
+        let ids: Vec<&str> = factories.iter().map(|factory| factory.id.as_str()).collect();
+        let held = self
+            .all(
+                "SELECT factory, id, epoch FROM jobs WHERE factory = ANY($1) AND hold IN ('held', \
+                 'lapsed') ORDER BY seq",
+                &[&ids],
+            )
+            .await?;
+        let mut holds: HashMap<String, Vec<LeaseRef>> = HashMap::new();
+        for row in &held {
+            let job_id = FleetJobId::from(row.try_get::<_, Uuid>(1)?);
+            let epoch = Epoch(count(row.try_get(2)?));
+            holds.entry(row.try_get(0)?).or_default().push(LeaseRef { job_id, epoch });
+        }
+        for factory in &mut factories {
+            factory.holds = holds.remove(factory.id.as_str()).unwrap_or_default();
+        }
+        Ok(Dated { now: self.now, value: factories })
+    }
+
+    pub(crate) async fn numbers(&self) -> Result<Numbers, Fault> {
+        let alive = self.now.0.saturating_sub_unsigned(self.timing.lease.as_millis() as u64);
+        let row = self
+            .one(
+                "SELECT (SELECT count(*) FROM factories WHERE seen >= $1), (SELECT count(*) FROM \
+                 factories), (SELECT count(*) FROM jobs WHERE hold IN ('held', 'lapsed')), (SELECT \
+                 min(submitted_at) FROM jobs WHERE world = '' AND stage = 'inbox')",
+                &[&alive],
+            )
+            .await?;
+        let oldest: Option<i64> = row.try_get(3)?;
+        let sql = "SELECT stage, priority, count(*) FROM jobs WHERE world = '' GROUP BY stage, \
+                   priority ORDER BY stage, priority";
+        let depth = self.all(sql, &[]).await?;
+        let depth = depth.iter().map(|row| {
+            let (stage, priority) = (row.try_get(0)?, row.try_get(1)?);
+            Ok::<_, Fault>(Depth {
+                stage: word("stage", stage)?,
+                priority: word("priority", priority)?,
+                jobs: count(row.try_get(2)?),
+            })
+        });
+        let told = self.all("SELECT verdict, told FROM verdicts", &[]).await?;
+        let told = told.iter().map(|row| Ok::<_, Fault>((row.try_get(0)?, row.try_get(1)?)));
+        Ok(Numbers {
+            factories_alive: small(row.try_get(0)?),
+            factories_known: small(row.try_get(1)?),
+            depth: depth.collect::<Result<_, _>>()?,
+            held: count(row.try_get(2)?),
+            oldest_wait: oldest.map(|oldest| self.now.since(DbTime(oldest))),
+            agreement: tally(&told.collect::<Result<Vec<_>, _>>()?)?,
+        })
+    }
+
+    pub(crate) async fn feed(&self, after: Option<u64>, limit: u32) -> Result<Feed, Fault> {
+        // Below this, no message will come any more.
+        let end = self.feed_start();
+        let Some(after) = after else {
+            return Ok(Feed { events: Vec::new(), next: count(end - 1) });
+        };
+        let rows = self
+            .all(
+                "SELECT id, kind, job, factory, epoch, stage, fields FROM feed WHERE id > $1 AND \
+                 id < $2 ORDER BY id LIMIT $3",
+                &[&number(after), &end, &i64::from(limit)],
+            )
+            .await?;
+        let events = rows.iter().map(event_of).collect::<Result<Vec<_>, _>>()?;
+        let next = events.last().map_or(after, |event| event.id);
+        Ok(Feed { events, next })
+    }
+}
+
+fn report_of(row: &Row) -> Result<ReportRecord, Fault> {
+    let metrics: Option<&str> = row.try_get(7)?;
+    let verdict: Option<&str> = row.try_get(8)?;
+    Ok(ReportRecord {
+        factory: word("factory", row.try_get(0)?)?,
+        epoch: Epoch(count(row.try_get(1)?)),
+        seq: count(row.try_get(2)?),
+        shadow: row.try_get(3)?,
+        stage: word("stage", row.try_get(4)?)?,
+        at: DbTime(row.try_get(5)?),
+        checkpoint: checkpoint_of(row.try_get(6)?)?,
+        metrics: metrics.map(|text| json("metrics", text)).transpose()?,
+        verdict: verdict.map(|text| json("verdict", text)).transpose()?,
+    })
+}
+
+fn factory_of(row: &Row) -> Result<FactoryRow, Fault> {
+    let capabilities: Vec<String> = json("capabilities", row.try_get(4)?)?;
+    let capabilities = capabilities.iter().map(|token| word("capabilities", token));
+    Ok(FactoryRow {
+        id: word("id", row.try_get(0)?)?,
+        host: row.try_get(1)?,
+        version: row.try_get(2)?,
+        instance: word("instance", row.try_get(3)?)?,
+        capabilities: capabilities.collect::<Result<_, StoreError>>()?,
+        capacity: small(row.try_get(5)?),
+        free: small(row.try_get(6)?),
+        seen: DbTime(row.try_get(7)?),
+        holds: Vec::new(),
+    })
+}
+
+fn event_of(row: &Row) -> Result<FeedEvent, Fault> {
+    let factory: Option<&str> = row.try_get(3)?;
+    let stage: Option<&str> = row.try_get(5)?;
+    Ok(FeedEvent {
+        id: count(row.try_get(0)?),
+        kind: word("kind", row.try_get(1)?)?,
+        job_id: row.try_get::<_, Option<Uuid>>(2)?.map(FleetJobId::from),
+        factory_id: factory.map(|text| word("factory", text)).transpose()?,
+        epoch: row.try_get::<_, Option<i64>>(4)?.map(|epoch| Epoch(count(epoch))),
+        stage: stage.map(|text| word("stage", text)).transpose()?,
+        fields: json("fields", row.try_get(6)?)?,
+    })
+}

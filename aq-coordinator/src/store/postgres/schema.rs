@@ -1,0 +1,48 @@
+//! The migrations of the schema.
+
+use super::fault::Fault;
+use super::tx::Tx;
+use crate::store::StoreError;
+
+/// Migration N brings schema N - 1 to N.
+const MIGRATIONS: [&str; 1] = [include_str!("../migrations/postgres/0001.sql")];
+
+/// Of the advisory lock that makes coordinators that start at once take turns: `aq` in ASCII.
+const TURN: i64 = 0x6171;
+
+impl Tx<'_> {
+    /// Applies what is missing.
+    pub(crate) async fn migrate(&self) -> Result<(), Fault> {
+        self.batch("SET LOCAL statement_timeout = 0").await?;
+        self.run("SELECT pg_advisory_xact_lock($1)", &[&TURN]).await?;
+        self.batch("CREATE TABLE IF NOT EXISTS aq_schema (version BIGINT NOT NULL)").await?;
+        let found = self.version().await?;
+        let known = MIGRATIONS.len();
+        if found as usize > known {
+            return Err(StoreError::TooNew { found, known: known as u32 }.into());
+        }
+        for migration in &MIGRATIONS[found as usize..] {
+            self.batch(migration).await?;
+        }
+        self.batch("DELETE FROM aq_schema").await?;
+        self.run("INSERT INTO aq_schema VALUES ($1)", &[&(known as i64)]).await?;
+        self.start().await
+    }
+
+    /// Whether the schema is this program's.
+    pub(crate) async fn check(&self) -> Result<(), Fault> {
+        let known = MIGRATIONS.len() as u32;
+        let there = self.one("SELECT to_regclass('aq_schema') IS NOT NULL", &[]).await?;
+        let found = if there.try_get(0)? { self.version().await? } else { 0 };
+        match found {
+            found if found > known => Err(StoreError::TooNew { found, known }.into()),
+            found if found < known => Err(StoreError::TooOld { found, known }.into()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn version(&self) -> Result<u32, Fault> {
+        let row = self.one("SELECT coalesce(max(version), 0) FROM aq_schema", &[]).await?;
+        Ok(crate::store::columns::small(row.try_get(0)?))
+    }
+}

@@ -1,0 +1,118 @@
+//! The coordinators' own row: ticks, outages, the end of leases.
+
+use std::time::Duration;
+
+use aq_fleet::protocol::Epoch;
+use uuid::Uuid;
+
+use super::fault::Fault;
+use super::tx::{Tx, service_of};
+use crate::ledger::{Service, lapse};
+use crate::store::columns::{count, number};
+use crate::store::{KEEP_FEED, Ticked};
+
+/// Leases that one tick ends at most; the next one is a second away.
+const MOST: i64 = 5000;
+
+impl Tx<'_> {
+    /// The row, made if the database is new, as one that a coordinator has just opened.
+    pub(crate) async fn start(&self) -> Result<(), Fault> {
+        if let Some(service) = self.lock_service().await? {
+            self.set_service(&service.start(self.now, self.highest().await?)).await?;
+            return self.raise_stamps().await;
+        }
+        let service = Service::new(self.now);
+        self.run(
+            "INSERT INTO service (one, created, last_alive, grace_until, epoch_floor, generation, \
+             stamp_base) VALUES (1, $1, $2, $3, $4, $5, 0)",
+            &[
+                &service.created.0,
+                &service.last_alive.0,
+                &service.grace_until.0,
+                &number(service.epoch_floor.0),
+                &Uuid::new_v4(),
+            ],
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// The row as it has to be before anything is granted: with an outage noticed.
+    pub(crate) async fn alive(&self) -> Result<Service, Fault> {
+        if self.service.gap(self.now, self.timing).is_none() {
+            return Ok(self.service);
+        }
+        // Another one may have noticed it since.
+        let service = self.lock_service().await?.unwrap_or(self.service);
+        Ok(self.noticed(service).await?.0)
+    }
+
+    async fn noticed(&self, service: Service) -> Result<(Service, Option<Duration>), Fault> {
+        let Some(gap) = service.gap(self.now, self.timing) else { return Ok((service, None)) };
+        let service = service.resume(self.now, self.timing, self.highest().await?);
+        self.set_service(&service).await?;
+        self.run("UPDATE service SET generation = $1", &[&Uuid::new_v4()]).await?;
+        self.raise_stamps().await?;
+        // When the clock went backwards, leases end too far away.
+        let latest = self.now.plus(self.timing.lease).0;
+        let sql = "UPDATE jobs SET until = $1 WHERE hold = 'held' AND until > $1";
+        self.run(sql, &[&latest]).await?;
+        Ok((service, Some(gap)))
+    }
+
+    pub(crate) async fn tick(&self) -> Result<Ticked, Fault> {
+        // Locked, for a grace that another one gives meanwhile must not be overwritten.
+        let service = self.lock_service().await?.unwrap_or(self.service);
+        let (service, outage) = self.noticed(service).await?;
+        let service = service.tick(self.now, self.timing);
+        self.set_service(&service).await?;
+        let mut lapsed = 0;
+        if service.may_lapse(self.now) {
+            let over = "hold = 'held' AND until < $1 ORDER BY seq LIMIT $2 FOR UPDATE SKIP LOCKED";
+            for job in self.select(over, &[&self.now.0, &MOST]).await? {
+                if let Some(next) = lapse(&job, self.now) {
+                    self.save(&job, &next).await?;
+                    lapsed += 1;
+                }
+            }
+        }
+        let old = self.now.0.saturating_sub_unsigned(KEEP_FEED.as_millis() as u64);
+        self.run(
+            "DELETE FROM feed WHERE id IN (SELECT id FROM feed ORDER BY id LIMIT 1000) AND at < $1",
+            &[&old],
+        )
+        .await?;
+        Ok(Ticked { lapsed, outage })
+    }
+
+    async fn highest(&self) -> Result<Epoch, Fault> {
+        let row = self.one("SELECT coalesce(max(epoch), 0) FROM jobs", &[]).await?;
+        Ok(Epoch(count(row.try_get(0)?)))
+    }
+
+    async fn lock_service(&self) -> Result<Option<Service>, Fault> {
+        let sql = "SELECT created, last_alive, grace_until, epoch_floor FROM service FOR UPDATE";
+        self.maybe(sql, &[]).await?.map(|row| service_of(&row, 0)).transpose()
+    }
+
+    async fn set_service(&self, service: &Service) -> Result<(), Fault> {
+        self.run(
+            "UPDATE service SET last_alive = $1, grace_until = $2, epoch_floor = $3",
+            &[&service.last_alive.0, &service.grace_until.0, &number(service.epoch_floor.0)],
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// A dump that is read by another server has stamps that this one's transactions may not have
+    /// reached.
+    async fn raise_stamps(&self) -> Result<(), Fault> {
+        self.run(
+            "UPDATE service SET stamp_base = greatest(stamp_base, 1 + greatest((SELECT max(stamp) \
+             FROM jobs), (SELECT max(id) >> 14 FROM feed)) - pg_current_xact_id()::text::bigint)",
+            &[],
+        )
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,163 @@
+//! The contract, each call one transaction.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aq_fleet::protocol::{Events, FactoryId, FleetJobId, Register, Release, Report, RequestId};
+
+use super::pool::Connections;
+use super::tx::Mode;
+use crate::ledger::{Caller, Job, Submission, Timing, cancel, requeue};
+use crate::store::{
+    Answer, Beat, BeatAnswer, Changes, ClaimAnswer, ClaimPlan, Clock, Cursor, Dated, FactoryRow,
+    Feed, Granted, JobDetail, JobFilter, JobPage, Numbers, Store, StoreError, Submitted, Ticked,
+};
+
+/// Leases that one transaction renews at most; a larger batch is several.
+const LEASES: usize = 10_000;
+
+/// The ledger in PostgreSQL 13 or newer.
+#[derive(Clone, Debug)]
+pub struct PostgresStore {
+    connections: Connections,
+}
+
+impl PostgresStore {
+    /// That of a `postgres://` URL. Opens no connection yet; [`Store::migrate`] comes next. Speaks no
+    /// TLS: a database on another machine is to be reached through a tunnel or a trusted network.
+    ///
+    /// # Errors
+    /// When the URL cannot be read.
+    pub fn new(url: &str, timing: Timing, clock: Clock) -> Result<Self, StoreError> {
+        Ok(Self { connections: Connections::to(url, timing, clock)? })
+    }
+}
+
+/// Runs a method of `Tx` in a transaction. What it is given is kept for when it has to run again.
+macro_rules! transact {
+    ($self:ident, $mode:ident, |$tx:ident $(, $given:ident)*| $call:expr) => {{
+        let given = Arc::new(($($given,)*));
+        Box::pin($self.connections.run(Mode::$mode, move |$tx| {
+            let given = Arc::clone(&given);
+            Box::pin(async move {
+                let ($($given,)*) = &*given;
+                $call.await
+            })
+        }))
+    }};
+}
+
+impl Store for PostgresStore {
+    fn migrate(&self) -> Answer<'_, ()> {
+        transact!(self, Schema, |tx| tx.migrate())
+    }
+
+    fn ping(&self) -> Answer<'_, ()> {
+        transact!(self, Schema, |tx| tx.check())
+    }
+
+    fn tick(&self) -> Answer<'_, Ticked> {
+        transact!(self, Write, |tx| tx.tick())
+    }
+
+    fn submit(&self, submission: Submission, graph: Option<u64>) -> Answer<'_, Submitted> {
+        transact!(self, Write, |tx, submission, graph| tx.submit(submission, *graph))
+    }
+
+    fn grant(&self, plans: Vec<ClaimPlan>) -> Answer<'_, Vec<ClaimAnswer>> {
+        transact!(self, Write, |tx, plans| tx.grant(plans))
+    }
+
+    fn granted(&self, factory: FactoryId, request: RequestId) -> Answer<'_, Option<Vec<Granted>>> {
+        transact!(self, Read, |tx, factory, request| tx.granted(factory, request))
+    }
+
+    fn heartbeat(&self, beats: Vec<Beat>) -> Answer<'_, Vec<BeatAnswer>> {
+        Box::pin(async move {
+            let mut answers = Vec::with_capacity(beats.len());
+            for part in parts(beats) {
+                let part: Answer<'_, _> = transact!(self, Write, |tx, part| tx.heartbeat(part));
+                answers.extend(part.await?);
+            }
+            Ok(answers)
+        })
+    }
+
+    fn renew(&self, job: FleetJobId, caller: Caller) -> Answer<'_, Duration> {
+        let renewed: Answer<'_, _> =
+            transact!(self, Write, |tx, job, caller| tx.renew(*job, caller));
+        Box::pin(async move { Ok(renewed.await??) })
+    }
+
+    fn report(&self, job: FleetJobId, report: Report) -> Answer<'_, Job> {
+        transact!(self, Write, |tx, job, report| tx.report(*job, report))
+    }
+
+    fn release(&self, job: FleetJobId, release: Release) -> Answer<'_, Job> {
+        transact!(self, Write, |tx, job, release| tx.release(*job, release))
+    }
+
+    fn post(&self, job: FleetJobId, events: Events) -> Answer<'_, usize> {
+        transact!(self, Write, |tx, job, events| tx.post(*job, events))
+    }
+
+    fn cancel(&self, job: FleetJobId) -> Answer<'_, Dated<Job>> {
+        transact!(self, Write, |tx, job| tx.change(*job, cancel))
+    }
+
+    fn requeue(&self, job: FleetJobId) -> Answer<'_, Dated<Job>> {
+        transact!(self, Write, |tx, job| tx.change(*job, requeue))
+    }
+
+    fn register(&self, factory: FactoryId, register: Register) -> Answer<'_, ()> {
+        transact!(self, Write, |tx, factory, register| tx.register(factory, register))
+    }
+
+    fn changes(&self, cursor: Cursor) -> Answer<'_, Changes> {
+        transact!(self, Read, |tx, cursor| tx.changes(*cursor))
+    }
+
+    fn job(&self, job: FleetJobId) -> Answer<'_, Option<Dated<JobDetail>>> {
+        transact!(self, Read, |tx, job| tx.job(*job))
+    }
+
+    fn jobs(&self, filter: JobFilter) -> Answer<'_, Dated<JobPage>> {
+        transact!(self, Read, |tx, filter| tx.jobs(filter))
+    }
+
+    fn factories(
+        &self,
+        after: Option<FactoryId>,
+        limit: u32,
+    ) -> Answer<'_, Dated<Vec<FactoryRow>>> {
+        transact!(self, Read, |tx, after, limit| tx.factories(after.as_ref(), *limit))
+    }
+
+    fn numbers(&self) -> Answer<'_, Numbers> {
+        transact!(self, Read, |tx| tx.numbers())
+    }
+
+    fn feed(&self, after: Option<u64>, limit: u32) -> Answer<'_, Feed> {
+        transact!(self, Read, |tx, after, limit| tx.feed(*after, *limit))
+    }
+}
+
+/// Beats in parts that each renew a bounded number of leases. One beat stays whole.
+fn parts(beats: Vec<Beat>) -> Vec<Vec<Beat>> {
+    let mut parts: Vec<Vec<Beat>> = Vec::new();
+    let mut room = 0;
+    for beat in beats {
+        let leases = beat.leases.len().max(1);
+        match parts.last_mut() {
+            Some(part) if leases <= room => {
+                room -= leases;
+                part.push(beat);
+            }
+            _ => {
+                room = LEASES.saturating_sub(leases);
+                parts.push(vec![beat]);
+            }
+        }
+    }
+    parts
+}

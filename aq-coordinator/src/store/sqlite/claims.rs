@@ -1,0 +1,147 @@
+//! Submitting and granting.
+
+use aq_fleet::protocol::{FactoryId, InstanceId, RequestId};
+use rusqlite::{OptionalExtension, params};
+
+use super::session::Session;
+use crate::ledger::{
+    Claimant, Granting, Job, Resubmission, Service, Submission, World, grant, resubmit,
+};
+use crate::store::columns::{count, word, world_text};
+use crate::store::{ClaimAnswer, ClaimPlan, Granted, Pick, StoreError, Submitted};
+
+impl Session<'_> {
+    pub(crate) fn submit(
+        &self,
+        submission: &Submission,
+        graph: Option<u64>,
+    ) -> Result<Submitted, StoreError> {
+        let key = submission.key();
+        let there =
+            self.select("world = ?1 AND key = ?2", &[&world_text(&submission.world), &key])?;
+        let there = there.into_iter().next();
+        match there.as_ref().map(|job| resubmit(job, submission)) {
+            Some(Resubmission::Same) => return Ok(Submitted::Same(kept(there)?)),
+            Some(Resubmission::Clash) => return Ok(Submitted::Clash(kept(there)?)),
+            Some(Resubmission::Superseded(_)) | None => {}
+        }
+        if !submission.terms.deps.is_empty() && !self.extend_graph(graph)? {
+            return Ok(Submitted::GraphMoved);
+        }
+        if let Some(job) = there
+            && let Resubmission::Superseded(next) = resubmit(&job, submission)
+        {
+            self.save(&job, &next)?;
+            let id = job.id.to_string();
+            self.connection.execute(
+                "UPDATE manifests SET manifest = ?2 WHERE job = ?1",
+                params![id, submission.manifest],
+            )?;
+            if job.world != World::Fleet {
+                // What was told of the mirror before does not count for the new one.
+                self.connection.execute("DELETE FROM reports WHERE job = ?1 AND shadow", [id])?;
+            }
+            return Ok(Submitted::Superseded(*next));
+        }
+        let seq: i64 = self.connection.query_row(
+            "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'jobs'), 0) + 1",
+            [],
+            |row| row.get(0),
+        )?;
+        let job = submission.clone().into_job(count(seq), self.now);
+        self.insert(&job)?;
+        self.connection
+            .prepare_cached("INSERT INTO manifests (job, manifest) VALUES (?1, ?2)")?
+            .execute(params![job.id.to_string(), submission.manifest])?;
+        Ok(Submitted::Created(job))
+    }
+
+    /// Makes the next version of the graph, if it is at `expected`.
+    fn extend_graph(&self, expected: Option<u64>) -> Result<bool, StoreError> {
+        let found =
+            count(self.connection.query_row("SELECT graph FROM service", [], |row| row.get(0))?);
+        if expected.is_some_and(|expected| expected != found) {
+            return Ok(false);
+        }
+        self.connection.execute("UPDATE service SET graph = graph + 1", [])?;
+        Ok(true)
+    }
+
+    pub(crate) fn grant(&self, plans: &[ClaimPlan]) -> Result<Vec<ClaimAnswer>, StoreError> {
+        let (service, _) = self.alive()?;
+        plans.iter().map(|plan| self.grant_plan(plan, &service)).collect()
+    }
+
+    fn grant_plan(&self, plan: &ClaimPlan, service: &Service) -> Result<ClaimAnswer, StoreError> {
+        if let Some(grants) = self.granted(&plan.factory, &plan.request)? {
+            return Ok(ClaimAnswer { grants, repeated: true });
+        }
+        let to = Claimant {
+            factory: plan.factory.clone(),
+            instance: self.instance_of(&plan.factory)?,
+            request: plan.request.clone(),
+        };
+        let grants = plan.picks.iter().map(|pick| self.grant_pick(*pick, &to, service));
+        let grants = grants.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+        Ok(ClaimAnswer { grants, repeated: false })
+    }
+
+    fn grant_pick(
+        &self,
+        pick: Pick,
+        to: &Claimant,
+        service: &Service,
+    ) -> Result<Option<Granted>, StoreError> {
+        let Some(job) = self.find(pick.job)?.filter(|job| job.version == pick.version) else {
+            return Ok(None);
+        };
+        let free = self.lock_free(&job)?;
+        match grant(&job, to, self.now, self.timing.lease, service.epoch_floor, free) {
+            Ok(Granting::Granted(next)) => {
+                self.save(&job, &next)?;
+                self.with_manifest(next).map(Some)
+            }
+            Ok(Granting::GivenUp(next)) => self.save(&job, &next).map(|()| None),
+            Err(_) => Ok(None),
+        }
+    }
+
+    pub(crate) fn granted(
+        &self,
+        factory: &FactoryId,
+        request: &RequestId,
+    ) -> Result<Option<Vec<Granted>>, StoreError> {
+        let mut known = self
+            .connection
+            .prepare_cached("SELECT 1 FROM grants WHERE request = ?1 AND factory = ?2")?;
+        if !known.exists([request.as_str(), factory.as_str()])? {
+            return Ok(None);
+        }
+        let jobs = self.select(
+            "id IN (SELECT job FROM grants WHERE request = ?1 AND factory = ?2) AND request = ?1 \
+             AND factory = ?2 AND hold IN ('held', 'lapsed') ORDER BY seq",
+            &[&request.as_str(), &factory.as_str()],
+        )?;
+        jobs.into_iter().map(|job| self.with_manifest(job)).collect::<Result<_, _>>().map(Some)
+    }
+
+    fn with_manifest(&self, job: Job) -> Result<Granted, StoreError> {
+        let mut query =
+            self.connection.prepare_cached("SELECT manifest FROM manifests WHERE job = ?1")?;
+        let manifest = query.query_row([job.id.to_string()], |row| row.get(0))?;
+        let expires_in = job.expires_in(self.now).unwrap_or_default();
+        Ok(Granted { job, manifest, expires_in })
+    }
+
+    fn instance_of(&self, factory: &FactoryId) -> Result<Option<InstanceId>, StoreError> {
+        let mut query =
+            self.connection.prepare_cached("SELECT instance FROM factories WHERE id = ?1")?;
+        let found: Option<String> =
+            query.query_row([factory.as_str()], |row| row.get(0)).optional()?;
+        found.as_deref().map(|text| word("instance", text)).transpose()
+    }
+}
+
+fn kept(job: Option<Job>) -> Result<Job, StoreError> {
+    job.ok_or_else(|| StoreError::Broken("a job has gone".to_owned()))
+}

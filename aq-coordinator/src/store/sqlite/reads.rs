@@ -1,0 +1,195 @@
+//! What others look at.
+
+use aq_fleet::protocol::{Depth, Epoch, FactoryId, FeedEvent, FleetJobId, LeaseRef};
+use rusqlite::{Row, ToSql, params};
+
+use super::session::{GRANT, Session, grant_of, grant_row};
+use crate::ledger::DbTime;
+use crate::store::columns::{checkpoint_of, count, json, number, small, word, world_text};
+use crate::store::{
+    Changes, Cursor, Dated, FactoryRow, Feed, JobDetail, JobFilter, JobPage, Numbers, ReportRecord,
+    StoreError, tally,
+};
+
+/// How much of a job's past is shown.
+const MOST: i64 = 1000;
+
+impl Session<'_> {
+    pub(crate) fn changes(&self, cursor: Cursor) -> Result<Changes, StoreError> {
+        let (generation, stamp, graph): (String, i64, i64) = self.connection.query_row(
+            "SELECT generation, stamp, graph FROM service",
+            [],
+            |row| row.try_into(),
+        )?;
+        let generation = word("generation", &generation)?;
+        let reset = cursor.generation != generation;
+        let from = if reset { 0 } else { cursor.stamp };
+        let jobs = self.select("stamp > ?1 ORDER BY stamp", &[&from])?;
+        Ok(Changes { reset, jobs, cursor: Cursor { generation, stamp }, graph: count(graph) })
+    }
+
+    pub(crate) fn job(&self, id: FleetJobId) -> Result<Option<Dated<JobDetail>>, StoreError> {
+        let Some(job) = self.find(id)? else { return Ok(None) };
+        let text = id.to_string();
+        let manifest = self.connection.query_row(
+            "SELECT manifest FROM manifests WHERE job = ?1",
+            [&text],
+            |row| row.get(0),
+        )?;
+        let sql =
+            format!("SELECT {GRANT} FROM grants WHERE job = ?1 ORDER BY epoch DESC LIMIT {MOST}");
+        let mut query = self.connection.prepare_cached(&sql)?;
+        let grants = query.query_map([&text], grant_row)?;
+        let mut grants = grants.map(|row| grant_of(row?)).collect::<Result<Vec<_>, _>>()?;
+        grants.reverse();
+        let mut query = self.connection.prepare_cached(
+            "SELECT factory, epoch, seq, shadow, stage, at, checkpoint, metrics, verdict FROM \
+             reports WHERE job = ?1 ORDER BY at DESC, epoch DESC, seq DESC LIMIT ?2",
+        )?;
+        let reports = query.query_map(params![text, MOST], |row| Ok(report_of(row)))?;
+        let mut reports = reports.map(|row| row?).collect::<Result<Vec<_>, _>>()?;
+        reports.reverse();
+        Ok(Some(Dated { now: self.now, value: JobDetail { job, manifest, grants, reports } }))
+    }
+
+    pub(crate) fn jobs(&self, filter: &JobFilter) -> Result<Dated<JobPage>, StoreError> {
+        let world = filter.world.as_ref().map(world_text);
+        let stage = filter.stage.map(|stage| stage.to_string());
+        let factory = filter.factory.as_ref().map(FactoryId::as_str);
+        let after = number(filter.after.unwrap_or_default());
+        let values: [&dyn ToSql; 5] = [&after, &world, &stage, &factory, &filter.limit];
+        let jobs = self.select(
+            "seq > ?1 AND (?2 IS NULL OR world = ?2) AND (?3 IS NULL OR stage = ?3) AND (?4 IS \
+             NULL OR (factory = ?4 AND hold IN ('held', 'lapsed'))) ORDER BY seq LIMIT ?5",
+            &values,
+        )?;
+        Ok(Dated { now: self.now, value: JobPage::of(jobs, filter.limit) })
+    }
+
+    pub(crate) fn factories(
+        &self,
+        after: Option<&FactoryId>,
+        limit: u32,
+    ) -> Result<Dated<Vec<FactoryRow>>, StoreError> {
+        let mut query = self.connection.prepare_cached(
+            "SELECT id, host, version, instance, capabilities, capacity, free, seen FROM \
+             factories WHERE id > ?1 ORDER BY id LIMIT ?2",
+        )?;
+        let after = after.map_or("", FactoryId::as_str);
+        let rows = query.query_map(params![after, limit], |row| Ok(factory_of(row)))?;
+        let mut factories = rows.map(|row| row?).collect::<Result<Vec<_>, StoreError>>()?;
+        for factory in &mut factories {
+            factory.holds = self.holds(&factory.id)?;
+        }
+        Ok(Dated { now: self.now, value: factories })
+    }
+
+    fn holds(&self, factory: &FactoryId) -> Result<Vec<LeaseRef>, StoreError> {
+        let mut query = self.connection.prepare_cached(
+            "SELECT id, epoch FROM jobs WHERE factory = ?1 AND hold IN ('held', 'lapsed') ORDER BY \
+             seq",
+        )?;
+        let rows = query
+            .query_map([factory.as_str()], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+        rows.map(|row| {
+            let (id, epoch) = row?;
+            Ok(LeaseRef { job_id: word("id", &id)?, epoch: Epoch(count(epoch)) })
+        })
+        .collect()
+    }
+
+    pub(crate) fn numbers(&self) -> Result<Numbers, StoreError> {
+        let one = |sql: &str, values: &[&dyn ToSql]| -> Result<Option<i64>, StoreError> {
+            Ok(self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
+        };
+        let alive = self.now.0.saturating_sub_unsigned(self.timing.lease.as_millis() as u64);
+        let factories =
+            |since: i64| one("SELECT count(*) FROM factories WHERE seen >= ?1", &[&since]);
+        let oldest =
+            one("SELECT min(submitted_at) FROM jobs WHERE world = '' AND stage = 'inbox'", &[])?;
+        let held = one("SELECT count(*) FROM jobs WHERE hold IN ('held', 'lapsed')", &[])?;
+        let mut query = self.connection.prepare_cached(
+            "SELECT stage, priority, count(*) FROM jobs WHERE world = '' GROUP BY stage, priority",
+        )?;
+        let depth = query.query_map([], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get(2)?))
+        })?;
+        let depth = depth.map(|row| {
+            let (stage, priority, jobs) = row?;
+            let (stage, priority) = (word("stage", &stage)?, word("priority", &priority)?);
+            Ok(Depth { stage, priority, jobs: count(jobs) })
+        });
+        let depth = depth.collect::<Result<Vec<_>, StoreError>>()?;
+        let mut query = self.connection.prepare_cached("SELECT verdict, told FROM verdicts")?;
+        let told = query.query_map([], |row| row.try_into())?;
+        let told = told.collect::<Result<Vec<(String, i64)>, _>>()?;
+        Ok(Numbers {
+            factories_alive: small(factories(alive)?.unwrap_or_default()),
+            factories_known: small(factories(i64::MIN)?.unwrap_or_default()),
+            depth,
+            held: count(held.unwrap_or_default()),
+            oldest_wait: oldest.map(|oldest| self.now.since(DbTime(oldest))),
+            agreement: tally(&told)?,
+        })
+    }
+
+    pub(crate) fn feed(&self, after: Option<u64>, limit: u32) -> Result<Feed, StoreError> {
+        let Some(after) = after else {
+            let end: Option<i64> =
+                self.connection.query_row("SELECT max(id) FROM feed", [], |row| row.get(0))?;
+            return Ok(Feed { events: Vec::new(), next: count(end.unwrap_or_default()) });
+        };
+        let mut query = self.connection.prepare_cached(
+            "SELECT id, kind, job, factory, epoch, stage, fields FROM feed WHERE id > ?1 ORDER BY \
+             id LIMIT ?2",
+        )?;
+        let events = query.query_map(params![number(after), limit], |row| Ok(event_of(row)))?;
+        let events = events.map(|row| row?).collect::<Result<Vec<_>, _>>()?;
+        let next = events.last().map_or(after, |event: &FeedEvent| event.id);
+        Ok(Feed { events, next })
+    }
+}
+
+fn report_of(row: &Row<'_>) -> Result<ReportRecord, StoreError> {
+    let text = |at| row.get::<_, Option<String>>(at);
+    Ok(ReportRecord {
+        factory: word("factory", &row.get::<_, String>(0)?)?,
+        epoch: Epoch(count(row.get(1)?)),
+        seq: count(row.get(2)?),
+        shadow: row.get(3)?,
+        stage: word("stage", &row.get::<_, String>(4)?)?,
+        at: DbTime(row.get(5)?),
+        checkpoint: checkpoint_of(text(6)?.as_deref())?,
+        metrics: text(7)?.map(|text| json("metrics", &text)).transpose()?,
+        verdict: text(8)?.map(|text| json("verdict", &text)).transpose()?,
+    })
+}
+
+fn factory_of(row: &Row<'_>) -> Result<FactoryRow, StoreError> {
+    let capabilities: Vec<String> = json("capabilities", &row.get::<_, String>(4)?)?;
+    let capabilities = capabilities.iter().map(|token| word("capabilities", token));
+    Ok(FactoryRow {
+        id: word("id", &row.get::<_, String>(0)?)?,
+        host: row.get(1)?,
+        version: row.get(2)?,
+        instance: word("instance", &row.get::<_, String>(3)?)?,
+        capabilities: capabilities.collect::<Result<_, _>>()?,
+        capacity: row.get(5)?,
+        free: row.get(6)?,
+        seen: DbTime(row.get(7)?),
+        holds: Vec::new(),
+    })
+}
+
+fn event_of(row: &Row<'_>) -> Result<FeedEvent, StoreError> {
+    let text = |at| row.get::<_, Option<String>>(at);
+    Ok(FeedEvent {
+        id: count(row.get(0)?),
+        kind: word("kind", &row.get::<_, String>(1)?)?,
+        job_id: text(2)?.map(|text| word("job", &text)).transpose()?,
+        factory_id: text(3)?.map(|text| word("factory", &text)).transpose()?,
+        epoch: row.get::<_, Option<i64>>(4)?.map(|epoch| Epoch(count(epoch))),
+        stage: text(5)?.map(|text| word("stage", &text)).transpose()?,
+        fields: json("fields", &row.get::<_, String>(6)?)?,
+    })
+}

@@ -1,0 +1,69 @@
+//! The file, and the migrations of its schema.
+
+use std::fs::OpenOptions;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::session::Session;
+use crate::store::StoreError;
+
+/// Migration N brings schema N - 1 to N.
+const MIGRATIONS: [&str; 1] = [include_str!("../migrations/sqlite/0001.sql")];
+
+/// How long a writer waits for its turn when another process writes.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Opens the file, or makes it, readable only by its owner: it holds prompts.
+pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
+    let cannot = |error: &dyn std::fmt::Display| {
+        StoreError::Unavailable(format!(
+            "cannot open {}: {error}; its folder must exist and be writable",
+            path.display()
+        ))
+    };
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(|error| cannot(&error))?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| cannot(&error))?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // A grant that was answered must survive a power cut, or its epoch would be drawn again.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    Ok(connection)
+}
+
+/// Applies what is missing, all in the session's transaction.
+pub(crate) fn migrate(session: &Session<'_>) -> Result<(), StoreError> {
+    let found = version(session)?;
+    let known = MIGRATIONS.len();
+    if found as usize > known {
+        return Err(StoreError::TooNew { found, known: known as u32 });
+    }
+    for migration in &MIGRATIONS[found as usize..] {
+        session.connection.execute_batch(migration)?;
+    }
+    session.connection.pragma_update(None, "user_version", known as u32)?;
+    session.start()
+}
+
+/// Whether the schema is this program's.
+pub(crate) fn check(session: &Session<'_>) -> Result<(), StoreError> {
+    let found = version(session)?;
+    let known = MIGRATIONS.len() as u32;
+    match found {
+        found if found > known => Err(StoreError::TooNew { found, known }),
+        found if found < known => Err(StoreError::TooOld { found, known }),
+        _ => Ok(()),
+    }
+}
+
+fn version(session: &Session<'_>) -> Result<u32, StoreError> {
+    Ok(session.connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}

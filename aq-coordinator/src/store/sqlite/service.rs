@@ -1,0 +1,105 @@
+//! The coordinators' own row: ticks, outages, the end of leases.
+
+use std::time::Duration;
+
+use aq_fleet::protocol::Epoch;
+use rusqlite::{OptionalExtension, params};
+use uuid::Uuid;
+
+use super::session::Session;
+use crate::ledger::{DbTime, Service, lapse};
+use crate::store::columns::{count, number};
+use crate::store::{KEEP_FEED, StoreError, Ticked};
+
+impl Session<'_> {
+    /// The row, made if the database is new, as one that a coordinator has just opened.
+    pub(crate) fn start(&self) -> Result<(), StoreError> {
+        if let Some(service) = self.service()? {
+            return self.set_service(&service.start(self.now, self.highest()?));
+        }
+        let service = Service::new(self.now);
+        self.connection.execute(
+            "INSERT INTO service (one, created, last_alive, grace_until, epoch_floor, generation, \
+             stamp, graph) VALUES (1, ?1, ?2, ?3, ?4, ?5, 0, 0)",
+            params![
+                service.created.0,
+                service.last_alive.0,
+                service.grace_until.0,
+                number(service.epoch_floor.0),
+                Uuid::new_v4().to_string()
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// The row as it has to be before anything is granted or lapses: with an outage noticed.
+    pub(crate) fn alive(&self) -> Result<(Service, Option<Duration>), StoreError> {
+        let none = || StoreError::Broken("the table service is empty".to_owned());
+        let service = self.service()?.ok_or_else(none)?;
+        let Some(gap) = service.gap(self.now, self.timing) else { return Ok((service, None)) };
+        let service = service.resume(self.now, self.timing, self.highest()?);
+        self.set_service(&service)?;
+        self.connection
+            .execute("UPDATE service SET generation = ?1", [Uuid::new_v4().to_string()])?;
+        // When the clock went backwards, leases end too far away.
+        let latest = self.now.plus(self.timing.lease).0;
+        self.connection
+            .execute("UPDATE jobs SET until = ?1 WHERE hold = 'held' AND until > ?1", [latest])?;
+        Ok((service, Some(gap)))
+    }
+
+    pub(crate) fn tick(&self) -> Result<Ticked, StoreError> {
+        let (service, outage) = self.alive()?;
+        let service = service.tick(self.now, self.timing);
+        self.set_service(&service)?;
+        let mut lapsed = 0;
+        if service.may_lapse(self.now) {
+            for job in self.select("hold = 'held' AND until < ?1", &[&self.now.0])? {
+                if let Some(next) = lapse(&job, self.now) {
+                    self.save(&job, &next)?;
+                    lapsed += 1;
+                }
+            }
+        }
+        let old = self.now.0.saturating_sub_unsigned(KEEP_FEED.as_millis() as u64);
+        self.connection
+            .prepare_cached(
+                "DELETE FROM feed WHERE id IN (SELECT id FROM feed ORDER BY id LIMIT 1000) AND at < ?1",
+            )?
+            .execute([old])?;
+        Ok(Ticked { lapsed, outage })
+    }
+
+    fn highest(&self) -> Result<Epoch, StoreError> {
+        let highest: Option<i64> =
+            self.connection.query_row("SELECT max(epoch) FROM jobs", [], |row| row.get(0))?;
+        Ok(Epoch(count(highest.unwrap_or_default())))
+    }
+
+    fn service(&self) -> Result<Option<Service>, StoreError> {
+        let mut query = self
+            .connection
+            .prepare_cached("SELECT created, last_alive, grace_until, epoch_floor FROM service")?;
+        let found = query.query_row([], |row| {
+            Ok(Service {
+                created: DbTime(row.get(0)?),
+                last_alive: DbTime(row.get(1)?),
+                grace_until: DbTime(row.get(2)?),
+                epoch_floor: Epoch(count(row.get(3)?)),
+            })
+        });
+        Ok(found.optional()?)
+    }
+
+    fn set_service(&self, service: &Service) -> Result<(), StoreError> {
+        let mut update = self.connection.prepare_cached(
+            "UPDATE service SET last_alive = ?1, grace_until = ?2, epoch_floor = ?3",
+        )?;
+        update.execute(params![
+            service.last_alive.0,
+            service.grace_until.0,
+            number(service.epoch_floor.0)
+        ])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,120 @@
+//! The contract, kept by the thread that owns the connection.
+
+use std::path::Path;
+use std::time::Duration;
+
+use aq_fleet::protocol::{Events, FactoryId, FleetJobId, Register, Release, Report, RequestId};
+
+use super::actor::Actor;
+use super::schema;
+use crate::ledger::{Caller, Job, Submission, Timing, cancel, requeue};
+use crate::store::{
+    Answer, Beat, BeatAnswer, Changes, ClaimAnswer, ClaimPlan, Clock, Cursor, Dated, FactoryRow,
+    Feed, Granted, JobDetail, JobFilter, JobPage, Numbers, Store, StoreError, Submitted, Ticked,
+};
+
+/// The ledger in a SQLite file.
+#[derive(Clone, Debug)]
+pub struct SqliteStore {
+    actor: Actor,
+}
+
+impl SqliteStore {
+    /// Opens the file, or makes it. [`Store::migrate`] comes next.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or is no database.
+    pub fn open(path: &Path, timing: Timing, clock: Clock) -> Result<Self, StoreError> {
+        let actor = Actor::start(schema::open(path)?, timing, clock)?;
+        Ok(Self { actor })
+    }
+}
+
+impl Store for SqliteStore {
+    fn migrate(&self) -> Answer<'_, ()> {
+        self.actor.ask(schema::migrate)
+    }
+
+    fn ping(&self) -> Answer<'_, ()> {
+        self.actor.ask(schema::check)
+    }
+
+    fn tick(&self) -> Answer<'_, Ticked> {
+        #[expect(clippy::redundant_closure_for_method_calls, reason = "for any lifetime")]
+        self.actor.ask(|session| session.tick())
+    }
+
+    fn submit(&self, submission: Submission, graph: Option<u64>) -> Answer<'_, Submitted> {
+        self.actor.ask(move |session| session.submit(&submission, graph))
+    }
+
+    fn grant(&self, plans: Vec<ClaimPlan>) -> Answer<'_, Vec<ClaimAnswer>> {
+        self.actor.ask(move |session| session.grant(&plans))
+    }
+
+    fn granted(&self, factory: FactoryId, request: RequestId) -> Answer<'_, Option<Vec<Granted>>> {
+        self.actor.ask(move |session| session.granted(&factory, &request))
+    }
+
+    fn heartbeat(&self, beats: Vec<Beat>) -> Answer<'_, Vec<BeatAnswer>> {
+        self.actor.ask(move |session| beats.iter().map(|beat| session.heartbeat(beat)).collect())
+    }
+
+    fn renew(&self, job: FleetJobId, caller: Caller) -> Answer<'_, Duration> {
+        let renewed = self.actor.ask(move |session| session.renew(job, &caller));
+        Box::pin(async move { Ok(renewed.await??) })
+    }
+
+    fn report(&self, job: FleetJobId, report: Report) -> Answer<'_, Job> {
+        self.actor.ask(move |session| session.report(job, &report))
+    }
+
+    fn release(&self, job: FleetJobId, release: Release) -> Answer<'_, Job> {
+        self.actor.ask(move |session| session.release(job, &release))
+    }
+
+    fn post(&self, job: FleetJobId, events: Events) -> Answer<'_, usize> {
+        self.actor.ask(move |session| session.post(job, &events))
+    }
+
+    fn cancel(&self, job: FleetJobId) -> Answer<'_, Dated<Job>> {
+        self.actor.ask(move |session| session.change(job, cancel))
+    }
+
+    fn requeue(&self, job: FleetJobId) -> Answer<'_, Dated<Job>> {
+        self.actor.ask(move |session| session.change(job, requeue))
+    }
+
+    fn register(&self, factory: FactoryId, register: Register) -> Answer<'_, ()> {
+        self.actor.ask(move |session| session.register(&factory, &register))
+    }
+
+    fn changes(&self, cursor: Cursor) -> Answer<'_, Changes> {
+        self.actor.ask(move |session| session.changes(cursor))
+    }
+
+    fn job(&self, job: FleetJobId) -> Answer<'_, Option<Dated<JobDetail>>> {
+        self.actor.ask(move |session| session.job(job))
+    }
+
+    fn jobs(&self, filter: JobFilter) -> Answer<'_, Dated<JobPage>> {
+        self.actor.ask(move |session| session.jobs(&filter))
+    }
+
+    fn factories(
+        &self,
+        after: Option<FactoryId>,
+        limit: u32,
+    ) -> Answer<'_, Dated<Vec<FactoryRow>>> {
+        self.actor.ask(move |session| session.factories(after.as_ref(), limit))
+    }
+
+    fn numbers(&self) -> Answer<'_, Numbers> {
+        #[expect(clippy::redundant_closure_for_method_calls, reason = "for any lifetime")]
+        self.actor.ask(|session| session.numbers())
+    }
+
+    fn feed(&self, after: Option<u64>, limit: u32) -> Answer<'_, Feed> {
+        self.actor.ask(move |session| session.feed(after, limit))
+    }
+}

@@ -1,0 +1,121 @@
+//! The contract that every database keeps.
+
+use std::fmt::Debug;
+use std::pin::Pin;
+use std::time::Duration;
+
+use aq_fleet::protocol::{Events, FactoryId, FleetJobId, Register, Release, Report, RequestId};
+
+use super::{
+    Beat, BeatAnswer, Changes, ClaimAnswer, ClaimPlan, Cursor, Dated, FactoryRow, Feed, Granted,
+    JobDetail, JobFilter, JobPage, Numbers, StoreError, Submitted, Ticked,
+};
+use crate::ledger::{Caller, Job, Submission};
+
+/// What a store answers, later.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// The ledger in a database. Each call is one transaction, or several where a batch is large and its
+/// parts have nothing to do with one another; when a call has answered, what it says is on disk (but
+/// plain renewals, which a crash may take back: the holder renews again).
+///
+/// Any number of stores, in any number of processes, may work on one database at the same time. Every
+/// call may be repeated when its answer was lost. A future that is dropped may have done its work or
+/// not.
+///
+/// Every call can fail with [`StoreError::Unavailable`] and [`StoreError::Broken`].
+pub trait Store: Debug + Send + Sync {
+    /// Brings the schema up to date and begins epochs above all that a lost database could have drawn.
+    /// To be called once before anything else.
+    ///
+    /// # Errors
+    /// [`StoreError::TooNew`] for a schema of a newer program, which is left as it is.
+    fn migrate(&self) -> Answer<'_, ()>;
+
+    /// Whether the database answers and has the schema of this program.
+    ///
+    /// # Errors
+    /// [`StoreError::TooNew`], [`StoreError::TooOld`].
+    fn ping(&self) -> Answer<'_, ()>;
+
+    /// To be called every second: says that this coordinator lives, and ends leases whose time is over.
+    /// After an outage nothing ends for one lease time.
+    fn tick(&self) -> Answer<'_, Ticked>;
+
+    /// A new job. `graph` is the version of the graph that it was checked against for cycles; it is
+    /// looked at only when the job has deps, and `None` takes any.
+    fn submit(&self, submission: Submission, graph: Option<u64>) -> Answer<'_, Submitted>;
+
+    /// Grants what a plan gives to claims, all in one transaction; the answers are in the order of the
+    /// plans. What another coordinator took meanwhile, what has changed since, and what needs a lock
+    /// that is held is left out. A claim that was answered before gets its grants again instead.
+    fn grant(&self, plans: Vec<ClaimPlan>) -> Answer<'_, Vec<ClaimAnswer>>;
+
+    /// The grants of a claim that was answered before, as far as they are still current; `None` for a
+    /// claim that has got nothing yet.
+    fn granted(&self, factory: FactoryId, request: RequestId) -> Answer<'_, Option<Vec<Granted>>>;
+
+    /// Renews leases. The answers are in the order of the beats.
+    fn heartbeat(&self, beats: Vec<Beat>) -> Answer<'_, Vec<BeatAnswer>>;
+
+    /// Renews one lease; answers how long it holds from now.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchJob`], and `Refused` when fenced.
+    fn renew(&self, job: FleetJobId, caller: Caller) -> Answer<'_, Duration>;
+
+    /// A report; answers the row after it. With `shadow` it is kept, and moves only a mirror of the
+    /// reporter's own.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchJob`], and `Refused` when fenced or of a stage that cannot be reported.
+    fn report(&self, job: FleetJobId, report: Report) -> Answer<'_, Job>;
+
+    /// Ends a grant; answers the row after it.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchJob`], and `Refused` when fenced.
+    fn release(&self, job: FleetJobId, release: Release) -> Answer<'_, Job>;
+
+    /// Adds events to the feed; one that is there already changes nothing. Answers how many were new.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchJob`], and `Refused` when fenced.
+    fn post(&self, job: FleetJobId, events: Events) -> Answer<'_, usize>;
+
+    /// Stops a job, or tells its holder to.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchJob`], and `Refused` when it is shipped.
+    fn cancel(&self, job: FleetJobId) -> Answer<'_, Dated<Job>>;
+
+    /// Puts a failed job back.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchJob`], and `Refused` when it is neither failed nor waiting.
+    fn requeue(&self, job: FleetJobId) -> Answer<'_, Dated<Job>>;
+
+    /// Notes a factory. Its leases stay as they are, also under a new instance.
+    fn register(&self, factory: FactoryId, register: Register) -> Answer<'_, ()>;
+
+    /// The rows that have changed since the cursor was given. Nothing that was committed before this
+    /// call is missed.
+    fn changes(&self, cursor: Cursor) -> Answer<'_, Changes>;
+
+    /// A job with its past, or `None`.
+    fn job(&self, job: FleetJobId) -> Answer<'_, Option<Dated<JobDetail>>>;
+
+    /// A page of jobs.
+    fn jobs(&self, filter: JobFilter) -> Answer<'_, Dated<JobPage>>;
+
+    /// A page of factories, in the order of their ids, from after the given one.
+    fn factories(&self, after: Option<FactoryId>, limit: u32)
+    -> Answer<'_, Dated<Vec<FactoryRow>>>;
+
+    /// The numbers of the fleet. Costs as much as there are jobs: not for every call.
+    fn numbers(&self) -> Answer<'_, Numbers>;
+
+    /// Messages of the feed with a larger id, in order, none left out; with `None`, no message, and
+    /// the place where the feed ends now.
+    fn feed(&self, after: Option<u64>, limit: u32) -> Answer<'_, Feed>;
+}

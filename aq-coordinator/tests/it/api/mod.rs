@@ -1,0 +1,10 @@
+//! The API over a real socket, with SQLite.
+
+mod claims;
+mod feed;
+mod fleet;
+mod guard;
+mod holders;
+mod jobs;
+mod openapi;
+mod program;

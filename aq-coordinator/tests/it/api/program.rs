@@ -1,0 +1,119 @@
+//! Starting, refusing to start, TLS.
+
+use std::fs;
+use std::time::Duration;
+
+use aq_coordinator::{ServeError, TlsFiles, serve};
+
+use super::fleet::{Fleet, TOKEN, config};
+
+#[tokio::test]
+async fn other_machines_are_served_with_tls_or_where_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut open = config(&dir.path().join("db"));
+    open.listen = "0.0.0.0:0".parse().unwrap();
+    let refused = serve(open.clone()).await.unwrap_err();
+    assert!(matches!(refused, ServeError::Insecure { .. }), "{refused}");
+    assert!(!dir.path().join("db").exists(), "nothing was made");
+    open.insecure = true;
+    serve(open).await.unwrap().stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_work_is_refused_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = config(&dir.path().join("db"));
+    for (lease, heartbeat) in [(10, 6), (0, 0), (5, 0)] {
+        let mut times = good.clone();
+        (times.lease, times.heartbeat) =
+            (Duration::from_secs(lease), Duration::from_secs(heartbeat));
+        let refused = serve(times).await.unwrap_err();
+        assert!(matches!(refused, ServeError::Times { .. }), "{refused}");
+    }
+    let first = serve(good.clone()).await.unwrap();
+    let mut taken = good.clone();
+    taken.listen = first.address();
+    let refused = serve(taken).await.unwrap_err();
+    assert!(matches!(refused, ServeError::Listen { .. }), "{refused}");
+    fs::write(dir.path().join("no-db"), "not a database at all, but long enough".repeat(50))
+        .unwrap();
+    let refused = serve(config(&dir.path().join("no-db"))).await.unwrap_err();
+    assert!(refused.to_string().contains("no-db"), "{refused}");
+    let mut tls = good;
+    tls.tls = Some(TlsFiles { cert: dir.path().join("none"), key: dir.path().join("none") });
+    assert!(matches!(serve(tls).await.unwrap_err(), ServeError::Tls(_)));
+    first.stop().await;
+}
+
+#[tokio::test]
+async fn tls_is_served_and_plain_text_is_not() {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let files = TlsFiles { cert: dir.path().join("cert.pem"), key: dir.path().join("key.pem") };
+    fs::write(&files.cert, made.cert.pem()).unwrap();
+    fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+    let fleet = Fleet::with(|config| config.tls = Some(files)).await;
+    let url = fleet.running.url();
+    assert!(url.starts_with("https://127.0.0.1:"), "{url}");
+    let root = reqwest::Certificate::from_pem(made.cert.pem().as_bytes()).unwrap();
+    let client = reqwest::Client::builder()
+        .tls_certs_only([root])
+        .resolve("localhost", fleet.running.address())
+        .build()
+        .unwrap();
+    let stats = format!("https://localhost:{}/v1/stats", fleet.running.address().port());
+    let answer = client.get(&stats).bearer_auth(TOKEN).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert!(fleet.client.get(&stats).send().await.is_err(), "a client that does not know it");
+    let plain = format!("http://{}/healthz", fleet.running.address());
+    assert!(fleet.client.get(plain).send().await.is_err(), "plain text");
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("db");
+    let client = super::fleet::client();
+    let running = serve(config(&file)).await.unwrap();
+    let submit = client.post(format!("{}/v1/jobs", running.url())).bearer_auth(TOKEN);
+    let submitted = submit.json(&super::fleet::submission("lock: none")).send().await.unwrap();
+    assert_eq!(submitted.status(), 201);
+    running.stop().await;
+    let running = serve(config(&file)).await.unwrap();
+    let claim = client.post(format!("{}/v1/claims", running.url())).bearer_auth(TOKEN);
+    let answer = claim.json(&super::fleet::claim("a", "r", 1)).send().await.unwrap();
+    let answer: serde_json::Value = answer.json().await.unwrap();
+    assert_eq!(answer["jobs"].as_array().unwrap().len(), 1);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_away_is_told_and_comes_back_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("db");
+    let running = serve(config(&file)).await.unwrap();
+    let client = super::fleet::client();
+    let call = async |path: &str, body: serde_json::Value| {
+        let request = client.post(format!("{}{path}", running.url())).bearer_auth(TOKEN);
+        request.json(&body).send().await.unwrap()
+    };
+    // What a database that does not answer is to a coordinator: no write can be made.
+    let other = rusqlite::Connection::open(&file).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let answer = call("/v1/jobs", super::fleet::submission("lock: none")).await;
+    assert_eq!(answer.status(), 503);
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    let pause: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=10).contains(&pause));
+    let health = client.get(format!("{}/healthz", running.url())).send().await.unwrap();
+    assert_eq!(health.status(), 200, "the process lives");
+    other.execute_batch("ROLLBACK").unwrap();
+    let begun = std::time::Instant::now();
+    while call("/v1/jobs", super::fleet::submission("lock: none")).await.status() != 201 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it does not come back");
+    }
+    let answer = call("/v1/claims", super::fleet::claim("a", "r", 1)).await;
+    let answer: serde_json::Value = answer.json().await.unwrap();
+    assert_eq!(answer["jobs"].as_array().unwrap().len(), 1);
+    running.stop().await;
+}

@@ -1,0 +1,8 @@
+//! Every database that keeps the ledger, held to one suite; and the API over a real socket.
+
+mod api;
+mod cluster;
+mod conformance;
+mod lab;
+mod postgres;
+mod schema;

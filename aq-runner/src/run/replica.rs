@@ -278,3 +278,147 @@ const fn folder(settled: Settled) -> Stage {
         Settled::Quarantined => Stage::Quarantine,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aq_scheduler::{Host, Limits, Misfits};
+
+    use super::*;
+
+    const NOW: &str = "2026-01-01T09:00:00Z";
+
+    fn replica() -> Replica {
+        let mut queue = Queue::new();
+        let host = queue.add_host(Host {
+            engines: [("shell".to_owned(), EngineState::READY)].into(),
+            limits: Limits { max: 2, max_review: None },
+            misfits: Misfits::Keep,
+            ..Host::default()
+        });
+        Replica::new(queue, host)
+    }
+
+    fn put(id: &str, stage: Stage, state: State, with: impl FnOnce(&mut Put)) -> Change {
+        let added_at = NOW.parse().unwrap();
+        let engines = vec!["shell".to_owned()];
+        let job = Job { engines, ..Job::new(id.parse().unwrap(), added_at) };
+        let mut put = Put { job, state, stage, has_own_lock: false, version: 1 };
+        with(&mut put);
+        Change::Put(Box::new(put))
+    }
+
+    fn waiting(id: &str, with: impl FnOnce(&mut Put)) -> Change {
+        put(id, Stage::Inbox, State::WAITING, with)
+    }
+
+    fn take(
+        replica: &mut Replica,
+        changes: Vec<Change>,
+        started: Option<&str>,
+    ) -> Option<Decision> {
+        let started = started.map(|id| id.parse().unwrap());
+        let asked = Some(Asked { at: NOW.parse().unwrap(), started });
+        replica.take(Handed { changes, asked })
+    }
+
+    fn stages(decision: &Decision) -> Vec<(&str, Stage)> {
+        decision.originals.iter().map(|job| (job.key.as_str(), job.stage)).collect()
+    }
+
+    fn started(replica: &Replica, id: &str) -> Change {
+        let state = State::Running { host: replica.host, engine: "shell".to_owned() };
+        Change::Started { id: id.parse().unwrap(), state }
+    }
+
+    #[test]
+    fn a_decision_is_told_as_it_was_when_it_was_made() {
+        let mut replica = replica();
+        let changes = vec![
+            waiting("a", |put| {
+                put.job.key = Some("k".to_owned());
+                (put.job.lock, put.has_own_lock) = (Some("/home/me".to_owned()), true);
+            }),
+            waiting("b", |put| put.job.lock = Some("/home/me".to_owned())),
+            waiting("c", |put| put.job.deps = vec!["k".to_owned()]),
+            put("d", Stage::Inbox, State::Waiting { not_before: Some(Timestamp::MAX) }, |_| {}),
+            waiting("e", |put| put.job.priority = Priority::High),
+        ];
+        let first = take(&mut replica, changes, Some("e")).unwrap();
+        let question = first.question.clone().unwrap();
+        assert_eq!(question.local.as_deref(), Some("job:e"));
+        assert_eq!(question.held_locks, Vec::<String>::new());
+        let jobs: Vec<_> =
+            question.snapshot.jobs.iter().map(|job| (job.key.as_str(), job.waits)).collect();
+        let deps = Some(Word::Deps);
+        assert_eq!(
+            jobs,
+            [
+                ("job:e", None),
+                ("k", None),
+                ("job:b", None),
+                ("job:c", deps),
+                ("job:d", Some(Word::Backoff))
+            ]
+        );
+        // A pause is the host's own affair.
+        let inbox = Stage::Inbox;
+        assert_eq!(
+            stages(&first),
+            [
+                ("k", inbox),
+                ("job:b", inbox),
+                ("job:c", inbox),
+                ("job:d", Stage::Failed),
+                ("job:e", inbox)
+            ]
+        );
+        let locks: Vec<_> = first.originals.iter().map(|job| job.lock.as_deref()).collect();
+        assert_eq!(locks, [Some("/home/me"), None, None, None, None]);
+
+        // Now `e` runs, and then `a`, which holds its lock.
+        let changes = vec![started(&replica, "e")];
+        take(&mut replica, changes, Some("a")).unwrap();
+        let changes = vec![started(&replica, "a")];
+        let third = take(&mut replica, changes, None).unwrap();
+        let question = third.question.clone().unwrap();
+        assert_eq!((question.local, question.held_locks), (None, vec!["/home/me".to_owned()]));
+        assert_eq!(question.snapshot.get("job:b").unwrap().waits, Some(Word::Lock));
+        assert_eq!(stages(&third)[0], ("k", Stage::Building));
+
+        // The end of `a` is told as long as somebody waits for its key.
+        let (id, key) = ("a".parse().unwrap(), Some("k".to_owned()));
+        let ended = vec![Change::Ended { id, key, settled: Settled::Shipped }];
+        let fourth = take(&mut replica, ended, None).unwrap();
+        assert!(stages(&fourth).contains(&("k", Stage::Shipped)));
+        assert_eq!(fourth.question.as_ref().unwrap().snapshot.get("job:c").unwrap().waits, None);
+        let fifth = take(&mut replica, Vec::new(), None).unwrap();
+        assert!(stages(&fifth).contains(&("k", Stage::Shipped)));
+        let gone = vec![Change::Forgotten("c".parse().unwrap())];
+        assert!(!stages(&take(&mut replica, gone, None).unwrap()).contains(&("k", Stage::Shipped)));
+    }
+
+    #[test]
+    fn jobs_of_other_folders_are_told_only_where_others_wait_for_them() {
+        let mut replica = replica();
+        let keyed = |put: &mut Put| put.job.key = Some(format!("k-{}", put.job.id));
+        let changes = vec![
+            put("rests", Stage::Review, State::Review, keyed),
+            put("done", Stage::Testing, State::Testing, keyed),
+            waiting("a", |put| put.job.deps = vec!["k-done".to_owned(), "k-old".to_owned()]),
+            Change::Settled {
+                key: "k-old".to_owned(),
+                by: "old".parse().unwrap(),
+                settled: Settled::Failed,
+            },
+            put("verify", Stage::Review, State::WAITING, |_| {}),
+        ];
+        let decision = take(&mut replica, changes, None).unwrap();
+        assert_eq!(
+            stages(&decision),
+            [("job:a", Stage::Inbox), ("k-done", Stage::Testing), ("k-old", Stage::Failed)]
+        );
+        assert_eq!(decision.question.unwrap().snapshot.jobs.len(), 1);
+        // What is verified was not picked from the inbox.
+        assert!(take(&mut replica, Vec::new(), Some("verify")).is_none());
+    }
+}

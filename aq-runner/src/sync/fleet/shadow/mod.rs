@@ -11,6 +11,9 @@ mod log_file;
 mod mirror;
 mod thread;
 
+#[cfg(test)]
+mod tests;
+
 pub use asking::ShadowSettings;
 pub use decision::{Decision, Original, Question};
 pub use log_file::{read_shadow_log, shadow_log};

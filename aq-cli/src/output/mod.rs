@@ -6,6 +6,7 @@
 
 pub(crate) mod agreement;
 pub(crate) mod doctor;
+pub(crate) mod fleet;
 pub(crate) mod human;
 pub(crate) mod insights;
 pub(crate) mod job;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::sandbox::Sandbox;
 
-const JOB: [&str; 15] = [
+const JOB: [&str; 16] = [
     "added_at",
     "attempts",
     "ended_at",
@@ -20,6 +20,7 @@ const JOB: [&str; 15] = [
     "stage",
     "started_at",
     "state",
+    "tracker",
 ];
 
 fn keys(value: &Value) -> Vec<&str> {

@@ -84,11 +84,13 @@ impl Dispatcher<'_> {
         if self.shadow.is_none() {
             return;
         }
-        self.hand_over(None);
+        let is_last_told = self.hand_over(None);
         let Some(Watch { thread, dropped }) = self.shadow.take() else { return };
         // Whoever sends a signal wants the loop to end.
         let patience = if self.summary.signal.is_none() { PATIENCE } else { Duration::ZERO };
-        let missed = thread.finish(patience) + dropped;
+        let left = thread.finish(patience);
+        // What was handed over last is no decision.
+        let missed = dropped + left.saturating_sub(usize::from(is_last_told));
         if missed > 0 {
             let words =
                 format!("{missed} decisions were not compared: the coordinator is too slow");
@@ -97,8 +99,11 @@ impl Dispatcher<'_> {
     }
 
     /// Hands over what has changed, and the decision: the job that was started, or none. It never waits.
-    fn hand_over(&mut self, decided: Option<Option<JobId>>) {
-        let (Some(watch), Some(known)) = (&mut self.shadow, self.model.changes()) else { return };
+    /// `false`: too much waits already.
+    fn hand_over(&mut self, decided: Option<Option<JobId>>) -> bool {
+        let (Some(watch), Some(known)) = (&mut self.shadow, self.model.changes()) else {
+            return false;
+        };
         let asked = decided.map(|started| Asked { at: Timestamp::now(), started });
         let is_decision = asked.is_some();
         let handed = Handed { changes: std::mem::take(known), asked };
@@ -106,7 +111,9 @@ impl Dispatcher<'_> {
             // What has changed goes with the next one.
             *known = handed.changes;
             watch.dropped += usize::from(is_decision);
+            return false;
         }
+        true
     }
 }
 

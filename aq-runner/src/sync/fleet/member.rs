@@ -152,7 +152,12 @@ impl Membership {
     pub fn update(&self, status: Status) {
         let mut state = self.shared.lock();
         if state.status != status {
-            state.leases.retain(|lease, _| status.leases.contains(lease));
+            // What was just granted is not in the status yet.
+            if !state.untaken {
+                state.leases.retain(|lease, _| status.leases.contains(lease));
+            }
+            let is_new = |lease: &LeaseRef| !state.leases.contains_key(lease);
+            state.hurry |= status.leases.iter().any(is_new);
             state.status = status;
             self.shared.changed.notify_all();
         }
@@ -322,7 +327,6 @@ impl Member {
                 Ok(grants) => {
                     failures = 0;
                     if !grants.is_empty() {
-                        self.shared.lock().untaken = true;
                         (self.tell)(News::Granted(grants));
                     } else if self.settings.once {
                         (self.tell)(News::NothingToClaim);
@@ -365,6 +369,7 @@ impl Member {
             let lease = LeaseRef { job_id: grant.job_id, epoch: grant.epoch };
             let held = Lease::new(grant.epoch, answer.sent_at, grant.lease_ms);
             state.leases.insert(lease, held);
+            state.untaken = true;
         }
         drop(state);
         if answer.value.jobs.is_empty() {

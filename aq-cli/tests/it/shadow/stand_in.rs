@@ -47,6 +47,8 @@ struct Shared {
 struct State {
     jobs: Vec<Job>,
     asked: Vec<Asked>,
+    /// How many jobs were granted for real.
+    granted: usize,
 }
 
 #[derive(Debug)]
@@ -94,6 +96,11 @@ impl StandIn {
     /// `http://127.0.0.1:PORT`
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// How many jobs it has granted although it was only asked about them.
+    pub(crate) fn granted(&self) -> usize {
+        self.shared.state().granted
     }
 
     /// What it was asked until now.
@@ -165,14 +172,16 @@ impl State {
         (status, json!({ "jobId": job.id, "key": job.key }))
     }
 
-    fn claim(&self, manner: Manner) -> Vec<Value> {
+    fn claim(&mut self, manner: Manner) -> Vec<Value> {
         let mut waiting: Vec<&Job> = self.jobs.iter().filter(|job| job.stage == "inbox").collect();
         if manner != Manner::Oldest {
             // Stable: they lie in the order of their age.
             waiting.sort_by_key(|job| Reverse(job.priority));
         }
         let (epoch, wanted) = if manner == Manner::Grants { (7, 2) } else { (0, 1) };
-        waiting.iter().take(wanted).map(|job| job.grant(epoch)).collect()
+        let given: Vec<Value> = waiting.iter().take(wanted).map(|job| job.grant(epoch)).collect();
+        self.granted += if epoch > 0 { given.len() } else { 0 };
+        given
     }
 }
 

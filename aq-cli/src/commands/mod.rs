@@ -11,6 +11,7 @@ mod diff;
 mod doctor;
 mod engines;
 mod files;
+mod fleet_shadow_report;
 mod fleet_status;
 mod from_tracker;
 mod here;
@@ -69,6 +70,7 @@ pub(crate) enum Command {
     Doctor(doctor::Args),
     Submit(submit::Args),
     FleetStatus(fleet_status::Args),
+    FleetShadowReport(fleet_shadow_report::Args),
     Coordinator(coordinator::Args),
     Demo(demo::Args),
     Service(service::Args),
@@ -110,6 +112,7 @@ pub(crate) fn run(
         Command::Doctor(_) => doctor::run(&here),
         Command::Submit(args) => submit::run(&here, &args),
         Command::FleetStatus(args) => fleet_status::run(&here, &args),
+        Command::FleetShadowReport(args) => fleet_shadow_report::run(&here, &args),
         Command::Coordinator(args) => coordinator::run(&here, args),
         Command::Demo(args) => demo::run(&here, &args),
         Command::Service(args) => service::run(&here, &args),

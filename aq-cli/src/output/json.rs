@@ -9,7 +9,7 @@ use aq_runner::engine::EngineInfo;
 use aq_runner::insights::{Group, Insights, Numbers};
 use aq_runner::run::host::Host;
 use aq_runner::run::{
-    Activity, FleetOverview, FleetPart, JobView, Overview, Submitted, TrackerView,
+    Activity, AgreementReport, FleetOverview, FleetPart, JobView, Overview, Submitted, TrackerView,
 };
 use aq_runner::store::{AddReport, Added};
 use aq_scheduler::EngineState;
@@ -47,6 +47,11 @@ pub(crate) fn checked(files: &[Checked]) {
     let one = |file: &Checked| json!({ "file": file.file, "ok": file.error.is_none(), "error": file.error, "report": file.report });
     let files: Vec<Value> = files.iter().map(one).collect();
     value(&json!({ "version": VERSION, "files": files }));
+}
+
+/// Its shape has a version of its own, which [`AgreementReport`] keeps.
+pub(crate) fn agreement(report: &AgreementReport) {
+    value(&json!(report));
 }
 
 pub(crate) fn status(overview: &Overview) {

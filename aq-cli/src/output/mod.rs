@@ -4,6 +4,7 @@
 //! only, and `NO_COLOR` holds. Text from outside (names in files, messages of agents) is printed
 //! with its control characters made visible.
 
+pub(crate) mod agreement;
 pub(crate) mod doctor;
 pub(crate) mod fleet;
 pub(crate) mod human;

@@ -21,6 +21,7 @@ mod races;
 mod real_engines;
 mod repository;
 mod sandbox;
+mod shadow;
 mod shapes;
 mod terminal;
 mod told;

@@ -4,6 +4,7 @@
 mod echo;
 mod fleet;
 mod look;
+mod shadow;
 mod start;
 
 use std::collections::{BTreeMap, HashSet};
@@ -172,8 +173,10 @@ pub fn run(
         swept_at: Instant::now(),
         summary: Summary::default(),
         fleet: None,
+        shadow: None,
     };
     let result = dispatcher.join_fleet(tokens).and_then(|()| dispatcher.run());
+    dispatcher.end_shadow();
     dispatcher.leave_fleet();
     for trouble in dispatcher.echoes.finish() {
         (dispatcher.observer)(Progress::Trouble(&trouble));
@@ -229,6 +232,8 @@ struct Dispatcher<'a> {
     summary: Summary,
     /// This host in a fleet; `None` offline.
     fleet: Option<fleet::Fleet>,
+    /// The comparison of decisions; `None` in any other mode than shadow.
+    shadow: Option<shadow::Watch>,
 }
 
 impl Dispatcher<'_> {
@@ -240,6 +245,7 @@ impl Dispatcher<'_> {
             }
             let wake_at = self.obey_plan();
             self.tell_fleet();
+            self.shadow_idle();
             if self.options.once && self.is_drained() {
                 self.summary.waiting = self.model.counts().waiting;
                 return Ok(self.summary);

@@ -99,12 +99,13 @@ impl Dispatcher<'_> {
         let news = Arc::new(Mutex::new(Vec::new()));
         let (told, wake) = (news.clone(), self.wakes.waker(Wake::Fleet));
         let deliver = { holder.clone() };
+        let capabilities = self.advertised(capabilities);
         let membership = Membership::start(
             holder.client(),
             &MembershipSettings {
                 factory: settings.factory.clone(),
                 host: host_name(),
-                capabilities: self.advertised(capabilities),
+                capabilities: capabilities.clone(),
                 capacity: self.options.max,
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 route: mode == Mode::Route,
@@ -118,6 +119,13 @@ impl Dispatcher<'_> {
             },
         )
         .map_err(|e| RunError::System("start the threads of the fleet", e))?;
+        if mode == Mode::Shadow {
+            let (told, wake) = (news.clone(), self.wakes.waker(Wake::Fleet));
+            self.start_shadow(&settings, holder.client(), capabilities, move |words| {
+                tell(&told, News::Trouble(words));
+                wake();
+            })?;
+        }
         self.fleet = Some(Fleet {
             membership,
             holder,

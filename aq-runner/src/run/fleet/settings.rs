@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aq_fleet::client::{Client, Http, HttpError, SystemClock, Token, TokenError};
 use aq_fleet::outbox::OutboxError;
-use aq_fleet::protocol::FactoryId;
+use aq_fleet::protocol::{FactoryId, ShadowIdError};
 use aq_fleet::switches::{SwitchError, Switches};
 use aq_manifest::JobIdError;
 
@@ -48,6 +48,9 @@ pub enum FleetSettingsError {
         /// Why.
         problem: JobIdError,
     },
+    /// It is too long for a shadow.
+    #[error(transparent)]
+    Shadow(#[from] ShadowIdError),
     /// The token cannot be used.
     #[error(transparent)]
     Token(#[from] TokenError),

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use aq_runner::run::{FleetSettingsError, ShipError, WorkplaceError};
+use aq_fleet::client::CallError;
+use aq_runner::run::{FleetError, FleetSettingsError, ShipError, WorkplaceError};
 use aq_runner::store::{AddError, StoreError};
 
 /// Exit codes (SPEC section 14).
@@ -50,6 +51,11 @@ impl Failure {
     /// Wrong usage or bad input.
     pub(crate) fn usage(message: impl fmt::Display) -> Self {
         Self::new(Exit::Usage, message)
+    }
+
+    /// The same failure, said of something.
+    pub(crate) fn about(self, what: &str) -> Self {
+        Self { message: format!("{what}: {}", self.message), ..self }
     }
 
     /// The environment failed while `doing` something.
@@ -117,5 +123,23 @@ impl From<FleetSettingsError> for Failure {
             FleetSettingsError::Outbox(_) => Self::new(Exit::Environment, error),
             _ => Self::usage(error),
         }
+    }
+}
+
+impl From<FleetError> for Failure {
+    fn from(error: FleetError) -> Self {
+        let exit = match &error {
+            FleetError::Settings(_) => Exit::Usage,
+            FleetError::Call(CallError::Refused(problem)) => match problem.status {
+                404 => Exit::NotFound,
+                409 => Exit::Refused,
+                // A job file with an error, or a circle of dependencies.
+                413 | 422 => Exit::Usage,
+                _ => Exit::Environment,
+            },
+            FleetError::Call(CallError::Fenced { .. }) => Exit::Refused,
+            FleetError::Call(_) => Exit::Environment,
+        };
+        Self::new(exit, error)
     }
 }

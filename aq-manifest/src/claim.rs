@@ -1,4 +1,5 @@
-//! The job file of a fleet job, as the host that got it writes it down.
+//! Job files with keys put in by aq: that of a fleet job, as the host that got it writes it down, and the
+//! mirror of a host's own.
 
 use crate::front_matter::{bom_len, split};
 use crate::{Diagnostic, Severity, parse};
@@ -17,31 +18,67 @@ use crate::{Diagnostic, Severity, parse};
 /// );
 /// ```
 pub fn claimed(source: &str, fleet_job_id: &str, epoch: u64) -> Result<String, Box<Diagnostic>> {
+    with_keys(
+        source,
+        &[format!("fleet-job-id: {fleet_job_id:?}"), format!("fleet-lease-epoch: {epoch}")],
+    )
+}
+
+/// The file as a coordinator gets it in shadow (SPEC section 13), to which it says of itself what only its
+/// host knows: `key` where it has no `idempotency-key`, and `lock` where it names none. Nothing
+/// else in it changes.
+///
+/// # Errors
+/// The first finding that makes it no job file.
+///
+/// ```
+/// let file = aq_manifest::mirrored("---\nlock: db\n---\ntrue\n", "job:fix", Some("/home/me")).unwrap();
+/// assert_eq!(file, "---\nidempotency-key: \"job:fix\"\nlock: db\n---\ntrue\n");
+/// ```
+pub fn mirrored(source: &str, key: &str, lock: Option<&str>) -> Result<String, Box<Diagnostic>> {
+    let manifest = parse(source).manifest;
+    let mut keys = Vec::new();
+    if manifest.idempotency_key.is_none() {
+        keys.push(format!("idempotency-key: {}", quoted(key)));
+    }
+    if let (None, Some(lock)) = (&manifest.lock, lock) {
+        keys.push(format!("lock: {}", quoted(lock)));
+    }
+    with_keys(source, &keys)
+}
+
+/// A text as YAML takes it: as JSON writes it.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// The file with these lines at the head of its front matter.
+fn with_keys(source: &str, keys: &[String]) -> Result<String, Box<Diagnostic>> {
     let parts = split(source)?;
     let yaml = &source[parts.yaml.clone()];
-    let id = format!("fleet-job-id: {fleet_job_id:?}");
-    let epoch_key = format!("fleet-lease-epoch: {epoch}");
     let first = yaml.lines().find(|line| {
         let text = line.trim();
         !text.is_empty() && !text.starts_with('#')
     });
     let file = match first {
+        _ if keys.is_empty() => source.to_owned(),
         // There is no front matter.
         None if parts.body <= bom_len(source) => {
-            format!("---\n{id}\n{epoch_key}\n---\n{}", &source[parts.body..])
+            format!("---\n{}\n---\n{}", keys.join("\n"), &source[parts.body..])
         }
         // All keys in braces.
         Some(line) if line.trim_start().starts_with('{') => {
             let brace = parts.yaml.start + yaml.find('{').unwrap_or_default() + 1;
             let (before, after) = source.split_at(brace);
-            format!("{before}{id}, {epoch_key}, {after}")
+            format!("{before}{}, {after}", keys.join(", "))
         }
         first => {
             // The keys of a block stand in one column.
             let line = first.unwrap_or_default();
             let indent = &line[..line.len() - line.trim_start().len()];
             let (before, after) = source.split_at(parts.yaml.start);
-            format!("{before}{indent}{id}\n{indent}{epoch_key}\n{after}")
+            let lines: String = keys.iter().map(|key| format!("{indent}{key}\n")).collect();
+            format!("{before}{lines}{after}")
         }
     };
     let parsed = parse(&file);
@@ -55,20 +92,22 @@ pub fn claimed(source: &str, fleet_job_id: &str, epoch: u64) -> Result<String, B
 mod tests {
     use super::*;
 
+    const FILES: [&str; 10] = [
+        "",
+        "just a prompt\n",
+        "\u{feff}prompt",
+        "---\n---\nprompt\n",
+        "---\n# nothing\n---\nprompt",
+        "---\npriority: high\n---\nprompt\n---\nmore\n",
+        "---\r\npriority: high\r\n---\r\nprompt\r\n",
+        "---\n# first\n  priority: high\n  retry: {max: 2}\n---\nprompt\n",
+        "---\n{priority: high}\n---\nprompt\n",
+        "---\n{}\n---\nprompt\n",
+    ];
+
     #[test]
     fn the_keys_go_into_whatever_front_matter_there_is() {
-        for source in [
-            "",
-            "just a prompt\n",
-            "\u{feff}prompt",
-            "---\n---\nprompt\n",
-            "---\n# nothing\n---\nprompt",
-            "---\npriority: high\n---\nprompt\n---\nmore\n",
-            "---\r\npriority: high\r\n---\r\nprompt\r\n",
-            "---\n# first\n  priority: high\n  lock: none\n---\nprompt\n",
-            "---\n{priority: high}\n---\nprompt\n",
-            "---\n{}\n---\nprompt\n",
-        ] {
+        for source in FILES {
             let before = parse(source);
             let file = claimed(source, "id-1", 7).unwrap_or_else(|e| panic!("{source:?}: {e:?}"));
             let after = parse(&file);
@@ -78,6 +117,24 @@ mod tests {
             assert_eq!(manifest, before.manifest, "{source:?} became {file:?}");
             assert_eq!(after.body, before.body, "{source:?} became {file:?}");
         }
+    }
+
+    #[test]
+    fn a_mirror_says_what_the_file_leaves_out() {
+        let lock = "/home/me/a \"b\" \\ é";
+        for source in FILES {
+            let before = parse(source);
+            let file = mirrored(source, "job:x", Some(lock)).unwrap();
+            let after = parse(&file);
+            let mut manifest = after.manifest.clone();
+            assert_eq!(manifest.idempotency_key.take().as_deref(), Some("job:x"), "{file}");
+            assert_eq!(manifest.lock.take().as_deref(), Some(lock), "{file}");
+            assert_eq!((manifest, after.body), (before.manifest, before.body), "{file}");
+            assert!(parse(&mirrored(source, "job:x", None).unwrap()).manifest.lock.is_none());
+        }
+        let whole = "---\nidempotency-key: k\nlock: none\n---\n";
+        assert_eq!(mirrored(whole, "job:x", Some(lock)).unwrap(), whole);
+        assert!(mirrored("---\npriority: soon\n---\n", "job:x", None).is_err());
     }
 
     #[test]

@@ -40,7 +40,7 @@ mod values;
 mod words;
 mod yaml;
 
-pub use claim::claimed;
+pub use claim::{claimed, mirrored};
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use front_matter::MAX_FILE_BYTES;

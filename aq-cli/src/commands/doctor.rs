@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use aq_runner::run::{Settings, host_capabilities, overview};
+use aq_runner::run::{FleetSettings, Settings, fleet_overview, host_capabilities, overview};
 use aq_runner::store::{QueueDir, profile_names};
 use jiff::Timestamp;
 
@@ -11,7 +11,7 @@ use super::Here;
 use crate::exit::{Exit, Outcome};
 use crate::output::doctor::{Finding, report};
 
-/// Check what goes wrong for new users: engines, git, permissions, disk, config.
+/// Check what goes wrong for new users: engines, git, permissions, disk, config, coordinator.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq doctor")]
 pub(crate) struct Args {}
@@ -33,6 +33,7 @@ pub(crate) fn run(here: &Here) -> Outcome {
         )),
     }
     findings.push(git());
+    findings.extend(fleet(here));
     let exit = if findings.iter().any(Finding::is_bad) { Exit::No } else { Exit::Done };
     report(&findings);
     Ok(exit)
@@ -132,4 +133,19 @@ fn git() -> Finding {
             "install it: agents' work is best kept on branches",
         ),
     }
+}
+
+/// Only when this host is to be in a fleet is anything asked.
+fn fleet(here: &Here) -> Option<Finding> {
+    let settings = match FleetSettings::read(&here.environment) {
+        Ok(settings) => settings?,
+        Err(e) => return Some(Finding::bad(e, "correct the variable, or set AQ_FLEET=0")),
+    };
+    Some(match fleet_overview(&settings) {
+        Ok(fleet) => Finding::good(format!(
+            "the coordinator answers: {} of {} hosts alive",
+            fleet.stats.factories_alive, fleet.stats.factories_known
+        )),
+        Err(e) => Finding::bad(e, "look at AQ_FLEET_URL, AQ_FLEET_TOKEN and the coordinator"),
+    })
 }

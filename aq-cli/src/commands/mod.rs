@@ -10,6 +10,10 @@ mod demo;
 mod diff;
 mod doctor;
 mod engines;
+mod files;
+mod fleet_shadow_report;
+mod fleet_status;
+mod from_tracker;
 mod here;
 mod init;
 mod insights;
@@ -23,6 +27,8 @@ mod schema;
 mod service;
 mod status;
 mod stop;
+mod submit;
+mod to_tracker;
 mod why;
 pub(crate) mod worker;
 
@@ -56,10 +62,15 @@ pub(crate) enum Command {
     Recover(recover::Args),
     Clean(clean::Args),
     Insights(insights::Args),
+    FromTracker(from_tracker::Args),
+    ToTracker(to_tracker::Args),
     Caps(caps::Args),
     Engines(engines::Args),
     Profiles(profiles::Args),
     Doctor(doctor::Args),
+    Submit(submit::Args),
+    FleetStatus(fleet_status::Args),
+    FleetShadowReport(fleet_shadow_report::Args),
     Coordinator(coordinator::Args),
     Demo(demo::Args),
     Service(service::Args),
@@ -93,10 +104,15 @@ pub(crate) fn run(
         Command::Recover(_) => recover::run(&here),
         Command::Clean(args) => clean::run(&here, &args),
         Command::Insights(args) => insights::run(&here, &args),
+        Command::FromTracker(args) => from_tracker::run(&here, &args),
+        Command::ToTracker(args) => to_tracker::run(&here, &args),
         Command::Caps(args) => caps::run(&here, &args),
         Command::Engines(args) => engines::run(&here, &args),
         Command::Profiles(args) => profiles::run(&here, &args),
         Command::Doctor(_) => doctor::run(&here),
+        Command::Submit(args) => submit::run(&here, &args),
+        Command::FleetStatus(args) => fleet_status::run(&here, &args),
+        Command::FleetShadowReport(args) => fleet_shadow_report::run(&here, &args),
         Command::Coordinator(args) => coordinator::run(&here, args),
         Command::Demo(args) => demo::run(&here, &args),
         Command::Service(args) => service::run(&here, &args),

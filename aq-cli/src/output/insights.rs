@@ -71,8 +71,13 @@ pub(crate) fn job(job: &Numbers) -> String {
         ("output tokens", tokens(job.output_tokens, guess)),
         ("cost", dollars(job.cost_usd, guess)),
     ];
+    let tracker = [
+        ("tracker item", job.tracker_item.as_deref()),
+        ("last echo", job.tracker_item.as_deref().and(job.tracker_echoed.as_deref())),
+    ];
+    let tracker = tracker.into_iter().filter_map(|(name, value)| Some((name, plain(value?))));
     let mut out = paint(style::HEADING, &job.id);
-    for (name, value) in lines {
+    for (name, value) in lines.into_iter().chain(tracker) {
         let _ = write!(out, "\n  {name:<14} {value}");
     }
     out

@@ -3,11 +3,14 @@
 
 use std::io::{BufWriter, Write};
 
-use aq_manifest::Outcome;
+use aq_fleet::protocol::JobSummary;
+use aq_manifest::{JobId, Outcome};
 use aq_runner::engine::EngineInfo;
 use aq_runner::insights::{Group, Insights, Numbers};
 use aq_runner::run::host::Host;
-use aq_runner::run::{Activity, JobView, Overview};
+use aq_runner::run::{
+    Activity, AgreementReport, FleetOverview, FleetPart, JobView, Overview, Submitted, TrackerView,
+};
 use aq_runner::store::{AddReport, Added};
 use aq_scheduler::EngineState;
 use jiff::Timestamp;
@@ -46,6 +49,11 @@ pub(crate) fn checked(files: &[Checked]) {
     value(&json!({ "version": VERSION, "files": files }));
 }
 
+/// Its shape has a version of its own, which [`AgreementReport`] keeps.
+pub(crate) fn agreement(report: &AgreementReport) {
+    value(&json!(report));
+}
+
 pub(crate) fn status(overview: &Overview) {
     let now = overview.now;
     let jobs: Vec<Value> =
@@ -58,7 +66,7 @@ pub(crate) fn status(overview: &Overview) {
     let run_loop = overview.run_loop.as_ref().map(|found| {
         json!({ "pid": found.pid, "started_at": found.started_at, "max": found.max, "max_review": found.max_review })
     });
-    value(&json!({
+    let mut answer = json!({
         "version": VERSION,
         "queue": overview.queue,
         "now": now,
@@ -67,7 +75,49 @@ pub(crate) fn status(overview: &Overview) {
         "jobs": jobs,
         "resting_engines": overview.resting.iter().map(|(name, state)| resting_shape(name, state)).collect::<Vec<_>>(),
         "not_jobs": overview.strangers,
+    });
+    // Offline the answer is what it is without a fleet.
+    if let (Value::Object(keys), Some(part)) = (&mut answer, &overview.fleet) {
+        let part = match part {
+            Ok(part) => part_shape(part),
+            Err(problem) => json!({ "problem": problem }),
+        };
+        keys.insert("fleet".to_owned(), part);
+    }
+    value(&answer);
+}
+
+/// What `aq submit` did.
+pub(crate) fn submitted(jobs: &[(JobId, Submitted)]) {
+    let one = |(name, job): &(JobId, Submitted)| json!({ "name": name.as_str(), "job_id": job.job.to_string(), "key": job.key, "new": job.is_new });
+    let jobs: Vec<Value> = jobs.iter().map(one).collect();
+    value(&json!({ "version": VERSION, "submitted": jobs }));
+}
+
+/// `aq fleet-status`: this host's part, and the coordinator's own answers as they are.
+pub(crate) fn fleet(own: Option<&FleetPart>, fleet: Option<&FleetOverview>) {
+    let jobs = |fleet: &FleetOverview| -> Vec<Value> {
+        let with_reason = |(job, why): &(JobSummary, Option<String>)| {
+            let mut shape = json!(job);
+            if let Value::Object(keys) = &mut shape {
+                keys.insert("waiting".to_owned(), json!(why));
+            }
+            shape
+        };
+        fleet.jobs.iter().map(with_reason).collect()
+    };
+    value(&json!({
+        "version": VERSION,
+        "own": own.map(part_shape),
+        "stats": fleet.map(|fleet| json!(fleet.stats)),
+        "factories": fleet.map(|fleet| json!(fleet.factories)),
+        "jobs": fleet.map(jobs),
+        "more_jobs": fleet.map(|fleet| fleet.more),
     }));
+}
+
+fn part_shape(part: &FleetPart) -> Value {
+    json!({ "switches": part.switches, "factory": part.factory, "unsent": part.unsent })
 }
 
 pub(crate) fn job(job: &JobView, now: Timestamp) {
@@ -114,6 +164,7 @@ fn shape(job: &JobView, now: Timestamp) -> Value {
         "result": word("result"),
         "failure_class": word("failure_class"),
         "message": word("message"),
+        "tracker": job.tracker.as_ref().map(tracker_shape),
         "meta": meta,
     });
     if let (Value::Object(keys), Value::Object(more)) = (&mut shape, more) {
@@ -182,6 +233,18 @@ fn numbers_shape(job: &Numbers) -> Value {
         "output_tokens": job.output_tokens,
         "cost_usd": job.cost_usd,
         "usage_estimated": job.estimated,
+        "tracker_item": job.tracker_item,
+        "tracker_echoed": job.tracker_echoed,
+    })
+}
+
+/// The item of a job, and what its tracker was told.
+fn tracker_shape(tracker: &TrackerView) -> Value {
+    json!({
+        "item": tracker.item,
+        "echoed": tracker.echoed,
+        "waiting": tracker.waiting,
+        "problem": tracker.problem,
     })
 }
 

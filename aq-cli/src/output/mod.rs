@@ -4,7 +4,9 @@
 //! only, and `NO_COLOR` holds. Text from outside (names in files, messages of agents) is printed
 //! with its control characters made visible.
 
+pub(crate) mod agreement;
 pub(crate) mod doctor;
+pub(crate) mod fleet;
 pub(crate) mod human;
 pub(crate) mod insights;
 pub(crate) mod job;

@@ -19,6 +19,7 @@ const PRIORITY: usize = 2;
 const PROFILE: usize = 3;
 const ENGINE: usize = 4;
 const TRIES: usize = 6;
+const ITEM: usize = 7;
 
 /// The table of `aq status`.
 pub(crate) fn status(overview: &Overview, shown: usize) -> String {
@@ -34,9 +35,16 @@ pub(crate) fn status(overview: &Overview, shown: usize) -> String {
         paint(style::HEADING, overview.queue.display()),
         paint(style::FAINT, format!("· {head}"))
     );
-    let mut table =
-        Table::new(&["job", "stage", "priority", "profile", "engine", "age", "tries", ""])
-            .spare(&[PROFILE, ENGINE, PRIORITY, TRIES]);
+    let jobs = || overview.jobs.iter().chain(&overview.ended);
+    // Who uses no tracker has no column for it.
+    let with_items = jobs().any(|job| job.tracker.is_some());
+    let mut names = vec!["job", "stage", "priority", "profile", "engine", "age", "tries", ""];
+    let mut spare = vec![PROFILE, ENGINE, PRIORITY, TRIES];
+    if with_items {
+        names.insert(ITEM, "item");
+        spare.push(ITEM);
+    }
+    let mut table = Table::new(&names).spare(&spare);
     let mut waiting = 0;
     for job in &overview.jobs {
         if job.record.stage == Stage::Inbox {
@@ -45,10 +53,10 @@ pub(crate) fn status(overview: &Overview, shown: usize) -> String {
                 continue;
             }
         }
-        table.row(row(job, overview.now));
+        table.row(row(job, with_items, overview.now));
     }
     for job in &overview.ended {
-        table.row(row(job, overview.now));
+        table.row(row(job, with_items, overview.now));
     }
     if !table.is_empty() {
         let _ = writeln!(out, "\n{}", table.render(super::width()));
@@ -81,6 +89,12 @@ pub(crate) fn status(overview: &Overview, shown: usize) -> String {
     }
     for (engine, state) in &overview.resting {
         let _ = writeln!(out, "{}", resting_line(engine, state, overview.now));
+    }
+    if let Some(part) = &overview.fleet {
+        let _ = writeln!(out, "{}", super::fleet::part(part));
+    }
+    if let Some(problem) = untold(overview) {
+        let _ = writeln!(out, "{problem}");
     }
     for stranger in &overview.strangers {
         let _ = writeln!(
@@ -131,7 +145,7 @@ fn engine_state(engine: &str, state: &EngineState, now: Timestamp) -> String {
     }
 }
 
-fn row(job: &JobView, now: Timestamp) -> Vec<Cell> {
+fn row(job: &JobView, with_items: bool, now: Timestamp) -> Vec<Cell> {
     let record = &job.record;
     let meta = &record.meta;
     let word = |key: &str| plain(meta.get(key).unwrap_or("-"));
@@ -144,7 +158,7 @@ fn row(job: &JobView, now: Timestamp) -> Vec<Cell> {
         Activity::Running { .. } => style::BUSY,
         _ => style::stage(record.stage),
     };
-    vec![
+    let mut cells = vec![
         Cell::new(&record.id),
         Cell::styled(stage_style, record.stage),
         Cell::new(word("priority")),
@@ -152,8 +166,42 @@ fn row(job: &JobView, now: Timestamp) -> Vec<Cell> {
         Cell::new(plain(engine)),
         Cell::new(age(job, now)),
         Cell::new(tries),
-        remark(job, now),
-    ]
+        in_fleet(job, remark(job, now)),
+    ];
+    if with_items {
+        cells.insert(ITEM, item(job));
+    }
+    cells
+}
+
+/// The tracker's item and what the tracker was told last.
+fn item(job: &JobView) -> Cell {
+    let Some(tracker) = &job.tracker else { return Cell::new("-") };
+    let told = tracker.echoed.as_ref().map_or(String::new(), |echoed| format!(" ({echoed})"));
+    Cell::new(plain(&format!("{}{told}", tracker.item)))
+}
+
+/// Why trackers do not know what they should.
+fn untold(overview: &Overview) -> Option<String> {
+    let jobs = overview.jobs.iter().chain(&overview.ended);
+    let mut problems = jobs.filter_map(|job| job.tracker.as_ref()?.problem.as_deref());
+    let first = plain(problems.next()?);
+    let more = match problems.count() {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
+    };
+    Some(format!("{} not told: {first}{more}", paint(style::ATTENTION, "!")))
+}
+
+/// The remark, and the grant under which a job of the fleet is here.
+fn in_fleet(job: &JobView, remark: Cell) -> Cell {
+    let meta = &job.record.meta;
+    match (meta.get("fleet_job_id"), meta.get("fleet_lease_epoch")) {
+        (Some(id), Some(epoch)) => {
+            remark.followed_by(&format!("fleet={}@e{}", plain(id), plain(epoch)))
+        }
+        _ => remark,
+    }
 }
 
 /// How long it runs, how long it waits, how long ago it ended.

@@ -25,6 +25,15 @@ impl Cell {
     pub(crate) fn styled(style: Style, text: impl ToString) -> Self {
         Self { text: text.to_string(), style }
     }
+
+    /// The cell with more text in it.
+    pub(crate) fn followed_by(mut self, more: &str) -> Self {
+        if !self.text.is_empty() {
+            self.text.push(' ');
+        }
+        self.text.push_str(more);
+        self
+    }
 }
 
 /// Rows under headings; each column is as wide as its widest cell.

@@ -32,7 +32,7 @@ const BANNED: [&str; 9] = [
 ];
 
 /// Rooms of `aq-runner` that do not know one another.
-const ROOMS: [&str; 5] = ["store", "process", "engine", "checkpoint", "insights"];
+const ROOMS: [&str; 6] = ["store", "process", "engine", "checkpoint", "insights", "sync"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()

@@ -2,7 +2,7 @@
 //! two vendors' APIs as far as `codex` and `claude` look at them. It keeps what it was sent.
 
 mod anthropic;
-mod http;
+pub(crate) mod http;
 mod openai;
 
 use std::collections::VecDeque;

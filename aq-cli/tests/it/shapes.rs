@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::sandbox::Sandbox;
 
-const JOB: [&str; 15] = [
+const JOB: [&str; 16] = [
     "added_at",
     "attempts",
     "ended_at",
@@ -20,6 +20,7 @@ const JOB: [&str; 15] = [
     "stage",
     "started_at",
     "state",
+    "tracker",
 ];
 
 fn keys(value: &Value) -> Vec<&str> {
@@ -144,4 +145,67 @@ fn the_host() {
         assert_eq!(keys(engine), ["classes", "missing", "name", "program", "variable"]);
         assert_eq!(engine["program"].is_null(), engine["missing"].is_string());
     }
+}
+
+#[test]
+fn what_the_shadow_found() {
+    let sandbox = Sandbox::new();
+    let lines = [
+        "verdict=AGREE local=a coord=a reason=- latency_ms=3 snapshot=0000000000000001",
+        "verdict=DIVERGE local=a coord=b%0A reason=priority latency_ms=4 snapshot=0000000000000002",
+        "verdict=ERROR local=a coord=- reason=garbled latency_ms=5 snapshot=0000000000000003",
+    ];
+    let log: String =
+        lines.iter().map(|line| format!("ts=2026-01-02T03:04:05Z {line}\n")).collect();
+    std::fs::write(sandbox.queue(".state/fleet-shadow.log"), log + "torn").unwrap();
+    let report = sandbox.json(&["fleet-shadow-report", "--json"]);
+    let expected = [
+        "agree",
+        "bad_lines",
+        "coord_empty",
+        "counted",
+        "diverge",
+        "error",
+        "error_reasons",
+        "interval",
+        "latest",
+        "local_empty",
+        "min_rate",
+        "min_samples",
+        "missing",
+        "nothing_to_choose",
+        "rate",
+        "ready",
+        "reasons",
+        "repeated",
+        "version",
+    ];
+    assert_eq!(keys(&report), expected);
+    assert_eq!((&report["version"], &report["ready"]), (&1.into(), &false.into()));
+    assert_eq!((&report["counted"], &report["agree"]), (&3.into(), &1.into()));
+    assert_eq!(keys(&report["interval"]), ["high", "low"]);
+    assert_eq!(keys(&report["latest"][0]), ["coord", "local", "reason", "ts", "verdict"]);
+    assert_eq!(report["latest"][0]["verdict"], "DIVERGE");
+    insta::assert_snapshot!(sandbox.says(&["fleet-shadow-report"]), @r"
+    not ready
+      missing: 197 more decisions, of 200
+      missing: an agreement rate that is surely 0.98 or more; so far it may be as low as 0.0615; 358 more agreements without a disagreement would do
+
+    3 decisions compared, 33.3 % agree (95 % sure: 6.1 % to 79.2 %)
+      AGREE             1  both picked the same job
+      DIVERGE           1  each picked another job
+      COORD_EMPTY       0  this host picked a job, the coordinator none
+      LOCAL_EMPTY       0  the coordinator picked a job, this host none
+      ERROR             1  the coordinator gave no answer that could be used
+
+    disagreements by reason
+      priority          1
+
+    errors by reason
+      garbled           1
+
+    TIME                  VERDICT  HERE  COORDINATOR  REASON
+    2026-01-02T03:04:05Z  DIVERGE  a     b\n          priority
+    exit 1
+    ");
 }

@@ -93,6 +93,12 @@ impl Client {
         Self { transport, clock, token, deadline }
     }
 
+    /// The same client, whose calls take at most `deadline`.
+    #[must_use]
+    pub fn within(&self, deadline: Duration) -> Self {
+        Self { deadline, ..self.clone() }
+    }
+
     /// The clock that [`Answer::sent_at`] is read from.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock

@@ -280,6 +280,8 @@ fn grants_that_cannot_be_are_garbled_but_a_dry_runs_lease_is_passed_on() {
     assert!(garbled(json!([named])));
     assert_eq!(claimed(json!([granted(0)]), true).unwrap().value.jobs[0].epoch, Epoch::DRY);
     assert_eq!(claimed(json!([granted(4)]), true).unwrap().value.jobs[0].epoch, Epoch(4));
+    let all = claimed(json!([granted(4), granted(5)]), true).unwrap().value.jobs;
+    assert_eq!(all.len(), 2, "each is to be released");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::reason::Reason;
 /// A waiting job on the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// Its idempotency key, or its id when it has none: what the coordinator knows it by.
+    /// What the coordinator knows it by: its idempotency key, or `job:<id>` when it has none.
     pub key: String,
     /// Its priority.
     pub priority: Priority,

@@ -32,6 +32,10 @@ pub struct Numbers {
     pub cost_usd: Option<f64>,
     /// Whether tokens or cost were guessed from text.
     pub estimated: bool,
+    /// The tracker's item that it came from.
+    pub tracker_item: Option<String>,
+    /// The folder that the tracker was told last, as recorded.
+    pub tracker_echoed: Option<String>,
 }
 
 impl Numbers {
@@ -57,6 +61,8 @@ impl Numbers {
             output_tokens: number(total("output_tokens")),
             cost_usd: finite(total("cost_usd")),
             estimated: get("usage_estimated") == Some("1"),
+            tracker_item: get("tracker_item").map(str::to_owned),
+            tracker_echoed: get("tracker_echoed").map(str::to_owned),
         }
     }
 

@@ -12,6 +12,7 @@ use crate::store::{
 
 use super::recovery::{Recovered, recover_job, worker};
 use super::stop::{StopRequest, Why};
+use super::view::is_at_work;
 
 /// The pause between two looks at a job that is being stopped.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -22,12 +23,28 @@ const LOOP_END: Duration = Duration::from_secs(10);
 /// How long a worker may take to end: the grace of its agent, and what it takes to record the end.
 const WORKER_END: Duration = Duration::from_secs(60);
 
+/// How long somebody is waited for who holds a job only to note something down, as the loop does.
+const MOMENT: Duration = Duration::from_secs(1);
+
+/// Takes a job that nobody is at work on.
+pub(super) fn take(queue: &QueueDir, id: &JobId) -> Result<HeldJob> {
+    let give_up = Instant::now() + MOMENT;
+    loop {
+        match HeldJob::take(queue, id) {
+            Err(StoreError::Busy(_)) if Instant::now() < give_up && !is_at_work(queue, id) => {
+                std::thread::sleep(LOOK_AGAIN);
+            }
+            other => return other,
+        }
+    }
+}
+
 /// Turns a job's work down.
 ///
 /// # Errors
 /// [`StoreError::WrongStage`] when it is in neither; [`StoreError::Busy`] while `verify` runs.
 pub fn reject(queue: &QueueDir, id: &JobId, reason: Option<&str>, now: Timestamp) -> Result<()> {
-    let mut job = HeldJob::take(queue, id)?;
+    let mut job = take(queue, id)?;
     job.require(&[Stage::Review, Stage::Testing], "reject", "review/ or testing/")?;
     let record = Record::new()
         .set("result", Outcome::Rejected)
@@ -55,7 +72,7 @@ const FLEET_KEYS: &[&str] = &[
 /// # Errors
 /// [`StoreError::WrongStage`] when it is not in failed/, or in quarantine/ without `force`.
 pub fn requeue(queue: &QueueDir, id: &JobId, force: bool) -> Result<()> {
-    let mut job = HeldJob::take(queue, id)?;
+    let mut job = take(queue, id)?;
     if force {
         job.require(&[Stage::Failed, Stage::Quarantine], "requeue", "failed/ or quarantine/")?;
     } else {

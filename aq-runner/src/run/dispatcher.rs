@@ -1,8 +1,10 @@
 //! The run loop: it plans, starts workers and sleeps until something happens. It holds nothing
 //! that is not on disk, so it can end at any moment.
 
+mod echo;
 mod fleet;
 mod look;
+mod shadow;
 mod start;
 
 use std::collections::{BTreeMap, HashSet};
@@ -17,6 +19,7 @@ use jiff::Timestamp;
 use crate::process::ProcessId;
 use crate::store::{FileLock, JobRecord, QueueDir, Record, StoreError};
 
+use super::echo::Echoes;
 use super::engine_use::Sight;
 use super::fleet::FleetSettingsError;
 use super::host_capabilities;
@@ -149,6 +152,8 @@ pub fn run(
     let limits = Limits { max: options.max, max_review: options.max_review };
     let engines_seen = Sight::take(queue, &settings);
     let capabilities = host_capabilities(Some(queue), &settings, false).capabilities;
+    let echoes = Echoes::start(queue, &settings)
+        .map_err(|e| RunError::System("start a thread for trackers", e))?;
     let tokens = capabilities.iter().cloned().collect();
     let model = Model::new(queue, &settings, capabilities, limits, Timestamp::now());
     let mut dispatcher = Dispatcher {
@@ -157,6 +162,7 @@ pub fn run(
         options,
         observer,
         wakes,
+        echoes,
         model,
         running: HashSet::new(),
         busy: HashSet::new(),
@@ -167,9 +173,14 @@ pub fn run(
         swept_at: Instant::now(),
         summary: Summary::default(),
         fleet: None,
+        shadow: None,
     };
     let result = dispatcher.join_fleet(tokens).and_then(|()| dispatcher.run());
+    dispatcher.end_shadow();
     dispatcher.leave_fleet();
+    for trouble in dispatcher.echoes.finish() {
+        (dispatcher.observer)(Progress::Trouble(&trouble));
+    }
     // A loop that is gone leaves no name behind; the lock says the same, in case this fails.
     let _ = std::fs::remove_file(queue.daemon_pid());
     result
@@ -201,6 +212,8 @@ struct Dispatcher<'a> {
     options: &'a RunOptions,
     observer: &'a mut dyn FnMut(Progress<'_>),
     wakes: Wakes,
+    /// What trackers are told.
+    echoes: Echoes,
     model: Model,
     /// Jobs whose worker is alive: whoever ends tells.
     running: HashSet<JobId>,
@@ -219,6 +232,8 @@ struct Dispatcher<'a> {
     summary: Summary,
     /// This host in a fleet; `None` offline.
     fleet: Option<fleet::Fleet>,
+    /// The comparison of decisions; `None` in any other mode than shadow.
+    shadow: Option<shadow::Watch>,
 }
 
 impl Dispatcher<'_> {
@@ -230,6 +245,7 @@ impl Dispatcher<'_> {
             }
             let wake_at = self.obey_plan();
             self.tell_fleet();
+            self.shadow_idle();
             if self.options.once && self.is_drained() {
                 self.summary.waiting = self.model.counts().waiting;
                 return Ok(self.summary);
@@ -237,6 +253,7 @@ impl Dispatcher<'_> {
             (self.observer)(Progress::Idle(self.model.counts()));
             let limit = self.sleep_limit(wake_at);
             let wakes = self.wakes.wait(Some(limit));
+            self.pass_on(&wakes);
             if self.swept_at.elapsed() >= SWEEP {
                 self.sweep()?;
             }

@@ -4,6 +4,7 @@
 mod actions;
 mod agent_env;
 mod dispatcher;
+mod echo;
 mod engine_use;
 mod fleet;
 mod foresight;
@@ -13,10 +14,13 @@ mod job_log;
 mod launch;
 mod model;
 mod recovery;
+mod replica;
 mod settings;
+mod shadow_report;
 mod ship;
 mod stop;
 mod this_host;
+mod tracker;
 mod troubles;
 mod view;
 mod wake;
@@ -26,13 +30,18 @@ mod workplace;
 pub use actions::{Stopped, reject, requeue, stop, stop_all, stop_loop};
 pub use dispatcher::{Progress, RunError, RunOptions, Summary, run};
 pub use engine_use::{resting_engines, retry_engine};
-pub use fleet::{FleetSettings, FleetSettingsError};
+pub use fleet::{
+    FleetError, FleetOverview, FleetPart, FleetSettings, FleetSettingsError, Submitted, fleet_job,
+    fleet_overview, fleet_part, submit,
+};
 pub use foresight::{NoEngine, without_engine};
 pub use history::{history, job_numbers};
 pub use recovery::{Recovered, recover};
 pub use settings::{Config, Environment, Settings, SettingsError};
+pub use shadow_report::{AgreementReport, Bar, BarError, Divergence, Verdict, shadow_report};
 pub use ship::{ShipError, promote, ship, ship_merged};
 pub use this_host::host_capabilities;
+pub use tracker::{Echoed, Pulled, TrackError, TrackerView, Wanted, pull, put_in, to_tracker};
 pub use view::{Activity, JobView, Overview, RunLoop, is_at_work, look_up, overview, run_loop};
 pub use worker::{WorkerError, work};
 pub use workplace::{WorkplaceError, clean, diff};

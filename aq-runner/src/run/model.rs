@@ -9,6 +9,7 @@ use aq_scheduler::{
 use jiff::Timestamp;
 
 use super::engine_use;
+use super::replica::{Change, Put, Replica};
 use super::settings::Settings;
 use crate::engine::Registry;
 use crate::store::{JobRecord, QueueDir, holder};
@@ -18,6 +19,8 @@ use crate::store::{JobRecord, QueueDir, holder};
 pub(crate) struct Model {
     queue: Queue,
     host: HostId,
+    /// What happened since it was asked for, when somebody follows.
+    changes: Option<Vec<Change>>,
 }
 
 impl Model {
@@ -39,26 +42,46 @@ impl Model {
             limits,
             misfits: Misfits::Reject,
         });
-        Self { queue, host }
+        Self { queue, host, changes: None }
+    }
+
+    /// A second one of this, which has no jobs yet; from now on it is noted what happens, for it to
+    /// follow.
+    pub(crate) fn replica(&mut self) -> Replica {
+        self.changes = Some(Vec::new());
+        Replica::new(self.queue.clone(), self.host)
+    }
+
+    /// What has happened and was not taken yet; `None` when nobody follows.
+    pub(crate) fn changes(&mut self) -> Option<&mut Vec<Change>> {
+        self.changes.as_mut()
+    }
+
+    fn note(&mut self, change: impl FnOnce() -> Change) {
+        if let Some(changes) = &mut self.changes {
+            changes.push(change());
+        }
     }
 
     /// Looks again which engines are installed and which rest.
     pub(crate) fn refresh_engines(&mut self, dir: &QueueDir, settings: &Settings, now: Timestamp) {
         let known = engine_use::read(dir);
+        let mut engines = Vec::new();
         for name in settings.engines.names() {
+            let state = engine_use::state(&known, settings, name, now);
+            if self.changes.is_some() {
+                engines.push((name.to_owned(), state.clone()));
+            }
             // The host was added by `new` and is never removed.
-            let _ = self.queue.set_engine(
-                self.host,
-                name,
-                engine_use::state(&known, settings, name, now),
-            );
+            let _ = self.queue.set_engine(self.host, name, state);
         }
+        self.note(|| Change::Engines(engines));
     }
 
     /// Puts a job in as its record says, in place of what was known of it.
     ///
     /// # Errors
-    /// Its dependencies go round in a circle.
+    /// Its dependencies go round in a circle; it is not in then.
     pub(crate) fn put(
         &mut self,
         dir: &QueueDir,
@@ -66,9 +89,11 @@ impl Model {
         record: &JobRecord,
         state: State,
     ) -> Result<(), QueueError> {
-        self.forget(&record.id);
+        // Not being there is what is wanted.
+        let _ = self.queue.remove(&record.id);
         let job = self.job(engines, record);
         let deps = job.deps.clone();
+        self.note(|| Change::Put(Box::new(Put::new(job.clone(), state.clone(), record))));
         self.queue.insert(job, state)?;
         for dep in deps {
             // Jobs that have ended are not in the model; what they mean for their key is looked up
@@ -77,6 +102,7 @@ impl Model {
                 && let Some(settled) = settled(holder.stage)
             {
                 self.queue.settle(&dep, settled);
+                self.note(|| Change::Settled { key: dep, by: holder.id, settled });
             }
         }
         Ok(())
@@ -89,16 +115,22 @@ impl Model {
         {
             self.queue.settle(key, settled);
         }
+        self.note(|| {
+            let key = record.meta.get("idempotency_key").map(str::to_owned);
+            Change::Ended { id: record.id.clone(), key, settled }
+        });
     }
 
     /// Takes a job out as if it had never been there.
     pub(crate) fn forget(&mut self, id: &JobId) {
         // Not being there is what is wanted.
         let _ = self.queue.remove(id);
+        self.note(|| Change::Forgotten(id.clone()));
     }
 
     pub(crate) fn started(&mut self, id: &JobId, engine: &str) {
         let state = self.running(engine);
+        self.note(|| Change::Started { id: id.clone(), state: state.clone() });
         let _ = self.queue.set_state(id, state);
     }
 

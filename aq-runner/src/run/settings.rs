@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use aq_tracker::StatusMap;
 use serde::Deserialize;
 
 use crate::engine::{EngineChange, EngineConfig, EngineConfigError, Registry};
@@ -37,6 +39,8 @@ pub struct Config {
     pub kill_grace: Option<String>,
     /// This host in a fleet.
     pub fleet: FleetConfig,
+    /// What trackers are told.
+    pub tracker: TrackerConfig,
 }
 
 /// What a queue's config says of the fleet.
@@ -48,6 +52,14 @@ pub struct FleetConfig {
     pub push_wip: Option<String>,
     /// How often what an agent has done so far is pushed while it works. Default 60 s.
     pub push_every: Option<String>,
+}
+
+/// The `tracker` section of `config.yaml`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct TrackerConfig {
+    /// Folder to status, in place of the defaults; an empty status is not told.
+    pub status: BTreeMap<String, String>,
 }
 
 /// Why a queue's settings cannot be used.
@@ -82,9 +94,16 @@ pub enum SettingsError {
 }
 
 /// The environment of this process, as data.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<OsString, OsString>,
+}
+
+impl fmt::Debug for Environment {
+    /// Names only: there are tokens among the values.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.variables.keys()).finish()
+    }
 }
 
 impl Environment {
@@ -122,7 +141,9 @@ pub struct Settings {
     pub result_grace: Duration,
     /// [`Config::kill_grace`], read.
     pub kill_grace: Duration,
-    /// [`FleetConfig::push_every`], read.
+    /// `tracker.status` of the config, read.
+    pub statuses: StatusMap,
+    /// `fleet.push-every` of the config, read.
     pub push_every: Duration,
 }
 
@@ -167,7 +188,9 @@ impl Settings {
             EngineConfig { engines: config.engines.clone(), classes: config.classes.clone() };
         let engines = Registry::new(&engines, &|name| environment.get(name))
             .map_err(|problem| SettingsError::Engines { path: path.to_owned(), problem })?;
-        Ok(Self { config, engines, environment, result_grace, kill_grace, push_every })
+        let statuses = StatusMap::with(&config.tracker.status)
+            .map_err(|e| whole(format!("tracker.status: {e}")))?;
+        Ok(Self { config, engines, environment, result_grace, kill_grace, push_every, statuses })
     }
 }
 
@@ -243,6 +266,10 @@ mod tests {
             ("engines: 3\n", "Q/config.yaml:1:10: expected keys with values"),
             ("tools: [{name: x}]\n", "Q/config.yaml:1:10: missing field `command`"),
             ("max: 0\n", "Q/config.yaml: max: 0 would run nothing; write 1 or more"),
+            (
+                "tracker: {status: {done: x}}\n",
+                "Q/config.yaml: tracker.status: \"done\" is no folder",
+            ),
             ("result-grace: soon\n", "Q/config.yaml: result-grace: \"soon\": "),
             ("classes: {a: [b]}\n", "Q/config.yaml: classes.a: no engine is called \"b\""),
         ] {

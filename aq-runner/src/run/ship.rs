@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::checkpoint::Merged;
 use crate::store::{HeldJob, Promise, QueueDir, Record, StoreError};
 
+use super::actions::take;
 use super::fleet::{Gate, ask_to_ship, lease};
 use super::launch::start_worker;
 use super::settings::Environment;
@@ -93,7 +94,7 @@ pub fn promote(
     worker: &Path,
     now: Timestamp,
 ) -> Result<Stage, ShipError> {
-    let job = HeldJob::take(queue, id)?;
+    let job = take(queue, id)?;
     job.require(&[Stage::Review, Stage::Testing], "promote", "review/ or testing/")?;
     if job.stage() == Stage::Testing {
         drop(job);
@@ -107,7 +108,7 @@ pub fn promote(
 }
 
 fn shippable(queue: &QueueDir, id: &JobId) -> Result<HeldJob, StoreError> {
-    let job = HeldJob::take(queue, id)?;
+    let job = take(queue, id)?;
     job.require(&[Stage::Review, Stage::Testing], "ship", "review/ or testing/")?;
     Ok(job)
 }

@@ -41,7 +41,7 @@ impl Why {
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Person => "stopped by a person",
-            Self::Fenced => "fenced: its lease has passed to another host",
+            Self::Fenced => "its fleet lease has passed to another host",
         }
     }
 

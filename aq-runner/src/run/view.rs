@@ -13,10 +13,12 @@ use crate::process::ProcessId;
 use crate::store::{JobRecord, Meta, QueueDir, Result};
 
 use super::engine_use::resting_engines;
+use super::fleet::{FleetPart, fleet_part};
 use super::host_capabilities;
 use super::model::{Model, resting_state};
 use super::recovery::worker;
 use super::settings::Settings;
+use super::tracker::{TrackerView, tracker_view};
 
 /// Minutes without a new line in its log after which a running job counts as stalled.
 const STALL_MINUTES: u64 = 10;
@@ -41,6 +43,8 @@ pub struct Overview {
     pub counts: BTreeMap<Stage, usize>,
     /// Files in the inbox that cannot be jobs because of their names.
     pub strangers: Vec<String>,
+    /// This host's part in a fleet; `None` offline. An error says what is wrong with the switches.
+    pub fleet: Option<std::result::Result<FleetPart, String>>,
 }
 
 /// A run loop at work.
@@ -63,9 +67,16 @@ pub struct JobView {
     pub record: JobRecord,
     /// What it is doing.
     pub activity: Activity,
+    /// The item that it came from.
+    pub tracker: Option<TrackerView>,
 }
 
 impl JobView {
+    fn new(queue: &QueueDir, record: JobRecord, activity: Activity) -> Self {
+        let tracker = tracker_view(queue, &record.id, &record.meta);
+        Self { record, activity, tracker }
+    }
+
     /// How often it was tried, a running attempt included.
     pub fn tries(&self) -> u32 {
         let ended = self.record.attempts();
@@ -137,6 +148,9 @@ pub fn overview(
         resting: resting_engines(queue, settings, now),
         counts,
         strangers: queue.strangers()?,
+        fleet: fleet_part(Some(queue), &settings.environment)
+            .map_err(|e| e.to_string())
+            .transpose(),
     })
 }
 
@@ -209,7 +223,7 @@ fn explained(
             }
         };
         places.push((place(&record, running), record.id.clone()));
-        views.insert(record.id.clone(), JobView { record, activity });
+        views.insert(record.id.clone(), JobView::new(queue, record, activity));
     }
     let plan = model.plan(now);
     for view in views.values_mut() {
@@ -250,14 +264,14 @@ pub fn look_up(
     let stage = queue.expect(id)?;
     if stage.is_final() {
         let record = JobRecord::read(queue, stage, id.clone())?;
-        return Ok(JobView { record, activity: Activity::Resting });
+        return Ok(JobView::new(queue, record, Activity::Resting));
     }
     let found =
         overview(queue, settings, 0, now)?.jobs.into_iter().find(|job| job.record.id == *id);
     found.map_or_else(
         || {
             let record = JobRecord::read(queue, queue.expect(id)?, id.clone())?;
-            Ok(JobView { record, activity: Activity::Resting })
+            Ok(JobView::new(queue, record, Activity::Resting))
         },
         Ok,
     )
@@ -326,7 +340,7 @@ fn newest_ended(queue: &QueueDir, most: usize) -> Result<(Vec<JobView>, BTreeMap
     found.sort_by(|a, b| b.cmp(a));
     let newest = found.into_iter().take(most).map(|(_, stage, id)| {
         let record = JobRecord::read(queue, stage, id)?;
-        Ok(JobView { record, activity: Activity::Resting })
+        Ok(JobView::new(queue, record, Activity::Resting))
     });
     Ok((newest.collect::<Result<_>>()?, counts))
 }

@@ -2,3 +2,4 @@
 //! modules know no queue, process, engine or branch, and they never decide what runs.
 
 pub mod fleet;
+pub(crate) mod tracker;

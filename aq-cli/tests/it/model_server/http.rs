@@ -11,17 +11,17 @@ use serde_json::Value;
 const BODY_MAX: u64 = 16 << 20;
 
 #[derive(Debug)]
-pub(super) struct Request {
-    pub(super) method: String,
+pub(crate) struct Request {
+    pub(crate) method: String,
     /// Without its query.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// Null when it has none.
-    pub(super) body: Value,
+    pub(crate) body: Value,
 }
 
 impl Request {
     /// `None` when the other side closes the connection without a word.
-    pub(super) fn read(stream: &mut TcpStream) -> io::Result<Option<Self>> {
+    pub(crate) fn read(stream: &mut TcpStream) -> io::Result<Option<Self>> {
         let mut input = BufReader::new(stream).take(BODY_MAX);
         let Some(first) = line(&mut input)? else { return Ok(None) };
         let mut words = first.split(' ').map(str::to_owned);
@@ -74,7 +74,7 @@ fn chunks(input: &mut impl BufRead) -> io::Result<Vec<u8>> {
 }
 
 #[derive(Debug)]
-pub(super) struct Response {
+pub(crate) struct Response {
     status: u16,
     kind: &'static str,
     headers: String,
@@ -82,13 +82,13 @@ pub(super) struct Response {
 }
 
 impl Response {
-    pub(super) fn json(status: u16, body: &Value) -> Self {
+    pub(crate) fn json(status: u16, body: &Value) -> Self {
         let (kind, headers) = ("application/json", String::new());
         Self { status, kind, headers, body: body.to_string() }
     }
 
     /// A stream of server-sent events, each named after its `type`.
-    pub(super) fn events(events: &[Value]) -> Self {
+    pub(crate) fn events(events: &[Value]) -> Self {
         let mut body = String::new();
         for event in events {
             let name = event["type"].as_str().unwrap_or_default();
@@ -98,12 +98,12 @@ impl Response {
         Self { status: 200, kind, headers, body }
     }
 
-    pub(super) fn with(mut self, header: &str, value: impl std::fmt::Display) -> Self {
+    pub(crate) fn with(mut self, header: &str, value: impl std::fmt::Display) -> Self {
         let _ = write!(self.headers, "{header}: {value}\r\n");
         self
     }
 
-    pub(super) fn write(&self, stream: &mut TcpStream) -> io::Result<()> {
+    pub(crate) fn write(&self, stream: &mut TcpStream) -> io::Result<()> {
         let Self { status, kind, headers, body } = self;
         let length = body.len();
         write!(
@@ -115,6 +115,6 @@ impl Response {
 }
 
 /// Answers nothing for as long as the other side is there.
-pub(super) fn wait_for_the_end(stream: &mut TcpStream) {
+pub(crate) fn wait_for_the_end(stream: &mut TcpStream) {
     let _ = io::copy(stream, &mut io::sink());
 }

@@ -1,6 +1,6 @@
 //! Submitting and granting.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aq_fleet::protocol::{FactoryId, FleetJobId, InstanceId, RequestId};
 use futures_util::future::try_join_all;
@@ -86,34 +86,34 @@ impl Tx<'_> {
             self.known_claims(plans),
             self.want(plans),
         )?;
-        let name = |plan: &ClaimPlan| (plan.factory.clone(), plan.request.clone());
         let mut changes = Vec::new();
         // A copy of a claim may be in the same batch.
-        let mut fresh = HashMap::new();
+        let mut answered: BTreeMap<(&FactoryId, &RequestId), Vec<Job>> = BTreeMap::new();
         let mut granted: Vec<Vec<Job>> = Vec::new();
         let mut repeated = Vec::new();
         for plan in plans {
-            let before: Option<&Vec<Job>> = fresh.get(&name(plan));
-            let is_known = known.contains(&name(plan));
-            repeated.push(is_known || before.is_some());
-            if is_known {
-                granted.push(self.current(&plan.factory, &plan.request).await?);
-                continue;
-            }
-            if let Some(jobs) = before {
+            let name = (&plan.factory, &plan.request);
+            if let Some(jobs) = answered.get(&name) {
                 granted.push(jobs.clone());
+                repeated.push(true);
                 continue;
             }
-            let to = Claimant {
-                factory: plan.factory.clone(),
-                instance: instances.get(plan.factory.as_str()).cloned(),
-                request: plan.request.clone(),
+            let is_known = known.contains(&(plan.factory.clone(), plan.request.clone()));
+            let jobs = if is_known {
+                self.current(&plan.factory, &plan.request).await?
+            } else {
+                let to = Claimant {
+                    factory: plan.factory.clone(),
+                    instance: instances.get(plan.factory.as_str()).cloned(),
+                    request: plan.request.clone(),
+                };
+                self.grant_plan(plan, &to, &service, &mut wanted, &mut changes)
             };
-            let jobs = self.grant_plan(plan, &to, &service, &mut wanted, &mut changes);
             if !jobs.is_empty() {
-                fresh.insert(name(plan), jobs.clone());
+                answered.insert(name, jobs.clone());
             }
             granted.push(jobs);
+            repeated.push(is_known);
         }
         let saves = try_join_all(changes.iter().map(|(before, after)| self.save(before, after)));
         let (_, grants) = tokio::try_join!(saves, self.with_manifests(granted))?;

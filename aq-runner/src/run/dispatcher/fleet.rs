@@ -32,8 +32,8 @@ use crate::sync::fleet::{Holder, Membership, MembershipSettings, News, Status};
 /// How long one call to the coordinator may take, retries included.
 const CALL: Duration = Duration::from_secs(10);
 
-/// The pause before a job of the fleet is started whose lease has not been renewed since this loop
-/// began: it may be another host's by now.
+/// The pause before a job of the fleet is started whose lease has not been renewed lately: it may be
+/// another host's by now.
 const UNSURE: Duration = Duration::from_secs(2);
 
 /// The pause before a ship that could not be checked is tried again, and how often a loop with
@@ -99,12 +99,13 @@ impl Dispatcher<'_> {
         let news = Arc::new(Mutex::new(Vec::new()));
         let (told, wake) = (news.clone(), self.wakes.waker(Wake::Fleet));
         let deliver = { holder.clone() };
+        let capabilities = self.advertised(capabilities);
         let membership = Membership::start(
             holder.client(),
             &MembershipSettings {
                 factory: settings.factory.clone(),
                 host: host_name(),
-                capabilities: self.advertised(capabilities),
+                capabilities: capabilities.clone(),
                 capacity: self.options.max,
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 route: mode == Mode::Route,
@@ -118,6 +119,13 @@ impl Dispatcher<'_> {
             },
         )
         .map_err(|e| RunError::System("start the threads of the fleet", e))?;
+        if mode == Mode::Shadow {
+            let (told, wake) = (news.clone(), self.wakes.waker(Wake::Fleet));
+            self.start_shadow(&settings, holder.client(), capabilities, move |words| {
+                tell(&told, News::Trouble(words));
+                wake();
+            })?;
+        }
         self.fleet = Some(Fleet {
             membership,
             holder,
@@ -335,9 +343,8 @@ impl Dispatcher<'_> {
     /// later, when the coordinator has answered, or has not.
     pub(super) fn unless_unsure(&self, record: &JobRecord, state: State) -> State {
         let (Some(fleet), Some(lease)) = (&self.fleet, lease(&record.meta)) else { return state };
-        let is_known = fleet.jobs.get(&record.id) == Some(&lease);
         match state {
-            State::Waiting { not_before } if !is_known && !fleet.membership.trusts(lease) => {
+            State::Waiting { not_before } if !fleet.membership.trusts(lease) => {
                 let later = Timestamp::now().saturating_add(UNSURE).unwrap_or(Timestamp::MAX);
                 State::Waiting { not_before: not_before.max(Some(later)) }
             }

@@ -44,6 +44,7 @@ impl Dispatcher<'_> {
             Ok(true) => {
                 self.running.insert(id.clone());
                 self.troubles.over(id);
+                self.shadow_started(id);
                 self.model.started(id, engine);
                 (self.observer)(Progress::Started { id, engine });
             }

@@ -5,11 +5,15 @@ mod claim;
 mod gate;
 mod handover;
 mod hold;
+mod overview;
 mod settings;
+mod submit;
 
 pub(crate) use claim::{Taken, take};
 pub(crate) use gate::{Gate, ask_to_ship};
 pub(crate) use handover::{Remote, push, push_snapshots, take_up};
 pub(crate) use hold::{Held, lease, metrics, next_report, pushed, pushed_record};
+pub use overview::{FleetError, FleetOverview, FleetPart, fleet_job, fleet_overview, fleet_part};
 pub use settings::{FleetSettings, FleetSettingsError};
 pub(crate) use settings::{fleet_dir, host_name};
+pub use submit::{Submitted, submit};

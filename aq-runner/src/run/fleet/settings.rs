@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aq_fleet::client::{Client, Http, HttpError, SystemClock, Token, TokenError};
 use aq_fleet::outbox::OutboxError;
-use aq_fleet::protocol::FactoryId;
+use aq_fleet::protocol::{FactoryId, ShadowIdError};
 use aq_fleet::switches::{SwitchError, Switches};
 use aq_manifest::JobIdError;
 
@@ -38,7 +38,7 @@ pub enum FleetSettingsError {
     #[error(transparent)]
     Switch(#[from] SwitchError),
     /// Something that has to be set is not.
-    #[error("AQ_FLEET is 1 and {0} is not set: {1}")]
+    #[error("{0} is not set: {1}")]
     Missing(&'static str, &'static str),
     /// The host's name cannot be used.
     #[error("{name:?} cannot be this host's name in the fleet: {problem}; set {FACTORY}")]
@@ -48,6 +48,9 @@ pub enum FleetSettingsError {
         /// Why.
         problem: JobIdError,
     },
+    /// It is too long for a shadow.
+    #[error(transparent)]
+    Shadow(#[from] ShadowIdError),
     /// The token cannot be used.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -66,14 +69,27 @@ impl FleetSettings {
     /// # Errors
     /// Says which variable is wrong or missing.
     pub fn read(environment: &Environment) -> Result<Option<Self>, FleetSettingsError> {
-        let text = |name: &str| {
-            let value = environment.get(name)?.to_string_lossy().into_owned();
-            Some(value).filter(|value| !value.is_empty())
-        };
+        let text = |name: &str| text_of(environment, name);
         let switches = Switches::resolve(text)?;
         if !switches.is_online() {
             return Ok(None);
         }
+        Self::with(switches, text).map(Some)
+    }
+
+    /// Where the coordinator is, whether this host is in the fleet or not: to submit a job, or look.
+    ///
+    /// # Errors
+    /// Says which variable is wrong or missing.
+    pub fn of_coordinator(environment: &Environment) -> Result<Self, FleetSettingsError> {
+        let text = |name: &str| text_of(environment, name);
+        Self::with(Switches::resolve(text)?, text)
+    }
+
+    fn with(
+        switches: Switches,
+        text: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, FleetSettingsError> {
         let url = text(URL).ok_or(FleetSettingsError::Missing(
             URL,
             "give the coordinator's address, such as https://coordinator.example:7332",
@@ -82,7 +98,7 @@ impl FleetSettings {
         let factory =
             name.parse().map_err(|problem| FleetSettingsError::Factory { name, problem })?;
         let token = text(TOKEN).map(|token| token.parse()).transpose()?;
-        Ok(Some(Self { switches, factory, url, token }))
+        Ok(Self { switches, factory, url, token })
     }
 
     /// A client whose calls take at most `deadline`. Nothing is sent yet.
@@ -105,6 +121,12 @@ impl FleetSettings {
         let client = Arc::new(self.client(deadline)?);
         Ok(Holder::open(self.factory.clone(), client, &fleet_dir(queue).join("outbox"))?)
     }
+}
+
+/// A variable that is set to something.
+fn text_of(environment: &Environment, name: &str) -> Option<String> {
+    let value = environment.get(name)?.to_string_lossy().into_owned();
+    Some(value).filter(|value| !value.is_empty())
 }
 
 /// What this host remembers of the fleet.

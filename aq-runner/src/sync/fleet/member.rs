@@ -152,10 +152,12 @@ impl Membership {
     pub fn update(&self, status: Status) {
         let mut state = self.shared.lock();
         if state.status != status {
-            // Those that were granted just now are not in any status yet.
+            // What was just granted is not in the status yet.
             if !state.untaken {
                 state.leases.retain(|lease, _| status.leases.contains(lease));
             }
+            let is_new = |lease: &LeaseRef| !state.leases.contains_key(lease);
+            state.hurry |= status.leases.iter().any(is_new);
             state.status = status;
             self.shared.changed.notify_all();
         }

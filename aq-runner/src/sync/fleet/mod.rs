@@ -1,10 +1,14 @@
-//! This host in a fleet: its membership, which two threads keep up, and what a job's holder tells
-//! the coordinator about it.
+//! This host in a fleet: its membership, which two threads keep up, what a job's holder tells the
+//! coordinator about it, and the shadow, which compares decisions.
 
 mod holder;
 mod member;
+mod shadow;
 #[cfg(test)]
 mod tests;
 
 pub use holder::{Holder, Told};
 pub use member::{Membership, MembershipSettings, News, Status};
+pub use shadow::{
+    Decision, Original, Question, Shadow, ShadowSettings, read_shadow_log, shadow_log,
+};

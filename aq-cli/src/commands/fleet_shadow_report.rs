@@ -1,0 +1,46 @@
+//! `aq fleet-shadow-report`
+
+use aq_runner::run::{Bar, shadow_report};
+
+use super::Here;
+use crate::exit::{Exit, Failure, Outcome};
+use crate::output;
+
+/// Say whether the fleet's coordinator decides as this host does, from what the shadow wrote down.
+///
+/// Ends with 0 when it is ready to decide (AQ_FLEET_ROUTE=1), with 1 when not. Nothing is asked over the
+/// network, and nothing switches by itself.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:  aq fleet-shadow-report\n           aq fleet-shadow-report --min-rate 0.99 && echo ready"
+)]
+pub(crate) struct Args {
+    /// Decisions that have to be compared
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    min_samples: u64,
+    /// The agreement rate that has to be sure, from 0 to 1
+    #[arg(long, value_name = "RATE", default_value_t = 0.98)]
+    min_rate: f64,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+    let bar = Bar::new(args.min_samples, args.min_rate).map_err(Failure::usage)?;
+    let queue = here.queue()?;
+    let report = shadow_report(&queue, bar)?.ok_or_else(|| {
+        let queue = queue.root().display();
+        let words = format!(
+            "nothing was compared yet in {queue}; `aq run` does with AQ_FLEET=1, AQ_FLEET_ROUTE=0 and \
+             AQ_FLEET_SHADOW=1"
+        );
+        Failure::new(Exit::NotFound, words)
+    })?;
+    if args.json {
+        output::json::agreement(&report);
+    } else {
+        output::line(output::agreement::report(&report));
+    }
+    Ok(if report.ready { Exit::Done } else { Exit::No })
+}

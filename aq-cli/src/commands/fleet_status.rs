@@ -1,0 +1,34 @@
+//! `aq fleet-status`
+
+use aq_runner::run::{FleetSettings, fleet_overview, fleet_part};
+
+use super::Here;
+use crate::exit::{Exit, Outcome};
+use crate::output;
+
+/// Show the fleet: this host's switches, the hosts, the jobs and who has them.
+///
+/// Asks the coordinator when AQ_FLEET is 1. When it is not, the switches are all there is to show, and
+/// nothing is asked.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:  aq fleet-status")]
+pub(crate) struct Args {
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+    let queue = here.queue_if_any()?;
+    let part = fleet_part(queue.as_ref(), &here.environment)?;
+    let fleet = match FleetSettings::read(&here.environment)? {
+        Some(settings) => Some(fleet_overview(&settings)?),
+        None => None,
+    };
+    if args.json {
+        output::json::fleet(part.as_ref(), fleet.as_ref());
+    } else {
+        output::fleet::status(part.as_ref(), fleet.as_ref());
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,95 @@
+//! `aq from-tracker`
+
+use aq_runner::run::{Pulled, TrackError, Wanted, pull, put_in, without_engine};
+use aq_runner::store::{AddContext, AddReport, Added};
+use jiff::Timestamp;
+
+use super::Here;
+use crate::exit::{Exit, Failure, Outcome};
+use crate::output;
+
+/// Add jobs for items of a tracker, or for issues on GitHub.
+///
+/// Pulling an item again changes nothing, unless its text has changed and its job has not started:
+/// then the job is replaced. Items that cannot be used are told, and do not keep others out.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:  aq from-tracker AQ-7\n           aq from-tracker github:owner/repo#12 github:owner/repo#15\n           aq from-tracker github:owner/repo --label agent\n           aq from-tracker github:owner/repo --query 'crash in:title' --limit 5"
+)]
+pub(crate) struct Args {
+    /// Items: a tracker's own names, github:owner/repo#12, or a repository with --label or --query
+    #[arg(required = true, value_name = "ITEM")]
+    items: Vec<String>,
+    /// Open issues of the repository with this label; several must all be there
+    #[arg(long = "label", value_name = "LABEL")]
+    labels: Vec<String>,
+    /// Open issues of the repository that GitHub's search finds
+    #[arg(long, value_name = "QUERY")]
+    query: Option<String>,
+    /// Take at most N issues of a repository, the oldest
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    limit: usize,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+    let wanted: Vec<Wanted> = args
+        .items
+        .iter()
+        .map(|item| Wanted::read(item, &args.labels, args.query.as_deref(), args.limit))
+        .collect::<Result<_, _>>()?;
+    let queue = here.queue_or_new()?;
+    let settings = here.settings(&queue)?;
+    let context = AddContext {
+        base: here.cwd()?,
+        home: here.home(),
+        now: Timestamp::now(),
+        colour: output::errors_in_colour(),
+    };
+    let mut report = AddReport::default();
+    let mut failures: Vec<Failure> = Vec::new();
+    for wanted in &wanted {
+        match pull(&settings, wanted) {
+            Ok(items) => {
+                for item in &items {
+                    match put_in(&queue, item, &context) {
+                        Ok(one) => merge(&mut report, one),
+                        Err(e) => failures.push(of_item(item, e)),
+                    }
+                }
+            }
+            Err(e) => failures.push(e.into()),
+        }
+    }
+    let missing = without_engine(&queue, &settings, report.added.iter().map(Added::id));
+    report.warnings.extend(missing.iter().map(output::human::no_engine));
+    for warning in &report.warnings {
+        output::warning(warning);
+    }
+    if args.json {
+        output::json::added(&report);
+    } else {
+        output::human::added(&report.added);
+        if report.added.is_empty() && failures.is_empty() {
+            output::line("no open issue is like that");
+        }
+    }
+    let Some(last) = failures.pop() else { return Ok(Exit::Done) };
+    failures.iter().for_each(output::error);
+    Err(last)
+}
+
+fn merge(report: &mut AddReport, one: AddReport) {
+    report.added.extend(one.added);
+    report.warnings.extend(one.warnings);
+}
+
+fn of_item(item: &Pulled, error: TrackError) -> Failure {
+    match error {
+        // These name the item themselves.
+        TrackError::Unfit { .. } | TrackError::Add(_) => error.into(),
+        other => Failure::from(other).about(&item.id().to_string()),
+    }
+}

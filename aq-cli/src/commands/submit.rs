@@ -1,0 +1,56 @@
+//! `aq submit`
+
+use std::path::PathBuf;
+
+use aq_runner::run::{FleetSettings, submit};
+
+use super::Here;
+use super::files::drafts;
+use crate::exit::{Exit, Failure, Outcome};
+use crate::output;
+
+/// Hand jobs to the fleet in place of this host's queue: files, directories, or `-`.
+///
+/// Needs AQ_FLEET_URL and AQ_FLEET_TOKEN. Jobs go one by one, in the order of the files; one that is
+/// refused ends it, and those before it are submitted.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:  aq submit fix-login.md\n           aq submit jobs/\n           echo 'Fix the login.' | aq submit - --name fix-login"
+)]
+pub(crate) struct Args {
+    /// Job files, directories, or `-`
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The name to give the job, instead of the file's; for one job only
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+    let drafts = drafts(&args.files, args.name.as_deref())?;
+    let settings = FleetSettings::of_coordinator(&here.environment)?;
+    let mut submitted = Vec::new();
+    for draft in drafts {
+        match submit(&settings, &draft.id, draft.text) {
+            Ok(job) => submitted.push((draft.id, job)),
+            Err(e) => {
+                report(&submitted, args.json);
+                let failure = Failure::from(e);
+                return Err(Failure::new(failure.exit, format_args!("{}: {failure}", draft.name)));
+            }
+        }
+    }
+    report(&submitted, args.json);
+    Ok(Exit::Done)
+}
+
+fn report(submitted: &[(aq_manifest::JobId, aq_runner::run::Submitted)], json: bool) {
+    if json {
+        output::json::submitted(submitted);
+    } else {
+        output::fleet::submitted(submitted);
+    }
+}

@@ -1,0 +1,99 @@
+//! What `aq fleet-shadow-report` shows.
+
+use std::fmt::Write;
+
+use aq_runner::run::{AgreementReport, Divergence, Verdict};
+
+use super::style::{self, paint, plain};
+use super::table::{Cell, Table};
+
+/// What stands for a job that was not picked.
+const NONE: &str = "-";
+
+pub(crate) fn report(report: &AgreementReport) -> String {
+    let mut out = if report.ready {
+        paint(style::GOOD, "ready: the coordinator decides as this host does")
+    } else {
+        paint(style::ATTENTION, "not ready")
+    };
+    for missing in &report.missing {
+        let _ = write!(out, "\n  missing: {missing}");
+    }
+    let _ = write!(out, "\n\n{} decisions compared", report.counted);
+    if let Some(rate) = report.rate {
+        let [rate, low, high] = [rate, report.interval.low, report.interval.high].map(percent);
+        let _ = write!(out, ", {rate} agree (95 % sure: {low} to {high})");
+    }
+    let counts = [
+        (Verdict::Agree, report.agree),
+        (Verdict::Diverge, report.diverge),
+        (Verdict::CoordEmpty, report.coord_empty),
+        (Verdict::LocalEmpty, report.local_empty),
+        (Verdict::Error, report.error),
+    ];
+    for (verdict, count) in counts {
+        let _ = write!(out, "\n  {:<12} {count:>6}  {}", word(verdict), meaning(verdict));
+    }
+    let asides = [
+        (report.nothing_to_choose, "with nothing to choose from"),
+        (report.repeated, "of a decision that another line is of"),
+        (report.bad_lines, "that cannot be read"),
+    ];
+    let asides = asides.into_iter().filter(|&(count, _)| count > 0);
+    let asides: Vec<String> = asides.map(|(count, what)| format!("{count} {what}")).collect();
+    if !asides.is_empty() {
+        let words = format!("\nnot counted: lines {}", asides.join(", "));
+        out.push_str(&paint(style::FAINT, words));
+    }
+    for (what, reasons) in [("disagreements", &report.reasons), ("errors", &report.error_reasons)] {
+        if !reasons.is_empty() {
+            let _ = write!(out, "\n\n{what} by reason");
+            for (reason, count) in reasons {
+                let _ = write!(out, "\n  {reason:<12} {count:>6}");
+            }
+        }
+    }
+    if !report.latest.is_empty() {
+        let mut table = Table::new(&["time", "verdict", "here", "coordinator", "reason"]);
+        for one in &report.latest {
+            table.row(latest(one));
+        }
+        let _ = write!(out, "\n\n{}", table.render(super::width()));
+    }
+    out
+}
+
+fn latest(one: &Divergence) -> Vec<Cell> {
+    let key = |key: &Option<String>| Cell::new(plain(key.as_deref().unwrap_or(NONE)));
+    vec![
+        Cell::new(&one.ts),
+        Cell::new(word(one.verdict)),
+        key(&one.local),
+        key(&one.coord),
+        Cell::new(one.reason.unwrap_or(NONE)),
+    ]
+}
+
+fn percent(part: f64) -> String {
+    format!("{:.1} %", part * 100.0)
+}
+
+const fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Agree => "AGREE",
+        Verdict::Diverge => "DIVERGE",
+        Verdict::CoordEmpty => "COORD_EMPTY",
+        Verdict::LocalEmpty => "LOCAL_EMPTY",
+        Verdict::Error => "ERROR",
+    }
+}
+
+const fn meaning(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Agree => "both picked the same job",
+        Verdict::Diverge => "each picked another job",
+        Verdict::CoordEmpty => "this host picked a job, the coordinator none",
+        Verdict::LocalEmpty => "the coordinator picked a job, this host none",
+        Verdict::Error => "the coordinator gave no answer that could be used",
+    }
+}

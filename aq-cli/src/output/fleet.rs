@@ -1,0 +1,122 @@
+//! The fleet, for people. Everything of it comes from other machines.
+
+use std::fmt::Write;
+
+use aq_fleet::protocol::{FactoryView, JobSummary};
+use aq_manifest::{JobId, Stage};
+use aq_runner::run::{FleetOverview, FleetPart, Submitted};
+use jiff::SignedDuration;
+
+use super::line;
+use super::style::{self, paint, plain};
+use super::table::{Cell, Table};
+use super::time::short;
+
+/// What became of the files of `aq submit`.
+pub(crate) fn submitted(jobs: &[(JobId, Submitted)]) {
+    for (name, job) in jobs {
+        let what = if job.is_new { "submitted" } else { "already there:" };
+        line(format_args!("{what} {name} as {}", job.job));
+    }
+}
+
+/// The lines of `aq status` about the fleet.
+pub(crate) fn part(part: &Result<FleetPart, String>) -> String {
+    match part {
+        Ok(FleetPart { switches, factory, unsent }) => {
+            let unsent = match unsent {
+                0 => String::new(),
+                1 => ", reports of 1 job wait to be sent".to_owned(),
+                n => format!(", reports of {n} jobs wait to be sent"),
+            };
+            format!("fleet: {switches}; this host is {factory}{unsent}")
+        }
+        Err(problem) => format!("{} fleet: {}", paint(style::BAD, "✗"), plain(problem)),
+    }
+}
+
+/// `aq fleet-status`.
+pub(crate) fn status(own: Option<&FleetPart>, fleet: Option<&FleetOverview>) {
+    match own {
+        Some(own) => line(part(&Ok(own.clone()))),
+        None => line("fleet: off; AQ_FLEET=1 joins one"),
+    }
+    if let Some(fleet) = fleet {
+        line(overview(fleet).trim_end());
+    }
+}
+
+fn overview(fleet: &FleetOverview) -> String {
+    let mut out = String::new();
+    let stats = &fleet.stats;
+    // Writing to a `String` cannot fail.
+    let _ = writeln!(
+        out,
+        "{} of {} hosts alive · {} jobs held{}",
+        stats.factories_alive,
+        stats.factories_known,
+        stats.held,
+        stats.oldest_wait_ms.map_or(String::new(), |ms| format!(" · oldest waits {}", age(ms)))
+    );
+    if !fleet.factories.is_empty() {
+        let mut table = Table::new(&["host", "seen", "free", "holds", "version", ""]);
+        for factory in &fleet.factories {
+            table.row(host(factory));
+        }
+        let _ = writeln!(out, "\n{}", table.render(super::width()));
+    }
+    if !fleet.jobs.is_empty() {
+        let mut table = Table::new(&["job", "stage", "priority", "host", "epoch", "age", ""]);
+        for (summary, why) in &fleet.jobs {
+            table.row(job(summary, why.as_deref()));
+        }
+        let _ = writeln!(out, "\n{}", table.render(super::width()));
+    }
+    if fleet.more {
+        let _ =
+            writeln!(out, "{}", paint(style::FAINT, "... and more; the API pages through them"));
+    }
+    let counts = stats
+        .queue
+        .iter()
+        .map(|depth| format!("{} {} {}", depth.jobs, depth.priority, depth.stage));
+    let _ = writeln!(out, "\n{}", counts.collect::<Vec<_>>().join(" · "));
+    out
+}
+
+fn host(factory: &FactoryView) -> Vec<Cell> {
+    let seen = format!("{} ago", age(factory.seen_ms_ago));
+    vec![
+        Cell::new(&factory.factory_id),
+        Cell::styled(if factory.alive { style::GOOD } else { style::BAD }, seen),
+        Cell::new(format_args!("{} of {}", factory.free, factory.capacity)),
+        Cell::new(factory.holds.len()),
+        Cell::new(plain(&factory.version)),
+        Cell::styled(style::FAINT, plain(&factory.host)),
+    ]
+}
+
+fn job(job: &JobSummary, why: Option<&str>) -> Vec<Cell> {
+    let holder = job.holder.as_ref().map_or("-".to_owned(), ToString::to_string);
+    let remark = match (why, job.expires_in_ms) {
+        _ if job.cancel => Cell::styled(style::ATTENTION, "to be stopped"),
+        _ if job.lapsed => Cell::styled(style::BAD, "its host is silent; it goes elsewhere"),
+        (Some(why), _) => Cell::new(plain(why)),
+        (None, Some(ms)) => Cell::styled(style::FAINT, format_args!("lease {}", age(ms))),
+        (None, None) if job.stage == Stage::Inbox => Cell::new("waits"),
+        (None, None) => Cell::new(""),
+    };
+    vec![
+        Cell::new(&job.name),
+        Cell::styled(style::stage(job.stage), job.stage),
+        Cell::new(job.priority),
+        Cell::new(holder),
+        Cell::new(job.epoch),
+        Cell::new(age(job.age_ms)),
+        remark,
+    ]
+}
+
+fn age(ms: u64) -> String {
+    short(SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX)))
+}

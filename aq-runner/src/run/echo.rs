@@ -1,0 +1,155 @@
+//! Telling trackers what becomes of their items' jobs (SPEC section 11), beside the loop and never
+//! in its way. The loop says which jobs may have moved; one thread notes down what is to be told, and
+//! another one tells it, so that a tracker that hangs keeps nothing from being noted.
+//!
+//! What happened is read out of the jobs' records, so nothing is lost when no loop is there to see
+//! it. What was told is in `.state/tracker/` and, once nobody holds the job, in its record.
+
+mod noter;
+mod teller;
+
+use std::sync::mpsc::{Receiver, Sender as ToThread, channel};
+use std::time::Duration;
+
+use aq_manifest::{JobId, Stage};
+use aq_tracker::{Echo, Trackers};
+
+use crate::store::{HeldJob, Meta, QueueDir, Record, Result};
+use crate::sync::tracker::{Outbox, Sender, Told};
+
+use super::settings::{Environment, Settings};
+use super::wake::Wake;
+use noter::{Look, Noter};
+use teller::Teller;
+
+/// How often jobs whose item is not done are looked at when nobody says that they moved.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// How long a loop that ends waits for what is still to be told. The next loop tells the rest.
+const LAST_CALL: Duration = Duration::from_secs(5);
+
+/// The loop's side of the threads; nothing at all unless `AQ_TRACKER_AUTO=1`.
+#[derive(Debug)]
+pub(crate) struct Echoes {
+    threads: Option<Threads>,
+}
+
+#[derive(Debug)]
+struct Threads {
+    to_noter: ToThread<Look>,
+    troubles: Receiver<String>,
+    /// Nothing ever comes; it closes when the threads have ended.
+    ended: Receiver<()>,
+}
+
+impl Echoes {
+    /// Starts the threads, if the environment asks for it.
+    pub(crate) fn start(queue: &QueueDir, settings: &Settings) -> std::io::Result<Self> {
+        if settings.environment.get("AQ_TRACKER_AUTO").is_none_or(|value| value != "1") {
+            return Ok(Self { threads: None });
+        }
+        let (to_noter, looks) = channel();
+        // Before the loop moves any: it may do so and end before the thread has started.
+        for id in live_jobs(queue).into_iter().chain(outbox(queue).jobs()) {
+            let _ = to_noter.send(Look::Job(id));
+        }
+        let (to_teller, jobs) = channel();
+        let (tell, troubles) = channel();
+        let (alive, ended) = channel::<()>();
+        let trackers = trackers(&settings.environment);
+        let connect = Box::new(move |kind| trackers.tracker(kind));
+        let (outbox, statuses) = (outbox(queue), settings.statuses.clone());
+        let teller = Teller {
+            queue: queue.clone(),
+            outbox: outbox.clone(),
+            sender: Sender::new(outbox.clone(), statuses.clone(), connect),
+            troubles: tell.clone(),
+        };
+        let noter = Noter { queue: queue.clone(), outbox, statuses, to_teller, troubles: tell };
+        std::thread::Builder::new().name("aq-noter".to_owned()).spawn(move || noter.run(&looks))?;
+        std::thread::Builder::new().name("aq-teller".to_owned()).spawn(move || {
+            let _alive = alive;
+            teller.run(&jobs);
+        })?;
+        Ok(Self { threads: Some(Threads { to_noter, troubles, ended }) })
+    }
+
+    /// Passes on that something may have moved.
+    pub(crate) fn saw(&self, wake: &Wake) {
+        let Some(threads) = &self.threads else { return };
+        let look = match wake {
+            Wake::Job(id) | Wake::WorkerEnded(id) | Wake::Free(id) => Look::Job(id.clone()),
+            Wake::Everything => Look::Everything,
+            Wake::Settings | Wake::Engines | Wake::Fleet | Wake::Signal(_) => return,
+        };
+        // A thread that is gone has said why.
+        let _ = threads.to_noter.send(look);
+    }
+
+    /// What went wrong since the last time.
+    pub(crate) fn troubles(&self) -> Vec<String> {
+        self.threads.iter().flat_map(|threads| threads.troubles.try_iter()).collect()
+    }
+
+    /// Gives the threads a moment to tell what is still to be told, and answers what went wrong.
+    pub(crate) fn finish(self) -> Vec<String> {
+        let Some(threads) = self.threads else { return Vec::new() };
+        drop(threads.to_noter);
+        let _ = threads.ended.recv_timeout(LAST_CALL);
+        threads.troubles.try_iter().collect()
+    }
+}
+
+/// Jobs that are not over.
+fn live_jobs(queue: &QueueDir) -> Vec<JobId> {
+    let live = [Stage::Inbox, Stage::Building, Stage::Review, Stage::Testing];
+    live.into_iter().flat_map(|stage| queue.jobs(stage).unwrap_or_default()).collect()
+}
+
+/// The trackers that an environment names.
+pub(super) fn trackers(environment: &Environment) -> Trackers {
+    Trackers::new(|name| environment.get(name)?.into_string().ok())
+}
+
+/// What waits to be told.
+pub(super) fn outbox(queue: &QueueDir) -> Outbox {
+    Outbox::new(queue.state().join("tracker"))
+}
+
+/// The item that is told of this job, by this host. Fleet jobs are told of by the coordinator.
+pub(super) fn item_of(meta: &Meta) -> Option<&str> {
+    if meta.get("fleet_job_id").is_some() { None } else { meta.get("tracker_item") }
+}
+
+/// What a record says to a tracker.
+pub(super) fn echo(stage: Stage, meta: &Meta) -> Echo {
+    Echo::read(stage, |key| meta.get(key))
+}
+
+/// Writes down in the job's record what its tracker was told.
+///
+/// # Errors
+/// [`StoreError::Busy`] while a worker holds it.
+pub(super) fn record_told(queue: &QueueDir, id: &JobId, told: &Told) -> Result<()> {
+    let mut job = HeldJob::take(queue, id)?;
+    job.append(
+        &Record::new()
+            .set("tracker_told", &told.item)
+            .set_some("tracker_echoed", told.echoed.as_deref())
+            .set_some("tracker_comment", told.comment.as_deref()),
+    )
+}
+
+/// What is known of a job that its tracker may have been told of before.
+pub(super) fn known(outbox: &Outbox, id: &JobId, item: &str, meta: &Meta) -> Told {
+    let there = outbox.read(id).filter(|told| told.item == item);
+    // The job's file may name another item by now.
+    let is_same = meta.get("tracker_told") == Some(item);
+    let recorded = |key| meta.get(key).filter(|_| is_same).map(str::to_owned);
+    there.unwrap_or_else(|| Told {
+        item: item.to_owned(),
+        echoed: recorded("tracker_echoed"),
+        comment: recorded("tracker_comment"),
+        ..Told::default()
+    })
+}

@@ -1,0 +1,169 @@
+//! Noting down what is to be told: the steps of jobs, out of their records, go into the outbox.
+
+use std::collections::BTreeSet;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender as ToThread};
+
+use aq_manifest::{JobId, Stage};
+use aq_tracker::{Echo, StatusMap};
+
+use crate::store::{JobRecord, Meta, Move, QueueDir, Result, StoreError, moves};
+use crate::sync::tracker::{Outbox, Told};
+
+use super::{LOOK_AGAIN, echo, item_of, known, live_jobs};
+
+/// What the thread is to look at.
+#[derive(Debug)]
+pub(super) enum Look {
+    Job(JobId),
+    Everything,
+}
+
+/// The thread.
+pub(super) struct Noter {
+    pub(super) queue: QueueDir,
+    pub(super) outbox: Outbox,
+    pub(super) statuses: StatusMap,
+    pub(super) to_teller: ToThread<JobId>,
+    pub(super) troubles: ToThread<String>,
+}
+
+impl Noter {
+    /// Goes on until the loop ends.
+    pub(super) fn run(self, looks: &Receiver<Look>) {
+        loop {
+            match looks.recv_timeout(LOOK_AGAIN) {
+                Ok(first) => {
+                    let mut jobs = BTreeSet::new();
+                    for look in [first].into_iter().chain(looks.try_iter()) {
+                        match look {
+                            Look::Job(id) => _ = jobs.insert(id),
+                            Look::Everything => self.look_at_everything(),
+                        }
+                    }
+                    jobs.iter().for_each(|id| self.look_at(id));
+                }
+                Err(RecvTimeoutError::Timeout) => self.look_at_known(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        // The last step of a job may not have been passed on.
+        self.look_at_known();
+    }
+
+    fn look_at_everything(&self) {
+        for id in live_jobs(&self.queue) {
+            self.look_at(&id);
+        }
+        self.look_at_known();
+    }
+
+    fn look_at_known(&self) {
+        for id in self.outbox.jobs() {
+            self.look_at(&id);
+        }
+    }
+
+    fn look_at(&self, id: &JobId) {
+        match self.try_look_at(id) {
+            Ok(true) => _ = self.to_teller.send(id.clone()),
+            Ok(false) => {}
+            // A loop that is gone does not need to know.
+            Err(e) => _ = self.troubles.send(format!("tracker: {e}")),
+        }
+    }
+
+    /// Puts what has happened to a job since the last look into the outbox. `true`: there is
+    /// something of it.
+    fn try_look_at(&self, id: &JobId) -> Result<bool> {
+        let Some(stage) = self.queue.find(id) else { return Ok(self.outbox.read(id).is_some()) };
+        let record = JobRecord::read(&self.queue, stage, id.clone())?;
+        let Some(item) = item_of(&record.meta) else { return Ok(self.outbox.read(id).is_some()) };
+        if is_old_news(&known(&self.outbox, id, item, &record.meta), stage) {
+            return Ok(false);
+        }
+        let lock = self.outbox.lock().map_err(|e| self.broken(e))?;
+        let before = known(&self.outbox, id, item, &record.meta);
+        let mut told = before.clone();
+        let steps = moves(&self.queue, id, told.read)?;
+        let (mut echoes, read) = news(steps, stage, &record.meta, &told);
+        if told.read.is_none() && stage == Stage::Inbox {
+            // What an earlier run came to is past.
+            echoes.retain(|echo| echo.stage == Stage::Inbox);
+        }
+        told.note(echoes, &self.statuses);
+        told.read = read.or(told.read).or(Some(0));
+        told.seen = Some(stage.folder().to_owned());
+        if told != before {
+            self.outbox.write(&lock, id, &told).map_err(|e| self.broken(e))?;
+        }
+        Ok(true)
+    }
+
+    fn broken(&self, source: std::io::Error) -> StoreError {
+        StoreError::Io { action: "write the outbox in", path: self.queue.state(), source }
+    }
+}
+
+/// Whether a job that is not in the outbox need not be there. One that waits is put there, so that
+/// nothing which happens to it is missed.
+fn is_old_news(told: &Told, stage: Stage) -> bool {
+    told.read.is_none() && stage != Stage::Inbox && told.is_last(stage)
+}
+
+/// What happened in `steps` to a job that lies in `stage`, and how far its record was read then.
+fn news(mut steps: Vec<Move>, stage: Stage, meta: &Meta, told: &Told) -> (Vec<Echo>, Option<u64>) {
+    // The rename of the last step may still be to come, or was never made.
+    if steps.last().is_some_and(|last| last.to != stage) {
+        steps.pop();
+    }
+    let read = steps.last().map(|last| last.end);
+    let mut echoes: Vec<Echo> = steps.iter().map(|step| echo(step.to, &step.meta)).collect();
+    let last = echoes.last().map(|last| last.stage);
+    // A person has moved the file: the folder is the truth.
+    if last.map_or(!told.is_last(stage), |last| last != stage) {
+        echoes.push(echo(stage, meta));
+    }
+    (echoes, read)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steps(stages: &[Stage]) -> Vec<Move> {
+        let step = |(n, &to): (usize, &Stage)| Move {
+            to,
+            meta: Meta::parse(&format!("attempts={n}\n")),
+            end: n as u64,
+        };
+        stages.iter().enumerate().map(step).collect()
+    }
+
+    fn told(steps: Vec<Move>, stage: Stage, echoed: &str) -> (Vec<(Stage, u32)>, Option<u64>) {
+        let told = Told { echoed: Some(echoed.to_owned()), ..Told::default() };
+        let (echoes, read) = news(steps, stage, &Meta::parse("attempts=9\n"), &told);
+        (echoes.iter().map(|echo| (echo.stage, echo.attempts.unwrap_or(99))).collect(), read)
+    }
+
+    #[test]
+    fn steps_are_told_with_the_numbers_of_then() {
+        use Stage::{Building, Review};
+        let both = vec![(Building, 0), (Review, 1)];
+        assert_eq!(told(steps(&[Building, Review]), Review, ""), (both, Some(1)));
+        assert_eq!(told(Vec::new(), Review, "review"), (Vec::new(), None));
+    }
+
+    #[test]
+    fn a_step_whose_rename_is_to_come_is_told_later() {
+        use Stage::{Building, Review};
+        let first = vec![(Building, 0)];
+        assert_eq!(told(steps(&[Building, Review]), Building, ""), (first, Some(0)));
+        assert_eq!(told(steps(&[Review]), Building, "building"), (Vec::new(), None));
+    }
+
+    #[test]
+    fn a_move_by_hand_is_told() {
+        let by_hand = vec![(Stage::Shipped, 9)];
+        assert_eq!(told(Vec::new(), Stage::Shipped, "testing"), (by_hand, None));
+    }
+}

@@ -1,0 +1,424 @@
+//! The loop's queue in memory, a second time: another thread follows what happened to it, and tells what
+//! the loop chose from without holding the loop up. It costs the loop a note of what changed.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use aq_fleet::shadow::{Candidate, Reason as Word, Snapshot};
+use aq_manifest::{JobId, Priority, Stage};
+use aq_scheduler::{EngineState, HostId, Job, Plan, Queue, Reason, Settled, State};
+use jiff::Timestamp;
+
+use crate::store::JobRecord;
+use crate::sync::fleet::{Decision, Original, Question};
+
+/// What happened to the model.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    /// A job was put in, in place of what was known of it.
+    Put(Box<Put>),
+    /// The job with this key has ended.
+    Settled { key: String, by: JobId, settled: Settled },
+    /// A job was started.
+    Started { id: JobId, state: State },
+    /// A job has ended.
+    Ended { id: JobId, key: Option<String>, settled: Settled },
+    /// A job was taken out.
+    Forgotten(JobId),
+    /// The engines may be used so.
+    Engines(Vec<(String, EngineState)>),
+}
+
+/// A job that was put in.
+#[derive(Clone, Debug)]
+pub(crate) struct Put {
+    pub(crate) job: Job,
+    pub(crate) state: State,
+    stage: Stage,
+    /// The lock is the job's directory, which no file names.
+    has_own_lock: bool,
+    version: u64,
+}
+
+impl Put {
+    pub(crate) fn new(job: Job, state: State, record: &JobRecord) -> Self {
+        let meta = &record.meta;
+        let mut hasher = DefaultHasher::new();
+        meta.get("source").hash(&mut hasher);
+        let has_own_lock = meta.get("lock").is_some() && meta.get("lock") == meta.get("cwd");
+        Self { job, state, stage: record.stage, has_own_lock, version: hasher.finish() }
+    }
+}
+
+/// What the loop hands over: what happened since the last time, and what it decided then.
+#[derive(Debug)]
+pub(crate) struct Handed {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) asked: Option<Asked>,
+}
+
+/// A decision.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) at: Timestamp,
+    /// The job that was started; `None` when a slot stays free.
+    pub(crate) started: Option<JobId>,
+}
+
+/// The second queue.
+#[derive(Debug)]
+pub(crate) struct Replica {
+    queue: Queue,
+    host: HostId,
+    jobs: HashMap<JobId, Known>,
+    /// Who had a key in the end, and where it ended.
+    ended: HashMap<String, (JobId, Stage)>,
+    /// Ends that are to be told.
+    news: Vec<Original>,
+}
+
+#[derive(Debug)]
+struct Known {
+    original: Original,
+    key: Option<String>,
+    priority: Priority,
+    added_at: Timestamp,
+    lock: Option<String>,
+    deps: Vec<String>,
+    running: bool,
+    /// It has waited in the inbox, so that the coordinator may know of it.
+    was_seen: bool,
+}
+
+impl Replica {
+    /// A copy of a queue that has no jobs yet.
+    pub(crate) fn new(queue: Queue, host: HostId) -> Self {
+        Self { queue, host, jobs: HashMap::new(), ended: HashMap::new(), news: Vec::new() }
+    }
+
+    /// Follows, and describes the decision. `None`: there is nothing to be told or compared.
+    pub(crate) fn take(&mut self, handed: Handed) -> Option<Decision> {
+        for change in handed.changes {
+            self.follow(change);
+        }
+        let Some(asked) = handed.asked else {
+            let snapshot = self.snapshot(Timestamp::now());
+            return Some(Decision { originals: self.originals(&snapshot), question: None });
+        };
+        // One that did not come from the inbox is none that a coordinator would give.
+        let local = match &asked.started {
+            Some(id) => {
+                let job = self.jobs.get(id).filter(|job| job.original.stage == Stage::Inbox)?;
+                Some(job.original.key.clone())
+            }
+            None => None,
+        };
+        let snapshot = self.snapshot(asked.at);
+        if snapshot.jobs.is_empty() {
+            return None;
+        }
+        let originals = self.originals(&snapshot);
+        let held = self.jobs.values().filter(|job| job.running);
+        let mut held_locks: Vec<String> = held.filter_map(|job| job.lock.clone()).collect();
+        held_locks.sort_unstable();
+        held_locks.dedup();
+        let question = Some(Question { at: asked.at, local, snapshot, held_locks });
+        Some(Decision { originals, question })
+    }
+
+    fn follow(&mut self, change: Change) {
+        match change {
+            Change::Put(put) => self.put(*put),
+            Change::Settled { key, by, settled } => {
+                self.queue.settle(&key, settled);
+                self.ended.insert(key, (by, folder(settled)));
+            }
+            Change::Started { id, state } => {
+                let _ = self.queue.set_state(&id, state);
+                if let Some(job) = self.jobs.get_mut(&id) {
+                    job.running = true;
+                    if job.original.stage == Stage::Inbox {
+                        job.original.stage = Stage::Building;
+                    }
+                }
+            }
+            Change::Ended { id, key, settled } => {
+                if self.queue.set_state(&id, State::Settled(settled)).is_err()
+                    && let Some(key) = &key
+                {
+                    self.queue.settle(key, settled);
+                }
+                if let Some(key) = key {
+                    self.ended.insert(key, (id.clone(), folder(settled)));
+                }
+                if let Some(job) = self.jobs.remove(&id).filter(|job| job.was_seen) {
+                    self.news.push(Original { stage: folder(settled), ..job.original });
+                }
+            }
+            Change::Forgotten(id) => {
+                let _ = self.queue.remove(&id);
+                self.jobs.remove(&id);
+            }
+            Change::Engines(engines) => {
+                for (name, state) in engines {
+                    let _ = self.queue.set_engine(self.host, &name, state);
+                }
+            }
+        }
+    }
+
+    fn put(&mut self, put: Put) {
+        let Put { job, state, stage, has_own_lock, version } = put;
+        let id = job.id.clone();
+        let _ = self.queue.remove(&id);
+        let was_seen = self.jobs.remove(&id).is_some_and(|job| job.was_seen);
+        let key = job.key.clone().unwrap_or_else(|| format!("job:{id}"));
+        let lock = job.lock.clone().filter(|_| has_own_lock);
+        let known = Known {
+            original: Original { key, id: id.clone(), stage, lock, version },
+            key: job.key.clone(),
+            priority: job.priority,
+            added_at: job.added_at,
+            lock: job.lock.clone(),
+            deps: job.deps.clone(),
+            running: matches!(state, State::Running { .. }),
+            was_seen: was_seen || stage == Stage::Inbox,
+        };
+        if self.queue.insert(job, state).is_ok() {
+            self.jobs.insert(id, known);
+        }
+    }
+
+    /// What waits in the inbox, and why.
+    fn snapshot(&mut self, at: Timestamp) -> Snapshot {
+        let Ok(plan) = self.queue.plan(self.host, at) else { return Snapshot::default() };
+        let waiting = self.queue.order().into_iter().filter_map(|id| {
+            let job = self.jobs.get(id).filter(|job| job.original.stage == Stage::Inbox)?;
+            Some(Candidate {
+                key: job.original.key.clone(),
+                priority: job.priority,
+                waits: self.waits(&plan, id),
+                mirrored: false,
+            })
+        });
+        Snapshot { jobs: waiting.collect() }
+    }
+
+    fn waits(&self, plan: &Plan, id: &JobId) -> Option<Word> {
+        Some(match self.queue.explain(plan, id)? {
+            Reason::WaitingOn(_) => Word::Deps,
+            Reason::LockHeld { .. } => Word::Lock,
+            Reason::Needs(_) => Word::Capability,
+            Reason::Backoff { .. } => Word::Backoff,
+            Reason::NoEngine { .. }
+            | Reason::EngineCoolingDown { .. }
+            | Reason::EngineLimited { .. }
+            | Reason::EngineOutOfUse { .. } => Word::Engine,
+            // Another one goes first: that is what is compared.
+            Reason::NoSlot | Reason::ReviewFull { .. } | Reason::Behind { .. } => return None,
+            _ => Word::Unknown,
+        })
+    }
+
+    /// The jobs that the coordinator has to know of: those that it has seen waiting, and those that
+    /// others wait for.
+    fn originals(&mut self, snapshot: &Snapshot) -> Vec<Original> {
+        let in_backoff: HashSet<&str> = snapshot
+            .jobs
+            .iter()
+            .filter(|job| job.waits == Some(Word::Backoff))
+            .map(|job| job.key.as_str())
+            .collect();
+        let waiting = self.jobs.values().filter(|job| job.original.stage == Stage::Inbox);
+        let wanted: BTreeSet<&str> =
+            waiting.flat_map(|job| &job.deps).map(String::as_str).collect();
+        let is_wanted = |job: &Known| job.key.as_deref().is_some_and(|key| wanted.contains(key));
+        let mut live: Vec<&Known> =
+            self.jobs.values().filter(|job| job.was_seen || is_wanted(job)).collect();
+        live.sort_by(|a, b| (a.added_at, &a.original.id).cmp(&(b.added_at, &b.original.id)));
+        let mut all: Vec<Original> = Vec::with_capacity(live.len());
+        let mut place: HashMap<String, usize> = HashMap::new();
+        for job in live {
+            let mut original = job.original.clone();
+            if in_backoff.contains(original.key.as_str()) {
+                // A pause is the host's own affair: there it cannot be picked, nor counts as done.
+                original.stage = Stage::Failed;
+            }
+            match place.get(&original.key) {
+                // Two of one key: the one that waits is compared.
+                Some(&at) if original.stage == Stage::Inbox => all[at] = original,
+                Some(_) => {}
+                None => {
+                    place.insert(original.key.clone(), all.len());
+                    all.push(original);
+                }
+            }
+        }
+        let holders = wanted.iter().filter_map(|&key| {
+            let (id, stage) = self.ended.get(key)?;
+            let (key, id, stage) = (key.to_owned(), id.clone(), *stage);
+            Some(Original { key, id, stage, lock: None, version: 0 })
+        });
+        let ended: Vec<Original> = self.news.iter().cloned().chain(holders).collect();
+        self.news.clear();
+        for original in ended {
+            if !place.contains_key(&original.key) {
+                place.insert(original.key.clone(), all.len());
+                all.push(original);
+            }
+        }
+        all
+    }
+}
+
+const fn folder(settled: Settled) -> Stage {
+    match settled {
+        Settled::Shipped => Stage::Shipped,
+        Settled::Failed => Stage::Failed,
+        Settled::Quarantined => Stage::Quarantine,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aq_scheduler::{Host, Limits, Misfits};
+
+    use super::*;
+
+    const NOW: &str = "2026-01-01T09:00:00Z";
+
+    fn replica() -> Replica {
+        let mut queue = Queue::new();
+        let host = queue.add_host(Host {
+            engines: [("shell".to_owned(), EngineState::READY)].into(),
+            limits: Limits { max: 2, max_review: None },
+            misfits: Misfits::Keep,
+            ..Host::default()
+        });
+        Replica::new(queue, host)
+    }
+
+    fn put(id: &str, stage: Stage, state: State, with: impl FnOnce(&mut Put)) -> Change {
+        let added_at = NOW.parse().unwrap();
+        let engines = vec!["shell".to_owned()];
+        let job = Job { engines, ..Job::new(id.parse().unwrap(), added_at) };
+        let mut put = Put { job, state, stage, has_own_lock: false, version: 1 };
+        with(&mut put);
+        Change::Put(Box::new(put))
+    }
+
+    fn waiting(id: &str, with: impl FnOnce(&mut Put)) -> Change {
+        put(id, Stage::Inbox, State::WAITING, with)
+    }
+
+    fn take(
+        replica: &mut Replica,
+        changes: Vec<Change>,
+        started: Option<&str>,
+    ) -> Option<Decision> {
+        let started = started.map(|id| id.parse().unwrap());
+        let asked = Some(Asked { at: NOW.parse().unwrap(), started });
+        replica.take(Handed { changes, asked })
+    }
+
+    fn stages(decision: &Decision) -> Vec<(&str, Stage)> {
+        decision.originals.iter().map(|job| (job.key.as_str(), job.stage)).collect()
+    }
+
+    fn started(replica: &Replica, id: &str) -> Change {
+        let state = State::Running { host: replica.host, engine: "shell".to_owned() };
+        Change::Started { id: id.parse().unwrap(), state }
+    }
+
+    #[test]
+    fn a_decision_is_told_as_it_was_when_it_was_made() {
+        let mut replica = replica();
+        let changes = vec![
+            waiting("a", |put| {
+                put.job.key = Some("k".to_owned());
+                (put.job.lock, put.has_own_lock) = (Some("/home/me".to_owned()), true);
+            }),
+            waiting("b", |put| put.job.lock = Some("/home/me".to_owned())),
+            waiting("c", |put| put.job.deps = vec!["k".to_owned()]),
+            put("d", Stage::Inbox, State::Waiting { not_before: Some(Timestamp::MAX) }, |_| {}),
+            waiting("e", |put| put.job.priority = Priority::High),
+        ];
+        let first = take(&mut replica, changes, Some("e")).unwrap();
+        let question = first.question.clone().unwrap();
+        assert_eq!(question.local.as_deref(), Some("job:e"));
+        assert_eq!(question.held_locks, Vec::<String>::new());
+        let jobs: Vec<_> =
+            question.snapshot.jobs.iter().map(|job| (job.key.as_str(), job.waits)).collect();
+        let deps = Some(Word::Deps);
+        assert_eq!(
+            jobs,
+            [
+                ("job:e", None),
+                ("k", None),
+                ("job:b", None),
+                ("job:c", deps),
+                ("job:d", Some(Word::Backoff))
+            ]
+        );
+        // A pause is the host's own affair.
+        let inbox = Stage::Inbox;
+        assert_eq!(
+            stages(&first),
+            [
+                ("k", inbox),
+                ("job:b", inbox),
+                ("job:c", inbox),
+                ("job:d", Stage::Failed),
+                ("job:e", inbox)
+            ]
+        );
+        let locks: Vec<_> = first.originals.iter().map(|job| job.lock.as_deref()).collect();
+        assert_eq!(locks, [Some("/home/me"), None, None, None, None]);
+
+        // Now `e` runs, and then `a`, which holds its lock.
+        let changes = vec![started(&replica, "e")];
+        take(&mut replica, changes, Some("a")).unwrap();
+        let changes = vec![started(&replica, "a")];
+        let third = take(&mut replica, changes, None).unwrap();
+        let question = third.question.clone().unwrap();
+        assert_eq!((question.local, question.held_locks), (None, vec!["/home/me".to_owned()]));
+        assert_eq!(question.snapshot.get("job:b").unwrap().waits, Some(Word::Lock));
+        assert_eq!(stages(&third)[0], ("k", Stage::Building));
+
+        // The end of `a` is told as long as somebody waits for its key.
+        let (id, key) = ("a".parse().unwrap(), Some("k".to_owned()));
+        let ended = vec![Change::Ended { id, key, settled: Settled::Shipped }];
+        let fourth = take(&mut replica, ended, None).unwrap();
+        assert!(stages(&fourth).contains(&("k", Stage::Shipped)));
+        assert_eq!(fourth.question.as_ref().unwrap().snapshot.get("job:c").unwrap().waits, None);
+        let fifth = take(&mut replica, Vec::new(), None).unwrap();
+        assert!(stages(&fifth).contains(&("k", Stage::Shipped)));
+        let gone = vec![Change::Forgotten("c".parse().unwrap())];
+        assert!(!stages(&take(&mut replica, gone, None).unwrap()).contains(&("k", Stage::Shipped)));
+    }
+
+    #[test]
+    fn jobs_of_other_folders_are_told_only_where_others_wait_for_them() {
+        let mut replica = replica();
+        let keyed = |put: &mut Put| put.job.key = Some(format!("k-{}", put.job.id));
+        let changes = vec![
+            put("rests", Stage::Review, State::Review, keyed),
+            put("done", Stage::Testing, State::Testing, keyed),
+            waiting("a", |put| put.job.deps = vec!["k-done".to_owned(), "k-old".to_owned()]),
+            Change::Settled {
+                key: "k-old".to_owned(),
+                by: "old".parse().unwrap(),
+                settled: Settled::Failed,
+            },
+            put("verify", Stage::Review, State::WAITING, |_| {}),
+        ];
+        let decision = take(&mut replica, changes, None).unwrap();
+        assert_eq!(
+            stages(&decision),
+            [("job:a", Stage::Inbox), ("k-done", Stage::Testing), ("k-old", Stage::Failed)]
+        );
+        assert_eq!(decision.question.unwrap().snapshot.jobs.len(), 1);
+        // What is verified was not picked from the inbox.
+        assert!(take(&mut replica, Vec::new(), Some("verify")).is_none());
+    }
+}

@@ -1,0 +1,248 @@
+//! What a person does with trackers: `from-tracker`, `to-tracker`, and the item in `status`.
+
+use std::time::Duration;
+
+use aq_manifest::{JobId, Stage};
+use aq_tracker::{Item, ItemId, ItemIdError, Search, TrackerError, mapping};
+
+use crate::store::{
+    AddContext, AddError, AddReport, Added, Draft, JobRecord, Meta, QueueDir, StoreError, add,
+    holder, moves,
+};
+
+use super::echo::{echo, item_of, known, outbox, record_told, trackers};
+use super::settings::Settings;
+
+/// The longest that a tracker which wants a pause is waited for while a person waits.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is wanted of trackers.
+#[derive(Clone, Debug)]
+pub enum Wanted {
+    /// One item.
+    Item(ItemId),
+    /// Issues on GitHub.
+    Issues(Search),
+}
+
+impl Wanted {
+    /// Reads what a person writes: an item, or a repository to take issues of.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn read(
+        text: &str,
+        labels: &[String],
+        query: Option<&str>,
+        limit: usize,
+    ) -> Result<Self, TrackError> {
+        if labels.is_empty() && query.is_none() {
+            return Ok(Self::Item(text.parse()?));
+        }
+        Ok(Self::Issues(Search {
+            repository: text.parse()?,
+            labels: labels.to_vec(),
+            query: query.map(str::to_owned),
+            limit,
+        }))
+    }
+}
+
+/// Why a tracker was not asked or told.
+#[derive(Debug, thiserror::Error)]
+pub enum TrackError {
+    /// The item's name.
+    #[error(transparent)]
+    Item(#[from] ItemIdError),
+    /// The tracker.
+    #[error("{}", with_mend(.0))]
+    Tracker(#[from] TrackerError),
+    /// No job can be made of it.
+    #[error("{item}: {problem}")]
+    Unfit {
+        /// The item.
+        item: String,
+        /// Why.
+        problem: mapping::MappingError,
+    },
+    /// There is nobody to tell.
+    #[error("{0} has no `tracker-item`: there is nobody to tell")]
+    NoItem(JobId),
+    /// The coordinator tells.
+    #[error("{0} is a fleet job: the coordinator tells its tracker")]
+    Fleet(JobId),
+    /// The job cannot be added.
+    #[error(transparent)]
+    Add(#[from] AddError),
+    /// The queue's files.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn with_mend(error: &TrackerError) -> String {
+    match error {
+        TrackerError::Limited { .. } => format!("{error}; try again then"),
+        TrackerError::Unavailable { .. } => format!("{error}; try again later"),
+        _ => error.to_string(),
+    }
+}
+
+/// An item that was read.
+#[derive(Clone, Debug)]
+pub struct Pulled(Item);
+
+impl Pulled {
+    /// The item.
+    pub fn id(&self) -> &ItemId {
+        &self.0.id
+    }
+}
+
+/// Reads what is wanted.
+///
+/// # Errors
+/// The tracker's.
+pub fn pull(settings: &Settings, wanted: &Wanted) -> Result<Vec<Pulled>, TrackError> {
+    let trackers = trackers(&settings.environment);
+    let items = match wanted {
+        Wanted::Item(id) => {
+            let tracker = trackers.tracker(id.kind())?;
+            vec![patiently(|| tracker.item(id))?]
+        }
+        Wanted::Issues(search) => {
+            let github = trackers.github()?;
+            patiently(|| github.search(search))?
+        }
+    };
+    Ok(items.into_iter().map(Pulled).collect())
+}
+
+/// Adds the job of an item. One whose job is there already changes nothing, unless that job has not
+/// started and the item is another by now: then it takes its place.
+///
+/// # Errors
+/// When the item makes no job, or as [`add`].
+pub fn put_in(
+    queue: &QueueDir,
+    pulled: &Pulled,
+    context: &AddContext,
+) -> Result<AddReport, TrackError> {
+    let item = pulled.id().to_string();
+    let job = mapping::job(&pulled.0)
+        .map_err(|problem| TrackError::Unfit { item: item.clone(), problem })?;
+    let left_the_inbox = holder(queue, &job.key)?.filter(|holder| holder.stage != Stage::Inbox);
+    let mut report = match left_the_inbox {
+        Some(holder) => {
+            let there = Added::Unchanged { id: holder.id, stage: holder.stage };
+            AddReport { added: vec![there], warnings: Vec::new() }
+        }
+        None => add(queue, &[Draft::new(item.clone(), job.name, job.text)], context)?,
+    };
+    let warnings = job.warnings.iter().map(|warning| format!("warning: {item}: {warning}"));
+    report.warnings.extend(warnings);
+    Ok(report)
+}
+
+/// What became of telling a tracker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Echoed {
+    /// It knows now.
+    Told {
+        /// The item.
+        item: String,
+        /// Its status.
+        status: String,
+    },
+    /// It knew.
+    Known {
+        /// The item.
+        item: String,
+    },
+    /// There is no status for the folder that the job lies in.
+    Nothing {
+        /// The folder.
+        stage: Stage,
+    },
+}
+
+/// Tells the tracker of a job where the job stands, at once. What still waited to be told is out of
+/// date then.
+///
+/// # Errors
+/// The tracker's; nothing is recorded then.
+pub fn to_tracker(queue: &QueueDir, settings: &Settings, id: &JobId) -> Result<Echoed, TrackError> {
+    let outbox = outbox(queue);
+    let path = queue.state();
+    let broken = |source| StoreError::Io { action: "use the outbox in", path, source };
+    let stage = queue.expect(id)?;
+    let meta = JobRecord::read(queue, stage, id.clone())?.meta;
+    if meta.get("fleet_job_id").is_some() {
+        return Err(TrackError::Fleet(id.clone()));
+    }
+    let item = item_of(&meta).ok_or_else(|| TrackError::NoItem(id.clone()))?;
+    let item_id: ItemId = item.parse()?;
+    let Some(update) = mapping::update(&echo(stage, &meta), &settings.statuses) else {
+        return Ok(Echoed::Nothing { stage });
+    };
+    let _talk = outbox.lock_talk().map_err(broken.clone())?;
+    let mut told = known(&outbox, id, item, &meta);
+    if told.waiting.is_empty() && told.is_last(stage) {
+        return Ok(Echoed::Known { item: item.to_owned() });
+    }
+    let tracker = trackers(&settings.environment).tracker(item_id.kind())?;
+    told.comment = patiently(|| tracker.echo(&item_id, &update, told.comment.as_deref()))?;
+    told.echoed = Some(stage.folder().to_owned());
+    told.seen = told.echoed.clone();
+    told.waiting.clear();
+    told.problem = None;
+    told.read = moves(queue, id, told.read)?.last().map(|step| step.end).or(told.read);
+    let lock = outbox.lock().map_err(broken.clone())?;
+    match record_told(queue, id, &told) {
+        Ok(()) if stage.is_final() => outbox.remove(&lock, id),
+        Ok(()) if outbox.read(id).is_none() => Ok(()),
+        // When its worker holds it, the outbox remembers.
+        Ok(()) | Err(StoreError::Busy(_)) => outbox.write(&lock, id, &told),
+        Err(e) => return Err(e.into()),
+    }
+    .map_err(broken)?;
+    Ok(Echoed::Told { item: item.to_owned(), status: update.status })
+}
+
+/// Tries again when the tracker wants a pause that a person can wait for.
+fn patiently<T>(mut ask: impl FnMut() -> Result<T, TrackerError>) -> Result<T, TrackerError> {
+    let mut left = PATIENCE;
+    loop {
+        match ask() {
+            Err(TrackerError::Limited { after, .. }) if after <= left => {
+                left -= after;
+                std::thread::sleep(after);
+            }
+            other => return other,
+        }
+    }
+}
+
+/// What is known of a job's item.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrackerView {
+    /// The item.
+    pub item: String,
+    /// The folder that its tracker was told last.
+    pub echoed: Option<String>,
+    /// Folders that are still to be told.
+    pub waiting: usize,
+    /// Why the last try to tell it did not succeed.
+    pub problem: Option<String>,
+}
+
+/// What is known of a job's item; `None` when it has none.
+pub(super) fn tracker_view(queue: &QueueDir, id: &JobId, meta: &Meta) -> Option<TrackerView> {
+    let item = meta.get("tracker_item")?;
+    let told = known(&outbox(queue), id, item, meta);
+    Some(TrackerView {
+        item: told.item,
+        echoed: told.echoed,
+        waiting: told.waiting.len(),
+        problem: told.problem,
+    })
+}

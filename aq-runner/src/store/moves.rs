@@ -1,0 +1,90 @@
+//! The steps of a job, read out of its record: the record is only appended to, so it tells every
+//! step there was, in order, also to a reader who was not there.
+
+use aq_manifest::{JobId, Stage};
+
+use super::error::{At, Result};
+use super::meta::Meta;
+use super::queue_dir::QueueDir;
+
+/// What a step's last line starts with.
+const STEP: &[u8] = b"moved_to=";
+
+/// A step that the record tells. The rename that follows it may still be to come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Move {
+    /// Where to.
+    pub(crate) to: Stage,
+    /// The record as it was then.
+    pub(crate) meta: Meta,
+    /// Bytes of the record up to its end.
+    pub(crate) end: u64,
+}
+
+/// The steps behind the first `from` bytes of a job's record. `None`, or a place that the record
+/// does not have, stands for its last launch.
+///
+/// # Errors
+/// When the record cannot be read.
+pub(crate) fn moves(queue: &QueueDir, id: &JobId, from: Option<u64>) -> Result<Vec<Move>> {
+    let path = queue.meta(id);
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(e).at("read", &path),
+    };
+    let from = from.and_then(|from| usize::try_from(from).ok()).filter(|&from| from <= bytes.len());
+    Ok(steps(&bytes, from))
+}
+
+fn steps(bytes: &[u8], from: Option<usize>) -> Vec<Move> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    for line in bytes.split_inclusive(|&b| b == b'\n') {
+        at += line.len();
+        let Some(stage) = line.strip_prefix(STEP).and_then(|rest| rest.strip_suffix(b"\n")) else {
+            continue;
+        };
+        let Some(to) = std::str::from_utf8(stage).ok().and_then(|stage| stage.parse().ok()) else {
+            continue;
+        };
+        if from.is_none() && to == Stage::Building {
+            found.clear();
+        }
+        if from.is_none_or(|from| at > from) {
+            found.push((to, at));
+        }
+    }
+    let record = |end: usize| Meta::parse(&String::from_utf8_lossy(&bytes[..end]));
+    found.into_iter().map(|(to, end)| Move { to, meta: record(end), end: end as u64 }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RECORD: &str = "a=1\nmoved_to=building\nattempts=1\nmoved_to=inbox\nmoved_to=building\n\
+                          attempts=2\nmoved_to=review\nresult=success\nmoved_to=testing\nmoved_to=ship";
+
+    fn told(from: Option<usize>) -> Vec<(Stage, u32)> {
+        let steps = steps(RECORD.as_bytes(), from);
+        steps.iter().map(|step| (step.to, step.meta.count("attempts"))).collect()
+    }
+
+    #[test]
+    fn each_step_is_told_with_the_record_of_then() {
+        let last = [(Stage::Building, 1), (Stage::Review, 2), (Stage::Testing, 2)];
+        assert_eq!(told(None), last);
+        let all = [(Stage::Building, 0), (Stage::Inbox, 1)];
+        assert_eq!(told(Some(0)), [&all[..], &last[..]].concat());
+    }
+
+    #[test]
+    fn what_was_read_is_not_told_again_and_a_torn_line_not_at_all() {
+        let steps = steps(RECORD.as_bytes(), Some(0));
+        for (n, step) in steps.iter().enumerate() {
+            let from = usize::try_from(step.end).unwrap();
+            assert_eq!(told(Some(from)).len(), steps.len() - n - 1);
+        }
+    }
+}

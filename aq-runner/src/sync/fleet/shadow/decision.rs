@@ -1,0 +1,43 @@
+//! What is to be compared, in plain values.
+
+use aq_fleet::shadow::Snapshot;
+use aq_manifest::{JobId, Stage};
+use jiff::Timestamp;
+
+/// The host's jobs at one moment, and what it decided then.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// The jobs that the coordinator has to know of to decide the same, the oldest first, each key
+    /// once.
+    pub originals: Vec<Original>,
+    /// What to ask. `None`: the coordinator is only told how far the jobs have come.
+    pub question: Option<Question>,
+}
+
+/// What the host decided, and from what.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// When.
+    pub at: Timestamp,
+    /// The key of the job that was started; `None` when a slot stays free.
+    pub local: Option<String>,
+    /// What it was chosen from.
+    pub snapshot: Snapshot,
+    /// The locks that running jobs held, each once, sorted.
+    pub held_locks: Vec<String>,
+}
+
+/// A job of this host, to be mirrored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Original {
+    /// What the coordinator knows it by.
+    pub key: String,
+    /// The job.
+    pub id: JobId,
+    /// Where its mirror is to stand. Only one in `Inbox` can be picked.
+    pub stage: Stage,
+    /// The lock that it has on this host though its file names none.
+    pub lock: Option<String>,
+    /// Another one when its file has changed.
+    pub version: u64,
+}

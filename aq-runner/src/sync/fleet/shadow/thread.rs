@@ -1,0 +1,329 @@
+//! The thread that compares, and the loop's end of it.
+
+use std::io;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use aq_fleet::client::{CallError, Client};
+use aq_fleet::protocol::{FleetJobId, Verdict};
+use aq_fleet::shadow::{Answered, Comparison, Line, Reason, SnapshotId, compare};
+use aq_manifest::{JobId, Stage};
+use jiff::Timestamp;
+
+use super::asking::{Asking, Picked, ShadowSettings};
+use super::decision::{Decision, Question};
+use super::log_file::append;
+use super::mirror::Mirror;
+
+/// How many decisions may wait for their turn.
+const WAITING: usize = 256;
+
+/// How many jobs that this host does not have are taken out of its mirror for one decision.
+const STRANGERS: usize = 20;
+
+/// It parses job files, and sends them.
+const STACK: usize = 2 << 20;
+
+/// A decision that had less time than this when all ended is left out: that says nothing of the coordinator.
+const FAIR: Duration = Duration::from_secs(1);
+
+/// What a job that is somebody else's lock holder is called, before its id.
+const HELD_BY: &str = "lock held by ";
+
+/// The thread, from the loop. `T` is what the loop hands over for one decision.
+#[derive(Debug)]
+pub struct Shadow<T> {
+    /// `None` once it has ended.
+    sender: Option<SyncSender<T>>,
+    shared: Arc<Shared>,
+    log: ShadowSettings,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Things that wait for their turn, the one whose turn it is included.
+    waiting: usize,
+    /// The decision whose turn it is.
+    current: Option<Current>,
+    /// Nothing more is written.
+    ended: bool,
+}
+
+#[derive(Debug)]
+struct Current {
+    at: Timestamp,
+    local: Option<String>,
+    snapshot: SnapshotId,
+    begun: Instant,
+}
+
+/// What the thread has.
+struct Comparer<D, R> {
+    shared: Arc<Shared>,
+    describe: D,
+    read: R,
+    tell: Box<dyn Fn(String) + Send>,
+    asking: Asking,
+    mirror: Mirror,
+    /// The last comparison in which the host picked nothing: the same again says nothing new.
+    idle: Option<(SnapshotId, Vec<String>)>,
+    log_failed: bool,
+}
+
+impl<T: Send + 'static> Shadow<T> {
+    /// Starts the thread. `describe` makes a decision of what the loop hands over, in the same order and
+    /// on the thread; `read` gives the text of a job's file, wherever it lies; `tell` takes what a
+    /// person should know.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn start(
+        client: &Client,
+        settings: ShadowSettings,
+        describe: impl FnMut(T) -> Option<Decision> + Send + 'static,
+        read: impl Fn(&JobId) -> Option<String> + Send + 'static,
+        tell: impl Fn(String) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (sender, receiver) = sync_channel(WAITING);
+        let shared = Arc::new(Shared::default());
+        let comparer = Comparer {
+            shared: shared.clone(),
+            describe,
+            read,
+            tell: Box::new(tell),
+            asking: Asking::new(client.clone(), settings.clone()),
+            mirror: Mirror::default(),
+            idle: None,
+            log_failed: false,
+        };
+        std::thread::Builder::new()
+            .name("aq-shadow".to_owned())
+            .stack_size(STACK)
+            .spawn(move || comparer.work(&receiver))?;
+        Ok(Self { sender: Some(sender), shared, log: settings })
+    }
+
+    /// Hands something over, without waiting.
+    ///
+    /// # Errors
+    /// Gives it back when too much waits already.
+    pub fn offer(&self, item: T) -> Result<(), T> {
+        let Some(sender) = &self.sender else { return Err(item) };
+        self.shared.lock().waiting += 1;
+        sender.try_send(item).map_err(|e| {
+            self.shared.lock().waiting -= 1;
+            match e {
+                TrySendError::Full(item) | TrySendError::Disconnected(item) => item,
+            }
+        })
+    }
+
+    /// Ends it. What waits is compared, for as long as `patience`; a decision whose turn it is then, and
+    /// has been for a while, has had no answer in time. Answers how many others there were.
+    pub fn finish(mut self, patience: Duration) -> usize {
+        self.sender = None;
+        let until = Instant::now() + patience;
+        let mut state = self.shared.lock();
+        while state.waiting > 0 {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            let waited = self.shared.changed.wait_timeout(state, left);
+            state = waited.map_or_else(|e| e.into_inner().0, |(state, _)| state);
+        }
+        state.ended = true;
+        let current = state.current.take();
+        if let Some(current) = current.filter(|current| current.begun.elapsed() >= FAIR) {
+            state.waiting -= 1;
+            // One line the less in a log is all that can go wrong.
+            let _ = append(&self.log.log, &current.unanswered());
+        }
+        state.waiting
+    }
+}
+
+impl<T> Drop for Shadow<T> {
+    fn drop(&mut self) {
+        // A thread that is in the middle of a call ends after it; nobody waits for that.
+        self.shared.lock().ended = true;
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Whoever panicked with the lock left values that are whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Current {
+    fn unanswered(self) -> Line {
+        let reason = Some(Reason::Unreachable);
+        let comparison =
+            Comparison { verdict: Verdict::Error, local: self.local, coord: None, reason };
+        Line::new(self.at, comparison, millis(self.begun.elapsed()), self.snapshot)
+    }
+}
+
+impl<D, R: Fn(&JobId) -> Option<String>> Comparer<D, R> {
+    fn work<T>(mut self, items: &Receiver<T>)
+    where
+        D: FnMut(T) -> Option<Decision>,
+    {
+        for item in items {
+            if self.shared.lock().ended {
+                return;
+            }
+            if let Some(decision) = (self.describe)(item) {
+                self.decided(decision);
+            }
+            let mut state = self.shared.lock();
+            if state.ended {
+                return;
+            }
+            state.waiting -= 1;
+            drop(state);
+            self.shared.changed.notify_all();
+        }
+    }
+
+    fn decided(&mut self, decision: Decision) {
+        let Decision { originals, question } = decision;
+        let Some(mut question) = question else {
+            // With the next decision it is told again.
+            let _ = self
+                .asking
+                .begin()
+                .and_then(|()| self.mirror.follow(&mut self.asking, &originals, &self.read));
+            return;
+        };
+        let snapshot = question.snapshot.id();
+        let idle = question.local.is_none().then(|| (snapshot, question.held_locks.clone()));
+        if idle.is_some() && idle == self.idle {
+            return;
+        }
+        self.shared.lock().current = Some(Current {
+            at: question.at,
+            local: question.local.clone(),
+            snapshot,
+            begun: Instant::now(),
+        });
+        let mut latency = Duration::ZERO;
+        let picked = self.asking.begin().and_then(|()| {
+            self.mirror.follow(&mut self.asking, &originals, &self.read)?;
+            self.pick(&mut question, &mut latency)
+        });
+        let picked =
+            picked.unwrap_or_else(|why| Picked { answered: Answered::from(&why), job: None });
+        let comparison = compare(&question.snapshot, question.local.as_deref(), &picked.answered);
+        self.idle = idle.filter(|_| comparison.verdict != Verdict::Error);
+        let verdict = comparison.verdict;
+        let line = Line::new(question.at, comparison, millis(latency), snapshot);
+        if self.write(&line) {
+            self.say(&question, &picked, verdict);
+        }
+    }
+
+    /// Asks, and asks again when the answer was about jobs that this host does not have: an earlier loop
+    /// mirrored them, and could not say any more that they went.
+    fn pick(
+        &mut self,
+        question: &mut Question,
+        latency: &mut Duration,
+    ) -> Result<Picked, CallError> {
+        for job in &mut question.snapshot.jobs {
+            job.mirrored = self.mirror.get(&job.key).is_some();
+        }
+        for turn in 1.. {
+            let begun = self.asking.now();
+            let mut picked = self.asking.pick(&question.held_locks)?;
+            *latency = self.asking.now().saturating_sub(begun);
+            match self.stranger(question, &mut picked)? {
+                Some(job) if turn < STRANGERS => self.asking.report(job, Stage::Failed, None)?,
+                _ => return Ok(picked),
+            }
+        }
+        unreachable!("the last turn returns")
+    }
+
+    /// The job that stands in the way of the host's pick without being one of the host's. Why the pick
+    /// waits is added to the answer.
+    fn stranger(
+        &mut self,
+        question: &Question,
+        picked: &mut Picked,
+    ) -> Result<Option<FleetJobId>, CallError> {
+        match &picked.answered {
+            Answered::Failed(_) => return Ok(None),
+            Answered::Job { key } if question.local.as_ref() == Some(key) => return Ok(None),
+            Answered::Job { key } if self.mirror.get(key).is_none() => {
+                return Ok(picked.job.filter(|&job| !self.mirror.has(job)));
+            }
+            Answered::Job { .. } | Answered::Nothing { .. } => {}
+        }
+        let mirror = question.local.as_deref().and_then(|key| self.mirror.get(key));
+        let Some(job) = mirror else { return Ok(None) };
+        let view = match self.asking.call(|client| client.job(job)) {
+            Ok(view) => view,
+            Err(CallError::Refused(problem)) if problem.status == 404 => {
+                // It has another database than it had: all is to be sent again.
+                self.mirror.forget_all();
+                return Err(CallError::Refused(problem));
+            }
+            // That the picks differ is known all the same.
+            Err(_) => return Ok(None),
+        };
+        let words = view.waiting.as_deref().unwrap_or_default();
+        let holder = words.strip_prefix(HELD_BY).and_then(|id| id.parse().ok());
+        if let Answered::Nothing { waiting } = &mut picked.answered {
+            *waiting = view.waiting;
+        }
+        Ok(holder.filter(|&holder| !self.mirror.has(holder)))
+    }
+
+    /// Tells the coordinator how the comparison came out, for its statistics.
+    fn say(&mut self, question: &Question, picked: &Picked, verdict: Verdict) {
+        let told = match &question.local {
+            // The host has started it by now.
+            Some(key) => self.mirror.get(key).map(|job| (key, job, Stage::Building)),
+            None => match &picked.answered {
+                Answered::Job { key } => self.mirror.get(key).map(|job| (key, job, Stage::Inbox)),
+                Answered::Nothing { .. } | Answered::Failed(_) => None,
+            },
+        };
+        let Some((key, job, stage)) = told else { return };
+        if self.asking.report(job, stage, Some(verdict)).is_ok() {
+            self.mirror.told(key, stage);
+        }
+    }
+
+    /// Writes a line. `false`: all has ended meanwhile, and this decision was written without its answer.
+    fn write(&mut self, line: &Line) -> bool {
+        let mut state = self.shared.lock();
+        if state.ended || state.current.take().is_none() {
+            return false;
+        }
+        let written = append(&self.asking.settings.log, line);
+        drop(state);
+        if let Err(e) = &written
+            && !self.log_failed
+        {
+            let path = self.asking.settings.log.display();
+            (self.tell)(format!("cannot write {path}: {e}"));
+        }
+        self.log_failed = written.is_err();
+        true
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,7 @@
+//! Telling trackers what becomes of jobs: what waits to be told is on disk, and is told in order.
+
+mod outbox;
+mod sender;
+
+pub(crate) use outbox::{Outbox, Told};
+pub(crate) use sender::{Happened, Sender};

@@ -1,0 +1,134 @@
+//! The trackers that an environment names.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::command::CommandTransport;
+use crate::error::TrackerError;
+use crate::github::GitHub;
+use crate::http::{HttpTransport, Token};
+use crate::items::{self, ItemApi};
+use crate::tracker::{Kind, Tracker};
+
+/// Where GitHub is, unless `AQ_GITHUB_API` says otherwise.
+const GITHUB: &str = "https://api.github.com";
+
+/// What GitHub asks of its callers. <https://docs.github.com/rest/about-the-rest-api/api-versions>
+const GITHUB_FIELDS: [(&str, &str); 2] =
+    [("accept", "application/vnd.github+json"), ("x-github-api-version", "2022-11-28")];
+
+/// The trackers of an environment, each made when it is first asked for.
+pub struct Trackers {
+    /// With tokens in it: never shown.
+    settings: BTreeMap<&'static str, String>,
+}
+
+/// What is read of the environment.
+const VARIABLES: [&str; 6] = [
+    "AQ_TRACKER_URL",
+    items::TOKEN,
+    "AQ_TRACKER_PRODUCT",
+    "AQ_TRACKER_API_CMD",
+    "AQ_GITHUB_API",
+    "GITHUB_TOKEN",
+];
+
+impl fmt::Debug for Trackers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.settings.keys()).finish()
+    }
+}
+
+impl Trackers {
+    /// Takes what it needs of an environment. An empty variable is as good as none.
+    pub fn new(get: impl Fn(&str) -> Option<String>) -> Self {
+        let settings = VARIABLES.into_iter().filter_map(|name| {
+            let value = get(name).filter(|value| !value.trim().is_empty())?;
+            Some((name, value))
+        });
+        Self { settings: settings.collect() }
+    }
+
+    /// The tracker of a kind.
+    ///
+    /// # Errors
+    /// [`TrackerError::NotSetUp`] names the variable that is missing or wrong.
+    pub fn tracker(&self, kind: Kind) -> Result<Box<dyn Tracker>, TrackerError> {
+        match kind {
+            Kind::Items => self.items(),
+            Kind::GitHub => Ok(Box::new(self.github()?)),
+        }
+    }
+
+    /// GitHub, which can be searched, too.
+    ///
+    /// # Errors
+    /// As [`Self::tracker`].
+    pub fn github(&self) -> Result<GitHub<HttpTransport>, TrackerError> {
+        let base = self.get("AQ_GITHUB_API").unwrap_or(GITHUB);
+        let token = self.get("GITHUB_TOKEN").and_then(Token::new);
+        if token.is_none() {
+            return Err(not_set_up(
+                "GITHUB_TOKEN is not set: give it a token that may read and write issues",
+            ));
+        }
+        let who = Kind::GitHub.name();
+        let way = HttpTransport::new(who, "AQ_GITHUB_API", base, token, &GITHUB_FIELDS)?;
+        Ok(GitHub::over_http(way))
+    }
+
+    fn items(&self) -> Result<Box<dyn Tracker>, TrackerError> {
+        let who = Kind::Items.name();
+        if let Some(command) = self.get("AQ_TRACKER_API_CMD") {
+            return Ok(Box::new(ItemApi::new(CommandTransport::new(who, command))));
+        }
+        let base = self.get("AQ_TRACKER_URL").ok_or_else(|| {
+            not_set_up("AQ_TRACKER_URL is not set: give it the tracker's address, or name a command in AQ_TRACKER_API_CMD")
+        })?;
+        let token = self.get(items::TOKEN).and_then(Token::new);
+        let product =
+            self.get("AQ_TRACKER_PRODUCT").map(|product| ("x-product-id", product.trim()));
+        let fields: Vec<(&'static str, &str)> = product.into_iter().collect();
+        let way = HttpTransport::new(who, "AQ_TRACKER_URL", base, token, &fields)?;
+        Ok(Box::new(ItemApi::new(way)))
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.settings.get(name).map(String::as_str)
+    }
+}
+
+fn not_set_up(problem: &str) -> TrackerError {
+    TrackerError::NotSetUp(problem.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(set: &[(&str, &str)], kind: Kind) -> Option<String> {
+        let get = |name: &str| {
+            set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        };
+        Trackers::new(get).tracker(kind).err().map(|e| e.to_string())
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let missing = |set: &[_], kind| problem(set, kind).unwrap();
+        assert!(missing(&[], Kind::Items).starts_with("AQ_TRACKER_URL is not set"));
+        assert!(
+            missing(&[("AQ_TRACKER_URL", " ")], Kind::Items).starts_with("AQ_TRACKER_URL is not")
+        );
+        assert!(missing(&[], Kind::GitHub).starts_with("GITHUB_TOKEN is not set"));
+        let bad = [("GITHUB_TOKEN", "t"), ("AQ_GITHUB_API", "github")];
+        assert!(missing(&bad, Kind::GitHub).starts_with("AQ_GITHUB_API is no URL"));
+        for (set, kind) in [
+            (("AQ_TRACKER_URL", "https://tracker.example"), Kind::Items),
+            (("AQ_TRACKER_API_CMD", "tracker"), Kind::Items),
+            (("GITHUB_TOKEN", "t"), Kind::GitHub),
+        ] {
+            assert_eq!(problem(&[set], kind), None);
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Issues on GitHub, by its REST API: <https://docs.github.com/rest/issues>.
+
+mod ask;
+mod comment;
+mod wire;
+
+use aq_manifest::Stage;
+use serde_json::json;
+
+use crate::error::{Retry, TrackerError};
+use crate::http::HttpTransport;
+use crate::item_id::{ItemId, Repository};
+use crate::tracker::{Item, Kind, Tracker, Update};
+use crate::transport::{Method, Request, Transport, segment};
+
+use wire::{Found, Issue};
+
+const WHO: &str = Kind::GitHub.name();
+
+/// What our labels start with; the rest is a folder.
+const LABEL: &str = "aq:";
+
+/// Issues a page. A page of the longest ones fits into an answer.
+const PAGE: usize = 50;
+
+/// Pages that are read of one list.
+const MAX_PAGES: usize = 100;
+
+/// Issues on GitHub, or on a GitHub Enterprise server.
+#[derive(Debug)]
+pub struct GitHub<T> {
+    transport: T,
+    /// Where pages are expected to lead.
+    base: String,
+}
+
+/// Which issues of a repository are wanted. Pull requests and closed issues never are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Search {
+    /// Where.
+    pub repository: Repository,
+    /// Labels that an issue must have, all of them.
+    pub labels: Vec<String>,
+    /// What GitHub's search takes: <https://docs.github.com/search-github>.
+    pub query: Option<String>,
+    /// At most so many, the oldest ones.
+    pub limit: usize,
+}
+
+impl GitHub<HttpTransport> {
+    /// GitHub over HTTP.
+    pub fn over_http(transport: HttpTransport) -> Self {
+        let base = transport.base().to_owned();
+        Self::new(transport, &base)
+    }
+}
+
+impl<T: Transport> GitHub<T> {
+    /// GitHub behind a transport whose address is `base`.
+    pub fn new(transport: T, base: &str) -> Self {
+        Self { transport, base: base.trim_end_matches('/').to_owned() }
+    }
+
+    /// Open issues, oldest first.
+    ///
+    /// # Errors
+    /// See [`TrackerError`].
+    pub fn search(&self, search: &Search) -> Result<Vec<Item>, TrackerError> {
+        let what = search.repository.to_string();
+        let mut path = Some(list_path(search));
+        let mut items = Vec::new();
+        let mut pages = 0;
+        while let Some(page) = path.take().filter(|_| pages < MAX_PAGES) {
+            pages += 1;
+            let answer = self.ask(&what, &Request::get(page))?;
+            let issues = if search.query.is_some() {
+                wire::read::<Found>(&answer)?.items
+            } else {
+                wire::read::<Vec<Issue>>(&answer)?
+            };
+            let wanted = issues
+                .into_iter()
+                .filter(|issue| issue.pull_request.is_none() && issue.is_of(&search.repository));
+            for issue in wanted {
+                if items.len() == search.limit {
+                    return Ok(items);
+                }
+                let repository = search.repository.clone();
+                items.push(issue.item(ItemId::Issue { repository, number: issue.number }));
+            }
+            path = self.next_page(&answer)?;
+        }
+        Ok(items)
+    }
+
+    fn issue(&self, id: &ItemId, path: &str) -> Result<Issue, TrackerError> {
+        let issue: Issue = wire::read(&self.ask(&id.to_string(), &Request::get(path.to_owned()))?)?;
+        if issue.pull_request.is_some() {
+            return Err(TrackerError::Refused {
+                who: WHO,
+                detail: format!("{id} is a pull request, not an issue"),
+            });
+        }
+        Ok(issue)
+    }
+
+    /// Takes our labels of other folders away and gives the issue that of this one. A token that may
+    /// not do so can still comment: labels are for the eye.
+    fn label(
+        &self,
+        id: &ItemId,
+        path: &str,
+        issue: &Issue,
+        stage: Stage,
+    ) -> Result<(), TrackerError> {
+        let what = id.to_string();
+        let wanted = format!("{LABEL}{stage}");
+        for old in issue.our_labels().filter(|label| *label != wanted) {
+            let path = format!("{path}/labels/{}", segment(old));
+            lenient(self.ask(&what, &request(Method::Delete, path)))?;
+        }
+        if issue.our_labels().any(|label| label == wanted) {
+            return Ok(());
+        }
+        let add = json!({ "labels": [wanted] });
+        let add = Request::with(Method::Post, format!("{path}/labels"), add);
+        if lenient(self.ask(&what, &add))? {
+            return Ok(());
+        }
+        // Some servers, and some tokens, want a label to be there before it is given.
+        let new = json!({ "name": wanted, "color": colour(stage), "description": "set by aq" });
+        let labels = path.split_once("/issues/").map_or("", |(repository, _)| repository);
+        let new = Request::with(Method::Post, format!("{labels}/labels"), new);
+        if lenient(self.ask(&what, &new))? {
+            lenient(self.ask(&what, &add))?;
+        }
+        Ok(())
+    }
+
+    fn set_state(
+        &self,
+        id: &ItemId,
+        path: &str,
+        issue: &Issue,
+        status: &str,
+    ) -> Result<(), TrackerError> {
+        let reason = match status {
+            "done" | "completed" | "closed" => Some("completed"),
+            "wont_fix" | "not_planned" => Some("not_planned"),
+            _ => None,
+        };
+        let change = match reason {
+            Some(reason) if !issue.is_open() && issue.state_reason.as_deref() == Some(reason) => {
+                None
+            }
+            Some(reason) => Some(json!({ "state": "closed", "state_reason": reason })),
+            // What a person has closed stays closed.
+            None if !issue.is_open() && issue.was_closed_by_us() => {
+                Some(json!({ "state": "open", "state_reason": "reopened" }))
+            }
+            None => None,
+        };
+        if let Some(change) = change {
+            let change = Request::with(Method::Patch, path.to_owned(), change);
+            self.ask(&id.to_string(), &change)?;
+        }
+        Ok(())
+    }
+}
+
+impl<T: Transport> Tracker for GitHub<T> {
+    fn item(&self, id: &ItemId) -> Result<Item, TrackerError> {
+        let path = issue_path(id)?;
+        Ok(self.issue(id, &path)?.item(id.clone()))
+    }
+
+    fn echo(
+        &self,
+        id: &ItemId,
+        update: &Update,
+        comment: Option<&str>,
+    ) -> Result<Option<String>, TrackerError> {
+        let path = issue_path(id)?;
+        let issue = self.issue(id, &path)?;
+        let comment = self.comment(id, &path, &update.comment, comment)?;
+        self.set_state(id, &path, &issue, &update.status)?;
+        self.label(id, &path, &issue, update.stage)?;
+        Ok(Some(comment))
+    }
+}
+
+/// Whether it was done; a refusal of this one thing is no error.
+fn lenient<A>(result: Result<A, TrackerError>) -> Result<bool, TrackerError> {
+    match result {
+        Ok(_) => Ok(true),
+        Err(e) if e.retry() == Retry::Never || matches!(e, TrackerError::Denied { .. }) => {
+            Ok(false)
+        }
+        Err(e) => Err(e),
+    }
+}
+
+fn request(method: Method, path: String) -> Request {
+    Request { method, path, body: None }
+}
+
+fn issue_path(id: &ItemId) -> Result<String, TrackerError> {
+    match id {
+        ItemId::Issue { repository, number } => {
+            Ok(format!("/repos/{}/issues/{number}", repository.path()))
+        }
+        ItemId::Item(id) => Err(TrackerError::NotFound { who: WHO, item: id.clone() }),
+    }
+}
+
+fn list_path(search: &Search) -> String {
+    let repository = search.repository.path();
+    let Some(query) = &search.query else {
+        let labels = segment(&search.labels.join(","));
+        let labels = if labels.is_empty() { String::new() } else { format!("&labels={labels}") };
+        return format!(
+            "/repos/{repository}/issues?state=open&sort=created&direction=asc&per_page={PAGE}{labels}"
+        );
+    };
+    let mut words = format!("{query} repo:{repository} is:issue is:open");
+    for label in &search.labels {
+        words.push_str(&format!(" label:\"{}\"", label.replace('"', "")));
+    }
+    format!("/search/issues?q={}&sort=created&order=asc&per_page={PAGE}", segment(&words))
+}
+
+fn colour(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Inbox => "ededed",
+        Stage::Building => "1d76db",
+        Stage::Review => "fbca04",
+        Stage::Testing | Stage::Shipped => "0e8a16",
+        Stage::Failed | Stage::Quarantine => "b60205",
+    }
+}

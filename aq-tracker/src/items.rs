@@ -1,0 +1,119 @@
+//! The item API: `GET /items/ITEM`, `PATCH /items/ITEM`, `POST /items/ITEM/comments` (SPEC section 11).
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::error::{TrackerError, detail, pause};
+use crate::item_id::ItemId;
+use crate::tracker::{Item, Kind, Tracker, Update};
+use crate::transport::{Answer, Method, Request, Transport, segment};
+
+const WHO: &str = Kind::Items.name();
+
+/// The variable of its token, for messages.
+pub(crate) const TOKEN: &str = "AQ_TRACKER_TOKEN";
+
+/// The item API, whatever carries the requests.
+#[derive(Debug)]
+pub struct ItemApi<T> {
+    transport: T,
+}
+
+/// What is read of an item. Everything else that it has does not matter.
+#[derive(Debug, Deserialize)]
+struct Read {
+    #[serde(default)]
+    title: Option<String>,
+    #[serde(default)]
+    description: Option<String>,
+    #[serde(default)]
+    priority: Value,
+    #[serde(default)]
+    labels: Option<Vec<Value>>,
+}
+
+impl<T: Transport> ItemApi<T> {
+    /// The API behind a transport.
+    pub fn new(transport: T) -> Self {
+        Self { transport }
+    }
+
+    fn ask(&self, id: &ItemId, request: &Request) -> Result<Answer, TrackerError> {
+        let answer = self.transport.send(request)?;
+        if answer.is_good() {
+            return Ok(answer);
+        }
+        let status = answer.status;
+        let detail = detail(status, &message(&answer));
+        Err(match status {
+            401 | 403 => TrackerError::Denied { who: WHO, variable: TOKEN, detail },
+            404 | 410 => TrackerError::NotFound { who: WHO, item: id.to_string() },
+            429 => {
+                let named = answer.header("retry-after").and_then(|text| text.trim().parse().ok());
+                TrackerError::Limited { who: WHO, after: pause(named) }
+            }
+            400..=499 if status != 408 => TrackerError::Refused { who: WHO, detail },
+            _ => TrackerError::Unavailable { who: WHO, detail },
+        })
+    }
+}
+
+impl<T: Transport> Tracker for ItemApi<T> {
+    fn item(&self, id: &ItemId) -> Result<Item, TrackerError> {
+        let answer = self.ask(id, &Request::get(path(id)))?;
+        let mut value = answer.json(WHO)?;
+        // Some wrap the item.
+        for wrapper in ["item", "data"] {
+            if value.get("title").is_none() && value.get(wrapper).is_some_and(Value::is_object) {
+                value = value[wrapper].take();
+            }
+        }
+        let read: Read = serde_json::from_value(value).map_err(|_| TrackerError::Unavailable {
+            who: WHO,
+            detail: "the answer is no item: expected title, description, priority, labels"
+                .to_owned(),
+        })?;
+        Ok(Item {
+            id: id.clone(),
+            title: read.title.unwrap_or_default(),
+            description: read.description.unwrap_or_default(),
+            priority: word(&read.priority),
+            labels: read.labels.unwrap_or_default().iter().filter_map(word).collect(),
+        })
+    }
+
+    fn echo(
+        &self,
+        id: &ItemId,
+        update: &Update,
+        _comment: Option<&str>,
+    ) -> Result<Option<String>, TrackerError> {
+        let status = json!({ "status": update.status });
+        self.ask(id, &Request::with(Method::Patch, path(id), status))?;
+        let comment = json!({ "body": update.comment });
+        let path = format!("{}/comments", path(id));
+        self.ask(id, &Request::with(Method::Post, path, comment))?;
+        Ok(None)
+    }
+}
+
+fn path(id: &ItemId) -> String {
+    format!("/items/{}", segment(&id.to_string()))
+}
+
+/// A label or a priority: a text, a number, or an object with a name.
+fn word(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Object(fields) => fields.get("name").filter(|name| !name.is_object()).and_then(word),
+        _ => None,
+    }
+}
+
+/// What an answer says of itself: `message` or `error` of a document; not a whole page.
+pub(crate) fn message(answer: &Answer) -> String {
+    let document: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+    let said = ["message", "detail", "error"].into_iter().find_map(|key| document[key].as_str());
+    said.unwrap_or_default().to_owned()
+}

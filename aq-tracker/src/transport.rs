@@ -1,0 +1,107 @@
+//! The seam between what is said to a tracker and how it gets there: HTTP, a command, or in tests
+//! a list of answers.
+
+use serde_json::Value;
+
+use crate::error::TrackerError;
+
+/// Most bytes of an answer that are read.
+pub(crate) const MAX_ANSWER: u64 = 16 << 20;
+
+/// Sends one request.
+pub trait Transport: Send {
+    /// Sends a request and answers what came back, whatever its status.
+    ///
+    /// # Errors
+    /// [`TrackerError::Unavailable`] when nothing whole came back.
+    fn send(&self, request: &Request) -> Result<Answer, TrackerError>;
+}
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// The verb.
+    pub method: Method,
+    /// Path and query below the tracker's address, from `/` on, encoded for a URL.
+    pub path: String,
+    /// A JSON document.
+    pub body: Option<Value>,
+}
+
+/// The verbs that trackers know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Read.
+    Get,
+    /// Add.
+    Post,
+    /// Change.
+    Patch,
+    /// Remove.
+    Delete,
+}
+
+/// What came back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// Header fields by their names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The text.
+    pub body: String,
+}
+
+impl Request {
+    pub(crate) fn get(path: String) -> Self {
+        Self { method: Method::Get, path, body: None }
+    }
+
+    pub(crate) fn with(method: Method, path: String, body: Value) -> Self {
+        Self { method, path, body: Some(body) }
+    }
+}
+
+impl Method {
+    /// As HTTP writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+impl Answer {
+    /// A header field.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn is_good(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The JSON document.
+    pub(crate) fn json(&self, who: &'static str) -> Result<Value, TrackerError> {
+        serde_json::from_str(&self.body).map_err(|_| TrackerError::Unavailable {
+            who,
+            detail: format!("status {}, and no JSON", self.status),
+        })
+    }
+}
+
+/// A text as one segment of a path.
+pub(crate) fn segment(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}

@@ -1,0 +1,49 @@
+//! A transport that answers from a list and writes down what it was asked.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use aq_tracker::{Answer, Request, TrackerError, Transport};
+
+/// Answers in order. One too few is a failure of the test.
+#[derive(Clone, Default)]
+pub(crate) struct Fake {
+    answers: Arc<Mutex<VecDeque<Answer>>>,
+    asked: Arc<Mutex<Vec<Request>>>,
+}
+
+impl Fake {
+    pub(crate) fn new(answers: impl IntoIterator<Item = Answer>) -> Self {
+        let fake = Self::default();
+        fake.answers.lock().unwrap().extend(answers);
+        fake
+    }
+
+    /// What was asked: verb, path and body, a line each.
+    pub(crate) fn asked(&self) -> String {
+        let asked = self.asked.lock().unwrap();
+        let line = |request: &Request| {
+            let body = request.body.as_ref().map_or(String::new(), |body| format!(" {body}"));
+            format!("{} {}{body}", request.method.as_str(), request.path)
+        };
+        asked.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Whether every answer was asked for.
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.answers.lock().unwrap().is_empty()
+    }
+}
+
+impl Transport for Fake {
+    fn send(&self, request: &Request) -> Result<Answer, TrackerError> {
+        self.asked.lock().unwrap().push(request.clone());
+        let answer = self.answers.lock().unwrap().pop_front();
+        Ok(answer.unwrap_or_else(|| panic!("no answer for {request:?}")))
+    }
+}
+
+/// An answer with this status and document.
+pub(crate) fn answer(status: u16, body: &str) -> Answer {
+    Answer { status, headers: Vec::new(), body: body.to_owned() }
+}

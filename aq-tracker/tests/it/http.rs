@@ -1,0 +1,95 @@
+//! HTTP over real sockets, to servers that mean no good.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use aq_tracker::{HttpTransport, ItemApi, Token, Tracker, Trackers};
+
+const TOKEN: &str = "tok-1234";
+
+/// A server that says this to each request, after having read its head.
+fn server(say: impl Fn(&mut TcpStream) + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let mut line = String::new();
+            while reader.read_line(&mut line).is_ok_and(|count| count > 2) {
+                line.clear();
+            }
+            say(&mut stream);
+        }
+    });
+    format!("http://{address}")
+}
+
+fn item_at(base: &str) -> Result<String, String> {
+    let way = HttpTransport::new("it", "AQ_TRACKER_URL", base, Token::new(TOKEN), &[]).unwrap();
+    let api = ItemApi::new(way.with_time_limit(Duration::from_secs(2)));
+    let begun = Instant::now();
+    let result = api.item(&"7".parse().unwrap());
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    result.map(|item| item.title).map_err(|e| e.to_string())
+}
+
+#[test]
+fn an_answer_is_read() {
+    let base = server(|stream| {
+        let body = r#"{"title": "T"}"#;
+        let _ = write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    });
+    assert_eq!(item_at(&base), Ok("T".to_owned()));
+}
+
+#[test]
+fn servers_that_do_not_answer_end_in_an_error() {
+    type Say = fn(&mut TcpStream);
+    let cases: [(&str, Say); 5] = [
+        ("no whole answer within 2s", |stream| {
+            // Until the other side hangs up.
+            let _ = BufReader::new(stream).read_line(&mut String::new());
+        }),
+        ("", |_| {}),
+        ("", |stream| {
+            let _ = stream.write_all(b"HTTP/1.1 banana\r\n\r\n");
+        }),
+        ("broke off", |stream| {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"ti");
+        }),
+        ("more than 16777216 bytes", |stream| {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+            while stream.write_all(&[b' '; 1 << 16]).is_ok() {}
+        }),
+    ];
+    for (want, say) in cases {
+        let error = item_at(&server(say)).unwrap_err();
+        assert!(error.starts_with("it does not answer as it should: "), "{error}");
+        assert!(error.contains(want), "{want}: {error}");
+    }
+    assert!(item_at("http://127.0.0.1:1").unwrap_err().contains("cannot connect"));
+}
+
+#[test]
+fn one_that_answers_byte_by_byte_is_given_up() {
+    let error = item_at(&server(|stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+        while stream.write_all(b" ").is_ok() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }));
+    let error = error.unwrap_err();
+    assert!(error.contains("no whole answer") || error.contains("broke off"), "{error}");
+}
+
+#[test]
+fn a_token_that_is_sent_back_is_not_shown() {
+    let error = item_at(&server(|stream| {
+        let body = format!("{{\"message\": \"you sent Bearer {TOKEN}\"}}");
+        let _ = write!(stream, "HTTP/1.1 400 x\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    }));
+    assert_eq!(error.unwrap_err(), "the tracker refuses: status 400, you sent Bearer [token]");
+    let trackers = Trackers::new(|_| Some(TOKEN.to_owned()));
+    assert!(!format!("{trackers:?}").contains(TOKEN));
+}

@@ -1,0 +1,8 @@
+//! The crate from outside: what is sent, word for word, and what hostile trackers can do.
+
+mod fake;
+mod github;
+mod http;
+mod items;
+mod mapping;
+mod recorded;

@@ -1,0 +1,121 @@
+//! GitHub's own answers, as its client library records them. They are not part of this repository:
+//! `./test` installs them and names their directory in `AQ_OCTOKIT_FIXTURES`.
+
+use std::path::PathBuf;
+
+use aq_tracker::{Answer, GitHub, Search, Tracker, TrackerError};
+use serde_json::Value;
+
+use crate::fake::Fake;
+
+/// One request with its answer.
+struct Exchange {
+    method: String,
+    path: String,
+    answer: Answer,
+}
+
+#[expect(clippy::print_stdout, reason = "it is the test's own output")]
+fn recorded(scenario: &str) -> Option<Vec<Exchange>> {
+    let Some(dir) = std::env::var_os("AQ_OCTOKIT_FIXTURES") else {
+        println!("SKIPPED: AQ_OCTOKIT_FIXTURES does not name GitHub's recorded answers");
+        return None;
+    };
+    let path = PathBuf::from(dir)
+        .join("scenarios/api.github.com")
+        .join(scenario)
+        .join("normalized-fixture.json");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let exchanges: Vec<Value> = serde_json::from_str(&text).unwrap();
+    Some(exchanges.iter().map(exchange).collect())
+}
+
+fn exchange(recorded: &Value) -> Exchange {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let headers = recorded["headers"].as_object();
+    let headers =
+        headers.into_iter().flatten().map(|(key, value)| (key.to_lowercase(), text(value)));
+    Exchange {
+        method: text(&recorded["method"]),
+        path: text(&recorded["path"]),
+        answer: Answer {
+            status: u16::try_from(recorded["status"].as_u64().unwrap()).unwrap(),
+            headers: headers.collect(),
+            body: recorded["response"].to_string(),
+        },
+    }
+}
+
+fn github(exchanges: &[Exchange]) -> (Fake, GitHub<Fake>) {
+    let fake = Fake::new(exchanges.iter().map(|exchange| exchange.answer.clone()));
+    (fake.clone(), GitHub::new(fake, "https://api.github.com"))
+}
+
+fn search(repository: &str, query: Option<&str>) -> Search {
+    Search {
+        repository: format!("github:octokit-fixture-org/{repository}").parse().unwrap(),
+        labels: Vec::new(),
+        query: query.map(str::to_owned),
+        limit: 1_000,
+    }
+}
+
+#[test]
+fn all_pages_of_issues_are_read() {
+    let Some(exchanges) = recorded("paginate-issues") else { return };
+    let (fake, github) = github(&exchanges);
+    let items = github.search(&search("paginate-issues", None)).unwrap();
+    let numbers: Vec<String> = items
+        .iter()
+        .map(|item| item.id.to_string().split_once('#').unwrap().1.to_owned())
+        .collect();
+    let recorded: Vec<String> = exchanges
+        .iter()
+        .flat_map(|exchange| serde_json::from_str::<Vec<Value>>(&exchange.answer.body).unwrap())
+        .map(|issue| issue["number"].to_string())
+        .collect();
+    assert_eq!(numbers, recorded);
+    assert_eq!(numbers.len(), 13);
+    assert!(items[0].title.starts_with("Test issue "));
+    // After the first page it goes where GitHub says.
+    let asked = fake.asked();
+    let paths: Vec<&str> = asked.lines().skip(1).collect();
+    let recorded: Vec<String> = exchanges[1..]
+        .iter()
+        .map(|exchange| format!("{} {}", exchange.method.to_uppercase(), exchange.path))
+        .collect();
+    assert_eq!(paths, recorded);
+}
+
+#[test]
+fn a_search_is_read() {
+    let Some(exchanges) = recorded("search-issues") else { return };
+    let (_, github) = github(&exchanges);
+    let items = github.search(&search("search-issues", Some("sesame"))).unwrap();
+    assert_eq!(items.len(), 2);
+    assert!(items.iter().all(|item| !item.title.is_empty()));
+}
+
+#[test]
+fn one_issue_is_read_and_labels_that_are_not_there_are_made_by_adding_them() {
+    let Some(exchanges) = recorded("add-labels-to-issue") else { return };
+    // GitHub answers a new issue as it does a question for one.
+    let (_, github) = github(&exchanges[..1]);
+    let id = "github:octokit-fixture-org/add-labels-to-issue#1".parse().unwrap();
+    let item = github.item(&id).unwrap();
+    assert_eq!((item.title.as_str(), item.description.as_str()), ("Issue without a label", ""));
+    // None of the three was there before; what comes back are labels as we read them.
+    let labels: Vec<Value> = serde_json::from_str(&exchanges[1].answer.body).unwrap();
+    assert_eq!(exchanges[1].answer.status, 200);
+    assert_eq!(labels.len(), 3);
+    assert!(labels.iter().all(|label| label["name"].is_string()));
+}
+
+#[test]
+fn what_github_refuses_is_told_in_its_words() {
+    let Some(exchanges) = recorded("errors") else { return };
+    let (_, github) = github(&exchanges);
+    let error = github.item(&"github:octokit-fixture-org/errors#1".parse().unwrap()).unwrap_err();
+    assert!(matches!(error, TrackerError::Refused { .. }), "{error:?}");
+    assert_eq!(error.to_string(), "GitHub refuses: status 422, Validation Failed");
+}

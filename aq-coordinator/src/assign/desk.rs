@@ -29,8 +29,25 @@ const MAX_ROUNDS: usize = 8;
 /// How often other coordinators' changes are looked for while a claim waits.
 const WATCH: Duration = Duration::from_millis(100);
 
+/// How old the picture of the store may be that a claim is answered from with jobs. What was told to
+/// this coordinator is always in it; with less than it asks for, or nothing, a claim is answered from a
+/// new one.
+const STALE: Duration = Duration::from_millis(20);
+
 /// And while none does, so that the first one finds little to read.
 const REST: Duration = Duration::from_secs(1);
+
+/// What to ask the store for.
+#[derive(Debug)]
+struct Planned {
+    /// Whose each plan is: the place among those who wait.
+    places: Vec<usize>,
+    plans: Vec<ClaimPlan>,
+    /// There may be more to give than one transaction takes.
+    is_full: bool,
+    /// Somebody gets less than it asks for.
+    is_short: bool,
+}
 
 #[derive(Debug)]
 pub(super) struct Desk {
@@ -40,12 +57,19 @@ pub(super) struct Desk {
     room: Room,
     /// Something has changed since all who wait were looked at.
     moved: bool,
+    /// When the boards were as the store was.
+    read_at: Instant,
+    /// This coordinator has written something since.
+    told: bool,
+    /// The store failed when it was asked last.
+    is_away: bool,
 }
 
 impl Desk {
     pub(super) fn new(store: Arc<dyn Store>, metrics: Arc<Metrics>) -> Self {
         let (boards, room) = (Boards::new(), Room::default());
-        Self { store, metrics, boards, room, moved: true }
+        let read_at = Instant::now();
+        Self { store, metrics, boards, room, moved: true, read_at, told: true, is_away: false }
     }
 
     pub(super) async fn run(
@@ -61,25 +85,29 @@ impl Desk {
             let watched = !self.room.is_empty();
             tokio::select! {
                 many = asked.recv_many(&mut asks, MAX_READ) => if many == 0 { break },
-                Ok(()) = pulse.changed(), if watched => {}
+                Ok(()) = pulse.changed(), if watched => self.told = true,
                 () = sleep_until(wake) => {}
                 _ = stop.wait_for(|&stop| stop) => break,
             }
-            let fresh = self.boards.refresh(&*self.store).await;
-            let outcome = match fresh {
-                Ok(moved) => {
-                    self.moved |= moved;
+            if pulse.has_changed().unwrap_or(true) {
+                pulse.mark_unchanged();
+                self.told = true;
+            }
+            let claims_only =
+                !asks.is_empty() && asks.iter().all(|ask| matches!(ask, Ask::Claim(..)));
+            let is_fresh = self.told || !claims_only || self.read_at.elapsed() >= STALE;
+            let read = if is_fresh { self.refresh().await } else { Ok(()) };
+            let outcome = match read {
+                Ok(()) => {
                     self.hear(asks.drain(..));
-                    self.serve().await
+                    self.serve(is_fresh).await
                 }
                 Err(error) => {
                     self.put_off(asks.drain(..), &error);
                     Err(error)
                 }
             };
-            if let Err(error) = &outcome {
-                warn!(%error, "cannot grant");
-            }
+            self.tell(outcome.as_ref().err());
             let answer = outcome.map(|()| Vec::new());
             let done = self.room.end(Instant::now(), &answer);
             self.metrics.claims.inc_by(done as u64);
@@ -87,6 +115,21 @@ impl Desk {
             look = Instant::now() + if self.room.is_empty() { REST } else { WATCH };
         }
         self.close(asked);
+    }
+
+    /// Logs that nothing can be granted, once until it can again.
+    fn tell(&mut self, error: Option<&StoreError>) {
+        let was_away = std::mem::replace(&mut self.is_away, error.is_some());
+        if let (Some(error), false) = (error, was_away) {
+            warn!(%error, "nothing can be granted for now");
+        }
+    }
+
+    async fn refresh(&mut self) -> Result<(), StoreError> {
+        let now = Instant::now();
+        self.moved |= self.boards.refresh(&*self.store).await?;
+        (self.read_at, self.told) = (now, false);
+        Ok(())
     }
 
     /// Answers what needs no store, and lets claims in.
@@ -141,19 +184,29 @@ impl Desk {
         board.plan(offer, claim.free.min(super::waiting::MAX_GRANTS))
     }
 
-    /// Plans and grants until nothing is left to give, or to ask the store.
-    async fn serve(&mut self) -> Result<(), StoreError> {
+    /// Plans and grants until nothing is left to give, or to ask the store. `is_fresh`: the boards were
+    /// read just now.
+    async fn serve(&mut self, mut is_fresh: bool) -> Result<(), StoreError> {
         for _ in 0..MAX_ROUNDS {
             self.room.forget_the_gone();
-            let (places, plans, full) = self.plan();
-            self.moved = full;
+            let moved = self.moved;
+            let Planned { places, plans, is_full, is_short } = self.plan();
+            if is_short && !is_fresh {
+                let picks = plans.iter().flat_map(|plan| &plan.picks);
+                give_back(self.boards.fleet(), picks.map(|pick| pick.job));
+                self.refresh().await?;
+                self.moved |= moved;
+                is_fresh = true;
+                continue;
+            }
+            self.moved = is_full;
             if plans.is_empty() {
                 return Ok(());
             }
-            if !self.grant(&places, plans).await? && !full {
+            if !self.grant(&places, plans).await? && !is_full {
                 return Ok(());
             }
-            self.boards.refresh(&*self.store).await?;
+            self.refresh().await?;
             self.moved = true;
         }
         Ok(())
@@ -161,8 +214,7 @@ impl Desk {
 
     /// Plans for claims that could get something: all when anything has changed, else the new ones. A
     /// new one is brought to the store also with nothing, which knows whether it was answered before.
-    /// The last is whether there may be more to give than one transaction takes.
-    fn plan(&mut self) -> (Vec<usize>, Vec<ClaimPlan>, bool) {
+    fn plan(&mut self) -> Planned {
         let waiting = self.room.all();
         let tried: Vec<usize> =
             (0..waiting.len()).filter(|&place| self.moved || waiting[place].is_new).collect();
@@ -170,8 +222,10 @@ impl Desk {
         let board = self.boards.fleet();
         let dealt = share(board, &asking, MAX_BATCH);
         let given: usize = dealt.iter().map(Vec::len).sum();
-        let mut places = Vec::new();
-        let mut plans = Vec::new();
+        let mut wants = asking.iter().zip(&dealt);
+        let is_short = wants.any(|(asking, jobs)| jobs.len() < asking.wants as usize);
+        let mut planned =
+            Planned { places: vec![], plans: vec![], is_full: given >= MAX_BATCH, is_short };
         for (place, jobs) in tried.into_iter().zip(dealt) {
             let waiting = &waiting[place];
             if jobs.is_empty() && !waiting.is_new {
@@ -180,10 +234,10 @@ impl Desk {
             let pick = |job| Some(Pick { job, version: board.version(job)? });
             let picks = jobs.into_iter().filter_map(pick).collect();
             let (factory, request) = (waiting.factory.clone(), waiting.request.clone());
-            places.push(place);
-            plans.push(ClaimPlan { factory, request, picks });
+            planned.places.push(place);
+            planned.plans.push(ClaimPlan { factory, request, picks });
         }
-        (places, plans, given >= MAX_BATCH)
+        planned
     }
 
     /// Writes a plan and answers who got something. `true`: some of it was not to be had.

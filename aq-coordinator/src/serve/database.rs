@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::config::Database;
 use super::error::ServeError;
 use crate::ledger::Timing;
-use crate::store::{Clock, SqliteStore, Store, StoreError};
+use crate::store::{Clock, PostgresStore, SqliteStore, Store, StoreError};
 
 /// Opens it and brings its schema up to date.
 pub(super) async fn open(
@@ -17,8 +17,8 @@ pub(super) async fn open(
         Database::Sqlite(file) => {
             Arc::new(SqliteStore::open(file, timing, Clock::Database).map_err(failed)?)
         }
-        Database::Postgres(_) => {
-            return Err(failed(StoreError::Broken("not yet".to_owned())));
+        Database::Postgres(url) => {
+            Arc::new(PostgresStore::new(url, timing, Clock::Database).map_err(failed)?)
         }
     };
     store.migrate().await.map_err(failed)?;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use aq_fleet::protocol::{FactoryId, FleetJobId, InstanceId, RequestId};
+use futures_util::future::try_join_all;
 use uuid::Uuid;
 
 use super::fault::Fault;
@@ -76,17 +77,29 @@ impl Tx<'_> {
 
     pub(crate) async fn grant(&self, plans: &[ClaimPlan]) -> Result<Vec<ClaimAnswer>, Fault> {
         let service = self.alive().await?;
-        self.lock_claims(plans).await?;
-        let instances = self.instances(plans).await?;
-        let mut known = self.known_claims(plans).await?;
-        let name = |plan: &ClaimPlan| (plan.factory.clone(), plan.request.clone());
-        let fresh = plans.iter().filter(|plan| !known.contains(&name(plan)));
-        let mut wanted = self.want(fresh).await?;
+        // Sent together and run in this order: a claim that was just answered by another coordinator
+        // is seen, because that one has let go of it by then.
+        let ((), instances, known, mut wanted) = tokio::try_join!(
+            biased;
+            self.lock_claims(plans),
+            self.instances(plans),
+            self.known_claims(plans),
+            self.want(plans),
+        )?;
+        let mut changes = Vec::new();
+        // A copy of a claim may be in the same batch.
+        let mut answered: HashMap<(&FactoryId, &RequestId), Vec<Job>> = HashMap::new();
         let mut granted: Vec<Vec<Job>> = Vec::new();
         let mut repeated = Vec::new();
         for plan in plans {
-            let is_known = known.contains(&name(plan));
-            repeated.push(is_known);
+            let name = (&plan.factory, &plan.request);
+            let copy = answered.get(&name).cloned();
+            let is_known = known.contains(&(plan.factory.clone(), plan.request.clone()));
+            repeated.push(is_known || copy.is_some());
+            if let Some(jobs) = copy {
+                granted.push(jobs);
+                continue;
+            }
             if is_known {
                 granted.push(self.current(&plan.factory, &plan.request).await?);
                 continue;
@@ -96,14 +109,15 @@ impl Tx<'_> {
                 instance: instances.get(plan.factory.as_str()).cloned(),
                 request: plan.request.clone(),
             };
-            let jobs = self.grant_plan(plan, &to, &service, &mut wanted).await?;
+            let jobs = self.grant_plan(plan, &to, &service, &mut wanted, &mut changes);
             if !jobs.is_empty() {
-                // A copy of the claim may be in the same batch.
-                known.insert(name(plan));
+                answered.insert(name, jobs.clone());
             }
             granted.push(jobs);
         }
-        let grants = self.with_manifests(granted).await?.into_iter().zip(repeated);
+        let saves = try_join_all(changes.iter().map(|(before, after)| self.save(before, after)));
+        let (_, grants) = tokio::try_join!(saves, self.with_manifests(granted))?;
+        let grants = grants.into_iter().zip(repeated);
         Ok(grants.map(|(grants, repeated)| ClaimAnswer { grants, repeated }).collect())
     }
 
@@ -141,9 +155,9 @@ impl Tx<'_> {
     }
 
     /// Locks what plans want. Waits for nobody: what others are busy with is left out.
-    async fn want(&self, plans: impl Iterator<Item = &ClaimPlan>) -> Result<Wanted, Fault> {
+    async fn want(&self, plans: &[ClaimPlan]) -> Result<Wanted, Fault> {
         let ids: Vec<Uuid> =
-            plans.flat_map(|plan| &plan.picks).map(|pick| pick.job.uuid()).collect();
+            plans.iter().flat_map(|plan| &plan.picks).map(|pick| pick.job.uuid()).collect();
         let rows = if ids.is_empty() {
             Vec::new()
         } else {
@@ -169,38 +183,38 @@ impl Tx<'_> {
         Ok(Wanted { jobs: rows.into_iter().map(|job| (job.id, job)).collect(), free_locks })
     }
 
-    async fn grant_plan(
+    /// What a plan comes to. What is to be written of it is added to `changes`.
+    fn grant_plan(
         &self,
         plan: &ClaimPlan,
         to: &Claimant,
         service: &Service,
         wanted: &mut Wanted,
-    ) -> Result<Vec<Job>, Fault> {
+        changes: &mut Vec<(Job, Job)>,
+    ) -> Vec<Job> {
         let mut granted = Vec::new();
         for pick in &plan.picks {
             let Some(job) = wanted.jobs.get(&pick.job).filter(|job| job.version == pick.version)
             else {
                 continue;
             };
-            let lock = job.terms.lock.clone();
-            let free = lock.as_ref().is_none_or(|lock| wanted.free_locks.contains(lock));
-            match grant(job, to, self.now, self.timing.lease, service.epoch_floor, free) {
+            let lock = job.terms.lock.as_ref();
+            let free = lock.is_none_or(|lock| wanted.free_locks.contains(lock));
+            let next = match grant(job, to, self.now, self.timing.lease, service.epoch_floor, free)
+            {
                 Ok(Granting::Granted(next)) => {
-                    self.save(job, &next).await?;
-                    if let Some(lock) = lock {
-                        wanted.free_locks.remove(&lock);
-                    }
-                    wanted.jobs.remove(&pick.job);
-                    granted.push(next);
+                    granted.push(next.clone());
+                    next
                 }
-                Ok(Granting::GivenUp(next)) => {
-                    self.save(job, &next).await?;
-                    wanted.jobs.remove(&pick.job);
-                }
-                Err(_) => {}
+                Ok(Granting::GivenUp(next)) => next,
+                Err(_) => continue,
+            };
+            if let Some(lock) = &next.held_lock {
+                wanted.free_locks.remove(lock);
             }
+            changes.extend(wanted.jobs.remove(&pick.job).map(|job| (job, next)));
         }
-        Ok(granted)
+        granted
     }
 
     pub(crate) async fn granted(

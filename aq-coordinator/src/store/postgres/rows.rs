@@ -59,34 +59,35 @@ impl Tx<'_> {
             )
             .await?;
         }
-        self.run(
+        let values: [&(dyn ToSql + Sync); 18] = [
+            &c.seq,
+            &c.stage,
+            &c.result,
+            &c.epoch,
+            &c.factory,
+            &c.instance,
+            &c.request,
+            &c.started,
+            &c.until,
+            &c.last_seq,
+            &c.hold,
+            &c.held_lock,
+            &c.cancel,
+            &c.attempts,
+            &c.lost,
+            &c.checkpoint,
+            &c.version,
+            &self.stamp,
+        ];
+        let update = self.run(
             "UPDATE jobs SET stage = $2, result = $3, epoch = $4, factory = $5, instance = $6, \
              request = $7, started = $8, until = $9, last_seq = $10, hold = $11, held_lock = $12, \
              cancel = $13, attempts = $14, lost = $15, checkpoint = $16, version = $17, \
              stamp = $18 WHERE seq = $1",
-            &[
-                &c.seq,
-                &c.stage,
-                &c.result,
-                &c.epoch,
-                &c.factory,
-                &c.instance,
-                &c.request,
-                &c.started,
-                &c.until,
-                &c.last_seq,
-                &c.hold,
-                &c.held_lock,
-                &c.cancel,
-                &c.attempts,
-                &c.lost,
-                &c.checkpoint,
-                &c.version,
-                &self.stamp,
-            ],
-        )
-        .await?;
-        self.note(Some(before), after).await
+            &values,
+        );
+        tokio::try_join!(biased; update, self.note(Some(before), after))?;
+        Ok(())
     }
 
     /// Writes a new row.
@@ -135,7 +136,14 @@ impl Tx<'_> {
         self.note(None, job).await
     }
 
+    /// Both are sent before the first is answered.
     async fn note(&self, before: Option<&Job>, after: &Job) -> Result<(), Fault> {
+        let feed = self.note_in_feed(before, after);
+        tokio::try_join!(biased; self.note_in_history(before, after), feed)?;
+        Ok(())
+    }
+
+    async fn note_in_history(&self, before: Option<&Job>, after: &Job) -> Result<(), Fault> {
         for grant in history(before, after, self.now) {
             self.run(
                 "INSERT INTO grants (job, epoch, factory, instance, request, started, ended, \
@@ -154,6 +162,10 @@ impl Tx<'_> {
             )
             .await?;
         }
+        Ok(())
+    }
+
+    async fn note_in_feed(&self, before: Option<&Job>, after: &Job) -> Result<(), Fault> {
         if let Some(notice) = notice(before, after) {
             self.run(
                 "INSERT INTO feed (id, at, kind, job, factory, epoch, stage, fields) VALUES ($1, \

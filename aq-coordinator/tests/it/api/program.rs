@@ -86,3 +86,34 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
     assert_eq!(answer["jobs"].as_array().unwrap().len(), 1);
     running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_away_is_told_and_comes_back_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("db");
+    let running = serve(config(&file)).await.unwrap();
+    let client = super::fleet::client();
+    let call = async |path: &str, body: serde_json::Value| {
+        let request = client.post(format!("{}{path}", running.url())).bearer_auth(TOKEN);
+        request.json(&body).send().await.unwrap()
+    };
+    // What a database that does not answer is to a coordinator: no write can be made.
+    let other = rusqlite::Connection::open(&file).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let answer = call("/v1/jobs", super::fleet::submission("lock: none")).await;
+    assert_eq!(answer.status(), 503);
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    let pause: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=10).contains(&pause));
+    let health = client.get(format!("{}/healthz", running.url())).send().await.unwrap();
+    assert_eq!(health.status(), 200, "the process lives");
+    other.execute_batch("ROLLBACK").unwrap();
+    let begun = std::time::Instant::now();
+    while call("/v1/jobs", super::fleet::submission("lock: none")).await.status() != 201 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it does not come back");
+    }
+    let answer = call("/v1/claims", super::fleet::claim("a", "r", 1)).await;
+    let answer: serde_json::Value = answer.json().await.unwrap();
+    assert_eq!(answer["jobs"].as_array().unwrap().len(), 1);
+    running.stop().await;
+}

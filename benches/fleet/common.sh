@@ -1,0 +1,31 @@
+# Sourced by the scripts here: a private PostgreSQL on a socket in a temporary directory, and the
+# program that measures. PGBIN names the directory of initdb and postgres (default: the newest in
+# /usr/lib/postgresql). Nothing is left behind.
+set -eu
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+PGBIN=${PGBIN:-$(ls -d /usr/lib/postgresql/*/bin 2> /dev/null | sort -V | tail -1)}
+[ -x "$PGBIN/initdb" ] || { echo "no PostgreSQL server: apt-get install postgresql, or set PGBIN" >&2; exit 1; }
+command -v pgbench > /dev/null || PATH=$PGBIN:$PATH
+W=$(mktemp -d)
+chmod 755 "$W"
+as_postgres() { if [ "$(id -u)" = 0 ]; then (cd "$W" && runuser -u postgres -- "$@"); else "$@"; fi; }
+SERVER=
+finish() {
+    [ -z "$SERVER" ] || as_postgres "$PGBIN/pg_ctl" -D "$W/data" -m immediate stop > /dev/null 2>&1 || true
+    rm -rf "$W"
+}
+trap finish EXIT
+# server: PostgreSQL with its own defaults, so with synchronous commit.
+server() {
+    [ "$(id -u)" != 0 ] || chown postgres "$W"
+    as_postgres "$PGBIN/initdb" -D "$W/data" -A trust -U postgres --no-sync > "$W/initdb.log"
+    as_postgres "$PGBIN/pg_ctl" -D "$W/data" -w -l "$W/log" -o "-c listen_addresses= -k $W" start > /dev/null
+    SERVER=1
+    export PGHOST=$W PGUSER=postgres
+}
+url() { printf 'postgres://postgres@%s/%s' "${W//\//%2F}" "$1"; }
+sql() { psql -qAtX -d "$1" -c "$2"; }
+build() {
+    FLEET=$(cd "$HERE" && cargo bench --locked -p aq-benches --bench fleet --no-run --message-format=json 2> "$W/build.log" |
+        sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1) || { cat "$W/build.log" >&2; exit 1; }
+}

@@ -1,0 +1,58 @@
+//! How fast a coordinator is, beside what its database could do. The scripts in this directory
+//! start it: `claims.sh` and `heartbeats.sh`.
+
+mod beats;
+mod claims;
+mod server;
+mod wire;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use aq_coordinator::{Config, Database, Rate, Tokens};
+
+const USAGE: &str = "usage: fleet claims DATABASE FACTORIES EACH | fleet fill DATABASE JOBS | \
+                     fleet beats DATABASE FACTORIES PERIOD_S SECONDS";
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program of its own")]
+fn main() -> ExitCode {
+    // `cargo bench` adds an argument of its own.
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let line = match words.as_slice() {
+        // Found by `cargo bench` with no wish: it has nothing to measure by itself.
+        [] => return ExitCode::SUCCESS,
+        ["serve", database] => return server::serve(config(database)),
+        ["fill", database, jobs] => claims::fill(database, number(jobs)),
+        ["claims", database, factories, each] => {
+            claims::measure(database, number(factories), number(each))
+        }
+        ["beats", database, factories, period, seconds] => {
+            beats::measure(database, number(factories), [number(period), number(seconds)])
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    println!("{line}");
+    ExitCode::SUCCESS
+}
+
+fn number(word: &str) -> usize {
+    word.parse().unwrap_or_else(|_| panic!("{word} is no number; {USAGE}"))
+}
+
+fn config(database: &str) -> Config {
+    Config {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        database: database.parse::<Database>().unwrap(),
+        tokens: Tokens::parse("bench", wire::TOKEN).unwrap(),
+        lease: Duration::from_secs(600),
+        heartbeat: Duration::from_secs(10),
+        tls: None,
+        insecure: false,
+        rate: Rate { per_second: 1e6, burst: 1e6 },
+    }
+}

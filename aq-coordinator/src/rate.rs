@@ -50,19 +50,6 @@ impl<K: Eq + Hash> Limiter<K> {
         Ok(())
     }
 
-    /// Whether a request would be counted, without counting it.
-    ///
-    /// # Errors
-    /// As [`Limiter::take`].
-    pub(crate) fn check(&self, caller: &K, now: Duration) -> Result<(), Duration> {
-        let Some(bucket) = self.buckets.get(caller) else { return Ok(()) };
-        let left = refilled(*bucket, self.rate, now).left;
-        if left < 1.0 {
-            return Err(Duration::from_secs_f64((1.0 - left) / self.rate.per_second));
-        }
-        Ok(())
-    }
-
     fn bucket(&mut self, caller: K, now: Duration) -> &mut Bucket {
         let rate = self.rate;
         if self.buckets.len() >= MAX_CALLERS && !self.buckets.contains_key(&caller) {
@@ -96,11 +83,6 @@ impl<K: Eq + Hash> Gate<K> {
         self.locked().take(caller, self.since.elapsed())
     }
 
-    /// As [`Limiter::check`], now.
-    pub(crate) fn check(&self, caller: &K) -> Result<(), Duration> {
-        self.locked().check(caller, self.since.elapsed())
-    }
-
     fn locked(&self) -> MutexGuard<'_, Limiter<K>> {
         // Whoever panicked left numbers, each of them valid.
         self.limiter.lock().unwrap_or_else(PoisonError::into_inner)
@@ -132,17 +114,6 @@ mod tests {
         assert_eq!(limiter.take("b", at(0)), Ok(()), "each has a bucket of its own");
         assert_eq!(limiter.take("a", at(500)), Ok(()));
         assert_eq!(limiter.take("a", at(500)), Err(at(500)));
-    }
-
-    #[test]
-    fn a_look_counts_nothing() {
-        let mut limiter = Limiter::new(Rate { per_second: 1.0, burst: 1.0 });
-        for _ in 0..5 {
-            assert_eq!(limiter.check(&"a", at(0)), Ok(()));
-        }
-        limiter.take("a", at(0)).unwrap();
-        assert_eq!(limiter.check(&"a", at(0)), Err(at(1000)));
-        assert_eq!(limiter.check(&"a", at(1000)), Ok(()));
     }
 
     #[test]

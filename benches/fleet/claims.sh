@@ -25,21 +25,33 @@ reference() {
     pgbench -n -f "$W/claim.sql" -c "$2" -j "$threads" -t "$3" postgres 2> /dev/null |
         sed -n 's/^tps = \([0-9.]*\).*/\1/p'
 }
-# ours QUEUED FACTORIES CLAIMS OF EACH
+# filled JOBS: a database of this many jobs, copied for each round. One job is submitted, the others are
+# rows like it.
+filled() {
+    sql postgres 'DROP DATABASE IF EXISTS filled' 2> /dev/null
+    sql postgres 'CREATE DATABASE filled'
+    "$FLEET" fill "$(url filled)" 1 > /dev/null
+    sql filled "INSERT INTO jobs SELECT copy.* FROM generate_series(2, $1) AS n, jobs, jsonb_populate_record(jobs,
+        jsonb_build_object('seq', n, 'id', md5(n::text), 'key', md5(n::text))) AS copy"
+    sql filled "SELECT setval('jobs_seq', $1)" > /dev/null
+    sql filled 'INSERT INTO manifests SELECT id, (SELECT manifest FROM manifests) FROM jobs ON CONFLICT DO NOTHING'
+    sql filled 'VACUUM ANALYZE'
+}
+# ours FACTORIES CLAIMS OF EACH
 ours() {
     sql postgres 'DROP DATABASE IF EXISTS fleet' 2> /dev/null
-    sql postgres 'CREATE DATABASE fleet'
-    "$FLEET" fill "$(url fleet)" "$(($1 + $2))" > /dev/null
-    "$FLEET" claims "$(url fleet)" "$2" "$3"
+    sql postgres 'CREATE DATABASE fleet TEMPLATE filled'
+    "$FLEET" claims "$(url fleet)" "$1" "$2"
 }
 printf '%-9s %-9s %12s %12s %7s\n' queued factories 'pgbench/s' 'claims/s' ratio
 for queued in ${QUEUED:-1000 100000}; do
     for factories in ${FACTORIES:-1 8 64}; do
         each=$(((queued < 5000 ? queued : 5000) / factories))
+        filled "$((queued + factories))"
         : > "$W/ours"; : > "$W/theirs"
         for _ in $(seq "${ROUNDS:-3}"); do
             reference "$queued" "$factories" "$each" >> "$W/theirs"
-            ours "$queued" "$factories" "$each" >> "$W/ours"
+            ours "$factories" "$each" >> "$W/ours"
         done
         awk -v q="$queued" -v f="$factories" -v a="$(median < "$W/theirs")" -v b="$(median < "$W/ours")" \
             'BEGIN { printf "%-9d %-9d %12.0f %12.0f %7.2f\n", q, f, a, b, b / a }'

@@ -39,12 +39,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             let detail = "send the body as `content-type: application/json`";
             return Err(Refusal::new(ProblemKind::UnsupportedMediaType, detail));
         }
-        let body = read(request).await?;
+        let body = read(request, ARRIVAL).await?;
         from_json(&body).map(Self)
     }
 }
 
-async fn read(request: Request) -> Result<Bytes, Refusal> {
+async fn read(request: Request, arrival: Duration) -> Result<Bytes, Refusal> {
     let too_large = || {
         let detail = format!("a body has at most {MAX_BODY_BYTES} bytes; send less at once");
         Refusal::new(ProblemKind::TooLarge, detail)
@@ -55,12 +55,12 @@ async fn read(request: Request) -> Result<Bytes, Refusal> {
         return Err(too_large());
     }
     let body = to_bytes(request.into_body(), MAX_BODY_BYTES);
-    match tokio::time::timeout(ARRIVAL, body).await {
+    match tokio::time::timeout(arrival, body).await {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(error)) if is_over_limit(&error) => Err(too_large()),
         Ok(Err(_)) => Err(Refusal::new(ProblemKind::Malformed, "the body broke off")),
         Err(_) => {
-            let detail = format!("the body did not arrive within {} s", ARRIVAL.as_secs());
+            let detail = format!("the body did not arrive within {} s", arrival.as_secs());
             Err(Refusal::new(ProblemKind::Timeout, detail))
         }
     }
@@ -193,6 +193,14 @@ mod tests {
         for body in ["", "{", "{}{}", "\u{0}", "nul", &deep] {
             assert_eq!(refused::<JobQuery>(body).0, 400, "{body:.10}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_arrive_is_not_waited_for() {
+        let never = tokio_stream::pending::<Result<Bytes, std::io::Error>>();
+        let request = Request::new(axum::body::Body::from_stream(never));
+        let refused = read(request, Duration::from_millis(5)).await.unwrap_err().problem;
+        assert_eq!((refused.status, refused.kind_uri.as_str()), (408, "/problems/timeout"));
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use aq_fleet::protocol::{
-    DEFAULT_PAGE, Directive, FactoryPage, Heartbeat, HeartbeatAnswer, LeaseAnswer, LeaseState,
-    MAX_LEASES, MAX_PAGE, PROTOCOL_VERSION, PageQuery, Register, Registered,
+    DEFAULT_PAGE, Directive, Done, DrainOrder, FactoryPage, Heartbeat, HeartbeatAnswer,
+    LeaseAnswer, LeaseState, MAX_LEASES, MAX_PAGE, PROTOCOL_VERSION, PageQuery, Register,
+    Registered,
 };
 use axum::Json;
 use axum::extract::State;
@@ -75,10 +76,28 @@ pub(super) async fn heartbeat(
     }
     let answer = api.beats.beat(Beat { factory, instance, free, leases }).await?;
     let directives = answer.cancel.into_iter().map(|job_id| Directive::Cancel { job_id });
+    let directives = directives.chain(answer.draining.then_some(Directive::Drain));
     Ok(Json(HeartbeatAnswer {
         leases: answer.leases.into_iter().map(lease).collect(),
         directives: directives.collect(),
     }))
+}
+
+/// Let a factory take no more jobs, or take that back. What it holds stays its own; it is told with
+/// every heartbeat, and its claims are answered with nothing. An extension of version 1.
+#[utoipa::path(
+    post, path = "/v1/factories/{factoryId}/drain", tag = "factories",
+    params(("factoryId" = String, Path, description = "The factory's id")),
+    request_body = DrainOrder,
+    responses((status = 200, body = Done)),
+)]
+pub(super) async fn drain(
+    State(api): State<Arc<Api>>,
+    FactoryInPath(factory): FactoryInPath,
+    Body(DrainOrder { drain }): Body<DrainOrder>,
+) -> Result<Json<Done>, Refusal> {
+    api.store.drain(factory, drain).await?;
+    Ok(Json(Done {}))
 }
 
 fn lease(stand: LeaseStand) -> LeaseAnswer {

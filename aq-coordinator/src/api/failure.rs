@@ -9,7 +9,9 @@ use crate::store::StoreError;
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::NoSuchJob(_) => Self::new(ProblemKind::NotFound, error.to_string()),
+            StoreError::NoSuchJob(_) | StoreError::NoSuchFactory(_) => {
+                Self::new(ProblemKind::NotFound, error.to_string())
+            }
             StoreError::Refused(refusal) => refusal.into(),
             StoreError::TooNew { .. } | StoreError::TooOld { .. } => {
                 Self::unavailable(error.to_string())

@@ -84,8 +84,8 @@ fn check(api: &Api, request: &Request) -> Result<Caller, Refusal> {
         api.metrics.refused(Refused::TooMany);
         Refusal::new(ProblemKind::RateLimited, "too many requests; come back later").after(pause)
     };
-    // Who guesses tokens is stopped before the next guess is looked at.
-    api.guesses.check(&peer).map_err(too_many)?;
+    // The token first, and wrong ones alone are counted by address: a flood of them from behind the
+    // same address does not lock out who has a right one.
     let caller = bearer(request.headers()).and_then(|token| api.tokens.check(token));
     let Some(caller) = caller else {
         api.guesses.take(peer).map_err(too_many)?;

@@ -31,6 +31,7 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::with_openapi(openapi::base())
         .routes(routes!(factories::register))
         .routes(routes!(factories::heartbeat))
+        .routes(routes!(factories::drain))
         .routes(routes!(factories::list))
         .routes(routes!(claims::claim))
         .routes(routes!(jobs::submit, jobs::list))

@@ -101,6 +101,7 @@ pub(super) fn factory(row: FactoryRow, now: DbTime, lease: Duration) -> FactoryV
         free: row.free,
         alive: now.since(row.seen) <= lease,
         seen_ms_ago: ago(row.seen, now),
+        draining: row.draining,
         holds: row.holds,
     }
 }

@@ -12,7 +12,7 @@ use super::board::{Board, Offer, Standing};
 use super::boards::Boards;
 use super::handle::{Ask, Checked};
 use super::share::share;
-use super::waiting::Room;
+use super::waiting::{Room, Waiting};
 use crate::ledger::World;
 use crate::metrics::Metrics;
 use crate::store::{ClaimPlan, Pick, Store, StoreError};
@@ -30,8 +30,9 @@ const MAX_ROUNDS: usize = 8;
 const WATCH: Duration = Duration::from_millis(100);
 
 /// How old the picture of the store may be that a claim is answered from with jobs. What was told to
-/// this coordinator is always in it; with less than it asks for, or nothing, a claim is answered from a
-/// new one.
+/// this coordinator is always in it, so only another one's jobs can be missed for so long; with less
+/// than it asks for, or nothing, a claim is answered from a new one. A reading for every batch instead
+/// is one more exchange with the database, which docs/performance.md has the price of.
 const STALE: Duration = Duration::from_millis(20);
 
 /// And while none does, so that the first one finds little to read.
@@ -216,8 +217,10 @@ impl Desk {
     /// new one is brought to the store also with nothing, which knows whether it was answered before.
     fn plan(&mut self) -> Planned {
         let waiting = self.room.all();
-        let tried: Vec<usize> =
-            (0..waiting.len()).filter(|&place| self.moved || waiting[place].is_new).collect();
+        let may_get = |waiting: &Waiting| self.moved && !waiting.is_draining;
+        let tried: Vec<usize> = (0..waiting.len())
+            .filter(|&place| waiting[place].is_new || may_get(&waiting[place]))
+            .collect();
         let asking: Vec<_> = tried.iter().map(|&place| waiting[place].asking()).collect();
         let board = self.boards.fleet();
         let dealt = share(board, &asking, MAX_BATCH);
@@ -264,7 +267,7 @@ impl Desk {
             if !answer.repeated {
                 self.metrics.grants.inc_by(answer.grants.len() as u64);
             }
-            told.push((place, answer.grants));
+            told.push((place, answer));
         }
         let got: HashSet<FleetJobId> = rows.iter().map(|row| row.id).collect();
         let missed: Vec<FleetJobId> = picked.into_iter().filter(|job| !got.contains(job)).collect();

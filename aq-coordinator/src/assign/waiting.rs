@@ -9,7 +9,7 @@ use tokio::time::{Duration, Instant};
 use super::board::Offer;
 use super::handle::Reply;
 use super::share::Asking;
-use crate::store::{Granted, StoreError};
+use crate::store::{ClaimAnswer, Granted, StoreError};
 
 /// Jobs that one claim can get, whatever it asks for: the host can ask again.
 pub(super) const MAX_GRANTS: u32 = 64;
@@ -26,6 +26,8 @@ pub(super) struct Waiting {
     replies: Vec<Reply<Vec<Granted>>>,
     /// The store has not been asked yet whether it has answered this claim before.
     pub(super) is_new: bool,
+    /// The host is to drain: it gets nothing, and waits all the same, so as not to ask in a circle.
+    pub(super) is_draining: bool,
 }
 
 impl Waiting {
@@ -42,6 +44,7 @@ impl Waiting {
             until: now + Duration::from_millis(claim.wait_ms),
             replies: vec![reply],
             is_new: true,
+            is_draining: false,
         }
     }
 
@@ -125,16 +128,17 @@ impl Room {
 
     /// What the store has said of some of them, each with its place. Whoever got nothing goes on
     /// waiting.
-    pub(super) fn granted(&mut self, mut answers: Vec<(usize, Vec<Granted>)>) {
+    pub(super) fn granted(&mut self, mut answers: Vec<(usize, ClaimAnswer)>) {
         answers.sort_by_key(|(place, _)| *place);
-        for (place, _) in &answers {
-            self.waiting[*place].is_new = false;
+        for (place, answer) in &answers {
+            let waiting = &mut self.waiting[*place];
+            (waiting.is_new, waiting.is_draining) = (false, answer.draining);
         }
-        answers.retain(|(_, grants)| !grants.is_empty());
+        answers.retain(|(_, answer)| !answer.grants.is_empty());
         let mut places = answers.iter().map(|(place, _)| *place).peekable();
         let done = self.part(|place, _| places.next_if_eq(&place).is_some());
-        for (waiting, (_, grants)) in done.into_iter().zip(answers) {
-            waiting.answer(&Ok(grants));
+        for (waiting, (_, answer)) in done.into_iter().zip(answers) {
+            waiting.answer(&Ok(answer.grants));
         }
     }
 

@@ -65,6 +65,8 @@ pub struct ClaimAnswer {
     /// The same claim was answered before; these are its grants that are still current, and nothing
     /// was granted now.
     pub repeated: bool,
+    /// The factory is to drain: nothing new is granted to it.
+    pub draining: bool,
 }
 
 /// What a heartbeat is answered.
@@ -72,6 +74,8 @@ pub struct ClaimAnswer {
 pub struct BeatAnswer {
     /// Whether the factory is known. Its leases are renewed in any case.
     pub registered: bool,
+    /// Whether it is to take no more jobs.
+    pub draining: bool,
     /// Each lease, in the order of the heartbeat.
     pub leases: Vec<LeaseStand>,
     /// Jobs among them that the holder is to stop.
@@ -174,6 +178,8 @@ pub struct FactoryRow {
     pub free: u32,
     /// When it was heard of last: a registration or a heartbeat.
     pub seen: DbTime,
+    /// Whether it is to take no more jobs.
+    pub draining: bool,
     /// What it holds, lapsed or not.
     pub holds: Vec<LeaseRef>,
 }

@@ -1,6 +1,6 @@
 //! Why a store gives no answer.
 
-use aq_fleet::protocol::FleetJobId;
+use aq_fleet::protocol::{FactoryId, FleetJobId};
 
 use crate::ledger::{Fenced, Refusal};
 
@@ -33,6 +33,9 @@ pub enum StoreError {
     /// There is no such job.
     #[error("there is no job {0}")]
     NoSuchJob(FleetJobId),
+    /// The factory has never registered.
+    #[error("there is no factory {0}")]
+    NoSuchFactory(FactoryId),
     /// The ledger refuses it.
     #[error(transparent)]
     Refused(#[from] Refusal),

@@ -98,6 +98,13 @@ pub trait Store: Debug + Send + Sync {
     /// Notes a factory. Its leases stay as they are, also under a new instance.
     fn register(&self, factory: FactoryId, register: Register) -> Answer<'_, ()>;
 
+    /// Whether a factory is to take no more jobs, from now on and until this is taken back. What it
+    /// holds stays its own.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchFactory`].
+    fn drain(&self, factory: FactoryId, drain: bool) -> Answer<'_, ()>;
+
     /// The rows that have changed since the cursor was given. Nothing that was committed before this
     /// call is missed.
     fn changes(&self, cursor: Cursor) -> Answer<'_, Changes>;

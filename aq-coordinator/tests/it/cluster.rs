@@ -1,7 +1,7 @@
 //! A PostgreSQL server for the tests of this process, and a new database for each case.
 //!
 //! In this order: the server that `AQ_TEST_PG_URL` names, as a user who may create databases; a server
-//! of our own from installed binaries, on a socket in a temporary folder. It ends with this process,
+//! of our own from installed binaries, or those in `AQ_TEST_PG_BIN`, on a socket in a temporary folder. It ends with this process,
 //! however that ends.
 
 use std::fs;
@@ -52,7 +52,8 @@ impl Cluster {
         }
         let Some(bin) = binaries() else {
             let word = "NO POSTGRESQL: its store is NOT tested here. Install postgresql, or set \
-                        AQ_TEST_PG_URL to a server where databases may be created.";
+                        AQ_TEST_PG_URL to a server where databases may be created, or \
+                        AQ_TEST_PG_BIN to the folder of initdb and postgres.";
             assert!(!is_ci(), "{word}");
             #[expect(clippy::print_stderr, reason = "what is not tested must be seen")]
             {
@@ -199,8 +200,11 @@ fn is_ci() -> bool {
     std::env::var("CI").is_ok_and(|ci| ci == "true" || ci == "1")
 }
 
-/// The newest installed server's programs.
+/// The programs in `AQ_TEST_PG_BIN`, or else the newest installed server's.
 fn binaries() -> Option<PathBuf> {
+    if let Some(bin) = std::env::var_os("AQ_TEST_PG_BIN").filter(|bin| !bin.is_empty()) {
+        return Some(bin.into());
+    }
     let versions = fs::read_dir("/usr/lib/postgresql").ok()?;
     let mut found: Vec<(u32, PathBuf)> = versions
         .flatten()

@@ -8,9 +8,10 @@ use aq_fleet::protocol::ReleaseOutcome;
 use aq_manifest::Stage;
 use tokio_postgres::Client;
 
+use crate::api::{Fleet, claim as api_claim};
 use crate::cluster::{Cluster, Database};
 use crate::conformance::CASES;
-use crate::lab::{LEASE, Lab, beat_one, release, report};
+use crate::lab::{LEASE, Lab, beat_one, plan, release, report};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_suite_on_postgresql() {
@@ -26,10 +27,13 @@ async fn the_suite_on_postgresql() {
         }
         cluster.forget(database).await;
     }
-    let own: [(&str, Own); 5] = [
+    let own: [(&str, Own); 8] = [
         ("killed_before_the_commit", |lab, db| Box::pin(killed_before_the_commit(lab, db))),
         ("killed_at_the_commit", |lab, db| Box::pin(killed_at_the_commit(lab, db))),
         ("all_connections_killed", |lab, db| Box::pin(all_connections_killed(lab, db))),
+        ("killed_with_the_last_writes", |lab, db| Box::pin(killed_with_the_last_writes(lab, db))),
+        ("an_older_and_a_newer_schema", |lab, db| Box::pin(an_older_and_a_newer_schema(lab, db))),
+        ("the_api", |lab, db| Box::pin(the_api(lab, db))),
         ("a_dump_on_a_new_server", |lab, db| Box::pin(a_dump_on_a_new_server(lab, db))),
         ("what_commits_late_is_not_missed", |lab, db| {
             Box::pin(what_commits_late_is_not_missed(lab, db))
@@ -104,6 +108,73 @@ async fn killed_at_the_commit(lab: Lab, database: Database) {
     // The caller asks again, and that is all there is to do.
     assert_eq!(lab.store.report(job, again).await.unwrap().stage, Stage::Shipped);
     assert_eq!(lab.row(job).await.attempts, 1);
+}
+
+/// A grant's writes go out together with the commit.
+async fn killed_with_the_last_writes(lab: Lab, database: Database) {
+    let job = lab.submit("a").await;
+    let first = plan(&lab.store, "host", &[job.id]).await;
+    let admin = database.connect().await;
+    admin
+        .batch_execute(
+            "CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM \
+             pg_sleep(60); RETURN NULL; END $$; CREATE TRIGGER slowly AFTER INSERT ON grants FOR \
+             EACH ROW EXECUTE FUNCTION slowly()",
+        )
+        .await
+        .unwrap();
+    let (store, again) = (std::sync::Arc::clone(&lab.store), first.clone());
+    let call = tokio::spawn(async move { store.grant(vec![first]).await });
+    kill_one_that(&admin, "wait_event = 'PgSleep'").await;
+    match call.await.unwrap() {
+        Err(StoreError::Unavailable(why)) => assert!(why.contains("may have been done"), "{why}"),
+        other => panic!("nobody knows what became of it, but: {other:?}"),
+    }
+    admin.batch_execute("DROP TRIGGER slowly ON grants").await.unwrap();
+    assert_eq!(lab.row(job.id).await, job, "nothing of it was done");
+    let granted = lab.store.grant(vec![again]).await.unwrap().remove(0);
+    assert_eq!((granted.repeated, granted.grants.len()), (false, 1));
+}
+
+async fn an_older_and_a_newer_schema(lab: Lab, database: Database) {
+    let admin = database.connect().await;
+    let known = 2;
+    for (found, refused) in
+        [(7, StoreError::TooNew { found: 7, known }), (1, StoreError::TooOld { found: 1, known })]
+    {
+        admin.execute("UPDATE aq_schema SET version = $1", &[&i64::from(found)]).await.unwrap();
+        assert_eq!(lab.store.ping().await, Err(refused.clone()));
+        if found > known {
+            assert_eq!(lab.store.migrate().await, Err(refused));
+        }
+    }
+    admin.batch_execute("ALTER TABLE factories DROP COLUMN draining").await.unwrap();
+    lab.store.migrate().await.unwrap();
+    lab.store.ping().await.unwrap();
+}
+
+/// One job through the whole API.
+async fn the_api(lab: Lab, database: Database) {
+    let fleet = Fleet::on_postgres(database.url()).await;
+    let job = fleet.submit("lock: none").await;
+    let about = serde_json::json!({ "host": "h", "capabilities": [], "capacity": 1, "version": "1",
+        "instanceId": "i" });
+    assert_eq!(fleet.put("/v1/factories/a", &about).await.status, 200);
+    let granted = fleet.post("/v1/claims", &api_claim("a", "r", 1)).await.ok();
+    assert_eq!(granted["jobs"][0]["jobId"], job);
+    let again = fleet.post("/v1/claims", &api_claim("a", "r", 1)).await.ok();
+    assert_eq!(again["jobs"][0]["epoch"], granted["jobs"][0]["epoch"]);
+    let caller = serde_json::json!({ "factoryId": "b", "epoch": granted["jobs"][0]["epoch"] });
+    let fenced = fleet.post(&format!("/v1/jobs/{job}/renew"), &caller).await;
+    assert_eq!((fenced.status, fenced.problem()), (409, "fenced"));
+    let mut shipped = serde_json::json!({ "seq": 1, "stage": "shipped", "factoryId": "a" });
+    shipped["epoch"] = granted["jobs"][0]["epoch"].clone();
+    assert_eq!(fleet.post(&format!("/v1/jobs/{job}/reports"), &shipped).await.status, 200);
+    let shown = fleet.get(&format!("/v1/jobs/{job}")).await.ok();
+    assert_eq!(shown["stage"], "shipped");
+    assert_eq!(fleet.get("/readyz").await.status, 200);
+    fleet.running.stop().await;
+    drop(lab);
 }
 
 async fn all_connections_killed(lab: Lab, database: Database) {

@@ -14,15 +14,33 @@ async fn an_older_and_a_newer_schema() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("fleet.db");
     let store = open(&path).unwrap();
-    assert_eq!(store.ping().await, Err(StoreError::TooOld { found: 0, known: 1 }));
+    assert_eq!(store.ping().await, Err(StoreError::TooOld { found: 0, known: 2 }));
     store.migrate().await.unwrap();
     store.ping().await.unwrap();
     let other = rusqlite::Connection::open(&path).unwrap();
     other.pragma_update(None, "user_version", 7).unwrap();
-    let refused = StoreError::TooNew { found: 7, known: 1 };
+    let refused = StoreError::TooNew { found: 7, known: 2 };
     assert!(refused.to_string().contains("upgrade aq"), "{refused}");
     assert_eq!(store.migrate().await, Err(refused.clone()));
     assert_eq!(store.ping().await, Err(refused));
+}
+
+/// The first schema, with a row in what the second one changes.
+#[tokio::test]
+async fn a_database_of_the_first_schema_is_brought_up_to_date() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("fleet.db");
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch(include_str!("../../src/store/migrations/sqlite/0001.sql")).unwrap();
+    other
+        .execute_batch(
+            "PRAGMA user_version = 1; INSERT INTO factories VALUES ('a', 'h', '1', 'i', '[]', 1, 1, 1)",
+        )
+        .unwrap();
+    let store = open(&path).unwrap();
+    store.migrate().await.unwrap();
+    let factories = store.factories(None, 9).await.unwrap().value;
+    assert_eq!(factories.iter().map(|row| row.draining).collect::<Vec<_>>(), [false]);
 }
 
 #[tokio::test]

@@ -7,9 +7,9 @@ use super::call::{Answer, Call, Client};
 use super::error::CallError;
 use super::transport::Method;
 use crate::protocol::{
-    Claim, Claimed, Done, Events, FactoryId, FactoryPage, FleetJobId, Heartbeat, HeartbeatAnswer,
-    JobPage, JobQuery, JobSummary, JobView, MAX_MANIFEST_BYTES, PageQuery, Register, Registered,
-    Release, Renew, Renewed, Report, Stats, Submit, Submitted,
+    Claim, Claimed, Done, DrainOrder, Events, FactoryId, FactoryPage, FleetJobId, Heartbeat,
+    HeartbeatAnswer, JobPage, JobQuery, JobSummary, JobView, MAX_MANIFEST_BYTES, PageQuery,
+    Register, Registered, Release, Renew, Renewed, Report, Stats, Submit, Submitted,
 };
 
 type Result<T> = std::result::Result<Answer<T>, CallError>;
@@ -25,6 +25,11 @@ impl Client {
     /// `POST /v1/factories/{factoryId}/heartbeat`. Leases in the answer count from `sent_at`.
     pub fn heartbeat(&self, factory: &FactoryId, beat: &Heartbeat) -> Result<HeartbeatAnswer> {
         self.call(Call::post(format!("/v1/factories/{factory}/heartbeat"), beat)?)
+    }
+
+    /// `POST /v1/factories/{factoryId}/drain`: whether it is to take no more jobs.
+    pub fn drain(&self, factory: &FactoryId, drain: bool) -> Result<Done> {
+        self.call(Call::post(format!("/v1/factories/{factory}/drain"), &DrainOrder { drain })?)
     }
 
     /// `POST /v1/claims`. Every try has the claim's `requestId`, and after an `Unreachable` the

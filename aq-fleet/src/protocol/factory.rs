@@ -74,6 +74,16 @@ pub struct HeartbeatAnswer {
     pub directives: Vec<Directive>,
 }
 
+/// The body of `POST /v1/factories/{factoryId}/drain`, an extension of version 1: whether the factory
+/// is to take no more jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct DrainOrder {
+    /// `false` takes it back.
+    pub drain: bool,
+}
+
 /// How one lease stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -111,7 +121,7 @@ pub enum Directive {
         /// The job.
         job_id: FleetJobId,
     },
-    /// Take no more jobs.
+    /// Take no more jobs; told until it is taken back.
     Drain,
     /// One that this version does not know: to be ignored.
     #[serde(other)]

@@ -45,6 +45,9 @@ pub struct FactoryView {
     pub alive: bool,
     /// How long ago it was heard of, in milliseconds.
     pub seen_ms_ago: u64,
+    /// Whether it is to take no more jobs.
+    #[serde(default)]
+    pub draining: bool,
     /// What it holds.
     pub holds: Vec<LeaseRef>,
 }

@@ -29,7 +29,8 @@ pub use checkpoint::{BranchName, Checkpoint, CheckpointError, CommitId};
 pub use claim::{Claim, Claimed, Grant};
 pub use event::{Event, EventValue, Events, FeedEvent, Fields};
 pub use factory::{
-    Directive, Heartbeat, HeartbeatAnswer, LeaseAnswer, LeaseRef, LeaseState, Register, Registered,
+    Directive, DrainOrder, Heartbeat, HeartbeatAnswer, LeaseAnswer, LeaseRef, LeaseState, Register,
+    Registered,
 };
 pub use fleet::{Agreement, Depth, FactoryPage, FactoryView, Stats};
 pub use holder::{Done, Release, ReleaseOutcome, Renew, Renewed, Report};

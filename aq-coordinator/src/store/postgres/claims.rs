@@ -1,27 +1,31 @@
 //! Submitting and granting.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
-use aq_fleet::protocol::{FactoryId, FleetJobId, InstanceId, RequestId};
-use futures_util::future::try_join_all;
+use aq_fleet::protocol::{FactoryId, FleetJobId, RequestId};
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::fault::Fault;
-use super::tx::Tx;
+use super::rows::job_of;
+use super::tx::{Query, Tx};
 use crate::ledger::{
     Claimant, Granting, Job, Resubmission, Service, Submission, World, grant, resubmit,
 };
-use crate::store::columns::{count, number, word, world_text};
+use crate::store::columns::{COLUMNS, count, number, word, world_text};
 use crate::store::{ClaimAnswer, ClaimPlan, Granted, StoreError, Submitted};
 
-/// The rows and locks that plans want, as far as they are to be had.
+/// Where the manifest is, behind the columns of a job.
+const MANIFEST: usize = 28;
+
+/// The rows, with their manifests, and locks that plans want, as far as they are to be had.
 struct Wanted {
-    jobs: HashMap<FleetJobId, Job>,
+    jobs: HashMap<FleetJobId, (Job, String)>,
     /// Nobody else takes one of these before the end of the transaction.
     free_locks: BTreeSet<String>,
 }
 
-impl Tx<'_> {
+impl Tx {
     pub(crate) async fn submit(
         &self,
         submission: &Submission,
@@ -75,96 +79,94 @@ impl Tx<'_> {
         Ok(self.run(sql, &[&expected.map(number)]).await? > 0)
     }
 
-    pub(crate) async fn grant(&self, plans: &[ClaimPlan]) -> Result<Vec<ClaimAnswer>, Fault> {
-        let service = self.alive().await?;
-        // Sent together and run in this order: a claim that was just answered by another coordinator
-        // is seen, because that one has let go of it by then.
-        let ((), instances, known, mut wanted) = tokio::try_join!(
-            biased;
-            self.lock_claims(plans),
-            self.instances(plans),
-            self.known_claims(plans),
-            self.want(plans),
-        )?;
-        let mut changes = Vec::new();
-        // A copy of a claim may be in the same batch.
-        let mut answered: BTreeMap<(&FactoryId, &RequestId), Vec<Job>> = BTreeMap::new();
-        let mut granted: Vec<Vec<Job>> = Vec::new();
-        let mut repeated = Vec::new();
-        for plan in plans {
-            let name = (&plan.factory, &plan.request);
-            if let Some(jobs) = answered.get(&name) {
-                granted.push(jobs.clone());
-                repeated.push(true);
-                continue;
-            }
-            let is_known = known.contains(&(plan.factory.clone(), plan.request.clone()));
-            let jobs = if is_known {
-                self.current(&plan.factory, &plan.request).await?
-            } else {
-                let to = Claimant {
-                    factory: plan.factory.clone(),
-                    instance: instances.get(plan.factory.as_str()).cloned(),
-                    request: plan.request.clone(),
-                };
-                self.grant_plan(plan, &to, &service, &mut wanted, &mut changes)
-            };
-            if !jobs.is_empty() {
-                answered.insert(name, jobs.clone());
-            }
-            granted.push(jobs);
-            repeated.push(is_known);
-        }
-        let saves = try_join_all(changes.iter().map(|(before, after)| self.save(before, after)));
-        let (_, grants) = tokio::try_join!(saves, self.with_manifests(granted))?;
-        let grants = grants.into_iter().zip(repeated);
-        Ok(grants.map(|(grants, repeated)| ClaimAnswer { grants, repeated }).collect())
-    }
-
-    /// One claim is answered at a time, wherever its copies arrive. In order, so that two batches
-    /// cannot wait for one another.
-    async fn lock_claims(&self, plans: &[ClaimPlan]) -> Result<(), Fault> {
+    /// What [`grant`](Self::grant) opens with: the claims, each answered by one at a time, wherever its
+    /// copies arrive; who makes them; and the rows that they are to get. It locks what it can, and
+    /// waits for nobody's rows: what others are busy with is left out.
+    pub(crate) fn claimed(plans: &[ClaimPlan]) -> Vec<Query> {
         let claims: Vec<String> =
             plans.iter().map(|plan| format!("{}/{}", plan.factory, plan.request)).collect();
-        self.run(
-            "SELECT pg_advisory_xact_lock(claim) FROM (SELECT DISTINCT hashtextextended(text, 2) \
-             AS claim FROM unnest($1::text[]) AS text ORDER BY claim) AS claims",
-            &[&claims],
-        )
-        .await?;
-        Ok(())
-    }
-
-    async fn known_claims(
-        &self,
-        plans: &[ClaimPlan],
-    ) -> Result<BTreeSet<(FactoryId, RequestId)>, Fault> {
-        let requests: Vec<&str> = plans.iter().map(|plan| plan.request.as_str()).collect();
-        let sql = "SELECT DISTINCT factory, request FROM grants WHERE request = ANY($1)";
-        let rows = self.all(sql, &[&requests]).await?;
-        rows.iter()
-            .map(|row| Ok((word("factory", row.try_get(0)?)?, word("request", row.try_get(1)?)?)))
-            .collect()
-    }
-
-    async fn instances(&self, plans: &[ClaimPlan]) -> Result<HashMap<String, InstanceId>, Fault> {
-        let ids: Vec<&str> = plans.iter().map(|plan| plan.factory.as_str()).collect();
-        let rows =
-            self.all("SELECT id, instance FROM factories WHERE id = ANY($1)", &[&ids]).await?;
-        rows.iter().map(|row| Ok((row.try_get(0)?, word("instance", row.try_get(1)?)?))).collect()
-    }
-
-    /// Locks what plans want. Waits for nobody: what others are busy with is left out.
-    async fn want(&self, plans: &[ClaimPlan]) -> Result<Wanted, Fault> {
-        let ids: Vec<Uuid> =
+        let factories: Vec<String> = plans.iter().map(|plan| plan.factory.to_string()).collect();
+        let requests: Vec<String> = plans.iter().map(|plan| plan.request.to_string()).collect();
+        let jobs: Vec<Uuid> =
             plans.iter().flat_map(|plan| &plan.picks).map(|pick| pick.job.uuid()).collect();
-        let rows = if ids.is_empty() {
-            Vec::new()
-        } else {
-            self.select("id = ANY($1) FOR UPDATE SKIP LOCKED", &[&ids]).await?
+        let rows = format!(
+            "SELECT {COLUMNS}, (SELECT manifest FROM manifests WHERE job = jobs.id) FROM jobs WHERE \
+             id = ANY($1) FOR UPDATE SKIP LOCKED"
+        );
+        vec![
+            // In order, so that two batches cannot wait for one another.
+            Query::new(
+                "SELECT pg_advisory_xact_lock(claim) FROM (SELECT DISTINCT hashtextextended(text, \
+                 2) AS claim FROM unnest($1::text[]) AS text ORDER BY claim) AS claims",
+            )
+            .with(claims),
+            // A statement of its own, to see what the one before has waited for.
+            Query::new(
+                "SELECT instance, draining, EXISTS (SELECT 1 FROM grants WHERE grants.request = \
+                 claim.request AND grants.factory = claim.factory) FROM unnest($1::text[], \
+                 $2::text[]) WITH ORDINALITY AS claim (factory, request, place) LEFT JOIN factories \
+                 ON factories.id = claim.factory ORDER BY place",
+            )
+            .with(factories)
+            .with(requests),
+            Query::new(rows).with(jobs),
+        ]
+    }
+
+    pub(crate) async fn grant(&self, plans: &[ClaimPlan]) -> Result<Vec<ClaimAnswer>, Fault> {
+        let service = self.alive().await?;
+        let [_, claims, rows] = self.opened.as_slice() else {
+            return Err(StoreError::Broken("the claims were not asked for".to_owned()).into());
         };
+        let mut wanted = self.want(rows).await?;
+        // A copy of a claim may be in the same batch.
+        let mut answered: HashMap<(&FactoryId, &RequestId), Vec<Granted>> = HashMap::new();
+        let mut changes = Vec::new();
+        let mut answers = Vec::with_capacity(plans.len());
+        for (plan, claim) in plans.iter().zip(claims) {
+            let name = (&plan.factory, &plan.request);
+            let draining = claim.try_get::<_, Option<bool>>(1)?.unwrap_or_default();
+            let answer = |grants, repeated| ClaimAnswer { grants, repeated, draining };
+            if let Some(grants) = answered.get(&name) {
+                answers.push(answer(grants.clone(), true));
+                continue;
+            }
+            if claim.try_get(2)? {
+                let jobs = self.current(&plan.factory, &plan.request).await?;
+                answers.push(answer(self.with_manifests(jobs).await?, true));
+                continue;
+            }
+            if draining {
+                answers.push(answer(Vec::new(), false));
+                continue;
+            }
+            let instance: Option<&str> = claim.try_get(0)?;
+            let to = Claimant {
+                factory: plan.factory.clone(),
+                instance: instance.map(|text| word("instance", text)).transpose()?,
+                request: plan.request.clone(),
+            };
+            let grants = self.grant_plan(plan, &to, &service, &mut wanted, &mut changes);
+            if !grants.is_empty() {
+                answered.insert(name, grants.clone());
+            }
+            answers.push(answer(grants, false));
+        }
+        for write in self.writes(&changes)? {
+            self.last(write);
+        }
+        Ok(answers)
+    }
+
+    /// What is to be had of these rows and of the locks that they name.
+    async fn want(&self, rows: &[Row]) -> Result<Wanted, Fault> {
+        let mut jobs = HashMap::with_capacity(rows.len());
+        for row in rows {
+            let job = job_of(row)?;
+            jobs.insert(job.id, (job, manifest_of(row.try_get(MANIFEST)?)?));
+        }
         let locks: BTreeSet<&str> =
-            rows.iter().filter_map(|job| job.terms.lock.as_deref()).collect();
+            jobs.values().filter_map(|(job, _)| job.terms.lock.as_deref()).collect();
         let mut free_locks = BTreeSet::new();
         if !locks.is_empty() {
             let locks: Vec<&str> = locks.into_iter().collect();
@@ -180,7 +182,7 @@ impl Tx<'_> {
                 free_locks.remove(row.try_get::<_, &str>(0)?);
             }
         }
-        Ok(Wanted { jobs: rows.into_iter().map(|job| (job.id, job)).collect(), free_locks })
+        Ok(Wanted { jobs, free_locks })
     }
 
     /// What a plan comes to. What is to be written of it is added to `changes`.
@@ -191,28 +193,29 @@ impl Tx<'_> {
         service: &Service,
         wanted: &mut Wanted,
         changes: &mut Vec<(Job, Job)>,
-    ) -> Vec<Job> {
+    ) -> Vec<Granted> {
         let mut granted = Vec::new();
         for pick in &plan.picks {
-            let Some(job) = wanted.jobs.get(&pick.job).filter(|job| job.version == pick.version)
-            else {
+            let Some((job, _)) = wanted.jobs.get(&pick.job) else { continue };
+            if job.version != pick.version {
                 continue;
-            };
+            }
             let lock = job.terms.lock.as_ref();
             let free = lock.is_none_or(|lock| wanted.free_locks.contains(lock));
-            let next = match grant(job, to, self.now, self.timing.lease, service.epoch_floor, free)
-            {
-                Ok(Granting::Granted(next)) => {
-                    granted.push(next.clone());
+            let granting = grant(job, to, self.now, self.timing.lease, service.epoch_floor, free);
+            let Ok(granting) = granting else { continue };
+            let Some((job, manifest)) = wanted.jobs.remove(&pick.job) else { continue };
+            let next = match granting {
+                Granting::Granted(next) => {
+                    granted.push(self.granted_now(next.clone(), manifest));
                     next
                 }
-                Ok(Granting::GivenUp(next)) => next,
-                Err(_) => continue,
+                Granting::GivenUp(next) => next,
             };
             if let Some(lock) = &next.held_lock {
                 wanted.free_locks.remove(lock);
             }
-            changes.extend(wanted.jobs.remove(&pick.job).map(|job| (job, next)));
+            changes.push((job, next));
         }
         granted
     }
@@ -227,7 +230,7 @@ impl Tx<'_> {
             return Ok(None);
         }
         let jobs = self.current(factory, request).await?;
-        Ok(self.with_manifests(vec![jobs]).await?.pop())
+        Ok(Some(self.with_manifests(jobs).await?))
     }
 
     /// What a claim has got and still holds.
@@ -240,21 +243,19 @@ impl Tx<'_> {
         .await
     }
 
-    async fn with_manifests(&self, granted: Vec<Vec<Job>>) -> Result<Vec<Vec<Granted>>, Fault> {
-        let ids: Vec<Uuid> = granted.iter().flatten().map(|job| job.id.uuid()).collect();
-        let mut manifests = HashMap::new();
-        if !ids.is_empty() {
-            let sql = "SELECT job, manifest FROM manifests WHERE job = ANY($1)";
-            for row in self.all(sql, &[&ids]).await? {
-                manifests.insert(row.try_get::<_, Uuid>(0)?, manifest_of(row.try_get(1)?)?);
-            }
+    async fn with_manifests(&self, jobs: Vec<Job>) -> Result<Vec<Granted>, Fault> {
+        let mut granted = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let sql = "SELECT manifest FROM manifests WHERE job = $1";
+            let row = self.one(sql, &[&job.id.uuid()]).await?;
+            granted.push(self.granted_now(job, manifest_of(row.try_get(0)?)?));
         }
-        let with = |job: Job| {
-            let manifest = manifests.get(&job.id.uuid()).cloned().unwrap_or_default();
-            let expires_in = job.expires_in(self.now).unwrap_or_default();
-            Granted { job, manifest, expires_in }
-        };
-        Ok(granted.into_iter().map(|jobs| jobs.into_iter().map(with).collect()).collect())
+        Ok(granted)
+    }
+
+    fn granted_now(&self, job: Job, manifest: String) -> Granted {
+        let expires_in = job.expires_in(self.now).unwrap_or_default();
+        Granted { job, manifest, expires_in }
     }
 }
 

@@ -27,6 +27,11 @@ impl Fault {
         }
     }
 
+    /// Of a write that was sent together with the commit.
+    pub(crate) fn at_the_end(error: tokio_postgres::Error) -> Self {
+        if is_passing(&error) { Self::Commit(error) } else { Self::Sql(error) }
+    }
+
     pub(crate) fn into_error(self) -> StoreError {
         match self {
             Self::Store(error) => error,

@@ -7,7 +7,7 @@ use aq_fleet::protocol::{Epoch, FactoryId, FleetJobId, LeaseRef};
 use uuid::Uuid;
 
 use super::fault::Fault;
-use super::tx::Tx;
+use super::tx::{Query, Tx};
 use crate::ledger::{Caller, Fenced, Hold, Job, Renewal, renew};
 use crate::store::columns::{count, number};
 use crate::store::{Beat, BeatAnswer, LeaseStand};
@@ -25,7 +25,7 @@ impl Renewed {
     }
 }
 
-impl Tx<'_> {
+impl Tx {
     pub(crate) async fn heartbeat(&self, beats: &[Beat]) -> Result<Vec<BeatAnswer>, Fault> {
         let known = self.see(beats).await?;
         let mut renewed = self.renew_plainly(beats).await?;
@@ -41,11 +41,13 @@ impl Tx<'_> {
         let all_plain = self.renew_rest(&rest, &mut renewed).await?;
         if all_plain {
             // A crash may take these back: then it was an outage, and nothing lapses at once.
-            self.batch("SET LOCAL synchronous_commit = off").await?;
+            self.last(Query::new("SET LOCAL synchronous_commit = off"));
         }
         let answer = |beat: &Beat| {
+            let draining = known.get(beat.factory.as_str());
             let mut answer = BeatAnswer {
-                registered: known.contains(beat.factory.as_str()),
+                registered: draining.is_some(),
+                draining: draining.is_some_and(|&draining| draining),
                 ..BeatAnswer::default()
             };
             for lease in &beat.leases {
@@ -61,8 +63,8 @@ impl Tx<'_> {
         Ok(beats.iter().map(answer).collect())
     }
 
-    /// Notes that factories live; which of them are known.
-    async fn see(&self, beats: &[Beat]) -> Result<std::collections::HashSet<String>, Fault> {
+    /// Notes that factories live; those that are known, and whether each is to drain.
+    async fn see(&self, beats: &[Beat]) -> Result<HashMap<String, bool>, Fault> {
         let ids: Vec<&str> = beats.iter().map(|beat| beat.factory.as_str()).collect();
         let instances: Vec<&str> = beats.iter().map(|beat| beat.instance.as_str()).collect();
         let free: Vec<i64> = beats.iter().map(|beat| i64::from(beat.free)).collect();
@@ -70,11 +72,11 @@ impl Tx<'_> {
             .all(
                 "UPDATE factories SET seen = $1, free = beat.free, instance = beat.instance FROM \
                  unnest($2::text[], $3::text[], $4::bigint[]) AS beat (id, instance, free) WHERE \
-                 factories.id = beat.id RETURNING factories.id",
+                 factories.id = beat.id RETURNING factories.id, draining",
                 &[&self.now.0, &ids, &instances, &free],
             )
             .await?;
-        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
     }
 
     /// Nearly all leases are held by who says so. This is `renew` for them, in one step.

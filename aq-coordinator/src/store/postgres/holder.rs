@@ -7,9 +7,9 @@ use super::rows::{GRANT, grant_of};
 use super::tx::Tx;
 use crate::ledger::{Caller, Job, Refusal, may_post, release, report, report_shadow};
 use crate::store::columns::{json_text, number};
-use crate::store::{Dated, clean, fields_of};
+use crate::store::{Dated, StoreError, clean, fields_of};
 
-impl Tx<'_> {
+impl Tx {
     pub(crate) async fn report(&self, id: FleetJobId, said: &Report) -> Result<Job, Fault> {
         let job = self.load(id).await?;
         if said.shadow {
@@ -127,6 +127,14 @@ impl Tx<'_> {
             ],
         )
         .await?;
+        Ok(())
+    }
+
+    pub(crate) async fn drain(&self, id: &FactoryId, drain: bool) -> Result<(), Fault> {
+        let sql = "UPDATE factories SET draining = $2 WHERE id = $1";
+        if self.run(sql, &[&id.as_str(), &drain]).await? == 0 {
+            return Err(StoreError::NoSuchFactory(id.clone()).into());
+        }
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use deadpool_postgres::{
 use tokio_postgres::{Config, NoTls};
 
 use super::fault::{Fault, told};
-use super::tx::{Mode, Tx};
+use super::tx::{Mode, Query, Tx};
 use crate::ledger::Timing;
 use crate::store::{Clock, StoreError};
 
@@ -90,11 +90,21 @@ impl Connections {
     pub(crate) async fn run<T>(
         &self,
         mode: Mode,
-        work: impl for<'t, 'c> Fn(&'t Tx<'c>) -> Work<'t, T> + Send + Sync,
+        work: impl for<'t> Fn(&'t Tx) -> Work<'t, T> + Send + Sync,
+    ) -> Result<T, StoreError> {
+        self.run_after(mode, Vec::new(), work).await
+    }
+
+    /// The same, with what is asked at the beginning; the rows are in [`Tx::opened`].
+    pub(crate) async fn run_after<T>(
+        &self,
+        mode: Mode,
+        opening: Vec<Query>,
+        work: impl for<'t> Fn(&'t Tx) -> Work<'t, T> + Send + Sync,
     ) -> Result<T, StoreError> {
         let mut tries = 1;
         loop {
-            match self.once(mode, &work).await {
+            match self.once(mode, &opening, &work).await {
                 Err(fault) if fault.is_worth_a_retry() && tries < TRIES => tries += 1,
                 result => return result.map_err(Fault::into_error),
             }
@@ -104,14 +114,21 @@ impl Connections {
     async fn once<T>(
         &self,
         mode: Mode,
-        work: &(impl for<'t, 'c> Fn(&'t Tx<'c>) -> Work<'t, T> + Send + Sync),
+        opening: &[Query],
+        work: &(impl for<'t> Fn(&'t Tx) -> Work<'t, T> + Send + Sync),
     ) -> Result<T, Fault> {
-        let mut client = self.pool.get().await.map_err(|error| unavailable(&error))?;
-        let tx = Tx::begin(&mut client, mode, self.timing, self.clock.given()).await?;
-        // Dropped without a commit, it is rolled back.
-        let done = work(&tx).await?;
-        tx.commit().await?;
-        Ok(done)
+        let client = self.pool.get().await.map_err(|error| unavailable(&error))?;
+        let tx = Tx::begin(client, mode, self.timing, self.clock.given(), opening).await?;
+        match work(&tx).await {
+            Ok(done) => {
+                tx.commit().await?;
+                Ok(done)
+            }
+            Err(fault) => {
+                tx.roll_back().await;
+                Err(fault)
+            }
+        }
     }
 }
 

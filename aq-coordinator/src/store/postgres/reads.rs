@@ -8,10 +8,10 @@ use uuid::Uuid;
 
 use super::claims::manifest_of;
 use super::fault::Fault;
-use super::rows::{GRANT, grant_of};
-use super::tx::Tx;
+use super::rows::{GRANT, grant_of, job_of};
+use super::tx::{Query, Tx};
 use crate::ledger::DbTime;
-use crate::store::columns::{checkpoint_of, count, json, number, small, word, world_text};
+use crate::store::columns::{COLUMNS, checkpoint_of, count, json, number, small, word, world_text};
 use crate::store::{
     Changes, Cursor, Dated, FactoryRow, Feed, JobDetail, JobFilter, JobPage, Numbers, ReportRecord,
     StoreError, tally,
@@ -20,16 +20,25 @@ use crate::store::{
 /// How much of a job's past is shown.
 const MOST: i64 = 1000;
 
-impl Tx<'_> {
+impl Tx {
     /// Rows of transactions that had not ended when the cursor was given have a stamp that is not
     /// smaller, so nothing is missed that was committed late.
-    pub(crate) async fn changes(&self, cursor: Cursor) -> Result<Changes, Fault> {
+    pub(crate) fn changed(cursor: Cursor) -> Vec<Query> {
+        // With both ends, it plans for few rows and keeps the plan.
+        let sql = format!("SELECT {COLUMNS} FROM jobs WHERE stamp BETWEEN $1 AND {}", i64::MAX);
+        vec![Query::new(sql).with(cursor.stamp), Query::new("SELECT version FROM graph")]
+    }
+
+    /// What [`changed`](Self::changed) has found.
+    pub(crate) fn changes(&self, cursor: Cursor) -> Result<Changes, Fault> {
+        let [jobs, graph] = self.opened.as_slice() else {
+            return Err(StoreError::Broken("the changes were not asked for".to_owned()).into());
+        };
+        let jobs = jobs.iter().map(job_of).collect::<Result<_, _>>()?;
+        let graph = graph.first().map_or(Ok(0), |row| row.try_get(0))?;
         let reset = cursor.generation != self.generation;
-        let from = if reset { i64::MIN } else { cursor.stamp };
-        let jobs = self.select("stamp >= $1", &[&from]).await?;
-        let graph = self.one("SELECT version FROM graph", &[]).await?;
         let cursor = Cursor { generation: self.generation, stamp: self.stamp };
-        Ok(Changes { reset, jobs, cursor, graph: count(graph.try_get(0)?) })
+        Ok(Changes { reset, jobs, cursor, graph: count(graph) })
     }
 
     pub(crate) async fn job(&self, id: FleetJobId) -> Result<Option<Dated<JobDetail>>, Fault> {
@@ -72,8 +81,8 @@ impl Tx<'_> {
         let after = after.map_or("", FactoryId::as_str);
         let rows = self
             .all(
-                "SELECT id, host, version, instance, capabilities, capacity, free, seen FROM \
-                 factories WHERE id > $1 ORDER BY id LIMIT $2",
+                "SELECT id, host, version, instance, capabilities, capacity, free, seen, draining \
+                 FROM factories WHERE id > $1 ORDER BY id LIMIT $2",
                 &[&after, &i64::from(limit)],
             )
             .await?;
@@ -179,6 +188,7 @@ fn factory_of(row: &Row) -> Result<FactoryRow, Fault> {
         capacity: small(row.try_get(5)?),
         free: small(row.try_get(6)?),
         seen: DbTime(row.try_get(7)?),
+        draining: row.try_get(8)?,
         holds: Vec::new(),
     })
 }

@@ -5,15 +5,15 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::fault::Fault;
-use super::tx::Tx;
-use crate::ledger::{DbTime, GrantRecord, Job, history, notice};
+use super::tx::{Query, Tx};
+use crate::ledger::{DbTime, GrantRecord, Job, Notice, history, notice};
 use crate::store::StoreError;
 use crate::store::columns::{COLUMNS, Columns, count, end_of, end_text, number, word};
 
 /// The columns of [`grant_of`].
 pub(crate) const GRANT: &str = "job, epoch, factory, instance, request, started, ended, outcome";
 
-impl Tx<'_> {
+impl Tx {
     /// The row of a job, locked until the end of the transaction.
     pub(crate) async fn load(&self, id: FleetJobId) -> Result<Job, Fault> {
         let jobs = self.select("id = $1 FOR UPDATE", &[&id.uuid()]).await?;
@@ -59,35 +59,67 @@ impl Tx<'_> {
             )
             .await?;
         }
-        let values: [&(dyn ToSql + Sync); 18] = [
-            &c.seq,
-            &c.stage,
-            &c.result,
-            &c.epoch,
-            &c.factory,
-            &c.instance,
-            &c.request,
-            &c.started,
-            &c.until,
-            &c.last_seq,
-            &c.hold,
-            &c.held_lock,
-            &c.cancel,
-            &c.attempts,
-            &c.lost,
-            &c.checkpoint,
-            &c.version,
-            &self.stamp,
-        ];
-        let update = self.run(
-            "UPDATE jobs SET stage = $2, result = $3, epoch = $4, factory = $5, instance = $6, \
-             request = $7, started = $8, until = $9, last_seq = $10, hold = $11, held_lock = $12, \
-             cancel = $13, attempts = $14, lost = $15, checkpoint = $16, version = $17, \
-             stamp = $18 WHERE seq = $1",
-            &values,
-        );
-        tokio::try_join!(biased; update, self.note(Some(before), after))?;
+        for write in self.writes(&[(before.clone(), after.clone())])? {
+            self.run(&write.sql, &write.values()).await?;
+        }
         Ok(())
+    }
+
+    /// What writes many rows whose terms stay as they are, with what the changes mean for grants and
+    /// feed.
+    pub(crate) fn writes(&self, changes: &[(Job, Job)]) -> Result<Vec<Query>, Fault> {
+        if changes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut writes = vec![self.update(changes)];
+        let records = changes
+            .iter()
+            .flat_map(|(before, after)| history(Some(before), after, self.now))
+            .collect::<Vec<_>>();
+        if !records.is_empty() {
+            writes.push(upsert(&records));
+        }
+        let notices: Vec<Notice> =
+            changes.iter().filter_map(|(before, after)| notice(Some(before), after)).collect();
+        writes.extend(self.tell(&notices)?);
+        Ok(writes)
+    }
+
+    fn update(&self, changes: &[(Job, Job)]) -> Query {
+        let rows: Vec<Columns> = changes.iter().map(|(_, after)| Columns::from(after)).collect();
+        let stamps = vec![self.stamp; rows.len()];
+        // The columns that change, in the order of the table.
+        Query::new(
+            "UPDATE jobs SET stage = new.stage, result = new.result, epoch = new.epoch, factory = \
+             new.factory, instance = new.instance, request = new.request, started = new.started, \
+             until = new.until, last_seq = new.last_seq, hold = new.hold, held_lock = \
+             new.held_lock, cancel = new.cancel, attempts = new.attempts, lost = new.lost, \
+             checkpoint = new.checkpoint, version = new.version, stamp = new.stamp FROM \
+             unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], \
+             $7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::text[], \
+             $13::boolean[], $14::bigint[], $15::bigint[], $16::text[], $17::bigint[], \
+             $18::bigint[]) AS new (seq, stage, result, epoch, factory, instance, request, started, \
+             until, last_seq, hold, held_lock, cancel, attempts, lost, checkpoint, version, stamp) \
+             WHERE jobs.seq = new.seq",
+        )
+        .with(each(&rows, |c| c.seq))
+        .with(each(&rows, |c| c.stage.clone()))
+        .with(each(&rows, |c| c.result.clone()))
+        .with(each(&rows, |c| c.epoch))
+        .with(each(&rows, |c| c.factory.clone()))
+        .with(each(&rows, |c| c.instance.clone()))
+        .with(each(&rows, |c| c.request.clone()))
+        .with(each(&rows, |c| c.started))
+        .with(each(&rows, |c| c.until))
+        .with(each(&rows, |c| c.last_seq))
+        .with(each(&rows, |c| c.hold.clone()))
+        .with(each(&rows, |c| c.held_lock.clone()))
+        .with(each(&rows, |c| c.cancel))
+        .with(each(&rows, |c| c.attempts))
+        .with(each(&rows, |c| c.lost))
+        .with(each(&rows, |c| c.checkpoint.clone()))
+        .with(each(&rows, |c| c.version))
+        .with(stamps)
     }
 
     /// Writes a new row.
@@ -133,57 +165,58 @@ impl Tx<'_> {
             ],
         )
         .await?;
-        self.note(None, job).await
-    }
-
-    /// Both are sent before the first is answered.
-    async fn note(&self, before: Option<&Job>, after: &Job) -> Result<(), Fault> {
-        let feed = self.note_in_feed(before, after);
-        tokio::try_join!(biased; self.note_in_history(before, after), feed)?;
-        Ok(())
-    }
-
-    async fn note_in_history(&self, before: Option<&Job>, after: &Job) -> Result<(), Fault> {
-        for grant in history(before, after, self.now) {
-            self.run(
-                "INSERT INTO grants (job, epoch, factory, instance, request, started, ended, \
-                 outcome) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (job, epoch) DO \
-                 UPDATE SET ended = excluded.ended, outcome = excluded.outcome",
-                &[
-                    &grant.job.uuid(),
-                    &number(grant.epoch.0),
-                    &grant.factory.as_str(),
-                    &grant.instance.as_ref().map(aq_fleet::protocol::InstanceId::as_str),
-                    &grant.request.as_str(),
-                    &grant.started.0,
-                    &grant.ended.map(|ended| ended.0),
-                    &grant.end.map(end_text),
-                ],
-            )
-            .await?;
+        if let Some(write) = self.tell(notice(None, job).as_slice())? {
+            self.run(&write.sql, &write.values()).await?;
         }
         Ok(())
     }
 
-    async fn note_in_feed(&self, before: Option<&Job>, after: &Job) -> Result<(), Fault> {
-        if let Some(notice) = notice(before, after) {
-            self.run(
-                "INSERT INTO feed (id, at, kind, job, factory, epoch, stage, fields) VALUES ($1, \
-                 $2, $3, $4, $5, $6, $7, '{}')",
-                &[
-                    &self.feed_id()?,
-                    &self.now.0,
-                    &notice.kind,
-                    &notice.job.uuid(),
-                    &notice.factory.as_ref().map(aq_fleet::protocol::FactoryId::as_str),
-                    &notice.epoch.map(|epoch| number(epoch.0)),
-                    &notice.stage.folder(),
-                ],
-            )
-            .await?;
+    /// What writes messages of the feed.
+    fn tell(&self, notices: &[Notice]) -> Result<Option<Query>, Fault> {
+        if notices.is_empty() {
+            return Ok(None);
         }
-        Ok(())
+        let mut ids = Vec::with_capacity(notices.len());
+        for _ in notices {
+            ids.push(self.feed_id()?);
+        }
+        let query = Query::new(
+            "INSERT INTO feed (id, at, kind, job, factory, epoch, stage, fields) SELECT id, $2, kind, \
+             job, factory, epoch, stage, '{}' FROM unnest($1::bigint[], $3::text[], $4::uuid[], \
+             $5::text[], $6::bigint[], $7::text[]) AS new (id, kind, job, factory, epoch, stage)",
+        )
+        .with(ids)
+        .with(self.now.0)
+        .with(each(notices, |n| n.kind))
+        .with(each(notices, |n| n.job.uuid()))
+        .with(each(notices, |n| n.factory.as_ref().map(ToString::to_string)))
+        .with(each(notices, |n| n.epoch.map(|epoch| number(epoch.0))))
+        .with(each(notices, |n| n.stage.folder()));
+        Ok(Some(query))
     }
+}
+
+/// What writes grants that begin or end.
+fn upsert(records: &[GrantRecord]) -> Query {
+    Query::new(
+        "INSERT INTO grants (job, epoch, factory, instance, request, started, ended, outcome) SELECT \
+         * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], \
+         $7::bigint[], $8::text[]) ON CONFLICT (job, epoch) DO UPDATE SET ended = excluded.ended, \
+         outcome = excluded.outcome",
+    )
+    .with(each(records, |r| r.job.uuid()))
+    .with(each(records, |r| number(r.epoch.0)))
+    .with(each(records, |r| r.factory.to_string()))
+    .with(each(records, |r| r.instance.as_ref().map(ToString::to_string)))
+    .with(each(records, |r| r.request.to_string()))
+    .with(each(records, |r| r.started.0))
+    .with(each(records, |r| r.ended.map(|ended| ended.0)))
+    .with(each(records, |r| r.end.map(end_text)))
+}
+
+/// One column of many rows.
+fn each<R, V>(rows: &[R], of: impl Fn(&R) -> V) -> Vec<V> {
+    rows.iter().map(of).collect()
 }
 
 /// A row in the order of [`COLUMNS`].

@@ -14,7 +14,7 @@ use crate::store::{KEEP_FEED, Ticked};
 /// Leases that one tick ends at most; the next one is a second away.
 const MOST: i64 = 5000;
 
-impl Tx<'_> {
+impl Tx {
     /// The row, made if the database is new, as one that a coordinator has just opened.
     pub(crate) async fn start(&self) -> Result<(), Fault> {
         if let Some(service) = self.lock_service().await? {
@@ -69,11 +69,12 @@ impl Tx<'_> {
         let mut lapsed = 0;
         if service.may_lapse(self.now) {
             let over = "hold = 'held' AND until < $1 ORDER BY seq LIMIT $2 FOR UPDATE SKIP LOCKED";
-            for job in self.select(over, &[&self.now.0, &MOST]).await? {
-                if let Some(next) = lapse(&job, self.now) {
-                    self.save(&job, &next).await?;
-                    lapsed += 1;
-                }
+            let over = self.select(over, &[&self.now.0, &MOST]).await?;
+            let over = over.into_iter().filter_map(|job| Some((lapse(&job, self.now)?, job)));
+            let changes: Vec<_> = over.map(|(next, job)| (job, next)).collect();
+            lapsed = changes.len();
+            for write in self.writes(&changes)? {
+                self.last(write);
             }
         }
         let old = self.now.0.saturating_sub_unsigned(KEEP_FEED.as_millis() as u64);

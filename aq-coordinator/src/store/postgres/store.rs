@@ -6,7 +6,7 @@ use std::time::Duration;
 use aq_fleet::protocol::{Events, FactoryId, FleetJobId, Register, Release, Report, RequestId};
 
 use super::pool::Connections;
-use super::tx::Mode;
+use super::tx::{Mode, Tx};
 use crate::ledger::{Caller, Job, Submission, Timing, cancel, requeue};
 use crate::store::{
     Answer, Beat, BeatAnswer, Changes, ClaimAnswer, ClaimPlan, Clock, Cursor, Dated, FactoryRow,
@@ -30,6 +30,16 @@ impl PostgresStore {
     /// When the URL cannot be read.
     pub fn new(url: &str, timing: Timing, clock: Clock) -> Result<Self, StoreError> {
         Ok(Self { connections: Connections::to(url, timing, clock)? })
+    }
+}
+
+impl PostgresStore {
+    async fn read_changes(&self, cursor: Cursor) -> Result<Changes, StoreError> {
+        let read = self.connections.run_after(Mode::Glance, Tx::changed(cursor), move |tx| {
+            let changes = tx.changes(cursor);
+            Box::pin(async { changes })
+        });
+        read.await
     }
 }
 
@@ -65,7 +75,12 @@ impl Store for PostgresStore {
     }
 
     fn grant(&self, plans: Vec<ClaimPlan>) -> Answer<'_, Vec<ClaimAnswer>> {
-        transact!(self, Write, |tx, plans| tx.grant(plans))
+        let opening = Tx::claimed(&plans);
+        let given = Arc::new(plans);
+        Box::pin(self.connections.run_after(Mode::Write, opening, move |tx| {
+            let plans = Arc::clone(&given);
+            Box::pin(async move { tx.grant(&plans).await })
+        }))
     }
 
     fn granted(&self, factory: FactoryId, request: RequestId) -> Answer<'_, Option<Vec<Granted>>> {
@@ -113,8 +128,19 @@ impl Store for PostgresStore {
         transact!(self, Write, |tx, factory, register| tx.register(factory, register))
     }
 
+    fn drain(&self, factory: FactoryId, drain: bool) -> Answer<'_, ()> {
+        transact!(self, Write, |tx, factory, drain| tx.drain(factory, *drain))
+    }
+
     fn changes(&self, cursor: Cursor) -> Answer<'_, Changes> {
-        transact!(self, Read, |tx, cursor| tx.changes(*cursor))
+        Box::pin(async move {
+            let changes = self.read_changes(cursor).await?;
+            if changes.reset && cursor.stamp > Cursor::default().stamp {
+                // The place was one of another life.
+                return self.read_changes(Cursor::default()).await;
+            }
+            Ok(changes)
+        })
     }
 
     fn job(&self, job: FleetJobId) -> Answer<'_, Option<Dated<JobDetail>>> {

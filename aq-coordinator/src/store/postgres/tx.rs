@@ -1,11 +1,16 @@
 //! A transaction with what nearly all of them read first.
+//!
+//! An exchange with the server costs more than most statements, so what does not need the answer of
+//! another is sent together: the beginning with what it opens with, the last writes with the commit.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use aq_fleet::protocol::Epoch;
-use deadpool_postgres::{Client, Transaction};
+use deadpool_postgres::{Client, Object};
+use futures_util::future::try_join_all;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{IsolationLevel, Row};
+use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
 use super::fault::Fault;
@@ -23,13 +28,37 @@ pub(crate) enum Mode {
     Schema,
     /// It sees one moment and writes nothing.
     Read,
+    /// The same, and it reads no more than what it opens with: it has ended when it has begun.
+    Glance,
     /// It writes.
     Write,
 }
 
+/// A statement that is part of the program, with its values.
+pub(crate) struct Query {
+    pub(crate) sql: String,
+    pub(crate) values: Vec<Box<dyn ToSql + Send + Sync>>,
+}
+
+impl Query {
+    pub(crate) fn new(sql: impl Into<String>) -> Self {
+        Self { sql: sql.into(), values: Vec::new() }
+    }
+
+    pub(crate) fn with(mut self, value: impl ToSql + Send + Sync + 'static) -> Self {
+        self.values.push(Box::new(value));
+        self
+    }
+
+    pub(crate) fn values(&self) -> Vec<&(dyn ToSql + Sync)> {
+        self.values.iter().map(|value| &**value as &(dyn ToSql + Sync)).collect()
+    }
+}
+
 /// A transaction, and the moment in which all of it happens.
-pub(crate) struct Tx<'c> {
-    inner: Transaction<'c>,
+pub(crate) struct Tx {
+    /// `None` once it has ended.
+    client: Option<Client>,
     pub(crate) now: DbTime,
     pub(crate) timing: Timing,
     /// The row about the coordinators as it is now, without a lock.
@@ -37,64 +66,114 @@ pub(crate) struct Tx<'c> {
     pub(crate) generation: Uuid,
     /// That of this transaction; of a reading one, below which all others have ended.
     pub(crate) stamp: i64,
+    /// The rows of what it has opened with.
+    pub(crate) opened: Vec<Vec<Row>>,
+    /// What is written together with the commit.
+    last: Mutex<Vec<Query>>,
     told: AtomicI64,
 }
 
 /// Milliseconds since 1970: the caller's, or the database's.
 const NOW: &str = "coalesce($1::bigint, (extract(epoch from clock_timestamp()) * 1000)::bigint)";
 
-impl<'c> Tx<'c> {
-    /// Begins one.
+impl Tx {
+    /// Begins one, and asks `opening` at once. What locks there comes after the moment of `now`.
     pub(crate) async fn begin(
-        client: &'c mut Client,
+        client: Client,
         mode: Mode,
         timing: Timing,
         given: Option<DbTime>,
+        opening: &[Query],
     ) -> Result<Self, Fault> {
-        let reads = mode == Mode::Read;
-        let level =
-            if reads { IsolationLevel::RepeatableRead } else { IsolationLevel::ReadCommitted };
-        let inner =
-            client.build_transaction().isolation_level(level).read_only(reads).start().await?;
+        let about = match mode {
+            Mode::Schema => format!("SELECT {NOW}"),
+            Mode::Read | Mode::Glance => about("pg_snapshot_xmin(pg_current_snapshot())"),
+            Mode::Write => about("pg_current_xact_id()"),
+        };
+        let begin = match mode {
+            Mode::Read | Mode::Glance => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            Mode::Schema | Mode::Write => "BEGIN ISOLATION LEVEL READ COMMITTED",
+        };
         let given = given.map(|now| now.0);
         let mut tx = Self {
-            inner,
+            client: Some(client),
             now: DbTime(0),
             timing,
             service: Service::new(DbTime(0)),
             generation: Uuid::nil(),
             stamp: 0,
+            opened: Vec::new(),
+            last: Mutex::new(Vec::new()),
             told: AtomicI64::new(0),
         };
-        let xid = match mode {
-            Mode::Schema => {
-                let row = tx.one(&format!("SELECT {NOW}"), &[&given]).await?;
-                tx.now = DbTime(row.try_get(0)?);
-                return Ok(tx);
-            }
-            Mode::Read => "pg_snapshot_xmin(pg_current_snapshot())",
-            Mode::Write => "pg_current_xact_id()",
+        let client = tx.client()?;
+        // Before anything is sent: who waits for a statement would be overtaken.
+        let statement = client.prepare_cached(&about).await?;
+        let statements = prepared(client, opening).await?;
+        let values: [&(dyn ToSql + Sync); 1] = [&given];
+        let ending = async {
+            if mode == Mode::Glance { client.batch_execute("COMMIT").await } else { Ok(()) }
         };
-        let sql = format!(
-            "SELECT {NOW}, {xid}::text::bigint + stamp_base, generation, created, last_alive, \
-             grace_until, epoch_floor FROM service"
-        );
-        let row = tx.maybe(&sql, &[&given]).await?;
+        let (_, row, opened, ()) = tokio::try_join!(
+            biased;
+            client.batch_execute(begin),
+            client.query_opt(&statement, &values),
+            ask(client, opening, &statements),
+            ending,
+        )?;
         let row = row.ok_or_else(|| StoreError::Broken("the table service is empty".to_owned()))?;
+        if mode == Mode::Glance {
+            // Back to the others.
+            tx.client = None;
+        }
+        tx.opened = opened;
         tx.now = DbTime(row.try_get(0)?);
-        tx.stamp = row.try_get(1)?;
-        tx.generation = row.try_get(2)?;
-        tx.service = service_of(&row, 3)?;
+        if mode != Mode::Schema {
+            tx.stamp = row.try_get(1)?;
+            tx.generation = row.try_get(2)?;
+            tx.service = service_of(&row, 3)?;
+        }
         Ok(tx)
     }
 
-    pub(crate) async fn commit(self) -> Result<(), Fault> {
-        self.inner.commit().await.map_err(Fault::Commit)
+    fn client(&self) -> Result<&Client, Fault> {
+        let client = self.client.as_ref();
+        client.ok_or_else(|| StoreError::Broken("the transaction has ended".to_owned()).into())
+    }
+
+    /// Leaves a write for the end. No statement of this transaction sees it.
+    pub(crate) fn last(&self, query: Query) {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).push(query);
+    }
+
+    /// Writes what was left for the end, and commits.
+    pub(crate) async fn commit(mut self) -> Result<(), Fault> {
+        let last = std::mem::take(self.last.get_mut().unwrap_or_else(PoisonError::into_inner));
+        let Some(client) = &self.client else { return Ok(()) };
+        let statements = prepared(client, &last).await?;
+        // When a write fails, the server takes the commit for a rollback. When the connection fails,
+        // nobody knows how far it came.
+        let (_, ()) = tokio::try_join!(
+            biased;
+            async { ask(client, &last, &statements).await.map_err(Fault::at_the_end) },
+            async { client.batch_execute("COMMIT").await.map_err(Fault::Commit) },
+        )?;
+        self.client = None;
+        Ok(())
+    }
+
+    /// Ends it without a trace.
+    pub(crate) async fn roll_back(mut self) {
+        if let Some(client) = &self.client
+            && client.batch_execute("ROLLBACK").await.is_ok()
+        {
+            self.client = None;
+        }
     }
 
     /// Runs several statements that are part of the program.
     pub(crate) async fn batch(&self, sql: &str) -> Result<(), Fault> {
-        Ok(self.inner.batch_execute(sql).await?)
+        Ok(self.client()?.batch_execute(sql).await?)
     }
 
     /// The rows of a query.
@@ -103,8 +182,8 @@ impl<'c> Tx<'c> {
         sql: &str,
         values: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Fault> {
-        let statement = self.inner.prepare_cached(sql).await?;
-        Ok(self.inner.query(&statement, values).await?)
+        let statement = self.client()?.prepare_cached(sql).await?;
+        Ok(self.client()?.query(&statement, values).await?)
     }
 
     /// The row of a query that has one or none.
@@ -113,8 +192,8 @@ impl<'c> Tx<'c> {
         sql: &str,
         values: &[&(dyn ToSql + Sync)],
     ) -> Result<Option<Row>, Fault> {
-        let statement = self.inner.prepare_cached(sql).await?;
-        Ok(self.inner.query_opt(&statement, values).await?)
+        let statement = self.client()?.prepare_cached(sql).await?;
+        Ok(self.client()?.query_opt(&statement, values).await?)
     }
 
     /// The row of a query that always has one.
@@ -123,8 +202,8 @@ impl<'c> Tx<'c> {
         sql: &str,
         values: &[&(dyn ToSql + Sync)],
     ) -> Result<Row, Fault> {
-        let statement = self.inner.prepare_cached(sql).await?;
-        Ok(self.inner.query_one(&statement, values).await?)
+        let statement = self.client()?.prepare_cached(sql).await?;
+        Ok(self.client()?.query_one(&statement, values).await?)
     }
 
     /// Runs a statement; how many rows it has changed.
@@ -133,8 +212,8 @@ impl<'c> Tx<'c> {
         sql: &str,
         values: &[&(dyn ToSql + Sync)],
     ) -> Result<u64, Fault> {
-        let statement = self.inner.prepare_cached(sql).await?;
-        Ok(self.inner.execute(&statement, values).await?)
+        let statement = self.client()?.prepare_cached(sql).await?;
+        Ok(self.client()?.execute(&statement, values).await?)
     }
 
     /// The id of the next message of the feed. Messages are in the order of transactions, and a reader
@@ -153,6 +232,49 @@ impl<'c> Tx<'c> {
     pub(crate) fn feed_start(&self) -> i64 {
         self.stamp << FEED_BITS
     }
+}
+
+impl Drop for Tx {
+    /// One that was given up half-way takes its connection with it: what it was asked is still on its
+    /// way.
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take() {
+            drop(Object::take(client));
+        }
+    }
+}
+
+fn about(stamp: &str) -> String {
+    format!(
+        "SELECT {NOW}, {stamp}::text::bigint + stamp_base, generation, created, last_alive, \
+         grace_until, epoch_floor FROM service"
+    )
+}
+
+async fn prepared(
+    client: &Client,
+    queries: &[Query],
+) -> Result<Vec<Statement>, tokio_postgres::Error> {
+    let mut statements = Vec::with_capacity(queries.len());
+    for query in queries {
+        statements.push(client.prepare_cached(&query.sql).await?);
+    }
+    Ok(statements)
+}
+
+/// Sends all in this order, and then waits.
+async fn ask(
+    client: &Client,
+    queries: &[Query],
+    statements: &[Statement],
+) -> Result<Vec<Vec<Row>>, tokio_postgres::Error> {
+    try_join_all(
+        queries
+            .iter()
+            .zip(statements)
+            .map(async |(query, statement)| client.query(statement, &query.values()).await),
+    )
+    .await
 }
 
 /// The row about the coordinators, from this column on.

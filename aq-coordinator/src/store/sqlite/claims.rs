@@ -74,16 +74,17 @@ impl Session<'_> {
 
     fn grant_plan(&self, plan: &ClaimPlan, service: &Service) -> Result<ClaimAnswer, StoreError> {
         if let Some(grants) = self.granted(&plan.factory, &plan.request)? {
-            return Ok(ClaimAnswer { grants, repeated: true });
+            return Ok(ClaimAnswer { grants, repeated: true, draining: false });
         }
-        let to = Claimant {
-            factory: plan.factory.clone(),
-            instance: self.instance_of(&plan.factory)?,
-            request: plan.request.clone(),
-        };
+        let (instance, draining) = self.about(&plan.factory)?;
+        if draining {
+            return Ok(ClaimAnswer { grants: Vec::new(), repeated: false, draining });
+        }
+        let to =
+            Claimant { factory: plan.factory.clone(), instance, request: plan.request.clone() };
         let grants = plan.picks.iter().map(|pick| self.grant_pick(*pick, &to, service));
         let grants = grants.filter_map(Result::transpose).collect::<Result<_, _>>()?;
-        Ok(ClaimAnswer { grants, repeated: false })
+        Ok(ClaimAnswer { grants, repeated: false, draining })
     }
 
     fn grant_pick(
@@ -133,12 +134,15 @@ impl Session<'_> {
         Ok(Granted { job, manifest, expires_in })
     }
 
-    fn instance_of(&self, factory: &FactoryId) -> Result<Option<InstanceId>, StoreError> {
-        let mut query =
-            self.connection.prepare_cached("SELECT instance FROM factories WHERE id = ?1")?;
-        let found: Option<String> =
-            query.query_row([factory.as_str()], |row| row.get(0)).optional()?;
-        found.as_deref().map(|text| word("instance", text)).transpose()
+    /// The life of a factory's loop, where it has registered, and whether it is to drain.
+    fn about(&self, factory: &FactoryId) -> Result<(Option<InstanceId>, bool), StoreError> {
+        let mut query = self
+            .connection
+            .prepare_cached("SELECT instance, draining FROM factories WHERE id = ?1")?;
+        let found: Option<(String, bool)> =
+            query.query_row([factory.as_str()], |row| row.try_into()).optional()?;
+        let Some((instance, draining)) = found else { return Ok((None, false)) };
+        Ok((Some(word("instance", &instance)?), draining))
     }
 }
 

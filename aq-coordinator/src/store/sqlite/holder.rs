@@ -17,15 +17,16 @@ use crate::store::{Beat, BeatAnswer, LeaseStand, StoreError, clean, fields_of};
 impl Session<'_> {
     pub(crate) fn heartbeat(&self, beat: &Beat) -> Result<BeatAnswer, StoreError> {
         let mut seen = self.connection.prepare_cached(
-            "UPDATE factories SET seen = ?2, free = ?3, instance = ?4 WHERE id = ?1",
+            "UPDATE factories SET seen = ?2, free = ?3, instance = ?4 WHERE id = ?1 RETURNING \
+             draining",
         )?;
-        let registered = seen.execute(params![
-            beat.factory.as_str(),
-            self.now.0,
-            beat.free,
-            beat.instance.as_str()
-        ])? > 0;
-        let mut answer = BeatAnswer { registered, ..BeatAnswer::default() };
+        let values = params![beat.factory.as_str(), self.now.0, beat.free, beat.instance.as_str()];
+        let draining: Option<bool> = seen.query_row(values, |row| row.get(0)).optional()?;
+        let mut answer = BeatAnswer {
+            registered: draining.is_some(),
+            draining: draining.unwrap_or_default(),
+            ..BeatAnswer::default()
+        };
         for lease in &beat.leases {
             let (expires_in, cancel) = self.renew_lease(&beat.factory, *lease)?;
             answer.leases.push(LeaseStand { lease: *lease, expires_in });
@@ -61,6 +62,15 @@ impl Session<'_> {
         let caller = Caller { factory: factory.clone(), epoch: lease.epoch };
         let renewed = self.renew_job(&job, &caller)?;
         Ok((renewed.is_ok().then_some(self.timing.lease), false))
+    }
+
+    pub(crate) fn drain(&self, id: &FactoryId, drain: bool) -> Result<(), StoreError> {
+        let mut update =
+            self.connection.prepare_cached("UPDATE factories SET draining = ?2 WHERE id = ?1")?;
+        match update.execute(params![id.as_str(), drain])? {
+            0 => Err(StoreError::NoSuchFactory(id.clone())),
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn renew(

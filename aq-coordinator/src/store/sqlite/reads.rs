@@ -72,8 +72,8 @@ impl Session<'_> {
         limit: u32,
     ) -> Result<Dated<Vec<FactoryRow>>, StoreError> {
         let mut query = self.connection.prepare_cached(
-            "SELECT id, host, version, instance, capabilities, capacity, free, seen FROM \
-             factories WHERE id > ?1 ORDER BY id LIMIT ?2",
+            "SELECT id, host, version, instance, capabilities, capacity, free, seen, draining \
+             FROM factories WHERE id > ?1 ORDER BY id LIMIT ?2",
         )?;
         let after = after.map_or("", FactoryId::as_str);
         let rows = query.query_map(params![after, limit], |row| Ok(factory_of(row)))?;
@@ -177,6 +177,7 @@ fn factory_of(row: &Row<'_>) -> Result<FactoryRow, StoreError> {
         capacity: row.get(5)?,
         free: row.get(6)?,
         seen: DbTime(row.get(7)?),
+        draining: row.get(8)?,
         holds: Vec::new(),
     })
 }

@@ -89,6 +89,10 @@ impl Store for SqliteStore {
         self.actor.ask(move |session| session.register(&factory, &register))
     }
 
+    fn drain(&self, factory: FactoryId, drain: bool) -> Answer<'_, ()> {
+        self.actor.ask(move |session| session.drain(&factory, drain))
+    }
+
     fn changes(&self, cursor: Cursor) -> Answer<'_, Changes> {
         self.actor.ask(move |session| session.changes(cursor))
     }

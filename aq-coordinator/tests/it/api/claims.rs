@@ -250,3 +250,51 @@ async fn the_end_of_a_coordinator_answers_those_who_wait() {
     assert!(begun.elapsed() < Duration::from_secs(9), "it did not wait for the time limit");
     assert!(client.get(format!("{url}/healthz")).send().await.is_err(), "nobody listens");
 }
+
+#[tokio::test]
+async fn who_drains_is_told_so_and_gets_nothing() {
+    let fleet = Fleet::new().await;
+    let drain = async |factory: &str, drain: Value| {
+        fleet.post(&format!("/v1/factories/{factory}/drain"), &json!({ "drain": drain })).await
+    };
+    assert_eq!(drain("a", json!(true)).await.problem(), "not-found");
+    let about = json!({ "host": "h", "capabilities": [], "capacity": 1, "version": "1",
+        "instanceId": "i" });
+    fleet.put("/v1/factories/a", &about).await.ok();
+    let wrong = drain("a", json!("yes")).await;
+    assert_eq!((wrong.problem(), &wrong.body["path"]), ("invalid", &json!("drain")));
+    let directives = async || {
+        let beat = json!({ "instanceId": "i", "free": 1, "leases": [] });
+        fleet.post("/v1/factories/a/heartbeat", &beat).await.ok()["directives"].clone()
+    };
+    for _ in 0..2 {
+        assert_eq!(drain("a", json!(true)).await.status, 200);
+        assert_eq!(directives().await, json!([{ "kind": "drain" }]));
+    }
+    fleet.submit("priority: high\nlock: none").await;
+    let parked = with(claim("a", "parked", 1), json!({ "waitMs": 300 }));
+    let other = claim("b", "r", 1);
+    let (nothing, other) = tokio::join!(fleet.claim(&parked), fleet.claim(&other));
+    assert_eq!((nothing.len(), other.len()), (0, 1));
+    fleet.submit("lock: none").await;
+    assert_eq!(fleet.get("/v1/factories").await.ok()["factories"][0]["draining"], true);
+    assert_eq!(drain("a", json!(false)).await.status, 200);
+    assert_eq!(directives().await, json!([]));
+    assert_eq!(fleet.claim(&claim("a", "after", 1)).await.len(), 1);
+}
+
+/// However short ago the coordinator has read the store.
+#[tokio::test]
+async fn what_the_same_coordinator_was_told_is_always_seen() {
+    let fleet = Fleet::new().await;
+    for round in 0..20 {
+        fleet.submit("lock: none").await;
+        let first = fleet.submit("priority: high\nlock: none").await;
+        let got = fleet.claim(&claim("a", &format!("first-{round}"), 1)).await;
+        assert_eq!(ids(&got), std::slice::from_ref(&first), "submitted, round {round}");
+        let back = json!({ "factoryId": "a", "epoch": got[0]["epoch"], "outcome": "requeue" });
+        fleet.post(&format!("/v1/jobs/{first}/release"), &back).await.ok();
+        let got = fleet.claim(&claim("a", &format!("again-{round}"), 1)).await;
+        assert_eq!(ids(&got), [first], "released, round {round}");
+    }
+}

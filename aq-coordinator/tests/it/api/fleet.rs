@@ -78,6 +78,15 @@ impl Fleet {
         Self { running, client: client(), file, _dir: Some(dir) }
     }
 
+    /// One on this database, by its URL.
+    pub(crate) async fn on_postgres(url: String) -> Self {
+        Self::with(|config| config.database = url.parse().unwrap()).await
+    }
+
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
     /// Another coordinator on the same database.
     pub(crate) async fn beside(&self) -> Self {
         let running = serve(config(&self.file)).await.unwrap();

@@ -137,6 +137,7 @@ async fn who_guesses_tokens_is_slowed_down() {
         last = fleet.send(request).await.status;
     }
     assert_eq!(last, 429);
+    assert_eq!(fleet.get("/v1/stats").await.status, 200, "the same address, with a right token");
 }
 
 #[tokio::test]

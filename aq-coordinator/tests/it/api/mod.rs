@@ -8,3 +8,5 @@ mod holders;
 mod jobs;
 mod openapi;
 mod program;
+
+pub(crate) use fleet::{Fleet, claim};

@@ -2,14 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use aq_fleet::protocol::{
+    Claim, DrainOrder, Events, Heartbeat, Register, Release, Renew, Report, Submit,
+};
 use serde_json::Value;
 
 use super::fleet::Fleet;
 
-/// PROTOCOL.md's table.
-const CALLS: [(&str, &str); 19] = [
+/// PROTOCOL.md's table, and `drain`.
+const CALLS: [(&str, &str); 20] = [
     ("put", "/v1/factories/{factoryId}"),
     ("post", "/v1/factories/{factoryId}/heartbeat"),
+    ("post", "/v1/factories/{factoryId}/drain"),
     ("post", "/v1/claims"),
     ("post", "/v1/jobs/{jobId}/renew"),
     ("post", "/v1/jobs/{jobId}/reports"),
@@ -88,4 +92,48 @@ async fn every_call_in_the_document_is_served() {
         let unknown = answer.body["detail"].as_str().unwrap_or_default();
         assert!(!unknown.contains("openapi.json has every path"), "{method} {path}");
     }
+}
+
+/// The page for people names each call once, as a heading.
+#[tokio::test]
+async fn the_page_has_every_call_of_the_document() {
+    let page = include_str!("../../../../docs/fleet-protocol.md");
+    let named: Vec<String> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`'))
+        .map(str::to_owned)
+        .collect();
+    let told: BTreeSet<String> =
+        CALLS.iter().map(|(method, path)| format!("{} {path}", method.to_uppercase())).collect();
+    assert_eq!(named.len(), told.len(), "each once");
+    assert_eq!(BTreeSet::from_iter(named), told, "the page on the left");
+}
+
+/// The bodies on the page are such as the types take.
+#[test]
+fn the_bodies_on_the_page_are_good() {
+    let page = include_str!("../../../../docs/fleet-protocol.md");
+    let mut seen = 0;
+    for part in page.split("\n### `").skip(1) {
+        let call = part.split('`').next().unwrap();
+        let Some((_, rest)) = part.split_once("\n```json\n") else { continue };
+        let body = rest.split("\n```").next().unwrap();
+        let takes = |read: Result<(), serde_json::Error>| {
+            read.unwrap_or_else(|error| panic!("{call}: {error}"));
+        };
+        seen += 1;
+        match call.rsplit('/').next().unwrap() {
+            "{factoryId}" => takes(serde_json::from_str::<Register>(body).map(drop)),
+            "heartbeat" => takes(serde_json::from_str::<Heartbeat>(body).map(drop)),
+            "drain" => takes(serde_json::from_str::<DrainOrder>(body).map(drop)),
+            "claims" => takes(serde_json::from_str::<Claim>(body).map(drop)),
+            "renew" => takes(serde_json::from_str::<Renew>(body).map(drop)),
+            "reports" => takes(serde_json::from_str::<Report>(body).map(drop)),
+            "release" => takes(serde_json::from_str::<Release>(body).map(drop)),
+            "events" => takes(serde_json::from_str::<Events>(body).map(drop)),
+            "jobs" => takes(serde_json::from_str::<Submit>(body).map(drop)),
+            _ => panic!("{call} takes no body"),
+        }
+    }
+    assert_eq!(seen, 9);
 }

@@ -87,6 +87,17 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
     running.stop().await;
 }
 
+#[tokio::test]
+async fn a_database_that_somebody_has_written_into_is_a_bug_and_says_no_more() {
+    let fleet = Fleet::new().await;
+    let job = fleet.submit("lock: none").await;
+    let other = rusqlite::Connection::open(fleet.file()).unwrap();
+    other.execute_batch("UPDATE jobs SET stage = 'nowhere'").unwrap();
+    let answer = fleet.get(&format!("/v1/jobs/{job}")).await;
+    assert_eq!((answer.status, answer.problem()), (500, "internal"));
+    assert!(!answer.body.to_string().contains("nowhere"), "what the database says is for the log");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_is_away_is_told_and_comes_back_by_itself() {
     let dir = tempfile::tempdir().unwrap();

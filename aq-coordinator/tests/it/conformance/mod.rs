@@ -66,6 +66,6 @@ cases! {
         requeue_failed, wishes_that_cannot_be;
     shadow: worlds_do_not_meet, mirrors_are_never_granted, reports_move_only_own_mirrors,
         verdicts_are_counted_once, a_mirror_is_renewed;
-    reads: pages_by_cursor, changes_by_cursor, factories_and_what_they_hold, numbers_of_the_fleet,
+    reads: pages_by_cursor, changes_by_cursor, factories_and_what_they_hold, who_drains_gets_nothing, numbers_of_the_fleet,
         a_job_with_its_past, the_feed_tells_every_move;
 }

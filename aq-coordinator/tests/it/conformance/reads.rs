@@ -1,11 +1,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aq_coordinator::store::{Cursor, JobFilter};
+use aq_coordinator::store::{Cursor, JobFilter, StoreError};
 use aq_fleet::protocol::{LeaseRef, Register, ReleaseOutcome};
 use aq_manifest::{Priority, Stage};
 
-use crate::lab::{LEASE, Lab, beat, beat_one, created, factory, release, report, submission};
+use crate::lab::{
+    LEASE, Lab, beat, beat_one, claim, created, factory, plan, release, report, submission,
+};
 
 pub(crate) async fn pages_by_cursor(lab: Lab) {
     let mut ids = Vec::new();
@@ -113,6 +115,40 @@ pub(crate) async fn factories_and_what_they_hold(lab: Lab) {
     assert_eq!(page.now.since(page.value[0].seen), Duration::from_secs(3));
     let rest = lab.store.factories(Some(factory("b")), 9).await.unwrap().value;
     assert_eq!(rest.iter().map(|row| row.host.as_str()).collect::<Vec<_>>(), ["new-name"]);
+}
+
+pub(crate) async fn who_drains_gets_nothing(lab: Lab) {
+    let unknown = lab.store.drain(factory("a"), true).await;
+    assert_eq!(unknown, Err(StoreError::NoSuchFactory(factory("a"))));
+    for name in ["a", "b"] {
+        lab.store.register(factory(name), about("h", "life-1")).await.unwrap();
+    }
+    let held = lab.submit("held").await.id;
+    let epoch = lab.grant("a", held).await.job.epoch;
+    let job = lab.submit("next").await.id;
+    let told = async || lab.store.heartbeat(vec![beat("a", vec![])]).await.unwrap().remove(0);
+    assert!(!told().await.draining);
+    for _ in 0..2 {
+        lab.store.drain(factory("a"), true).await.unwrap();
+        assert!(told().await.draining);
+    }
+    // In one batch, each for itself.
+    let plans = vec![
+        plan(&lab.store, "a", &[job]).await,
+        plan(&lab.store, "b", &[lab.submit("other").await.id]).await,
+    ];
+    let answers = lab.store.grant(plans).await.unwrap();
+    assert_eq!((answers[0].draining, answers[0].grants.len()), (true, 0));
+    assert_eq!((answers[1].draining, answers[1].grants.len()), (false, 1));
+    // What it holds stays its own, and a new life of its loop changes nothing.
+    assert_eq!(beat_one(&lab.store, "a", held, epoch).await.expires_in, Some(LEASE));
+    lab.store.register(factory("a"), about("h", "life-2")).await.unwrap();
+    assert!(claim(&lab.store, "a", &[job]).await.draining);
+    let seen = lab.second().factories(None, 9).await.unwrap().value;
+    assert_eq!(seen.iter().map(|row| row.draining).collect::<Vec<_>>(), [true, false]);
+    lab.store.drain(factory("a"), false).await.unwrap();
+    assert!(!told().await.draining);
+    assert_eq!(lab.grant("a", job).await.job.id, job);
 }
 
 pub(crate) async fn numbers_of_the_fleet(lab: Lab) {

@@ -8,7 +8,8 @@ use crate::error::TrackerError;
 use crate::github::GitHub;
 use crate::http::{HttpTransport, Token};
 use crate::items::{self, ItemApi};
-use crate::tracker::{Kind, Tracker};
+use crate::kind::Kind;
+use crate::tracker::Tracker;
 
 /// Where GitHub is, unless `AQ_GITHUB_API` says otherwise.
 const GITHUB: &str = "https://api.github.com";

@@ -10,7 +10,8 @@ use serde_json::json;
 use crate::error::{Retry, TrackerError};
 use crate::http::HttpTransport;
 use crate::item_id::{ItemId, Repository};
-use crate::tracker::{Item, Kind, Tracker, Update};
+use crate::kind::Kind;
+use crate::tracker::{Item, Tracker, Update};
 use crate::transport::{Method, Request, Transport, segment};
 
 use wire::{Found, Issue};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::tracker::Kind;
+use crate::kind::Kind;
 
 /// Longest name, in bytes: with `tracker-` before it, it is an idempotency key.
 const MAX_LEN: usize = 240;

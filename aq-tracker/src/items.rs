@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use crate::error::{TrackerError, detail, pause};
 use crate::item_id::ItemId;
-use crate::tracker::{Item, Kind, Tracker, Update};
+use crate::kind::Kind;
+use crate::tracker::{Item, Tracker, Update};
 use crate::transport::{Answer, Method, Request, Transport, segment};
 
 const WHO: &str = Kind::Items.name();

@@ -30,25 +30,6 @@ pub trait Tracker: Send {
     ) -> Result<Option<String>, TrackerError>;
 }
 
-/// The kinds of trackers. One that does not answer does not keep the other from being told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// The item API, over HTTP or a command.
-    Items,
-    /// GitHub.
-    GitHub,
-}
-
-impl Kind {
-    /// What messages call it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Items => "the tracker",
-            Self::GitHub => "GitHub",
-        }
-    }
-}
-
 /// An item as a tracker has it. Text of strangers: only [`crate::mapping`] makes a job of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {

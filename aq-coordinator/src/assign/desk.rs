@@ -8,9 +8,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, Instant, sleep_until};
 use tracing::warn;
 
+use super::ask::{Ask, Checked};
 use super::board::{Board, Offer, Standing};
 use super::boards::Boards;
-use super::handle::{Ask, Checked};
 use super::share::share;
 use super::waiting::{Room, Waiting};
 use crate::ledger::World;

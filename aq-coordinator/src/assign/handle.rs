@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use aq_fleet::protocol::{Claim, FleetJobId};
-use aq_scheduler::Cycle;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::ask::{Ask, Checked, Reply};
 use super::desk::Desk;
 use crate::ledger::World;
 use crate::metrics::Metrics;
@@ -19,34 +19,6 @@ const MAX_ASKED: usize = 20_000;
 #[derive(Clone, Debug)]
 pub(crate) struct Assign {
     asks: mpsc::Sender<Ask>,
-}
-
-/// Whether a new job would close a circle, as of a version of the graph.
-#[derive(Debug)]
-pub(crate) enum Checked {
-    Fits(u64),
-    Circle(Cycle),
-}
-
-pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
-
-#[derive(Debug)]
-pub(super) enum Ask {
-    /// Jobs for a host. The answer may take as long as the claim allows.
-    Claim(Claim, Reply<Vec<Granted>>),
-    /// What a claim would get.
-    Dry(Claim, Reply<Vec<FleetJobId>>),
-    Check {
-        world: World,
-        key: Option<String>,
-        deps: Vec<String>,
-        reply: Reply<Checked>,
-    },
-    Why {
-        world: World,
-        job: FleetJobId,
-        reply: Reply<Option<String>>,
-    },
 }
 
 impl Assign {

@@ -6,8 +6,8 @@ use aq_caps::Token;
 use aq_fleet::protocol::{Claim, FactoryId, RequestId};
 use tokio::time::{Duration, Instant};
 
+use super::ask::Reply;
 use super::board::Offer;
-use super::handle::Reply;
 use super::share::Asking;
 use crate::store::{ClaimAnswer, Granted, StoreError};
 

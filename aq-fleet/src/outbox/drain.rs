@@ -6,19 +6,8 @@ use std::path::Path;
 use super::error::{At, OutboxError};
 use super::file::{Locked, Wait};
 use super::line::Contents;
-use super::message::Message;
+use super::message::{Delivery, Message};
 use crate::client::CallError;
-
-/// What became of a message that was sent.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Delivery {
-    /// The coordinator has it.
-    Done,
-    /// The coordinator will never take it: it is dropped.
-    Refused(CallError),
-    /// Not now: it stays, and all after it.
-    Later(CallError),
-}
 
 /// A message that the coordinator refused, and that is no longer in the outbox.
 #[derive(Clone, Debug, PartialEq)]

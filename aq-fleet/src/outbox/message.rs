@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::drain::Delivery;
 use crate::client::{CallError, Client};
 use crate::protocol::{Epoch, Events, FleetJobId, Release, Report};
 
@@ -16,6 +15,17 @@ pub enum Message {
     Release(Release),
     /// What happened, for people.
     Events(Events),
+}
+
+/// What became of a message that was sent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Delivery {
+    /// The coordinator has it.
+    Done,
+    /// The coordinator will never take it: it is dropped.
+    Refused(CallError),
+    /// Not now: it stays, and all after it.
+    Later(CallError),
 }
 
 impl Message {

@@ -29,9 +29,9 @@ mod message;
 #[cfg(test)]
 mod tests;
 
-pub use drain::{Delivery, Drained, Refused};
+pub use drain::{Drained, Refused};
 pub use error::OutboxError;
-pub use message::Message;
+pub use message::{Delivery, Message};
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;

@@ -6,7 +6,9 @@
 
 use aq_manifest::{JobId, Severity, parse};
 
+use super::error::MappingError;
 use super::labels::{self, Front};
+use super::quoted::quoted;
 use crate::item_id::ItemId;
 use crate::tracker::Item;
 
@@ -27,25 +29,6 @@ pub struct Job {
     pub text: String,
     /// What of the item could not be used, in a line each.
     pub warnings: Vec<String>,
-}
-
-/// Why no job can be made of an item.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MappingError {
-    /// There is nothing to do.
-    #[error("it has neither a title nor a description")]
-    Empty,
-    /// A label asks for something that there is not.
-    #[error("its label {label:?} is no good: {problem}; correct it in the tracker")]
-    Label {
-        /// The label.
-        label: String,
-        /// What is wrong.
-        problem: String,
-    },
-    /// The file would not be a job file.
-    #[error("it makes no job file: {0}")]
-    NoJobFile(String),
 }
 
 /// The job file of an item. The same item gives the same file.
@@ -84,11 +67,6 @@ fn front_matter(item: &str, key: &str, front: &Front) -> String {
     }
     head.push_str("---\n");
     head
-}
-
-/// A value that YAML reads as this text: its double quotes know the escapes of JSON.
-pub(super) fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }
 
 fn prompt(item: &Item) -> Result<String, MappingError> {

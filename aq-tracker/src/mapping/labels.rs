@@ -2,7 +2,8 @@
 
 use aq_manifest::{Severity, parse};
 
-use super::job::{MappingError, quoted};
+use super::error::MappingError;
+use super::quoted::quoted;
 use crate::tracker::Item;
 
 /// What labels say.

@@ -1,8 +1,11 @@
 //! Between trackers and jobs, both ways. Pure: text in, text out.
 
 mod echo;
+mod error;
 mod job;
 mod labels;
+mod quoted;
 
 pub use echo::{comment, update};
-pub use job::{Job, MappingError, job};
+pub use error::MappingError;
+pub use job::{Job, job};

@@ -1,0 +1,20 @@
+//! Why an item makes no job.
+
+/// Why no job can be made of an item.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MappingError {
+    /// There is nothing to do.
+    #[error("it has neither a title nor a description")]
+    Empty,
+    /// A label asks for something that there is not.
+    #[error("its label {label:?} is no good: {problem}; correct it in the tracker")]
+    Label {
+        /// The label.
+        label: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The file would not be a job file.
+    #[error("it makes no job file: {0}")]
+    NoJobFile(String),
+}

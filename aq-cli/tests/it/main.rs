@@ -4,6 +4,7 @@ mod agents;
 mod architecture;
 mod branches;
 mod chaos;
+mod coordinator;
 mod crash_states;
 mod dice;
 mod documents;

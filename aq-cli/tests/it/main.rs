@@ -10,6 +10,7 @@ mod documents;
 mod effects;
 mod exits;
 mod fake_tracker;
+mod fleet;
 mod hostile;
 mod kill_points;
 mod limits;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::drain::Delivery;
 use crate::client::{CallError, Client};
-use crate::protocol::{Events, FleetJobId, Release, Report};
+use crate::protocol::{Epoch, Events, FleetJobId, Release, Report};
 
 /// A call about one job that may be made late, and more than once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,6 +19,15 @@ pub enum Message {
 }
 
 impl Message {
+    /// The grant that it was written under.
+    pub fn epoch(&self) -> Epoch {
+        match self {
+            Self::Report(report) => report.epoch,
+            Self::Release(release) => release.epoch,
+            Self::Events(events) => events.epoch,
+        }
+    }
+
     /// Makes the call, and says what is to become of the message.
     pub fn send(&self, client: &Client, job: FleetJobId) -> Delivery {
         let called = match self {

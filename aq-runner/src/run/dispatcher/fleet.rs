@@ -250,6 +250,7 @@ impl Dispatcher<'_> {
                 Err(e) => (self.observer)(Progress::Trouble(&e.to_string())),
             }
         }
+        self.tell_fleet();
         if let Some(fleet) = &self.fleet {
             fleet.membership.taken();
         }
@@ -477,6 +478,7 @@ impl Dispatcher<'_> {
         }
         fleet.holder.post_release(lease, ReleaseOutcome::Abandoned, None, None);
         withdraw(self.queue, &job, Timestamp::now())?;
+        fleet.membership.hurry();
         fleet.forget(self.queue, id);
         self.model.forget(id);
         Ok(())

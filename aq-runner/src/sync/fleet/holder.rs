@@ -52,7 +52,7 @@ impl Holder {
     /// Says how far a job has come, and waits for the answer. When there is none, the report waits in
     /// the outbox.
     pub fn report(&self, lease: LeaseRef, report: Report) -> Told {
-        let before = self.deliver_one(lease.job_id);
+        let before = self.deliver_one(lease);
         let told = match before {
             Told::Accepted => self.told(self.client.report(lease.job_id, &report).map(drop)),
             other => other,
@@ -66,7 +66,7 @@ impl Holder {
     /// Asks whether a job may be shipped: the compare-and-set at the coordinator. This never waits in
     /// the outbox.
     pub fn ship(&self, lease: LeaseRef, report: &Report) -> Told {
-        match self.deliver_one(lease.job_id) {
+        match self.deliver_one(lease) {
             Told::Accepted => self.told(self.client.report(lease.job_id, report).map(drop)),
             other => other,
         }
@@ -147,8 +147,10 @@ impl Holder {
         problems
     }
 
-    /// Sends what waits for one job.
-    fn deliver_one(&self, job: FleetJobId) -> Told {
+    /// Sends what waits for one job. What an earlier grant of it left there is refused, which says
+    /// nothing about this one.
+    fn deliver_one(&self, lease: LeaseRef) -> Told {
+        let job = lease.job_id;
         for _ in 0..TURNS {
             let drained = match self.outbox.drain(job, |message| message.send(&self.client, job)) {
                 Ok(Some(drained)) => drained,
@@ -158,7 +160,11 @@ impl Holder {
                 }
                 Err(e) => return Told::Later(e.to_string()),
             };
-            let mut refused = drained.refused.iter().map(|refused| &refused.reason);
+            let mut refused = drained
+                .refused
+                .iter()
+                .filter(|refused| refused.message.epoch() == lease.epoch)
+                .map(|refused| &refused.reason);
             return match drained.later {
                 _ if refused.any(|why| matches!(why, CallError::Fenced { .. })) => Told::Fenced,
                 Some(why) => Told::Later(why.to_string()),

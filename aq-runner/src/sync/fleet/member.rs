@@ -43,7 +43,7 @@ pub struct MembershipSettings {
     pub route: bool,
     /// Whether to ask once for work instead of waiting for it.
     pub once: bool,
-    /// Keeps the id of a claim until its jobs are on disk, so that one whose answer was lost, also
+    /// Keeps the claim that is under way until its jobs are on disk, so that one whose answer was lost, also
     /// with this process, is asked for again and not made twice.
     pub request_file: PathBuf,
 }
@@ -74,7 +74,7 @@ pub enum News {
     Lost(LeaseRef),
     /// A person wants the job to end.
     Cancel(FleetJobId),
-    /// No more jobs are to be taken; those that have not started go back.
+    /// No more jobs are to be taken; those that have not started go back. Told with every heartbeat.
     Drain,
 }
 
@@ -163,7 +163,8 @@ impl Membership {
         }
     }
 
-    /// The jobs of the last [`News::Granted`] are on disk: others may be claimed.
+    /// The jobs of the last [`News::Granted`] are on disk: others may be claimed. To be called when
+    /// [`Self::update`] has told how the host stands with them, or too many are.
     pub fn taken(&self) {
         let _ = std::fs::remove_file(&self.request_file);
         let mut state = self.shared.lock();
@@ -250,9 +251,11 @@ impl Member {
                 }
             }
             let regular = self.shared.lock().registered.as_ref().map(|r| r.heartbeat_ms);
-            let limit = match (failures, regular) {
-                (0, Some(ms)) => Duration::from_millis(ms),
-                _ => pause_after(failures),
+            let limit = match (failures, regular.map(Duration::from_millis)) {
+                (0, Some(regular)) => regular,
+                // Not longer than between two heartbeats: after an outage leases hold for so long
+                // only that every host has the time for one.
+                (_, regular) => pause_after(failures).min(regular.unwrap_or(LONGEST_PAUSE)),
             };
             match self.shared.wait(Some(limit), |state| state.hurry && failures == 0) {
                 Some(mut state) => state.hurry = false,
@@ -304,11 +307,13 @@ impl Member {
                 Directive::Unknown => {}
             }
         }
-        let drains_now = drain && !self.shared.lock().draining;
         self.shared.lock().draining = drain;
-        if drains_now {
+        if drain {
+            // As long as it lasts: an answer to a claim may still be on its way.
             (self.tell)(News::Drain);
         }
+        // Perhaps jobs can be claimed now.
+        self.shared.changed.notify_all();
         Ok(())
     }
 
@@ -317,7 +322,10 @@ impl Member {
         let mut failures = 0;
         let can_take = |state: &State| {
             let idle = !state.untaken && !state.draining && state.registered.is_some();
-            idle && state.status.free > 0
+            // What this host has already comes first: a lease that has run out is renewed, before a
+            // claim could bring the same job under another one.
+            let asked = |lease| state.leases.contains_key(lease);
+            idle && state.status.free > 0 && state.status.leases.iter().all(asked)
         };
         loop {
             let Some(state) = self.shared.wait(None, can_take) else { return };
@@ -352,13 +360,13 @@ impl Member {
     }
 
     fn claim_once(&self, status: &Status) -> Result<Vec<Grant>, CallError> {
-        let request_id = self.request_id();
+        let (request_id, free) = self.request(status.free);
         let wait = if self.settings.once { Duration::ZERO } else { WAIT };
         let claim = Claim {
             request_id,
             factory_id: self.settings.factory.clone(),
             capabilities: self.settings.capabilities.clone(),
-            free: status.free,
+            free,
             held_locks: status.held_locks.clone(),
             dry_run: false,
             wait_ms: u64::try_from(wait.as_millis()).unwrap_or(0),
@@ -378,17 +386,19 @@ impl Member {
         Ok(answer.value.jobs)
     }
 
-    /// The id of the claim that is under way, also when another process began it.
-    fn request_id(&self) -> RequestId {
+    /// The id of the claim that is under way, also when another process began it, and the slots that
+    /// it was made for: it may have been granted jobs for all of them, whatever has changed here since.
+    fn request(&self, free: u32) -> (RequestId, u32) {
         let file = &self.settings.request_file;
-        let known = std::fs::read_to_string(file).ok();
-        if let Some(id) = known.and_then(|text| text.trim().parse().ok()) {
-            return id;
+        let known = std::fs::read_to_string(file).unwrap_or_default();
+        let mut words = known.split_whitespace();
+        if let Some(id) = words.next().and_then(|id| id.parse().ok()) {
+            return (id, words.next().and_then(|free| free.parse().ok()).unwrap_or(free));
         }
         let id = RequestId::random();
         // A claim that cannot be remembered may be lost with this process; then its lease ends.
-        let _ = std::fs::write(file, id.as_str());
-        id
+        let _ = std::fs::write(file, format!("{id} {free}\n"));
+        (id, free)
     }
 
     fn forget_request(&self) {

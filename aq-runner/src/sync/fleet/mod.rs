@@ -3,6 +3,8 @@
 
 mod holder;
 mod member;
+#[cfg(test)]
+mod tests;
 
 pub use holder::{Holder, Told};
 pub use member::{Membership, MembershipSettings, News, Status};

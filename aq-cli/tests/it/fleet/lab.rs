@@ -1,0 +1,289 @@
+//! A fleet in a temporary directory. When it is dropped, or the test is killed, none of its servers
+//! and loops is left.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use aq_fleet::client::{Client, Http, SystemClock};
+use aq_fleet::protocol::{FleetJobId, JobQuery, JobSummary, JobView, Submit};
+use aq_manifest::Stage;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+use crate::sandbox::{PATIENCE, Sandbox, job_text, kill_child, kill_hard, wait_for};
+
+/// What hosts and coordinators know one another by.
+pub(super) const TOKEN: &str = "a-token-of-the-tests";
+
+/// Leases short enough to wait for their end, and long enough for a busy machine.
+const TIMES: [&str; 4] = ["--lease", "3s", "--heartbeat", "1s"];
+
+/// Kills a program when the thread that started it ends, however that ends.
+pub(super) fn tied(command: &Command) -> Command {
+    let mut tied = Command::new("setpriv");
+    tied.args(["--pdeathsig", "KILL", "--"]).arg(command.get_program()).args(command.get_args());
+    tied.env_clear().stdin(Stdio::null());
+    tied.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    if let Some(dir) = command.get_current_dir() {
+        tied.current_dir(dir);
+    }
+    tied
+}
+
+/// One coordinator.
+#[derive(Debug)]
+pub(super) struct Coordinator {
+    address: SocketAddr,
+    database: String,
+    running: Option<Child>,
+}
+
+impl Coordinator {
+    /// One on a port of its own, at work.
+    pub(super) fn start(database: &str) -> Self {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut made = Self { address: any, database: database.to_owned(), running: None };
+        made.start_again();
+        made
+    }
+
+    /// Starts it where it was, and waits until it answers.
+    pub(super) fn start_again(&mut self) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aq"));
+        command.args(["coordinator", "--listen", &self.address.to_string()]).args(TIMES);
+        command.args(["--database", &self.database]).env("AQ_FLEET_TOKEN", TOKEN);
+        let mut child =
+            tied(&command).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("listening on http://");
+        self.address = address.unwrap_or_else(|| panic!("{line:?}")).parse().unwrap();
+        self.running = Some(child);
+    }
+
+    pub(super) fn kill(&mut self) {
+        if let Some(mut running) = self.running.take() {
+            kill_child(&mut running);
+        }
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A client, which retries for so long.
+    pub(super) fn client(&self, deadline: Duration) -> Client {
+        let http = Http::new(&format!("http://{}", self.address)).unwrap();
+        let token = TOKEN.parse().unwrap();
+        Client::new(Arc::new(http), Arc::new(SystemClock), token, deadline)
+    }
+}
+
+impl Drop for Coordinator {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A coordinator with its client and its hosts' common directory.
+#[derive(Debug)]
+pub(super) struct Fleet {
+    dir: TempDir,
+    pub(super) coordinator: Coordinator,
+    pub(super) client: Client,
+}
+
+impl Fleet {
+    /// One coordinator on a SQLite file.
+    pub(super) fn new() -> Self {
+        let dir = TempDir::with_prefix("aq-fleet-").unwrap();
+        let database = format!("sqlite:{}", dir.path().join("fleet.db").display());
+        fs::create_dir(dir.path().join("out")).unwrap();
+        let coordinator = Coordinator::start(&database);
+        let client = coordinator.client(Duration::from_secs(20));
+        Self { dir, coordinator, client }
+    }
+
+    /// A path that all hosts see.
+    pub(super) fn out(&self, name: &str) -> PathBuf {
+        self.dir.path().join("out").join(name)
+    }
+
+    /// A host that asks this fleet's coordinator.
+    pub(super) fn host(&self, name: &str) -> Host {
+        Host::join(Sandbox::new(), name, self.coordinator.address())
+    }
+
+    /// As [`Self::host`], with a git repository to work in.
+    pub(super) fn host_with_repository(&self, name: &str) -> Host {
+        Host::join(Sandbox::with_repository(), name, self.coordinator.address())
+    }
+
+    /// Submits a job for the shell engine, which works in `work` beside the host's queue.
+    pub(super) fn submit(&self, name: &str, front: &str, body: &str) -> FleetJobId {
+        submit(&self.client, name, front, body)
+    }
+
+    pub(super) fn job(&self, id: FleetJobId) -> JobView {
+        self.client.job(id).unwrap().value
+    }
+
+    /// Waits until the coordinator has the job in this stage.
+    pub(super) fn wait_for(&self, id: FleetJobId, stage: Stage) -> JobView {
+        self.wait_until(id, &format!("be in {stage}"), |view| view.job.stage == stage)
+    }
+
+    /// Waits until the coordinator sees the job like this.
+    pub(super) fn wait_until(
+        &self,
+        id: FleetJobId,
+        what: &str,
+        is_so: impl Fn(&JobView) -> bool,
+    ) -> JobView {
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            let view = self.job(id);
+            if is_so(&view) {
+                return view;
+            }
+            assert!(Instant::now() < give_up, "it was to {what}: {view:#?}");
+            sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Waits until the job's lease has run out.
+    pub(super) fn wait_for_lapse(&self, id: FleetJobId) {
+        self.wait_until(id, "lapse", |view| view.job.lapsed);
+    }
+
+    /// Waits until somebody writes `text` into a file in the common directory.
+    pub(super) fn wait_for_line(&self, file: &str, text: &str) {
+        wait_for(&format!("{text:?} in {file}"), || {
+            read(&self.out(file)).lines().any(|line| line == text)
+        });
+    }
+}
+
+/// The text of a file, empty when it is not there.
+pub(super) fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+pub(super) fn submit(client: &Client, name: &str, front: &str, body: &str) -> FleetJobId {
+    submit_text(client, name, job_text(&format!("cwd: work\n{front}"), body))
+}
+
+/// Submits a file as it is.
+pub(super) fn submit_text(client: &Client, name: &str, manifest: String) -> FleetJobId {
+    let name = name.parse().unwrap();
+    let submit = Submit { manifest, name, shadow: false, factory_id: None };
+    client.submit(&submit).unwrap().value.job_id
+}
+
+/// All jobs that the coordinator knows, by their names.
+pub(super) fn jobs(client: &Client) -> BTreeMap<String, JobSummary> {
+    let mut jobs = BTreeMap::new();
+    let mut query = JobQuery::default();
+    loop {
+        let page = client.jobs(&query).unwrap().value;
+        jobs.extend(page.jobs.into_iter().map(|job| (job.name.to_string(), job)));
+        query.cursor = page.next;
+        if query.cursor.is_none() {
+            return jobs;
+        }
+    }
+}
+
+/// A host: a queue, and a loop when one was started.
+#[derive(Debug)]
+pub(super) struct Host {
+    sandbox: Sandbox,
+    running: Option<Child>,
+}
+
+impl Host {
+    /// A host of this name, which asks the coordinator at this address.
+    pub(super) fn join(mut sandbox: Sandbox, name: &str, coordinator: SocketAddr) -> Self {
+        sandbox.set("AQ_FLEET", "1");
+        sandbox.set("AQ_FLEET_TOKEN", TOKEN);
+        sandbox.set("AQ_FACTORY_ID", name);
+        let mut host = Self { sandbox, running: None };
+        host.ask(coordinator);
+        host
+    }
+
+    /// The coordinator that its next commands ask.
+    pub(super) fn ask(&mut self, coordinator: SocketAddr) {
+        self.sandbox.set("AQ_FLEET_URL", format!("http://{coordinator}"));
+    }
+
+    /// Starts the loop, which ships what ends well.
+    pub(super) fn start(&mut self) {
+        self.start_with(&["--ship"]);
+    }
+
+    pub(super) fn start_with(&mut self, args: &[&str]) {
+        let mut all = vec!["run"];
+        all.extend(args);
+        let said = fs::File::create(self.sandbox.path("loop.log")).unwrap();
+        let mut command = tied(&self.sandbox.aq(&all));
+        let also = said.try_clone().unwrap();
+        self.running = Some(command.stdout(said).stderr(also).spawn().unwrap());
+    }
+
+    /// What the loop has said.
+    pub(super) fn said(&self) -> String {
+        read(&self.sandbox.path("loop.log"))
+    }
+
+    pub(super) fn kill_loop(&mut self) {
+        if let Some(mut running) = self.running.take() {
+            kill_child(&mut running);
+        }
+    }
+
+    /// What a power cut does: nothing of the host runs any more.
+    pub(super) fn die(&mut self) {
+        self.kill_loop();
+        for pid in self.sandbox.workers().into_iter().chain(self.sandbox.agents()) {
+            kill_hard(pid);
+        }
+    }
+
+    /// Stops the time of the loop and its workers, or lets it go on.
+    pub(super) fn signal_all(&self, signal: Signal) {
+        let of_loop = self.running.iter().map(|child| Pid::from_raw(child.id().cast_signed()));
+        for pid in of_loop.chain(self.sandbox.workers()) {
+            kill(pid, signal).unwrap();
+        }
+    }
+}
+
+impl Deref for Host {
+    type Target = Sandbox;
+
+    fn deref(&self) -> &Sandbox {
+        &self.sandbox
+    }
+}
+
+impl DerefMut for Host {
+    fn deref_mut(&mut self) -> &mut Sandbox {
+        &mut self.sandbox
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.kill_loop();
+    }
+}

@@ -1,0 +1,123 @@
+//! A coordinator that is away holds no job up and loses none; its answer is not needed to work, and is
+//! needed to ship.
+
+use std::fs;
+
+use aq_manifest::Stage;
+
+use super::lab::{Fleet, Host, read};
+use super::proxy::Proxy;
+use crate::sandbox::wait_for;
+
+/// Says that it is at work, and ends when it may.
+fn body(fleet: &Fleet) -> String {
+    let (on, go) = (fleet.out("on"), fleet.out("go"));
+    format!("echo on >>{}; while [ ! -e {} ]; do sleep 0.01; done", on.display(), go.display())
+}
+
+fn outbox_is_empty(host: &Host) -> bool {
+    fs::read_dir(host.queue(".state/fleet/outbox")).unwrap().next().is_none()
+}
+
+#[test]
+fn a_job_goes_on_without_the_coordinator_and_ships_when_it_is_back() {
+    let mut fleet = Fleet::new();
+    let mut host = fleet.host("a");
+    // A loop that ships would be in the way of the person who does.
+    host.start_with(&[]);
+    let id = fleet.submit("job", "", &body(&fleet));
+    fleet.wait_for_line("on", "on");
+    fleet.coordinator.kill();
+    fs::write(fleet.out("go"), "").unwrap();
+    host.wait_for_stage("job", "testing");
+    let (code, said) = host.code(&["ship", "job"]);
+    assert_eq!(code, 5, "{said}");
+    assert!(said.contains("stays in testing/"), "{said}");
+    assert_eq!(host.folders("job"), ["testing"]);
+    assert!(host.meta_value("job", "message").contains("cannot be shipped yet"));
+    assert!(!outbox_is_empty(&host));
+    fleet.coordinator.start_again();
+    host.kill_loop();
+    host.start();
+    let view = fleet.wait_for(id, Stage::Shipped);
+    host.wait_for_stage("job", "shipped");
+    let came: Vec<(u64, Stage)> =
+        view.reports.iter().map(|report| (report.seq, report.stage)).collect();
+    assert!(came.is_sorted_by_key(|(seq, _)| *seq), "{came:?}");
+    let stages: Vec<Stage> = came.iter().map(|(_, stage)| *stage).collect();
+    assert_eq!(stages, [Stage::Building, Stage::Review, Stage::Testing, Stage::Shipped]);
+    assert_eq!(host.meta_value("job", "message"), "");
+    wait_for("the outbox to be empty", || outbox_is_empty(&host));
+    assert_eq!(read(&fleet.out("on")), "on\n");
+}
+
+#[test]
+fn a_ship_by_hand_of_what_another_host_has_goes_to_quarantine() {
+    let fleet = Fleet::new();
+    let (mut a, mut b) = (fleet.host("a"), fleet.host("b"));
+    a.start_with(&[]);
+    let id = fleet.submit("job", "", "true");
+    a.wait_for_stage("job", "testing");
+    a.die();
+    fleet.wait_for_lapse(id);
+    b.start();
+    fleet.wait_for(id, Stage::Shipped);
+    let (code, said) = a.code(&["ship", "job"]);
+    assert_eq!(code, 4, "{said}");
+    assert_eq!(a.folders("job"), ["quarantine"]);
+    assert_eq!(a.meta_value("job", "result"), "fenced");
+    assert_eq!(a.code(&["requeue", "job"]).0, 4);
+    // By force it is the host's own, and nobody is asked.
+    a.ok(&["requeue", "--force", "job"]);
+    assert_eq!(a.meta_value("job", "fleet_job_id"), "");
+    a.start();
+    a.wait_for_stage("job", "shipped");
+    b.wait_for_stage("job", "shipped");
+    assert_eq!(fleet.job(id).grants.len(), 2);
+}
+
+#[test]
+fn a_claim_whose_answer_is_lost_with_the_loop_is_not_a_lost_job() {
+    let fleet = Fleet::new();
+    let proxy = Proxy::to(fleet.coordinator.address());
+    let mut host = fleet.host("a");
+    host.ask(proxy.address());
+    proxy.meddle(|request, body| (!request.contains("/claims ")).then_some(body));
+    let id = fleet.submit("job", "", "true");
+    host.start();
+    fleet.wait_until(id, "be granted", |view| view.job.holder.is_some());
+    host.kill_loop();
+    assert_eq!(host.folders("job"), [""; 0]);
+    assert!(host.queue(".state/fleet/claim").exists());
+    proxy.meddle(|_, body| Some(body));
+    host.start();
+    let view = fleet.wait_for(id, Stage::Shipped);
+    assert_eq!((view.job.attempts, view.grants.len()), (1, 1), "{view:#?}");
+    host.wait_for_stage("job", "shipped");
+}
+
+#[test]
+fn a_ship_whose_answer_is_lost_is_a_ship() {
+    let fleet = Fleet::new();
+    let proxy = Proxy::to(fleet.coordinator.address());
+    let mut host = fleet.host("a");
+    host.ask(proxy.address());
+    let go = fleet.out("go");
+    let id = fleet.submit("job", "", &body(&fleet));
+    host.start();
+    fleet.wait_for_line("on", "on");
+    let mut lost = 0;
+    proxy.meddle(move |request, body| {
+        // All that comes after the reports of the worker.
+        lost += usize::from(request.contains("/reports "));
+        (lost < 3 || !request.contains("/reports ")).then_some(body)
+    });
+    fs::write(go, "").unwrap();
+    fleet.wait_for(id, Stage::Shipped);
+    host.kill_loop();
+    assert_eq!(host.folders("job"), ["testing"]);
+    proxy.meddle(|_, body| Some(body));
+    host.start();
+    host.wait_for_stage("job", "shipped");
+    assert_eq!(fleet.job(id).grants.len(), 1);
+}

@@ -21,9 +21,12 @@ pub fn claimed(source: &str, fleet_job_id: &str, epoch: u64) -> Result<String, B
     let yaml = &source[parts.yaml.clone()];
     let id = format!("fleet-job-id: {fleet_job_id:?}");
     let epoch_key = format!("fleet-lease-epoch: {epoch}");
-    let first = yaml.lines().find(|line| {
+    let mut at = parts.yaml.start;
+    let first = yaml.split_inclusive('\n').find(|line| {
         let text = line.trim();
-        !text.is_empty() && !text.starts_with('#')
+        let is_first = !text.is_empty() && !text.starts_with('#');
+        at += if is_first { 0 } else { line.len() };
+        is_first
     });
     let file = match first {
         // There is no front matter.
@@ -32,7 +35,8 @@ pub fn claimed(source: &str, fleet_job_id: &str, epoch: u64) -> Result<String, B
         }
         // All keys in braces.
         Some(line) if line.trim_start().starts_with('{') => {
-            let brace = parts.yaml.start + yaml.find('{').unwrap_or_default() + 1;
+            // That of the keys: one in a comment above them would hide ours.
+            let brace = at + line.find('{').unwrap_or_default() + 1;
             let (before, after) = source.split_at(brace);
             format!("{before}{id}, {epoch_key}, {after}")
         }
@@ -45,9 +49,17 @@ pub fn claimed(source: &str, fleet_job_id: &str, epoch: u64) -> Result<String, B
         }
     };
     let parsed = parse(&file);
+    let manifest = &parsed.manifest;
+    let is_claimed = manifest.fleet_job_id.as_deref() == Some(fleet_job_id)
+        && manifest.fleet_lease_epoch == Some(epoch);
     match parsed.diagnostics.into_iter().find(|found| found.severity == Severity::Error) {
         Some(error) => Err(Box::new(error)),
-        None => Ok(file),
+        None if is_claimed => Ok(file),
+        // It would run as a job of the host's own, and nobody would know.
+        None => Err(Box::new(Diagnostic::error(
+            parts.yaml,
+            "the keys of a fleet claim cannot be put into this front matter; write one key a line",
+        ))),
     }
 }
 
@@ -68,6 +80,8 @@ mod tests {
             "---\n# first\n  priority: high\n  lock: none\n---\nprompt\n",
             "---\n{priority: high}\n---\nprompt\n",
             "---\n{}\n---\nprompt\n",
+            "---\n# {a brace}\n{priority: high}\n---\nprompt\n",
+            "---\n# {a brace}\n  { # {another}\n  priority: high}\n---\nprompt\n",
         ] {
             let before = parse(source);
             let file = claimed(source, "id-1", 7).unwrap_or_else(|e| panic!("{source:?}: {e:?}"));

@@ -2,6 +2,7 @@
 //! them.
 
 mod basics;
+mod ends;
 mod fences;
 mod lab;
 mod outages;

@@ -2,6 +2,7 @@
 //! lost, and tells how its jobs ended. Without a fleet none of this does anything.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -49,6 +50,8 @@ pub(super) struct Fleet {
     mode: Mode,
     /// The fleet's jobs that are here and have not ended.
     jobs: BTreeMap<JobId, LeaseRef>,
+    /// Those with a note on disk, until the coordinator was told of their end.
+    noted: BTreeSet<JobId>,
     /// The running jobs as of the last status, and the locks of those that are not the fleet's.
     seen: BTreeSet<JobId>,
     locks: Vec<String>,
@@ -65,7 +68,8 @@ impl Fleet {
     /// The job is not the fleet's any more, or not here.
     fn forget(&mut self, queue: &QueueDir, id: &JobId) {
         self.ships.remove(id);
-        if self.jobs.remove(id).is_some() {
+        self.jobs.remove(id);
+        if self.noted.remove(id) {
             Held::of(queue, id).forget();
         }
     }
@@ -76,6 +80,10 @@ impl Fleet {
 struct Tried {
     times: u32,
     again: Timestamp,
+}
+
+fn unwritable(queue: &QueueDir, source: io::Error) -> StoreError {
+    StoreError::Io { action: "write in", path: fleet_dir(queue), source }
 }
 
 fn tell(news: &Mutex<Vec<News>>, one: News) {
@@ -124,6 +132,7 @@ impl Dispatcher<'_> {
             news,
             mode,
             jobs: BTreeMap::new(),
+            noted: Held::all(self.queue).into_iter().collect(),
             seen: BTreeSet::new(),
             locks: Vec::new(),
             told: Status::default(),
@@ -134,9 +143,6 @@ impl Dispatcher<'_> {
         // Jobs that ended while no loop was there to tell it.
         for id in Held::all(self.queue) {
             self.look_at(&id);
-            if self.fleet.as_ref().is_some_and(|fleet| !fleet.jobs.contains_key(&id)) {
-                Held::of(self.queue, &id).forget();
-            }
         }
         self.start_pushing();
         Ok(())
@@ -262,10 +268,13 @@ impl Dispatcher<'_> {
         if self.fleet.is_none() {
             return;
         }
-        if let Err(e) = self.try_fleet_looked(id)
-            && !matches!(e, StoreError::Busy(_) | StoreError::NoSuchJob(_))
-        {
-            (self.observer)(Progress::Trouble(&e.to_string()));
+        match self.try_fleet_looked(id) {
+            Ok(()) | Err(StoreError::NoSuchJob(_)) => {}
+            // Such as `aq reject`, which moves the job and lets go of it a moment later. Nothing else
+            // would tell when, and the fleet would never hear of it.
+            Err(StoreError::Busy(_)) if self.busy.contains(id) => {}
+            Err(StoreError::Busy(_)) => self.wait_until_free(id),
+            Err(e) => self.trouble(id, &e),
         }
     }
 
@@ -284,13 +293,14 @@ impl Dispatcher<'_> {
             return Ok(());
         };
         let (stage, told) = (record.stage, format!("{}@{}", record.stage, lease.epoch));
-        if !stage.is_final() && fleet.jobs.insert(id.clone(), lease) != Some(lease) {
-            Held::of(self.queue, id).note().map_err(|source| StoreError::Io {
-                action: "write in",
-                path: fleet_dir(self.queue),
-                source,
-            })?;
-            fleet.membership.hurry();
+        if !stage.is_final() {
+            if fleet.jobs.insert(id.clone(), lease) != Some(lease) {
+                fleet.membership.hurry();
+            }
+            if !fleet.noted.contains(id) {
+                Held::of(self.queue, id).note().map_err(|e| unwritable(self.queue, e))?;
+                fleet.noted.insert(id.clone());
+            }
         }
         if record.meta.get("fleet_told") == Some(&told) {
             if stage == Stage::Testing && self.options.ship {
@@ -303,10 +313,14 @@ impl Dispatcher<'_> {
             Stage::Testing => {
                 let mut job = HeldJob::take(self.queue, id)?;
                 let seq = next_report(job.meta());
-                job.append(&Record::new().set("fleet_reports", seq).set("fleet_told", told))?;
+                // Before it is sent, and that it was told after: a kill in between tells it twice,
+                // under another number, and not never.
+                job.append(&Record::new().set("fleet_reports", seq))?;
                 let (at, numbers) = (pushed(job.meta()), metrics(job.meta()));
                 let report = fleet.holder.report_of(lease, seq, Stage::Testing, at, Some(numbers));
-                fleet.holder.post_report(lease, report);
+                let posted = fleet.holder.post_report(lease, report);
+                posted.map_err(|e| unwritable(self.queue, io::Error::other(e)))?;
+                job.append(&Record::new().set("fleet_told", told))?;
             }
             Stage::Shipped | Stage::Failed => {
                 let mut job = HeldJob::take(self.queue, id)?;
@@ -318,7 +332,8 @@ impl Dispatcher<'_> {
                     }
                 };
                 let numbers = metrics(job.meta());
-                fleet.holder.post_release(lease, outcome, Some(result), Some(numbers));
+                let posted = fleet.holder.post_release(lease, outcome, Some(result), Some(numbers));
+                posted.map_err(|e| unwritable(self.queue, io::Error::other(e)))?;
                 job.append(&Record::new().set("fleet_told", told))?;
                 fleet.forget(self.queue, id);
             }
@@ -476,7 +491,8 @@ impl Dispatcher<'_> {
         if job.stage() != Stage::Inbox || started {
             return Ok(());
         }
-        fleet.holder.post_release(lease, ReleaseOutcome::Abandoned, None, None);
+        let posted = fleet.holder.post_release(lease, ReleaseOutcome::Abandoned, None, None);
+        posted.map_err(|e| unwritable(self.queue, io::Error::other(e)))?;
         withdraw(self.queue, &job, Timestamp::now())?;
         fleet.membership.hurry();
         fleet.forget(self.queue, id);

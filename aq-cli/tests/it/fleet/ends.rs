@@ -31,3 +31,16 @@ fn the_end_of_a_job_is_told_when_whoever_ended_it_lets_go_of_it() {
     fleet.wait_for(id, Stage::Failed);
     wait_for("the note to go", || !host.queue(".state/fleet/held/job").exists());
 }
+
+#[test]
+fn a_job_that_is_done_can_still_be_cancelled() {
+    let fleet = Fleet::new();
+    let mut host = fleet.host("a");
+    host.start_with(&[]);
+    let id = fleet.submit("job", "", "true");
+    fleet.wait_for(id, Stage::Testing);
+    fleet.client.cancel(id).unwrap();
+    fleet.wait_for(id, Stage::Failed);
+    host.wait_for_stage("job", "failed");
+    assert_eq!(host.meta_value("job", "message"), "cancelled in the fleet");
+}

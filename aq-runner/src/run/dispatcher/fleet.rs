@@ -14,7 +14,7 @@ use aq_manifest::{JobId, Outcome, Stage};
 use aq_scheduler::State;
 use jiff::Timestamp;
 
-use super::super::actions::stop;
+use super::super::actions::{reject, stop};
 use super::super::fleet::{
     FleetSettings, Held, Taken, fleet_dir, host_name, lease, metrics, next_report, push_snapshots,
     pushed, take,
@@ -37,9 +37,10 @@ const CALL: Duration = Duration::from_secs(10);
 /// another host's by now.
 const UNSURE: Duration = Duration::from_secs(2);
 
-/// The pause before a ship that could not be checked is tried again, and how often a loop with
-/// `--once` tries.
+/// The pause before a ship that could not be checked is tried again, at first and at most, and how
+/// often a loop with `--once` tries. Each try is a line in the job's record.
 const SHIP_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_SHIP_PAUSE: Duration = Duration::from_secs(300);
 const SHIP_TRIES: u32 = 3;
 
 /// This host in a fleet, while the loop runs.
@@ -206,7 +207,10 @@ impl Dispatcher<'_> {
         let news = std::mem::take(&mut *fleet.news.lock().unwrap_or_else(PoisonError::into_inner));
         for one in news {
             match one {
-                News::Joined => (self.observer)(Progress::Fleet("joined the fleet")),
+                News::Joined => {
+                    (self.observer)(Progress::Fleet("joined the fleet"));
+                    self.ship_now();
+                }
                 News::Trouble(why) => (self.observer)(Progress::Trouble(&why)),
                 News::Granted(grants) => self.take_grants(&grants),
                 News::NothingToClaim => {
@@ -385,7 +389,8 @@ impl Dispatcher<'_> {
             Some(tried) => tried.times,
             None => 0,
         };
-        let again = now.saturating_add(SHIP_PAUSE).unwrap_or(Timestamp::MAX);
+        let pause = SHIP_PAUSE.saturating_mul(1 << times.min(10)).min(LONGEST_SHIP_PAUSE);
+        let again = now.saturating_add(pause).unwrap_or(Timestamp::MAX);
         fleet.ships.insert(id.clone(), Tried { times: times + 1, again });
         let (queue, job) = (self.queue.clone(), id.clone());
         let environment = self.settings.environment.clone();
@@ -398,10 +403,22 @@ impl Dispatcher<'_> {
         }
     }
 
-    /// The jobs whose ship is to be tried again, and when.
+    /// The coordinator is back: what could not be shipped can be now.
+    fn ship_now(&mut self) {
+        let Some(fleet) = &mut self.fleet else { return };
+        for tried in fleet.ships.values_mut() {
+            *tried = Tried { times: 0, again: Timestamp::now() };
+        }
+    }
+
+    /// The jobs whose ship is to be tried again, and when. One that is being shipped, or that is left
+    /// alone for another reason, is not waited for here.
     pub(super) fn unshipped(&self) -> impl Iterator<Item = (&JobId, Timestamp)> {
+        let now = Timestamp::now();
         let ships = self.fleet.iter().flat_map(|fleet| &fleet.ships);
-        ships.map(|(id, tried)| (id, tried.again))
+        let idle =
+            ships.filter(move |&(id, _)| !self.busy.contains(id) && !self.troubles.pauses(id, now));
+        idle.map(|(id, tried)| (id, tried.again))
     }
 
     /// The job has passed to another host: it ends here, now, and is never shipped.
@@ -457,15 +474,26 @@ impl Dispatcher<'_> {
 
     /// A person wants a job to end, and said so at the coordinator.
     fn cancel(&mut self, id: JobId) {
+        if self.busy.contains(&id) {
+            // It is being stopped, perhaps; if not, this is asked for again.
+            return;
+        }
         let (queue, job) = (self.queue.clone(), id.clone());
-        let wake = Wake::Job(id);
+        let wake = Wake::Free(id.clone());
         let stopping = self.wakes.after(wake, move || {
             // One that has ended by itself meanwhile needs no stop; anything else is asked for again
             // with the next heartbeat.
-            let _ = stop(&queue, &job, Timestamp::now());
+            let now = Timestamp::now();
+            if let Err(StoreError::WrongStage { .. }) = stop(&queue, &job, now) {
+                // Its work is done, and is not wanted.
+                let _ = reject(&queue, &job, Some("cancelled in the fleet"), now);
+            }
         });
-        if let Err(e) = stopping {
-            (self.observer)(Progress::Trouble(&format!("cannot stop a job: {e}")));
+        match stopping {
+            Ok(()) => {
+                self.busy.insert(id);
+            }
+            Err(e) => (self.observer)(Progress::Trouble(&format!("cannot stop a job: {e}"))),
         }
     }
 

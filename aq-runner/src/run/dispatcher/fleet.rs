@@ -43,6 +43,9 @@ const SHIP_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_SHIP_PAUSE: Duration = Duration::from_secs(300);
 const SHIP_TRIES: u32 = 3;
 
+/// How long a loop that was told to end sends what waits in the outbox; the next one sends the rest.
+const LEAVE: Duration = Duration::from_secs(4);
+
 /// This host in a fleet, while the loop runs.
 pub(super) struct Fleet {
     membership: Membership,
@@ -120,7 +123,7 @@ impl Dispatcher<'_> {
                 once: self.options.once,
                 request_file: dir.join("claim"),
             },
-            move || drop(deliver.deliver()),
+            move |limit| drop(deliver.deliver(limit)),
             move |one| {
                 tell(&told, one);
                 wake();
@@ -193,10 +196,19 @@ impl Dispatcher<'_> {
             && (fleet.mode != Mode::Route || fleet.empty || fleet.told.free == 0)
     }
 
-    /// The last things that are to be told before the loop ends.
+    /// The last things that are to be told before the loop ends. A coordinator that does not answer
+    /// does not keep it from ending.
     pub(super) fn leave_fleet(&mut self) {
-        if let Some(fleet) = self.fleet.take() {
-            for problem in fleet.holder.deliver() {
+        let Some(fleet) = self.fleet.take() else { return };
+        let limit = if self.summary.signal.is_some() { LEAVE } else { CALL };
+        let (told, problems) = channel();
+        let holder = fleet.holder.clone();
+        let sending = std::thread::Builder::new().name("aq-leave".to_owned()).spawn(move || {
+            // Nobody may wait for it any more.
+            let _ = told.send(holder.deliver(limit));
+        });
+        if sending.is_ok() {
+            for problem in problems.recv_timeout(limit).unwrap_or_default() {
                 (self.observer)(Progress::Trouble(&problem));
             }
         }
@@ -239,6 +251,7 @@ impl Dispatcher<'_> {
     }
 
     fn take_grants(&mut self, grants: &[Grant]) {
+        let mut all = true;
         for grant in grants {
             let lease = LeaseRef { job_id: grant.job_id, epoch: grant.epoch };
             // The answer to a claim may come twice.
@@ -253,16 +266,23 @@ impl Dispatcher<'_> {
                     (self.observer)(Progress::Trouble(&why));
                     if let Some(fleet) = &self.fleet {
                         let invalid = Some(Outcome::InvalidManifest);
-                        fleet.holder.post_release(lease, ReleaseOutcome::Failed, invalid, None);
+                        let failed = ReleaseOutcome::Failed;
+                        // What cannot be told is found out again: the claim is repeated.
+                        all &= fleet.holder.post_release(lease, failed, invalid, None).is_ok();
                         fleet.membership.hurry();
                     }
                 }
-                Err(e) => (self.observer)(Progress::Trouble(&e.to_string())),
+                Err(e) => {
+                    all = false;
+                    (self.observer)(Progress::Trouble(&e.to_string()));
+                }
             }
         }
         self.tell_fleet();
-        if let Some(fleet) = &self.fleet {
-            fleet.membership.taken();
+        match &self.fleet {
+            Some(fleet) if all => fleet.membership.taken(),
+            Some(fleet) => fleet.membership.not_taken(),
+            None => {}
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aq_fleet::client::{CallError, Client};
 use aq_fleet::outbox::{Message, Outbox, OutboxError};
@@ -124,15 +124,19 @@ impl Holder {
         self.outbox.append(lease.job_id, &Message::Release(release)).map(drop)
     }
 
-    /// Sends what waits in the outbox, until there is nothing left or the coordinator cannot be
-    /// reached. Answers what will never be sent, in words.
-    pub fn deliver(&self) -> Vec<String> {
+    /// Sends what waits in the outbox. After `limit` no more is begun. Answers what will never be
+    /// sent, in words.
+    pub fn deliver(&self, limit: Duration) -> Vec<String> {
+        let begun = Instant::now();
         let mut problems = Vec::new();
         let jobs = match self.outbox.pending() {
             Ok(jobs) => jobs,
             Err(e) => return vec![e.to_string()],
         };
         for job in jobs {
+            if begun.elapsed() >= limit {
+                break;
+            }
             let send = |message: &Message| message.send(&self.client, job);
             match self.outbox.drain(job, send) {
                 Ok(None) => {}
@@ -144,9 +148,6 @@ impl Holder {
                     // That a job is another host's by now is told by its lease.
                     let lost = lost.filter(|why| !matches!(why, CallError::Fenced { .. }));
                     problems.extend(lost.map(|why| format!("the fleet's job {job}: {why}")));
-                    if drained.later.is_some() {
-                        break;
-                    }
                 }
                 Err(e) => problems.push(e.to_string()),
             }

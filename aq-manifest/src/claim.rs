@@ -2,7 +2,7 @@
 //! mirror of a host's own.
 
 use crate::front_matter::{bom_len, split};
-use crate::{Diagnostic, Severity, parse};
+use crate::{Diagnostic, Manifest, Severity, parse};
 
 /// The file with the keys that a fleet claim sets: `fleet-job-id` and `fleet-lease-epoch` (SPEC
 /// section 12). Nothing else in it changes. The file comes from another machine.
@@ -18,10 +18,12 @@ use crate::{Diagnostic, Severity, parse};
 /// );
 /// ```
 pub fn claimed(source: &str, fleet_job_id: &str, epoch: u64) -> Result<String, Box<Diagnostic>> {
-    with_keys(
-        source,
-        &[format!("fleet-job-id: {fleet_job_id:?}"), format!("fleet-lease-epoch: {epoch}")],
-    )
+    let keys = [format!("fleet-job-id: {fleet_job_id:?}"), format!("fleet-lease-epoch: {epoch}")];
+    // Without them it would run as a job of the host's own, and nobody would know.
+    with_keys(source, &keys, |manifest| {
+        manifest.fleet_job_id.as_deref() == Some(fleet_job_id)
+            && manifest.fleet_lease_epoch == Some(epoch)
+    })
 }
 
 /// The file as a coordinator gets it in shadow (SPEC section 13), to which it says of itself what only its
@@ -44,7 +46,7 @@ pub fn mirrored(source: &str, key: &str, lock: Option<&str>) -> Result<String, B
     if let (None, Some(lock)) = (&manifest.lock, lock) {
         keys.push(format!("lock: {}", quoted(lock)));
     }
-    with_keys(source, &keys)
+    with_keys(source, &keys, |_| true)
 }
 
 /// A text as YAML takes it: as JSON writes it.
@@ -52,13 +54,20 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// The file with these lines at the head of its front matter.
-fn with_keys(source: &str, keys: &[String]) -> Result<String, Box<Diagnostic>> {
+/// The file with these lines at the head of its front matter, if it says what it should then.
+fn with_keys(
+    source: &str,
+    keys: &[String],
+    says_so: impl Fn(&Manifest) -> bool,
+) -> Result<String, Box<Diagnostic>> {
     let parts = split(source)?;
     let yaml = &source[parts.yaml.clone()];
-    let first = yaml.lines().find(|line| {
+    let mut at = parts.yaml.start;
+    let first = yaml.split_inclusive('\n').find(|line| {
         let text = line.trim();
-        !text.is_empty() && !text.starts_with('#')
+        let is_first = !text.is_empty() && !text.starts_with('#');
+        at += if is_first { 0 } else { line.len() };
+        is_first
     });
     let file = match first {
         _ if keys.is_empty() => source.to_owned(),
@@ -68,7 +77,8 @@ fn with_keys(source: &str, keys: &[String]) -> Result<String, Box<Diagnostic>> {
         }
         // All keys in braces.
         Some(line) if line.trim_start().starts_with('{') => {
-            let brace = parts.yaml.start + yaml.find('{').unwrap_or_default() + 1;
+            // That of the keys: one in a comment above them would hide ours.
+            let brace = at + line.find('{').unwrap_or_default() + 1;
             let (before, after) = source.split_at(brace);
             format!("{before}{}, {after}", keys.join(", "))
         }
@@ -82,9 +92,14 @@ fn with_keys(source: &str, keys: &[String]) -> Result<String, Box<Diagnostic>> {
         }
     };
     let parsed = parse(&file);
+    let says_so = says_so(&parsed.manifest);
     match parsed.diagnostics.into_iter().find(|found| found.severity == Severity::Error) {
         Some(error) => Err(Box::new(error)),
-        None => Ok(file),
+        None if says_so => Ok(file),
+        None => Err(Box::new(Diagnostic::error(
+            parts.yaml,
+            "the keys of a fleet claim cannot be put into this front matter; write one key a line",
+        ))),
     }
 }
 
@@ -92,7 +107,7 @@ fn with_keys(source: &str, keys: &[String]) -> Result<String, Box<Diagnostic>> {
 mod tests {
     use super::*;
 
-    const FILES: [&str; 10] = [
+    const FILES: [&str; 12] = [
         "",
         "just a prompt\n",
         "\u{feff}prompt",
@@ -103,6 +118,8 @@ mod tests {
         "---\n# first\n  priority: high\n  retry: {max: 2}\n---\nprompt\n",
         "---\n{priority: high}\n---\nprompt\n",
         "---\n{}\n---\nprompt\n",
+        "---\n# {a brace}\n{priority: high}\n---\nprompt\n",
+        "---\n# {a brace}\n  { # {another}\n  priority: high}\n---\nprompt\n",
     ];
 
     #[test]

@@ -110,9 +110,10 @@ impl Drop for Wakes {
     }
 }
 
-/// A thread that only waits needs little.
+/// A thread that waits needs little; one that asks the fleet, or ends a job, some more. What is not
+/// used costs nothing.
 fn spawn_small(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
-    std::thread::Builder::new().name(name.to_owned()).stack_size(64 << 10).spawn(body).map(drop)
+    std::thread::Builder::new().name(name.to_owned()).stack_size(512 << 10).spawn(body).map(drop)
 }
 
 fn watch(queue: &QueueDir, sender: Sender<Wake>) -> notify::Result<RecommendedWatcher> {

@@ -80,7 +80,14 @@ pub fn ingest(
     let cwd = resolve_cwd(file.spec.cwd.as_deref(), base, home);
     let added_at = Timestamp::try_from(written).unwrap_or(now).min(now);
     let record = Record::new().set_some("added_at", is_new.then_some(added_at));
-    job.append(&record.followed_by(describe(queue, &file.spec, &cwd, &path)))?;
+    let record = record.followed_by(describe(queue, &file.spec, &cwd, &path));
+    // A claim makes a job the fleet's, and `aq requeue` this host's own again; a file that lies here
+    // and says otherwise does not.
+    let record = match job.meta().get("fleet_job_id") {
+        Some(_) => record,
+        None => record.clear(&["fleet_job_id", "fleet_lease_epoch"]),
+    };
+    job.append(&record)?;
     let keys = Keys::new(queue);
     if let Some(key) = &file.spec.idempotency_key
         && keys.holder(key)?.is_none()
@@ -191,6 +198,27 @@ mod tests {
         assert_eq!(record.meta.get("priority"), Some("high"));
         assert_eq!(record.added_at(), Timestamp::UNIX_EPOCH);
         assert_eq!(record.meta.get("cwd").map(str::to_owned), cwd);
+    }
+
+    #[test]
+    fn only_a_claim_makes_a_job_the_fleets() {
+        let queue = TestQueue::new();
+        let text = "---\nfleet-job-id: \"01890a5d\"\nfleet-lease-epoch: 3\n---\nx\n";
+        queue.add(&[("a", text)]).unwrap();
+        drop_in(&queue, "a", text, MINUTE);
+        let Ingested::Job(record) = take(&queue, "a") else { panic!("not taken") };
+        assert_eq!(record.meta.get("fleet_lease_epoch"), Some("3"), "the touched file of a claim");
+        // As `aq requeue` leaves it; the file says still what it was.
+        let own = Record::new().clear(&["fleet_job_id", "fleet_lease_epoch"]);
+        HeldJob::take(&queue, &id("a")).unwrap().append(&own).unwrap();
+        drop_in(&queue, "a", text, 2 * MINUTE);
+        drop_in(&queue, "b", text, MINUTE);
+        for name in ["a", "b"] {
+            let Ingested::Job(record) = take(&queue, name) else { panic!("not taken") };
+            assert_eq!(record.meta.get("fleet_job_id"), None, "{name}");
+            assert_eq!(record.meta.get("fleet_lease_epoch"), None, "{name}");
+            assert_eq!(queue.record(name).get("fleet_job_id"), None, "{name} on disk");
+        }
     }
 
     #[test]

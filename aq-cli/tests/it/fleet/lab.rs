@@ -261,7 +261,14 @@ impl Host {
                 tied(inside.arg(aq.get_program()).args(aq.get_args()))
             }
         };
-        self.running = Some(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        let said = fs::File::create(self.sandbox.path("loop.log")).unwrap();
+        let also = said.try_clone().unwrap();
+        self.running = Some(command.stdout(said).stderr(also).spawn().unwrap());
+    }
+
+    /// What the loop has said.
+    pub(super) fn said(&self) -> String {
+        read(&self.sandbox.path("loop.log"))
     }
 
     pub(super) fn kill_loop(&mut self) {

@@ -6,6 +6,7 @@ mod chaos;
 #[path = "../../../../aq-coordinator/tests/it/cluster.rs"]
 #[expect(dead_code, reason = "the coordinator's own tests use all of it")]
 mod cluster;
+mod ends;
 mod fences;
 mod handover;
 mod lab;

@@ -2,6 +2,7 @@
 //! lost, and tells how its jobs ended. Without a fleet none of this does anything.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use aq_manifest::{JobId, Outcome, Stage};
 use aq_scheduler::State;
 use jiff::Timestamp;
 
-use super::super::actions::stop;
+use super::super::actions::{reject, stop};
 use super::super::fleet::{
     FleetSettings, Held, Taken, fleet_dir, host_name, lease, metrics, next_report, push_snapshots,
     pushed, take,
@@ -36,10 +37,14 @@ const CALL: Duration = Duration::from_secs(10);
 /// another host's by now.
 const UNSURE: Duration = Duration::from_secs(2);
 
-/// The pause before a ship that could not be checked is tried again, and how often a loop with
-/// `--once` tries.
+/// The pause before a ship that could not be checked is tried again, at first and at most, and how
+/// often a loop with `--once` tries. Each try is a line in the job's record.
 const SHIP_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_SHIP_PAUSE: Duration = Duration::from_secs(300);
 const SHIP_TRIES: u32 = 3;
+
+/// How long a loop that was told to end sends what waits in the outbox; the next one sends the rest.
+const LEAVE: Duration = Duration::from_secs(4);
 
 /// This host in a fleet, while the loop runs.
 pub(super) struct Fleet {
@@ -49,6 +54,8 @@ pub(super) struct Fleet {
     mode: Mode,
     /// The fleet's jobs that are here and have not ended.
     jobs: BTreeMap<JobId, LeaseRef>,
+    /// Those with a note on disk, until the coordinator was told of their end.
+    noted: BTreeSet<JobId>,
     /// The running jobs as of the last status, and the locks of those that are not the fleet's.
     seen: BTreeSet<JobId>,
     locks: Vec<String>,
@@ -65,7 +72,8 @@ impl Fleet {
     /// The job is not the fleet's any more, or not here.
     fn forget(&mut self, queue: &QueueDir, id: &JobId) {
         self.ships.remove(id);
-        if self.jobs.remove(id).is_some() {
+        self.jobs.remove(id);
+        if self.noted.remove(id) {
             Held::of(queue, id).forget();
         }
     }
@@ -76,6 +84,10 @@ impl Fleet {
 struct Tried {
     times: u32,
     again: Timestamp,
+}
+
+fn unwritable(queue: &QueueDir, source: io::Error) -> StoreError {
+    StoreError::Io { action: "write in", path: fleet_dir(queue), source }
 }
 
 fn tell(news: &Mutex<Vec<News>>, one: News) {
@@ -112,7 +124,7 @@ impl Dispatcher<'_> {
                 once: self.options.once,
                 request_file: dir.join("claim"),
             },
-            move || drop(deliver.deliver()),
+            move |limit| drop(deliver.deliver(limit)),
             move |one| {
                 tell(&told, one);
                 wake();
@@ -132,6 +144,7 @@ impl Dispatcher<'_> {
             news,
             mode,
             jobs: BTreeMap::new(),
+            noted: Held::all(self.queue).into_iter().collect(),
             seen: BTreeSet::new(),
             locks: Vec::new(),
             told: Status::default(),
@@ -142,9 +155,6 @@ impl Dispatcher<'_> {
         // Jobs that ended while no loop was there to tell it.
         for id in Held::all(self.queue) {
             self.look_at(&id);
-            if self.fleet.as_ref().is_some_and(|fleet| !fleet.jobs.contains_key(&id)) {
-                Held::of(self.queue, &id).forget();
-            }
         }
         self.start_pushing();
         Ok(())
@@ -194,10 +204,19 @@ impl Dispatcher<'_> {
             && (fleet.mode != Mode::Route || fleet.empty || fleet.told.free == 0)
     }
 
-    /// The last things that are to be told before the loop ends.
+    /// The last things that are to be told before the loop ends. A coordinator that does not answer
+    /// does not keep it from ending.
     pub(super) fn leave_fleet(&mut self) {
-        if let Some(fleet) = self.fleet.take() {
-            for problem in fleet.holder.deliver() {
+        let Some(fleet) = self.fleet.take() else { return };
+        let limit = if self.summary.signal.is_some() { LEAVE } else { CALL };
+        let (told, problems) = channel();
+        let holder = fleet.holder.clone();
+        let sending = std::thread::Builder::new().name("aq-leave".to_owned()).spawn(move || {
+            // Nobody may wait for it any more.
+            let _ = told.send(holder.deliver(limit));
+        });
+        if sending.is_ok() {
+            for problem in problems.recv_timeout(limit).unwrap_or_default() {
                 (self.observer)(Progress::Trouble(&problem));
             }
         }
@@ -208,7 +227,10 @@ impl Dispatcher<'_> {
         let news = std::mem::take(&mut *fleet.news.lock().unwrap_or_else(PoisonError::into_inner));
         for one in news {
             match one {
-                News::Joined => (self.observer)(Progress::Fleet("joined the fleet")),
+                News::Joined => {
+                    (self.observer)(Progress::Fleet("joined the fleet"));
+                    self.ship_now();
+                }
                 News::Trouble(why) => (self.observer)(Progress::Trouble(&why)),
                 News::Granted(grants) => self.take_grants(&grants),
                 News::NothingToClaim => {
@@ -237,6 +259,7 @@ impl Dispatcher<'_> {
     }
 
     fn take_grants(&mut self, grants: &[Grant]) {
+        let mut all = true;
         for grant in grants {
             let lease = LeaseRef { job_id: grant.job_id, epoch: grant.epoch };
             // The answer to a claim may come twice.
@@ -251,16 +274,23 @@ impl Dispatcher<'_> {
                     (self.observer)(Progress::Trouble(&why));
                     if let Some(fleet) = &self.fleet {
                         let invalid = Some(Outcome::InvalidManifest);
-                        fleet.holder.post_release(lease, ReleaseOutcome::Failed, invalid, None);
+                        let failed = ReleaseOutcome::Failed;
+                        // What cannot be told is found out again: the claim is repeated.
+                        all &= fleet.holder.post_release(lease, failed, invalid, None).is_ok();
                         fleet.membership.hurry();
                     }
                 }
-                Err(e) => (self.observer)(Progress::Trouble(&e.to_string())),
+                Err(e) => {
+                    all = false;
+                    (self.observer)(Progress::Trouble(&e.to_string()));
+                }
             }
         }
         self.tell_fleet();
-        if let Some(fleet) = &self.fleet {
-            fleet.membership.taken();
+        match &self.fleet {
+            Some(fleet) if all => fleet.membership.taken(),
+            Some(fleet) => fleet.membership.not_taken(),
+            None => {}
         }
     }
 
@@ -270,10 +300,13 @@ impl Dispatcher<'_> {
         if self.fleet.is_none() {
             return;
         }
-        if let Err(e) = self.try_fleet_looked(id)
-            && !matches!(e, StoreError::Busy(_) | StoreError::NoSuchJob(_))
-        {
-            (self.observer)(Progress::Trouble(&e.to_string()));
+        match self.try_fleet_looked(id) {
+            Ok(()) | Err(StoreError::NoSuchJob(_)) => {}
+            // Such as `aq reject`, which moves the job and lets go of it a moment later. Nothing else
+            // would tell when, and the fleet would never hear of it.
+            Err(StoreError::Busy(_)) if self.busy.contains(id) => {}
+            Err(StoreError::Busy(_)) => self.wait_until_free(id),
+            Err(e) => self.trouble(id, &e),
         }
     }
 
@@ -292,13 +325,14 @@ impl Dispatcher<'_> {
             return Ok(());
         };
         let (stage, told) = (record.stage, format!("{}@{}", record.stage, lease.epoch));
-        if !stage.is_final() && fleet.jobs.insert(id.clone(), lease) != Some(lease) {
-            Held::of(self.queue, id).note().map_err(|source| StoreError::Io {
-                action: "write in",
-                path: fleet_dir(self.queue),
-                source,
-            })?;
-            fleet.membership.hurry();
+        if !stage.is_final() {
+            if fleet.jobs.insert(id.clone(), lease) != Some(lease) {
+                fleet.membership.hurry();
+            }
+            if !fleet.noted.contains(id) {
+                Held::of(self.queue, id).note().map_err(|e| unwritable(self.queue, e))?;
+                fleet.noted.insert(id.clone());
+            }
         }
         if record.meta.get("fleet_told") == Some(&told) {
             if stage == Stage::Testing && self.options.ship {
@@ -311,10 +345,14 @@ impl Dispatcher<'_> {
             Stage::Testing => {
                 let mut job = HeldJob::take(self.queue, id)?;
                 let seq = next_report(job.meta());
-                job.append(&Record::new().set("fleet_reports", seq).set("fleet_told", told))?;
+                // Before it is sent, and that it was told after: a kill in between tells it twice,
+                // under another number, and not never.
+                job.append(&Record::new().set("fleet_reports", seq))?;
                 let (at, numbers) = (pushed(job.meta()), metrics(job.meta()));
                 let report = fleet.holder.report_of(lease, seq, Stage::Testing, at, Some(numbers));
-                fleet.holder.post_report(lease, report);
+                let posted = fleet.holder.post_report(lease, report);
+                posted.map_err(|e| unwritable(self.queue, io::Error::other(e)))?;
+                job.append(&Record::new().set("fleet_told", told))?;
             }
             Stage::Shipped | Stage::Failed => {
                 let mut job = HeldJob::take(self.queue, id)?;
@@ -326,7 +364,8 @@ impl Dispatcher<'_> {
                     }
                 };
                 let numbers = metrics(job.meta());
-                fleet.holder.post_release(lease, outcome, Some(result), Some(numbers));
+                let posted = fleet.holder.post_release(lease, outcome, Some(result), Some(numbers));
+                posted.map_err(|e| unwritable(self.queue, io::Error::other(e)))?;
                 job.append(&Record::new().set("fleet_told", told))?;
                 fleet.forget(self.queue, id);
             }
@@ -378,7 +417,8 @@ impl Dispatcher<'_> {
             Some(tried) => tried.times,
             None => 0,
         };
-        let again = now.saturating_add(SHIP_PAUSE).unwrap_or(Timestamp::MAX);
+        let pause = SHIP_PAUSE.saturating_mul(1 << times.min(10)).min(LONGEST_SHIP_PAUSE);
+        let again = now.saturating_add(pause).unwrap_or(Timestamp::MAX);
         fleet.ships.insert(id.clone(), Tried { times: times + 1, again });
         let (queue, job) = (self.queue.clone(), id.clone());
         let environment = self.settings.environment.clone();
@@ -391,10 +431,22 @@ impl Dispatcher<'_> {
         }
     }
 
-    /// The jobs whose ship is to be tried again, and when.
+    /// The coordinator is back: what could not be shipped can be now.
+    fn ship_now(&mut self) {
+        let Some(fleet) = &mut self.fleet else { return };
+        for tried in fleet.ships.values_mut() {
+            *tried = Tried { times: 0, again: Timestamp::now() };
+        }
+    }
+
+    /// The jobs whose ship is to be tried again, and when. One that is being shipped, or that is left
+    /// alone for another reason, is not waited for here.
     pub(super) fn unshipped(&self) -> impl Iterator<Item = (&JobId, Timestamp)> {
+        let now = Timestamp::now();
         let ships = self.fleet.iter().flat_map(|fleet| &fleet.ships);
-        ships.map(|(id, tried)| (id, tried.again))
+        let idle =
+            ships.filter(move |&(id, _)| !self.busy.contains(id) && !self.troubles.pauses(id, now));
+        idle.map(|(id, tried)| (id, tried.again))
     }
 
     /// The job has passed to another host: it ends here, now, and is never shipped.
@@ -450,15 +502,26 @@ impl Dispatcher<'_> {
 
     /// A person wants a job to end, and said so at the coordinator.
     fn cancel(&mut self, id: JobId) {
+        if self.busy.contains(&id) {
+            // It is being stopped, perhaps; if not, this is asked for again.
+            return;
+        }
         let (queue, job) = (self.queue.clone(), id.clone());
-        let wake = Wake::Job(id);
+        let wake = Wake::Free(id.clone());
         let stopping = self.wakes.after(wake, move || {
             // One that has ended by itself meanwhile needs no stop; anything else is asked for again
             // with the next heartbeat.
-            let _ = stop(&queue, &job, Timestamp::now());
+            let now = Timestamp::now();
+            if let Err(StoreError::WrongStage { .. }) = stop(&queue, &job, now) {
+                // Its work is done, and is not wanted.
+                let _ = reject(&queue, &job, Some("cancelled in the fleet"), now);
+            }
         });
-        if let Err(e) = stopping {
-            (self.observer)(Progress::Trouble(&format!("cannot stop a job: {e}")));
+        match stopping {
+            Ok(()) => {
+                self.busy.insert(id);
+            }
+            Err(e) => (self.observer)(Progress::Trouble(&format!("cannot stop a job: {e}"))),
         }
     }
 
@@ -484,7 +547,8 @@ impl Dispatcher<'_> {
         if job.stage() != Stage::Inbox || started {
             return Ok(());
         }
-        fleet.holder.post_release(lease, ReleaseOutcome::Abandoned, None, None);
+        let posted = fleet.holder.post_release(lease, ReleaseOutcome::Abandoned, None, None);
+        posted.map_err(|e| unwritable(self.queue, io::Error::other(e)))?;
         withdraw(self.queue, &job, Timestamp::now())?;
         fleet.membership.hurry();
         fleet.forget(self.queue, id);

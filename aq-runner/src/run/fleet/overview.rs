@@ -21,6 +21,9 @@ const LIVE: [Stage; 4] = [Stage::Building, Stage::Review, Stage::Testing, Stage:
 /// Jobs of a stage that are looked at.
 const LISTED: u32 = 200;
 
+/// Pages of hosts that are looked at.
+const PAGES: usize = 100;
+
 /// Waiting jobs of which it is asked why they wait.
 const EXPLAINED: usize = 20;
 
@@ -88,7 +91,8 @@ pub fn fleet_overview(settings: &FleetSettings) -> Result<FleetOverview, FleetEr
     }
     let waiting = jobs.iter_mut().filter(|(job, _)| job.stage == Stage::Inbox);
     for (job, why) in waiting.take(EXPLAINED) {
-        *why = client.job(job.job_id)?.value.waiting;
+        // One that is gone by now waits for nothing.
+        *why = client.job(job.job_id).ok().and_then(|view| view.value.waiting);
     }
     Ok(FleetOverview { stats, factories, jobs, more })
 }
@@ -107,15 +111,16 @@ pub fn fleet_job(
 fn factories(client: &Client) -> Result<Vec<FactoryView>, CallError> {
     let mut all = Vec::new();
     let mut cursor = None;
-    loop {
+    for _ in 0..PAGES {
         let query = PageQuery { cursor, limit: None };
         let FactoryPage { factories, next } = client.factories(&query)?.value;
         all.extend(factories);
-        match next {
-            Some(next) => cursor = Some(next),
-            None => return Ok(all),
+        cursor = next;
+        if cursor.is_none() {
+            break;
         }
     }
+    Ok(all)
 }
 
 /// Why the fleet cannot be asked.

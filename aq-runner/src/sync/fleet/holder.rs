@@ -3,12 +3,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aq_fleet::client::{CallError, Client};
 use aq_fleet::outbox::{Message, Outbox, OutboxError};
 use aq_fleet::protocol::{
-    Checkpoint, FactoryId, FleetJobId, LeaseRef, Metrics, Release, ReleaseOutcome, Renew, Report,
+    Checkpoint, FactoryId, LeaseRef, Metrics, Release, ReleaseOutcome, Renew, Report,
 };
 use aq_manifest::{Outcome, Stage};
 
@@ -58,7 +58,8 @@ impl Holder {
             other => other,
         };
         if let Told::Later(_) = told {
-            self.post(lease.job_id, &Message::Report(report));
+            // Without room for it the coordinator hears of the next step.
+            let _ = self.outbox.append(lease.job_id, &Message::Report(report));
         }
         told
     }
@@ -100,32 +101,42 @@ impl Holder {
     }
 
     /// Says how far a job has come, some time.
-    pub fn post_report(&self, lease: LeaseRef, report: Report) {
-        self.post(lease.job_id, &Message::Report(report));
+    ///
+    /// # Errors
+    /// When it cannot be put into the outbox; then nothing is ever said.
+    pub fn post_report(&self, lease: LeaseRef, report: Report) -> Result<(), OutboxError> {
+        self.outbox.append(lease.job_id, &Message::Report(report)).map(drop)
     }
 
     /// Gives a job back, some time.
+    ///
+    /// # Errors
+    /// As [`Self::post_report`].
     pub fn post_release(
         &self,
         lease: LeaseRef,
         outcome: ReleaseOutcome,
         result: Option<Outcome>,
         metrics: Option<Metrics>,
-    ) {
+    ) -> Result<(), OutboxError> {
         let factory_id = self.factory.clone();
         let release = Release { factory_id, epoch: lease.epoch, outcome, result, metrics };
-        self.post(lease.job_id, &Message::Release(release));
+        self.outbox.append(lease.job_id, &Message::Release(release)).map(drop)
     }
 
-    /// Sends what waits in the outbox, until there is nothing left or the coordinator cannot be
-    /// reached. Answers what will never be sent, in words.
-    pub fn deliver(&self) -> Vec<String> {
+    /// Sends what waits in the outbox. After `limit` no more is begun. Answers what will never be
+    /// sent, in words.
+    pub fn deliver(&self, limit: Duration) -> Vec<String> {
+        let begun = Instant::now();
         let mut problems = Vec::new();
         let jobs = match self.outbox.pending() {
             Ok(jobs) => jobs,
             Err(e) => return vec![e.to_string()],
         };
         for job in jobs {
+            if begun.elapsed() >= limit {
+                break;
+            }
             let send = |message: &Message| message.send(&self.client, job);
             match self.outbox.drain(job, send) {
                 Ok(None) => {}
@@ -137,9 +148,6 @@ impl Holder {
                     // That a job is another host's by now is told by its lease.
                     let lost = lost.filter(|why| !matches!(why, CallError::Fenced { .. }));
                     problems.extend(lost.map(|why| format!("the fleet's job {job}: {why}")));
-                    if drained.later.is_some() {
-                        break;
-                    }
                 }
                 Err(e) => problems.push(e.to_string()),
             }
@@ -180,10 +188,5 @@ impl Holder {
             Err(CallError::Fenced { .. }) => Told::Fenced,
             Err(why) => Told::Later(why.to_string()),
         }
-    }
-
-    fn post(&self, job: FleetJobId, message: &Message) {
-        // On a full disk it is lost: then the lease ends by itself, and the job goes on elsewhere.
-        let _ = self.outbox.append(job, message);
     }
 }

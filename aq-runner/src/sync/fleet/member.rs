@@ -2,7 +2,7 @@
 //! coordinator decides what runs here, another one claims jobs. Both end with the handle, and neither
 //! can hold the loop up: what they learn is told, what they need is left with them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -22,6 +22,12 @@ const WAIT: Duration = Duration::from_secs(20);
 /// The pause after a call that failed, at first and at most.
 const PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// The pause before a claim is repeated whose answer has come and could not be used, as on a full disk.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// The least time between two regular heartbeats, whatever the coordinator wants.
+const SHORTEST_BEAT: Duration = Duration::from_millis(50);
 
 /// A thread that waits and sends a few kilobytes needs little; TLS needs some.
 const STACK: usize = 512 << 10;
@@ -114,15 +120,15 @@ struct Member {
 }
 
 impl Membership {
-    /// Joins the fleet. `deliver` sends what waits in the outbox; it is called with every heartbeat.
-    /// `tell` must not block.
+    /// Joins the fleet. `deliver` sends what waits in the outbox; it is called with every heartbeat,
+    /// and told after how long to leave the rest to the next one. `tell` must not block.
     ///
     /// # Errors
     /// When a thread cannot be started.
     pub fn start(
         client: &Arc<Client>,
         settings: &MembershipSettings,
-        deliver: impl Fn() + Send + 'static,
+        deliver: impl Fn(Duration) + Send + 'static,
         tell: impl Fn(News) + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() });
@@ -169,6 +175,13 @@ impl Membership {
         let _ = std::fs::remove_file(&self.request_file);
         let mut state = self.shared.lock();
         state.untaken = false;
+        self.shared.changed.notify_all();
+    }
+
+    /// Not all of the jobs of the last [`News::Granted`] could be written down: the same claim is
+    /// made again a little later, and has the same answer for as long as their leases hold.
+    pub fn not_taken(&self) {
+        self.shared.lock().untaken = false;
         self.shared.changed.notify_all();
     }
 
@@ -229,7 +242,7 @@ impl Shared {
 
 impl Member {
     /// The heartbeats.
-    fn keep_up(&self, deliver: &dyn Fn()) {
+    fn keep_up(&self, deliver: &dyn Fn(Duration)) {
         let instance = InstanceId::random();
         let mut failures = 0;
         let mut told = false;
@@ -240,7 +253,8 @@ impl Member {
                         (self.tell)(News::Joined);
                     }
                     (failures, told) = (0, true);
-                    deliver();
+                    // What waits must not hold up the next renewal.
+                    deliver(self.regular().unwrap_or(LONGEST_PAUSE));
                 }
                 Err(e) => {
                     if failures == 0 {
@@ -248,10 +262,10 @@ impl Member {
                     }
                     failures += 1;
                     told = true;
+                    self.nothing_now();
                 }
             }
-            let regular = self.shared.lock().registered.as_ref().map(|r| r.heartbeat_ms);
-            let limit = match (failures, regular.map(Duration::from_millis)) {
+            let limit = match (failures, self.regular()) {
                 (0, Some(regular)) => regular,
                 // Not longer than between two heartbeats: after an outage leases hold for so long
                 // only that every host has the time for one.
@@ -261,6 +275,20 @@ impl Member {
                 Some(mut state) => state.hurry = false,
                 None => return,
             }
+        }
+    }
+
+    /// The time between two heartbeats, as soon as the coordinator has said it.
+    fn regular(&self) -> Option<Duration> {
+        let state = self.shared.lock();
+        let regular = state.registered.as_ref().map(|r| Duration::from_millis(r.heartbeat_ms));
+        regular.map(|regular| regular.max(SHORTEST_BEAT))
+    }
+
+    /// No job can be had for now: a loop that is to end does not wait for one.
+    fn nothing_now(&self) {
+        if self.settings.once {
+            (self.tell)(News::NothingToClaim);
         }
     }
 
@@ -279,6 +307,9 @@ impl Member {
             self.shared.changed.notify_all();
         }
         let status = self.shared.lock().status.clone();
+        // What was not asked about is nothing to this host, however much of it is answered.
+        let asked: HashSet<LeaseRef> = status.leases.iter().copied().collect();
+        let mut jobs: HashSet<FleetJobId> = asked.iter().map(|lease| lease.job_id).collect();
         let beat =
             Heartbeat { instance_id: instance.clone(), free: status.free, leases: status.leases };
         let answer = match self.client.heartbeat(&self.settings.factory, &beat) {
@@ -292,6 +323,9 @@ impl Member {
         let mut drain = false;
         for lease in &answer.value.leases {
             let held = LeaseRef { job_id: lease.job_id, epoch: lease.epoch };
+            if !asked.contains(&held) {
+                continue;
+            }
             let mut state = self.shared.lock();
             let known = state.leases.entry(held).or_insert_with(|| Lease::resumed(held.epoch));
             known.answered(answer.sent_at, lease);
@@ -302,15 +336,18 @@ impl Member {
         }
         for directive in &answer.value.directives {
             match directive {
-                Directive::Cancel { job_id } => (self.tell)(News::Cancel(*job_id)),
+                Directive::Cancel { job_id } if jobs.remove(job_id) => {
+                    (self.tell)(News::Cancel(*job_id));
+                }
+                Directive::Cancel { .. } | Directive::Unknown => {}
                 Directive::Drain => drain = true,
-                Directive::Unknown => {}
             }
         }
         self.shared.lock().draining = drain;
         if drain {
             // As long as it lasts: an answer to a claim may still be on its way.
             (self.tell)(News::Drain);
+            self.nothing_now();
         }
         // Perhaps jobs can be claimed now.
         self.shared.changed.notify_all();
@@ -320,6 +357,7 @@ impl Member {
     /// The claims.
     fn claim(&self) {
         let mut failures = 0;
+        let mut last = None;
         let can_take = |state: &State| {
             let idle = !state.untaken && !state.draining && state.registered.is_some();
             // What this host has already comes first: a lease that has run out is renewed, before a
@@ -331,36 +369,61 @@ impl Member {
             let Some(state) = self.shared.wait(None, can_take) else { return };
             let status = state.status.clone();
             drop(state);
-            match self.claim_once(&status) {
-                Ok(grants) => {
-                    failures = 0;
-                    if !grants.is_empty() {
-                        (self.tell)(News::Granted(grants));
-                    } else if self.settings.once {
-                        (self.tell)(News::NothingToClaim);
-                        // Asked again when something has changed here.
-                        let same = |state: &State| state.status != status;
-                        if self.shared.wait(None, same).is_none() {
-                            return;
-                        }
-                    }
+            let begun = Instant::now();
+            let made = self.request(status.free).map_err(|e| {
+                if failures == 0 {
+                    let file = self.settings.request_file.display();
+                    (self.tell)(News::Trouble(format!("claims no jobs: cannot write {file}: {e}")));
                 }
-                Err(_) => {
-                    // The heartbeat tells what is wrong; the claim is sent again as it was.
-                    failures += 1;
-                    if self.settings.once {
-                        (self.tell)(News::NothingToClaim);
-                    }
-                    if self.shared.wait(Some(pause_after(failures)), |_| false).is_none() {
+            });
+            if let Ok((id, _)) = &made
+                && failures == 0
+                && last.replace(id.clone()).as_ref() == Some(id)
+                && self.shared.wait(Some(AGAIN), |_| false).is_none()
+            {
+                return;
+            }
+            // The heartbeat tells what is wrong; the claim is sent again as it was.
+            let answer = made.and_then(|(id, free)| self.ask(id, free, &status).map_err(drop));
+            let pause = match answer {
+                Ok(grants) if !grants.is_empty() => {
+                    failures = 0;
+                    (self.tell)(News::Granted(grants));
+                    continue;
+                }
+                Ok(_) if self.settings.once => {
+                    failures = 0;
+                    (self.tell)(News::NothingToClaim);
+                    // Asked again when something has changed here.
+                    let same = |state: &State| state.status != status;
+                    if self.shared.wait(None, same).is_none() {
                         return;
                     }
+                    continue;
                 }
+                Ok(_) => {
+                    failures = 0;
+                    // An answer that was to be held back and was not, is no reason to ask all the time.
+                    PAUSE.saturating_sub(begun.elapsed())
+                }
+                Err(()) => {
+                    failures += 1;
+                    self.nothing_now();
+                    pause_after(failures)
+                }
+            };
+            if self.shared.wait(Some(pause), |_| false).is_none() {
+                return;
             }
         }
     }
 
-    fn claim_once(&self, status: &Status) -> Result<Vec<Grant>, CallError> {
-        let (request_id, free) = self.request(status.free);
+    fn ask(
+        &self,
+        request_id: RequestId,
+        free: u32,
+        status: &Status,
+    ) -> Result<Vec<Grant>, CallError> {
         let wait = if self.settings.once { Duration::ZERO } else { WAIT };
         let claim = Claim {
             request_id,
@@ -388,17 +451,19 @@ impl Member {
 
     /// The id of the claim that is under way, also when another process began it, and the slots that
     /// it was made for: it may have been granted jobs for all of them, whatever has changed here since.
-    fn request(&self, free: u32) -> (RequestId, u32) {
+    ///
+    /// A claim that cannot be remembered is not made: its jobs could not be written down either, and
+    /// each would be lost until its lease ends.
+    fn request(&self, free: u32) -> io::Result<(RequestId, u32)> {
         let file = &self.settings.request_file;
         let known = std::fs::read_to_string(file).unwrap_or_default();
         let mut words = known.split_whitespace();
         if let Some(id) = words.next().and_then(|id| id.parse().ok()) {
-            return (id, words.next().and_then(|free| free.parse().ok()).unwrap_or(free));
+            return Ok((id, words.next().and_then(|free| free.parse().ok()).unwrap_or(free)));
         }
         let id = RequestId::random();
-        // A claim that cannot be remembered may be lost with this process; then its lease ends.
-        let _ = std::fs::write(file, format!("{id} {free}\n"));
-        (id, free)
+        std::fs::write(file, format!("{id} {free}\n"))?;
+        Ok((id, free))
     }
 
     fn forget_request(&self) {

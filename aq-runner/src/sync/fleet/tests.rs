@@ -9,7 +9,7 @@ use std::time::Duration;
 use aq_fleet::client::{
     Client, Request, Response, SystemClock, Transport, TransportError, TransportProblem,
 };
-use aq_fleet::protocol::{Epoch, FleetJobId, LeaseRef};
+use aq_fleet::protocol::{Epoch, FleetJobId, LeaseRef, ReleaseOutcome};
 use aq_manifest::Stage;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -53,6 +53,15 @@ fn idle() -> Status {
 
 /// A host that stands like this; what it is told.
 fn join(client: &Arc<Client>, dir: &Path, status: Status) -> (Membership, Receiver<News>) {
+    join_for(client, dir, status, false)
+}
+
+fn join_for(
+    client: &Arc<Client>,
+    dir: &Path,
+    status: Status,
+    once: bool,
+) -> (Membership, Receiver<News>) {
     let settings = MembershipSettings {
         factory: "a".parse().unwrap(),
         host: "h".to_owned(),
@@ -60,14 +69,14 @@ fn join(client: &Arc<Client>, dir: &Path, status: Status) -> (Membership, Receiv
         capacity: 2,
         version: "0".to_owned(),
         route: true,
-        once: false,
+        once,
         request_file: dir.join("claim"),
     };
     let (tell, told) = channel();
     let membership = Membership::start(
         client,
         &settings,
-        || {},
+        |_| {},
         move |news| {
             // The test may have seen enough.
             let _ = tell.send(news);
@@ -162,9 +171,9 @@ fn what_an_earlier_grant_left_in_the_outbox_does_not_fence_a_later_one() {
     let job_id: FleetJobId = JOB.parse().unwrap();
     let of = |epoch| LeaseRef { job_id, epoch: Epoch(epoch) };
     let report = |epoch| holder.report_of(of(epoch), 1, Stage::Building, None, None);
-    holder.post_report(of(1), report(1));
+    holder.post_report(of(1), report(1)).unwrap();
     assert_eq!(holder.report(of(2), report(2)), Told::Accepted);
-    holder.post_report(of(1), report(1));
+    holder.post_report(of(1), report(1)).unwrap();
     assert_eq!(holder.report(of(1), report(1)), Told::Fenced);
 }
 
@@ -192,4 +201,158 @@ fn leases_are_renewed_before_jobs_are_claimed() {
     let status = Status { free: 1, held_locks: Vec::new(), leases: vec![lease] };
     let (_membership, told) = join(&client, dir.path(), status);
     wait_for(&told, |news| matches!(news, News::Granted(_)));
+}
+
+#[test]
+fn a_loop_that_is_to_end_does_not_wait_for_a_coordinator_that_is_away() {
+    let dir = TempDir::new().unwrap();
+    let (_membership, told) = join_for(&client(|_, _| None), dir.path(), idle(), true);
+    wait_for(&told, |news| matches!(news, News::NothingToClaim));
+}
+
+#[test]
+fn a_loop_that_is_to_end_does_not_wait_until_it_need_not_drain() {
+    let dir = TempDir::new().unwrap();
+    let client = client(|path, _| {
+        if path.ends_with("/heartbeat") {
+            return Some((200, json!({ "leases": [], "directives": [{ "kind": "drain" }] })));
+        }
+        // The claim that was made before the first heartbeat never comes back.
+        register_or_beat(path).or_else(|| {
+            loop {
+                std::thread::park();
+            }
+        })
+    });
+    let (_membership, told) = join_for(&client, dir.path(), idle(), true);
+    wait_for(&told, |news| matches!(news, News::NothingToClaim));
+}
+
+#[test]
+fn a_coordinator_sets_no_pace_that_a_host_cannot_bear() {
+    let dir = TempDir::new().unwrap();
+    let (called, calls) = channel();
+    let called = Mutex::new(called);
+    let client = client(move |path, _| {
+        let _ = called.lock().unwrap().send(path.ends_with("/claims"));
+        if path.ends_with("/heartbeat") {
+            return Some((200, json!({ "leases": [], "directives": [] })));
+        }
+        // It does not hold back an empty answer either.
+        let registered = json!({ "heartbeatMs": 0, "leaseMs": 60_000, "protocol": 1 });
+        let register = path.starts_with("/v1/factories/").then_some((200, registered));
+        register.or_else(|| Some((200, json!({ "jobs": [] }))))
+    });
+    let (_membership, _told) = join(&client, dir.path(), idle());
+    let (mut claims, mut beats) = (0, 0);
+    let end = std::time::Instant::now() + Duration::from_secs(1);
+    while let Some(left) = end.checked_duration_since(std::time::Instant::now()) {
+        match calls.recv_timeout(left) {
+            Ok(true) => claims += 1,
+            Ok(false) => beats += 1,
+            Err(_) => break,
+        }
+    }
+    assert!(claims <= 4, "{claims} claims in a second");
+    assert!(beats <= 40, "{beats} heartbeats in a second");
+}
+
+#[test]
+fn what_a_heartbeat_did_not_ask_about_is_not_answered() {
+    let dir = TempDir::new().unwrap();
+    let lease = LeaseRef { job_id: JOB.parse().unwrap(), epoch: Epoch(3) };
+    let other = LeaseRef { job_id: lease.job_id, epoch: Epoch(4) };
+    let unknown = "01890a5d-ac96-774b-bcce-b302099a8059";
+    let client = client(move |path, _| {
+        if path.ends_with("/heartbeat") {
+            let held = |epoch: Epoch, state: &str| json!({ "jobId": JOB, "epoch": epoch, "state": state, "expiresInMs": 60_000 });
+            let leases =
+                [held(lease.epoch, "held"), held(other.epoch, "held"), held(Epoch(5), "lost")];
+            let cancel = |job: &str| json!({ "kind": "cancel", "jobId": job });
+            let directives = [cancel(unknown), cancel(JOB), cancel(JOB), cancel(JOB)];
+            return Some((200, json!({ "leases": leases, "directives": directives })));
+        }
+        register_or_beat(path).or_else(|| Some((200, json!({ "jobs": [] }))))
+    });
+    let status = Status { free: 0, held_locks: Vec::new(), leases: vec![lease] };
+    let (membership, told) = join(&client, dir.path(), status);
+    let mut cancels = 0;
+    wait_for(&told, |news| match news {
+        News::Lost(lost) => panic!("{lost:?} was lost, and never here"),
+        News::Cancel(job) => {
+            assert_eq!(*job, lease.job_id);
+            membership.trusts(lease)
+        }
+        _ => false,
+    });
+    assert!(!membership.trusts(other));
+    // One of them, then those of the next heartbeat: with each there is one.
+    for news in told.try_iter() {
+        cancels += u32::from(matches!(news, News::Cancel(_)));
+    }
+    assert!(cancels <= 1, "one heartbeat told {cancels} more");
+}
+
+#[test]
+fn a_claim_that_cannot_be_remembered_is_not_made() {
+    let dir = TempDir::new().unwrap();
+    let client = client(|path, _| register_or_beat(path).or_else(|| panic!("{path} is asked")));
+    let (_membership, told) = join(&client, &dir.path().join("gone"), idle());
+    wait_for(&told, |news| matches!(news, News::Trouble(why) if why.contains("claims no jobs")));
+}
+
+#[test]
+fn a_claim_whose_jobs_could_not_be_written_down_is_repeated_after_a_pause() {
+    let dir = TempDir::new().unwrap();
+    let first = Mutex::new(None);
+    let client = client(move |path, body| {
+        register_or_beat(path).or_else(|| {
+            let mut first = first.lock().unwrap();
+            let request = first.get_or_insert_with(|| body["requestId"].clone());
+            assert_eq!(*request, body["requestId"], "other jobs are claimed");
+            Some((200, json!({ "jobs": [grant(1)] })))
+        })
+    });
+    let (membership, told) = join(&client, dir.path(), idle());
+    wait_for(&told, |news| matches!(news, News::Granted(_)));
+    let begun = std::time::Instant::now();
+    membership.not_taken();
+    wait_for(&told, |news| matches!(news, News::Granted(_)));
+    assert!(begun.elapsed() >= Duration::from_secs(1));
+}
+
+#[test]
+fn what_cannot_be_sent_for_one_job_holds_up_no_other_one_and_no_heartbeat() {
+    let dir = TempDir::new().unwrap();
+    let client = client(|path, _| match path.contains("8051") {
+        true => Some((500, json!({}))),
+        false => Some((200, json!({}))),
+    });
+    let holder = Holder::open("a".parse().unwrap(), client, dir.path()).unwrap();
+    let of = |n: u32| LeaseRef {
+        job_id: format!("01890a5d-ac96-774b-bcce-b302099a805{n}").parse().unwrap(),
+        epoch: Epoch(1),
+    };
+    let waiting = || {
+        let names = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().path());
+        names.filter(|path| path.extension().is_some_and(|end| end == "jsonl")).count()
+    };
+    for n in 1..=3 {
+        let report = holder.report_of(of(n), 1, Stage::Testing, None, None);
+        holder.post_report(of(n), report).unwrap();
+    }
+    assert_eq!(holder.deliver(Duration::ZERO), [""; 0]);
+    assert_eq!(waiting(), 3, "there was no time for any");
+    assert_eq!(holder.deliver(PATIENCE), [""; 0]);
+    assert_eq!(waiting(), 1, "the others are not sent");
+}
+
+#[test]
+fn what_cannot_be_put_into_the_outbox_is_not_taken_for_told() {
+    let dir = TempDir::new().unwrap();
+    let client = client(|_, _| None);
+    let holder = Holder::open("a".parse().unwrap(), client, dir.path()).unwrap();
+    let lease = LeaseRef { job_id: JOB.parse().unwrap(), epoch: Epoch(1) };
+    std::fs::create_dir(dir.path().join(format!("{JOB}.jsonl"))).unwrap();
+    assert!(holder.post_release(lease, ReleaseOutcome::Failed, None, None).is_err());
 }

@@ -15,8 +15,8 @@ use jiff::Timestamp;
 
 use super::super::actions::stop;
 use super::super::fleet::{
-    FleetSettings, Held, Taken, fleet_dir, host_name, lease, metrics, next_report, push_snapshots,
-    pushed, take,
+    FleetSettings, Held, Steps, Taken, fleet_dir, host_name, lease, metrics, next_report,
+    push_snapshots, pushed, take,
 };
 use super::super::recovery::{recover_job, worker};
 use super::super::ship::{ShipError, ship};
@@ -25,7 +25,7 @@ use super::super::wake::Wake;
 use super::{Dispatcher, Progress, RunError};
 use crate::process::{ProcessId, Signal};
 use crate::store::{
-    HeldJob, JobRecord, Meta, Promise, QueueDir, Record, StoreError, profile_names, withdraw,
+    HeldJob, JobRecord, Meta, Promise, QueueDir, Record, StoreError, moves, profile_names, withdraw,
 };
 use crate::sync::fleet::{Holder, Membership, MembershipSettings, News, Status};
 
@@ -49,6 +49,8 @@ pub(super) struct Fleet {
     mode: Mode,
     /// The fleet's jobs that are here and have not ended.
     jobs: BTreeMap<JobId, LeaseRef>,
+    /// Which of their steps were posted as events; those that are not known are posted again.
+    steps: BTreeMap<JobId, Steps>,
     /// The running jobs as of the last status, and the locks of those that are not the fleet's.
     seen: BTreeSet<JobId>,
     locks: Vec<String>,
@@ -65,9 +67,29 @@ impl Fleet {
     /// The job is not the fleet's any more, or not here.
     fn forget(&mut self, queue: &QueueDir, id: &JobId) {
         self.ships.remove(id);
+        self.steps.remove(id);
         if self.jobs.remove(id).is_some() {
             Held::of(queue, id).forget();
         }
+    }
+}
+
+impl Fleet {
+    /// Posts an event for each step under this grant that was not posted. The coordinator takes each
+    /// once, by its number.
+    fn post_steps(
+        &mut self,
+        queue: &QueueDir,
+        record: &JobRecord,
+        lease: LeaseRef,
+    ) -> Result<(), StoreError> {
+        let known = self.steps.get(&record.id).filter(|known| known.lease() == lease);
+        let mut steps = known.copied().unwrap_or_else(|| Steps::new(lease));
+        let news = moves(queue, &record.id, Some(steps.read()))?;
+        let events = steps.news(news, record.stage, Timestamp::now());
+        self.holder.post_events(lease, &events);
+        self.steps.insert(record.id.clone(), steps);
+        Ok(())
     }
 }
 
@@ -124,6 +146,7 @@ impl Dispatcher<'_> {
             news,
             mode,
             jobs: BTreeMap::new(),
+            steps: BTreeMap::new(),
             seen: BTreeSet::new(),
             locks: Vec::new(),
             told: Status::default(),
@@ -296,6 +319,10 @@ impl Dispatcher<'_> {
                 self.ship_for_the_fleet(id);
             }
             return Ok(());
+        }
+        // Before what is told below, which may be the last that the coordinator takes.
+        if stage != Stage::Quarantine || Held::of(self.queue, id).is_noted() {
+            fleet.post_steps(self.queue, &record, lease)?;
         }
         match stage {
             Stage::Inbox | Stage::Building | Stage::Review => return Ok(()),

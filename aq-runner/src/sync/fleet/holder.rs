@@ -8,7 +8,8 @@ use std::time::Duration;
 use aq_fleet::client::{CallError, Client};
 use aq_fleet::outbox::{Message, Outbox, OutboxError};
 use aq_fleet::protocol::{
-    Checkpoint, FactoryId, FleetJobId, LeaseRef, Metrics, Release, ReleaseOutcome, Renew, Report,
+    Checkpoint, Event, Events, FactoryId, FleetJobId, LeaseRef, MAX_EVENTS, Metrics, Release,
+    ReleaseOutcome, Renew, Report,
 };
 use aq_manifest::{Outcome, Stage};
 
@@ -117,6 +118,15 @@ impl Holder {
         self.post(lease.job_id, &Message::Release(release));
     }
 
+    /// Says what happened to a job, some time.
+    pub fn post_events(&self, lease: LeaseRef, events: &[Event]) {
+        for part in events.chunks(MAX_EVENTS) {
+            let (factory_id, epoch) = (self.factory.clone(), lease.epoch);
+            let events = Events { factory_id, epoch, events: part.to_vec() };
+            self.post(lease.job_id, &Message::Events(events));
+        }
+    }
+
     /// Sends what waits in the outbox, until there is nothing left or the coordinator cannot be
     /// reached. Answers what will never be sent, in words.
     pub fn deliver(&self) -> Vec<String> {
@@ -158,7 +168,10 @@ impl Holder {
                 }
                 Err(e) => return Told::Later(e.to_string()),
             };
-            let mut refused = drained.refused.iter().map(|refused| &refused.reason);
+            // Events may be those of a grant before this one.
+            let refused = drained.refused.iter();
+            let refused = refused.filter(|refused| !matches!(refused.message, Message::Events(_)));
+            let mut refused = refused.map(|refused| &refused.reason);
             return match drained.later {
                 _ if refused.any(|why| matches!(why, CallError::Fenced { .. })) => Told::Fenced,
                 Some(why) => Told::Later(why.to_string()),

@@ -5,7 +5,10 @@ use super::tx::Tx;
 use crate::store::StoreError;
 
 /// Migration N brings schema N - 1 to N.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/postgres/0001.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../migrations/postgres/0001.sql"),
+    include_str!("../migrations/postgres/0002.sql"),
+];
 
 /// Of the advisory lock that makes coordinators that start at once take turns: `aq` in ASCII.
 const TURN: i64 = 0x6171;

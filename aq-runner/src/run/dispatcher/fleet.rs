@@ -80,15 +80,18 @@ impl Fleet {
     fn post_steps(
         &mut self,
         queue: &QueueDir,
-        record: &JobRecord,
+        id: &JobId,
+        stage: Stage,
         lease: LeaseRef,
     ) -> Result<(), StoreError> {
-        let known = self.steps.get(&record.id).filter(|known| known.lease() == lease);
+        let known = self.steps.get(id).filter(|known| known.lease() == lease);
         let mut steps = known.copied().unwrap_or_else(|| Steps::new(lease));
-        let news = moves(queue, &record.id, Some(steps.read()))?;
-        let events = steps.news(news, record.stage, Timestamp::now());
-        self.holder.post_events(lease, &events);
-        self.steps.insert(record.id.clone(), steps);
+        let events = steps.news(moves(queue, id, Some(steps.read()))?, stage, Timestamp::now());
+        self.steps.insert(id.clone(), steps);
+        if !events.is_empty() {
+            self.holder.post_events(lease, &events);
+            self.membership.hurry();
+        }
         Ok(())
     }
 }
@@ -278,6 +281,15 @@ impl Dispatcher<'_> {
         }
     }
 
+    /// A job may have moved while its worker holds it.
+    pub(super) fn fleet_job_runs(&mut self, id: &JobId) {
+        let Some(fleet) = &mut self.fleet else { return };
+        let (Some(&lease), Some(stage)) = (fleet.jobs.get(id), self.queue.find(id)) else { return };
+        if let Err(e) = fleet.post_steps(self.queue, id, stage, lease) {
+            (self.observer)(Progress::Trouble(&e.to_string()));
+        }
+    }
+
     /// Looks what a job's place means for the fleet: whether it is held here, and whether the
     /// coordinator is to be told how far it has come.
     pub(super) fn fleet_looked(&mut self, id: &JobId) {
@@ -322,7 +334,7 @@ impl Dispatcher<'_> {
         }
         // Before what is told below, which may be the last that the coordinator takes.
         if stage != Stage::Quarantine || Held::of(self.queue, id).is_noted() {
-            fleet.post_steps(self.queue, &record, lease)?;
+            fleet.post_steps(self.queue, id, stage, lease)?;
         }
         match stage {
             Stage::Inbox | Stage::Building | Stage::Review => return Ok(()),

@@ -396,16 +396,23 @@ fn a_coordinator_tells_of_the_fleets_jobs() {
     }
 
     let front = "tracker-item: T-1\nenv: {SECRET: env-value-77}\nlock: none";
-    let body = "echo prompt-text-31 \"$SECRET\"\necho 'AQ_USAGE {\"input_tokens\": 12, \"cost_usd\": 0.5}'";
-    let job = sandbox.write("a", front, body);
+    let go = sandbox.path("go");
+    let body = format!(
+        "echo prompt-text-31 \"$SECRET\"\nwhile [ ! -e '{}' ]; do sleep 0.01; done\necho 'AQ_USAGE \
+         {{\"input_tokens\": 12, \"cost_usd\": 0.5}}'",
+        go.display()
+    );
+    let job = sandbox.write("a", front, &body);
     sandbox.ok(&["submit".as_ref(), job.as_os_str()]);
     // The host has a tracker too, and leaves the fleet's jobs to the coordinator.
     let other = FakeTracker::of_item(json!({}));
-    wait_for("the end", || {
-        run(auto(&sandbox, &other, &["run", "--once", "--ship"]));
-        sandbox.folders("a") == ["shipped"]
-    });
+    let mut running = auto(&sandbox, &other, &["run", "--quiet", "--ship"]).spawn().unwrap();
+    wait_for("the first echo", || tracker.comments() == ["aq: building"]);
+    kill_child(&mut running);
+    fs::write(go, "").unwrap();
+    let mut running = auto(&sandbox, &other, &["run", "--quiet", "--ship"]).spawn().unwrap();
     wait_for("the last echo", || tracker.comments().last().is_some_and(|c| c == "aq: shipped"));
+    kill_child(&mut running);
     kill_child(&mut coordinator);
 
     let want = ["aq: building", "aq: review", "aq: testing (success)", "aq: shipped"];

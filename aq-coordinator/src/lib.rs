@@ -28,6 +28,7 @@ mod api;
 mod assign;
 mod auth;
 mod beats;
+mod echo;
 pub mod ledger;
 mod metrics;
 mod pulse;
@@ -36,6 +37,7 @@ mod serve;
 pub mod store;
 
 pub use auth::{TokenError, Tokens};
+pub use echo::Echoes;
 pub use rate::Rate;
 pub use serve::{
     Config, DEFAULT_RATE, Database, DatabaseError, Embedded, Running, ServeError, TlsError,

@@ -54,5 +54,6 @@ fn config(database: &str) -> Config {
         tls: None,
         insecure: false,
         rate: Rate { per_second: 1e6, burst: 1e6 },
+        echoes: None,
     }
 }

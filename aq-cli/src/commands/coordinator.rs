@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aq_coordinator::{Config, DEFAULT_RATE, Database, ServeError, TlsFiles, Tokens};
+use aq_coordinator::{Config, DEFAULT_RATE, Database, Echoes, ServeError, TlsFiles, Tokens};
 use aq_manifest::{DurationError, parse_duration};
 
 use super::Here;
@@ -64,6 +64,7 @@ pub(crate) fn run(here: &Here, args: Args) -> Outcome {
         tls,
         insecure: args.insecure,
         rate: DEFAULT_RATE,
+        echoes: Echoes::new(|name| here.environment.get(name)?.into_string().ok()),
     };
     output::log::start();
     aq_coordinator::run(config, |url| output::line(format_args!("listening on {url}")))?;

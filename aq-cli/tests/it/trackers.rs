@@ -1,7 +1,8 @@
 //! Items become jobs, and trackers are told what became of them, without ever being in the way.
 
 use std::fs;
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -374,4 +375,56 @@ fn issues_on_github_become_jobs_and_have_one_comment() {
     );
     let (code, said) = aq(&["from-tracker", "github:o/r"]);
     assert_eq!((code, said.contains("names no issue")), (2, true), "{said}");
+}
+
+#[test]
+fn a_coordinator_tells_of_the_fleets_jobs() {
+    let mut sandbox = Sandbox::new();
+    let tracker = FakeTracker::of_item(json!({}));
+    let fleet_token = "fleet-token-0123456789abcdef0123";
+    sandbox.set("AQ_FLEET_TOKEN", fleet_token);
+    let database = format!("sqlite:{}", sandbox.path("fleet.db").display());
+    let args = ["coordinator", "--listen", "127.0.0.1:0", "--database", &database];
+    let mut command = auto(&sandbox, &tracker, &args);
+    command.args(["--lease", "10s", "--heartbeat", "1s"]).stdout(Stdio::piped());
+    let mut coordinator = command.stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(coordinator.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let url = line.trim().strip_prefix("listening on ").unwrap().to_owned();
+    for (name, value) in [("AQ_FLEET", "1"), ("AQ_FLEET_URL", &url), ("AQ_FACTORY_ID", "one")] {
+        sandbox.set(name, value);
+    }
+
+    let front = "tracker-item: T-1\nenv: {SECRET: env-value-77}\nlock: none";
+    let go = sandbox.path("go");
+    let body = format!(
+        "echo prompt-text-31 \"$SECRET\"\nwhile [ ! -e '{}' ]; do sleep 0.01; done\necho 'AQ_USAGE \
+         {{\"input_tokens\": 12, \"cost_usd\": 0.5}}'",
+        go.display()
+    );
+    let job = sandbox.write("a", front, &body);
+    sandbox.ok(&["submit".as_ref(), job.as_os_str()]);
+    // The host has a tracker too, and leaves the fleet's jobs to the coordinator.
+    let other = FakeTracker::of_item(json!({}));
+    let mut running = auto(&sandbox, &other, &["run", "--quiet", "--ship"]).spawn().unwrap();
+    wait_for("the first echo", || tracker.comments() == ["aq: building"]);
+    kill_child(&mut running);
+    fs::write(go, "").unwrap();
+    let mut running = auto(&sandbox, &other, &["run", "--quiet", "--ship"]).spawn().unwrap();
+    wait_for("the last echo", || tracker.comments().last().is_some_and(|c| c == "aq: shipped"));
+    kill_child(&mut running);
+    kill_child(&mut coordinator);
+
+    let want = ["aq: building", "aq: review", "aq: testing (success)", "aq: shipped"];
+    assert_eq!(tracker.comments(), want, "one with each status");
+    let statuses = tracker.asked().into_iter().filter(|asked| asked.line == "PATCH /api/items/T-1");
+    let statuses: Vec<_> = statuses.map(|asked| asked.body["status"].clone()).collect();
+    assert_eq!(statuses, ["in_progress", "in_progress", "in_progress", "done"]);
+    assert!(other.asked().is_empty());
+    let sent: String = tracker.asked().into_iter().map(|asked| asked.raw).collect();
+    assert!(sent.contains("- tokens: 12 in") && sent.contains("- cost: $0.5000"), "{sent}");
+    let without_header = sent.replace(&format!("Bearer {TOKEN}"), "");
+    for secret in ["prompt-text", "env-value", "SECRET", fleet_token, TOKEN] {
+        assert!(!without_header.contains(secret), "{secret}: {sent}");
+    }
 }

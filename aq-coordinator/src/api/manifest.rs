@@ -30,14 +30,14 @@ pub(super) fn read(submit: Submit) -> Result<Submission, Refusal> {
         return Err(problem.into());
     }
     let spec = resolve(&parsed.manifest, None);
-    let key = spec.idempotency_key.clone();
+    let (key, item) = (spec.idempotency_key.clone(), spec.tracker_item.clone());
     let terms = terms(name, &manifest, spec).map_err(|error| {
         let detail = format!("the engine or the profile cannot be advertised by a host: {error}");
         let mut problem = Problem::new(ProblemKind::InvalidManifest, detail);
         problem.path = Some("manifest".to_owned());
         Refusal::from(problem)
     })?;
-    Ok(Submission { id: Uuid::now_v7().into(), world, key, terms, manifest })
+    Ok(Submission { id: Uuid::now_v7().into(), world, key, terms, item, manifest })
 }
 
 fn world(shadow: bool, owner: Option<aq_fleet::protocol::FactoryId>) -> Result<World, Refusal> {

@@ -19,7 +19,8 @@ fn row(n: u64, front: &str) -> Row {
     let key = spec.idempotency_key.clone();
     let name = format!("job-{n}").parse().unwrap();
     let terms = terms(name, &manifest, spec).unwrap();
-    let submission = Submission { id: id(n), world: World::Fleet, key, terms, manifest };
+    let submission =
+        Submission { id: id(n), world: World::Fleet, key, terms, item: None, manifest };
     submission.into_job(n, DbTime(0))
 }
 

@@ -27,6 +27,7 @@ pub(crate) fn waiting(n: u128, lock: Option<&str>) -> Job {
             deps_mode: DepsMode::Hard,
             needs: Vec::new(),
         },
+        item: None,
         manifest: String::new(),
     };
     submission.into_job(n as u64, DbTime(0))

@@ -16,6 +16,8 @@ pub struct Submission {
     pub key: Option<String>,
     /// What the manifest says.
     pub terms: Terms,
+    /// The tracker's item that the manifest names.
+    pub item: Option<String>,
     /// The manifest, byte for byte.
     pub manifest: String,
 }

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::auth::Tokens;
+use crate::echo::Echoes;
 use crate::rate::Rate;
 
 /// How a coordinator serves. SPEC section 12 has the defaults of the command line.
@@ -29,6 +30,8 @@ pub struct Config {
     pub insecure: bool,
     /// What one token may send from one address.
     pub rate: Rate,
+    /// The trackers that are told what becomes of jobs; `None` for none.
+    pub echoes: Option<Echoes>,
 }
 
 /// The most that a caller sends when nobody says otherwise: 10 000 hosts behind one address, each

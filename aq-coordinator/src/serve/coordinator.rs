@@ -17,6 +17,7 @@ use super::{connections, database, tls};
 use crate::api::{Api, router};
 use crate::assign::Assign;
 use crate::beats::Beats;
+use crate::echo;
 use crate::ledger::Timing;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
@@ -39,6 +40,8 @@ pub struct Running {
     is_tls: bool,
     stop: watch::Sender<bool>,
     served: JoinHandle<()>,
+    /// What tells trackers.
+    echoes: Vec<JoinHandle<()>>,
 }
 
 impl Running {
@@ -56,8 +59,11 @@ impl Running {
     /// Takes at most ten seconds.
     pub async fn stop(self) {
         self.stop.send_replace(true);
-        // Whether it ended well or not, it has ended.
+        // Whether they ended well or not, they have ended.
         let _ = self.served.await;
+        for echo in self.echoes {
+            let _ = echo.await;
+        }
     }
 }
 
@@ -81,11 +87,15 @@ pub async fn serve(config: Config) -> Result<Running, ServeError> {
     let (stop, stopped) = watch::channel(false);
     let pulse = Pulse::new();
     tokio::spawn(keep_time(Arc::clone(&store), pulse.clone(), stopped.clone()));
+    let echoes = match &config.echoes {
+        Some(echoes) => echo::start(echoes, &store, &stopped)?,
+        None => Vec::new(),
+    };
     let router = wire_up(&config, store, pulse, &stopped);
     let is_tls = acceptor.is_some();
     let served = tokio::spawn(connections::serve(listener, acceptor, router, stopped));
     info!(%address, database = %config.database, tls = is_tls, "coordinator is ready");
-    Ok(Running { address, is_tls, stop, served })
+    Ok(Running { address, is_tls, stop, served, echoes })
 }
 
 /// The API of a coordinator without a socket and without a clock, for a program that has its own, such

@@ -2,6 +2,7 @@
 
 mod answers;
 mod columns;
+mod echoes;
 mod error;
 mod postgres;
 mod requests;
@@ -13,6 +14,7 @@ pub use answers::{
     BeatAnswer, Changes, ClaimAnswer, Cursor, Dated, FactoryRow, Feed, Granted, JobDetail, JobPage,
     LeaseStand, Numbers, ReportRecord, Submitted, Ticked,
 };
+pub use echoes::{News, NewsPage, Told, Turn};
 pub use error::StoreError;
 pub use postgres::PostgresStore;
 pub use requests::{Beat, ClaimPlan, Clock, JobFilter, Pick};

@@ -5,10 +5,11 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use aq_fleet::protocol::{Events, FactoryId, FleetJobId, Register, Release, Report, RequestId};
+use aq_tracker::Kind;
 
 use super::{
     Beat, BeatAnswer, Changes, ClaimAnswer, ClaimPlan, Cursor, Dated, FactoryRow, Feed, Granted,
-    JobDetail, JobFilter, JobPage, Numbers, StoreError, Submitted, Ticked,
+    JobDetail, JobFilter, JobPage, NewsPage, Numbers, StoreError, Submitted, Ticked, Told, Turn,
 };
 use crate::ledger::{Caller, Job, Submission};
 
@@ -125,4 +126,16 @@ pub trait Store: Debug + Send + Sync {
     /// Messages of the feed with a larger id, in order, none left out; with `None`, no message, and
     /// the place where the feed ends now.
     fn feed(&self, after: Option<u64>, limit: u32) -> Answer<'_, Feed>;
+
+    /// Messages of the feed about jobs that have a tracker's item, with a larger id, in order: those
+    /// that this kind of tracker has not been told, and those of the other kind among them.
+    fn news(&self, tracker: Kind, after: u64, limit: u32) -> Answer<'_, NewsPage>;
+
+    /// Takes a turn, or renews it, for so long from now; no time gives it back. Answers how far the
+    /// feed was told; `None` while it is another one's turn.
+    fn turn(&self, turn: Turn, time: Duration) -> Answer<'_, Option<u64>>;
+
+    /// Notes what came of a message; `false` when the turn has passed to another one, or the message
+    /// was noted before.
+    fn told(&self, turn: Turn, told: Told) -> Answer<'_, bool>;
 }

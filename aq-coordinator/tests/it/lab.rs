@@ -175,6 +175,7 @@ pub(crate) fn submission(name: &str) -> Submission {
             deps_mode: DepsMode::Hard,
             needs: Vec::new(),
         },
+        item: None,
         manifest,
     }
 }

@@ -60,6 +60,9 @@ impl Tx {
                 // What was told of the mirror before does not count for the new one.
                 self.run("DELETE FROM reports WHERE job = $1 AND shadow", &[&id]).await?;
             }
+            if job.world == World::Fleet {
+                self.set_item(job.id, submission.item.as_deref()).await?;
+            }
             return Ok(Submitted::Superseded(*next));
         }
         let seq = self.one("SELECT nextval('jobs_seq')", &[]).await?;
@@ -70,6 +73,9 @@ impl Tx {
             &[&job.id.uuid(), &manifest],
         )
         .await?;
+        if job.world == World::Fleet && submission.item.is_some() {
+            self.set_item(job.id, submission.item.as_deref()).await?;
+        }
         Ok(Submitted::Created(job))
     }
 

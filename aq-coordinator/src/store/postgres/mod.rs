@@ -5,6 +5,7 @@
 //! hash. Grants never wait for rows: what another coordinator is busy with is left out.
 
 mod claims;
+mod echoes;
 mod fault;
 mod heartbeat;
 mod holder;

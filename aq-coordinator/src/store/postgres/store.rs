@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aq_fleet::protocol::{Events, FactoryId, FleetJobId, Register, Release, Report, RequestId};
+use aq_tracker::Kind;
 
 use super::pool::Connections;
 use super::tx::{Mode, Tx};
 use crate::ledger::{Caller, Job, Submission, Timing, cancel, requeue};
 use crate::store::{
     Answer, Beat, BeatAnswer, Changes, ClaimAnswer, ClaimPlan, Clock, Cursor, Dated, FactoryRow,
-    Feed, Granted, JobDetail, JobFilter, JobPage, Numbers, Store, StoreError, Submitted, Ticked,
+    Feed, Granted, JobDetail, JobFilter, JobPage, NewsPage, Numbers, Store, StoreError, Submitted,
+    Ticked, Told, Turn,
 };
 
 /// Leases that one transaction renews at most; a larger batch is several.
@@ -165,6 +167,18 @@ impl Store for PostgresStore {
 
     fn feed(&self, after: Option<u64>, limit: u32) -> Answer<'_, Feed> {
         transact!(self, Read, |tx, after, limit| tx.feed(*after, *limit))
+    }
+
+    fn news(&self, tracker: Kind, after: u64, limit: u32) -> Answer<'_, NewsPage> {
+        transact!(self, Read, |tx, tracker, after, limit| tx.news(*tracker, *after, *limit))
+    }
+
+    fn turn(&self, turn: Turn, time: Duration) -> Answer<'_, Option<u64>> {
+        transact!(self, Write, |tx, turn, time| tx.turn(*turn, *time))
+    }
+
+    fn told(&self, turn: Turn, told: Told) -> Answer<'_, bool> {
+        transact!(self, Write, |tx, turn, told| tx.told(*turn, told))
     }
 }
 

@@ -41,6 +41,9 @@ impl Session<'_> {
                 // What was told of the mirror before does not count for the new one.
                 self.connection.execute("DELETE FROM reports WHERE job = ?1 AND shadow", [id])?;
             }
+            if job.world == World::Fleet {
+                self.set_item(job.id, submission.item.as_deref())?;
+            }
             return Ok(Submitted::Superseded(*next));
         }
         let seq: i64 = self.connection.query_row(
@@ -53,6 +56,9 @@ impl Session<'_> {
         self.connection
             .prepare_cached("INSERT INTO manifests (job, manifest) VALUES (?1, ?2)")?
             .execute(params![job.id.to_string(), submission.manifest])?;
+        if job.world == World::Fleet && submission.item.is_some() {
+            self.set_item(job.id, submission.item.as_deref())?;
+        }
         Ok(Submitted::Created(job))
     }
 

@@ -3,6 +3,7 @@
 
 mod actor;
 mod claims;
+mod echoes;
 mod fault;
 mod holder;
 mod operator;

@@ -10,8 +10,11 @@ use super::session::Session;
 use crate::store::StoreError;
 
 /// Migration N brings schema N - 1 to N.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../migrations/sqlite/0001.sql"), include_str!("../migrations/sqlite/0002.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../migrations/sqlite/0001.sql"),
+    include_str!("../migrations/sqlite/0002.sql"),
+    include_str!("../migrations/sqlite/0003.sql"),
+];
 
 /// How long a writer waits for its turn when another process writes.
 const PATIENCE: Duration = Duration::from_secs(5);

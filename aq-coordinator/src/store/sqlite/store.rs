@@ -4,13 +4,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use aq_fleet::protocol::{Events, FactoryId, FleetJobId, Register, Release, Report, RequestId};
+use aq_tracker::Kind;
 
 use super::actor::Actor;
 use super::schema;
 use crate::ledger::{Caller, Job, Submission, Timing, cancel, requeue};
 use crate::store::{
     Answer, Beat, BeatAnswer, Changes, ClaimAnswer, ClaimPlan, Clock, Cursor, Dated, FactoryRow,
-    Feed, Granted, JobDetail, JobFilter, JobPage, Numbers, Store, StoreError, Submitted, Ticked,
+    Feed, Granted, JobDetail, JobFilter, JobPage, NewsPage, Numbers, Store, StoreError, Submitted,
+    Ticked, Told, Turn,
 };
 
 /// The ledger in a SQLite file.
@@ -120,5 +122,17 @@ impl Store for SqliteStore {
 
     fn feed(&self, after: Option<u64>, limit: u32) -> Answer<'_, Feed> {
         self.actor.ask(move |session| session.feed(after, limit))
+    }
+
+    fn news(&self, tracker: Kind, after: u64, limit: u32) -> Answer<'_, NewsPage> {
+        self.actor.ask(move |session| session.news(tracker, after, limit))
+    }
+
+    fn turn(&self, turn: Turn, time: Duration) -> Answer<'_, Option<u64>> {
+        self.actor.ask(move |session| session.turn(turn, time))
+    }
+
+    fn told(&self, turn: Turn, told: Told) -> Answer<'_, bool> {
+        self.actor.ask(move |session| session.told(turn, &told))
     }
 }

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use crate::lab::Lab;
 
 mod claims;
+mod echoes;
 mod leases;
 mod operator;
 mod outages;
@@ -68,4 +69,6 @@ cases! {
         verdicts_are_counted_once, a_mirror_is_renewed;
     reads: pages_by_cursor, changes_by_cursor, factories_and_what_they_hold, who_drains_gets_nothing, numbers_of_the_fleet,
         a_job_with_its_past, the_feed_tells_every_move;
+    echoes: steps_of_jobs_with_items_are_news, a_job_that_only_the_coordinator_ends_is_news,
+        one_has_the_turn_until_it_ends, what_was_told_is_no_news, a_new_text_may_name_another_item;
 }

@@ -44,6 +44,7 @@ impl Coordinator {
             tls: None,
             insecure: false,
             rate: Rate { per_second: 1e9, burst: 1e9 },
+            echoes: None,
         };
         let api = runtime.block_on(async {
             store.migrate().await.unwrap();

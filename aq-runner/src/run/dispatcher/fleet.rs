@@ -16,8 +16,8 @@ use jiff::Timestamp;
 
 use super::super::actions::{reject, stop};
 use super::super::fleet::{
-    FleetSettings, Held, Taken, fleet_dir, host_name, lease, metrics, next_report, push_snapshots,
-    pushed, take,
+    FleetSettings, Held, Steps, Taken, fleet_dir, host_name, lease, metrics, next_report,
+    push_snapshots, pushed, take,
 };
 use super::super::recovery::{recover_job, worker};
 use super::super::ship::{ShipError, ship};
@@ -26,7 +26,7 @@ use super::super::wake::Wake;
 use super::{Dispatcher, Progress, RunError};
 use crate::process::{ProcessId, Signal};
 use crate::store::{
-    HeldJob, JobRecord, Meta, Promise, QueueDir, Record, StoreError, profile_names, withdraw,
+    HeldJob, JobRecord, Meta, Promise, QueueDir, Record, StoreError, moves, profile_names, withdraw,
 };
 use crate::sync::fleet::{Holder, Membership, MembershipSettings, News, Status};
 
@@ -56,6 +56,8 @@ pub(super) struct Fleet {
     jobs: BTreeMap<JobId, LeaseRef>,
     /// Those with a note on disk, until the coordinator was told of their end.
     noted: BTreeSet<JobId>,
+    /// Which of their steps were posted as events; those that are not known are posted again.
+    steps: BTreeMap<JobId, Steps>,
     /// The running jobs as of the last status, and the locks of those that are not the fleet's.
     seen: BTreeSet<JobId>,
     locks: Vec<String>,
@@ -73,9 +75,32 @@ impl Fleet {
     fn forget(&mut self, queue: &QueueDir, id: &JobId) {
         self.ships.remove(id);
         self.jobs.remove(id);
+        self.steps.remove(id);
         if self.noted.remove(id) {
             Held::of(queue, id).forget();
         }
+    }
+}
+
+impl Fleet {
+    /// Posts an event for each step under this grant that was not posted. The coordinator takes each
+    /// once, by its number.
+    fn post_steps(
+        &mut self,
+        queue: &QueueDir,
+        id: &JobId,
+        stage: Stage,
+        lease: LeaseRef,
+    ) -> Result<(), StoreError> {
+        let known = self.steps.get(id).filter(|known| known.lease() == lease);
+        let mut steps = known.copied().unwrap_or_else(|| Steps::new(lease));
+        let events = steps.news(moves(queue, id, Some(steps.read()))?, stage, Timestamp::now());
+        self.steps.insert(id.clone(), steps);
+        if !events.is_empty() {
+            self.holder.post_events(lease, &events);
+            self.membership.hurry();
+        }
+        Ok(())
     }
 }
 
@@ -145,6 +170,7 @@ impl Dispatcher<'_> {
             mode,
             jobs: BTreeMap::new(),
             noted: Held::all(self.queue).into_iter().collect(),
+            steps: BTreeMap::new(),
             seen: BTreeSet::new(),
             locks: Vec::new(),
             told: Status::default(),
@@ -294,6 +320,15 @@ impl Dispatcher<'_> {
         }
     }
 
+    /// A job may have moved while its worker holds it.
+    pub(super) fn fleet_job_runs(&mut self, id: &JobId) {
+        let Some(fleet) = &mut self.fleet else { return };
+        let (Some(&lease), Some(stage)) = (fleet.jobs.get(id), self.queue.find(id)) else { return };
+        if let Err(e) = fleet.post_steps(self.queue, id, stage, lease) {
+            (self.observer)(Progress::Trouble(&e.to_string()));
+        }
+    }
+
     /// Looks what a job's place means for the fleet: whether it is held here, and whether the
     /// coordinator is to be told how far it has come.
     pub(super) fn fleet_looked(&mut self, id: &JobId) {
@@ -339,6 +374,10 @@ impl Dispatcher<'_> {
                 self.ship_for_the_fleet(id);
             }
             return Ok(());
+        }
+        // Before what is told below, which may be the last that the coordinator takes.
+        if stage != Stage::Quarantine || Held::of(self.queue, id).is_noted() {
+            fleet.post_steps(self.queue, id, stage, lease)?;
         }
         match stage {
             Stage::Inbox | Stage::Building | Stage::Review => return Ok(()),

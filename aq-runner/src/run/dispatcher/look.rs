@@ -61,10 +61,10 @@ impl Dispatcher<'_> {
     /// Brings the model in line with one job's folder and record, recovering it when its worker
     /// is dead. What goes wrong with one job does not stop the others.
     pub(super) fn look_at(&mut self, id: &JobId) {
-        if self.running.contains(id)
-            || self.busy.contains(id)
-            || self.troubles.pauses(id, Timestamp::now())
-        {
+        if self.running.contains(id) {
+            return self.fleet_job_runs(id);
+        }
+        if self.busy.contains(id) || self.troubles.pauses(id, Timestamp::now()) {
             return;
         }
         self.unsettled.remove(id);

@@ -80,6 +80,10 @@ impl Held {
         std::fs::write(&self.path, "")
     }
 
+    pub(crate) fn is_noted(&self) -> bool {
+        self.path.exists()
+    }
+
     pub(crate) fn forget(&self) {
         // One that cannot be removed is told of again, which changes nothing.
         let _ = std::fs::remove_file(&self.path);

@@ -7,6 +7,7 @@ mod handover;
 mod hold;
 mod overview;
 mod settings;
+mod steps;
 mod submit;
 
 pub(crate) use claim::{Taken, take};
@@ -16,4 +17,5 @@ pub(crate) use hold::{Held, lease, metrics, next_report, pushed, pushed_record};
 pub use overview::{FleetError, FleetOverview, FleetPart, fleet_job, fleet_overview, fleet_part};
 pub use settings::{FleetSettings, FleetSettingsError};
 pub(crate) use settings::{fleet_dir, host_name};
+pub(crate) use steps::Steps;
 pub use submit::{Submitted, submit};

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use aq_fleet::client::{CallError, Client};
 use aq_fleet::outbox::{Message, Outbox, OutboxError};
 use aq_fleet::protocol::{
-    Checkpoint, FactoryId, LeaseRef, Metrics, Release, ReleaseOutcome, Renew, Report,
+    Checkpoint, Event, Events, FactoryId, LeaseRef, MAX_EVENTS, Metrics, Release, ReleaseOutcome,
+    Renew, Report,
 };
 use aq_manifest::{Outcome, Stage};
 
@@ -122,6 +123,16 @@ impl Holder {
         let factory_id = self.factory.clone();
         let release = Release { factory_id, epoch: lease.epoch, outcome, result, metrics };
         self.outbox.append(lease.job_id, &Message::Release(release)).map(drop)
+    }
+
+    /// Says what happened to a job, some time.
+    pub fn post_events(&self, lease: LeaseRef, events: &[Event]) {
+        for part in events.chunks(MAX_EVENTS) {
+            let (factory_id, epoch) = (self.factory.clone(), lease.epoch);
+            let events = Events { factory_id, epoch, events: part.to_vec() };
+            // For people: on a full disk they are lost.
+            let _ = self.outbox.append(lease.job_id, &Message::Events(events));
+        }
     }
 
     /// Sends what waits in the outbox. After `limit` no more is begun. Answers what will never be

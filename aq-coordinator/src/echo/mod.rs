@@ -1,0 +1,9 @@
+//! Telling trackers what becomes of the fleet's jobs (SPEC 11 and 12), beside the API and never in its
+//! way: a task for each kind of tracker reads the feed, and a thread of its own talks.
+
+mod settings;
+mod talk;
+mod task;
+
+pub use settings::Echoes;
+pub(crate) use task::start;

@@ -1,0 +1,56 @@
+//! The thread that talks to a kind of tracker. The client blocks and has a runtime of its own, so it is
+//! made, used and dropped here, and nowhere on the coordinator's runtime. It is no thread of that one
+//! either, whose end would wait for a tracker that hangs.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use aq_tracker::{ItemId, Kind, Tracker, TrackerError, Trackers, Update};
+use tokio::sync::oneshot;
+
+/// What the tracker answered: see [`Tracker::echo`].
+pub(super) type Answer = Result<Option<String>, TrackerError>;
+
+/// One thing to tell.
+#[derive(Debug)]
+pub(super) struct Telling {
+    pub(super) item: ItemId,
+    pub(super) update: Update,
+    pub(super) comment: Option<String>,
+    pub(super) answer: oneshot::Sender<Answer>,
+}
+
+/// Starts the thread, which ends with the sender.
+pub(super) fn start(kind: Kind, trackers: Arc<Trackers>) -> io::Result<Sender<Telling>> {
+    let (to, tellings) = channel();
+    std::thread::Builder::new()
+        .name("aq-echo".to_owned())
+        .spawn(move || talk(kind, &trackers, &tellings))?;
+    Ok(to)
+}
+
+fn talk(kind: Kind, trackers: &Trackers, tellings: &Receiver<Telling>) {
+    let mut made = None;
+    for telling in tellings {
+        let Telling { item, update, comment, answer } = telling;
+        let said = tell(&mut made, kind, trackers, &item, &update, comment.as_deref());
+        // Who asked may have ended.
+        let _ = answer.send(said);
+    }
+}
+
+fn tell(
+    made: &mut Option<Box<dyn Tracker>>,
+    kind: Kind,
+    trackers: &Trackers,
+    item: &ItemId,
+    update: &Update,
+    comment: Option<&str>,
+) -> Answer {
+    let tracker = match made {
+        Some(tracker) => tracker,
+        None => made.insert(trackers.tracker(kind)?),
+    };
+    tracker.echo(item, update, comment)
+}

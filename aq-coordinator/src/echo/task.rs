@@ -1,0 +1,222 @@
+//! Reading the feed and telling it, one message after the other.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use aq_tracker::{ItemId, Kind, Retry, StatusMap, TrackerError, Update, mapping};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{interval, sleep};
+use tracing::{debug, warn};
+use uuid::Uuid;
+
+use super::settings::Echoes;
+use super::talk::{self, Answer, Telling};
+use crate::store::{News, Store, StoreError, Told, Turn};
+
+/// How often the feed is looked at.
+const WATCH: Duration = Duration::from_secs(1);
+
+/// Messages read at once.
+const PAGE: u32 = 200;
+
+/// How long a turn holds, and how often it is renewed while a tracker is waited for. What a coordinator
+/// that died has left is told by another one after so long.
+const TURN: Duration = Duration::from_secs(30);
+const RENEW: Duration = Duration::from_secs(8);
+
+/// The first pause after a failure; each further one is twice as long, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// How long a coordinator that ends waits for an answer.
+const LAST_CALL: Duration = Duration::from_secs(5);
+
+/// Starts telling each kind of tracker, until `stop` says so.
+///
+/// # Errors
+/// When the system gives no thread.
+pub(crate) fn start(
+    echoes: &Echoes,
+    store: &Arc<dyn Store>,
+    stop: &watch::Receiver<bool>,
+) -> std::io::Result<Vec<JoinHandle<()>>> {
+    let task = |tracker| {
+        let task = Task {
+            store: Arc::clone(store),
+            turn: Turn { tracker, holder: Uuid::new_v4() },
+            talk: talk::start(tracker, Arc::clone(&echoes.trackers))?,
+            statuses: StatusMap::default(),
+            stop: stop.clone(),
+        };
+        Ok(tokio::spawn(task.run()))
+    };
+    [Kind::Items, Kind::GitHub].into_iter().map(task).collect()
+}
+
+struct Task {
+    store: Arc<dyn Store>,
+    turn: Turn,
+    talk: Sender<Telling>,
+    statuses: StatusMap,
+    stop: watch::Receiver<bool>,
+}
+
+/// A message that is to be told.
+struct Due {
+    news: News,
+    item: ItemId,
+    update: Update,
+}
+
+/// What came of a look at the feed.
+enum Looked {
+    /// Something was told, or may be.
+    Again,
+    /// There is nothing, or it is another one's turn.
+    Nothing,
+    /// The tracker is not well, and may have named a pause.
+    Failed(TrackerError, Option<Duration>),
+    /// The coordinator ends.
+    Ended,
+}
+
+impl Task {
+    async fn run(mut self) {
+        let (mut after, mut failures) = (0, 0);
+        let mut last = None;
+        while !*self.stop.borrow() {
+            let pause = match self.look(&mut after).await {
+                Ok(Looked::Again) => {
+                    failures = 0;
+                    last = None;
+                    continue;
+                }
+                Ok(Looked::Nothing) => WATCH,
+                Ok(Looked::Ended) => break,
+                Ok(Looked::Failed(error, named)) => {
+                    let pause = pause(failures, named);
+                    failures += 1;
+                    let why = error.to_string();
+                    // Told once until it changes.
+                    if last.as_ref() != Some(&why) {
+                        warn!(error = why, pause_s = pause.as_secs(), "a tracker is left alone");
+                        last = Some(why);
+                    }
+                    // Another coordinator may reach it.
+                    self.give_back().await;
+                    pause
+                }
+                Err(error) => {
+                    debug!(%error, "the feed cannot be read for trackers");
+                    WATCH
+                }
+            };
+            tokio::select! {
+                () = sleep(pause) => {}
+                _ = self.stop.wait_for(|&stop| stop) => break,
+            }
+        }
+        self.give_back().await;
+    }
+
+    async fn give_back(&self) {
+        // It ends by itself, too.
+        let _ = self.store.turn(self.turn, Duration::ZERO).await;
+    }
+
+    /// Tells the next message that is to be told behind `after`.
+    async fn look(&mut self, after: &mut u64) -> Result<Looked, StoreError> {
+        let page = self.store.news(self.turn.tracker, *after, PAGE).await?;
+        let Some(due) = page.news.into_iter().find_map(|news| self.due(news)) else {
+            *after = page.next;
+            return Ok(if page.more { Looked::Again } else { Looked::Nothing });
+        };
+        match self.store.turn(self.turn, TURN).await? {
+            Some(read) if read < due.news.id => {}
+            // Another one has told it meanwhile.
+            Some(_) => return Ok(Looked::Again),
+            None => return Ok(Looked::Nothing),
+        }
+        let Some(answer) = self.tell(&due).await else { return Ok(Looked::Ended) };
+        let Due { news, update, .. } = due;
+        let mut told =
+            Told { id: news.id, job: news.job, item: news.item, echoed: None, comment: None };
+        match answer {
+            Ok(comment) => (told.echoed, told.comment) = (Some(update.stage), comment),
+            Err(error) => match error.retry() {
+                Retry::Later(named) => return Ok(Looked::Failed(error, named)),
+                Retry::Never => {
+                    warn!(job = %news.job, stage = %update.stage, %error, "a tracker is not told");
+                }
+            },
+        }
+        // Told and not noted, it would be told again.
+        while let Err(error) = self.store.told(self.turn, told.clone()).await {
+            debug!(%error, "what a tracker was told cannot be noted");
+            tokio::select! {
+                () = sleep(WATCH) => {}
+                _ = self.stop.wait_for(|&stop| stop) => return Ok(Looked::Ended),
+            }
+        }
+        Ok(Looked::Again)
+    }
+
+    /// What a message means for this kind of tracker; `None`: nothing that it does not know.
+    fn due(&self, news: News) -> Option<Due> {
+        let item: ItemId = news.item.parse().ok()?;
+        let is_new = news.echoed != Some(news.echo.stage);
+        let update = mapping::update(&news.echo, &self.statuses)?;
+        (is_new && item.kind() == self.turn.tracker).then_some(Due { news, item, update })
+    }
+
+    /// Waits for the tracker, and keeps the turn meanwhile. `None`: the coordinator ends first.
+    async fn tell(&mut self, due: &Due) -> Option<Answer> {
+        let (answer, mut answered) = oneshot::channel();
+        let (item, update) = (due.item.clone(), due.update.clone());
+        let telling = Telling { item, update, comment: due.news.comment.clone(), answer };
+        // A thread that is gone drops the other end.
+        let _ = self.talk.send(telling);
+        let mut renewals = interval(RENEW);
+        let mut stop = self.stop.clone();
+        let ends = async {
+            let _ = stop.wait_for(|&stop| stop).await;
+            sleep(LAST_CALL).await;
+        };
+        tokio::pin!(ends);
+        loop {
+            tokio::select! {
+                answer = &mut answered => return Some(answer.unwrap_or_else(|_| Err(gone(due)))),
+                () = &mut ends => return None,
+                _ = renewals.tick() => {
+                    // One that is lost shows when the answer is noted.
+                    let _ = self.store.turn(self.turn, TURN).await;
+                }
+            }
+        }
+    }
+}
+
+fn gone(due: &Due) -> TrackerError {
+    let detail = "the thread that talks to it has ended".to_owned();
+    TrackerError::Unavailable { who: due.item.kind().name(), detail }
+}
+
+fn pause(failures: u32, named: Option<Duration>) -> Duration {
+    let growing = FIRST_PAUSE.saturating_mul(1 << failures.min(16)).min(LONGEST_PAUSE);
+    named.unwrap_or(Duration::ZERO).max(growing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_a_named_one_holds() {
+        let seconds = |failures, named| pause(failures, named).as_secs();
+        let named = Some(Duration::from_secs(60));
+        assert_eq!([seconds(0, None), seconds(1, None), seconds(2, named)], [1, 2, 60]);
+        assert_eq!([seconds(20, None), seconds(u32::MAX, None)], [300, 300]);
+    }
+}

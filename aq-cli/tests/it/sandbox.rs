@@ -242,11 +242,13 @@ impl Drop for Sandbox {
     }
 }
 
-/// The text of a job file for the shell engine, with no lock unless the front matter names one.
+/// The text of a job file, for the shell engine and with no lock unless the front matter names one.
 pub(crate) fn job_text(front: &str, body: &str) -> String {
+    let names_one = front.lines().any(|line| line.starts_with("engine:"));
+    let engine = if names_one { "" } else { "engine: shell\n" };
     let lock = if front.contains("lock:") { "" } else { "lock: none\n" };
     let newline = if front.is_empty() || front.ends_with('\n') { "" } else { "\n" };
-    format!("---\nengine: shell\n{lock}{front}{newline}---\n{body}\n")
+    format!("---\n{engine}{lock}{front}{newline}---\n{body}\n")
 }
 
 /// Says loudly that a test proves nothing on this machine.

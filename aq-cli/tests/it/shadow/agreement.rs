@@ -82,12 +82,10 @@ fn the_real_coordinator_agrees() {
     assert_eq!(code, 3, "{said}");
     many(&sandbox, 300);
     let mut running = sandbox.start_loop(&["--ship", "--max", "2"]);
-    let mut compared = 0;
-    wait_for("300 comparisons", || {
-        let lines = lines(&sandbox);
-        compared = lines.len();
-        compared >= 300
-    });
+    // In steps, each of which has the patience of one wait.
+    for compared in [100, 200, 300] {
+        wait_for(&format!("{compared} comparisons"), || lines(&sandbox).len() >= compared);
+    }
     sandbox.ok(&["stop", "--all"]);
     crate::sandbox::wait_child(&mut running);
     let lines = lines(&sandbox);

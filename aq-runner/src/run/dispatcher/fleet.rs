@@ -1,6 +1,9 @@
 //! The loop's part in a fleet: it says how this host stands, takes what it is given, ends what it has
 //! lost, and tells how its jobs ended. Without a fleet none of this does anything.
 
+mod ends;
+mod ships;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -14,20 +17,13 @@ use aq_manifest::{JobId, Outcome, Stage};
 use aq_scheduler::State;
 use jiff::Timestamp;
 
-use super::super::actions::{reject, stop};
 use super::super::fleet::{
     FleetSettings, Held, Steps, Taken, fleet_dir, host_name, lease, metrics, next_report,
     push_snapshots, pushed, take,
 };
-use super::super::recovery::{recover_job, worker};
-use super::super::ship::{ShipError, ship};
-use super::super::stop::{StopRequest, Why};
 use super::super::wake::Wake;
 use super::{Dispatcher, Progress, RunError};
-use crate::process::{ProcessId, Signal};
-use crate::store::{
-    HeldJob, JobRecord, Meta, Promise, QueueDir, Record, StoreError, moves, profile_names, withdraw,
-};
+use crate::store::{HeldJob, JobRecord, Meta, QueueDir, Record, StoreError, moves, profile_names};
 use crate::sync::fleet::{Holder, Membership, MembershipSettings, News, Status};
 
 /// How long one call to the coordinator may take, retries included.
@@ -428,171 +424,6 @@ impl Dispatcher<'_> {
             }
             state => state,
         }
-    }
-
-    /// Ships a job of this host's own from testing/. One of the fleet rests there until the
-    /// coordinator was asked, for which the loop does not wait.
-    pub(super) fn ship(&mut self, id: &JobId) -> Result<(), StoreError> {
-        let record = JobRecord::read(self.queue, Stage::Testing, id.clone())?;
-        if lease(&record.meta).is_some() {
-            return self.rest(id, Stage::Testing);
-        }
-        match ship(self.queue, &self.settings.environment, id, Timestamp::now()) {
-            Ok(()) => self.rest(id, Stage::Shipped),
-            Err(ShipError::Store(e)) => Err(e),
-            Err(e) => {
-                (self.observer)(Progress::Trouble(&e.to_string()));
-                self.rest(id, Stage::Testing)
-            }
-        }
-    }
-
-    /// Ships a job of the fleet, unless that was tried just now.
-    fn ship_for_the_fleet(&mut self, id: &JobId) {
-        let Some(fleet) = &mut self.fleet else { return };
-        let now = Timestamp::now();
-        let times = match fleet.ships.get(id) {
-            Some(tried) if tried.again > now => return,
-            Some(tried) => tried.times,
-            None => 0,
-        };
-        let pause = SHIP_PAUSE.saturating_mul(1 << times.min(10)).min(LONGEST_SHIP_PAUSE);
-        let again = now.saturating_add(pause).unwrap_or(Timestamp::MAX);
-        fleet.ships.insert(id.clone(), Tried { times: times + 1, again });
-        let (queue, job) = (self.queue.clone(), id.clone());
-        let environment = self.settings.environment.clone();
-        let shipping = self.wakes.after(Wake::Free(id.clone()), move || {
-            // Why it could not be is on record, and it is tried again.
-            let _ = ship(&queue, &environment, &job, now);
-        });
-        if shipping.is_ok() {
-            self.busy.insert(id.clone());
-        }
-    }
-
-    /// The coordinator is back: what could not be shipped can be now.
-    fn ship_now(&mut self) {
-        let Some(fleet) = &mut self.fleet else { return };
-        for tried in fleet.ships.values_mut() {
-            *tried = Tried { times: 0, again: Timestamp::now() };
-        }
-    }
-
-    /// The jobs whose ship is to be tried again, and when. One that is being shipped, or that is left
-    /// alone for another reason, is not waited for here.
-    pub(super) fn unshipped(&self) -> impl Iterator<Item = (&JobId, Timestamp)> {
-        let now = Timestamp::now();
-        let ships = self.fleet.iter().flat_map(|fleet| &fleet.ships);
-        let idle =
-            ships.filter(move |&(id, _)| !self.busy.contains(id) && !self.troubles.pauses(id, now));
-        idle.map(|(id, tried)| (id, tried.again))
-    }
-
-    /// The job has passed to another host: it ends here, now, and is never shipped.
-    fn fence(&mut self, id: &JobId) {
-        if let Err(e) = self.try_fence(id) {
-            (self.observer)(Progress::Trouble(&e.to_string()));
-        }
-        self.look_at(id);
-        self.fleet_looked(id);
-    }
-
-    fn try_fence(&mut self, id: &JobId) -> Result<(), StoreError> {
-        let request = StopRequest::of(self.queue, id);
-        let make = || {
-            request.make(Why::Fenced).map_err(|source| StoreError::Io {
-                action: "write a stop request in",
-                path: self.queue.state(),
-                source,
-            })
-        };
-        match HeldJob::take(self.queue, id) {
-            Ok(job) if job.stage().is_final() => {}
-            Ok(job) if job.stage() == Stage::Building => {
-                drop(job);
-                make()?;
-                recover_job(self.queue, id, Timestamp::now())?;
-            }
-            Ok(mut job) => {
-                let record = Why::Fenced.record().set("ended_at", Timestamp::now());
-                job.move_to(Stage::Quarantine, record, Promise::Durable)?;
-                let what = format!("{id} is in quarantine/: {}", Why::Fenced.words());
-                (self.observer)(Progress::Trouble(&what));
-            }
-            Err(StoreError::Busy(_)) => {
-                // First the wish, then the signal: a worker that has not written its name down yet
-                // looks for the wish when it has.
-                make()?;
-                let at_work = worker(&Meta::read(&self.queue.meta(id))?);
-                if let Some(worker) = at_work.filter(ProcessId::is_alive) {
-                    let path = self.queue.meta(id);
-                    worker.signal(Signal::TERM).map_err(|source| StoreError::Io {
-                        action: "signal the worker of",
-                        path,
-                        source,
-                    })?;
-                }
-            }
-            Err(StoreError::NoSuchJob(_)) => {}
-            Err(e) => return Err(e),
-        }
-        Ok(())
-    }
-
-    /// A person wants a job to end, and said so at the coordinator.
-    fn cancel(&mut self, id: JobId) {
-        if self.busy.contains(&id) {
-            // It is being stopped, perhaps; if not, this is asked for again.
-            return;
-        }
-        let (queue, job) = (self.queue.clone(), id.clone());
-        let wake = Wake::Free(id.clone());
-        let stopping = self.wakes.after(wake, move || {
-            // One that has ended by itself meanwhile needs no stop; anything else is asked for again
-            // with the next heartbeat.
-            let now = Timestamp::now();
-            if let Err(StoreError::WrongStage { .. }) = stop(&queue, &job, now) {
-                // Its work is done, and is not wanted.
-                let _ = reject(&queue, &job, Some("cancelled in the fleet"), now);
-            }
-        });
-        match stopping {
-            Ok(()) => {
-                self.busy.insert(id);
-            }
-            Err(e) => (self.observer)(Progress::Trouble(&format!("cannot stop a job: {e}"))),
-        }
-    }
-
-    /// Jobs that have not started go back to the fleet.
-    fn give_waiting_back(&mut self) {
-        for id in self.jobs_under(|_| true) {
-            if !self.queue.has(Stage::Inbox, &id) {
-                continue;
-            }
-            match self.try_give_back(&id) {
-                Ok(()) | Err(StoreError::Busy(_) | StoreError::NoSuchJob(_)) => {}
-                Err(e) => (self.observer)(Progress::Trouble(&e.to_string())),
-            }
-        }
-    }
-
-    fn try_give_back(&mut self, id: &JobId) -> Result<(), StoreError> {
-        let job = HeldJob::take(self.queue, id)?;
-        let started = job.meta().count("attempt") > 0;
-        let (Some(fleet), Some(lease)) = (&mut self.fleet, lease(job.meta())) else {
-            return Ok(());
-        };
-        if job.stage() != Stage::Inbox || started {
-            return Ok(());
-        }
-        let posted = fleet.holder.post_release(lease, ReleaseOutcome::Abandoned, None, None);
-        posted.map_err(|e| unwritable(self.queue, io::Error::other(e)))?;
-        withdraw(self.queue, &job, Timestamp::now())?;
-        fleet.membership.hurry();
-        fleet.forget(self.queue, id);
-        self.model.forget(id);
-        Ok(())
     }
 
     /// Pushes snapshots of what the agents do, from time to time, when the config says where to.

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use aq_runner::run::without_engine;
-use aq_runner::store::{AddContext, Added, add};
+use aq_runner::run::{Settings, without_engine};
+use aq_runner::store::{AddContext, AddReport, Added, QueueDir, add};
 use jiff::Timestamp;
 
 use super::Here;
@@ -39,19 +39,29 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
         now: Timestamp::now(),
         colour: output::errors_in_colour(),
     };
-    let mut report = add(&queue, &drafts, &context)?;
+    let report = add(&queue, &drafts, &context)?;
     // A bad config is for those to tell who need it: the jobs are in.
-    if let Ok(settings) = here.settings(&queue) {
-        let missing = without_engine(&queue, &settings, report.added.iter().map(Added::id));
+    tell_added(&queue, here.settings(&queue).ok().as_ref(), report, args.json);
+    Ok(Exit::Done)
+}
+
+/// Says which jobs were added, and what a person should look at.
+pub(super) fn tell_added(
+    queue: &QueueDir,
+    settings: Option<&Settings>,
+    mut report: AddReport,
+    json: bool,
+) {
+    if let Some(settings) = settings {
+        let missing = without_engine(queue, settings, report.added.iter().map(Added::id));
         report.warnings.extend(missing.iter().map(output::human::no_engine));
     }
     for warning in &report.warnings {
         output::warning(warning);
     }
-    if args.json {
+    if json {
         output::json::added(&report);
     } else {
         output::human::added(&report.added);
     }
-    Ok(Exit::Done)
 }

@@ -1,10 +1,11 @@
 //! `aq from-tracker`
 
-use aq_runner::run::{Pulled, TrackError, Wanted, pull, put_in, without_engine};
-use aq_runner::store::{AddContext, AddReport, Added};
+use aq_runner::run::{Pulled, TrackError, Wanted, pull, put_in};
+use aq_runner::store::{AddContext, AddReport};
 use jiff::Timestamp;
 
 use super::Here;
+use super::add::tell_added;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 
@@ -63,18 +64,10 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
             Err(e) => failures.push(e.into()),
         }
     }
-    let missing = without_engine(&queue, &settings, report.added.iter().map(Added::id));
-    report.warnings.extend(missing.iter().map(output::human::no_engine));
-    for warning in &report.warnings {
-        output::warning(warning);
-    }
-    if args.json {
-        output::json::added(&report);
-    } else {
-        output::human::added(&report.added);
-        if report.added.is_empty() && failures.is_empty() {
-            output::line("no open issue is like that");
-        }
+    let is_empty = report.added.is_empty() && failures.is_empty();
+    tell_added(&queue, Some(&settings), report, args.json);
+    if is_empty && !args.json {
+        output::line("no open issue is like that");
     }
     let Some(last) = failures.pop() else { return Ok(Exit::Done) };
     failures.iter().for_each(output::error);

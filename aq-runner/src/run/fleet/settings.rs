@@ -41,7 +41,10 @@ pub enum FleetSettingsError {
     #[error("{0} is not set: {1}")]
     Missing(&'static str, &'static str),
     /// The host's name cannot be used.
-    #[error("{name:?} cannot be this host's name in the fleet: {problem}; set {FACTORY}")]
+    #[error(
+        "{name:?} cannot be this host's name in the fleet, which is made as a job's id is: {problem}; \
+         set {FACTORY}"
+    )]
     Factory {
         /// The name.
         name: String,

@@ -106,12 +106,14 @@ impl Tx {
                  2) AS claim FROM unnest($1::text[]) AS text ORDER BY claim) AS claims",
             )
             .with(claims),
-            // A statement of its own, to see what the one before has waited for.
+            // A statement of its own, to see what the one before has waited for. Each claim is looked up by
+            // itself: as a condition, the database would read all grants that there are.
             Query::new(
-                "SELECT instance, draining, EXISTS (SELECT 1 FROM grants WHERE grants.request = \
-                 claim.request AND grants.factory = claim.factory) FROM unnest($1::text[], \
+                "SELECT instance, draining, earlier.found IS NOT NULL FROM unnest($1::text[], \
                  $2::text[]) WITH ORDINALITY AS claim (factory, request, place) LEFT JOIN factories \
-                 ON factories.id = claim.factory ORDER BY place",
+                 ON factories.id = claim.factory LEFT JOIN LATERAL (SELECT 1 AS found FROM grants \
+                 WHERE grants.request = claim.request AND grants.factory = claim.factory LIMIT 1) AS \
+                 earlier ON true ORDER BY place",
             )
             .with(factories)
             .with(requests),

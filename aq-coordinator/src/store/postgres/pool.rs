@@ -23,10 +23,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How often a transaction is tried that was undone.
 const TRIES: u32 = 5;
 
-/// What each connection is told: a coordinator that hangs must not hold locks for long.
+/// What each connection is told: a coordinator that hangs must not hold locks for long, and statements
+/// are planned once, since to plan those of a grant takes as long as to run them.
 const SETTINGS: &str = "SET statement_timeout = '30s'; \
      SET idle_in_transaction_session_timeout = '30s'; \
-     SET default_transaction_isolation = 'read committed'";
+     SET default_transaction_isolation = 'read committed'; \
+     SET plan_cache_mode = 'force_generic_plan'";
+
+/// How often a connection is used before it plans its statements again: the tables may have grown
+/// from nothing since, and the database has not counted them yet.
+const USES: usize = 256;
 
 /// What a transaction comes to.
 pub(crate) type Work<'t, T> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send + 't>>;
@@ -71,6 +77,16 @@ impl Connections {
                 async move { client.batch_execute(SETTINGS).await.map_err(HookError::Backend) },
             )
         });
+        let plan_again =
+            Hook::async_fn(|client: &mut deadpool_postgres::ClientWrapper, metrics| {
+                let is_due = metrics.recycle_count % USES == USES - 1;
+                Box::pin(async move {
+                    if is_due {
+                        client.batch_execute("DISCARD PLANS").await.map_err(HookError::Backend)?;
+                    }
+                    Ok(())
+                })
+            });
         let pool = Pool::builder(Manager::from_config(config, NoTls, recycling))
             .max_size(CONNECTIONS)
             .timeouts(Timeouts {
@@ -80,6 +96,7 @@ impl Connections {
             })
             .runtime(Runtime::Tokio1)
             .post_create(settings)
+            .pre_recycle(plan_again)
             .build()
             .map_err(|error| bad(&error))?;
         Ok(Self { pool, timing, clock })

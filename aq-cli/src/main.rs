@@ -2,6 +2,8 @@
 
 mod app;
 mod commands;
+#[cfg(feature = "dashboard")]
+mod dashboard;
 mod exit;
 mod output;
 

@@ -6,6 +6,8 @@ mod check;
 mod clean;
 mod completions;
 mod coordinator;
+#[cfg(feature = "dashboard")]
+mod dashboard;
 mod demo;
 mod diff;
 mod doctor;
@@ -72,6 +74,8 @@ pub(crate) enum Command {
     FleetStatus(fleet_status::Args),
     FleetShadowReport(fleet_shadow_report::Args),
     Coordinator(coordinator::Args),
+    #[cfg(feature = "dashboard")]
+    Dashboard(dashboard::Args),
     Demo(demo::Args),
     Service(service::Args),
     Completions(completions::Args),
@@ -113,6 +117,8 @@ pub(crate) fn run(
         Command::Submit(args) => submit::run(&here, &args),
         Command::FleetStatus(args) => fleet_status::run(&here, &args),
         Command::FleetShadowReport(args) => fleet_shadow_report::run(&here, &args),
+        #[cfg(feature = "dashboard")]
+        Command::Dashboard(args) => dashboard::run(&here, args),
         Command::Coordinator(args) => coordinator::run(&here, args),
         Command::Demo(args) => demo::run(&here, &args),
         Command::Service(args) => service::run(&here, &args),

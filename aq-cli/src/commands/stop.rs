@@ -1,7 +1,7 @@
 //! `aq stop`
 
 use aq_manifest::Stage;
-use aq_runner::run::{self, Stopped};
+use aq_runner::run;
 use jiff::Timestamp;
 
 use super::Here;
@@ -28,14 +28,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     let queue = here.queue()?;
     if let Some(job) = &args.job {
         let id = job_id(job)?;
-        output::line(match run::stop(&queue, &id, Timestamp::now())? {
-            Stopped::BeforeStart => format!("{id} is stopped; it had not started"),
-            Stopped::Ended(Stage::Failed) => format!("{id} is stopped"),
-            Stopped::Ended(stage) => format!("{id} had ended by itself; it is in {stage}/"),
-            Stopped::Signalled => {
-                format!("{id} was told to stop and has not ended yet; `aq status` shows it")
-            }
-        });
+        output::line(output::job::stopped(&id, &run::stop(&queue, &id, Timestamp::now())?));
         return Ok(Exit::Done);
     }
     match run::stop_loop(&queue)? {

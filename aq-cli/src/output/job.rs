@@ -1,7 +1,7 @@
 //! What is said of one job.
 
 use aq_manifest::{JobId, Stage, format_duration};
-use aq_runner::run::{Activity, JobView, Recovered};
+use aq_runner::run::{Activity, JobView, Recovered, Stopped};
 use aq_runner::store::JobRecord;
 use aq_scheduler::Reason;
 use jiff::Timestamp;
@@ -80,6 +80,18 @@ pub(crate) fn moved(record: &JobRecord) -> String {
         .filter(|_| !matches!(record.stage, Stage::Testing | Stage::Shipped));
     let message = message.map_or(String::new(), |text| format!(": {}", plain(text)));
     format!("{} is in {}/{message}", record.id, record.stage)
+}
+
+/// How it went to stop a job.
+pub(crate) fn stopped(id: &JobId, how: &Stopped) -> String {
+    match how {
+        Stopped::BeforeStart => format!("{id} is stopped; it had not started"),
+        Stopped::Ended(Stage::Failed) => format!("{id} is stopped"),
+        Stopped::Ended(stage) => format!("{id} had ended by itself; it is in {stage}/"),
+        Stopped::Signalled => {
+            format!("{id} was told to stop and has not ended yet; `aq status` shows it")
+        }
+    }
 }
 
 /// What `aq recover` did to a job.

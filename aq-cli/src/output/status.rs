@@ -127,7 +127,7 @@ fn resting_line(engine: &str, state: &EngineState, now: Timestamp) -> String {
 }
 
 /// Why an engine is not simply used.
-fn engine_state(engine: &str, state: &EngineState, now: Timestamp) -> String {
+pub(crate) fn engine_state(engine: &str, state: &EngineState, now: Timestamp) -> String {
     match state {
         EngineState::Missing => format!("engine {engine} is not installed"),
         EngineState::Ready { limit: None } => format!("engine {engine} is ready"),

@@ -43,5 +43,6 @@ pub use ship::{ShipError, promote, ship, ship_merged};
 pub use this_host::host_capabilities;
 pub use tracker::{Echoed, Pulled, TrackError, TrackerView, Wanted, pull, put_in, to_tracker};
 pub use view::{Activity, JobView, Overview, RunLoop, is_at_work, look_up, overview, run_loop};
+pub use wake::QueueWatch;
 pub use worker::{WorkerError, work};
 pub use workplace::{WorkplaceError, clean, diff};

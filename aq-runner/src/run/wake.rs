@@ -47,7 +47,12 @@ impl Wakes {
     /// system that cannot be watched is no error: the loop's slow sweep finds what changed.
     pub(crate) fn new(queue: &QueueDir) -> std::io::Result<Self> {
         let (sender, receiver) = channel();
-        let watcher = watch(queue, sender.clone()).ok();
+        let to_loop = sender.clone();
+        let watcher = watch(queue, move |wake| {
+            // The loop may be gone by now; then nobody needs to know.
+            let _ = to_loop.send(wake);
+        })
+        .ok();
         let stop = [
             signal_hook::consts::SIGTERM,
             signal_hook::consts::SIGINT,
@@ -116,7 +121,29 @@ fn spawn_small(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Res
     std::thread::Builder::new().name(name.to_owned()).stack_size(512 << 10).spawn(body).map(drop)
 }
 
-fn watch(queue: &QueueDir, sender: Sender<Wake>) -> notify::Result<RecommendedWatcher> {
+/// A watch over a queue's folders that ends when it is dropped, for a program that shows the queue.
+#[derive(Debug)]
+pub struct QueueWatch {
+    _watcher: RecommendedWatcher,
+}
+
+impl QueueWatch {
+    /// Calls `changed`, on a thread of its own, whenever a job's file comes, changes or goes, and when
+    /// settings, profiles or what is known of engines change. Many changes are many calls. What happens
+    /// inside a record or a log is not told.
+    ///
+    /// # Errors
+    /// When the file system cannot be watched, such as one of another machine.
+    pub fn start(queue: &QueueDir, changed: impl Fn() + Send + 'static) -> std::io::Result<Self> {
+        let watcher = watch(queue, move |_| changed()).map_err(std::io::Error::other)?;
+        Ok(Self { _watcher: watcher })
+    }
+}
+
+fn watch(
+    queue: &QueueDir,
+    tell: impl Fn(Wake) + Send + 'static,
+) -> notify::Result<RecommendedWatcher> {
     let config = queue.config();
     let engines = queue.engines();
     let profiles = queue.profiles().to_owned();
@@ -127,9 +154,7 @@ fn watch(queue: &QueueDir, sender: Sender<Wake>) -> notify::Result<RecommendedWa
             Ok(event) => wakes_of(&event, &root, &config, &engines, &profiles),
             Err(_) => vec![Wake::Everything],
         };
-        for wake in wakes {
-            let _ = sender.send(wake);
-        }
+        wakes.into_iter().for_each(&tell);
     })?;
     for stage in Stage::ALL {
         watcher.watch(&queue.stage(stage), RecursiveMode::NonRecursive)?;

@@ -1,0 +1,62 @@
+//! `aq dashboard`
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use aq_coordinator::Tokens;
+
+use super::Here;
+use crate::dashboard::{Options, ServeError, serve};
+use crate::exit::{Exit, Failure, Outcome};
+use crate::output;
+
+/// Show the queue in a browser: board, jobs, logs, diffs, numbers.
+///
+/// Looking is open to whoever can connect to this machine's own address; acting needs the token that is
+/// printed. Ctrl-C ends it; it changes nothing in the queue by itself.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:  aq dashboard\n           aq dashboard --listen 127.0.0.1:0\n           aq dashboard --listen 0.0.0.0:7331 --token-file ~/.config/aq/dashboard-token"
+)]
+pub(crate) struct Args {
+    /// Address and port; port 0 takes any free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7331")]
+    listen: SocketAddr,
+    /// Tokens, one a line, a label before each if you like; needed when other machines can connect
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Another name under which browsers reach it, such as that of a proxy; may be repeated
+    #[arg(long = "host", value_name = "NAME")]
+    hosts: Vec<String>,
+}
+
+pub(crate) fn run(here: &Here, args: Args) -> Outcome {
+    let tokens = args.token_file.map(|file| Tokens::read(&file)).transpose();
+    let options = Options {
+        listen: args.listen,
+        hosts: args.hosts,
+        tokens: tokens.map_err(Failure::usage)?,
+        queue: here.queue()?,
+        environment: here.environment.clone(),
+        program: here.program()?,
+    };
+    serve(options, |ready| {
+        let url = format!("http://{}", ready.address);
+        output::line(format_args!("listening on {url}"));
+        if let Some(token) = &ready.token {
+            // Behind the `#` it is not sent by the browser before the page asks for it.
+            output::line(format_args!("to act, sign in: {url}/sign-in#{token}"));
+        }
+    })?;
+    Ok(Exit::Done)
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        let exit = match error {
+            ServeError::Public(_) => Exit::Usage,
+            ServeError::Listen(..) | ServeError::System(_) => Exit::Environment,
+        };
+        Self::new(exit, error)
+    }
+}

@@ -1,0 +1,145 @@
+//! What a person does with a job: the same calls as `aq promote`, `ship`, `reject`, `requeue` and `stop`.
+
+use aq_manifest::{JobId, Stage};
+use aq_runner::run;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Form, Json};
+use jiff::Timestamp;
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::error::PageError;
+use super::guard::Viewer;
+use super::state::{Dashboard, job_id};
+
+/// One step of one job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Action {
+    Promote,
+    Ship,
+    /// Into the branch that the job started from.
+    Merge,
+    Reject,
+    Requeue,
+    Stop,
+}
+
+impl Action {
+    const ALL: [Self; 6] =
+        [Self::Promote, Self::Ship, Self::Merge, Self::Reject, Self::Requeue, Self::Stop];
+
+    /// Whether it can be done with a job in this folder.
+    fn fits(self, stage: Stage) -> bool {
+        match self {
+            Self::Promote | Self::Ship | Self::Merge | Self::Reject => {
+                matches!(stage, Stage::Review | Stage::Testing)
+            }
+            Self::Requeue => matches!(stage, Stage::Failed | Stage::Quarantine),
+            Self::Stop => stage == Stage::Building,
+        }
+    }
+
+    /// Its part of the path, and what the button says.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Promote => ("promote", "Promote"),
+            Self::Ship => ("ship", "Ship"),
+            Self::Merge => ("merge", "Merge and ship"),
+            Self::Reject => ("reject", "Reject"),
+            Self::Requeue => ("requeue", "Requeue"),
+            Self::Stop => ("stop", "Stop"),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Filled {
+    csrf: String,
+    #[serde(default)]
+    reason: String,
+}
+
+/// The buttons of a job, for those who may press them.
+pub(super) fn buttons(id: &JobId, stage: Stage, viewer: &Viewer) -> Markup {
+    let Some(csrf) = &viewer.csrf else { return html! {} };
+    html! {
+        div.actions {
+            @for action in Action::ALL.into_iter().filter(|action| action.fits(stage)) {
+                @let (path, words) = action.words();
+                form method="post" action={ "/jobs/" (id) "/" (path) } {
+                    input type="hidden" name="csrf" value=(csrf);
+                    @if action == Action::Reject {
+                        input name="reason" placeholder="Reason" aria-label="Why it is rejected" maxlength="1000";
+                    }
+                    button class=(path) { (words) }
+                }
+            }
+        }
+    }
+}
+
+/// `POST /jobs/{id}/{action}`
+pub(super) async fn act(
+    State(dashboard): State<Dashboard>,
+    viewer: Viewer,
+    Path((id, action)): Path<(String, Action)>,
+    Form(filled): Form<Filled>,
+) -> Response {
+    let done = try_to(&dashboard, &viewer, &id, action, filled).await;
+    dashboard.feed.look_again();
+    match done {
+        Ok(message) if viewer.is_script => Json(json!({ "message": message })).into_response(),
+        Ok(_) => Redirect::to(&format!("/jobs/{id}")).into_response(),
+        Err(error) if viewer.is_script => error.into_json(),
+        Err(error) => error.into_response(),
+    }
+}
+
+/// Answers what was done.
+async fn try_to(
+    dashboard: &Dashboard,
+    viewer: &Viewer,
+    id: &str,
+    action: Action,
+    filled: Filled,
+) -> Result<String, PageError> {
+    viewer.may_act(&filled.csrf)?;
+    let id = job_id(id)?;
+    dashboard.blocking(move |dashboard| run_it(dashboard, &id, action, &filled.reason)).await
+}
+
+fn run_it(
+    dashboard: &Dashboard,
+    id: &JobId,
+    action: Action,
+    reason: &str,
+) -> Result<String, PageError> {
+    let (queue, environment, now) = (&dashboard.queue, &dashboard.environment, Timestamp::now());
+    Ok(match action {
+        Action::Promote => {
+            let stage = run::promote(queue, environment, id, &dashboard.program, now)?;
+            format!("{id} is in {stage}/")
+        }
+        Action::Ship => {
+            run::ship(queue, environment, id, now)?;
+            format!("{id} is shipped")
+        }
+        Action::Merge => {
+            let merged = run::ship_merged(queue, environment, id, now)?;
+            format!("{id} is merged into {} and shipped", merged.into)
+        }
+        Action::Reject => {
+            run::reject(queue, id, Some(reason.trim()).filter(|reason| !reason.is_empty()), now)?;
+            format!("{id} is rejected")
+        }
+        Action::Requeue => {
+            // The button of a job in quarantine/ is the force of the command.
+            run::requeue(queue, id, true)?;
+            format!("{id} is back in the inbox")
+        }
+        Action::Stop => crate::output::job::stopped(id, &run::stop(queue, id, now)?),
+    })
+}

@@ -1,0 +1,102 @@
+// What every page does: times in the reader's own words, keys, forms without leaving the page.
+"use strict";
+
+// A duration in at most two units, as `aq status` writes it.
+function short(seconds) {
+    const units = [["d", 86400], ["h", 3600], ["m", 60], ["s", 1]];
+    let left = Math.max(0, Math.floor(seconds));
+    const words = [];
+    for (const [name, size] of units) {
+        const count = Math.floor(left / size);
+        if (count > 0 || (name === "s" && words.length === 0)) words.push(count + name);
+        left -= count * size;
+        if (words.length === 2) break;
+    }
+    return words.join("");
+}
+
+function tellTimes(root) {
+    for (const time of root.querySelectorAll("time[datetime]")) {
+        const at = new Date(time.dateTime);
+        const text = time.classList.contains("age") ? short((Date.now() - at) / 1000) : at.toLocaleString();
+        if (time.textContent !== text) time.textContent = text;
+        if (!time.title) time.title = at.toLocaleString();
+    }
+}
+
+// What the server answered, as elements. It has escaped everything that is not its own.
+function elements(html) {
+    const template = document.createElement("template");
+    template.innerHTML = html;
+    tellTimes(template.content);
+    return template.content;
+}
+
+function toast(text, isBad) {
+    const box = document.querySelector(".toasts");
+    if (!box) return;
+    const line = document.createElement("p");
+    line.className = isBad ? "toast bad" : "toast";
+    line.textContent = text;
+    box.append(line);
+    setTimeout(() => line.remove(), isBad ? 12000 : 5000);
+}
+
+// A form that acts on a job is sent without leaving the page; what came of it is shown.
+async function sendForm(form, button) {
+    if (button) button.disabled = true;
+    try {
+        const answer = await fetch(form.action, {
+            method: "POST",
+            body: new URLSearchParams(new FormData(form)),
+            headers: { accept: "application/json" },
+        });
+        const { message } = await answer.json();
+        toast(message, !answer.ok);
+        if (answer.ok) document.dispatchEvent(new CustomEvent("acted"));
+    } catch {
+        toast("The dashboard does not answer: is it still running?", true);
+    } finally {
+        if (button) button.disabled = false;
+    }
+}
+
+document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.method !== "post" || "plain" in form.dataset) return;
+    event.preventDefault();
+    sendForm(form, event.submitter);
+});
+
+// `g b` and the like lead to pages; pages add keys of their own with `onKey`.
+const keys = new Map();
+function onKey(key, act) {
+    keys.set(key, act);
+}
+let before = "";
+document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input, textarea, select")) {
+        if (event.key === "Escape") event.target.blur();
+        return;
+    }
+    const link = before && [...document.querySelectorAll("[data-key]")].find((to) => to.dataset.key === before + " " + event.key);
+    before = event.key === "g" ? "g" : "";
+    if (link) {
+        link.click();
+    } else if (keys.has(event.key)) {
+        event.preventDefault();
+        keys.get(event.key)(event);
+    }
+});
+
+// The link that `aq dashboard` prints has the token behind the `#`, where no server or log sees it.
+const token = document.querySelector("#token");
+if (token && location.hash.length > 1) {
+    token.value = location.hash.slice(1);
+    history.replaceState(null, "", location.pathname);
+    token.form.submit();
+}
+
+tellTimes(document);
+setInterval(() => tellTimes(document), 1000);

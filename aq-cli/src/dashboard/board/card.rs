@@ -1,0 +1,91 @@
+//! A job as a card.
+
+use std::hash::{Hash, Hasher};
+
+use aq_manifest::{Stage, format_duration};
+use aq_runner::run::{Activity, JobView};
+use aq_scheduler::Reason;
+use maud::{Markup, html};
+
+use crate::dashboard::moment::age;
+
+/// A job as a card. All cards are of one height, which the windows of the board rely on.
+pub(super) fn card(job: &JobView) -> Markup {
+    let record = &job.record;
+    let meta = &record.meta;
+    let word = |key: &str| meta.get(key).filter(|word| !word.is_empty());
+    let engine = word("engine").or_else(|| word("engine_wanted"));
+    let (kind, remark) = remark(job);
+    html! {
+        a.card.(kind) href={ "/jobs/" (record.id) } data-job=(record.id) {
+            span.name title=(record.id) { (record.id) }
+            span.facts {
+                @if let Some(priority) = word("priority").filter(|&priority| priority != "medium") {
+                    span.priority.(priority_class(priority)) { (priority) } " "
+                }
+                (engine.unwrap_or("-"))
+                @if let Some(profile) = word("profile") { " · " (profile) }
+                @if job.max_tries() > 1 || job.tries() > 1 { " · " (job.tries()) "/" (job.max_tries()) }
+                @if let Some(cost) = word("cost_usd") { " · $" (cost) }
+            }
+            span.remark title=(remark) { (remark) }
+            span.when { (age(since(job))) }
+        }
+    }
+}
+
+/// Everything that a card shows, except that time passes.
+pub(super) fn digest(job: &JobView, hasher: &mut impl Hasher) {
+    job.record.id.as_str().hash(hasher);
+    let meta = &job.record.meta;
+    for key in ["priority", "profile", "engine", "engine_wanted", "cost_usd"] {
+        meta.get(key).hash(hasher);
+    }
+    (job.tries(), job.max_tries()).hash(hasher);
+    remark(job).hash(hasher);
+    since(job).hash(hasher);
+}
+
+/// Only words of our own become names of classes.
+fn priority_class(priority: &str) -> &'static str {
+    match priority {
+        "critical" => "critical",
+        "high" => "high",
+        "low" => "low",
+        _ => "other",
+    }
+}
+
+fn since(job: &JobView) -> Option<jiff::Timestamp> {
+    match &job.activity {
+        Activity::Running { since, .. } => *since,
+        Activity::Resting => job.record.meta.time("ended_at"),
+        _ => job.record.meta.time("added_at"),
+    }
+}
+
+/// What a person wants to know of it: why it waits, how it ended; and how that looks.
+pub(super) fn remark(job: &JobView) -> (&'static str, String) {
+    match &job.activity {
+        Activity::Waiting(None) => ("next", "next".to_owned()),
+        // Without how long it is still: a card is drawn again only when something changes.
+        Activity::Waiting(Some(reason)) => ("waiting", waiting(reason)),
+        Activity::Unread => ("waiting", "a loop has not read it yet".to_owned()),
+        Activity::Running { stalled: Some(silent), .. } => {
+            ("stalled", format!("stalled: silent for {}", format_duration(*silent)))
+        }
+        Activity::Running { verifying: true, .. } => ("running", "verify runs".to_owned()),
+        Activity::Running { .. } => ("running", "running".to_owned()),
+        Activity::Lost => ("stalled", "its worker died; `aq recover` puts it back".to_owned()),
+        Activity::Resting => match job.record.stage {
+            Stage::Review => ("review", "waits for you".to_owned()),
+            Stage::Testing => ("review", "verified".to_owned()),
+            Stage::Shipped => ("shipped", "shipped".to_owned()),
+            _ => ("failed", crate::output::job::result(&job.record)),
+        },
+    }
+}
+
+fn waiting(reason: &Reason) -> String {
+    reason.to_string()
+}

@@ -1,0 +1,73 @@
+//! What the person types to see fewer jobs.
+
+use aq_runner::run::JobView;
+
+use super::card::remark;
+
+/// Words, all of which a job has to have. `engine:codex` looks in one place only.
+#[derive(Debug)]
+pub(super) struct Filter {
+    words: Vec<Word>,
+}
+
+#[derive(Debug)]
+struct Word {
+    /// Where to look; `None`: everywhere.
+    place: Option<&'static str>,
+    /// In lower case.
+    text: String,
+}
+
+/// Where one can look, and what it is called in the record.
+const PLACES: [(&str, &[&str]); 4] = [
+    ("priority", &["priority"]),
+    ("profile", &["profile"]),
+    ("engine", &["engine", "engine_wanted"]),
+    ("item", &["tracker_item"]),
+];
+
+/// The places of everything that a card shows, beside its own name and remark.
+const SHOWN: [&str; 5] = ["priority", "profile", "engine", "engine_wanted", "tracker_item"];
+
+/// More words than this say nothing more.
+const MOST: usize = 16;
+
+impl Filter {
+    pub(super) fn new(text: &str) -> Self {
+        let words = text.split_whitespace().take(MOST).map(|word| {
+            let named = word.split_once(':').and_then(|(place, text)| {
+                let (place, _) = PLACES.iter().find(|(name, _)| *name == place)?;
+                Some((*place, text))
+            });
+            match named {
+                Some((place, text)) => Word { place: Some(place), text: text.to_lowercase() },
+                None => Word { place: None, text: word.to_lowercase() },
+            }
+        });
+        Self { words: words.collect() }
+    }
+
+    /// Whether a job has all words.
+    pub(super) fn lets(&self, job: &JobView) -> bool {
+        self.words.iter().all(|word| word.is_in(job))
+    }
+}
+
+impl Word {
+    fn is_in(&self, job: &JobView) -> bool {
+        let meta = &job.record.meta;
+        let has = |key: &str| {
+            meta.get(key).is_some_and(|value| value.to_lowercase().contains(&self.text))
+        };
+        match self.place {
+            Some(place) => {
+                PLACES.iter().any(|(name, keys)| *name == place && keys.iter().any(|key| has(key)))
+            }
+            None => {
+                job.record.id.as_str().to_lowercase().contains(&self.text)
+                    || SHOWN.iter().any(|key| has(key))
+                    || remark(job).1.to_lowercase().contains(&self.text)
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The board: a column a stage, and in each the jobs that lie there.
+//!
+//! A column shows a window: the page asks for the cards that can be seen. What lives is a line of counts
+//! and digests, sent when a look differs from the one before; the page then asks again for the columns
+//! that changed. So ten thousand jobs cost a browser what thirty cost.
+
+mod card;
+mod filter;
+
+use std::convert::Infallible;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use aq_manifest::Stage;
+use aq_runner::run::{JobView, Overview};
+use axum::extract::{Path, Query, State};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::{Stream, StreamExt};
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tokio_stream::wrappers::WatchStream;
+
+use super::error::PageError;
+use super::feed::{ENDED, Look};
+use super::guard::Viewer;
+use super::page::{self, Place};
+use super::state::Dashboard;
+use card::{card, digest};
+use filter::Filter;
+
+/// Cards in the first answer, and at most in any other.
+const WINDOW: usize = 60;
+
+/// What a page asks for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Wanted {
+    q: String,
+    from: usize,
+}
+
+/// `GET /`
+pub(super) async fn page(
+    State(dashboard): State<Dashboard>,
+    viewer: Viewer,
+    Query(wanted): Query<Wanted>,
+) -> Result<Markup, PageError> {
+    let look = dashboard.feed.fresh().await;
+    let filter = Filter::new(&wanted.q);
+    let body = html! {
+        main.board-page data-window=(WINDOW) {
+            form.tools role="search" data-plain="" {
+                input #filter type="search" name="q" value=(wanted.q) placeholder="Filter: words, engine:codex, profile:…"
+                    aria-label="Filter jobs" title="/" autocomplete="off" spellcheck="false";
+                span.state #state { (state(&look)) }
+            }
+            div #notices { (notices(&look)) }
+            div.columns {
+                @for stage in Stage::ALL {
+                    @let jobs = look.as_ref().as_ref().map_or_else(|_| Vec::new(), |look| found(look, stage, &filter));
+                    section.column data-stage=(stage.folder()) data-digest=(column_digest(&jobs)) aria-label=(stage.folder()) {
+                        h2 { (stage.folder()) " " span.count { (jobs.len()) } }
+                        div.cards tabindex="-1" {
+                            div.sized data-total=(jobs.len()) { (window(&jobs, 0)) }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    Ok(page::page("Board", Place::Board, &viewer, &["board.js"], &body))
+}
+
+/// `GET /board/{stage}?q=…&from=…`: a window of a column.
+pub(super) async fn column(
+    State(dashboard): State<Dashboard>,
+    Path(stage): Path<String>,
+    Query(wanted): Query<Wanted>,
+) -> Result<Markup, PageError> {
+    let stage = Stage::ALL.into_iter().find(|known| known.folder() == stage);
+    let stage = stage.ok_or_else(|| PageError::not_found("there is no such folder"))?;
+    let look = dashboard.feed.now();
+    let look = (*look).as_ref().map_err(PageError::environment)?;
+    let jobs = found(look, stage, &Filter::new(&wanted.q));
+    let from = wanted.from.min(jobs.len());
+    Ok(html! {
+        div.sized data-total=(jobs.len()) data-from=(from) data-digest=(column_digest(&jobs)) {
+            (window(&jobs, from))
+        }
+    })
+}
+
+/// `GET /board/events?q=…`: what each column holds, whenever that changes.
+pub(super) async fn events(
+    State(dashboard): State<Dashboard>,
+    Query(wanted): Query<Wanted>,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let filter = Filter::new(&wanted.q);
+    let mut last = None;
+    let looks = WatchStream::new(dashboard.feed.follow()).filter_map(move |look| {
+        let told = told(&look, &filter);
+        let news = (last.as_ref() != Some(&told))
+            .then(|| Event::default().event("board").data(told.to_string()));
+        last = Some(told);
+        std::future::ready(news.map(Ok))
+    });
+    Sse::new(looks).keep_alive(KeepAlive::default())
+}
+
+fn told(look: &Arc<Look>, filter: &Filter) -> Value {
+    let mut columns = Map::new();
+    if let Ok(overview) = &**look {
+        for stage in Stage::ALL {
+            let jobs = found(overview, stage, filter);
+            let column = json!({ "total": jobs.len(), "digest": column_digest(&jobs) });
+            columns.insert(stage.folder().to_owned(), column);
+        }
+    }
+    json!({
+        "columns": columns,
+        "state": state(look).into_string(),
+        "notices": notices(look).into_string(),
+    })
+}
+
+/// The jobs of a column that a filter lets through, in the order of `aq status`.
+fn found<'a>(overview: &'a Overview, stage: Stage, filter: &Filter) -> Vec<&'a JobView> {
+    let jobs = if stage.is_final() { &overview.ended } else { &overview.jobs };
+    let here = jobs.iter().filter(|job| job.record.stage == stage);
+    here.filter(|job| filter.lets(job)).collect()
+}
+
+fn window(jobs: &[&JobView], from: usize) -> Markup {
+    html! { @for job in jobs.iter().skip(from).take(WINDOW) { (card(job)) } }
+}
+
+fn column_digest(jobs: &[&JobView]) -> String {
+    let mut hasher = DefaultHasher::new();
+    for job in jobs {
+        digest(job, &mut hasher);
+    }
+    jobs.len().hash(&mut hasher);
+    // As text: it is larger than the numbers of a script.
+    format!("{:x}", hasher.finish())
+}
+
+/// The loop and the number of jobs, in a line.
+fn state(look: &Look) -> Markup {
+    let Ok(overview) = look else { return html! { span.bad { "cannot be read" } } };
+    let total: usize = overview.counts.values().sum();
+    html! {
+        span.faint title=(overview.queue.display()) { (total) " jobs · " }
+        @match &overview.run_loop {
+            Some(found) => span.good { "loop at work, " (found.max) " at a time" },
+            None => span.faint { "no loop: " code { "aq run" } " starts one" },
+        }
+    }
+}
+
+/// What a person should look at beside the jobs.
+fn notices(look: &Look) -> Markup {
+    let overview = match look {
+        Ok(overview) => overview,
+        Err(problem) => return html! { pre.problem.words role="alert" { (problem) } },
+    };
+    let ended: usize = Stage::ALL
+        .into_iter()
+        .filter(|stage| stage.is_final())
+        .filter_map(|stage| overview.counts.get(&stage))
+        .sum();
+    html! {
+        @for (engine, state) in &overview.resting {
+            p.notice { (crate::output::status::engine_state(engine, state, overview.now)) }
+        }
+        @if let Some(Err(problem)) = &overview.fleet {
+            p.notice { "fleet: " (problem) }
+        }
+        @for stranger in &overview.strangers {
+            p.notice { "inbox/" (stranger) " is left alone: its name cannot be a job's" }
+        }
+        @if ended > ENDED {
+            p.notice.faint { "Of the " (ended) " jobs that have ended, the newest " (ENDED) " are here; " code { "aq status --all" } " has all." }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What a request is answered when it cannot be done.
+
+use std::fmt;
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use maud::html;
+use serde_json::json;
+
+use crate::exit::{Exit, Failure};
+
+use super::page;
+
+/// A refusal, with its words.
+#[derive(Debug)]
+pub(super) struct PageError {
+    status: StatusCode,
+    message: String,
+}
+
+impl PageError {
+    pub(super) fn new(status: StatusCode, message: impl fmt::Display) -> Self {
+        Self { status, message: message.to_string() }
+    }
+
+    pub(super) fn not_found(message: impl fmt::Display) -> Self {
+        Self::new(StatusCode::NOT_FOUND, message)
+    }
+
+    pub(super) fn forbidden(message: impl fmt::Display) -> Self {
+        Self::new(StatusCode::FORBIDDEN, message)
+    }
+
+    /// The disk, the settings or another program failed.
+    pub(super) fn environment(message: impl fmt::Display) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// For a script, which shows the words where the person is.
+    pub(super) fn into_json(self) -> Response {
+        (self.status, Json(json!({ "message": self.message }))).into_response()
+    }
+}
+
+impl fmt::Display for PageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// What a command would have ended with says what kind of refusal it is.
+impl<E: Into<Failure>> From<E> for PageError {
+    fn from(error: E) -> Self {
+        let failure = error.into();
+        let status = match failure.exit {
+            Exit::NotFound => StatusCode::NOT_FOUND,
+            Exit::Usage => StatusCode::BAD_REQUEST,
+            Exit::Done | Exit::No | Exit::Refused => StatusCode::CONFLICT,
+            Exit::Environment => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::new(status, failure)
+    }
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        let title = self.status.canonical_reason().unwrap_or("Error");
+        let body = html! {
+            main.narrow {
+                h1 { (title) }
+                pre.words { (self.message) }
+                p { a href="/" { "To the board" } }
+            }
+        };
+        (self.status, page::bare(title, &body)).into_response()
+    }
+}

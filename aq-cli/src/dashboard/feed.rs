@@ -1,0 +1,107 @@
+//! What the queue looks like, kept up to date while somebody looks.
+//!
+//! One thread looks, as `aq status` does, when a file of the queue changes, and now and then because time
+//! alone changes what is shown. Everybody reads the same look.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use aq_runner::run::{Environment, Overview, QueueWatch, Settings, overview};
+use aq_runner::store::QueueDir;
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+/// Ended jobs that are shown, the newest.
+pub(super) const ENDED: usize = 1_000;
+
+/// The longest that a look is relied on while somebody looks: agents stall, and pauses end, without a
+/// file that changes.
+const STALE: Duration = Duration::from_secs(2);
+
+/// The shortest pause between two looks, however much changes.
+const PAUSE: Duration = Duration::from_millis(40);
+
+/// One look at the queue. An error is its words: what is shown instead.
+pub(super) type Look = Result<Overview, String>;
+
+/// The newest look, and those who wait for the next.
+#[derive(Debug)]
+pub(super) struct Feed {
+    looks: watch::Receiver<Arc<Look>>,
+    wake: Mutex<Sender<()>>,
+}
+
+impl Feed {
+    /// Starts to look.
+    pub(super) fn start(queue: QueueDir, environment: Environment) -> std::io::Result<Self> {
+        let (wake, woken) = channel();
+        let (sender, looks) = watch::channel(Arc::new(look(&queue, &environment)));
+        let to_thread = wake.clone();
+        // A file system that cannot be watched is looked at every STALE.
+        let watch = QueueWatch::start(&queue, move || {
+            let _ = to_thread.send(());
+        });
+        std::thread::Builder::new().name("aq-look".to_owned()).spawn(move || {
+            let _watch = watch.ok();
+            keep(&queue, &environment, &woken, &sender);
+        })?;
+        Ok(Self { looks, wake: Mutex::new(wake) })
+    }
+
+    /// How the queue looks now. When nobody followed, the look may be an old one: it is made again.
+    pub(super) async fn fresh(&self) -> Arc<Look> {
+        let mut looks = self.looks.clone();
+        looks.mark_unchanged();
+        self.look_again();
+        // A queue that takes longer is shown as it was, and the page is told of the rest.
+        let _ = tokio::time::timeout(STALE, looks.changed()).await;
+        let look = looks.borrow().clone();
+        look
+    }
+
+    /// The newest look.
+    pub(super) fn now(&self) -> Arc<Look> {
+        self.looks.borrow().clone()
+    }
+
+    /// The looks from now on.
+    pub(super) fn follow(&self) -> watch::Receiver<Arc<Look>> {
+        let follower = self.looks.clone();
+        self.look_again();
+        follower
+    }
+
+    /// Something was done here: it is looked at without waiting for the file system to tell.
+    pub(super) fn look_again(&self) {
+        // The thread ends with the process.
+        let _ = self.wake.lock().unwrap_or_else(PoisonError::into_inner).send(());
+    }
+}
+
+fn look(queue: &QueueDir, environment: &Environment) -> Look {
+    let settings = Settings::load(queue, environment.clone()).map_err(|e| e.to_string())?;
+    overview(queue, &settings, ENDED, Timestamp::now()).map_err(|e| e.to_string())
+}
+
+fn keep(
+    queue: &QueueDir,
+    environment: &Environment,
+    woken: &Receiver<()>,
+    sender: &watch::Sender<Arc<Look>>,
+) {
+    loop {
+        // The feed itself has one receiver; without another one nobody looks at a page that lives.
+        let is_followed = sender.receiver_count() > 1;
+        let change =
+            if is_followed { woken.recv_timeout(STALE).is_ok() } else { woken.recv().is_ok() };
+        if !change && !is_followed {
+            return;
+        }
+        while woken.try_recv().is_ok() {}
+        let begun = Instant::now();
+        sender.send_replace(Arc::new(look(queue, environment)));
+        // A large queue takes longer to look at: a third of one core is enough for that.
+        std::thread::sleep(PAUSE.max(begun.elapsed() * 2));
+    }
+}

@@ -1,0 +1,211 @@
+//! What stands before every request: who may read, who may act, and what a browser may do with the answer.
+//!
+//! A page elsewhere can make a browser send requests here. It cannot read answers (no CORS), it cannot
+//! act (the `Origin` is checked, the session's cookie stays within this site, and forms carry a secret of
+//! the session), and a name of its own that points to this machine (DNS rebinding) is no host that is
+//! answered.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+
+use super::error::PageError;
+use super::state::Dashboard;
+
+/// Nothing but our own files, and no script or style within a page.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// On every answer.
+const HEADERS: [(HeaderName, &str); 7] = [
+    (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (header::CACHE_CONTROL, "no-store"),
+];
+
+/// What anybody may see.
+const OPEN: [&str; 2] = ["/sign-in", "/assets/"];
+
+/// The names under which the dashboard answers, and whether reading needs a session.
+#[derive(Clone, Debug)]
+pub(super) struct Door {
+    /// Names beside addresses and `localhost`, in lower case.
+    pub(super) names: Vec<String>,
+    /// Others than this machine's own users can connect, so reading needs a session, too.
+    pub(super) is_public: bool,
+}
+
+impl Door {
+    /// Whether a `Host` is one of ours. A name that somebody else's DNS server gives is none; an address
+    /// needs no name, so nobody can have rebound it. The port may be that of a forwarding.
+    fn knows(&self, host: &str) -> bool {
+        let name = without_port(host);
+        if let Ok(address) = name.trim_matches(['[', ']']).parse::<IpAddr>() {
+            return self.is_public || address.is_loopback();
+        }
+        let name = name.to_ascii_lowercase();
+        name == "localhost" || self.names.contains(&name)
+    }
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        // `[::1]` has colons of its own.
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+/// The check before and the headers after every request.
+pub(super) async fn guard(
+    State((dashboard, door)): State<(Dashboard, Door)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut response = match refusal(&dashboard, &door, &request) {
+        Some(response) => response,
+        None => next.run(request).await,
+    };
+    for (name, value) in HEADERS {
+        // Files of the program itself say how long they may be kept.
+        if !(name == header::CACHE_CONTROL && response.headers().contains_key(&name)) {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+    }
+    response
+}
+
+fn refusal(dashboard: &Dashboard, door: &Door, request: &Request) -> Option<Response> {
+    let headers = request.headers();
+    let host = text(headers, &header::HOST).or_else(|| Some(request.uri().authority()?.as_str()));
+    let Some(host) = host.filter(|host| door.knows(host)) else {
+        let words = "this name is not the dashboard's own; `aq dashboard --host NAME` adds one";
+        return Some(PageError::new(StatusCode::MISDIRECTED_REQUEST, words).into_response());
+    };
+    let is_reading = matches!(*request.method(), Method::GET | Method::HEAD);
+    if !is_reading && !is_from(headers, host) {
+        let words = "the request does not come from a page of this dashboard";
+        return Some(PageError::forbidden(words).into_response());
+    }
+    let path = request.uri().path();
+    let is_open = OPEN.iter().any(|open| path.starts_with(open));
+    if door.is_public && !is_open && csrf(dashboard, headers).is_none() {
+        return Some(Redirect::to("/sign-in").into_response());
+    }
+    None
+}
+
+/// Whether a page of the same host sent it. Browsers say so with every request that is not a plain read.
+fn is_from(headers: &HeaderMap, host: &str) -> bool {
+    let origin = text(headers, &header::ORIGIN).and_then(|origin| origin.parse::<Uri>().ok());
+    let same_origin = origin.is_some_and(|origin| {
+        origin.authority().is_some_and(|authority| authority.as_str().eq_ignore_ascii_case(host))
+    });
+    let site = headers.get("sec-fetch-site");
+    same_origin && site.is_none_or(|site| site == "same-origin")
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn csrf(dashboard: &Dashboard, headers: &HeaderMap) -> Option<String> {
+    dashboard.sessions.csrf(text(headers, &header::COOKIE), Instant::now())
+}
+
+/// Who looks at a page: somebody who may act, or not.
+#[derive(Clone, Debug)]
+pub(super) struct Viewer {
+    /// What forms carry, for a browser that has signed in.
+    pub(super) csrf: Option<String>,
+    /// Whether a script sent the request and shows the answer itself.
+    pub(super) is_script: bool,
+}
+
+impl Viewer {
+    /// Whether it may act: it has signed in, and the form is one that it was given.
+    pub(super) fn may_act(&self, shown: &str) -> Result<(), PageError> {
+        let Some(csrf) = &self.csrf else {
+            return Err(PageError::forbidden(
+                "sign in first, with the token that `aq dashboard` printed",
+            ));
+        };
+        // Secrets of a session, compared by somebody who has the session: time tells nothing.
+        if csrf != shown {
+            return Err(PageError::forbidden("the form is out of date; load the page again"));
+        }
+        Ok(())
+    }
+}
+
+impl FromRequestParts<Dashboard> for Viewer {
+    type Rejection = PageError;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        dashboard: &Dashboard,
+    ) -> Result<Self, PageError> {
+        let is_script = parts.headers.get(header::ACCEPT).is_some_and(|a| a == "application/json");
+        Ok(Self { csrf: csrf(dashboard, &parts.headers), is_script })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_our_own_are_answered() {
+        let local = Door { names: vec!["box.example".to_owned()], is_public: false };
+        let known =
+            ["localhost", "LOCALHOST:7331", "127.0.0.1:80", "[::1]:7331", "[::1]", "box.example:1"];
+        for host in known {
+            assert!(local.knows(host), "{host}");
+        }
+        let unknown = [
+            "",
+            "evil.example",
+            "localhost.evil.example:7331",
+            "192.168.0.7",
+            "127.0.0.1.evil.example",
+            "a@localhost",
+        ];
+        for host in unknown {
+            assert!(!local.knows(host), "{host}");
+        }
+        let public = Door { is_public: true, ..local };
+        assert!(public.knows("192.168.0.7:7331") && !public.knows("evil.example"));
+    }
+
+    #[test]
+    fn acting_needs_a_page_of_the_same_host() {
+        let headers = |pairs: &[(HeaderName, &'static str)]| -> HeaderMap {
+            pairs
+                .iter()
+                .map(|(name, value)| (name.clone(), HeaderValue::from_static(value)))
+                .collect()
+        };
+        let site = || HeaderName::from_static("sec-fetch-site");
+        let ours = (header::ORIGIN, "http://localhost:7331");
+        assert!(is_from(&headers(std::slice::from_ref(&ours)), "localhost:7331"));
+        assert!(is_from(&headers(&[ours.clone(), (site(), "same-origin")]), "localhost:7331"));
+        for wrong in [
+            headers(&[]),
+            headers(&[(header::ORIGIN, "null")]),
+            headers(&[(header::ORIGIN, "http://localhost:9999")]),
+            headers(&[(header::ORIGIN, "http://evil.example")]),
+            headers(&[ours, (site(), "cross-site")]),
+        ] {
+            assert!(!is_from(&wrong, "localhost:7331"), "{wrong:?}");
+        }
+    }
+}

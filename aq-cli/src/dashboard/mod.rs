@@ -1,0 +1,22 @@
+//! The dashboard: the queue in a browser (SPEC section 15).
+//!
+//! Pages are rendered here, from what `aq-runner` answers to `aq status`, `aq insights` and the like; a
+//! small script of our own keeps them up to date. Nothing is fetched from elsewhere. What jobs, logs and
+//! agents wrote is hostile: it reaches a page only through the template language, which escapes it, and
+//! the content security policy runs no script but ours.
+
+mod actions;
+mod add;
+mod assets;
+mod board;
+mod error;
+mod feed;
+mod guard;
+mod moment;
+mod page;
+mod serve;
+mod session;
+mod sign_in;
+mod state;
+
+pub(crate) use serve::{Options, ServeError, serve};

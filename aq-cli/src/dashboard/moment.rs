@@ -1,0 +1,20 @@
+//! Times on pages. The script of the page turns them into the reader's own time, and keeps ages counting.
+
+use jiff::Timestamp;
+use maud::{Markup, html};
+
+/// How long ago something was: `3m`, kept counting by the script.
+pub(super) fn age(since: Option<Timestamp>) -> Markup {
+    match since {
+        Some(at) => html! { time.age datetime=(at) { (at.strftime("%Y-%m-%d %H:%M:%S")) } },
+        None => html! { span.faint { "-" } },
+    }
+}
+
+/// A point in time, with its date.
+pub(super) fn at(at: Option<Timestamp>) -> Markup {
+    match at {
+        Some(at) => html! { time.at datetime=(at) { (at.strftime("%Y-%m-%d %H:%M:%S")) " UTC" } },
+        None => html! { span.faint { "-" } },
+    }
+}

@@ -1,0 +1,77 @@
+//! The frame around every page.
+
+use maud::{DOCTYPE, Markup, html};
+
+use super::guard::Viewer;
+
+/// The pages that the head of each page leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Board,
+    Job,
+    Add,
+}
+
+/// Where the head of a page leads: place, path, title, key.
+const PLACES: [(Place, &str, &str, &str); 2] =
+    [(Place::Board, "/", "Board", "b"), (Place::Add, "/add", "Add", "a")];
+
+/// A page with its head.
+pub(super) fn page(
+    title: &str,
+    place: Place,
+    viewer: &Viewer,
+    scripts: &[&str],
+    body: &Markup,
+) -> Markup {
+    document(
+        title,
+        scripts,
+        &html! {
+            header.top {
+                a.brand href="/" { "aq" }
+                nav aria-label="Pages" {
+                    @for (to, path, name, key) in PLACES {
+                        a href=(path) aria-current=[(to == place).then_some("page")] data-key={ "g " (key) } title={ "g " (key) } { (name) }
+                    }
+                }
+                span.live role="status" { }
+                @match &viewer.csrf {
+                    Some(csrf) => form.sign method="post" action="/sign-out" data-plain="" {
+                        input type="hidden" name="csrf" value=(csrf);
+                        button.quiet { "Sign out" }
+                    }
+                    None => a.sign href="/sign-in" { "Sign in" }
+                }
+            }
+            (body)
+            div.toasts aria-live="polite" { }
+        },
+    )
+}
+
+/// A page on its own, for those who are not let in, or went wrong.
+pub(super) fn bare(title: &str, body: &Markup) -> Markup {
+    document(title, &[], body)
+}
+
+fn document(title: &str, scripts: &[&str], body: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " · aq" }
+                link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
+                link rel="stylesheet" href="/assets/style.css";
+                script src="/assets/page.js" defer { }
+                @for script in scripts {
+                    script src={ "/assets/" (script) } defer { }
+                }
+            }
+            body { (body) }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The server: its routes, from its start to a signal.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use aq_coordinator::Tokens;
+use aq_runner::run::Environment;
+use aq_runner::store::QueueDir;
+use axum::routing::{get, post};
+use axum::{Router, middleware};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::feed::Feed;
+use super::guard::{Door, guard};
+use super::session::{Sessions, secret};
+use super::state::{Dashboard, Inner};
+use super::{actions, add, assets, board, sign_in};
+
+/// How and for what a dashboard is served.
+#[derive(Debug)]
+pub(crate) struct Options {
+    /// Port 0 takes any free one.
+    pub(crate) listen: SocketAddr,
+    /// Names beside `localhost` and addresses under which browsers may ask for it.
+    pub(crate) hosts: Vec<String>,
+    /// What lets a browser act; `None`: one is made.
+    pub(crate) tokens: Option<Tokens>,
+    pub(crate) queue: QueueDir,
+    pub(crate) environment: Environment,
+    /// This program.
+    pub(crate) program: PathBuf,
+}
+
+/// A dashboard that is ready.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    pub(crate) address: SocketAddr,
+    /// The token, when it was made here.
+    pub(crate) token: Option<String>,
+}
+
+/// Why there is no dashboard.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    /// Anybody who can connect could guess.
+    #[error(
+        "{0} can be reached from other machines: give a token with --token-file, which reading needs there, \
+         too; or listen on 127.0.0.1 and forward the port (ssh -L)"
+    )]
+    Public(SocketAddr),
+    #[error("cannot listen on {0}: {1}; --listen takes another address, and port 0 any free one")]
+    Listen(SocketAddr, std::io::Error),
+    #[error("cannot start: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// Serves until Ctrl-C or SIGTERM. `ready` is called once, when it answers.
+pub(crate) fn serve(options: Options, ready: impl FnOnce(&Ready)) -> Result<(), ServeError> {
+    let is_public = !options.listen.ip().is_loopback();
+    if is_public && options.tokens.is_none() {
+        return Err(ServeError::Public(options.listen));
+    }
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let listen = options.listen;
+        let refused = |error| ServeError::Listen(listen, error);
+        let listener = TcpListener::bind(listen).await.map_err(refused)?;
+        let address = listener.local_addr()?;
+        let (tokens, token) = match options.tokens {
+            Some(tokens) => (tokens, None),
+            None => made()?,
+        };
+        let dashboard = Dashboard::new(Inner {
+            feed: Feed::start(options.queue.clone(), options.environment.clone())?,
+            sessions: Sessions::new(tokens, address.port()),
+            queue: options.queue,
+            environment: options.environment,
+            program: options.program,
+        });
+        let names = options.hosts.iter().map(|name| name.to_ascii_lowercase()).collect();
+        let router = router(dashboard, Door { names, is_public });
+        let mut stop = signal(SignalKind::terminate())?;
+        ready(&Ready { address, token });
+        tokio::select! {
+            // Pages that live never end by themselves: nobody waits for them.
+            served = axum::serve(listener, router) => served?,
+            _ = stop.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        Ok(())
+    })
+}
+
+fn made() -> Result<(Tokens, Option<String>), ServeError> {
+    let token = secret();
+    let tokens = Tokens::parse("the token", &token).map_err(std::io::Error::other)?;
+    Ok((tokens, Some(token)))
+}
+
+fn router(dashboard: Dashboard, door: Door) -> Router {
+    Router::new()
+        .route("/", get(board::page))
+        .route("/board/events", get(board::events))
+        .route("/board/{stage}", get(board::column))
+        .route("/add", get(add::page).post(add::add))
+        .route("/jobs/{id}/{action}", post(actions::act))
+        .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/assets/{name}", get(assets::asset))
+        .fallback(async || super::error::PageError::not_found("there is no such page"))
+        .layer(middleware::from_fn_with_state((dashboard.clone(), door), guard))
+        .with_state(dashboard)
+}

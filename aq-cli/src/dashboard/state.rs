@@ -1,0 +1,59 @@
+//! What every request can reach.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use aq_manifest::JobId;
+use aq_runner::run::{Environment, Settings};
+use aq_runner::store::QueueDir;
+
+use super::error::PageError;
+use super::feed::Feed;
+use super::session::Sessions;
+
+/// The dashboard of one queue.
+#[derive(Clone, Debug)]
+pub(super) struct Dashboard(Arc<Inner>);
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) queue: QueueDir,
+    pub(super) environment: Environment,
+    /// This program, which `promote` starts as a worker.
+    pub(super) program: PathBuf,
+    pub(super) feed: Feed,
+    pub(super) sessions: Sessions,
+}
+
+impl std::ops::Deref for Dashboard {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Dashboard {
+    pub(super) fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    /// The settings as they are now: a person may change them while the dashboard is open.
+    pub(super) fn settings(&self) -> Result<Settings, PageError> {
+        Settings::load(&self.queue, self.environment.clone()).map_err(PageError::environment)
+    }
+
+    /// Does work that blocks, such as reading files, away from the threads that answer requests.
+    pub(super) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, PageError> + Send + 'static,
+    ) -> Result<T, PageError> {
+        let this = self.clone();
+        tokio::task::spawn_blocking(move || work(&this)).await.map_err(PageError::environment)?
+    }
+}
+
+/// The job that a path names.
+pub(super) fn job_id(text: &str) -> Result<JobId, PageError> {
+    JobId::new(text).map_err(|_| PageError::not_found("there is no such job"))
+}

@@ -70,7 +70,7 @@ pub(super) async fn add(
     // Browsers send the lines of a text with carriage returns.
     let text = text.replace("\r\n", "\n");
     let draft = (name.clone(), text.clone());
-    let added = dashboard.blocking(move |dashboard| put(dashboard, draft.0, draft.1)).await;
+    let added = dashboard.blocking(move |dashboard| put(dashboard, &draft.0, draft.1)).await;
     match added {
         Ok(id) => {
             dashboard.feed.look_again();
@@ -83,8 +83,8 @@ pub(super) async fn add(
     }
 }
 
-fn put(dashboard: &Dashboard, name: String, text: String) -> Result<JobId, PageError> {
-    let id = JobId::new(&name).map_err(crate::exit::Failure::usage)?;
+fn put(dashboard: &Dashboard, name: &str, text: String) -> Result<JobId, PageError> {
+    let id = JobId::new(name).map_err(crate::exit::Failure::usage)?;
     let context = AddContext {
         // There is no directory that the person is in: that of the queue is as good as any.
         base: dashboard.queue.root().to_owned(),

@@ -56,8 +56,7 @@ impl Feed {
         self.look_again();
         // A queue that takes longer is shown as it was, and the page is told of the rest.
         let _ = tokio::time::timeout(STALE, looks.changed()).await;
-        let look = looks.borrow().clone();
-        look
+        Arc::clone(&looks.borrow())
     }
 
     /// The newest look.

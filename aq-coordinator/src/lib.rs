@@ -40,6 +40,6 @@ pub use auth::{TokenError, Tokens};
 pub use echo::Echoes;
 pub use rate::Rate;
 pub use serve::{
-    Config, DEFAULT_RATE, Database, DatabaseError, Embedded, Running, ServeError, TlsError,
-    TlsFiles, run, serve,
+    Config, DEFAULT_RATE, Database, DatabaseError, Embedded, Limits, Running, ServeError, TlsError,
+    TlsFiles, run, serve, serve_plain,
 };

@@ -3,7 +3,7 @@
 //! One thread looks, as `aq status` does, when a file of the queue changes, and now and then because time
 //! alone changes what is shown. Everybody reads the same look.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,16 @@ pub(super) type Look = Result<Overview, String>;
 #[derive(Debug)]
 pub(super) struct Feed {
     looks: watch::Receiver<Arc<Look>>,
-    wake: Mutex<Sender<()>>,
+    wake: Mutex<Sender<Wake>>,
+}
+
+/// Why to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wake {
+    /// A file changed, which matters only to somebody who looks.
+    Changed,
+    /// Somebody wants to see.
+    Asked,
 }
 
 impl Feed {
@@ -40,7 +49,7 @@ impl Feed {
         let to_thread = wake.clone();
         // A file system that cannot be watched is looked at every STALE.
         let watch = QueueWatch::start(&queue, move || {
-            let _ = to_thread.send(());
+            let _ = to_thread.send(Wake::Changed);
         });
         std::thread::Builder::new().name("aq-look".to_owned()).spawn(move || {
             let _watch = watch.ok();
@@ -74,7 +83,7 @@ impl Feed {
     /// Something was done here: it is looked at without waiting for the file system to tell.
     pub(super) fn look_again(&self) {
         // The thread ends with the process.
-        let _ = self.wake.lock().unwrap_or_else(PoisonError::into_inner).send(());
+        let _ = self.wake.lock().unwrap_or_else(PoisonError::into_inner).send(Wake::Asked);
     }
 }
 
@@ -86,21 +95,32 @@ fn look(queue: &QueueDir, environment: &Environment) -> Look {
 fn keep(
     queue: &QueueDir,
     environment: &Environment,
-    woken: &Receiver<()>,
+    woken: &Receiver<Wake>,
     sender: &watch::Sender<Arc<Look>>,
 ) {
+    let mut rest = STALE;
     loop {
         // The feed itself has one receiver; without another one nobody looks at a page that lives.
         let is_followed = sender.receiver_count() > 1;
-        let change =
-            if is_followed { woken.recv_timeout(STALE).is_ok() } else { woken.recv().is_ok() };
-        if !change && !is_followed {
-            return;
+        if is_followed {
+            match woken.recv_timeout(rest) {
+                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        } else {
+            match woken.recv() {
+                Ok(Wake::Asked) => {}
+                Ok(Wake::Changed) => continue,
+                Err(_) => return,
+            }
         }
         while woken.try_recv().is_ok() {}
         let begun = Instant::now();
         sender.send_replace(Arc::new(look(queue, environment)));
-        // A large queue takes longer to look at: a third of one core is enough for that.
-        std::thread::sleep(PAUSE.max(begun.elapsed() * 2));
+        let took = begun.elapsed();
+        // A large queue takes longer to look at: a third of one core is enough for that while much
+        // changes, and a twentieth while nothing does.
+        rest = STALE.max(took * 20);
+        std::thread::sleep(PAUSE.max(took * 2));
     }
 }

@@ -6,8 +6,9 @@
 //! answered.
 
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
@@ -31,6 +32,15 @@ const HEADERS: [(HeaderName, &str); 7] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     (header::CACHE_CONTROL, "no-store"),
 ];
+
+/// The largest body of a browser that has signed in, in bytes: a job file of 1 MiB as a form sends it.
+pub(super) const MAX_BODY: usize = 4 << 20;
+
+/// The largest body of others: a token.
+const SMALL_BODY: usize = 16 << 10;
+
+/// How long a body may take.
+const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// What anybody may see.
 const OPEN: [&str; 2] = ["/sign-in", "/assets/"];
@@ -73,7 +83,10 @@ pub(super) async fn guard(
 ) -> Response {
     let mut response = match refusal(&dashboard, &door, &request) {
         Some(response) => response,
-        None => next.run(request).await,
+        None => match with_body(&dashboard, request).await {
+            Ok(request) => next.run(request).await,
+            Err(error) => error.into_response(),
+        },
     };
     for (name, value) in HEADERS {
         // Files of the program itself say how long they may be kept.
@@ -84,9 +97,25 @@ pub(super) async fn guard(
     response
 }
 
+/// Reads the body, so that nothing behind waits for a peer. One who has not signed in makes us keep little.
+async fn with_body(dashboard: &Dashboard, request: Request) -> Result<Request, PageError> {
+    let (parts, body) = request.into_parts();
+    let most = if csrf(dashboard, &parts.headers).is_some() { MAX_BODY } else { SMALL_BODY };
+    let read = tokio::time::timeout(BODY_TIME, to_bytes(body, most)).await.map_err(|_| {
+        PageError::new(StatusCode::REQUEST_TIMEOUT, "the request took too long to arrive")
+    })?;
+    let bytes = read.map_err(|_| {
+        let words = format!("the request was cut off, or is larger than {most} bytes");
+        PageError::new(StatusCode::PAYLOAD_TOO_LARGE, words)
+    })?;
+    Ok(Request::from_parts(parts, Body::from(bytes)))
+}
+
 fn refusal(dashboard: &Dashboard, door: &Door, request: &Request) -> Option<Response> {
     let headers = request.headers();
     let host = text(headers, &header::HOST).or_else(|| Some(request.uri().authority()?.as_str()));
+    // A proxy could go by one of two, and we by the other.
+    let host = host.filter(|_| headers.get_all(header::HOST).iter().count() < 2);
     let Some(host) = host.filter(|host| door.knows(host)) else {
         let words = "this name is not the dashboard's own; `aq dashboard --host NAME` adds one";
         return Some(PageError::new(StatusCode::MISDIRECTED_REQUEST, words).into_response());
@@ -99,7 +128,13 @@ fn refusal(dashboard: &Dashboard, door: &Door, request: &Request) -> Option<Resp
     let path = request.uri().path();
     let is_open = OPEN.iter().any(|open| path.starts_with(open));
     if door.is_public && !is_open && csrf(dashboard, headers).is_none() {
-        return Some(Redirect::to("/sign-in").into_response());
+        // The script of a page that was open when the session ended wants no other page.
+        let is_script = headers.get("sec-fetch-mode").is_some_and(|mode| mode != "navigate");
+        return Some(if is_script {
+            PageError::new(StatusCode::UNAUTHORIZED, "sign in again").into_response()
+        } else {
+            Redirect::to("/sign-in").into_response()
+        });
     }
     None
 }
@@ -108,7 +143,7 @@ fn refusal(dashboard: &Dashboard, door: &Door, request: &Request) -> Option<Resp
 fn is_from(headers: &HeaderMap, host: &str) -> bool {
     let origin = text(headers, &header::ORIGIN).and_then(|origin| origin.parse::<Uri>().ok());
     let same_origin = origin.is_some_and(|origin| {
-        origin.authority().is_some_and(|authority| authority.as_str().eq_ignore_ascii_case(host))
+        matches!(origin.scheme_str(), Some("http" | "https")) && origin.authority().is_some_and(|authority| authority.as_str().eq_ignore_ascii_case(host))
     });
     let site = headers.get("sec-fetch-site");
     same_origin && site.is_none_or(|site| site == "same-origin")
@@ -203,6 +238,7 @@ mod tests {
             headers(&[(header::ORIGIN, "null")]),
             headers(&[(header::ORIGIN, "http://localhost:9999")]),
             headers(&[(header::ORIGIN, "http://evil.example")]),
+            headers(&[(header::ORIGIN, "other://localhost:7331")]),
             headers(&[ours, (site(), "cross-site")]),
         ] {
             assert!(!is_from(&wrong, "localhost:7331"), "{wrong:?}");

@@ -2,20 +2,37 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
-use aq_coordinator::Tokens;
+use aq_coordinator::{Limits, Tokens, serve_plain};
 use aq_runner::run::Environment;
 use aq_runner::store::QueueDir;
+use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Semaphore, watch};
 
 use super::feed::Feed;
-use super::guard::{Door, guard};
+use super::guard::{Door, MAX_BODY, guard};
+use super::live::STREAMS;
 use super::session::{Sessions, secret};
 use super::state::{Dashboard, Inner};
 use super::{actions, add, assets, board, sign_in};
+
+/// A browser makes at most six connections for all its pages. Well below the descriptors that a process
+/// may commonly have (1,024), because the queue's files need some, too.
+const LIMITS: Limits =
+    Limits { connections: 512, headers: Duration::from_secs(20), drain: Duration::ZERO };
+
+/// Threads for work that blocks, such as reading a log.
+const BLOCKING: usize = 32;
+
+/// How long something that was being done, such as a merge, may go on after a signal. What is cut off is
+/// put right by recovery, as after a crash.
+const LAST: Duration = Duration::from_secs(2);
 
 /// How and for what a dashboard is served.
 #[derive(Debug)]
@@ -61,9 +78,15 @@ pub(crate) fn serve(options: Options, ready: impl FnOnce(&Ready)) -> Result<(), 
     if is_public && options.tokens.is_none() {
         return Err(ServeError::Public(options.listen));
     }
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(BLOCKING)
+        .enable_all()
+        .build()?;
+    let served = runtime.block_on(async {
+        // Before anything starts, so that no signal is missed.
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
         let listen = options.listen;
         let refused = |error| ServeError::Listen(listen, error);
         let listener = TcpListener::bind(listen).await.map_err(refused)?;
@@ -78,19 +101,22 @@ pub(crate) fn serve(options: Options, ready: impl FnOnce(&Ready)) -> Result<(), 
             queue: options.queue,
             environment: options.environment,
             program: options.program,
+            streams: Arc::new(Semaphore::new(STREAMS)),
         });
         let names = options.hosts.iter().map(|name| name.to_ascii_lowercase()).collect();
         let router = router(dashboard, Door { names, is_public });
-        let mut stop = signal(SignalKind::terminate())?;
+        // Pages that live never end by themselves, so nobody is told to stop, nor waited for.
+        let (_never, stop) = watch::channel(false);
         ready(&Ready { address, token });
         tokio::select! {
-            // Pages that live never end by themselves: nobody waits for them.
-            served = axum::serve(listener, router) => served?,
-            _ = stop.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
+            () = serve_plain(listener, router, LIMITS, stop) => {}
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
         Ok(())
-    })
+    });
+    runtime.shutdown_timeout(LAST);
+    served
 }
 
 fn made() -> Result<(Tokens, Option<String>), ServeError> {
@@ -110,6 +136,8 @@ fn router(dashboard: Dashboard, door: Door) -> Router {
         .route("/sign-out", post(sign_in::sign_out))
         .route("/assets/{name}", get(assets::asset))
         .fallback(async || super::error::PageError::not_found("there is no such page"))
+        // The guard has read it by then.
+        .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state((dashboard.clone(), door), guard))
         .with_state(dashboard)
 }

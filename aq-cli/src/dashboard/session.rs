@@ -65,8 +65,14 @@ impl Sessions {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Signs a browser in. Answers the header that gives it its cookie.
-    pub(super) fn sign_in(&self, token: &str, now: Instant) -> Result<String, Refused> {
+    /// Signs a browser in. Answers the header that gives it its cookie; one that came over TLS, to a proxy,
+    /// does not send it without.
+    pub(super) fn sign_in(
+        &self,
+        token: &str,
+        is_https: bool,
+        now: Instant,
+    ) -> Result<String, Refused> {
         let mut state = self.lock();
         if state.window.is_none_or(|begun| now.duration_since(begun) > WINDOW) {
             state.window = Some(now);
@@ -87,7 +93,8 @@ impl Sessions {
         }
         let id = secret();
         state.open.insert(id.clone(), Session { csrf: secret(), used: now });
-        Ok(self.cookie(&id, LIFE.as_secs()))
+        let secure = if is_https { "; Secure" } else { "" };
+        Ok(self.cookie(&id, LIFE.as_secs()) + secure)
     }
 
     /// Ends the session that the cookies name. Answers the header that takes the cookie away.
@@ -143,15 +150,18 @@ mod tests {
     #[test]
     fn the_token_opens_a_session_until_it_is_left_or_not_used() {
         let (sessions, now) = (sessions(), Instant::now());
-        assert_eq!(sessions.sign_in("0123456789abcdeX", now), Err(Refused::Wrong));
-        let header = sessions.sign_in(TOKEN, now).unwrap();
+        assert_eq!(sessions.sign_in("0123456789abcdeX", false, now), Err(Refused::Wrong));
+        let header = sessions.sign_in(TOKEN, false, now).unwrap();
         assert!(header.contains("HttpOnly") && header.contains("SameSite=Strict"), "{header}");
+        assert!(!header.contains("Secure"), "{header}");
+        let header_over_tls = sessions.sign_in(TOKEN, true, now).unwrap();
+        assert!(header_over_tls.ends_with("; Secure"), "{header_over_tls}");
         let cookies = format!("other=1; {}", pair(&header));
         let csrf = sessions.csrf(Some(&cookies), now).unwrap();
         assert_eq!(sessions.csrf(Some(&cookies), now + LIFE / 2), Some(csrf));
         assert_eq!(sessions.csrf(Some(&cookies), now + LIFE * 2), None);
 
-        let header = sessions.sign_in(TOKEN, now).unwrap();
+        let header = sessions.sign_in(TOKEN, false, now).unwrap();
         assert!(sessions.csrf(Some(pair(&header)), now).is_some());
         assert!(sessions.sign_out(Some(pair(&header))).contains("Max-Age=0"));
         assert_eq!(sessions.csrf(Some(pair(&header)), now), None);
@@ -163,18 +173,18 @@ mod tests {
     fn guesses_are_limited_for_a_while() {
         let (sessions, now) = (sessions(), Instant::now());
         for _ in 0..GUESSES {
-            assert_eq!(sessions.sign_in("wrong-wrong-wrong", now), Err(Refused::Wrong));
+            assert_eq!(sessions.sign_in("wrong-wrong-wrong", false, now), Err(Refused::Wrong));
         }
-        assert_eq!(sessions.sign_in(TOKEN, now), Err(Refused::TooMany));
-        assert!(sessions.sign_in(TOKEN, now + WINDOW * 2).is_ok());
+        assert_eq!(sessions.sign_in(TOKEN, false, now), Err(Refused::TooMany));
+        assert!(sessions.sign_in(TOKEN, false, now + WINDOW * 2).is_ok());
     }
 
     #[test]
     fn the_number_of_sessions_is_limited() {
         let (sessions, now) = (sessions(), Instant::now());
-        let first = sessions.sign_in(TOKEN, now).unwrap();
+        let first = sessions.sign_in(TOKEN, false, now).unwrap();
         for n in 1..=MOST as u64 {
-            sessions.sign_in(TOKEN, now + Duration::from_millis(n)).unwrap();
+            sessions.sign_in(TOKEN, false, now + Duration::from_millis(n)).unwrap();
         }
         assert_eq!(sessions.csrf(Some(pair(&first)), now), None);
         assert_eq!(sessions.lock().open.len(), MOST);

@@ -28,7 +28,8 @@ pub(super) struct Leave {
 /// `GET /sign-in`
 pub(super) async fn page(viewer: Viewer) -> Response {
     if viewer.csrf.is_some() {
-        return Redirect::to("/").into_response();
+        // Without the `#`, a browser that follows the printed link again would keep the token behind it.
+        return Redirect::to("/#").into_response();
     }
     form(None).into_response()
 }
@@ -56,9 +57,11 @@ fn form(problem: Option<&str>) -> Markup {
 /// `POST /sign-in`
 pub(super) async fn sign_in(
     State(dashboard): State<Dashboard>,
+    headers: HeaderMap,
     Form(shown): Form<Shown>,
 ) -> Response {
-    match dashboard.sessions.sign_in(shown.token.trim(), Instant::now()) {
+    let is_https = headers.get(header::ORIGIN).is_some_and(|from| from.as_bytes().starts_with(b"https:"));
+    match dashboard.sessions.sign_in(shown.token.trim(), is_https, Instant::now()) {
         Ok(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response(),
         Err(Refused::Wrong) => {
             (StatusCode::FORBIDDEN, form(Some("This is not the token."))).into_response()

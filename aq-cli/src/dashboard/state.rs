@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aq_manifest::JobId;
 use aq_runner::run::{Environment, Settings};
 use aq_runner::store::QueueDir;
+use tokio::sync::Semaphore;
 
 use super::error::PageError;
 use super::feed::Feed;
@@ -23,6 +24,8 @@ pub(super) struct Inner {
     pub(super) program: PathBuf,
     pub(super) feed: Feed,
     pub(super) sessions: Sessions,
+    /// Room for pages that live.
+    pub(super) streams: Arc<Semaphore>,
 }
 
 impl std::ops::Deref for Dashboard {

@@ -25,28 +25,51 @@ use super::tls;
 /// A peer that is slower than this with a TLS handshake is let go.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// A peer that takes longer than this between two requests, or to send the headers of one, is
-/// let go. Longer than the pause between heartbeats, so that hosts keep their connections.
-const HEADERS: Duration = Duration::from_secs(75);
-
-/// Connections at once. Each costs some kilobytes and a descriptor.
+/// Connections of a coordinator at once. Each costs some kilobytes and a descriptor.
 pub(crate) const MAX_CONNECTIONS: usize = 20_000;
 
 /// The largest head of a request, in bytes.
 const MAX_HEAD: usize = 32 * 1024;
 
-/// How long open requests may go on after the order to stop.
-const DRAIN: Duration = Duration::from_secs(10);
+/// What a server bears of its peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at once; more are closed as they come.
+    pub connections: usize,
+    /// A peer that takes longer than this between two requests, or to send the headers of one, is let go.
+    pub headers: Duration,
+    /// How long open requests may go on after the order to stop.
+    pub drain: Duration,
+}
+
+/// Longer than the pause between heartbeats, so that hosts keep their connections.
+pub(super) const LIMITS: Limits = Limits {
+    connections: MAX_CONNECTIONS,
+    headers: Duration::from_secs(75),
+    drain: Duration::from_secs(10),
+};
+
+/// Serves `router` without TLS until `stop` says so, for a program that has a socket of its own. The
+/// head of a request has at most 32 KiB.
+pub async fn serve_plain(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    stop: watch::Receiver<bool>,
+) {
+    serve(listener, None, router, limits, stop).await;
+}
 
 /// Serves until `stop` says so, then lets the open requests end.
 pub(super) async fn serve(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     router: Router,
+    limits: Limits,
     mut stop: watch::Receiver<bool>,
 ) {
     let graceful = GracefulShutdown::new();
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let room = Arc::new(Semaphore::new(limits.connections));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -69,12 +92,12 @@ pub(super) async fn serve(
         let _ = stream.set_nodelay(true);
         let (router, tls, watcher) = (router.clone(), tls.clone(), graceful.watcher());
         tokio::spawn(async move {
-            connection(stream, peer, tls, router, watcher).await;
+            connection(stream, peer, tls, router, limits, watcher).await;
             drop(permit);
         });
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_err() {
         debug!("some requests did not end in time");
     }
 }
@@ -84,17 +107,18 @@ async fn connection(
     peer: SocketAddr,
     tls: Option<TlsAcceptor>,
     router: Router,
+    limits: Limits,
     watcher: Watcher,
 ) {
-    let Some(tls) = tls else { return speak(stream, peer, router, watcher).await };
+    let Some(tls) = tls else { return speak(stream, peer, router, limits, watcher).await };
     match tokio::time::timeout(HANDSHAKE, tls::handshake(&tls, stream)).await {
-        Ok(Ok(stream)) => speak(stream, peer, router, watcher).await,
+        Ok(Ok(stream)) => speak(stream, peer, router, limits, watcher).await,
         Ok(Err(error)) => debug!(%peer, %error, "no TLS"),
         Err(_) => debug!(%peer, "TLS handshake took too long"),
     }
 }
 
-async fn speak<S>(stream: S, peer: SocketAddr, router: Router, watcher: Watcher)
+async fn speak<S>(stream: S, peer: SocketAddr, router: Router, limits: Limits, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -110,7 +134,7 @@ where
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADERS)
+        .header_read_timeout(limits.headers)
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {

@@ -8,6 +8,7 @@ mod error;
 mod tls;
 
 pub use config::{Config, DEFAULT_RATE, Database, DatabaseError, TlsFiles};
+pub use connections::{Limits, serve_plain};
 pub use coordinator::{Embedded, Running, run, serve};
 pub use error::ServeError;
 pub use tls::TlsError;

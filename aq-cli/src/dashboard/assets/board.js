@@ -5,7 +5,6 @@ const board = document.querySelector(".board-page");
 const filter = document.querySelector("#filter");
 const windowSize = Number(board.dataset.window);
 const columns = new Map([...document.querySelectorAll(".column")].map((section) => [section.dataset.stage, new Column(section)]));
-let events;
 
 function cardHeight() {
     return parseFloat(getComputedStyle(board).getPropertyValue("--card"));
@@ -16,8 +15,9 @@ function Column(section) {
     this.box = section.querySelector(".cards");
     this.digest = section.dataset.digest;
     this.from = 0;
-    // The newest question wins.
+    // An answer that was overtaken by that to a later question is of no use.
     this.asked = 0;
+    this.shown = 0;
     this.box.addEventListener("scroll", () => this.look(), { passive: true });
 }
 
@@ -50,7 +50,8 @@ Column.prototype.ask = async function () {
     } catch {
         return;
     }
-    if (!answer.ok || turn !== this.asked) return;
+    if (!answer.ok || turn < this.shown) return;
+    this.shown = turn;
     const sized = elements(await answer.text()).firstElementChild;
     const focused = document.activeElement?.closest(".card")?.dataset.job;
     const isHere = this.box.contains(document.activeElement);
@@ -68,22 +69,20 @@ Column.prototype.place = function (sized) {
     sized.style.paddingTop = this.from * cardHeight() + "px";
 };
 
-function follow() {
-    events?.close();
-    const live = document.querySelector(".live");
-    events = new EventSource(`/board/events?${new URLSearchParams({ q: filter.value })}`);
-    events.addEventListener("board", (event) => {
-        const told = JSON.parse(event.data);
+function stream() {
+    return `/board/events?${new URLSearchParams({ q: filter.value })}`;
+}
+
+const follow = live(stream(), {
+    board(told) {
         document.querySelector("#state").replaceChildren(elements(told.state));
         document.querySelector("#notices").replaceChildren(elements(told.notices));
         for (const [stage, { digest }] of Object.entries(told.columns)) {
             const column = columns.get(stage);
             if (column.digest !== digest) column.ask();
         }
-    });
-    events.onopen = () => { live.textContent = "live"; live.className = "live good"; };
-    events.onerror = () => { live.textContent = "not connected"; live.className = "live bad"; };
-}
+    },
+});
 
 let typing;
 filter.addEventListener("input", () => {
@@ -94,7 +93,7 @@ filter.addEventListener("input", () => {
             column.box.scrollTop = 0;
             column.ask();
         }
-        follow();
+        follow(stream());
     }, 150);
 });
 filter.form.addEventListener("submit", (event) => {
@@ -134,4 +133,3 @@ onKey("/", () => filter.focus());
 document.addEventListener("acted", () => columns.forEach((column) => column.ask()));
 
 for (const column of columns.values()) column.place(column.sized());
-follow();

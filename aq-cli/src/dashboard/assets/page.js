@@ -68,6 +68,46 @@ document.addEventListener("submit", (event) => {
     sendForm(form, event.submitter);
 });
 
+// Follows a stream of events, for as long as the page is seen: a browser has six connections to a server,
+// for all its pages together. `handlers` has a function for the data of each kind of event.
+function live(url, handlers) {
+    const sign = document.querySelector(".live");
+    let source, again;
+    function tell(isLive) {
+        sign.textContent = isLive ? "live" : "not connected";
+        sign.className = isLive ? "live good" : "live bad";
+    }
+    function close() {
+        clearTimeout(again);
+        source?.close();
+        source = undefined;
+    }
+    function open() {
+        close();
+        if (document.hidden) return;
+        const mine = source = new EventSource(url);
+        for (const [name, handle] of Object.entries(handlers)) {
+            mine.addEventListener(name, (event) => handle(JSON.parse(event.data)));
+        }
+        mine.onopen = () => tell(true);
+        mine.onerror = () => {
+            tell(false);
+            // A browser that could not connect tries again by itself; one that was refused does not.
+            if (mine.readyState === EventSource.CLOSED) refused();
+        };
+    }
+    async function refused() {
+        const asked = url;
+        again = setTimeout(open, 3000);
+        const answer = await fetch(asked, { method: "HEAD" }).catch(() => undefined);
+        // The session is over, and without one there is nothing to see.
+        if (answer?.status === 401) location.reload();
+    }
+    document.addEventListener("visibilitychange", open);
+    open();
+    return (next) => { url = next; open(); };
+}
+
 // `g b` and the like lead to pages; pages add keys of their own with `onKey`.
 const keys = new Map();
 function onKey(key, act) {

@@ -1,13 +1,17 @@
 //! A job as a card.
 
 use std::hash::{Hash, Hasher};
+use std::time::Duration;
 
 use aq_manifest::{Stage, format_duration};
 use aq_runner::run::{Activity, JobView};
-use aq_scheduler::Reason;
 use maud::{Markup, html};
 
 use crate::dashboard::moment::age;
+use crate::output::style::plain;
+
+/// The longest remark, in characters: two lines show it, and more of it stands behind the pointer.
+const REMARK: usize = 300;
 
 /// A job as a card. All cards are of one height, which the windows of the board rely on.
 pub(super) fn card(job: &JobView) -> Markup {
@@ -21,12 +25,12 @@ pub(super) fn card(job: &JobView) -> Markup {
             span.name title=(record.id) { (record.id) }
             span.facts {
                 @if let Some(priority) = word("priority").filter(|&priority| priority != "medium") {
-                    span.priority.(priority_class(priority)) { (priority) } " "
+                    span.priority.(priority_class(priority)) { (plain(priority)) } " "
                 }
-                (engine.unwrap_or("-"))
-                @if let Some(profile) = word("profile") { " · " (profile) }
+                (plain(engine.unwrap_or("-")))
+                @if let Some(profile) = word("profile") { " · " (plain(profile)) }
                 @if job.max_tries() > 1 || job.tries() > 1 { " · " (job.tries()) "/" (job.max_tries()) }
-                @if let Some(cost) = word("cost_usd") { " · $" (cost) }
+                @if let Some(cost) = word("cost_usd") { " · $" (plain(cost)) }
             }
             span.remark title=(remark) { (remark) }
             span.when { (age(since(job))) }
@@ -69,10 +73,11 @@ pub(super) fn remark(job: &JobView) -> (&'static str, String) {
     match &job.activity {
         Activity::Waiting(None) => ("next", "next".to_owned()),
         // Without how long it is still: a card is drawn again only when something changes.
-        Activity::Waiting(Some(reason)) => ("waiting", waiting(reason)),
+        Activity::Waiting(Some(reason)) => ("waiting", clipped(&reason.to_string())),
         Activity::Unread => ("waiting", "a loop has not read it yet".to_owned()),
         Activity::Running { stalled: Some(silent), .. } => {
-            ("stalled", format!("stalled: silent for {}", format_duration(*silent)))
+            let minutes = Duration::from_secs(silent.as_secs() / 60 * 60);
+            ("stalled", format!("stalled: silent for {}", format_duration(minutes)))
         }
         Activity::Running { verifying: true, .. } => ("running", "verify runs".to_owned()),
         Activity::Running { .. } => ("running", "running".to_owned()),
@@ -81,11 +86,15 @@ pub(super) fn remark(job: &JobView) -> (&'static str, String) {
             Stage::Review => ("review", "waits for you".to_owned()),
             Stage::Testing => ("review", "verified".to_owned()),
             Stage::Shipped => ("shipped", "shipped".to_owned()),
-            _ => ("failed", crate::output::job::result(&job.record)),
+            _ => ("failed", clipped(&crate::output::job::result(&job.record))),
         },
     }
 }
 
-fn waiting(reason: &Reason) -> String {
-    reason.to_string()
+/// Text from outside, as much as a card has room for.
+fn clipped(text: &str) -> String {
+    match text.char_indices().nth(REMARK) {
+        Some((end, _)) => format!("{}…", plain(&text[..end])),
+        None => plain(text),
+    }
 }

@@ -7,15 +7,15 @@
 mod card;
 mod filter;
 
-use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use aq_manifest::Stage;
 use aq_runner::run::{JobView, Overview};
 use axum::extract::{Path, Query, State};
-use axum::response::sse::{Event, KeepAlive, Sse};
-use futures_util::{Stream, StreamExt};
+use axum::response::Response;
+use axum::response::sse::Event;
+use futures_util::StreamExt;
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -24,13 +24,18 @@ use tokio_stream::wrappers::WatchStream;
 use super::error::PageError;
 use super::feed::{ENDED, Look};
 use super::guard::Viewer;
+use super::live::live;
 use super::page::{self, Place};
 use super::state::Dashboard;
+use crate::output::style::plain;
 use card::{card, digest};
 use filter::Filter;
 
 /// Cards in the first answer, and at most in any other.
 const WINDOW: usize = 60;
+
+/// Files in the inbox that are named one by one.
+const STRANGERS: usize = 3;
 
 /// What a page asks for.
 #[derive(Debug, Default, Deserialize)]
@@ -95,7 +100,7 @@ pub(super) async fn column(
 pub(super) async fn events(
     State(dashboard): State<Dashboard>,
     Query(wanted): Query<Wanted>,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+) -> Result<Response, PageError> {
     let filter = Filter::new(&wanted.q);
     let mut last = None;
     let looks = WatchStream::new(dashboard.feed.follow()).filter_map(move |look| {
@@ -103,9 +108,9 @@ pub(super) async fn events(
         let news = (last.as_ref() != Some(&told))
             .then(|| Event::default().event("board").data(told.to_string()));
         last = Some(told);
-        std::future::ready(news.map(Ok))
+        std::future::ready(news)
     });
-    Sse::new(looks).keep_alive(KeepAlive::default())
+    live(&dashboard, looks)
 }
 
 fn told(look: &Arc<Look>, filter: &Filter) -> Value {
@@ -174,10 +179,13 @@ fn notices(look: &Look) -> Markup {
             p.notice { (crate::output::status::engine_state(engine, state, overview.now)) }
         }
         @if let Some(Err(problem)) = &overview.fleet {
-            p.notice { "fleet: " (problem) }
+            p.notice { "fleet: " (plain(problem)) }
         }
-        @for stranger in &overview.strangers {
-            p.notice { "inbox/" (stranger) " is left alone: its name cannot be a job's" }
+        @for stranger in overview.strangers.iter().take(STRANGERS) {
+            p.notice.words { "inbox/" (plain(stranger)) " is left alone: its name cannot be a job's" }
+        }
+        @if overview.strangers.len() > STRANGERS {
+            p.notice { "and " (overview.strangers.len() - STRANGERS) " other files in inbox/ whose names cannot be jobs'" }
         }
         @if ended > ENDED {
             p.notice.faint { "Of the " (ended) " jobs that have ended, the newest " (ENDED) " are here; " code { "aq status --all" } " has all." }

@@ -143,7 +143,10 @@ fn refusal(dashboard: &Dashboard, door: &Door, request: &Request) -> Option<Resp
 fn is_from(headers: &HeaderMap, host: &str) -> bool {
     let origin = text(headers, &header::ORIGIN).and_then(|origin| origin.parse::<Uri>().ok());
     let same_origin = origin.is_some_and(|origin| {
-        matches!(origin.scheme_str(), Some("http" | "https")) && origin.authority().is_some_and(|authority| authority.as_str().eq_ignore_ascii_case(host))
+        matches!(origin.scheme_str(), Some("http" | "https"))
+            && origin
+                .authority()
+                .is_some_and(|authority| authority.as_str().eq_ignore_ascii_case(host))
     });
     let site = headers.get("sec-fetch-site");
     same_origin && site.is_none_or(|site| site == "same-origin")

@@ -60,7 +60,8 @@ pub(super) async fn sign_in(
     headers: HeaderMap,
     Form(shown): Form<Shown>,
 ) -> Response {
-    let is_https = headers.get(header::ORIGIN).is_some_and(|from| from.as_bytes().starts_with(b"https:"));
+    let is_https =
+        headers.get(header::ORIGIN).is_some_and(|from| from.as_bytes().starts_with(b"https:"));
     match dashboard.sessions.sign_in(shown.token.trim(), is_https, Instant::now()) {
         Ok(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response(),
         Err(Refused::Wrong) => {

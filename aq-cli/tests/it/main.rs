@@ -6,6 +6,8 @@ mod branches;
 mod chaos;
 mod coordinator;
 mod crash_states;
+#[cfg(feature = "dashboard")]
+mod dashboard;
 mod dice;
 mod documents;
 mod effects;

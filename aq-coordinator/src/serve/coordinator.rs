@@ -93,7 +93,8 @@ pub async fn serve(config: Config) -> Result<Running, ServeError> {
     };
     let router = wire_up(&config, store, pulse, &stopped);
     let is_tls = acceptor.is_some();
-    let served = tokio::spawn(connections::serve(listener, acceptor, router, connections::LIMITS, stopped));
+    let served =
+        tokio::spawn(connections::serve(listener, acceptor, router, connections::LIMITS, stopped));
     info!(%address, database = %config.database, tls = is_tls, "coordinator is ready");
     Ok(Running { address, is_tls, stop, served, echoes })
 }

@@ -1,0 +1,160 @@
+//! A dashboard as a program, and requests to it byte by byte.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, ChildStdout, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::sandbox::{PATIENCE, Sandbox, wait_child};
+
+/// Any free port of this machine.
+pub(super) const LOCAL: &str = "127.0.0.1:0";
+
+/// A dashboard that runs. It ends with the test, however that ends.
+pub(super) struct Server {
+    pub(super) child: Child,
+    /// Host and port.
+    pub(super) address: String,
+    /// The link that signs in; empty when the token came from a file.
+    pub(super) link: String,
+    _out: BufReader<ChildStdout>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server {
+    pub(super) fn start(sandbox: &Sandbox) -> Self {
+        Self::start_with(sandbox, &["--listen", LOCAL])
+    }
+
+    pub(super) fn start_with(sandbox: &Sandbox, args: &[&str]) -> Self {
+        let mut command = sandbox.aq(&[&["dashboard"], args].concat());
+        // A pipe: what is printed has to come without waiting for more.
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut line = || {
+            let mut line = String::new();
+            out.read_line(&mut line).unwrap();
+            line.trim().to_owned()
+        };
+        let first = line();
+        let address = first.strip_prefix("listening on http://").expect(&first).to_owned();
+        let link = if args.contains(&"--token-file") { String::new() } else { line() };
+        let link = link.strip_prefix("to act, sign in: ").unwrap_or_default().to_owned();
+        Self { child, address, link, _out: out }
+    }
+
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub(super) fn token(&self) -> &str {
+        self.link.split_once('#').unwrap().1
+    }
+
+    pub(super) fn signal(&mut self, signal: Signal) -> i32 {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+        wait_child(&mut self.child)
+    }
+
+    /// Sends a request as a browser would, with these headers beside or in place of `Host`.
+    pub(super) fn ask(&self, request: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut text = format!("{request} HTTP/1.1\r\nconnection: close\r\n");
+        if !headers.iter().any(|(name, _)| *name == "host") {
+            text.push_str(&format!("host: {}\r\n", self.address));
+        }
+        for (name, value) in headers {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if request.starts_with("POST") {
+            let kind = "application/x-www-form-urlencoded";
+            text.push_str(&format!("content-type: {kind}\r\ncontent-length: {}\r\n", body.len()));
+        }
+        self.raw(&format!("{text}\r\n{body}"))
+    }
+
+    /// A GET with nothing special.
+    pub(super) fn get(&self, path: &str) -> Answer {
+        self.ask(&format!("GET {path}"), &[], "")
+    }
+
+    /// Sends these bytes and reads all that comes back.
+    pub(super) fn raw(&self, text: &str) -> Answer {
+        let mut stream = self.connect();
+        // It may answer and close before it has read all.
+        let _ = stream.write_all(text.as_bytes());
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes);
+        Answer::parse(&String::from_utf8_lossy(&bytes))
+    }
+
+    pub(super) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    /// Opens a stream of events and waits for its first.
+    pub(super) fn follow(&self) -> Option<TcpStream> {
+        let mut stream = self.connect();
+        let request = format!("GET /board/events HTTP/1.1\r\nhost: {}\r\n\r\n", self.address);
+        stream.write_all(request.as_bytes()).ok()?;
+        let mut got = Vec::new();
+        let mut part = [0; 4096];
+        while !String::from_utf8_lossy(&got).contains("event: board") {
+            match stream.read(&mut part) {
+                Ok(n) if n > 0 => got.extend_from_slice(&part[..n]),
+                _ => return None,
+            }
+            if got.starts_with(b"HTTP/1.1 503") {
+                return None;
+            }
+        }
+        Some(stream)
+    }
+
+    /// Signs in over HTTP. Answers the cookie and the secret of the forms.
+    pub(super) fn sign_in(&self, token: &str) -> (String, String) {
+        let origin = self.url("");
+        let answer = self.ask("POST /sign-in", &[("origin", &origin)], &format!("token={token}"));
+        assert_eq!(answer.status, 303, "{}", answer.body);
+        let cookie = answer.header("set-cookie").split(';').next().unwrap().to_owned();
+        let page = self.ask("GET /", &[("cookie", &cookie)], "").body;
+        let csrf = page.split_once("name=\"csrf\" value=\"").expect(&page).1;
+        (cookie, csrf.split('"').next().unwrap().to_owned())
+    }
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// 0: nothing.
+    pub(super) status: u16,
+    pub(super) headers: BTreeMap<String, String>,
+    pub(super) body: String,
+}
+
+impl Answer {
+    fn parse(text: &str) -> Self {
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
+        let mut lines = head.split("\r\n");
+        let status = lines.next().unwrap_or_default().split(' ').nth(1).unwrap_or_default();
+        let headers = lines
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+            .collect();
+        Self { status: status.parse().unwrap_or(0), headers, body: body.to_owned() }
+    }
+
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+}

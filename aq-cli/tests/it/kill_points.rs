@@ -190,7 +190,7 @@ fn a_recovery_killed_anywhere_can_be_made_again_and_counts_once() {
         let boot = fs::read_to_string(Path::new("/proc/sys/kernel/random/boot_id")).unwrap();
         let dead =
             format!("attempt=1\nmoved_to=building\npid=1\npidstart=99999999999\nboot={boot}");
-        let text = fs::read_to_string(&path).unwrap() + &dead;
+        let text = fs::read_to_string(&path).unwrap() + dead.as_str();
         fs::write(path, text).unwrap();
     };
     let check = |sandbox: &Sandbox, what: &str| {

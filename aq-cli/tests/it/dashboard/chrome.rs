@@ -1,1 +1,249 @@
-//! chrome
+//! A real browser without a window: Chromium, led by its own driver.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use thirtyfour::prelude::*;
+use thirtyfour::{ChromiumLikeCapabilities, LoggingPrefsLogLevel};
+use tokio::runtime::Runtime;
+
+use crate::sandbox::{PATIENCE, kill_hard, skipped};
+
+/// Programs by these names, in this order.
+const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+
+/// A browser with one tab and a profile of its own. When it is dropped, no process of it is left.
+pub(super) struct Chrome {
+    runtime: Runtime,
+    driver: Option<WebDriver>,
+    process: Child,
+    /// Home, profile and temporary files.
+    dir: TempDir,
+}
+
+fn program(name: &str) -> Option<PathBuf> {
+    let paths = std::env::var_os("PATH")?;
+    std::env::split_paths(&paths).map(|dir| dir.join(name)).find(|path| path.is_file())
+}
+
+impl Chrome {
+    /// `None`, after saying so, where there is no browser.
+    pub(super) fn start() -> Option<Self> {
+        let found = BROWSERS.into_iter().find_map(program).zip(program("chromedriver"));
+        let Some((browser, driver)) = found else {
+            skipped(
+                "no chromium and chromedriver: install the packages chromium and chromium-driver",
+            );
+            return None;
+        };
+        let dir = TempDir::with_prefix("aq-chrome-").unwrap();
+        let mut command = Command::new(driver);
+        command.arg("--port=0").process_group(0).stdin(Stdio::null());
+        command.env("HOME", dir.path()).env("TMPDIR", dir.path());
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let out = process.stdout.take().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        // From here on, whatever goes wrong ends the processes.
+        let mut chrome = Self { runtime, driver: None, process, dir };
+        let mut said = String::new();
+        let mut lines = BufReader::new(out).lines();
+        let port: u16 = loop {
+            let line = lines.next().unwrap_or_else(|| panic!("no port: {said}")).unwrap();
+            let port = line.strip_prefix("ChromeDriver was started successfully on port ");
+            if let Some(port) = port {
+                break port.trim_end_matches('.').parse().unwrap();
+            }
+            said.push_str(&line);
+        };
+        // It goes on to write now and then.
+        std::thread::spawn(move || lines.for_each(drop));
+        let mut wanted = DesiredCapabilities::chrome();
+        wanted.set_binary(browser.to_str().unwrap()).unwrap();
+        wanted.set_browser_log_level(LoggingPrefsLogLevel::All).unwrap();
+        let profile = format!("--user-data-dir={}", chrome.dir.path().join("profile").display());
+        let quiet = [
+            "--headless=new",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--hide-scrollbars",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--window-size=1280,900",
+            &profile,
+        ];
+        for arg in quiet {
+            wanted.add_arg(arg).unwrap();
+        }
+        if nix::unistd::geteuid().is_root() {
+            // Its sandbox does not work for root.
+            wanted.add_arg("--no-sandbox").unwrap();
+        }
+        // It fails when another test of this process was first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let url = format!("http://127.0.0.1:{port}");
+        chrome.driver = Some(chrome.runtime.block_on(WebDriver::new(url, wanted)).unwrap());
+        Some(chrome)
+    }
+
+    fn driver(&self) -> &WebDriver {
+        self.driver.as_ref().unwrap()
+    }
+
+    /// Loads a page.
+    pub(super) fn go(&self, url: &str) {
+        self.runtime.block_on(self.driver().goto(url)).unwrap();
+    }
+
+    /// Runs the body of a function in the page, and answers what it returns.
+    pub(super) fn run(&self, script: &str) -> Value {
+        let done = self.runtime.block_on(self.driver().execute(script, Vec::new()));
+        done.unwrap_or_else(|e| panic!("{script}: {e}")).json().clone()
+    }
+
+    /// The value of an expression in the page.
+    pub(super) fn value(&self, expression: &str) -> Value {
+        self.run(&format!("return {expression};"))
+    }
+
+    /// What the page shows of the elements that a selector finds.
+    pub(super) fn text(&self, selector: &str) -> String {
+        let all = format!("[...document.querySelectorAll({})]", json!(selector));
+        let text = self.value(&format!("{all}.map((one) => one.innerText).join(\"\\n\")"));
+        text.as_str().unwrap().to_owned()
+    }
+
+    /// Waits until an expression is true in the page.
+    pub(super) fn wait(&self, expression: &str) {
+        let give_up = Instant::now() + PATIENCE / 2;
+        // While a page goes and another comes there is none.
+        let script = format!("return Boolean({expression});");
+        let mut last = String::new();
+        while Instant::now() < give_up {
+            match self.runtime.block_on(self.driver().execute(script.as_str(), Vec::new())) {
+                Ok(answer) if *answer.json() == json!(true) => return,
+                Ok(answer) => last = answer.json().to_string(),
+                Err(e) => last = e.to_string(),
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let page = self.text("body");
+        panic!("waited for {expression}: {last}; {} shows:\n{page}", self.url());
+    }
+
+    /// Waits until a selector finds something.
+    pub(super) fn wait_for(&self, selector: &str) {
+        self.wait(&format!("document.querySelector({})", json!(selector)));
+    }
+
+    /// Waits until what a selector finds has this text in it.
+    pub(super) fn wait_text(&self, selector: &str, text: &str) {
+        let (selector, text) = (json!(selector), json!(text));
+        self.wait(&format!(
+            "[...document.querySelectorAll({selector})].some((one) => one.innerText.includes({text}))"
+        ));
+    }
+
+    pub(super) fn url(&self) -> String {
+        self.runtime.block_on(self.driver().current_url()).unwrap().to_string()
+    }
+
+    /// Clicks with the mouse, where a person would.
+    pub(super) fn click(&self, selector: &str) {
+        self.wait_for(selector);
+        let element = self.runtime.block_on(self.driver().find(By::Css(selector))).unwrap();
+        self.runtime.block_on(element.click()).unwrap();
+    }
+
+    /// Types into a field.
+    pub(super) fn fill(&self, selector: &str, text: &str) {
+        self.wait_for(selector);
+        let element = self.runtime.block_on(self.driver().find(By::Css(selector))).unwrap();
+        self.runtime.block_on(element.clear()).unwrap();
+        self.runtime.block_on(element.send_keys(text)).unwrap();
+    }
+
+    /// Presses keys, wherever the focus is.
+    pub(super) fn keys(&self, keys: impl AsRef<str>) {
+        let chain = self.driver().action_chain().send_keys(keys.as_ref());
+        self.runtime.block_on(chain.perform()).unwrap();
+    }
+
+    /// A command to the browser itself.
+    fn tell(&self, method: &str, params: &Value) -> Value {
+        self.runtime.block_on(self.driver().cdp().send_raw(method, params)).unwrap()
+    }
+
+    /// Shows pages in dark or light colours from now on.
+    pub(super) fn dark(&self, is_dark: bool) {
+        let value = if is_dark { "dark" } else { "light" };
+        let features = json!([{ "name": "prefers-color-scheme", "value": value }]);
+        self.tell("Emulation.setEmulatedMedia", &json!({ "features": features }));
+    }
+
+    /// The size of the page that is seen, in its own pixels.
+    pub(super) fn size(&self, width: u32, height: u32) {
+        let is_phone = width < 500;
+        let size = json!({
+            "width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_phone,
+        });
+        self.tell("Emulation.setDeviceMetricsOverride", &size);
+    }
+
+    /// What the page looks like, as a PNG.
+    pub(super) fn picture(&self, file: &Path) {
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        self.runtime.block_on(self.driver().screenshot(file)).unwrap();
+    }
+
+    /// What the browser complained about since the last time: its console, scripts that failed, what
+    /// was blocked or not found. Without `but`.
+    pub(super) fn complaints(&self, but: &str) -> Vec<String> {
+        let log = self.runtime.block_on(self.driver().browser_log()).unwrap();
+        let bad =
+            log.into_iter().filter(|entry| entry.level == "SEVERE" || entry.level == "WARNING");
+        bad.map(|entry| entry.message)
+            .filter(|text| but.is_empty() || !text.contains(but))
+            .collect()
+    }
+
+    /// Nothing in the console, and no page that has to be moved sideways.
+    pub(super) fn is_clean(&self, what: &str) {
+        assert_eq!(self.complaints(""), [""; 0], "{what}");
+        let width = self
+            .value("document.documentElement.scrollWidth <= document.documentElement.clientWidth");
+        assert_eq!(width, json!(true), "{what} is wider than the window");
+    }
+}
+
+impl Drop for Chrome {
+    fn drop(&mut self) {
+        if let Some(driver) = self.driver.take()
+            && !std::thread::panicking()
+        {
+            let _ = self.runtime.block_on(driver.quit());
+        }
+        let _ = killpg(Pid::from_raw(self.process.id().cast_signed()), Signal::SIGKILL);
+        let _ = self.process.wait();
+        // Those that left the group still name the profile.
+        let profile = self.dir.path().as_os_str().as_bytes();
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            if let Some(pid) = pid
+                && line.windows(profile.len()).any(|part| part == profile)
+            {
+                kill_hard(Pid::from_raw(pid));
+            }
+        }
+    }
+}

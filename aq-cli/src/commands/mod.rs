@@ -64,6 +64,8 @@ pub(crate) enum Command {
     Recover(recover::Args),
     Clean(clean::Args),
     Insights(insights::Args),
+    #[cfg(feature = "dashboard")]
+    Dashboard(dashboard::Args),
     FromTracker(from_tracker::Args),
     ToTracker(to_tracker::Args),
     Caps(caps::Args),
@@ -74,8 +76,6 @@ pub(crate) enum Command {
     FleetStatus(fleet_status::Args),
     FleetShadowReport(fleet_shadow_report::Args),
     Coordinator(coordinator::Args),
-    #[cfg(feature = "dashboard")]
-    Dashboard(dashboard::Args),
     Demo(demo::Args),
     Service(service::Args),
     Completions(completions::Args),
@@ -108,6 +108,8 @@ pub(crate) fn run(
         Command::Recover(_) => recover::run(&here),
         Command::Clean(args) => clean::run(&here, &args),
         Command::Insights(args) => insights::run(&here, &args),
+        #[cfg(feature = "dashboard")]
+        Command::Dashboard(args) => dashboard::run(&here, args),
         Command::FromTracker(args) => from_tracker::run(&here, &args),
         Command::ToTracker(args) => to_tracker::run(&here, &args),
         Command::Caps(args) => caps::run(&here, &args),
@@ -117,8 +119,6 @@ pub(crate) fn run(
         Command::Submit(args) => submit::run(&here, &args),
         Command::FleetStatus(args) => fleet_status::run(&here, &args),
         Command::FleetShadowReport(args) => fleet_shadow_report::run(&here, &args),
-        #[cfg(feature = "dashboard")]
-        Command::Dashboard(args) => dashboard::run(&here, args),
         Command::Coordinator(args) => coordinator::run(&here, args),
         Command::Demo(args) => demo::run(&here, &args),
         Command::Service(args) => service::run(&here, &args),

@@ -1,1 +1,111 @@
-//! actions
+//! Signing in and acting, by clicking.
+
+use serde_json::json;
+
+use super::chrome::Chrome;
+use super::server::Server;
+use crate::sandbox::{Sandbox, kill_child, wait_for};
+
+/// The button of an action on a job's page.
+fn button(id: &str, action: &str) -> String {
+    format!("form[action=\"/jobs/{id}/{action}\"] button")
+}
+
+/// Forms that change something, beside that of the sign-in itself.
+const FORMS: &str =
+    "document.querySelectorAll('form[method=post]:not([action=\"/sign-in\"])').length";
+
+fn queue() -> Sandbox {
+    let sandbox = Sandbox::new();
+    for id in ["good", "bad", "next"] {
+        sandbox.add(id, "review-policy: human", "true");
+    }
+    sandbox.add("broken", "retry: {max: 1}", "exit 1");
+    assert_eq!(sandbox.code(&["run", "--once", "--quiet"]).0, 1);
+    sandbox
+}
+
+#[test]
+fn nobody_acts_without_the_token() {
+    let Some(chrome) = Chrome::start() else { return };
+    let sandbox = queue();
+    let server = Server::start(&sandbox);
+    for path in ["/", "/jobs/good", "/jobs/broken", "/add"] {
+        chrome.go(&server.url(path));
+        chrome.wait_for("main");
+        assert_eq!(chrome.value(FORMS), json!(0), "{path}");
+    }
+    chrome.click("a.sign");
+    chrome.fill("#token", "0123456789abcdef0123");
+    chrome.click("form button");
+    chrome.wait_text(".problem", "This is not the token");
+    assert_eq!(chrome.value("document.cookie"), json!(""), "no script can read it");
+    // The browser notes the refusal itself.
+    assert_eq!(chrome.complaints("403"), [""; 0]);
+}
+
+#[test]
+fn a_person_signs_in_with_the_printed_link_and_acts() {
+    let Some(chrome) = Chrome::start() else { return };
+    let sandbox = queue();
+    let server = Server::start(&sandbox);
+    chrome.go(&server.link);
+    chrome.wait_text("button", "Sign out");
+    assert_eq!(chrome.url(), server.url("/"));
+    // The link again: the token does not stay in the address.
+    chrome.go(&server.link);
+    chrome.wait_text("button", "Sign out");
+    assert!(!chrome.url().contains(server.token()), "{}", chrome.url());
+
+    let act = |id: &str, action: &str, said: &str| {
+        chrome.go(&server.url(&format!("/jobs/{id}")));
+        if action == "reject" {
+            chrome.fill(&format!("form[action=\"/jobs/{id}/reject\"] input[name=reason]"), "ugly");
+        }
+        chrome.click(&button(id, action));
+        chrome.wait_text(".toast", said);
+        chrome.wait(&format!("!document.querySelector({})", json!(button(id, action))));
+    };
+    act("good", "ship", "good is shipped");
+    assert_eq!(sandbox.folders("good"), ["shipped"]);
+    act("bad", "reject", "bad is rejected");
+    assert_eq!(sandbox.folders("bad"), ["failed"]);
+    assert!(sandbox.meta_value("bad", "message").contains("ugly"), "{:?}", sandbox.meta("bad"));
+    act("next", "promote", "next is in testing/");
+    assert_eq!(sandbox.folders("next"), ["testing"]);
+    act("broken", "requeue", "broken is back in the inbox");
+    assert_eq!(sandbox.folders("broken"), ["inbox"]);
+
+    chrome.keys("ga");
+    chrome.wait("location.pathname === '/add'");
+    chrome.fill("#name", "long");
+    chrome.run("document.querySelector('#text').value = ''");
+    chrome.fill("#text", "---\nengine: shell\nno-such-key: 1\n---\nsleep 600\n");
+    chrome.click("main form button");
+    // What is wrong is told, and what was typed is not lost.
+    chrome.wait_text(".problem", "no-such-key");
+    assert!(
+        chrome
+            .value("document.querySelector('#text').value")
+            .as_str()
+            .unwrap()
+            .contains("sleep 600")
+    );
+    chrome.run("document.querySelector('#text').value = ''");
+    chrome.fill("#text", "---\nengine: shell\n---\nsleep 600\n");
+    chrome.click("main form button");
+    chrome.wait("location.pathname === '/jobs/long'");
+    let mut run_loop = sandbox.start_loop(&[]);
+    sandbox.wait_for_stage("long", "building");
+    wait_for("the agent", || !sandbox.agents().is_empty());
+    act("long", "stop", "long");
+    wait_for("its end", || sandbox.folders("long") != ["building"]);
+    kill_child(&mut run_loop);
+
+    chrome.click(".sign button");
+    chrome.wait_text("a.sign", "Sign in");
+    chrome.go(&server.url("/jobs/next"));
+    assert_eq!(chrome.value(FORMS), json!(0));
+    // The refused job file is the one complaint.
+    assert_eq!(chrome.complaints("400"), [""; 0]);
+}

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, ChildStdout, Stdio};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -36,7 +37,19 @@ impl Server {
     }
 
     pub(super) fn start_with(sandbox: &Sandbox, args: &[&str]) -> Self {
-        let mut command = sandbox.aq(&[&["dashboard"], args].concat());
+        Self::launch(sandbox.aq(&[&["dashboard"], args].concat()))
+    }
+
+    /// Of a queue elsewhere.
+    pub(super) fn of(sandbox: &Sandbox, queue: &Path) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aq"));
+        sandbox.clean(&mut command).arg("--queue").arg(queue);
+        command.args(["dashboard", "--listen", LOCAL]);
+        Self::launch(command)
+    }
+
+    fn launch(mut command: Command) -> Self {
+        let has_token = command.get_args().any(|arg| arg == "--token-file");
         // A pipe: what is printed has to come without waiting for more.
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
@@ -47,7 +60,7 @@ impl Server {
         };
         let first = line();
         let address = first.strip_prefix("listening on http://").expect(&first).to_owned();
-        let link = if args.contains(&"--token-file") { String::new() } else { line() };
+        let link = if has_token { String::new() } else { line() };
         let link = link.strip_prefix("to act, sign in: ").unwrap_or_default().to_owned();
         Self { child, address, link, _out: out }
     }

@@ -3,7 +3,7 @@
 //! One thread looks, as `aq status` does, when a file of the queue changes, and now and then because time
 //! alone changes what is shown. Everybody reads the same look.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,16 +29,7 @@ pub(super) type Look = Result<Overview, String>;
 #[derive(Debug)]
 pub(super) struct Feed {
     looks: watch::Receiver<Arc<Look>>,
-    wake: Mutex<Sender<Wake>>,
-}
-
-/// Why to look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wake {
-    /// A file changed, which matters only to somebody who looks.
-    Changed,
-    /// Somebody wants to see.
-    Asked,
+    wake: Mutex<Sender<()>>,
 }
 
 impl Feed {
@@ -46,14 +37,9 @@ impl Feed {
     pub(super) fn start(queue: QueueDir, environment: Environment) -> std::io::Result<Self> {
         let (wake, woken) = channel();
         let (sender, looks) = watch::channel(Arc::new(look(&queue, &environment)));
-        let to_thread = wake.clone();
-        // A file system that cannot be watched is looked at every STALE.
-        let watch = QueueWatch::start(&queue, move || {
-            let _ = to_thread.send(Wake::Changed);
-        });
+        let watcher = wake.clone();
         std::thread::Builder::new().name("aq-look".to_owned()).spawn(move || {
-            let _watch = watch.ok();
-            keep(&queue, &environment, &woken, &sender);
+            keep(&queue, &environment, &woken, &watcher, &sender);
         })?;
         Ok(Self { looks, wake: Mutex::new(wake) })
     }
@@ -83,7 +69,7 @@ impl Feed {
     /// Something was done here: it is looked at without waiting for the file system to tell.
     pub(super) fn look_again(&self) {
         // The thread ends with the process.
-        let _ = self.wake.lock().unwrap_or_else(PoisonError::into_inner).send(Wake::Asked);
+        let _ = self.wake.lock().unwrap_or_else(PoisonError::into_inner).send(());
     }
 }
 
@@ -95,26 +81,31 @@ fn look(queue: &QueueDir, environment: &Environment) -> Look {
 fn keep(
     queue: &QueueDir,
     environment: &Environment,
-    woken: &Receiver<Wake>,
+    woken: &Receiver<()>,
+    waker: &Sender<()>,
     sender: &watch::Sender<Arc<Look>>,
 ) {
+    let mut watch = None;
     let mut rest = STALE;
     loop {
-        // The feed itself has one receiver; without another one nobody looks at a page that lives.
-        let is_followed = sender.receiver_count() > 1;
-        if is_followed {
-            match woken.recv_timeout(rest) {
-                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
+        // The feed itself has one receiver; without another one nobody looks at a page that lives, and
+        // what changes is not even listened to.
+        if sender.receiver_count() > 1 {
+            let _ = woken.recv_timeout(rest);
         } else {
-            match woken.recv() {
-                Ok(Wake::Asked) => {}
-                Ok(Wake::Changed) => continue,
-                Err(_) => return,
+            watch = None;
+            // Changes of before.
+            while woken.try_recv().is_ok() {}
+            if sender.receiver_count() == 1 && woken.recv().is_err() {
+                return;
             }
         }
         while woken.try_recv().is_ok() {}
+        if watch.is_none() {
+            let waker = waker.clone();
+            // A file system that cannot be watched is looked at after each rest.
+            watch = QueueWatch::start(queue, move || drop(waker.send(()))).ok();
+        }
         let begun = Instant::now();
         sender.send_replace(Arc::new(look(queue, environment)));
         let took = begun.elapsed();

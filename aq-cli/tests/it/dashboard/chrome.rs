@@ -227,10 +227,9 @@ impl Chrome {
 
 impl Drop for Chrome {
     fn drop(&mut self) {
-        if let Some(driver) = self.driver.take()
-            && !std::thread::panicking()
-        {
-            let _ = self.runtime.block_on(driver.quit());
+        // To end politely takes time, and all the time there is when the browser hangs.
+        if let Some(driver) = self.driver.take() {
+            let _ = driver.leak();
         }
         let _ = killpg(Pid::from_raw(self.process.id().cast_signed()), Signal::SIGKILL);
         let _ = self.process.wait();

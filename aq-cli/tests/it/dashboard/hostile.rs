@@ -13,27 +13,25 @@ const BAIT: &str = "<script>window.hacked=1;alert(1)</script><img src=x onerror=
     \"'><svg onload=alert(1)></textarea></pre></title><style>*{display:none}</style>\u{202e}\u{1b}[2J&lt;";
 
 /// As wild as an id may be.
-const ID: &str = "0..-_.A-..-._script.alert-1-.-onerror.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x-128.md";
+const ID: &str = "0..-_.A-..-._script.alert-1-.-onerror.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x-128";
 
 fn queue() -> Sandbox {
     let sandbox = Sandbox::new();
-    sandbox.add(
-        ID,
-        "review-policy: human",
-        &format!("cat {}\n: '{BAIT}'\nexit 0", sandbox.path("bomb").display()),
-    );
+    let bomb = sandbox.path("bomb");
+    let body = format!("cat {}\ncat <<'END'\n{BAIT}\nEND", bomb.display());
+    sandbox.add(ID, "review-policy: human\nretry: {max: 1}", &body);
     sandbox.add("dependent", &format!("deps: [{ID}]"), "true");
-    let mut bomb = BAIT.as_bytes().to_vec();
-    bomb.extend_from_slice(
+    let mut text = BAIT.as_bytes().to_vec();
+    text.extend_from_slice(
         b"\x1b]0;title\x07\x1b[31m\x1b[1;2;3;4;5;38;5;999m\x1b[999999C\x1b[6n\x9b31m\n",
     );
     for n in 0..20_000 {
-        bomb.extend_from_slice(format!("\x1b[{}m\x1b[4{}mx", 30 + n % 8, n % 8).as_bytes());
+        text.extend_from_slice(format!("\x1b[{}m\x1b[4{}mx", 30 + n % 8, n % 8).as_bytes());
     }
-    bomb.push(b'\n');
-    bomb.resize(bomb.len() + (10 << 20), b'L');
-    bomb.extend_from_slice(b"\nlast line\n");
-    fs::write(sandbox.path("bomb"), bomb).unwrap();
+    text.push(b'\n');
+    text.resize(text.len() + (10 << 20), b'L');
+    text.extend_from_slice(b"\nlast line\n");
+    fs::write(bomb, text).unwrap();
     assert_eq!(sandbox.code(&["run", "--once", "--quiet"]).0, 0);
     sandbox.ok(&["reject", ID, "--reason", BAIT]);
     let meta = sandbox.queue(&format!(".state/meta/{ID}.meta"));

@@ -38,7 +38,7 @@ fn form(problem: Option<&str>) -> Markup {
     let body = html! {
         main.narrow {
             h1 { "Sign in" }
-            p { "Looking needs no token on this machine; adding, shipping and stopping jobs does. "
+            p { "Whoever has the token may add, ship and stop jobs; from other machines, looking needs it, too. "
                 "It is the one that " code { "aq dashboard" } " printed, or a line of its " code { "--token-file" } "." }
             @if let Some(problem) = problem {
                 p.problem role="alert" { (problem) }

@@ -52,6 +52,20 @@ pub(crate) fn run_with(
         .output()
         .unwrap();
     let seen = String::from_utf8_lossy(&fs::read(seen).unwrap()).into_owned();
-    let met = seen.lines().filter(|line| line.contains(sign)).map(str::to_owned).collect();
-    (output, met)
+    let lines: Vec<&str> = seen.lines().collect();
+    let met = (0..lines.len()).filter(|&at| lines[at].contains(sign));
+    (output, met.map(|at| whole(&lines, at)).collect())
+}
+
+/// A call that was shown in two halves, because another process was shown between them.
+fn whole(lines: &[&str], at: usize) -> String {
+    let process = lines[at].split(' ').next().unwrap_or_default();
+    let begun = lines[..at]
+        .iter()
+        .rev()
+        .find(|line| line.split(' ').next() == Some(process) && line.ends_with("<unfinished ...>"));
+    match begun {
+        Some(begun) if lines[at].contains("resumed>") => format!("{begun} {}", lines[at]),
+        _ => lines[at].to_owned(),
+    }
 }

@@ -19,6 +19,7 @@ mod kill_points;
 mod limits;
 mod model_server;
 mod pages;
+mod power_cut;
 mod processes;
 mod races;
 mod real_engines;

@@ -15,7 +15,10 @@ pub fn read_steps(engines: &Registry, engine: &str, log: &[u8], most: usize) -> 
     let mut steps = engines.steps(most);
     steps.engine(engine);
     let log = log.strip_suffix(b"\n").unwrap_or(log);
+    let mut at = 0;
     for line in log.split(|&byte| byte == b'\n') {
+        steps.place(at);
+        at += line.len() + 1;
         if !is_note(line) {
             steps.line(line);
             continue;
@@ -52,7 +55,7 @@ mod tests {
         let steps = read_steps(&engines, "shell", log.as_bytes(), 100);
         let told: Vec<String> = steps
             .steps()
-            .filter_map(|step| match step {
+            .filter_map(|(_, step)| match step {
                 Step::Said(text) => Some(format!("said {}", text.text)),
                 Step::Printed(text) => Some(format!("printed {}", text.text)),
                 _ => None,

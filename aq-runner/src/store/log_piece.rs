@@ -33,7 +33,7 @@ pub struct LogPiece {
 /// # Errors
 /// When the log cannot be read.
 pub fn log_from(queue: &QueueDir, id: &JobId, from: u64, most: usize) -> Result<Option<LogPiece>> {
-    let Some((mut file, size)) = open(queue, id)? else { return Ok(None) };
+    let Some((mut file, size)) = log_file(queue, id)? else { return Ok(None) };
     let from = from.min(size);
     let mut bytes = read(&mut file, from, size, most).at("read", &queue.log(id))?;
     let is_end = from + bytes.len() as u64 >= size;
@@ -58,7 +58,7 @@ pub fn log_until(
     to: Option<u64>,
     most: usize,
 ) -> Result<Option<LogPiece>> {
-    let Some((mut file, size)) = open(queue, id)? else { return Ok(None) };
+    let Some((mut file, size)) = log_file(queue, id)? else { return Ok(None) };
     let end = to.unwrap_or(size).min(size);
     let start = end.saturating_sub(most as u64);
     let mut bytes = read(&mut file, start, end, most).at("read", &queue.log(id))?;
@@ -75,7 +75,11 @@ pub fn log_until(
     Ok(Some(LogPiece { from, to: from + bytes.len() as u64, size, bytes, open }))
 }
 
-fn open(queue: &QueueDir, id: &JobId) -> Result<Option<(File, u64)>> {
+/// The log of a job, and its length. `None`: there is none.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn log_file(queue: &QueueDir, id: &JobId) -> Result<Option<(File, u64)>> {
     let path = queue.log(id);
     // Never a link or a pipe: nothing of ours makes one, and it would lead elsewhere or block.
     let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;

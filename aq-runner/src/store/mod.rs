@@ -33,7 +33,7 @@ pub use job_file::{
 pub use keys::{Holder, holder};
 pub use locate::{PROJECT_QUEUE, locate};
 pub use locks::FileLock;
-pub use log_piece::{LogPiece, log_from, log_until};
+pub use log_piece::{LogPiece, log_file, log_from, log_until};
 pub use meta::{Meta, MetaFile, Record};
 pub(crate) use moves::{Move, additions, moves};
 pub use queue_dir::{MAX_JOB_FILE, QueueDir, UnreadableJob, job_of, read_text};

@@ -7,7 +7,7 @@ use crate::{known, numbers, registry};
 /// The steps of a stream, one a line.
 fn told(engine: &str, stream: &str) -> Vec<String> {
     let steps = read(engine, stream, 100);
-    steps.steps().map(line).collect()
+    steps.steps().map(|(_, step)| line(step)).collect()
 }
 
 fn read(engine: &str, stream: &str, most: usize) -> Steps {

@@ -23,7 +23,9 @@ pub struct Steps {
     /// Of the engine that is running where the reader is.
     format: Option<&'static Format>,
     seen: Seen,
-    steps: VecDeque<Step>,
+    /// Each with the place of the line that it came from.
+    steps: VecDeque<(usize, Step)>,
+    at: usize,
     most: usize,
     dropped: usize,
     unknown: usize,
@@ -38,13 +40,18 @@ impl fmt::Debug for Steps {
 impl Steps {
     pub(in crate::engine) fn new(formats: BTreeMap<String, &'static Format>, most: usize) -> Self {
         let (seen, steps) = (Seen::default(), VecDeque::new());
-        Self { formats, format: None, seen, steps, most, dropped: 0, unknown: 0 }
+        Self { formats, format: None, seen, steps, at: 0, most, dropped: 0, unknown: 0 }
     }
 
     /// What follows was printed by this engine.
     pub fn engine(&mut self, name: &str) {
         self.format = self.formats.get(name).copied();
         self.seen = Seen::default();
+    }
+
+    /// The next line begins at this byte.
+    pub fn place(&mut self, at: usize) {
+        self.at = at;
     }
 
     /// Takes a line that aq wrote itself.
@@ -62,15 +69,15 @@ impl Steps {
         let line = String::from_utf8_lossy(line);
         match record.map(|format| (format, serde_json::from_str::<Value>(&line))) {
             Some((format, Ok(record))) if record["type"].is_string() => {
-                self.record(format, &record)
+                self.record(format, &record);
             }
             _ => self.printed(&line),
         }
     }
 
-    /// The last steps, in order.
-    pub fn steps(&self) -> impl Iterator<Item = &Step> {
-        self.steps.iter()
+    /// The last steps, in order, each with the place of the line that it came from.
+    pub fn steps(&self) -> impl Iterator<Item = (usize, &Step)> {
+        self.steps.iter().map(|(at, step)| (*at, step))
     }
 
     /// Steps before them that were read and not kept.
@@ -102,7 +109,7 @@ impl Steps {
     /// Lines that follow one another are one step.
     fn printed(&mut self, line: &str) {
         match self.steps.back_mut() {
-            Some(Step::Printed(text)) => text.push_line(line),
+            Some((_, Step::Printed(text))) => text.push_line(line),
             _ if line.trim().is_empty() => {}
             _ => self.push(Step::Printed(Clip::text(line))),
         }
@@ -118,8 +125,8 @@ impl Steps {
     /// The call that was told of before, or this one in its place at the end.
     pub(super) fn call(&mut self, new: Call) -> Option<&mut Call> {
         // Another run counts from the start again.
-        let of_this_run = |step: &&Step| !matches!(step, Step::Began { .. });
-        let is_it = |step: &Step| matches!(step, Step::Called(call) if call.id == new.id);
+        let of_this_run = |(_, step): &&(usize, Step)| !matches!(step, Step::Began { .. });
+        let is_it = |(_, step): &(usize, Step)| matches!(step, Step::Called(call) if call.id == new.id);
         let found = self.steps.iter().rev().take(LOOK_BACK).take_while(of_this_run).position(is_it);
         let at = match found.filter(|_| !new.id.is_empty()) {
             Some(back) => self.steps.len() - 1 - back,
@@ -129,7 +136,7 @@ impl Steps {
             }
         };
         match self.steps.get_mut(at) {
-            Some(Step::Called(call)) => Some(call),
+            Some((_, Step::Called(call))) => Some(call),
             _ => None,
         }
     }
@@ -137,7 +144,7 @@ impl Steps {
     /// The call that an answer belongs to.
     pub(super) fn called(&mut self, id: &Value) -> Option<&mut Call> {
         let id = id.as_str()?;
-        self.steps.iter_mut().rev().take(LOOK_BACK).find_map(|step| match step {
+        self.steps.iter_mut().rev().take(LOOK_BACK).find_map(|(_, step)| match step {
             Step::Called(call) if call.id == id => Some(call),
             _ => None,
         })
@@ -148,6 +155,6 @@ impl Steps {
             self.steps.pop_front();
             self.dropped += 1;
         }
-        self.steps.push_back(step);
+        self.steps.push_back((self.at, step));
     }
 }

@@ -26,7 +26,9 @@ pub(super) fn diff(dashboard: &Dashboard, job: &JobView) -> Result<Markup, PageE
     let mut patch = Bounded { bytes: Vec::new(), is_cut: false };
     match aq_runner::run::diff(&dashboard.queue, id, false, &mut patch) {
         Err(WorkplaceError::NoBranch(_)) => {
-            return Ok(html! { p.empty.faint { "There is no diff: it has not run yet, or its directory is in no git repository." } });
+            return Ok(
+                html! { p.empty.faint { "There is no diff: it has not run yet, or its directory is in no git repository." } },
+            );
         }
         // Git was told that nobody reads on.
         Err(_) if patch.is_cut => {}

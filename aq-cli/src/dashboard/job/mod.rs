@@ -117,11 +117,7 @@ pub(super) async fn view(
     content(&dashboard, job, wanted).await
 }
 
-async fn content(
-    dashboard: &Dashboard,
-    job: JobView,
-    wanted: Wanted,
-) -> Result<Markup, PageError> {
+async fn content(dashboard: &Dashboard, job: JobView, wanted: Wanted) -> Result<Markup, PageError> {
     dashboard
         .blocking(move |dashboard| match wanted.view {
             View::Overview => overview::overview(dashboard, &job),

@@ -13,8 +13,8 @@ use crate::dashboard::state::Dashboard;
 use crate::output::insights::{dollars, seconds, tokens};
 
 /// Lines of a prompt, and bytes, that are shown without a click.
-const LINES: usize = 40;
-const BYTES: usize = 6_000;
+const LINES: usize = 24;
+const BYTES: usize = 4_000;
 /// Attempts that are shown, the newest.
 const ATTEMPTS: usize = 50;
 /// Files that are listed.

@@ -144,7 +144,8 @@ fn name_of(line: &str) -> &str {
 
 /// A name without `a/` or `b/` before it.
 fn without_side(name: &str) -> &str {
-    let side = |name: &'_ str| name.strip_prefix("a/").or_else(|| name.strip_prefix("b/")).map(str::len);
+    let side =
+        |name: &'_ str| name.strip_prefix("a/").or_else(|| name.strip_prefix("b/")).map(str::len);
     match side(name) {
         Some(length) => &name[name.len() - length..],
         None => name,
@@ -191,14 +192,15 @@ mod tests {
         );
         let kinds: Vec<&str> =
             files(PATCH, 100, 1_000)[0].blocks.iter().map(|block| block.kind.class()).collect();
-        let want = ["place", "same", "removed", "same", "added", "place", "removed", "added", "about"];
+        let want =
+            ["place", "same", "removed", "same", "added", "place", "removed", "added", "about"];
         assert_eq!(kinds, want);
     }
 
     #[test]
     fn what_is_kept_is_bounded_and_what_is_counted_is_not() {
         let found = files(PATCH, 2, 3);
-        assert_eq!((found[0].lines(), found[0].left_out, found[0].added), (2, 7, 2));
+        assert_eq!((found[0].lines(), found[0].left_out, found[0].added), (2, 8, 2));
         assert_eq!((found[1].lines(), found[1].added), (1, 2));
         assert_eq!(found[3].lines(), 0);
         let long = format!("diff --git a/x b/x\n@@ -0,0 +1 @@\n+{}\n", "é".repeat(1 << 20));
@@ -211,7 +213,12 @@ mod tests {
         assert!(files("+a\n-b\n@@ -1 +1 @@\n", 9, 9).is_empty());
         let cut = "diff --git a/x b/x\n@@ -1,9 +1,9 @@\n same\n";
         assert_eq!(files(cut, 9, 9).len(), 1);
-        for odd in ["diff --git ", "diff --git é", "diff --git a/é b", "diff --git x\n@@ -1,x +1 @@\n@@ - + @@"] {
+        for odd in [
+            "diff --git ",
+            "diff --git é",
+            "diff --git a/é b",
+            "diff --git x\n@@ -1,x +1 @@\n@@ - + @@",
+        ] {
             assert_eq!(files(odd, 9, 9).len(), 1, "{odd}");
         }
     }

@@ -138,9 +138,8 @@ fn ended(end: &Ended) -> Markup {
 
 fn usage(usage: &Usage) -> String {
     let guess = if usage.estimated { "~" } else { "" };
-    let count = |name: &str, count: Option<u64>| {
-        count.map(|_| format!("{name} {}", tokens(count, guess)))
-    };
+    let count =
+        |name: &str, count: Option<u64>| count.map(|_| format!("{name} {}", tokens(count, guess)));
     let parts = [
         count("input", usage.input_tokens),
         count("cached", usage.cached_tokens),

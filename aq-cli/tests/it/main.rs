@@ -13,6 +13,7 @@ mod exits;
 mod fake_tracker;
 mod fleet;
 mod hostile;
+mod job_page;
 mod kill_points;
 mod limits;
 mod model_server;

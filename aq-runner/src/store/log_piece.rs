@@ -66,7 +66,7 @@ pub fn log_until(
     let cut = match bytes.iter().position(|&b| b == b'\n') {
         _ if start == 0 => 0,
         Some(at) if at + 1 < bytes.len() => at + 1,
-        _ => bytes.iter().position(|&b| b & 0xc0 != 0x80).unwrap_or(0),
+        _ => first_character(&bytes),
     };
     let open =
         if end == size && bytes.len() - lines < most { bytes.split_off(lines) } else { Vec::new() };
@@ -98,6 +98,13 @@ fn read(file: &mut File, from: u64, to: u64, most: usize) -> io::Result<Vec<u8>>
     let mut bytes = Vec::new();
     file.take((to - from).min(most as u64)).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Where a character, or an escape sequence, begins near the start of a piece that begins inside a line.
+fn first_character(bytes: &[u8]) -> usize {
+    let near = &bytes[..bytes.len().min(ESCAPE)];
+    let escape = near.iter().position(|&b| b == 0x1b);
+    escape.or_else(|| near.iter().position(|&b| b & 0xc0 != 0x80)).unwrap_or(0)
 }
 
 /// The length without a character, or an escape sequence, that may go on behind the end.

@@ -5,8 +5,8 @@ const page = document.querySelector(".job-page");
 const view = document.querySelector("#view");
 const here = `/jobs/${page.dataset.job}`;
 // More of a log than this, in bytes, is not kept in the page; a piece that grows ends at the other.
-const most = 4 << 20;
-const pieceBytes = 256 << 10;
+const most = 2 << 20;
+const pieceBytes = 128 << 10;
 
 async function ask(path, query) {
     try {
@@ -221,8 +221,7 @@ function follow() {
 
 // A file that is folded opens when somebody goes to it.
 function openTarget() {
-    const target = location.hash && document.getElementById(location.hash.slice(1));
-    const details = target?.closest("details");
+    const details = document.getElementById(location.hash.slice(1))?.closest("details");
     if (details && !details.open) {
         details.open = true;
         details.scrollIntoView();

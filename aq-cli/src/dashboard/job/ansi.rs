@@ -9,7 +9,7 @@ use super::visible;
 
 /// The most runs of one text. What comes behind them is shown without colours: a text that changes its
 /// look with every character would make a page that no browser shows.
-const RUNS: usize = 4_000;
+const RUNS: usize = 10_000;
 
 /// How text looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -72,6 +72,7 @@ fn download(file: File, size: u64, name: &str, kind: &'static str) -> Response {
     let name = name.replace('+', "%20").replace('*', "%2A");
     let headers = [
         (header::CONTENT_TYPE, kind.to_owned()),
+        (header::CONTENT_LENGTH, size.to_string()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename*=UTF-8''{name}")),
     ];
     (headers, Body::from_stream(chunks)).into_response()

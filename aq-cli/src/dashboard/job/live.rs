@@ -49,9 +49,8 @@ async fn next(mut follower: Follower) -> Option<(Result<Event, Infallible>, Foll
             return Some((Ok(event), follower));
         }
         // A look that comes earlier wakes it; the feed ends with the process.
-        match tokio::time::timeout(LOOK, follower.looks.changed()).await {
-            Ok(Err(_)) => return None,
-            Ok(Ok(())) | Err(_) => {}
+        if let Ok(Err(_)) = tokio::time::timeout(LOOK, follower.looks.changed()).await {
+            return None;
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::dashboard::error::PageError;
 use crate::dashboard::state::{Dashboard, job_id};
 
 /// Bytes of the log in one answer.
-const PIECE: usize = 256 << 10;
+const PIECE: usize = 128 << 10;
 
 /// Which piece a page asks for: from a byte on, or what comes before one.
 #[derive(Debug, Default, Deserialize)]

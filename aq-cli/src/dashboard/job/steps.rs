@@ -21,6 +21,9 @@ const WINDOWS: [usize; 2] = [1 << 20, 8 << 20];
 /// Fewer steps than these are next to nothing.
 const FEW: usize = 10;
 
+/// Steps that fit on a screen, about.
+const SCREEN: usize = 15;
+
 /// Lines of output that are shown without a click.
 const LINES: usize = 12;
 
@@ -47,8 +50,11 @@ pub(super) fn steps(
         };
         return Ok(html! {
             div.steps data-live[to.is_none()] data-size=(piece.size) {
-                @if first > 0 {
-                    p { a.button href={ "?view=steps&to=" (first) } { "Earlier steps" } }
+                @if first > 0 || count > SCREEN {
+                    p.bar {
+                        @if first > 0 { a.button href={ "?view=steps&to=" (first) } { "Earlier steps" } }
+                        @if count > SCREEN { a.button href="#newest" { "To the newest" } }
+                    }
                 }
                 @if count == 0 { p.faint { "No step yet." } }
                 @for (at, found) in read.steps() { (step(found, piece.from + at as u64)) }
@@ -56,6 +62,7 @@ pub(super) fn steps(
                     p.faint { (read.unknown()) " records of other kinds are in the log." }
                 }
                 @if to.is_some() { p { a.button href="?view=steps" { "To the last steps" } } }
+                span #newest { }
             }
         });
     }

@@ -40,4 +40,4 @@ pub use queue_dir::{MAX_JOB_FILE, QueueDir, UnreadableJob, job_of, read_text};
 pub use record::JobRecord;
 pub(crate) use scratch::{make_scratch, put_scratch_away, remove_scratch, write_private};
 pub use transition::{HeldJob, Promise, RUN_KEYS};
-pub use values::{EffectiveValue, effective_values};
+pub use values::{Effective, EffectiveValue, effective_values};

@@ -20,8 +20,18 @@ pub struct EffectiveValue {
     pub origin: Origin,
 }
 
-/// Every key with its value, in the order of the reference, and the prompt. `name` is what messages
-/// call the file. Values of `env` are not shown, only their names: they may be secrets.
+/// What a job's file and its profile come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effective<'a> {
+    /// Every key, in the order of the reference. Of `env` only the names: its values may be secrets.
+    pub values: Vec<EffectiveValue>,
+    /// What the profile puts before the prompt.
+    pub persona: Option<String>,
+    /// The prompt, as the file has it.
+    pub prompt: &'a str,
+}
+
+/// What applies to a job, from the text of its file. `name` is what messages call the file.
 ///
 /// # Errors
 /// Every error in the file, or that of its profile.
@@ -29,8 +39,8 @@ pub fn effective_values<'a>(
     profiles: &Path,
     name: &str,
     source: &'a str,
-) -> Result<(Vec<EffectiveValue>, &'a str), Invalid> {
-    let (manifest, profile, body, _) = understand(profiles, name, source, false)?;
+) -> Result<Effective<'a>, Invalid> {
+    let (manifest, profile, prompt, _) = understand(profiles, name, source, false)?;
     let spec = aq_manifest::resolve(&manifest, profile.as_ref());
     let one = |key: &aq_manifest::Key| EffectiveValue {
         key: key.name,
@@ -38,7 +48,8 @@ pub fn effective_values<'a>(
         value: value(&spec, key.name).unwrap_or_default(),
         origin: Origin::of(key.name, &manifest, profile.as_ref()),
     };
-    Ok((KEYS.iter().map(one).collect(), body))
+    let values = KEYS.iter().map(one).collect();
+    Ok(Effective { values, persona: spec.persona, prompt })
 }
 
 /// `None`: there is no such key.
@@ -121,12 +132,13 @@ mod tests {
     #[test]
     fn each_value_says_where_it_comes_from() {
         let dir = tempfile::tempdir().unwrap();
-        let profile = "priority: low\nretry: {max: 3, backoff: 10s}\n";
+        let profile = "priority: low\nretry: {max: 3, backoff: 10s}\npersona: Be careful.\n";
         std::fs::write(dir.path().join("p.yaml"), profile).unwrap();
         let source =
             "---\nprofile: p\nbudget: {usd: 2.5, turns: 9}\nenv: {TOKEN: secret}\n---\nDo it.\n";
-        let (values, body) = effective_values(dir.path(), "a.md", source).unwrap();
-        assert_eq!(body, "Do it.\n");
+        let Effective { values, persona, prompt } =
+            effective_values(dir.path(), "a.md", source).unwrap();
+        assert_eq!((prompt, persona.as_deref()), ("Do it.\n", Some("Be careful.")));
         let of = |key: &str| {
             let found = values.iter().find(|value| value.key == key).unwrap();
             (found.value.as_str(), found.origin)

@@ -40,7 +40,7 @@ function oneByOne(act, pause) {
 
 const refreshHead = oneByOne(async () => {
     const head = document.querySelector("#head");
-    const fresh = await ask("head", {});
+    const fresh = await ask("head", { view: page.dataset.view });
     // What somebody types is not taken away.
     if (fresh && !head.contains(document.activeElement?.closest("input"))) head.replaceChildren(fresh);
 }, 200);
@@ -228,8 +228,8 @@ function openTarget() {
     }
 }
 
-for (const link of document.querySelectorAll("[data-number]")) {
-    onKey(link.dataset.number, () => link.click());
+for (const number of "12345") {
+    onKey(number, () => document.querySelector(`[data-number="${number}"]`)?.click());
 }
 document.addEventListener("acted", refreshHead);
 document.addEventListener("visibilitychange", () => { if (!document.hidden && log) log.grow(); });

@@ -4,19 +4,30 @@ use aq_runner::run::{Activity, JobView};
 use jiff::Timestamp;
 use maud::{Markup, html};
 
+use super::View;
+use super::facts::has_steps;
 use super::visible::visible;
 use crate::dashboard::actions::buttons;
+use crate::dashboard::error::PageError;
 use crate::dashboard::guard::Viewer;
 use crate::dashboard::moment::{age, at};
+use crate::dashboard::state::Dashboard;
 use crate::output::job::what;
 
-pub(super) fn head(job: &JobView, viewer: &Viewer) -> Markup {
+pub(super) fn head(
+    dashboard: &Dashboard,
+    job: &JobView,
+    viewer: &Viewer,
+    shown: View,
+) -> Result<Markup, PageError> {
+    let has_steps = has_steps(dashboard, job)?;
+    let views = View::ALL.into_iter().filter(|view| *view != View::Steps || has_steps);
     let record = &job.record;
     let meta = &record.meta;
     let word = |key: &str| meta.get(key).map(visible);
     let engine = word("engine").or_else(|| word("engine_wanted"));
     let now = Timestamp::now();
-    html! {
+    Ok(html! {
         div.title {
             h1 { (record.id) }
             span.stage.(record.stage.folder()) { (record.stage) }
@@ -48,7 +59,14 @@ pub(super) fn head(job: &JobView, viewer: &Viewer) -> Markup {
             Some(_) => (buttons(&record.id, record.stage, viewer)),
             None => p.faint.signed-out { a href="/sign-in" { "Sign in" } " to act on it." },
         }
-    }
+        nav.tabs aria-label="Views of the job" {
+            @for (at, view) in views.enumerate() {
+                @let (path, title) = view.words();
+                a href={ "/jobs/" (record.id) "?view=" (path) } aria-current=[(view == shown).then_some("page")]
+                    data-number=(at + 1) title=(at + 1) { (title) }
+            }
+        }
+    })
 }
 
 /// How what it does is shown.

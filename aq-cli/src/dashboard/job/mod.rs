@@ -76,35 +76,28 @@ pub(super) async fn page(
 ) -> Result<Markup, PageError> {
     let id = job_id(&id)?;
     let job = find(&dashboard, &id).await?;
-    let has_steps = facts::has_steps(&dashboard, &job)?;
-    let head = head::head(&job, &viewer);
+    let head = head::head(&dashboard, &job, &viewer, wanted.view)?;
     let digest = live::digest(&job);
     let shown = wanted.view;
     let content = content(&dashboard, job, wanted).await?;
     let body = html! {
         main.job-page data-job=(id) data-digest=(digest) data-view=(shown.words().0) {
             div #head { (head) }
-            nav.tabs aria-label="Views of the job" {
-                @for (at, view) in View::ALL.into_iter().filter(|view| *view != View::Steps || has_steps).enumerate() {
-                    @let (path, title) = view.words();
-                    a href={ "/jobs/" (id) "?view=" (path) } aria-current=[(view == shown).then_some("page")]
-                        data-number=(at + 1) title=(at + 1) { (title) }
-                }
-            }
             div #view { (content) }
         }
     };
     Ok(page::page(id.as_str(), Place::Job, &viewer, &["job.css", "job.js"], &body))
 }
 
-/// `GET /jobs/{id}/head`: the part that changes with the job.
+/// `GET /jobs/{id}/head?view=…`: the part above a view, which changes with the job.
 pub(super) async fn head(
     State(dashboard): State<Dashboard>,
     viewer: Viewer,
     Path(id): Path<String>,
+    Query(wanted): Query<Wanted>,
 ) -> Result<Markup, PageError> {
     let job = find(&dashboard, &job_id(&id)?).await?;
-    Ok(head::head(&job, &viewer))
+    head::head(&dashboard, &job, &viewer, wanted.view)
 }
 
 /// `GET /jobs/{id}/view?view=…`: a view without the page around it.
@@ -131,16 +124,16 @@ async fn content(dashboard: &Dashboard, job: JobView, wanted: Wanted) -> Result<
 
 /// The job as it is now.
 async fn find(dashboard: &Dashboard, id: &JobId) -> Result<JobView, PageError> {
-    if let Ok(look) = &*dashboard.feed.fresh().await
-        && let Some(job) = look.jobs.iter().chain(&look.ended).find(|job| job.record.id == *id)
+    // Of one that has ended the record says all; why another one waits, only a look at all of them.
+    if !dashboard.queue.expect(id)?.is_final()
+        && let Ok(look) = &*dashboard.feed.fresh().await
+        && let Some(job) = look.jobs.iter().find(|job| job.record.id == *id)
     {
         return Ok(job.clone());
     }
-    // One of the many that ended long ago, or none at all.
     let id = id.clone();
     dashboard
         .blocking(move |dashboard| {
-            dashboard.queue.expect(&id)?;
             let settings = dashboard.settings()?;
             Ok(look_up(&dashboard.queue, &settings, &id, Timestamp::now())?)
         })

@@ -2,7 +2,7 @@
 
 use aq_manifest::{Origin, Stage};
 use aq_runner::run::{Attempt, JobView, attempts, job_numbers};
-use aq_runner::store::{Artifact, EffectiveValue, artifacts, effective_values};
+use aq_runner::store::{Artifact, Effective, EffectiveValue, artifacts, effective_values};
 use maud::{Markup, html};
 
 use super::facts::size;
@@ -47,8 +47,14 @@ pub(super) fn overview(dashboard: &Dashboard, job: &JobView) -> Result<Markup, P
 fn told(dashboard: &Dashboard, job: &JobView, source: &str) -> Markup {
     let name = format!("{}.md", job.record.id);
     match effective_values(dashboard.queue.profiles(), &name, source) {
-        Ok((values, prompt)) => html! {
-            section aria-labelledby="prompt" { h2 #prompt { "Prompt" } (long_text(prompt)) }
+        Ok(Effective { values, persona, prompt }) => html! {
+            section aria-labelledby="prompt" {
+                h2 #prompt { "Prompt" }
+                @if let Some(persona) = &persona {
+                    details.rest data-keep="persona" { summary { "The profile's persona comes first" } (long_text(persona)) }
+                }
+                (long_text(prompt))
+            }
             section aria-labelledby="values" {
                 h2 #values { "What applies" }
                 @if has_changed(dashboard, job) {
@@ -84,21 +90,17 @@ fn long_text(text: &str) -> Markup {
     }
 }
 
-/// What the file, the profile or a default says, first what somebody said.
+/// What the file, the profile or a default says, first what somebody said or the runner filled in.
 fn values_table(job: &JobView, values: &[EffectiveValue]) -> Markup {
-    let (said, default): (Vec<_>, Vec<_>) =
-        values.iter().partition(|value| value.origin != Origin::Default);
-    // What the runner made of it.
+    // What the runner made of it, under the same names.
     let recorded = |value: &EffectiveValue| {
-        let key = match value.key {
-            "cwd" => "cwd",
-            "lock" => "lock",
-            "engine" => "engine",
-            "model" => "model",
-            _ => return None,
-        };
-        job.record.meta.get(key).filter(|found| *found != value.value).map(visible)
+        let found = matches!(value.key, "cwd" | "lock" | "engine" | "model")
+            .then(|| job.record.meta.get(value.key))?;
+        found.filter(|found| *found != value.value).map(visible)
     };
+    let (said, default): (Vec<_>, Vec<_>) = values
+        .iter()
+        .partition(|value| value.origin != Origin::Default || recorded(value).is_some());
     let rows = |values: &[&EffectiveValue]| {
         html! {
             @for value in values {

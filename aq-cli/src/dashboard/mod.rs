@@ -12,6 +12,7 @@ mod board;
 mod error;
 mod feed;
 mod guard;
+mod job;
 mod moment;
 mod page;
 mod serve;

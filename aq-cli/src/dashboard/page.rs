@@ -16,17 +16,18 @@ pub(super) enum Place {
 const PLACES: [(Place, &str, &str, &str); 2] =
     [(Place::Board, "/", "Board", "b"), (Place::Add, "/add", "Add", "a")];
 
-/// A page with its head.
+/// A page with its head. `assets` are the scripts and style sheets that it needs beside those of every
+/// page.
 pub(super) fn page(
     title: &str,
     place: Place,
     viewer: &Viewer,
-    scripts: &[&str],
+    assets: &[&str],
     body: &Markup,
 ) -> Markup {
     document(
         title,
-        scripts,
+        assets,
         &html! {
             header.top {
                 a.brand href="/" { "aq" }
@@ -55,7 +56,7 @@ pub(super) fn bare(title: &str, body: &Markup) -> Markup {
     document(title, &[], body)
 }
 
-fn document(title: &str, scripts: &[&str], body: &Markup) -> Markup {
+fn document(title: &str, assets: &[&str], body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -67,8 +68,12 @@ fn document(title: &str, scripts: &[&str], body: &Markup) -> Markup {
                 link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
                 link rel="stylesheet" href="/assets/style.css";
                 script src="/assets/page.js" defer { }
-                @for script in scripts {
-                    script src={ "/assets/" (script) } defer { }
+                @for asset in assets {
+                    @if asset.ends_with(".css") {
+                        link rel="stylesheet" href={ "/assets/" (asset) };
+                    } @else {
+                        script src={ "/assets/" (asset) } defer { }
+                    }
                 }
             }
             body { (body) }

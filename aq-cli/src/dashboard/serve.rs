@@ -15,7 +15,7 @@ use super::feed::Feed;
 use super::guard::{Door, guard};
 use super::session::{Sessions, secret};
 use super::state::{Dashboard, Inner};
-use super::{actions, add, assets, board, sign_in};
+use super::{actions, add, assets, board, job, sign_in};
 
 /// How and for what a dashboard is served.
 #[derive(Debug)]
@@ -105,6 +105,13 @@ fn router(dashboard: Dashboard, door: Door) -> Router {
         .route("/board/events", get(board::events))
         .route("/board/{stage}", get(board::column))
         .route("/add", get(add::page).post(add::add))
+        .route("/jobs/{id}", get(job::page))
+        .route("/jobs/{id}/artifact", get(job::artifact))
+        .route("/jobs/{id}/events", get(job::events))
+        .route("/jobs/{id}/head", get(job::head))
+        .route("/jobs/{id}/log", get(job::log_piece))
+        .route("/jobs/{id}/log.txt", get(job::whole_log))
+        .route("/jobs/{id}/view", get(job::view))
         .route("/jobs/{id}/{action}", post(actions::act))
         .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
         .route("/sign-out", post(sign_in::sign_out))

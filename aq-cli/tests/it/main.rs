@@ -15,6 +15,7 @@ mod fake_tracker;
 mod fleet;
 mod hostile;
 mod injection;
+mod job_page;
 mod kill_points;
 mod limits;
 mod model_server;

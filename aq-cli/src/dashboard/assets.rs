@@ -14,6 +14,8 @@ pub(super) async fn asset(Path(name): Path<String>) -> Result<Response, PageErro
         "style.css" => ("text/css; charset=utf-8", include_str!("assets/style.css")),
         "page.js" => (JAVASCRIPT, include_str!("assets/page.js")),
         "board.js" => (JAVASCRIPT, include_str!("assets/board.js")),
+        "numbers.css" => ("text/css; charset=utf-8", include_str!("assets/numbers.css")),
+        "numbers.js" => (JAVASCRIPT, include_str!("assets/numbers.js")),
         "icon.svg" => ("image/svg+xml", include_str!("assets/icon.svg")),
         _ => return Err(PageError::not_found("there is no such file")),
     };

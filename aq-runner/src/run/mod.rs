@@ -3,6 +3,7 @@
 
 mod actions;
 mod agent_env;
+mod dependencies;
 mod dispatcher;
 mod echo;
 mod engine_use;
@@ -28,6 +29,7 @@ mod worker;
 mod workplace;
 
 pub use actions::{Stopped, reject, requeue, stop, stop_all, stop_loop};
+pub use dependencies::{Dependencies, Edge, Node, dependencies};
 pub use dispatcher::{Progress, RunError, RunOptions, Summary, run};
 pub use engine_use::{resting_engines, retry_engine};
 pub use fleet::{

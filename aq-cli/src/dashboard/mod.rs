@@ -9,6 +9,7 @@ mod actions;
 mod add;
 mod assets;
 mod board;
+mod brief;
 mod error;
 mod feed;
 mod fleet;

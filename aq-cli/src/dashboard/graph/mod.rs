@@ -13,18 +13,22 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::board::remark;
+use super::brief::brief;
 use super::error::PageError;
 use super::feed::Look;
 use super::guard::Viewer;
 use super::page::{self, Place};
 use super::state::{Dashboard, job_id};
-use crate::output::style::plain;
 
 /// Jobs that are drawn; more could not be read, and a browser would be busy with them.
 const MOST_NODES: usize = 300;
 
 /// Dependencies that are drawn.
 const MOST_EDGES: usize = 1_000;
+
+/// Columns of a key, and of the words for a state.
+const NAME: usize = 100;
+const STATE: usize = 300;
 
 /// What a page asks for.
 #[derive(Debug, Default, Deserialize)]
@@ -100,12 +104,12 @@ fn nothing(job: Option<&JobId>) -> Markup {
 }
 
 fn shown(picture: &Picture) -> Markup {
-    let of = |state: &str| picture.faces.iter().filter(|face| face.class == state).count();
+    let has_ghosts = picture.faces.iter().any(|face| face.class == "ghost");
     html! {
         ul.legend.lines aria-label="Lines" {
             li { svg viewBox="0 0 30 12" aria-hidden="true" { path.edge d="M0 6H30" {} } "must be shipped (hard)" }
             li { svg viewBox="0 0 30 12" aria-hidden="true" { path.edge.soft d="M0 6H30" {} } "must have ended (soft)" }
-            @if of("ghost") > 0 { li { (of("ghost")) " keys that no job holds" } }
+            @if has_ghosts { li { svg viewBox="0 0 30 12" aria-hidden="true" { path.edge.lost d="M0 6H30" {} } "no job holds the key" } }
         }
         @if picture.jobs_left_out > 0 {
             p.notice { (picture.jobs_left_out) " more are not drawn; name a job above to see what is around it." }
@@ -228,7 +232,7 @@ fn face(node: &Node, known: &BTreeMap<&JobId, &JobView>) -> Face {
     match node {
         Node::Missing(key) => Face {
             class: "ghost",
-            name: plain(key),
+            name: brief(key, NAME),
             state: "no job holds this key".to_owned(),
             link: None,
         },
@@ -242,7 +246,7 @@ fn face(node: &Node, known: &BTreeMap<&JobId, &JobView>) -> Face {
             Face {
                 class,
                 name: id.to_string(),
-                state: plain(&state),
+                state: brief(&state, STATE),
                 link: Some(format!("/jobs/{id}")),
             }
         }

@@ -14,15 +14,18 @@ use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use super::brief::brief;
 use super::error::PageError;
 use super::guard::Viewer;
 use super::page::{self, Place};
 use super::state::Dashboard;
 use crate::output::insights::{dollars, seconds, tokens};
-use crate::output::style::plain;
 use crate::output::time::zone_name;
 use measure::Measure;
 use window::Window;
+
+/// Columns of an engine's or a profile's name.
+const NAME: usize = 60;
 
 /// What a page asks for.
 #[derive(Debug, Default, Deserialize)]
@@ -114,11 +117,8 @@ fn tiles(all: &Group) -> Markup {
         ),
         ("Cost", dollars(all.cost_usd, guess), None),
         ("Cost per shipped job", dollars(all.cost_per_shipped(), guess), None),
-        (
-            "Tokens in / out",
-            format!("{} / {}", tokens(all.input_tokens, guess), tokens(all.output_tokens, guess)),
-            cached,
-        ),
+        ("Input tokens", tokens(all.input_tokens, guess), cached),
+        ("Output tokens", tokens(all.output_tokens, guess), None),
         ("Median time at work", seconds(all.median_s), None),
     ];
     html! {
@@ -140,7 +140,7 @@ fn plots(found: &Insights, zone: &TimeZone, start: Option<Timestamp>, now: Times
     let profiles: Vec<(String, &Group)> = found
         .profiles
         .iter()
-        .map(|group| (plain(&group.name), group))
+        .map(|group| (brief(&group.name, NAME), group))
         .chain(found.no_profile.iter().map(|group| ("no profile".to_owned(), group)))
         .collect();
     html! {

@@ -10,6 +10,7 @@ use plotters::prelude::*;
 use super::measure::Measure;
 use super::tables::share;
 use super::window::{Series, Window};
+use crate::dashboard::brief::brief;
 use crate::output::insights::seconds;
 
 /// In units of the picture, which is as wide as its box.
@@ -24,7 +25,7 @@ const FOOT: u32 = 44;
 const MOST_ROWS: usize = 12;
 
 /// Letters of a profile's name that fit.
-const NAME: usize = 15;
+const NAME: usize = 13;
 
 /// Roles, in place of colours: `numbers.css` knows them by these values.
 const INK: RGBColor = RGBColor(0, 0, 1);
@@ -192,7 +193,7 @@ pub(super) fn durations(profiles: &[(String, &Group)]) -> Markup {
         let text =
             format!("{name}\nmedian {median}\nhalf of them {lower} to {upper}\nall {min} to {max}");
         let values = five.map(|value| value.clamp(SECONDS[0], SECONDS[1]).log10()).to_vec();
-        Some(Row { name: short(name), values, text })
+        Some(Row { name: brief(name, NAME), values, text })
     };
     let rows: Vec<Row> = largest(profiles).filter_map(row).collect();
     if rows.is_empty() {
@@ -223,7 +224,7 @@ pub(super) fn successes(profiles: &[(String, &Group)]) -> Markup {
         let rate = group.success_rate()?;
         let text =
             format!("{name}\n{} of {} jobs good ({})", group.succeeded, group.jobs, share(rate));
-        Some(Row { name: short(name), values: vec![rate * 100.0], text })
+        Some(Row { name: brief(name, NAME), values: vec![rate * 100.0], text })
     };
     let rows: Vec<Row> = largest(profiles).filter_map(row).collect();
     let ticks = [(0.0, "0 %"), (25.0, "25 %"), (50.0, "50 %"), (75.0, "75 %"), (100.0, "100 %")];
@@ -326,13 +327,6 @@ fn picture(
 
 fn height(rows: &[Row]) -> u32 {
     u32::try_from(rows.len()).unwrap_or(1) * ROW + FOOT
-}
-
-fn short(name: &str) -> String {
-    if name.chars().count() <= NAME {
-        return name.to_owned();
-    }
-    name.chars().take(NAME - 1).chain(['…']).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "days and profiles are few")]

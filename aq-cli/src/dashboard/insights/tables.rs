@@ -4,11 +4,12 @@ use aq_manifest::Outcome;
 use aq_runner::insights::{Group, Insights, Numbers};
 use maud::{Markup, html};
 
+use super::NAME;
 use super::measure::Measure;
 use super::window::{Series, Window};
+use crate::dashboard::brief::brief;
 use crate::dashboard::moment::age;
 use crate::output::insights::{dollars, seconds, tokens};
-use crate::output::style::plain;
 
 /// Jobs that are listed, the last to end.
 const JOBS: usize = 20;
@@ -116,8 +117,8 @@ pub(super) fn groups(found: &Insights) -> Markup {
             } }
             tbody {
                 (group("all", "", &found.all))
-                @for one in found.engines.iter().take(GROUPS) { (group("engine", &plain(&one.name), one)) }
-                @for one in found.profiles.iter().take(GROUPS) { (group("profile", &plain(&one.name), one)) }
+                @for one in found.engines.iter().take(GROUPS) { (group("engine", &brief(&one.name, NAME), one)) }
+                @for one in found.profiles.iter().take(GROUPS) { (group("profile", &brief(&one.name, NAME), one)) }
                 @if let Some(rest) = &found.no_profile { (group("no profile", "", rest)) }
             }
         } }
@@ -129,7 +130,7 @@ fn group(kind: &str, name: &str, group: &Group) -> Markup {
     let guess = guess(group.estimated);
     let tries = group.attempts_per_success();
     html! {
-        tr data-kind=(kind) data-name=(group.name) {
+        tr data-kind=(kind) data-name=(name) {
             th scope="row" { span.faint { (kind) } " " (name) }
             (count(Some(group.jobs.into()), &group.jobs.to_string()))
             (number(group.success_rate(), &group.success_rate().map_or("-".to_owned(), share)))
@@ -167,7 +168,7 @@ fn job(job: &Numbers) -> Markup {
         tr {
             th scope="row" { a href={ "/jobs/" (job.id) } { (job.id) } }
             td { span class=(if job.succeeded() { "good" } else { "bad" }) { (result.replace('_', " ")) } }
-            td { (plain(job.engine.as_deref().unwrap_or("-"))) }
+            td { (brief(job.engine.as_deref().unwrap_or("-"), NAME)) }
             td { (age(job.ended_at)) }
             (count(Some(job.attempts.into()), &job.attempts.to_string()))
             (number(job.duration_s, &seconds(job.duration_s)))

@@ -6,8 +6,9 @@ use aq_runner::insights::{Day, Group};
 use jiff::ToSpan;
 use jiff::civil::Date;
 
+use super::NAME;
 use super::measure::Measure;
-use crate::output::style::plain;
+use crate::dashboard::brief::brief;
 
 /// Days at most: a year of columns could not be told apart.
 const MOST_DAYS: usize = 92;
@@ -61,7 +62,11 @@ impl Window {
         let rest = names.split_off(names.len().min(MOST_ENGINES));
         names.sort_unstable();
         let own = names.into_iter().map(|(name, _)| Series {
-            name: if name.is_empty() { "engine not recorded".to_owned() } else { plain(name) },
+            name: if name.is_empty() {
+                "engine not recorded".to_owned()
+            } else {
+                brief(name, NAME)
+            },
             engines: vec![name.to_owned()],
         });
         let mut series: Vec<Series> = own.collect();

@@ -12,5 +12,6 @@ mod handover;
 mod lab;
 mod offline;
 mod outages;
+mod page;
 mod partition;
 mod proxy;

@@ -65,10 +65,13 @@ pub(super) async fn page(
 fn this_host(part: &Result<Option<FleetPart>, String>) -> Markup {
     html! {
         @match part {
-            Ok(Some(part)) => dl.tiles {
-                (tile("This host", &plain(&part.factory), Some("its name in the fleet")))
-                (tile("Switches", &part.switches, None))
-                (tile("Reports to send", &part.unsent.to_string(), Some("jobs of which something is still to be told")))
+            Ok(Some(part)) => p {
+                "This host is " strong { (part.factory) } ". The fleet is " (part.switches) ". "
+                @match part.unsent {
+                    0 => { "All that happened here is told." }
+                    1 => { span.warn { "Reports of 1 job wait to be sent." } }
+                    unsent => { span.warn { "Reports of " (unsent) " jobs wait to be sent." } }
+                }
             }
             Ok(None) => p.notice { "This host is in no fleet. " code { "AQ_FLEET=1" } " joins one, with " code { "AQ_FLEET_URL" } " and " code { "AQ_FLEET_TOKEN" } " in the environment of " code { "aq run" } " and " code { "aq dashboard" } "." }
             Err(problem) => p.problem.words role="alert" { (plain(problem)) }

@@ -16,6 +16,7 @@ mod hostile;
 mod kill_points;
 mod limits;
 mod model_server;
+#[cfg(feature = "dashboard")]
 mod numbers;
 mod pages;
 mod processes;
@@ -23,6 +24,7 @@ mod races;
 mod real_engines;
 mod repository;
 mod sandbox;
+#[cfg(feature = "dashboard")]
 mod served;
 mod shadow;
 mod shapes;

@@ -152,7 +152,7 @@ fn insights_of_no_job_and_of_hostile_ones() {
     let page = served.page("/insights?since=all");
     assert!(page.contains("&lt;script&gt;") && page.contains("class=\"hit\""), "{page}");
     assert!(!page.contains("<script>") && !page.contains('\u{202e}'), "{page}");
-    assert!(page.contains("1 days with jobs lie outside"), "{page}");
+    assert!(page.contains("days that are drawn: 1."), "{page}");
 }
 
 #[test]

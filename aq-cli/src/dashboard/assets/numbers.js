@@ -18,8 +18,8 @@ function isInUse(main) {
 async function renew() {
     planned = undefined;
     const main = document.querySelector("main");
-    if (document.hidden || isInUse(main)) return plan();
     renewed = Date.now();
+    if (document.hidden || isInUse(main)) return plan();
     let text;
     try {
         const answer = await fetch(location.href);

@@ -152,7 +152,7 @@ fn plots(found: &Insights, zone: &TimeZone, start: Option<Timestamp>, now: Times
             }
         }
         @if window.left_out > 0 {
-            p.notice { (window.left_out) " days with jobs lie outside the " (window.dates.len()) " days that are drawn." }
+            p.notice { "Days with jobs outside the " (window.dates.len()) " days that are drawn: " (window.left_out) "." }
         }
         div.panels {
             @for measure in Measure::ALL {

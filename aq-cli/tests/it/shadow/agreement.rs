@@ -9,7 +9,6 @@ use super::stand_in::{Manner, StandIn};
 use super::{TOKEN, field, join, lines};
 use crate::dice::Dice;
 use crate::sandbox::{Sandbox, job_text, kill_child, wait_for};
-use crate::served::Served;
 
 /// The real coordinator, until it is dropped.
 struct Coordinator(Child);
@@ -128,9 +127,13 @@ fn a_coordinator_that_knows_no_priority_disagrees() {
         0
     );
     assert_eq!(sandbox.code(&["fleet-shadow-report", "--min-rate", "2"]).0, 2);
+    #[cfg(feature = "dashboard")]
+    the_page_says_so(&sandbox);
+}
 
-    // The page of the fleet says the same.
-    let page = Served::start(&sandbox).page("/fleet");
+#[cfg(feature = "dashboard")]
+fn the_page_says_so(sandbox: &Sandbox) {
+    let page = crate::served::Served::start(sandbox).page("/fleet");
     let shadow = page.split("id=\"shadow\"").nth(1).unwrap_or_else(|| panic!("{page}"));
     for text in ["Not ready", "2 decisions compared", "50.0 % agree", "missing: ", "priority 1"] {
         assert!(shadow.contains(text), "{text}: {shadow}");

@@ -62,3 +62,5 @@ events.onerror = () => { live.textContent = "not connected"; live.className = "l
 document.addEventListener("acted", plan);
 // The fleet changes without a file of this queue.
 if ("poll" in document.querySelector("main").dataset) setInterval(plan, PAUSE);
+// The job that was asked for may lie outside of what can be seen.
+document.querySelector(".node.chosen")?.scrollIntoView({ block: "nearest", inline: "center" });

@@ -17,6 +17,8 @@ pub(super) async fn asset(Path(name): Path<String>) -> Result<Response, PageErro
         "board.js" => (JAVASCRIPT, include_str!("assets/board.js")),
         "job.css" => (STYLE, include_str!("assets/job.css")),
         "job.js" => (JAVASCRIPT, include_str!("assets/job.js")),
+        "numbers.css" => (STYLE, include_str!("assets/numbers.css")),
+        "numbers.js" => (JAVASCRIPT, include_str!("assets/numbers.js")),
         "icon.svg" => ("image/svg+xml", include_str!("assets/icon.svg")),
         _ => return Err(PageError::not_found("there is no such file")),
     };

@@ -8,13 +8,21 @@ use super::guard::Viewer;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Board,
+    Insights,
+    Graph,
+    Fleet,
     Job,
     Add,
 }
 
 /// Where the head of a page leads: place, path, title, key.
-const PLACES: [(Place, &str, &str, &str); 2] =
-    [(Place::Board, "/", "Board", "b"), (Place::Add, "/add", "Add", "a")];
+const PLACES: [(Place, &str, &str, &str); 5] = [
+    (Place::Board, "/", "Board", "b"),
+    (Place::Insights, "/insights", "Insights", "i"),
+    (Place::Graph, "/graph", "Graph", "d"),
+    (Place::Fleet, "/fleet", "Fleet", "f"),
+    (Place::Add, "/add", "Add", "a"),
+];
 
 /// A page with its head. `assets` are the scripts and style sheets that it needs beside those of every
 /// page.
@@ -32,7 +40,8 @@ pub(super) fn page(
             header.top {
                 a.brand href="/" { "aq" }
                 nav aria-label="Pages" {
-                    @for (to, path, name, key) in PLACES {
+                    // Who is in no fleet is not asked to look at one.
+                    @for (to, path, name, key) in PLACES.into_iter().filter(|&(to, ..)| to != Place::Fleet || to == place || viewer.has_fleet) {
                         a href=(path) aria-current=[(to == place).then_some("page")] data-key={ "g " (key) } title={ "g " (key) } { (name) }
                     }
                 }

@@ -15,7 +15,7 @@ use super::feed::Feed;
 use super::guard::{Door, guard};
 use super::session::{Sessions, secret};
 use super::state::{Dashboard, Inner};
-use super::{actions, add, assets, board, job, sign_in};
+use super::{actions, add, assets, board, fleet, graph, insights, job, sign_in};
 
 /// How and for what a dashboard is served.
 #[derive(Debug)]
@@ -75,6 +75,7 @@ pub(crate) fn serve(options: Options, ready: impl FnOnce(&Ready)) -> Result<(), 
         let dashboard = Dashboard::new(Inner {
             feed: Feed::start(options.queue.clone(), options.environment.clone())?,
             sessions: Sessions::new(tokens, address.port()),
+            fleet: fleet::Desk::default(),
             queue: options.queue,
             environment: options.environment,
             program: options.program,
@@ -104,6 +105,9 @@ fn router(dashboard: Dashboard, door: Door) -> Router {
         .route("/", get(board::page))
         .route("/board/events", get(board::events))
         .route("/board/{stage}", get(board::column))
+        .route("/insights", get(insights::page))
+        .route("/graph", get(graph::page))
+        .route("/fleet", get(fleet::page))
         .route("/add", get(add::page).post(add::add))
         .route("/jobs/{id}", get(job::page))
         .route("/jobs/{id}/artifact", get(job::artifact))

@@ -9,6 +9,7 @@ use aq_runner::store::QueueDir;
 
 use super::error::PageError;
 use super::feed::Feed;
+use super::fleet::Desk;
 use super::session::Sessions;
 
 /// The dashboard of one queue.
@@ -23,6 +24,7 @@ pub(super) struct Inner {
     pub(super) program: PathBuf,
     pub(super) feed: Feed,
     pub(super) sessions: Sessions,
+    pub(super) fleet: Desk,
 }
 
 impl std::ops::Deref for Dashboard {

@@ -82,6 +82,7 @@ impl Point<'_> {
 /// Makes each call of a command fail, each time in a fresh queue, and looks after each. Answers at how
 /// many places. All places are many and slow: `share` of them, or each with `AQ_FAIL_STRIDE=1`, as
 /// `./test --long` sets it.
+#[expect(clippy::print_stdout, reason = "it is the test's own output")]
 fn everywhere(
     prepare: impl Fn(&Sandbox),
     args: &[&str],

@@ -19,6 +19,8 @@ mod job_page;
 mod kill_points;
 mod limits;
 mod model_server;
+#[cfg(feature = "dashboard")]
+mod numbers;
 mod pages;
 mod power_cut;
 mod processes;
@@ -26,6 +28,8 @@ mod races;
 mod real_engines;
 mod repository;
 mod sandbox;
+#[cfg(feature = "dashboard")]
+mod served;
 mod shadow;
 mod shapes;
 mod terminal;

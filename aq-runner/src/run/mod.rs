@@ -4,6 +4,7 @@
 mod actions;
 mod agent_env;
 mod attempts;
+mod dependencies;
 mod dispatcher;
 mod echo;
 mod engine_use;
@@ -31,6 +32,7 @@ mod workplace;
 
 pub use actions::{Stopped, reject, requeue, stop, stop_all, stop_loop};
 pub use attempts::{Attempt, attempts};
+pub use dependencies::{Dependencies, Edge, Node, dependencies};
 pub use dispatcher::{Progress, RunError, RunOptions, Summary, run};
 pub use engine_use::{resting_engines, retry_engine};
 pub use fleet::{

@@ -26,6 +26,7 @@ use super::feed::{ENDED, Look};
 use super::guard::Viewer;
 use super::page::{self, Place};
 use super::state::Dashboard;
+pub(super) use card::remark;
 use card::{card, digest};
 use filter::Filter;
 

@@ -7,13 +7,18 @@ use axum::response::{IntoResponse, Response};
 use super::error::PageError;
 
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
 
 /// `/assets/{name}`
 pub(super) async fn asset(Path(name): Path<String>) -> Result<Response, PageError> {
     let (kind, text) = match name.as_str() {
-        "style.css" => ("text/css; charset=utf-8", include_str!("assets/style.css")),
+        "style.css" => (STYLE, include_str!("assets/style.css")),
         "page.js" => (JAVASCRIPT, include_str!("assets/page.js")),
         "board.js" => (JAVASCRIPT, include_str!("assets/board.js")),
+        "job.css" => (STYLE, include_str!("assets/job.css")),
+        "job.js" => (JAVASCRIPT, include_str!("assets/job.js")),
+        "numbers.css" => (STYLE, include_str!("assets/numbers.css")),
+        "numbers.js" => (JAVASCRIPT, include_str!("assets/numbers.js")),
         "icon.svg" => ("image/svg+xml", include_str!("assets/icon.svg")),
         _ => return Err(PageError::not_found("there is no such file")),
     };

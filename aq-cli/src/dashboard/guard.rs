@@ -168,6 +168,8 @@ pub(super) struct Viewer {
     pub(super) csrf: Option<String>,
     /// Whether a script sent the request and shows the answer itself.
     pub(super) is_script: bool,
+    /// Whether this host is to be in a fleet, rightly set up or not.
+    pub(super) has_fleet: bool,
 }
 
 impl Viewer {
@@ -194,7 +196,8 @@ impl FromRequestParts<Dashboard> for Viewer {
         dashboard: &Dashboard,
     ) -> Result<Self, PageError> {
         let is_script = parts.headers.get(header::ACCEPT).is_some_and(|a| a == "application/json");
-        Ok(Self { csrf: csrf(dashboard, &parts.headers), is_script })
+        let has_fleet = (*dashboard.feed.now()).as_ref().is_ok_and(|look| look.fleet.is_some());
+        Ok(Self { csrf: csrf(dashboard, &parts.headers), is_script, has_fleet })
     }
 }
 

@@ -8,30 +8,40 @@ use super::guard::Viewer;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Board,
+    Insights,
+    Graph,
+    Fleet,
     Job,
     Add,
 }
 
 /// Where the head of a page leads: place, path, title, key.
-const PLACES: [(Place, &str, &str, &str); 2] =
-    [(Place::Board, "/", "Board", "b"), (Place::Add, "/add", "Add", "a")];
+const PLACES: [(Place, &str, &str, &str); 5] = [
+    (Place::Board, "/", "Board", "b"),
+    (Place::Insights, "/insights", "Insights", "i"),
+    (Place::Graph, "/graph", "Graph", "d"),
+    (Place::Fleet, "/fleet", "Fleet", "f"),
+    (Place::Add, "/add", "Add", "a"),
+];
 
-/// A page with its head.
+/// A page with its head. `assets` are the scripts and style sheets that it needs beside those of every
+/// page.
 pub(super) fn page(
     title: &str,
     place: Place,
     viewer: &Viewer,
-    scripts: &[&str],
+    assets: &[&str],
     body: &Markup,
 ) -> Markup {
     document(
         title,
-        scripts,
+        assets,
         &html! {
             header.top {
                 a.brand href="/" { "aq" }
                 nav aria-label="Pages" {
-                    @for (to, path, name, key) in PLACES {
+                    // Who is in no fleet is not asked to look at one.
+                    @for (to, path, name, key) in PLACES.into_iter().filter(|&(to, ..)| to != Place::Fleet || to == place || viewer.has_fleet) {
                         a href=(path) aria-current=[(to == place).then_some("page")] data-key={ "g " (key) } title={ "g " (key) } { (name) }
                     }
                 }
@@ -55,7 +65,7 @@ pub(super) fn bare(title: &str, body: &Markup) -> Markup {
     document(title, &[], body)
 }
 
-fn document(title: &str, scripts: &[&str], body: &Markup) -> Markup {
+fn document(title: &str, assets: &[&str], body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -67,8 +77,12 @@ fn document(title: &str, scripts: &[&str], body: &Markup) -> Markup {
                 link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
                 link rel="stylesheet" href="/assets/style.css";
                 script src="/assets/page.js" defer { }
-                @for script in scripts {
-                    script src={ "/assets/" (script) } defer { }
+                @for asset in assets {
+                    @if asset.ends_with(".css") {
+                        link rel="stylesheet" href={ "/assets/" (asset) };
+                    } @else {
+                        script src={ "/assets/" (asset) } defer { }
+                    }
                 }
             }
             body { (body) }

@@ -20,7 +20,7 @@ use super::guard::{Door, MAX_BODY, guard};
 use super::live::STREAMS;
 use super::session::{Sessions, secret};
 use super::state::{Dashboard, Inner};
-use super::{actions, add, assets, board, sign_in};
+use super::{actions, add, assets, board, fleet, graph, insights, job, sign_in};
 
 /// A browser makes at most six connections for all its pages. Well below the descriptors that a process
 /// may commonly have (1,024), because the queue's files need some, too.
@@ -98,6 +98,7 @@ pub(crate) fn serve(options: Options, ready: impl FnOnce(&Ready)) -> Result<(), 
         let dashboard = Dashboard::new(Inner {
             feed: Feed::start(options.queue.clone(), options.environment.clone())?,
             sessions: Sessions::new(tokens, address.port()),
+            fleet: fleet::Desk::default(),
             queue: options.queue,
             environment: options.environment,
             program: options.program,
@@ -130,7 +131,17 @@ fn router(dashboard: Dashboard, door: Door) -> Router {
         .route("/", get(board::page))
         .route("/board/events", get(board::events))
         .route("/board/{stage}", get(board::column))
+        .route("/insights", get(insights::page))
+        .route("/graph", get(graph::page))
+        .route("/fleet", get(fleet::page))
         .route("/add", get(add::page).post(add::add))
+        .route("/jobs/{id}", get(job::page))
+        .route("/jobs/{id}/artifact", get(job::artifact))
+        .route("/jobs/{id}/events", get(job::events))
+        .route("/jobs/{id}/head", get(job::head))
+        .route("/jobs/{id}/log", get(job::log_piece))
+        .route("/jobs/{id}/log.txt", get(job::whole_log))
+        .route("/jobs/{id}/view", get(job::view))
         .route("/jobs/{id}/{action}", post(actions::act))
         .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
         .route("/sign-out", post(sign_in::sign_out))

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::error::PageError;
 use super::feed::Feed;
+use super::fleet::Desk;
 use super::session::Sessions;
 
 /// The dashboard of one queue.
@@ -26,6 +27,7 @@ pub(super) struct Inner {
     pub(super) sessions: Sessions,
     /// Room for pages that live.
     pub(super) streams: Arc<Semaphore>,
+    pub(super) fleet: Desk,
 }
 
 impl std::ops::Deref for Dashboard {

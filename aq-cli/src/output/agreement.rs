@@ -74,11 +74,11 @@ fn latest(one: &Divergence) -> Vec<Cell> {
     ]
 }
 
-fn percent(part: f64) -> String {
+pub(crate) fn percent(part: f64) -> String {
     format!("{:.1} %", part * 100.0)
 }
 
-const fn word(verdict: Verdict) -> &'static str {
+pub(crate) const fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Agree => "AGREE",
         Verdict::Diverge => "DIVERGE",
@@ -88,7 +88,7 @@ const fn word(verdict: Verdict) -> &'static str {
     }
 }
 
-const fn meaning(verdict: Verdict) -> &'static str {
+pub(crate) const fn meaning(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Agree => "both picked the same job",
         Verdict::Diverge => "each picked another job",

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use anstyle::Style;
 use aq_fleet::protocol::{FactoryView, JobSummary};
 use aq_manifest::{JobId, Stage};
 use aq_runner::run::{FleetOverview, FleetPart, Submitted};
@@ -98,13 +99,11 @@ fn host(factory: &FactoryView) -> Vec<Cell> {
 
 fn job(job: &JobSummary, why: Option<&str>) -> Vec<Cell> {
     let holder = job.holder.as_ref().map_or("-".to_owned(), ToString::to_string);
-    let remark = match (why, job.expires_in_ms) {
-        _ if job.cancel => Cell::styled(style::ATTENTION, "to be stopped"),
-        _ if job.lapsed => Cell::styled(style::BAD, "its host is silent; it goes elsewhere"),
-        (Some(why), _) => Cell::new(plain(why)),
-        (None, Some(ms)) => Cell::styled(style::FAINT, format_args!("lease {}", age(ms))),
-        (None, None) if job.stage == Stage::Inbox => Cell::new("waits"),
-        (None, None) => Cell::new(""),
+    let style = match (why, job.expires_in_ms) {
+        _ if job.cancel => style::ATTENTION,
+        _ if job.lapsed => style::BAD,
+        (None, Some(_)) => style::FAINT,
+        _ => Style::new(),
     };
     vec![
         Cell::new(&job.name),
@@ -113,10 +112,22 @@ fn job(job: &JobSummary, why: Option<&str>) -> Vec<Cell> {
         Cell::new(holder),
         Cell::new(job.epoch),
         Cell::new(age(job.age_ms)),
-        remark,
+        Cell::styled(style, remark(job, why)),
     ]
 }
 
-fn age(ms: u64) -> String {
+/// Why a job waits, or what becomes of it.
+pub(crate) fn remark(job: &JobSummary, why: Option<&str>) -> String {
+    match (why, job.expires_in_ms) {
+        _ if job.cancel => "to be stopped".to_owned(),
+        _ if job.lapsed => "its host is silent; it goes elsewhere".to_owned(),
+        (Some(why), _) => plain(why),
+        (None, Some(ms)) => format!("lease {}", age(ms)),
+        (None, None) if job.stage == Stage::Inbox => "waits".to_owned(),
+        (None, None) => String::new(),
+    }
+}
+
+pub(crate) fn age(ms: u64) -> String {
     short(SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX)))
 }

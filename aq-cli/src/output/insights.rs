@@ -148,7 +148,7 @@ fn group_row(name: &str, group: &Group) -> Vec<Cell> {
 }
 
 /// A time: to the millisecond below ten seconds, then as a duration.
-fn seconds(value: Option<f64>) -> String {
+pub(crate) fn seconds(value: Option<f64>) -> String {
     match value {
         None => UNKNOWN.to_owned(),
         Some(value) if value < 10.0 => format!("{value:.3}s"),
@@ -158,7 +158,7 @@ fn seconds(value: Option<f64>) -> String {
 
 /// A count of tokens, rounded where nobody counts any more: `980`, `12.3k`, `4.5M`.
 #[expect(clippy::cast_precision_loss, reason = "it is rounded anyway")]
-fn tokens(count: Option<u64>, guess: &str) -> String {
+pub(crate) fn tokens(count: Option<u64>, guess: &str) -> String {
     match count {
         None => UNKNOWN.to_owned(),
         Some(count @ 0..10_000) => format!("{guess}{count}"),
@@ -167,7 +167,7 @@ fn tokens(count: Option<u64>, guess: &str) -> String {
     }
 }
 
-fn dollars(amount: Option<f64>, guess: &str) -> String {
+pub(crate) fn dollars(amount: Option<f64>, guess: &str) -> String {
     amount.map_or(UNKNOWN.to_owned(), |amount| match amount {
         0.0..1.0 => format!("{guess}${amount:.4}"),
         _ => format!("{guess}${amount:.2}"),

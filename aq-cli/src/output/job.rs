@@ -33,9 +33,12 @@ pub(crate) fn result(record: &JobRecord) -> String {
 
 /// The answer of `aq why`.
 pub(crate) fn why(job: &JobView, now: Timestamp) -> String {
-    let record = &job.record;
-    let id = &record.id;
-    let what = match &job.activity {
+    format!("{} (in {}/) {}", job.record.id, job.record.stage, what(job, now))
+}
+
+/// What a job does, or why it does not.
+pub(crate) fn what(job: &JobView, now: Timestamp) -> String {
+    match &job.activity {
         Activity::Waiting(None) => "would start now; `aq run` starts it".to_owned(),
         Activity::Waiting(Some(why)) => format!("does not run: {}", reason(why, now)),
         Activity::Unread => "waits for a loop to read it: it was dropped in by hand".to_owned(),
@@ -51,9 +54,8 @@ pub(crate) fn why(job: &JobView, now: Timestamp) -> String {
         Activity::Lost => {
             "was running when its worker died; `aq recover`, or the loop, puts it back".to_owned()
         }
-        Activity::Resting => rest(record),
-    };
-    format!("{id} (in {}/) {what}", record.stage)
+        Activity::Resting => rest(&job.record),
+    }
 }
 
 fn rest(record: &JobRecord) -> String {

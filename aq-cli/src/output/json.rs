@@ -6,7 +6,7 @@ use std::io::{BufWriter, Write};
 use aq_fleet::protocol::JobSummary;
 use aq_manifest::{JobId, Outcome};
 use aq_runner::engine::EngineInfo;
-use aq_runner::insights::{Group, Insights, Numbers};
+use aq_runner::insights::{Day, Group, Insights, Numbers, days};
 use aq_runner::run::host::Host;
 use aq_runner::run::{
     Activity, AgreementReport, FleetOverview, FleetPart, JobView, Overview, Submitted, TrackerView,
@@ -14,6 +14,7 @@ use aq_runner::run::{
 use aq_runner::store::{AddReport, Added};
 use aq_scheduler::EngineState;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use super::human::Checked;
@@ -208,13 +209,23 @@ pub(crate) fn insights(found: &Insights) {
     let jobs: Vec<Value> = found.jobs.iter().map(numbers_shape).collect();
     let engines: Vec<Value> = found.engines.iter().map(group_shape).collect();
     let profiles: Vec<Value> = found.profiles.iter().map(group_shape).collect();
+    let zone = TimeZone::system();
+    let days: Vec<Value> = days(&found.jobs, &zone).iter().map(day_shape).collect();
     value(&json!({
         "version": VERSION,
         "all": group_shape(&found.all),
         "engines": engines,
         "profiles": profiles,
+        "no_profile": found.no_profile.as_ref().map(group_shape),
+        "days": days,
+        "time_zone": super::time::zone_name(&zone),
         "jobs": jobs,
     }));
+}
+
+fn day_shape(day: &Day) -> Value {
+    let engines: Vec<Value> = day.engines.iter().map(group_shape).collect();
+    json!({ "date": day.date, "all": group_shape(&day.all), "engines": engines })
 }
 
 /// The numbers of a job; `null` is a number that is not known.
@@ -258,6 +269,10 @@ fn group_shape(group: &Group) -> Value {
         "success_rate": group.success_rate(),
         "attempts_per_success": group.attempts_per_success(),
         "median_s": group.median_s,
+        "min_s": group.spread.map(|spread| spread.min_s),
+        "lower_quartile_s": group.spread.map(|spread| spread.lower_s),
+        "upper_quartile_s": group.spread.map(|spread| spread.upper_s),
+        "max_s": group.spread.map(|spread| spread.max_s),
         "input_tokens": group.input_tokens,
         "cached_tokens": group.cached_tokens,
         "output_tokens": group.output_tokens,

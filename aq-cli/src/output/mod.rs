@@ -18,7 +18,7 @@ pub(crate) mod service;
 pub(crate) mod status;
 pub(crate) mod style;
 mod table;
-mod time;
+pub(crate) mod time;
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};

@@ -43,7 +43,7 @@ pub(crate) fn plain(text: &str) -> String {
 }
 
 /// Characters that turn the direction of writing, and can make text read as what it is not.
-fn is_direction(c: char) -> bool {
+pub(crate) fn is_direction(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

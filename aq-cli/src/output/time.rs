@@ -23,6 +23,12 @@ pub(crate) fn until(at: Timestamp, now: Timestamp) -> String {
     format!("{} (in {})", local.strftime(format), short(at.duration_since(now)))
 }
 
+/// A time zone by its name, such as `Europe/Berlin`; one without a name by its distance from UTC now.
+pub(crate) fn zone_name(zone: &TimeZone) -> String {
+    let offset = || zone.to_offset(Timestamp::now()).to_string();
+    zone.iana_name().map_or_else(offset, str::to_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

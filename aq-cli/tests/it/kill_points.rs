@@ -3,9 +3,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
-use crate::sandbox::{Sandbox, skipped, wait_for};
+use crate::injection::{Fault, can_trace, run_with};
+use crate::sandbox::{Sandbox, wait_for};
 
 /// Steps at which a process can leave something half done.
 const STEPS: &[&str] = &[
@@ -20,38 +20,6 @@ const STEPS: &[&str] = &[
 /// No command takes more steps of a kind than this.
 const MANY: usize = 400;
 
-/// Whether processes may be traced here. Where not, the tests say so and prove nothing.
-fn can_trace() -> bool {
-    let traced = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).output();
-    let can = traced.is_ok_and(|output| output.status.success());
-    if !can {
-        skipped("strace cannot trace here; install it, and allow ptrace");
-    }
-    can
-}
-
-/// Runs `aq`, and kills each process of it at its `n`-th step of a kind. Answers whether one came
-/// to that.
-fn killed_at(sandbox: &Sandbox, steps: &str, n: usize, args: &[&str]) -> bool {
-    let seen = sandbox.path("strace");
-    let mut command = Command::new("strace");
-    sandbox.clean(&mut command);
-    command
-        .args(["-f", "-q", "-o"])
-        .arg(&seen)
-        .args(["-e", &format!("trace={steps}")])
-        .args(["-e", &format!("inject={steps}:signal=SIGKILL:when={n}")])
-        .arg(env!("CARGO_BIN_EXE_aq"))
-        .arg("--queue")
-        .arg(sandbox.queue(""))
-        .args(args)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .unwrap();
-    String::from_utf8_lossy(&fs::read(seen).unwrap()).contains("killed by SIGKILL")
-}
-
 /// For every step: a fresh queue, the command killed there, then `check`. Answers how many kills.
 fn at_every_step(
     prepare: impl Fn(&Sandbox),
@@ -65,10 +33,10 @@ fn at_every_step(
         for n in (1..MANY).step_by(stride) {
             let sandbox = Sandbox::new();
             prepare(&sandbox);
-            let killed = killed_at(&sandbox, steps, n, args);
+            let (_, killed) = run_with(&sandbox, steps, Fault::Kill, n, args);
             let what = format!("aq {} killed at {steps} number {n}", args.join(" "));
             check(&sandbox, &what);
-            if !killed {
+            if killed.is_empty() {
                 break;
             }
             kills += 1;
@@ -178,28 +146,29 @@ fn a_run_killed_anywhere_ends_each_job_well_in_the_next_run() {
     assert!(every >= 7 && some >= 7, "{every}, {some}");
 }
 
+/// A job whose worker died.
+pub(crate) fn lost(sandbox: &Sandbox) {
+    sandbox.add("x", "", "echo ran >>trace");
+    fs::rename(sandbox.queue("inbox/x.md"), sandbox.queue("building/x.md")).unwrap();
+    let path = sandbox.queue(".state/meta/x.meta");
+    let boot = fs::read_to_string(Path::new("/proc/sys/kernel/random/boot_id")).unwrap();
+    let dead = format!("attempt=1\nmoved_to=building\npid=1\npidstart=99999999999\nboot={boot}");
+    let text = fs::read_to_string(&path).unwrap() + dead.as_str();
+    fs::write(path, text).unwrap();
+}
+
 #[test]
 fn a_recovery_killed_anywhere_can_be_made_again_and_counts_once() {
     if !can_trace() {
         return;
     }
-    let prepare = |sandbox: &Sandbox| {
-        sandbox.add("x", "", "echo ran >>trace");
-        fs::rename(sandbox.queue("inbox/x.md"), sandbox.queue("building/x.md")).unwrap();
-        let path = sandbox.queue(".state/meta/x.meta");
-        let boot = fs::read_to_string(Path::new("/proc/sys/kernel/random/boot_id")).unwrap();
-        let dead =
-            format!("attempt=1\nmoved_to=building\npid=1\npidstart=99999999999\nboot={boot}");
-        let text = fs::read_to_string(&path).unwrap() + dead.as_str();
-        fs::write(path, text).unwrap();
-    };
     let check = |sandbox: &Sandbox, what: &str| {
         sandbox.ok(&["recover"]);
         assert_eq!(sandbox.folders("x"), ["inbox"], "{what}");
         assert_eq!(sandbox.meta_value("x", "attempts"), "1", "{what}");
     };
     let kinds = ["rename,renameat,renameat2", "write", "unlink,unlinkat,rmdir"];
-    let kills = at_every_step(prepare, &["recover"], &kinds, 1, check);
+    let kills = at_every_step(lost, &["recover"], &kinds, 1, check);
     println!("{kills} kills");
     assert!(kills >= 2, "{kills}");
 }

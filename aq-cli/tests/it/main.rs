@@ -12,18 +12,26 @@ mod dice;
 mod documents;
 mod effects;
 mod exits;
+mod fail_points;
 mod fake_tracker;
 mod fleet;
 mod hostile;
+mod injection;
+mod job_page;
 mod kill_points;
 mod limits;
 mod model_server;
+#[cfg(feature = "dashboard")]
+mod numbers;
 mod pages;
+mod power_cut;
 mod processes;
 mod races;
 mod real_engines;
 mod repository;
 mod sandbox;
+#[cfg(feature = "dashboard")]
+mod served;
 mod shadow;
 mod shapes;
 mod terminal;

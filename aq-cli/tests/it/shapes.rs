@@ -70,7 +70,11 @@ fn status_and_why() {
     assert_eq!(jobs[3]["meta"]["exit"], "1");
 
     let insights = sandbox.json(&["insights", "--json"]);
-    assert_eq!(keys(&insights), ["all", "engines", "jobs", "profiles", "version"]);
+    assert_eq!(
+        keys(&insights),
+        ["all", "days", "engines", "jobs", "no_profile", "profiles", "time_zone", "version"]
+    );
+    assert_eq!(keys(&insights["days"][0]), ["all", "date", "engines"]);
     assert_eq!(insights["jobs"].as_array().unwrap().len(), 2);
 
     let why = sandbox.json(&["why", "next", "--json"]);

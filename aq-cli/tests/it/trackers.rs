@@ -161,7 +161,10 @@ fn each_step_is_told_in_order_and_nothing_but_numbers() {
     let body = "echo prompt-text-31 \"$SECRET\"\necho 'AQ_USAGE {\"input_tokens\": 12, \"cost_usd\": 0.5}'\nexit 3";
     sandbox.add("a", front, body);
     sandbox.add("b", "tracker-item: T-2", "true");
-    sandbox.add("fleet", "tracker-item: T-3\nfleet-job-id: f\nfleet-lease-epoch: 1", "true");
+    sandbox.add("fleet", "tracker-item: T-3", "true");
+    let meta = sandbox.queue(".state/meta/fleet.meta");
+    let granted = std::fs::read_to_string(&meta).unwrap() + "fleet_job_id=f\nfleet_lease_epoch=1\n";
+    std::fs::write(&meta, granted).unwrap();
     let mut command = auto(&sandbox, &tracker, &["run", "--once", "--ship"]);
     command.env("GITHUB_TOKEN", "gh-secret-9");
     run(command);

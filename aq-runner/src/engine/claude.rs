@@ -6,6 +6,7 @@ use super::definition::{Definition, variables, words};
 use super::format::Format;
 use super::reason::{error_line, join};
 use super::seen::Seen;
+use super::steps::claude_steps;
 use super::usage::{Counted, Usage, claude_session, claude_usage, dollars, tokens};
 
 pub(super) fn definition() -> Definition {
@@ -54,6 +55,7 @@ pub(super) static FORMAT: Format = Format {
     stderr: Some(error_line),
     final_event: "a result event",
     left_behind: Some(claude_session),
+    steps: Some(claude_steps),
 };
 
 fn event(event: &Value, seen: &mut Seen) {

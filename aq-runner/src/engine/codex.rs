@@ -6,6 +6,7 @@ use super::definition::{Definition, words};
 use super::format::Format;
 use super::reason::error_line;
 use super::seen::Seen;
+use super::steps::codex_steps;
 use super::usage::{Counted, codex_rollout, codex_usage};
 
 pub(super) fn definition() -> Definition {
@@ -48,6 +49,7 @@ pub(super) static FORMAT: Format = Format {
     stderr: Some(error_line),
     final_event: "a turn.completed event",
     left_behind: Some(codex_rollout),
+    steps: Some(codex_steps),
 };
 
 fn event(event: &Value, seen: &mut Seen) {

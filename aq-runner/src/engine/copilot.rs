@@ -47,6 +47,7 @@ pub(super) static FORMAT: Format = Format {
     stderr: Some(error_line),
     final_event: "a result event",
     left_behind: Some(usage_file),
+    steps: None,
 };
 
 fn event(event: &Value, seen: &mut Seen) {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::reason::error_line;
 use super::seen::Seen;
+use super::steps::Steps;
 use super::usage::{LeftBehind, UsageReport, usage_file};
 
 /// Finds the usage of a session in the records that a run left on disk.
@@ -23,6 +24,9 @@ pub(super) struct Format {
     pub(super) final_event: &'static str,
     /// Reads the records of usage that it leaves on disk.
     pub(super) left_behind: Option<LeftBehindReader>,
+    /// Takes one JSON object for the steps that are shown to people; `false`: of a kind that is not
+    /// shown. `None`: there is only the log.
+    pub(super) steps: Option<fn(&Value, &mut Steps) -> bool>,
 }
 
 impl fmt::Debug for Format {
@@ -38,4 +42,5 @@ pub(super) static TEXT: Format = Format {
     stderr: Some(error_line),
     final_event: "",
     left_behind: Some(usage_file),
+    steps: None,
 };

@@ -40,6 +40,7 @@ pub(super) static FORMAT: Format = Format {
     stderr: Some(error_of_stderr),
     final_event: "a result event",
     left_behind: None,
+    steps: None,
 };
 
 fn event(event: &Value, seen: &mut Seen) {

@@ -36,6 +36,7 @@ pub(super) static FORMAT: Format = Format {
     stderr: Some(error_line),
     final_event: "a step that finished with \"stop\"",
     left_behind: None,
+    steps: None,
 };
 
 fn event(event: &Value, seen: &mut Seen) {

@@ -16,6 +16,7 @@ use super::definition::Definition;
 use super::format::TEXT;
 use super::records::Records;
 use super::session::is_session_id;
+use super::steps::Steps;
 use super::usage::{LeftBehind, SessionTotal, Settled, Usage};
 use super::verdict::{EndedBy, Exit, Verdict};
 
@@ -147,6 +148,18 @@ impl Registry {
     /// No such engine.
     pub fn records(&self, name: &str) -> Result<Records, NoSuchEngine> {
         Ok(Records::new(name, self.engine(name)?.definition.output))
+    }
+
+    /// Whether what engine `name` prints can be read as steps.
+    pub fn has_steps(&self, name: &str) -> bool {
+        self.engines.get(name).is_some_and(|engine| engine.definition.output.steps.is_some())
+    }
+
+    /// A reader of a job's log that keeps the last `most` steps, on any of the engines.
+    pub fn steps(&self, most: usize) -> Steps {
+        let readable = self.engines.iter().filter(|(name, _)| self.has_steps(name));
+        let format = |(name, engine): (&String, &Engine)| (name.clone(), engine.definition.output);
+        Steps::new(readable.map(format).collect(), most)
     }
 
     /// What a run on engine `name` used, for meta, and the session's total to keep for its next run.

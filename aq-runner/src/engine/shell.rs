@@ -14,8 +14,14 @@ pub(super) fn definition() -> Definition {
 }
 
 /// The exit code alone: what a script prints is the job's own text.
-pub(super) static FORMAT: Format =
-    Format { name: "exit-code", event: None, stderr: None, final_event: "", left_behind: None };
+pub(super) static FORMAT: Format = Format {
+    name: "exit-code",
+    event: None,
+    stderr: None,
+    final_event: "",
+    left_behind: None,
+    steps: None,
+};
 
 #[cfg(test)]
 mod tests {

@@ -22,6 +22,8 @@ pub struct Group {
     pub attempts: u32,
     /// The median of their seconds at work.
     pub median_s: Option<f64>,
+    /// How far their seconds at work lie apart.
+    pub spread: Option<Spread>,
     /// Input tokens that were not cached.
     pub input_tokens: Option<u64>,
     /// Input tokens from a cache.
@@ -34,21 +36,37 @@ pub struct Group {
     pub estimated: bool,
 }
 
+/// How far seconds at work lie apart.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spread {
+    /// The shortest.
+    pub min_s: f64,
+    /// A quarter takes at most this.
+    pub lower_s: f64,
+    /// A quarter takes at least this.
+    pub upper_s: f64,
+    /// The longest.
+    pub max_s: f64,
+}
+
 impl Group {
-    fn of(name: &str, jobs: &[&Numbers]) -> Self {
+    pub(super) fn of(name: &str, jobs: &[&Numbers]) -> Self {
         let count = |good: &dyn Fn(&Numbers) -> bool| {
             u32::try_from(jobs.iter().filter(|job| good(job)).count()).unwrap_or(u32::MAX)
         };
         let sum = |value: &dyn Fn(&Numbers) -> Option<u64>| {
             jobs.iter().filter_map(|job| value(job)).reduce(u64::saturating_add)
         };
+        let mut durations: Vec<f64> = jobs.iter().filter_map(|job| job.duration_s).collect();
+        durations.sort_by(f64::total_cmp);
         Self {
             name: name.to_owned(),
             jobs: count(&|_| true),
             succeeded: count(&Numbers::succeeded),
             shipped: count(&|job| job.stage == Stage::Shipped),
             attempts: jobs.iter().fold(0, |sum, job| sum.saturating_add(job.attempts)),
-            median_s: median(jobs.iter().filter_map(|job| job.duration_s).collect()),
+            median_s: quantile(&durations, 0.5),
+            spread: spread(&durations),
             input_tokens: sum(&|job| job.input_tokens),
             cached_tokens: sum(&|job| job.cached_tokens),
             output_tokens: sum(&|job| job.output_tokens),
@@ -89,8 +107,10 @@ pub struct Insights {
     pub all: Group,
     /// By engine, in the order of names.
     pub engines: Vec<Group>,
-    /// By profile, in the order of names; jobs without one are in none.
+    /// By profile, in the order of names.
     pub profiles: Vec<Group>,
+    /// The jobs without a profile; `None` without such jobs.
+    pub no_profile: Option<Group>,
 }
 
 /// Puts the numbers of jobs that have run since a time together.
@@ -103,7 +123,9 @@ pub fn insights(jobs: impl IntoIterator<Item = Numbers>, since: Option<Timestamp
     let engines = groups(&jobs, |job| job.engine.as_deref());
     let profiles = groups(&jobs, |job| job.profile.as_deref());
     let all = Group::of("", &jobs.iter().collect::<Vec<_>>());
-    Insights { jobs, all, engines, profiles }
+    let no_profile: Vec<&Numbers> = jobs.iter().filter(|job| job.profile.is_none()).collect();
+    let no_profile = (!no_profile.is_empty()).then(|| Group::of("", &no_profile));
+    Insights { jobs, all, engines, profiles, no_profile }
 }
 
 fn groups(jobs: &[Numbers], name: impl Fn(&Numbers) -> Option<&str>) -> Vec<Group> {
@@ -116,14 +138,26 @@ fn groups(jobs: &[Numbers], name: impl Fn(&Numbers) -> Option<&str>) -> Vec<Grou
     members.into_iter().map(|(name, jobs)| Group::of(name, &jobs)).collect()
 }
 
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => None,
-        n if n % 2 == 1 => Some(values[middle]),
-        _ => Some(f64::midpoint(values[middle - 1], values[middle])),
-    }
+/// The value that a part of sorted values does not exceed, between two of them where that falls there.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a place in a list that fits into memory"
+)]
+fn quantile(sorted: &[f64], part: f64) -> Option<f64> {
+    let place = sorted.len().checked_sub(1)? as f64 * part;
+    let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
+    Some(below + (above - below) * place.fract())
+}
+
+fn spread(sorted: &[f64]) -> Option<Spread> {
+    Some(Spread {
+        min_s: *sorted.first()?,
+        lower_s: quantile(sorted, 0.25)?,
+        upper_s: quantile(sorted, 0.75)?,
+        max_s: *sorted.last()?,
+    })
 }
 
 fn ratio(part: f64, whole: f64) -> Option<f64> {
@@ -188,9 +222,25 @@ mod tests {
     }
 
     #[test]
-    fn the_median_of_an_even_number_lies_between_the_middle_two() {
-        assert_eq!(median(vec![4.0, 1.0, 3.0, 2.0]), Some(2.5));
-        assert_eq!(median(vec![]), None);
+    fn a_quantile_lies_between_two_values_where_none_is_there() {
+        let values = [1.0, 2.0, 3.0, 4.0];
+        assert_eq!(quantile(&values, 0.5), Some(2.5));
+        let about = spread(&values).unwrap();
+        assert_eq!((about.min_s, about.lower_s), (1.0, 1.75));
+        assert_eq!((about.upper_s, about.max_s), (3.25, 4.0));
+        assert_eq!(quantile(&[7.0], 0.25), Some(7.0));
+        assert_eq!((quantile(&[], 0.5), spread(&[])), (None, None));
+    }
+
+    #[test]
+    fn jobs_without_a_profile_are_a_group_of_their_own() {
+        let with = job("a", Stage::Shipped, &[("attempts", "1"), ("profile", "p")]);
+        assert_eq!(insights([with.clone()], None).no_profile, None);
+        let without = job("b", Stage::Failed, &[("attempts", "2")]);
+        let found = insights([with, without], None);
+        let rest = found.no_profile.unwrap();
+        assert_eq!((rest.jobs, rest.attempts, rest.succeeded), (1, 2, 0));
+        assert_eq!(found.profiles.len(), 1);
     }
 
     #[test]

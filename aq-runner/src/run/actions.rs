@@ -110,7 +110,7 @@ pub fn stop(queue: &QueueDir, id: &JobId, now: Timestamp) -> Result<Stopped> {
                     .set("result", Outcome::Stopped)
                     .set("ended_at", now)
                     .set("message", "stopped by a person before it started");
-                job.move_to(Stage::Failed, record, Promise::None)?;
+                job.move_to(Stage::Failed, record, Promise::Durable)?;
                 request.withdraw();
                 // When somebody was told, it failed by itself just now and would be tried again.
                 let ended = told.map(|_| Stopped::Ended(Stage::Failed));

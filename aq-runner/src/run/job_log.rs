@@ -7,6 +7,9 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
+/// What a line of our own begins with.
+pub(crate) const NOTE: &str = "--- aq ";
+
 /// The open log.
 ///
 /// A log that cannot be written (a full disk) harms no job: what is lost is counted, and said in
@@ -44,7 +47,7 @@ impl JobLog {
     pub(crate) fn note(&mut self, now: Timestamp, text: &str) {
         let newline = if self.at_line_start { "" } else { "\n" };
         let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let line = format!("{newline}--- aq {} {text}\n", now.strftime("%Y-%m-%dT%H:%M:%SZ"));
+        let line = format!("{newline}{NOTE}{} {text}\n", now.strftime("%Y-%m-%dT%H:%M:%SZ"));
         self.raw(line.as_bytes());
     }
 

@@ -3,6 +3,8 @@
 
 mod actions;
 mod agent_env;
+mod attempts;
+mod dependencies;
 mod dispatcher;
 mod echo;
 mod engine_use;
@@ -18,6 +20,7 @@ mod replica;
 mod settings;
 mod shadow_report;
 mod ship;
+mod steps;
 mod stop;
 mod this_host;
 mod tracker;
@@ -28,6 +31,8 @@ mod worker;
 mod workplace;
 
 pub use actions::{Stopped, reject, requeue, stop, stop_all, stop_loop};
+pub use attempts::{Attempt, attempts};
+pub use dependencies::{Dependencies, Edge, Node, dependencies};
 pub use dispatcher::{Progress, RunError, RunOptions, Summary, run};
 pub use engine_use::{resting_engines, retry_engine};
 pub use fleet::{
@@ -40,6 +45,7 @@ pub use recovery::{Recovered, recover};
 pub use settings::{Config, Environment, Settings, SettingsError};
 pub use shadow_report::{AgreementReport, Bar, BarError, Divergence, Verdict, shadow_report};
 pub use ship::{ShipError, promote, ship, ship_merged};
+pub use steps::{is_note, read_steps};
 pub use this_host::host_capabilities;
 pub use tracker::{Echoed, Pulled, TrackError, TrackerView, Wanted, pull, put_in, to_tracker};
 pub use view::{Activity, JobView, Overview, RunLoop, is_at_work, look_up, overview, run_loop};

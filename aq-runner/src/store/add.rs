@@ -34,6 +34,8 @@ pub struct Draft {
     pub text: String,
     /// What else to record of it.
     pub record: Record,
+    /// A grant of the fleet brought it. In any other file the keys that a claim sets are refused.
+    pub is_granted: bool,
 }
 
 /// Where and when an add happens.
@@ -52,7 +54,7 @@ pub struct AddContext {
 impl Draft {
     /// A draft of which nothing else is to be recorded.
     pub fn new(name: String, id: JobId, text: String) -> Self {
-        Self { name, id, text, record: Record::new() }
+        Self { name, id, text, record: Record::new(), is_granted: false }
     }
 }
 
@@ -186,6 +188,11 @@ fn check<'a>(
     let mut invalid = Vec::new();
     for draft in drafts {
         match load(queue.profiles(), &draft.name, &draft.text, context.colour) {
+            Ok(file) if !draft.is_granted && has_grant(&file.spec) => {
+                let words = "`fleet-job-id` and `fleet-lease-epoch` are set when the fleet grants a job, not by \
+                             people: take them out";
+                invalid.push(Invalid::whole(&draft.name, words));
+            }
             Ok(file) => {
                 let cwd =
                     resolve_cwd(file.spec.cwd.as_deref(), &context.base, context.home.as_deref());
@@ -205,6 +212,10 @@ fn check<'a>(
         }
     }
     if invalid.is_empty() { Ok(checked) } else { Err(AddError::Invalid(invalid)) }
+}
+
+fn has_grant(spec: &JobSpec) -> bool {
+    spec.fleet_job_id.is_some() || spec.fleet_lease_epoch.is_some()
 }
 
 /// Writes the files under names that nothing looks at, with their content durable.
@@ -331,6 +342,16 @@ mod tests {
         let added = queue.add(&[("a", "x"), ("a", "x"), ("b", "x")]).unwrap();
         let ids: Vec<&str> = added.iter().map(|one| one.id().as_str()).collect();
         assert_eq!(ids, ["a-3", "a-4", "b"]);
+    }
+
+    #[test]
+    fn only_a_grant_makes_a_job_the_fleets() {
+        let queue = TestQueue::new();
+        for keys in ["fleet-job-id: f\nfleet-lease-epoch: 1", "fleet-lease-epoch: 1"] {
+            let refused = queue.add(&[("a", &format!("---\n{keys}\n---\nx\n"))]).unwrap_err();
+            assert!(refused.to_string().contains("take them out"), "{refused}");
+        }
+        assert_eq!(queue.jobs(Stage::Inbox).unwrap(), []);
     }
 
     #[test]

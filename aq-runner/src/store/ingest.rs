@@ -154,6 +154,7 @@ pub fn refuse(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Draft;
     use crate::store::testing::{TestQueue, id};
 
     /// Drops a file in that was written some time ago.
@@ -204,7 +205,9 @@ mod tests {
     fn only_a_claim_makes_a_job_the_fleets() {
         let queue = TestQueue::new();
         let text = "---\nfleet-job-id: \"01890a5d\"\nfleet-lease-epoch: 3\n---\nx\n";
-        queue.add(&[("a", text)]).unwrap();
+        let mut draft = Draft::new("a grant".to_owned(), id("a"), text.to_owned());
+        draft.is_granted = true;
+        queue.add_drafts(&[draft]).unwrap();
         drop_in(&queue, "a", text, MINUTE);
         let Ingested::Job(record) = take(&queue, "a") else { panic!("not taken") };
         assert_eq!(record.meta.get("fleet_lease_epoch"), Some("3"), "the touched file of a claim");

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
-use aq_manifest::{Diagnostic, JobId, JobSpec, Parsed, Profile, Severity, has_errors};
+use aq_manifest::{Diagnostic, JobId, JobSpec, Manifest, Parsed, Profile, Severity, has_errors};
 
 use super::queue_dir::read_text;
 
@@ -63,6 +63,18 @@ impl Invalid {
 /// # Errors
 /// Every error in the file, or that of its profile, each with its place.
 pub fn load(profiles: &Path, name: &str, source: &str, colour: bool) -> Result<JobFile, Invalid> {
+    let (manifest, profile, body, warnings) = understand(profiles, name, source, colour)?;
+    let spec = aq_manifest::resolve(&manifest, profile.as_ref());
+    Ok(JobFile { spec, body: body.to_owned(), warnings })
+}
+
+/// What a job's file and its profile say, each for itself, the prompt, and warnings.
+pub(super) fn understand<'a>(
+    profiles: &Path,
+    name: &str,
+    source: &'a str,
+    colour: bool,
+) -> Result<(Manifest, Option<Profile>, &'a str, String), Invalid> {
     let Parsed { manifest, body, mut diagnostics, profile_at, .. } = aq_manifest::parse(source);
     let mut profile = None;
     if let Some(wanted) = &manifest.profile {
@@ -84,8 +96,7 @@ pub fn load(profiles: &Path, name: &str, source: &str, colour: bool) -> Result<J
         [] => String::new(),
         some => aq_manifest::render(name, source, some, colour),
     };
-    let spec = aq_manifest::resolve(&manifest, profile.as_ref());
-    Ok(JobFile { spec, body: body.to_owned(), warnings })
+    Ok((manifest, profile, body, warnings))
 }
 
 /// Why a profile cannot be used.

@@ -1,6 +1,7 @@
 //! The queue on disk: folders, job files, records, locks. It knows no process and no engine.
 
 mod add;
+mod artifacts;
 mod clean;
 mod durable;
 mod error;
@@ -9,6 +10,7 @@ mod job_file;
 mod keys;
 mod locate;
 mod locks;
+mod log_piece;
 mod meta;
 mod moves;
 mod queue_dir;
@@ -17,8 +19,10 @@ mod scratch;
 #[cfg(test)]
 pub(crate) mod testing;
 mod transition;
+mod values;
 
 pub use add::{AddContext, AddError, AddReport, Added, Draft, add};
+pub use artifacts::{Artifact, artifacts, open_artifact};
 pub use clean::{Cleaned, clean, withdraw};
 pub(crate) use durable::replace;
 pub use error::{Result, StoreError};
@@ -29,9 +33,11 @@ pub use job_file::{
 pub use keys::{Holder, holder};
 pub use locate::{PROJECT_QUEUE, locate};
 pub use locks::FileLock;
+pub use log_piece::{LogPiece, log_file, log_from, log_until};
 pub use meta::{Meta, MetaFile, Record};
-pub(crate) use moves::{Move, moves};
+pub(crate) use moves::{Move, additions, moves};
 pub use queue_dir::{MAX_JOB_FILE, QueueDir, UnreadableJob, job_of, read_text};
 pub use record::JobRecord;
 pub(crate) use scratch::{make_scratch, put_scratch_away, remove_scratch, write_private};
 pub use transition::{HeldJob, Promise, RUN_KEYS};
+pub use values::{Effective, EffectiveValue, effective_values};

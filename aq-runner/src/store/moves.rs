@@ -37,17 +37,19 @@ pub(crate) fn moves(queue: &QueueDir, id: &JobId, from: Option<u64>) -> Result<V
     Ok(steps(&bytes, from))
 }
 
+/// The lines that end a step, each with where it goes and its end.
+fn ends(bytes: &[u8]) -> impl Iterator<Item = (Stage, usize)> {
+    let mut at = 0;
+    bytes.split_inclusive(|&b| b == b'\n').filter_map(move |line| {
+        at += line.len();
+        let stage = line.strip_prefix(STEP)?.strip_suffix(b"\n")?;
+        Some((std::str::from_utf8(stage).ok()?.parse().ok()?, at))
+    })
+}
+
 fn steps(bytes: &[u8], from: Option<usize>) -> Vec<Move> {
     let mut found = Vec::new();
-    let mut at = 0;
-    for line in bytes.split_inclusive(|&b| b == b'\n') {
-        at += line.len();
-        let Some(stage) = line.strip_prefix(STEP).and_then(|rest| rest.strip_suffix(b"\n")) else {
-            continue;
-        };
-        let Some(to) = std::str::from_utf8(stage).ok().and_then(|stage| stage.parse().ok()) else {
-            continue;
-        };
+    for (to, at) in ends(bytes) {
         if from.is_none() && to == Stage::Building {
             found.clear();
         }
@@ -57,6 +59,27 @@ fn steps(bytes: &[u8], from: Option<usize>) -> Vec<Move> {
     }
     let record = |end: usize| Meta::parse(&String::from_utf8_lossy(&bytes[..end]));
     found.into_iter().map(|(to, end)| Move { to, meta: record(end), end: end as u64 }).collect()
+}
+
+/// What each step added to a job's record, in order; at the end what was added since the last one.
+/// Without the record before it, so that long ones are read once.
+///
+/// # Errors
+/// When the record cannot be read.
+pub(crate) fn additions(queue: &QueueDir, id: &JobId) -> Result<(Vec<(Stage, Meta)>, Meta)> {
+    let path = queue.meta(id);
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        Err(e) => return Err(e).at("read", &path),
+    };
+    let mut found = Vec::new();
+    let mut begun = 0;
+    for (to, end) in ends(&bytes) {
+        found.push((to, Meta::parse(&String::from_utf8_lossy(&bytes[begun..end]))));
+        begun = end;
+    }
+    Ok((found, Meta::parse(&String::from_utf8_lossy(&bytes[begun..]))))
 }
 
 #[cfg(test)]

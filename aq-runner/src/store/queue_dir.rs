@@ -125,6 +125,11 @@ impl QueueDir {
         self.root.join(format!("logs/{id}.log"))
     }
 
+    /// Where the files are that a job's `artifacts` name.
+    pub fn artifacts(&self, id: &JobId) -> PathBuf {
+        self.root.join(format!("artifacts/{id}"))
+    }
+
     /// The job's record.
     pub fn meta(&self, id: &JobId) -> PathBuf {
         self.root.join(format!(".state/meta/{id}.meta"))

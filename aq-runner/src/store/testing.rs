@@ -34,10 +34,13 @@ impl TestQueue {
         let draft = |&(name, text): &(&str, &str)| {
             Draft::new(format!("{name}.md"), id(name), text.to_owned())
         };
-        let drafts: Vec<Draft> = files.iter().map(draft).collect();
+        self.add_drafts(&files.iter().map(draft).collect::<Vec<_>>())
+    }
+
+    pub(crate) fn add_drafts(&self, drafts: &[Draft]) -> Result<Vec<Added>, AddError> {
         let base = self.base().to_owned();
         let context = AddContext { base, home: None, now: Timestamp::UNIX_EPOCH, colour: false };
-        add(&self.queue, &drafts, &context).map(|report| report.added)
+        add(&self.queue, drafts, &context).map(|report| report.added)
     }
 
     /// Puts a job with an almost empty record where it is wanted.

@@ -6,6 +6,7 @@ mod copilot;
 mod gemini;
 mod opencode;
 mod others;
+mod steps;
 
 use std::ffi::OsString;
 use std::path::Path;

@@ -69,7 +69,7 @@ fn since(job: &JobView) -> Option<jiff::Timestamp> {
 }
 
 /// What a person wants to know of it: why it waits, how it ended; and how that looks.
-pub(super) fn remark(job: &JobView) -> (&'static str, String) {
+pub(in crate::dashboard) fn remark(job: &JobView) -> (&'static str, String) {
     match &job.activity {
         Activity::Waiting(None) => ("next", "next".to_owned()),
         // Without how long it is still: a card is drawn again only when something changes.

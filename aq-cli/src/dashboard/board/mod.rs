@@ -28,6 +28,7 @@ use super::live::live;
 use super::page::{self, Place};
 use super::state::Dashboard;
 use crate::output::style::plain;
+pub(super) use card::remark;
 use card::{card, digest};
 use filter::Filter;
 

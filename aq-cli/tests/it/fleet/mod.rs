@@ -12,5 +12,7 @@ mod handover;
 mod lab;
 mod offline;
 mod outages;
+#[cfg(feature = "dashboard")]
+mod page;
 mod partition;
 mod proxy;

@@ -127,4 +127,16 @@ fn a_coordinator_that_knows_no_priority_disagrees() {
         0
     );
     assert_eq!(sandbox.code(&["fleet-shadow-report", "--min-rate", "2"]).0, 2);
+    #[cfg(feature = "dashboard")]
+    the_page_says_so(&sandbox);
+}
+
+#[cfg(feature = "dashboard")]
+fn the_page_says_so(sandbox: &Sandbox) {
+    let page = crate::served::Served::start(sandbox).page("/fleet");
+    let shadow = page.split("id=\"shadow\"").nth(1).unwrap_or_else(|| panic!("{page}"));
+    for text in ["Not ready", "2 decisions compared", "50.0 % agree", "missing: ", "priority 1"] {
+        assert!(shadow.contains(text), "{text}: {shadow}");
+    }
+    assert!(shadow.contains("<td>job:new</td><td>old</td><td>priority</td>"), "{shadow}");
 }

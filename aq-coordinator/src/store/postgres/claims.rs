@@ -7,16 +7,20 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::fault::Fault;
+use super::query::{Opening, Query};
 use super::rows::job_of;
-use super::tx::{Query, Tx};
+use super::tx::Tx;
 use crate::ledger::{
     Claimant, Granting, Job, Resubmission, Service, Submission, World, grant, resubmit,
 };
 use crate::store::columns::{COLUMNS, count, number, word, world_text};
 use crate::store::{ClaimAnswer, ClaimPlan, Granted, StoreError, Submitted};
 
-/// Where the manifest is, behind the columns of a job.
+/// Where the manifest is, behind the columns of a job, and what else is known of a pick.
 const MANIFEST: usize = 28;
+const INSTANCE: usize = 29;
+const DRAINING: usize = 30;
+const ANSWERED: usize = 31;
 
 /// The rows, with their manifests, and locks that plans want, as far as they are to be had.
 struct Wanted {
@@ -86,60 +90,57 @@ impl Tx {
     }
 
     /// What [`grant`](Self::grant) opens with: the claims, each answered by one at a time, wherever its
-    /// copies arrive; who makes them; and the rows that they are to get. It locks what it can, and
-    /// waits for nobody's rows: what others are busy with is left out.
-    pub(crate) fn claimed(plans: &[ClaimPlan]) -> Vec<Query> {
-        let claims: Vec<String> =
-            plans.iter().map(|plan| format!("{}/{}", plan.factory, plan.request)).collect();
-        let factories: Vec<String> = plans.iter().map(|plan| plan.factory.to_string()).collect();
-        let requests: Vec<String> = plans.iter().map(|plan| plan.request.to_string()).collect();
-        let jobs: Vec<Uuid> =
-            plans.iter().flat_map(|plan| &plan.picks).map(|pick| pick.job.uuid()).collect();
-        let rows = format!(
-            "SELECT {COLUMNS}, (SELECT manifest FROM manifests WHERE job = jobs.id) FROM jobs WHERE \
-             id = ANY($1) FOR UPDATE SKIP LOCKED"
+    /// copies arrive; and for each pick of each claim, or once for one without, who makes it and the row
+    /// that it is to get. It locks what it can, and waits for nobody's rows: what others are busy with
+    /// is left out.
+    pub(crate) fn claimed(plans: &[ClaimPlan]) -> Opening {
+        let turns = plans.iter().map(|plan| format!("{}/{}", plan.factory, plan.request)).collect();
+        let mut factories = Vec::new();
+        let mut requests = Vec::new();
+        let mut jobs: Vec<Option<Uuid>> = Vec::new();
+        for plan in plans {
+            jobs.extend(plan.picks.iter().map(|pick| Some(pick.job.uuid())));
+            if plan.picks.is_empty() {
+                jobs.push(None);
+            }
+            factories.resize(jobs.len(), plan.factory.to_string());
+            requests.resize(jobs.len(), plan.request.to_string());
+        }
+        // Each claim is looked up by itself: as a condition, the database would read all grants.
+        let sql = format!(
+            "SELECT picked.*, factories.instance, draining, earlier.found IS NOT NULL FROM \
+             unnest($1::text[], $2::text[], $3::uuid[]) WITH ORDINALITY AS claim (factory, request, \
+             job, place) LEFT JOIN factories ON factories.id = claim.factory LEFT JOIN LATERAL (SELECT \
+             1 AS found FROM grants WHERE grants.request = claim.request AND grants.factory = \
+             claim.factory LIMIT 1) AS earlier ON true LEFT JOIN LATERAL (SELECT {COLUMNS}, (SELECT \
+             manifest FROM manifests WHERE job = jobs.id) FROM jobs WHERE id = claim.job FOR UPDATE \
+             SKIP LOCKED) AS picked ON true ORDER BY place"
         );
-        vec![
-            // In order, so that two batches cannot wait for one another.
-            Query::new(
-                "SELECT pg_advisory_xact_lock(claim) FROM (SELECT DISTINCT hashtextextended(text, \
-                 2) AS claim FROM unnest($1::text[]) AS text ORDER BY claim) AS claims",
-            )
-            .with(claims),
-            // A statement of its own, to see what the one before has waited for. Each claim is looked up by
-            // itself: as a condition, the database would read all grants that there are.
-            Query::new(
-                "SELECT instance, draining, earlier.found IS NOT NULL FROM unnest($1::text[], \
-                 $2::text[]) WITH ORDINALITY AS claim (factory, request, place) LEFT JOIN factories \
-                 ON factories.id = claim.factory LEFT JOIN LATERAL (SELECT 1 AS found FROM grants \
-                 WHERE grants.request = claim.request AND grants.factory = claim.factory LIMIT 1) AS \
-                 earlier ON true ORDER BY place",
-            )
-            .with(factories)
-            .with(requests),
-            Query::new(rows).with(jobs),
-        ]
+        let query = Query::new(sql).with(factories).with(requests).with(jobs);
+        Opening { turns, queries: vec![query] }
     }
 
     pub(crate) async fn grant(&self, plans: &[ClaimPlan]) -> Result<Vec<ClaimAnswer>, Fault> {
         let service = self.alive().await?;
-        let [_, claims, rows] = self.opened.as_slice() else {
-            return Err(StoreError::Broken("the claims were not asked for".to_owned()).into());
-        };
+        let unasked = || StoreError::Broken("the claims were not asked for".to_owned());
+        let rows = self.opened.first().ok_or_else(unasked)?;
         let mut wanted = self.want(rows).await?;
         // A copy of a claim may be in the same batch.
         let mut answered: HashMap<(&FactoryId, &RequestId), Vec<Granted>> = HashMap::new();
         let mut changes = Vec::new();
         let mut answers = Vec::with_capacity(plans.len());
-        for (plan, claim) in plans.iter().zip(claims) {
+        let mut place = 0;
+        for plan in plans {
+            let claim = rows.get(place).ok_or_else(unasked)?;
+            place += plan.picks.len().max(1);
             let name = (&plan.factory, &plan.request);
-            let draining = claim.try_get::<_, Option<bool>>(1)?.unwrap_or_default();
+            let draining = claim.try_get::<_, Option<bool>>(DRAINING)?.unwrap_or_default();
             let answer = |grants, repeated| ClaimAnswer { grants, repeated, draining };
             if let Some(grants) = answered.get(&name) {
                 answers.push(answer(grants.clone(), true));
                 continue;
             }
-            if claim.try_get(2)? {
+            if claim.try_get(ANSWERED)? {
                 let jobs = self.current(&plan.factory, &plan.request).await?;
                 answers.push(answer(self.with_manifests(jobs).await?, true));
                 continue;
@@ -148,7 +149,7 @@ impl Tx {
                 answers.push(answer(Vec::new(), false));
                 continue;
             }
-            let instance: Option<&str> = claim.try_get(0)?;
+            let instance: Option<&str> = claim.try_get(INSTANCE)?;
             let to = Claimant {
                 factory: plan.factory.clone(),
                 instance: instance.map(|text| word("instance", text)).transpose()?,
@@ -160,16 +161,17 @@ impl Tx {
             }
             answers.push(answer(grants, false));
         }
-        for write in self.writes(&changes)? {
-            self.last(write);
-        }
+        self.writes(&changes)?.into_iter().for_each(|write| self.last(write));
         Ok(answers)
     }
 
-    /// What is to be had of these rows and of the locks that they name.
+    /// What is to be had of the rows that were picked and of the locks that they name.
     async fn want(&self, rows: &[Row]) -> Result<Wanted, Fault> {
         let mut jobs = HashMap::with_capacity(rows.len());
         for row in rows {
+            if row.try_get::<_, Option<i64>>(0)?.is_none() {
+                continue;
+            }
             let job = job_of(row)?;
             jobs.insert(job.id, (job, manifest_of(row.try_get(MANIFEST)?)?));
         }

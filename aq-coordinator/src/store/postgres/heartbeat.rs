@@ -7,7 +7,8 @@ use aq_fleet::protocol::{Epoch, FactoryId, FleetJobId, LeaseRef};
 use uuid::Uuid;
 
 use super::fault::Fault;
-use super::tx::{Query, Tx};
+use super::query::Query;
+use super::tx::Tx;
 use crate::ledger::{Caller, Fenced, Hold, Job, Renewal, renew};
 use crate::store::columns::{count, number};
 use crate::store::{Beat, BeatAnswer, LeaseStand};

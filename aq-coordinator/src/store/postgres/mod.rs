@@ -10,6 +10,7 @@ mod fault;
 mod heartbeat;
 mod holder;
 mod pool;
+mod query;
 mod reads;
 mod rows;
 mod schema;

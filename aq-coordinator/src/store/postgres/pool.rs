@@ -10,7 +10,8 @@ use deadpool_postgres::{
 use tokio_postgres::{Config, NoTls};
 
 use super::fault::{Fault, told};
-use super::tx::{Mode, Query, Tx};
+use super::query::Opening;
+use super::tx::{Mode, Tx};
 use crate::ledger::Timing;
 use crate::store::{Clock, StoreError};
 
@@ -109,16 +110,17 @@ impl Connections {
         mode: Mode,
         work: impl for<'t> Fn(&'t Tx) -> Work<'t, T> + Send + Sync,
     ) -> Result<T, StoreError> {
-        self.run_after(mode, Vec::new(), work).await
+        self.run_after(mode, Opening::default(), work).await
     }
 
     /// The same, with what is asked at the beginning; the rows are in [`Tx::opened`].
     pub(crate) async fn run_after<T>(
         &self,
         mode: Mode,
-        opening: Vec<Query>,
+        opening: impl Into<Opening>,
         work: impl for<'t> Fn(&'t Tx) -> Work<'t, T> + Send + Sync,
     ) -> Result<T, StoreError> {
+        let opening = opening.into();
         let mut tries = 1;
         loop {
             match self.once(mode, &opening, &work).await {
@@ -131,7 +133,7 @@ impl Connections {
     async fn once<T>(
         &self,
         mode: Mode,
-        opening: &[Query],
+        opening: &Opening,
         work: &(impl for<'t> Fn(&'t Tx) -> Work<'t, T> + Send + Sync),
     ) -> Result<T, Fault> {
         let client = self.pool.get().await.map_err(|error| unavailable(&error))?;

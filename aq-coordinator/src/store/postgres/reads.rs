@@ -8,8 +8,9 @@ use uuid::Uuid;
 
 use super::claims::manifest_of;
 use super::fault::Fault;
+use super::query::Query;
 use super::rows::{GRANT, grant_of, job_of};
-use super::tx::{Query, Tx};
+use super::tx::Tx;
 use crate::ledger::DbTime;
 use crate::store::columns::{COLUMNS, checkpoint_of, count, json, number, small, word, world_text};
 use crate::store::{

@@ -5,7 +5,8 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::fault::Fault;
-use super::tx::{Query, Tx};
+use super::query::Query;
+use super::tx::Tx;
 use crate::ledger::{DbTime, GrantRecord, Job, Notice, history, notice};
 use crate::store::StoreError;
 use crate::store::columns::{COLUMNS, Columns, count, end_of, end_text, number, word};
@@ -59,7 +60,7 @@ impl Tx {
             )
             .await?;
         }
-        for write in self.writes(&[(before.clone(), after.clone())])? {
+        if let Some(write) = self.writes(&[(before.clone(), after.clone())])? {
             self.run(&write.sql, &write.values()).await?;
         }
         Ok(())
@@ -67,9 +68,9 @@ impl Tx {
 
     /// What writes many rows whose terms stay as they are, with what the changes mean for grants and
     /// feed.
-    pub(crate) fn writes(&self, changes: &[(Job, Job)]) -> Result<Vec<Query>, Fault> {
+    pub(crate) fn writes(&self, changes: &[(Job, Job)]) -> Result<Option<Query>, Fault> {
         if changes.is_empty() {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         let mut writes = vec![self.update(changes)];
         let records = changes
@@ -82,7 +83,7 @@ impl Tx {
         let notices: Vec<Notice> =
             changes.iter().filter_map(|(before, after)| notice(Some(before), after)).collect();
         writes.extend(self.tell(&notices)?);
-        Ok(writes)
+        Ok(Query::together(writes))
     }
 
     fn update(&self, changes: &[(Job, Job)]) -> Query {

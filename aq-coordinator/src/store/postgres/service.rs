@@ -73,9 +73,7 @@ impl Tx {
             let over = over.into_iter().filter_map(|job| Some((lapse(&job, self.now)?, job)));
             let changes: Vec<_> = over.map(|(next, job)| (job, next)).collect();
             lapsed = changes.len();
-            for write in self.writes(&changes)? {
-                self.last(write);
-            }
+            self.writes(&changes)?.into_iter().for_each(|write| self.last(write));
         }
         let old = self.now.0.saturating_sub_unsigned(KEEP_FEED.as_millis() as u64);
         self.run(

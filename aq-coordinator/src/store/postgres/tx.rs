@@ -14,6 +14,7 @@ use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
 use super::fault::Fault;
+use super::query::{Opening, Query};
 use crate::ledger::{DbTime, Service, Timing};
 use crate::store::StoreError;
 use crate::store::columns::count;
@@ -32,27 +33,6 @@ pub(crate) enum Mode {
     Glance,
     /// It writes.
     Write,
-}
-
-/// A statement that is part of the program, with its values.
-pub(crate) struct Query {
-    pub(crate) sql: String,
-    pub(crate) values: Vec<Box<dyn ToSql + Send + Sync>>,
-}
-
-impl Query {
-    pub(crate) fn new(sql: impl Into<String>) -> Self {
-        Self { sql: sql.into(), values: Vec::new() }
-    }
-
-    pub(crate) fn with(mut self, value: impl ToSql + Send + Sync + 'static) -> Self {
-        self.values.push(Box::new(value));
-        self
-    }
-
-    pub(crate) fn values(&self) -> Vec<&(dyn ToSql + Sync)> {
-        self.values.iter().map(|value| &**value as &(dyn ToSql + Sync)).collect()
-    }
 }
 
 /// A transaction, and the moment in which all of it happens.
@@ -76,6 +56,10 @@ pub(crate) struct Tx {
 /// Milliseconds since 1970: the caller's, or the database's.
 const NOW: &str = "coalesce($1::bigint, (extract(epoch from clock_timestamp()) * 1000)::bigint)";
 
+/// Locks names. The statement with it does not see what it has waited for; the next one does.
+const TURNS: &str = ", (SELECT count(pg_advisory_xact_lock(hashtextextended(turn, 2))) FROM \
+     unnest($2::text[]) AS turn)";
+
 impl Tx {
     /// Begins one, and asks `opening` at once. What locks there comes after the moment of `now`.
     pub(crate) async fn begin(
@@ -83,12 +67,15 @@ impl Tx {
         mode: Mode,
         timing: Timing,
         given: Option<DbTime>,
-        opening: &[Query],
+        opening: &Opening,
     ) -> Result<Self, Fault> {
+        // In order, so that two transactions cannot wait for one another.
+        let turns: Vec<&str> = opening.turns.iter().map(String::as_str).collect();
+        let in_turn = if turns.is_empty() { "" } else { TURNS };
         let about = match mode {
-            Mode::Schema => format!("SELECT {NOW}"),
-            Mode::Read | Mode::Glance => about("pg_snapshot_xmin(pg_current_snapshot())"),
-            Mode::Write => about("pg_current_xact_id()"),
+            Mode::Schema => format!("SELECT {NOW}{in_turn}"),
+            Mode::Read | Mode::Glance => about("pg_snapshot_xmin(pg_current_snapshot())", in_turn),
+            Mode::Write => about("pg_current_xact_id()", in_turn),
         };
         let begin = match mode {
             Mode::Read | Mode::Glance => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
@@ -109,16 +96,17 @@ impl Tx {
         let client = tx.client()?;
         // Before anything is sent: who waits for a statement would be overtaken.
         let statement = client.prepare_cached(&about).await?;
-        let statements = prepared(client, opening).await?;
-        let values: [&(dyn ToSql + Sync); 1] = [&given];
+        let statements = prepared(client, &opening.queries).await?;
+        let values: [&(dyn ToSql + Sync); 2] = [&given, &turns];
+        let values = if turns.is_empty() { &values[..1] } else { &values[..] };
         let ending = async {
             if mode == Mode::Glance { client.batch_execute("COMMIT").await } else { Ok(()) }
         };
         let (_, row, opened, ()) = tokio::try_join!(
             biased;
             client.batch_execute(begin),
-            client.query_opt(&statement, &values),
-            ask(client, opening, &statements),
+            client.query_opt(&statement, values),
+            ask(client, &opening.queries, &statements),
             ending,
         )?;
         let row = row.ok_or_else(|| StoreError::Broken("the table service is empty".to_owned()))?;
@@ -244,10 +232,10 @@ impl Drop for Tx {
     }
 }
 
-fn about(stamp: &str) -> String {
+fn about(stamp: &str, in_turn: &str) -> String {
     format!(
         "SELECT {NOW}, {stamp}::text::bigint + stamp_base, generation, created, last_alive, \
-         grace_until, epoch_floor FROM service"
+         grace_until, epoch_floor{in_turn} FROM service"
     )
 }
 

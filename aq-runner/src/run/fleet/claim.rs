@@ -41,6 +41,7 @@ pub(crate) fn take(
         },
     };
     let mut draft = Draft::new(format!("fleet job {id}"), id, text);
+    draft.is_granted = true;
     if let Some(from) = &grant.checkpoint {
         draft.record =
             Record::new().set("resume_branch", &from.branch).set("resume_commit", &from.commit);

@@ -175,7 +175,7 @@ impl Work<'_> {
             return;
         }
         let Some(place) = &self.place else { return };
-        let to = self.queue.root().join("artifacts").join(self.job.id().as_str());
+        let to = self.queue.artifacts(self.job.id());
         match collect(&spec.artifacts, &place.dir, &to) {
             Ok(kept) => {
                 self.note(&format!(

@@ -1,0 +1,110 @@
+//! What a job changed, file by file.
+
+use std::io::{self, Write};
+
+use aq_runner::run::{JobView, WorkplaceError};
+use maud::{Markup, html};
+
+use super::facts::size;
+use super::patch::{FilePatch, files};
+use super::visible::visible;
+use crate::dashboard::error::PageError;
+use crate::dashboard::state::Dashboard;
+
+/// Bytes of a diff that are read; the rest is left to `aq diff`.
+const BYTES: usize = 4 << 20;
+/// Lines that are shown of one file, and of all.
+const OF_EACH: usize = 5_000;
+const OF_ALL: usize = 20_000;
+/// A file with more lines is shown after a click.
+const FOLDED: usize = 400;
+/// Files that are shown.
+const FILES: usize = 500;
+
+pub(super) fn diff(dashboard: &Dashboard, job: &JobView) -> Result<Markup, PageError> {
+    let id = &job.record.id;
+    let mut patch = Bounded { bytes: Vec::new(), is_cut: false };
+    match aq_runner::run::diff(&dashboard.queue, id, false, &mut patch) {
+        Err(WorkplaceError::NoBranch(_)) => {
+            return Ok(
+                html! { p.empty.faint { "There is no diff: it has not run yet, or its directory is in no git repository." } },
+            );
+        }
+        // Git was told that nobody reads on.
+        Err(_) if patch.is_cut => {}
+        result => result?,
+    }
+    let text = String::from_utf8_lossy(&patch.bytes);
+    let mut found = files(&text, OF_EACH, OF_ALL);
+    let count = found.len();
+    found.truncate(FILES);
+    if found.is_empty() {
+        return Ok(html! { p.empty.faint { "It has changed nothing." } });
+    }
+    let (added, removed) = (sum(&found, |file| file.added), sum(&found, |file| file.removed));
+    Ok(html! {
+        div.diff {
+            p.bar {
+                span { (count) (if count == 1 { " file" } else { " files" }) }
+                span.good { "+" (added) } span.bad { "−" (removed) }
+                @if patch.is_cut {
+                    span.warn { "The first " (size(BYTES as u64)) " only: " code { "aq diff " (id) } " has all." }
+                } @else if count > FILES {
+                    span.warn { "The first " (FILES) " files only: " code { "aq diff " (id) } " has all." }
+                }
+            }
+            details.files open[count <= 30] {
+                summary { "Files" }
+                ol { @for (at, file) in found.iter().enumerate() {
+                    li { a href={ "#file-" (at) } { (visible(&file.name)) } " " (counts(file)) }
+                } }
+            }
+            @for (at, file) in found.iter().enumerate() { (one(at, file)) }
+        }
+    })
+}
+
+fn one(at: usize, file: &FilePatch) -> Markup {
+    html! {
+        details.file id={ "file-" (at) } open[file.lines() <= FOLDED] {
+            summary {
+                span.path { (visible(&file.name)) }
+                @if file.what != "changed" { " " span.what { (file.what) } }
+                " " (counts(file))
+            }
+            pre { @for block in &file.blocks { span class=(block.kind.class()) { (visible(&block.text)) } } }
+            @if file.left_out > 0 { p.faint { (file.left_out) " more lines" } }
+        }
+    }
+}
+
+fn counts(file: &FilePatch) -> Markup {
+    html! { span.counts { span.good { "+" (file.added) } " " span.bad { "−" (file.removed) } } }
+}
+
+fn sum(files: &[FilePatch], count: fn(&FilePatch) -> usize) -> usize {
+    files.iter().map(count).sum()
+}
+
+/// Takes what there is room for, and then no more.
+struct Bounded {
+    bytes: Vec<u8>,
+    is_cut: bool,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = BYTES - self.bytes.len();
+        if room < bytes.len() {
+            self.bytes.extend_from_slice(&bytes[..room]);
+            self.is_cut = true;
+            return Err(io::Error::other("more than is shown"));
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,93 @@
+//! The head of a job's page: what it is, what it does, what can be done with it.
+
+use aq_runner::run::{Activity, JobView};
+use jiff::Timestamp;
+use maud::{Markup, html};
+
+use super::View;
+use super::facts::has_steps;
+use super::visible::visible;
+use crate::dashboard::actions::buttons;
+use crate::dashboard::error::PageError;
+use crate::dashboard::guard::Viewer;
+use crate::dashboard::moment::{age, at};
+use crate::dashboard::state::Dashboard;
+use crate::output::job::what;
+
+pub(super) fn head(
+    dashboard: &Dashboard,
+    job: &JobView,
+    viewer: &Viewer,
+    shown: View,
+) -> Result<Markup, PageError> {
+    let has_steps = has_steps(dashboard, job)?;
+    let views = View::ALL.into_iter().filter(|view| *view != View::Steps || has_steps);
+    let record = &job.record;
+    let meta = &record.meta;
+    let word = |key: &str| meta.get(key).map(visible);
+    let engine = word("engine").or_else(|| word("engine_wanted"));
+    let now = Timestamp::now();
+    Ok(html! {
+        div.title {
+            h1 { (record.id) }
+            span.stage.(record.stage.folder()) { (record.stage) }
+        }
+        p.what.(kind(job)) { (with_code(&what(job, now))) }
+        dl.facts {
+            @if let Some(priority) = word("priority") { div { dt { "Priority" } dd { (priority) } } }
+            @if let Some(engine) = engine {
+                div { dt { "Engine" } dd { (engine) @if let Some(model) = word("model") { " · " (model) } } }
+            }
+            @if let Some(profile) = word("profile") { div { dt { "Profile" } dd { (profile) } } }
+            div { dt { "Attempts" } dd { (job.tries()) " of " (job.max_tries()) } }
+            div { dt { "Added" } dd { (at(meta.time("added_at"))) } }
+            @match &job.activity {
+                Activity::Running { since, .. } => div { dt { "Runs for" } dd { (age(*since)) } },
+                _ => @if let Some(ended) = meta.time("ended_at") {
+                    div { dt { "Ended" } dd { (at(Some(ended))) } }
+                },
+            }
+            @if let Some(tracker) = &job.tracker {
+                div { dt { "Item" } dd {
+                    (visible(&tracker.item))
+                    @if tracker.waiting > 0 { " · " (tracker.waiting) " to be told" }
+                    @if let Some(problem) = &tracker.problem { " · " span.bad { (visible(problem)) } }
+                } }
+            }
+        }
+        @match viewer.csrf {
+            Some(_) => (buttons(&record.id, record.stage, viewer)),
+            None => p.faint.signed-out { a href="/sign-in" { "Sign in" } " to act on it." },
+        }
+        nav.tabs aria-label="Views of the job" {
+            @for (at, view) in views.enumerate() {
+                @let (path, title) = view.words();
+                a href={ "/jobs/" (record.id) "?view=" (path) } aria-current=[(view == shown).then_some("page")]
+                    data-number=(at + 1) title=(at + 1) { (title) }
+            }
+        }
+    })
+}
+
+/// How what it does is shown.
+fn kind(job: &JobView) -> &'static str {
+    match &job.activity {
+        Activity::Running { stalled: Some(_), .. } | Activity::Lost => "is-bad",
+        Activity::Running { .. } => "is-busy",
+        Activity::Resting => match job.record.stage {
+            aq_manifest::Stage::Review => "is-waiting",
+            aq_manifest::Stage::Testing | aq_manifest::Stage::Shipped => "is-good",
+            _ => "is-bad",
+        },
+        _ => "is-waiting",
+    }
+}
+
+/// Words with commands between back quotes.
+fn with_code(text: &str) -> Markup {
+    html! {
+        @for (at, part) in text.split('`').enumerate() {
+            @if at % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What a job's page is told while it is open: that the job has changed, and that its log has grown.
+
+use std::convert::Infallible;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aq_manifest::JobId;
+use aq_runner::run::{Activity, JobView};
+use axum::extract::{Path, State};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::{Stream, stream};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::dashboard::error::PageError;
+use crate::dashboard::feed::Look;
+use crate::dashboard::state::{Dashboard, job_id};
+
+/// How often the log is looked at.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// `GET /jobs/{id}/events`
+pub(in crate::dashboard) async fn events(
+    State(dashboard): State<Dashboard>,
+    Path(id): Path<String>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, PageError> {
+    let id = job_id(&id)?;
+    dashboard.queue.expect(&id)?;
+    let looks = dashboard.feed.follow();
+    let follower = Follower { dashboard, id, looks, told: Value::Null };
+    Ok(Sse::new(stream::unfold(follower, next)).keep_alive(KeepAlive::default()))
+}
+
+struct Follower {
+    dashboard: Dashboard,
+    id: JobId,
+    looks: watch::Receiver<Arc<Look>>,
+    told: Value,
+}
+
+/// Waits for news.
+async fn next(mut follower: Follower) -> Option<(Result<Event, Infallible>, Follower)> {
+    loop {
+        let news = follower.look().await;
+        if news != follower.told {
+            let event = Event::default().event("job").data(news.to_string());
+            follower.told = news;
+            return Some((Ok(event), follower));
+        }
+        // A look that comes earlier wakes it; the feed ends with the process.
+        if let Ok(Err(_)) = tokio::time::timeout(LOOK, follower.looks.changed()).await {
+            return None;
+        }
+    }
+}
+
+impl Follower {
+    async fn look(&mut self) -> Value {
+        let digest = match &**self.looks.borrow_and_update() {
+            Ok(look) => {
+                let mut all = look.jobs.iter().chain(&look.ended);
+                // One that ended long ago does not change.
+                all.find(|job| job.record.id == self.id).map(digest)
+            }
+            Err(_) => None,
+        };
+        let id = self.id.clone();
+        let size = self.dashboard.blocking(move |dashboard| {
+            Ok(dashboard.queue.log(&id).symlink_metadata().map_or(0, |about| about.len()))
+        });
+        json!({ "digest": digest, "size": size.await.unwrap_or(0) })
+    }
+}
+
+/// Everything that the head and the overview of a job show, except that time passes.
+pub(super) fn digest(job: &JobView) -> String {
+    let mut hasher = DefaultHasher::new();
+    job.record.stage.folder().hash(&mut hasher);
+    for pair in job.record.meta.iter() {
+        pair.hash(&mut hasher);
+    }
+    match &job.activity {
+        Activity::Waiting(reason) => reason.as_ref().map(ToString::to_string).hash(&mut hasher),
+        Activity::Unread => 1.hash(&mut hasher),
+        Activity::Running { stalled, verifying, .. } => {
+            (2, stalled.is_some(), verifying).hash(&mut hasher);
+        }
+        Activity::Lost => 3.hash(&mut hasher),
+        Activity::Resting => 4.hash(&mut hasher),
+    }
+    if let Some(tracker) = &job.tracker {
+        (&tracker.echoed, tracker.waiting, &tracker.problem).hash(&mut hasher);
+    }
+    // As text: it is larger than the numbers of a script.
+    format!("{:x}", hasher.finish())
+}

@@ -1,0 +1,83 @@
+//! The log of a job, from its end backwards and as it grows.
+
+use aq_runner::run::JobView;
+use aq_runner::store::{LogPiece, log_from, log_until};
+use axum::extract::{Path, Query, State};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::ansi::{Look, paint};
+use super::facts::size;
+use crate::dashboard::error::PageError;
+use crate::dashboard::state::{Dashboard, job_id};
+
+/// Bytes of the log in one answer.
+const PIECE: usize = 128 << 10;
+
+/// Which piece a page asks for: from a byte on, or what comes before one.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::dashboard) struct Wanted {
+    from: Option<u64>,
+    to: Option<u64>,
+    /// How the text before `from` left the colours.
+    look: String,
+}
+
+/// `GET /jobs/{id}/log?from=…` or `?to=…`
+pub(in crate::dashboard) async fn piece(
+    State(dashboard): State<Dashboard>,
+    Path(id): Path<String>,
+    Query(wanted): Query<Wanted>,
+) -> Result<Markup, PageError> {
+    let id = job_id(&id)?;
+    let work = move |dashboard: &Dashboard| {
+        dashboard.queue.expect(&id)?;
+        let piece = match wanted.from {
+            Some(from) => log_from(&dashboard.queue, &id, from, PIECE)?,
+            None => log_until(&dashboard.queue, &id, wanted.to, PIECE)?,
+        };
+        Ok(shown(&piece.unwrap_or_default(), Look::of(&wanted.look)))
+    };
+    dashboard.blocking(work).await
+}
+
+/// The view: the last piece, or the one before a byte.
+pub(super) fn log(
+    dashboard: &Dashboard,
+    job: &JobView,
+    to: Option<u64>,
+) -> Result<Markup, PageError> {
+    let id = &job.record.id;
+    let Some(piece) = log_until(&dashboard.queue, id, to, PIECE)? else {
+        return Ok(html! {
+            div.log-box data-empty="" { p.faint.empty { "It has printed nothing yet." } }
+        });
+    };
+    Ok(html! {
+        div.bar {
+            a.button.earlier href={ "?view=log&to=" (piece.from) } hidden[piece.from == 0] { "Earlier" }
+            @if to.is_some() { a.button href="?view=log" { "To the end" } }
+            label.follow hidden { input #follow type="checkbox" checked; " Follow" }
+            span.faint.log-size { (size(piece.size)) }
+            a href={ "/jobs/" (id) "/log.txt" } download { "Whole log" }
+        }
+        div.log-box tabindex="0" role="region" aria-label="Log" data-live[to.is_none()] { (shown(&piece, Look::default())) }
+    })
+}
+
+fn shown(piece: &LogPiece, look: Look) -> Markup {
+    let painted = paint(&piece.bytes, look);
+    let open = paint(&piece.open, painted.look);
+    html! {
+        div.piece data-from=(piece.from) data-to=(piece.to) data-size=(piece.size) data-look=(painted.look.classes()) {
+            pre { @for run in &painted.runs { (span(run)) } }
+            @if !open.runs.is_empty() { pre.open { @for run in &open.runs { (span(run)) } } }
+        }
+    }
+}
+
+fn span(run: &super::ansi::Run) -> Markup {
+    let classes = run.look.classes();
+    html! { @if classes.is_empty() { (run.text) } @else { span class=(classes) { (run.text) } } }
+}

@@ -1,0 +1,177 @@
+//! What the agents of a job did, step by step.
+
+use aq_runner::engine::{Call, Clip, Counted, Ended, Step, Usage};
+use aq_runner::run::{JobView, read_steps};
+use aq_runner::store::log_until;
+use maud::{Markup, html};
+
+use super::facts::engine_of;
+use super::visible::visible;
+use crate::dashboard::error::PageError;
+use crate::dashboard::state::Dashboard;
+use crate::output::insights::{dollars, tokens};
+
+/// Steps in one answer.
+const MOST: usize = 300;
+
+/// Bytes of the log that are read for them. Records can be of several MiB: where the first gives
+/// next to nothing, the second is tried.
+const WINDOWS: [usize; 2] = [1 << 20, 8 << 20];
+
+/// Fewer steps than these are next to nothing.
+const FEW: usize = 10;
+
+/// Steps that fit on a screen, about.
+const SCREEN: usize = 15;
+
+/// Lines of output that are shown without a click.
+const LINES: usize = 12;
+
+/// The view: the last steps, or those before a byte of the log.
+pub(super) fn steps(
+    dashboard: &Dashboard,
+    job: &JobView,
+    to: Option<u64>,
+) -> Result<Markup, PageError> {
+    let id = &job.record.id;
+    let settings = dashboard.settings()?;
+    let engine = engine_of(job).unwrap_or_default();
+    for window in WINDOWS {
+        let Some(mut piece) = log_until(&dashboard.queue, id, to, window)? else { break };
+        piece.bytes.append(&mut piece.open);
+        let read = read_steps(&settings.engines, &engine, &piece.bytes, MOST);
+        let count = read.steps().count();
+        if count < FEW && piece.from > 0 && window < WINDOWS[1] {
+            continue;
+        }
+        let first = match read.steps().next() {
+            Some((at, _)) if read.dropped() > 0 => piece.from + at as u64,
+            _ => piece.from,
+        };
+        return Ok(html! {
+            div.steps data-live[to.is_none()] data-size=(piece.size) {
+                @if first > 0 || count > SCREEN {
+                    p.bar {
+                        @if first > 0 { a.button href={ "?view=steps&to=" (first) } { "Earlier steps" } }
+                        @if count > SCREEN { a.button href="#newest" { "To the newest" } }
+                    }
+                }
+                @if count == 0 { p.faint { "No step yet." } }
+                @for (at, found) in read.steps() { (step(found, piece.from + at as u64)) }
+                @if read.unknown() > 0 {
+                    p.faint { (read.unknown()) " records of other kinds are in the log." }
+                }
+                @if to.is_some() { p { a.button href="?view=steps" { "To the last steps" } } }
+                span #newest { }
+            }
+        });
+    }
+    Ok(html! { div.steps data-live data-size="0" { p.faint { "It has printed nothing yet." } } })
+}
+
+fn step(step: &Step, at: u64) -> Markup {
+    html! {
+        @match step {
+            Step::Note(text) => p.step.note { (words(text)) },
+            Step::Began { model } => p.step.note { "The engine starts" @if let Some(model) = model { ", model " (words(model)) } },
+            Step::Said(text) => div.step.said { (words(text)) },
+            Step::Thought(text) => (folded(at, "thought", &html! { span.faint { "Thinking: " (first_line(text)) } }, &html! { pre { (words(text)) } })),
+            Step::Called(call) => (called(call, at)),
+            Step::Planned(items) => ul.step.plan {
+                @for (done, item) in items {
+                    li.done[*done] { span aria-label=(if *done { "done" } else { "to do" }) { (if *done { "☑" } else { "☐" }) } " " (words(item)) }
+                }
+            },
+            Step::Problem(text) => div.step.problem-step { (words(text)) },
+            Step::Ended(end) => (ended(end)),
+            Step::Printed(text) => (printed(text, at)),
+        }
+    }
+}
+
+/// Something that opens with a click; the script keeps what is open by its key.
+fn folded(at: u64, kind: &str, summary: &Markup, content: &Markup) -> Markup {
+    html! {
+        details.step.(kind) data-keep={ (at) "-" (kind) } { summary { (summary) } (content) }
+    }
+}
+
+fn called(call: &Call, at: u64) -> Markup {
+    let summary = html! {
+        span.tool { (words(&call.tool)) }
+        " " code { (words(&call.about)) }
+        @match &call.answer {
+            None => span.state.busy { " …" },
+            Some(_) if call.failed => span.state.bad { " failed" },
+            Some(answer) if answer.is_empty() => span.state.faint { " done" },
+            Some(answer) => span.state.faint { " " (count_of_lines(answer)) },
+        }
+    };
+    let content = html! {
+        @if !call.input.is_empty() { pre.input { (words(&call.input)) } }
+        @match &call.answer {
+            Some(answer) if !answer.is_empty() => pre.answer { (words(answer)) },
+            Some(_) => p.faint { "It answered nothing." },
+            None => p.faint { "No answer yet." },
+        }
+    };
+    let kind = if call.nested { "call-within" } else { "call" };
+    // Calls of one message come from one line.
+    html! {
+        details.step.(kind) .failed[call.failed] data-keep={ (at) "-" (visible(&call.tool.text)) "-" (visible(&call.about.text)) } {
+            summary { (summary) } (content)
+        }
+    }
+}
+
+fn printed(text: &Clip, at: u64) -> Markup {
+    let lines = text.text.lines().count();
+    if lines <= LINES && text.left_out == 0 {
+        return html! { pre.step.printed { (words(text)) } };
+    }
+    let summary = html! { "Output, " (count_of_lines(text)) };
+    folded(at, "output", &summary, &html! { pre { (words(text)) } })
+}
+
+fn ended(end: &Ended) -> Markup {
+    html! {
+        div.step.ended.failed[!end.success] {
+            strong { (if end.success { "The engine says: done" } else { "The engine says: failed" }) }
+            @if let Some(reason) = &end.reason { ": " (visible(reason)) }
+            @if !end.usage.is_empty() { div.faint { (usage(&end.usage)) @if end.counted == Counted::Session { " (the whole session)" } } }
+        }
+    }
+}
+
+fn usage(usage: &Usage) -> String {
+    let guess = if usage.estimated { "~" } else { "" };
+    let count =
+        |name: &str, count: Option<u64>| count.map(|_| format!("{name} {}", tokens(count, guess)));
+    let parts = [
+        count("input", usage.input_tokens),
+        count("cached", usage.cached_tokens),
+        count("output", usage.output_tokens),
+        count("total", usage.total_tokens),
+        usage.cost_usd.map(|_| dollars(usage.cost_usd, guess)),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}
+
+fn first_line(text: &Clip) -> String {
+    let line = text.text.trim().lines().next().unwrap_or_default();
+    visible(&line.chars().take(160).collect::<String>())
+}
+
+fn count_of_lines(text: &Clip) -> String {
+    let lines = text.text.lines().count();
+    let more = if text.left_out > 0 { " or more" } else { "" };
+    format!("{lines} line{}{more}", if lines == 1 { "" } else { "s" })
+}
+
+/// A text, and how much of it is left out.
+fn words(text: &Clip) -> Markup {
+    html! {
+        (visible(&text.text))
+        @if text.left_out > 0 { span.faint.cut { " … " (text.left_out) " more bytes" } }
+    }
+}

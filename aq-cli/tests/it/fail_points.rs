@@ -1,0 +1,224 @@
+//! Every system call of a command fails once, in turn: with an I/O error, on a full disk, without a free
+//! descriptor, interrupted. After each the command has said so and can be made again, and a program that
+//! shares no code with aq (`examples/check_queue.rs`) finds the queue whole.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::injection::{Fault, can_trace, run_with};
+use crate::sandbox::{Sandbox, wait_for};
+
+/// Which calls fail, and how.
+const FAULTS: &[(&str, &str)] = &[
+    ("write,pwrite64,writev", "EIO"),
+    ("write,pwrite64,writev", "ENOSPC"),
+    ("write,read,openat,flock,wait4,waitid", "EINTR"),
+    ("fsync,fdatasync,syncfs", "EIO"),
+    ("openat", "EMFILE"),
+    ("openat", "ENOSPC"),
+    ("openat,read,getdents64", "EIO"),
+    ("rename,renameat,renameat2,link,linkat", "EIO"),
+    ("rename,renameat,renameat2,link,linkat,mkdir,mkdirat", "ENOSPC"),
+    ("unlink,unlinkat,rmdir", "EIO"),
+    ("flock", "ENOLCK"),
+    ("clone,clone3,fork,vfork", "EAGAIN"),
+    ("pipe2,socketpair,dup3,epoll_create1,inotify_init1,pidfd_open", "EMFILE"),
+];
+
+/// Calls of a kind that are tried. What recovery does after these is to read about every process of
+/// the machine.
+const MANY: usize = 150;
+
+/// One place at which a call failed.
+struct Point<'a> {
+    sandbox: &'a Sandbox,
+    what: String,
+    /// The calls that failed.
+    met: Vec<String>,
+    output: Output,
+}
+
+impl Point<'_> {
+    /// Whether the command says that it was done.
+    fn is_done(&self) -> bool {
+        self.output.status.success()
+    }
+
+    /// A command that cannot go on says why, and does not panic.
+    fn has_spoken(&self) {
+        // No disk makes these fail; a library that relies on them is right.
+        let is_of_memory = |call: &String| {
+            ["<anon_inode:", "<pipe:", "<socket:", "<UNIX"].iter().any(|kind| call.contains(kind))
+        };
+        if self.met.iter().any(is_of_memory) {
+            return;
+        }
+        let said = String::from_utf8_lossy(&self.output.stderr);
+        assert!(!said.contains("panicked"), "{}: {said}", self.what);
+        let code = self.output.status.code();
+        assert!(code.is_some_and(|code| code != 101), "{}: {code:?} {said}", self.what);
+        // 1: a job has failed, and its log says why. 127: the system could not load the program.
+        let is_silent = said.trim().is_empty() && self.output.stdout.is_empty();
+        assert!(matches!(code, Some(0 | 1 | 127)) || !is_silent, "{}: {code:?}", self.what);
+    }
+
+    /// A command that is made again now does what it is for.
+    fn again(&self, args: &[&str]) -> String {
+        let (code, said) = self.sandbox.code(args);
+        assert_eq!(code, 0, "{}, then aq {}: {said}", self.what, args.join(" "));
+        said
+    }
+
+    /// Nothing is lost, doubled or torn.
+    fn is_whole(&self, jobs: &[&str]) {
+        let checker = Path::new(env!("CARGO_BIN_EXE_aq")).with_file_name("examples/check_queue");
+        let output = Command::new(&checker).arg(self.sandbox.queue("")).args(jobs).output();
+        let output = output.unwrap_or_else(|e| panic!("{}: {e}", checker.display()));
+        let found = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{}: {found}", self.what);
+    }
+}
+
+/// Makes each call of a command fail, each time in a fresh queue, and looks after each. Answers at how
+/// many places. All places are many and slow: `share` of them, or each with `AQ_FAIL_STRIDE=1`, as
+/// `./test --long` sets it.
+#[expect(clippy::print_stdout, reason = "it is the test's own output")]
+fn everywhere(
+    prepare: impl Fn(&Sandbox),
+    args: &[&str],
+    share: usize,
+    look: impl Fn(&Point<'_>),
+) -> usize {
+    let stride = std::env::var("AQ_FAIL_STRIDE").ok().and_then(|n| n.parse().ok()).unwrap_or(share);
+    let mut points = 0;
+    for (place, &(calls, error)) in FAULTS.iter().enumerate() {
+        // Not always the first of them.
+        for n in (1 + place % stride..MANY).step_by(stride) {
+            let sandbox = Sandbox::new();
+            prepare(&sandbox);
+            let (output, met) = run_with(&sandbox, calls, Fault::Error(error), n, args);
+            if met.is_empty() {
+                break;
+            }
+            let what = format!("aq {}: {error} at {calls} number {n}", args.join(" "));
+            let point = Point { sandbox: &sandbox, what, met, output };
+            point.has_spoken();
+            look(&point);
+            points += 1;
+        }
+    }
+    println!("aq {}: {points} points", args.join(" "));
+    points
+}
+
+#[test]
+fn an_add_that_fails_leaves_nothing_half_done() {
+    if !can_trace() {
+        return;
+    }
+    let prepare = |sandbox: &Sandbox| {
+        sandbox.write("x", "idempotency-key: k\ndeps: [before]", "echo ran >>trace");
+        sandbox.add("before", "idempotency-key: before", "true");
+        std::fs::rename(sandbox.path("x.md"), sandbox.work().join("x.md")).unwrap();
+    };
+    let points = everywhere(prepare, &["add", "x.md"], 5, |point| {
+        let sandbox = point.sandbox;
+        if point.is_done() {
+            point.is_whole(&["before", "x"]);
+        }
+        point.again(&["add", "x.md"]);
+        point.is_whole(&["before", "x"]);
+        assert_eq!(sandbox.jobs("inbox"), ["before", "x"], "{}", point.what);
+    });
+    assert!(points >= 20, "{points}");
+}
+
+#[test]
+fn a_run_that_fails_anywhere_loses_no_job_and_runs_none_twice() {
+    if !can_trace() {
+        return;
+    }
+    let prepare = |sandbox: &Sandbox| {
+        sandbox.ok(&["caps"]);
+        let body = "echo $AQ_ATTEMPT >>trace";
+        sandbox.add("a", "retry: {max: 3, backoff: 0s}\nverify: \"true\"", body);
+    };
+    let points = everywhere(prepare, &["run", "--once", "--quiet"], 13, |point| {
+        let sandbox = point.sandbox;
+        wait_for("the workers", || sandbox.workers().is_empty());
+        // The job may have failed, when it was the agent whose call failed; then it says so.
+        let _ = sandbox.code(&["run", "--once", "--quiet"]);
+        point.is_whole(&["a"]);
+        let trace = std::fs::read_to_string(sandbox.work().join("trace")).unwrap_or_default();
+        let mut once: Vec<&str> = trace.lines().collect();
+        once.dedup();
+        assert_eq!(once, trace.lines().collect::<Vec<_>>(), "{}", point.what);
+        if sandbox.folders("a") == ["failed"] {
+            point.again(&["requeue", "a"]);
+            point.again(&["run", "--once", "--quiet"]);
+        }
+        assert_eq!(sandbox.folders("a"), ["testing"], "{}: {}", point.what, sandbox.log("a"));
+        assert_eq!(sandbox.agents(), [], "{}", point.what);
+        point.is_whole(&["a"]);
+    });
+    assert!(points >= 15, "{points}");
+}
+
+/// A job that is verified and waits to be accepted.
+fn verified(sandbox: &Sandbox) {
+    sandbox.add("a", "idempotency-key: k", "true");
+    sandbox.ok(&["run", "--once", "--quiet"]);
+}
+
+#[test]
+fn a_ship_that_fails_can_be_made_again() {
+    if !can_trace() {
+        return;
+    }
+    let points = everywhere(verified, &["ship", "a"], 5, |point| {
+        let folders = point.sandbox.folders("a");
+        if point.is_done() {
+            assert_eq!(folders, ["shipped"], "{}", point.what);
+        }
+        if folders != ["shipped"] {
+            point.again(&["ship", "a"]);
+        }
+        point.again(&["recover"]);
+        assert_eq!(point.sandbox.folders("a"), ["shipped"], "{}", point.what);
+        point.is_whole(&["a"]);
+    });
+    assert!(points >= 10, "{points}");
+}
+
+#[test]
+fn a_clean_that_fails_takes_nothing_but_what_it_says() {
+    if !can_trace() {
+        return;
+    }
+    let prepare = |sandbox: &Sandbox| {
+        verified(sandbox);
+        sandbox.ok(&["ship", "a"]);
+        sandbox.add("b", "", "true");
+    };
+    let points = everywhere(prepare, &["clean", "--keep", "0"], 5, |point| {
+        point.again(&["clean", "--keep", "0"]);
+        point.is_whole(&["b"]);
+        assert_eq!(point.sandbox.folders("b"), ["inbox"], "{}", point.what);
+    });
+    assert!(points >= 5, "{points}");
+}
+
+#[test]
+fn a_recovery_that_fails_can_be_made_again_and_counts_once() {
+    if !can_trace() {
+        return;
+    }
+    let prepare = |sandbox: &Sandbox| crate::kill_points::lost(sandbox);
+    let points = everywhere(prepare, &["recover"], 17, |point| {
+        point.again(&["recover"]);
+        assert_eq!(point.sandbox.folders("x"), ["inbox"], "{}", point.what);
+        assert_eq!(point.sandbox.meta_value("x", "attempts"), "1", "{}", point.what);
+        point.is_whole(&["x"]);
+    });
+    assert!(points >= 10, "{points}");
+}

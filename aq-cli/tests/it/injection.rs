@@ -1,0 +1,71 @@
+//! System calls that fail, or kill their process, at a place that a test names. `strace` does it.
+
+use std::fs;
+use std::process::{Command, Output};
+
+use crate::sandbox::{Sandbox, skipped};
+
+/// What happens at the place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    /// `kill -9` of the process.
+    Kill,
+    /// The call fails with this error, by the name that C gives it.
+    Error(&'static str),
+}
+
+/// Whether processes may be traced here. Where not, the tests say so and prove nothing.
+pub(crate) fn can_trace() -> bool {
+    let traced = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).output();
+    let can = traced.is_ok_and(|output| output.status.success());
+    if !can {
+        skipped("strace cannot trace here; install it, and allow ptrace");
+    }
+    can
+}
+
+/// Runs `aq`; in each process of it the `n`-th call of these kinds meets the fault. Answers what it
+/// printed, and the calls that came to that, with what their descriptors stand for.
+pub(crate) fn run_with(
+    sandbox: &Sandbox,
+    calls: &str,
+    fault: Fault,
+    n: usize,
+    args: &[&str],
+) -> (Output, Vec<String>) {
+    let seen = sandbox.path("strace");
+    let (what, sign) = match fault {
+        Fault::Kill => ("signal=SIGKILL".to_owned(), "killed by SIGKILL"),
+        Fault::Error(error) => (format!("error={error}"), "(INJECTED)"),
+    };
+    let mut command = Command::new("strace");
+    sandbox.clean(&mut command);
+    let output = command
+        .args(["-f", "-q", "-y", "-o"])
+        .arg(&seen)
+        .args(["-e", &format!("trace={calls}")])
+        .args(["-e", &format!("inject={calls}:{what}:when={n}")])
+        .arg(env!("CARGO_BIN_EXE_aq"))
+        .arg("--queue")
+        .arg(sandbox.queue(""))
+        .args(args)
+        .output()
+        .unwrap();
+    let seen = String::from_utf8_lossy(&fs::read(seen).unwrap()).into_owned();
+    let lines: Vec<&str> = seen.lines().collect();
+    let met = (0..lines.len()).filter(|&at| lines[at].contains(sign));
+    (output, met.map(|at| whole(&lines, at)).collect())
+}
+
+/// A call that was shown in two halves, because another process was shown between them.
+fn whole(lines: &[&str], at: usize) -> String {
+    let process = lines[at].split(' ').next().unwrap_or_default();
+    let begun = lines[..at]
+        .iter()
+        .rev()
+        .find(|line| line.split(' ').next() == Some(process) && line.ends_with("<unfinished ...>"));
+    match begun {
+        Some(begun) if lines[at].contains("resumed>") => format!("{begun} {}", lines[at]),
+        _ => lines[at].to_owned(),
+    }
+}

@@ -1,0 +1,11 @@
+//! What an agent did, step by step, out of the records that it printed: for people to read.
+
+mod claude;
+mod codex;
+mod reader;
+mod step;
+
+pub(super) use claude::claude_steps;
+pub(super) use codex::codex_steps;
+pub use reader::Steps;
+pub use step::{Call, Clip, Ended, Step};

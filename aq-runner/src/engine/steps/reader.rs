@@ -1,0 +1,161 @@
+//! Steps out of lines.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+
+use serde_json::Value;
+
+use super::step::{Call, Clip, Ended, Step};
+use crate::engine::format::Format;
+use crate::engine::seen::Seen;
+
+/// How far back a call is looked for when its answer comes.
+const LOOK_BACK: usize = 200;
+/// The longest line that is read as a record, in bytes. Longer ones are named by their length.
+const RECORD_MAX: usize = 4 << 20;
+
+/// Reads the log of one job line by line and keeps the last steps.
+///
+/// Memory is bounded by the number of steps, each of which is clipped. What is no record is shown as
+/// it is; records of kinds that are not known are counted.
+pub struct Steps {
+    formats: BTreeMap<String, &'static Format>,
+    /// Of the engine that is running where the reader is.
+    format: Option<&'static Format>,
+    seen: Seen,
+    /// Each with the place of the line that it came from.
+    steps: VecDeque<(usize, Step)>,
+    at: usize,
+    most: usize,
+    dropped: usize,
+    unknown: usize,
+}
+
+impl fmt::Debug for Steps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Steps").field("steps", &self.steps).finish_non_exhaustive()
+    }
+}
+
+impl Steps {
+    pub(in crate::engine) fn new(formats: BTreeMap<String, &'static Format>, most: usize) -> Self {
+        let (seen, steps) = (Seen::default(), VecDeque::new());
+        Self { formats, format: None, seen, steps, at: 0, most, dropped: 0, unknown: 0 }
+    }
+
+    /// What follows was printed by this engine.
+    pub fn engine(&mut self, name: &str) {
+        self.format = self.formats.get(name).copied();
+        self.seen = Seen::default();
+    }
+
+    /// The next line begins at this byte.
+    pub fn place(&mut self, at: usize) {
+        self.at = at;
+    }
+
+    /// Takes a line that aq wrote itself.
+    pub fn note(&mut self, text: &str) {
+        self.push(Step::Note(Clip::text(text)));
+    }
+
+    /// Takes a line of an engine, `verify` or the like, without its newline.
+    pub fn line(&mut self, line: &[u8]) {
+        if line.len() > RECORD_MAX {
+            return self.note(&format!("a line of {} bytes is left out", line.len()));
+        }
+        let record = self.format.filter(|_| line.trim_ascii().starts_with(b"{"));
+        // Bytes that are no UTF-8 stand in a string, if anywhere.
+        let line = String::from_utf8_lossy(line);
+        match record.map(|format| (format, serde_json::from_str::<Value>(&line))) {
+            Some((format, Ok(record))) if record["type"].is_string() => {
+                self.record(format, &record);
+            }
+            _ => self.printed(&line),
+        }
+    }
+
+    /// The last steps, in order, each with the place of the line that it came from.
+    pub fn steps(&self) -> impl Iterator<Item = (usize, &Step)> {
+        self.steps.iter().map(|(at, step)| (*at, step))
+    }
+
+    /// Steps before them that were read and not kept.
+    pub fn dropped(&self) -> usize {
+        self.dropped
+    }
+
+    /// Records of kinds that are not shown.
+    pub fn unknown(&self) -> usize {
+        self.unknown
+    }
+
+    fn record(&mut self, format: &'static Format, record: &Value) {
+        let is_known = format.steps.is_some_and(|read| read(record, self));
+        self.seen.terminal = None;
+        if let Some(event) = format.event {
+            event(record, &mut self.seen);
+        }
+        if let Some(end) = self.seen.terminal.take() {
+            let report = self.seen.usage().so_far(None);
+            let (usage, counted) = (report.usage, report.counted);
+            let ended = Ended { success: end.success, reason: end.reason, usage, counted };
+            self.push(Step::Ended(ended));
+        } else if !is_known {
+            self.unknown += 1;
+        }
+    }
+
+    /// Lines that follow one another are one step.
+    fn printed(&mut self, line: &str) {
+        match self.steps.back_mut() {
+            Some((_, Step::Printed(text))) => text.push_line(line),
+            _ if line.trim().is_empty() => {}
+            _ => self.push(Step::Printed(Clip::text(line))),
+        }
+    }
+
+    /// A text, when it has any.
+    pub(super) fn text(&mut self, text: &Value, step: fn(Clip) -> Step) {
+        if let Some(text) = text.as_str().filter(|text| !text.trim().is_empty()) {
+            self.push(step(Clip::text(text)));
+        }
+    }
+
+    /// The call that was told of before, or this one in its place at the end.
+    pub(super) fn call(&mut self, new: Call) -> Option<&mut Call> {
+        // Another run counts from the start again.
+        let of_this_run = |(_, step): &&(usize, Step)| !matches!(step, Step::Began { .. });
+        let is_it =
+            |(_, step): &(usize, Step)| matches!(step, Step::Called(call) if call.id == new.id);
+        let found = self.steps.iter().rev().take(LOOK_BACK).take_while(of_this_run).position(is_it);
+        let at = match found.filter(|_| !new.id.is_empty()) {
+            Some(back) => self.steps.len() - 1 - back,
+            None => {
+                self.push(Step::Called(new));
+                self.steps.len().checked_sub(1)?
+            }
+        };
+        match self.steps.get_mut(at) {
+            Some((_, Step::Called(call))) => Some(call),
+            _ => None,
+        }
+    }
+
+    /// The call that an answer belongs to.
+    pub(super) fn called(&mut self, id: &Value) -> Option<&mut Call> {
+        let id = id.as_str()?;
+        self.steps.iter_mut().rev().take(LOOK_BACK).find_map(|(_, step)| match step {
+            Step::Called(call) if call.id == id => Some(call),
+            _ => None,
+        })
+    }
+
+    pub(super) fn push(&mut self, step: Step) {
+        if self.steps.len() >= self.most {
+            self.steps.pop_front();
+            self.dropped += 1;
+        }
+        self.steps.push_back((self.at, step));
+    }
+}

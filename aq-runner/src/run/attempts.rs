@@ -1,0 +1,123 @@
+//! The attempts of a job, read out of its record.
+
+use aq_manifest::{JobId, Stage};
+use jiff::Timestamp;
+
+use crate::store::{Meta, QueueDir, Result, additions};
+
+/// One attempt: from a launch to where it led.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Attempt {
+    /// As its launch counted; attempts that did not count have the number of the next one.
+    pub number: u32,
+    /// When its agent was started, or else its worker.
+    pub began: Option<Timestamp>,
+    /// When its agent ended.
+    pub ended: Option<Timestamp>,
+    /// The engine.
+    pub engine: Option<String>,
+    /// The model, where the engine named it.
+    pub model: Option<String>,
+    /// Seconds that the agent was at work.
+    pub duration_s: Option<f64>,
+    /// Where it led first: `inbox` is another try. `None`: it has not ended.
+    pub led_to: Option<Stage>,
+    /// How the job ended by it, if it did, or the class of its failure.
+    pub result: Option<String>,
+    /// Why, in words.
+    pub message: Option<String>,
+    /// Tokens read that were not cached.
+    pub input_tokens: Option<u64>,
+    /// Tokens written.
+    pub output_tokens: Option<u64>,
+    /// US dollars.
+    pub cost_usd: Option<f64>,
+}
+
+/// All attempts of a job, oldest first, also those before it was requeued.
+///
+/// # Errors
+/// When the record cannot be read.
+pub fn attempts(queue: &QueueDir, id: &JobId) -> Result<Vec<Attempt>> {
+    let (steps, since) = additions(queue, id)?;
+    let mut found: Vec<Attempt> = Vec::new();
+    for (to, added) in &steps {
+        if *to == Stage::Building {
+            let mut attempt = Attempt { number: added.count("attempt"), ..Attempt::default() };
+            attempt.add(added);
+            // What stands before the launch is of the one before it.
+            (attempt.result, attempt.message, attempt.ended) = (None, None, None);
+            found.push(attempt);
+        } else if let Some(attempt) = found.last_mut()
+            && attempt.led_to.is_none_or(|led| led != Stage::Inbox && *to != Stage::Inbox)
+        {
+            attempt.add(added);
+            attempt.led_to.get_or_insert(*to);
+        }
+    }
+    if let Some(attempt) = found.last_mut().filter(|attempt| attempt.led_to.is_none()) {
+        attempt.add(&since);
+    }
+    Ok(found)
+}
+
+impl Attempt {
+    fn add(&mut self, added: &Meta) {
+        let word = |key: &str| added.get(key).map(str::to_owned);
+        let dollars = |key: &str| added.parsed::<f64>(key).filter(|n| n.is_finite() && *n >= 0.0);
+        self.began = added.time("started_at").or(self.began).or(added.time("launched_at"));
+        self.ended = added.time("ended_at").or(self.ended);
+        self.engine = word("engine").or(self.engine.take());
+        self.model = word("model").or(self.model.take());
+        self.duration_s = dollars("duration_s").or(self.duration_s);
+        let class = word("failure_class").or_else(|| word("engine_error"));
+        self.result = word("result").or(class).or(self.result.take());
+        self.message = word("message").or(self.message.take());
+        self.input_tokens = added.parsed("input_tokens").or(self.input_tokens);
+        self.output_tokens = added.parsed("output_tokens").or(self.output_tokens);
+        self.cost_usd = dollars("cost_usd").or(self.cost_usd);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{TestQueue, id};
+
+    #[test]
+    fn each_launch_is_an_attempt_with_what_it_came_to() {
+        let queue = TestQueue::new();
+        let record = "retry_max=3\nmodel=wanted\nattempt=1\nengine=claude\nlaunched_at=2026-01-31T12:00:00Z\n\
+            moved_to=building\nstarted_at=2026-01-31T12:00:01Z\nduration_s=2.5\nmodel=big\n\
+            ended_at=2026-01-31T12:00:04Z\nattempts=1\nfailure_class=crash\nmessage=exit code 7\n\
+            moved_to=inbox\nexit=\nmessage=\nended_at=\nattempt=2\nengine=codex\n\
+            launched_at=2026-01-31T12:01:00Z\nmoved_to=building\nstarted_at=2026-01-31T12:01:01Z\n\
+            cost_usd=0.5\nended_at=2026-01-31T12:02:00Z\nattempts=2\nmoved_to=review\nresult=success\n\
+            failure_class=\nmoved_to=testing\nresult=rejected\nmessage=no\nmoved_to=failed\n\
+            result=\nmessage=\nmoved_to=inbox\nattempt=1\nengine=claude\n\
+            launched_at=2026-01-31T13:00:00Z\nmoved_to=building\nstarted_at=2026-01-31T13:00:01Z\n";
+        std::fs::write(queue.meta(&id("a")), record).unwrap();
+        let found = attempts(&queue, &id("a")).unwrap();
+        let told: Vec<_> = found
+            .iter()
+            .map(|a| {
+                let text = |text: &Option<String>| text.clone().unwrap_or_default();
+                let led = a.led_to.map_or("-", Stage::folder);
+                format!(
+                    "{} {} {led} {} {}",
+                    a.number,
+                    text(&a.engine),
+                    text(&a.result),
+                    text(&a.message)
+                )
+            })
+            .collect();
+        let want =
+            ["1 claude inbox crash exit code 7", "2 codex review rejected no", "1 claude -  "];
+        assert_eq!(told, want);
+        assert_eq!((found[0].duration_s, found[1].cost_usd), (Some(2.5), Some(0.5)));
+        let began = found[2].began.map(|at| at.to_string());
+        assert_eq!(began.as_deref(), Some("2026-01-31T13:00:01Z"));
+        assert!(attempts(&queue, &id("nobody")).unwrap().is_empty());
+    }
+}

@@ -43,7 +43,7 @@ fn form(viewer: &Viewer, name: &str, text: &str, problem: Option<&str>) -> maud:
                     form.stack method="post" action="/add" data-plain="" {
                         input type="hidden" name="csrf" value=(csrf);
                         label for="name" { "Name" }
-                        input #name name="name" value=(name) required maxlength="200" pattern="[A-Za-z0-9][A-Za-z0-9._-]*"
+                        input #name name="name" value=(name) required maxlength="200" pattern="[A-Za-z0-9][A-Za-z0-9._\\-]*"
                             title="Letters, digits, dots, dashes and underscores" autocomplete="off" spellcheck="false";
                         label for="text" { "Job file" }
                         // The first newline after the tag is not part of the text.

@@ -104,7 +104,10 @@ fn keep(
         if watch.is_none() {
             let waker = waker.clone();
             // A file system that cannot be watched is looked at after each rest.
-            watch = QueueWatch::start(queue, move || drop(waker.send(()))).ok();
+            watch = QueueWatch::start(queue, move || {
+                let _ = waker.send(());
+            })
+            .ok();
         }
         let begun = Instant::now();
         sender.send_replace(Arc::new(look(queue, environment)));

@@ -204,19 +204,12 @@ async function grown(size) {
     startLog();
 }
 
-function follow() {
-    const live = document.querySelector(".live");
-    const events = new EventSource(`${here}/events`);
-    events.addEventListener("job", (event) => {
-        const { digest, size } = JSON.parse(event.data);
-        if (digest && digest !== page.dataset.digest) {
-            page.dataset.digest = digest;
-            changed();
-        }
-        grown(size);
-    });
-    events.onopen = () => { live.textContent = "live"; live.className = "live good"; };
-    events.onerror = () => { live.textContent = "not connected"; live.className = "live bad"; };
+function told({ digest, size }) {
+    if (digest && digest !== page.dataset.digest) {
+        page.dataset.digest = digest;
+        changed();
+    }
+    grown(size);
 }
 
 // A file that is folded opens when somebody goes to it.
@@ -236,4 +229,4 @@ document.addEventListener("visibilitychange", () => { if (!document.hidden && lo
 addEventListener("hashchange", openTarget);
 startLog();
 openTarget();
-follow();
+live(`${here}/events`, { job: told });

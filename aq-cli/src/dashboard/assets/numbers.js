@@ -49,16 +49,14 @@ function plan() {
     planned ??= setTimeout(renew, Math.max(0, renewed + PAUSE - Date.now()));
 }
 
-const live = document.querySelector(".live");
-const events = new EventSource("/board/events");
 // The first one tells what the page shows already.
 let isFirst = true;
-events.addEventListener("board", () => {
-    if (!isFirst) plan();
-    isFirst = false;
+live("/board/events", {
+    board() {
+        if (!isFirst) plan();
+        isFirst = false;
+    },
 });
-events.onopen = () => { live.textContent = "live"; live.className = "live good"; };
-events.onerror = () => { live.textContent = "not connected"; live.className = "live bad"; };
 document.addEventListener("acted", plan);
 // The fleet changes without a file of this queue.
 if ("poll" in document.querySelector("main").dataset) setInterval(plan, PAUSE);

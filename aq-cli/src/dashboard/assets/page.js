@@ -51,7 +51,8 @@ async function sendForm(form, button) {
             body: new URLSearchParams(new FormData(form)),
             headers: { accept: "application/json" },
         });
-        const { message } = await answer.json();
+        // The guard before all pages answers with a page: the session is over, or the name another.
+        const { message } = await answer.json().catch(() => ({ message: "Load the page again, and sign in." }));
         toast(message, !answer.ok);
         if (answer.ok) document.dispatchEvent(new CustomEvent("acted"));
     } catch {

@@ -1,6 +1,5 @@
 //! What a job's page is told while it is open: that the job has changed, and that its log has grown.
 
-use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +7,15 @@ use std::time::Duration;
 use aq_manifest::JobId;
 use aq_runner::run::{Activity, JobView};
 use axum::extract::{Path, State};
-use axum::response::sse::{Event, KeepAlive, Sse};
-use futures_util::{Stream, stream};
+use axum::response::Response;
+use axum::response::sse::Event;
+use futures_util::stream;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::dashboard::error::PageError;
 use crate::dashboard::feed::Look;
+use crate::dashboard::live::live;
 use crate::dashboard::state::{Dashboard, job_id};
 
 /// How often the log is looked at.
@@ -24,12 +25,12 @@ const LOOK: Duration = Duration::from_millis(500);
 pub(in crate::dashboard) async fn events(
     State(dashboard): State<Dashboard>,
     Path(id): Path<String>,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, PageError> {
+) -> Result<Response, PageError> {
     let id = job_id(&id)?;
     dashboard.queue.expect(&id)?;
     let looks = dashboard.feed.follow();
-    let follower = Follower { dashboard, id, looks, told: Value::Null };
-    Ok(Sse::new(stream::unfold(follower, next)).keep_alive(KeepAlive::default()))
+    let follower = Follower { dashboard: dashboard.clone(), id, looks, told: Value::Null };
+    live(&dashboard, stream::unfold(follower, next))
 }
 
 struct Follower {
@@ -40,13 +41,13 @@ struct Follower {
 }
 
 /// Waits for news.
-async fn next(mut follower: Follower) -> Option<(Result<Event, Infallible>, Follower)> {
+async fn next(mut follower: Follower) -> Option<(Event, Follower)> {
     loop {
         let news = follower.look().await;
         if news != follower.told {
             let event = Event::default().event("job").data(news.to_string());
             follower.told = news;
-            return Some((Ok(event), follower));
+            return Some((event, follower));
         }
         // A look that comes earlier wakes it; the feed ends with the process.
         if let Ok(Err(_)) = tokio::time::timeout(LOOK, follower.looks.changed()).await {

@@ -74,9 +74,11 @@ fn it_is_used_by_keyboard_and_filtered() {
     let file = |stage: &str, id: &str| {
         fs::write(sandbox.queue(&format!("{stage}/{id}.md")), job_text("", "true")).unwrap();
     };
-    ["a1", "a2", "a3"].map(|id| file("inbox", id));
-    ["r1", "r2"].map(|id| file("review", id));
-    file("failed", "f1");
+    let jobs =
+        [("inbox", "a1"), ("inbox", "a2"), ("inbox", "a3"), ("review", "r1"), ("review", "r2")];
+    for (stage, id) in jobs.into_iter().chain([("failed", "f1")]) {
+        file(stage, id);
+    }
     let server = Server::start(&sandbox);
     chrome.go(&server.url("/"));
     chrome.wait_text(".live", "live");

@@ -7,16 +7,28 @@ use serde_json::json;
 use super::chrome::Chrome;
 use super::server::Server;
 use crate::sandbox::Sandbox;
+use crate::vendor::{begins, done, says};
 
 /// Text that acts where it is taken for anything else.
 const BAIT: &str = "<script>window.hacked=1;alert(1)</script><img src=x onerror=\"window.hacked=1;alert(1)\">\
     \"'><svg onload=alert(1)></textarea></pre></title><style>*{display:none}</style>\u{202e}\u{1b}[2J&lt;";
 
-/// As wild as an id may be.
-const ID: &str = "0..-_.A-..-._script.alert-1-.-onerror.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x-128";
+/// As wild as an id may be, and a branch of git.
+const ID: &str = "0.-_.A--.-._script.alert-1-.-onerror.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x.x-128";
 
 fn queue() -> Sandbox {
-    let sandbox = Sandbox::new();
+    let mut sandbox = Sandbox::with_repository();
+    // What an agent says, and the names and lines of what it changes.
+    let said = serde_json::to_string(BAIT).unwrap();
+    let name = "<img src=x onerror=alert(1)>.txt";
+    let acts = [
+        begins("<script>alert(1)</script>"),
+        says(1, said.trim_matches('"'), 10),
+        format!("cat >'{name}' <<'END'\n{BAIT}\nEND\n"),
+        done(""),
+    ];
+    sandbox.vendor("claude", &[acts.concat()]);
+    sandbox.add_for("agent", "engine: claude\nreview-policy: human", BAIT);
     let bomb = sandbox.path("bomb");
     let body = format!("cat {}\ncat <<'END'\n{BAIT}\nEND", bomb.display());
     sandbox.add(ID, "review-policy: human\nretry: {max: 1}", &body);
@@ -32,7 +44,8 @@ fn queue() -> Sandbox {
     text.resize(text.len() + (10 << 20), b'L');
     text.extend_from_slice(b"\nlast line\n");
     fs::write(bomb, text).unwrap();
-    assert_eq!(sandbox.code(&["run", "--once", "--quiet"]).0, 0);
+    let (code, told) = sandbox.code(&["run", "--once"]);
+    assert_eq!(code, 0, "{told}");
     sandbox.ok(&["reject", ID, "--reason", BAIT]);
     let meta = sandbox.queue(&format!(".state/meta/{ID}.meta"));
     let mut record = fs::read_to_string(&meta).unwrap();
@@ -56,7 +69,7 @@ fn a_hostile_job_is_text_on_every_page() {
     for path in paths {
         chrome.go(&server.url(&path));
         chrome.wait_for("main");
-        if path.starts_with("/?") || path == "/" {
+        if path != "/add" {
             chrome.wait_text(".live", "live");
         }
         assert_eq!(chrome.value("window.hacked ?? null"), json!(null), "{path}");

@@ -8,7 +8,42 @@ use super::server::Server;
 use crate::sandbox::Sandbox;
 
 /// Every page, by the name of its picture.
-const PAGES: [(&str, &str); 3] = [("board", "/"), ("add", "/add"), ("sign-in", "/sign-in")];
+const PAGES: [(&str, &str); 10] = [
+    ("board", "/"),
+    ("job", "/jobs/flaky-network"),
+    ("log", "/jobs/flaky-network?view=log"),
+    ("diff", "/jobs/schema?view=diff"),
+    ("record", "/jobs/flaky-network?view=record"),
+    ("insights", "/insights"),
+    ("graph", "/graph"),
+    ("fleet", "/fleet"),
+    ("add", "/add"),
+    ("sign-in", "/sign-in"),
+];
+
+/// Jobs of the past weeks.
+const TASKS: [&str; 20] = [
+    "dark-mode",
+    "faster-search",
+    "fix-login",
+    "retry-uploads",
+    "bump-deps",
+    "csv-export",
+    "typo-in-help",
+    "cache-avatars",
+    "split-config",
+    "metrics-page",
+    "fix-time-zone",
+    "better-errors",
+    "undo-delete",
+    "import-contacts",
+    "flaky-test",
+    "rename-tables",
+    "docs-for-api",
+    "sort-by-date",
+    "limit-sizes",
+    "log-rotation",
+];
 
 /// Those that README.md shows.
 const SHOWN: [&str; 2] = ["board", "insights"];
@@ -25,11 +60,35 @@ fn shown(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../docs/pictures/{name}.png"))
 }
 
-/// The queue of `aq demo`, when all its jobs are done that can be.
+/// The queue of `aq demo`, when all its jobs are done that can be. For the numbers it gets a past, of agents:
+/// the demo needs none, so that it would show nothing of what they use.
 fn demo(sandbox: &Sandbox) -> PathBuf {
     let dir = sandbox.path("demo");
     sandbox.ok(&["demo".as_ref(), dir.as_os_str()]);
-    dir.join(".aq")
+    let queue = dir.join(".aq");
+    let now = jiff::Timestamp::now();
+    // The oldest first: the order in which they came.
+    for (n, task) in TASKS.into_iter().enumerate().rev() {
+        let engine = ["claude", "claude", "codex"][n % 3];
+        let profile = ["careful", "quick"][n / 2 % 2];
+        let (stage, result) =
+            if n % 7 == 6 { ("failed", "verify_failed") } else { ("shipped", "success") };
+        let ended_at = now - jiff::SignedDuration::from_hours(7 + 31 * n as i64);
+        let size = 20 + (n * 37) % 50;
+        let (input, cached, output) = (size * 900, size * 21_000, size * 310);
+        let record = format!(
+            "engine={engine}\nprofile={profile}\nresult={result}\nattempts=1\nended_at={ended_at}\n\
+             duration_s={0}\ntotal_duration_s={0}\ninput_tokens={input}\ncached_tokens={cached}\n\
+             output_tokens={output}\ncost_usd={1}.{2:02}\n",
+            size * 11,
+            size / 40,
+            size * 5 % 100,
+        );
+        fs::write(queue.join(format!(".state/meta/{task}.meta")), record).unwrap();
+        let text = format!("---\nengine: {engine}\n---\nPlease do this: {task}.\n");
+        fs::write(queue.join(format!("{stage}/{task}.md")), text).unwrap();
+    }
+    queue
 }
 
 /// With `AQ_UPDATE_PICTURES=1` it writes those of the README.

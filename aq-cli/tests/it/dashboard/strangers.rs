@@ -32,6 +32,16 @@ fn every_answer_tells_browsers_to_be_careful() {
         ("HEAD /", 200),
         ("GET /add", 200),
         ("GET /sign-in", 200),
+        ("GET /jobs/x", 200),
+        ("GET /jobs/x?view=log", 200),
+        ("GET /jobs/x/log.txt", 404),
+        ("GET /jobs/none", 404),
+        ("GET /jobs/..%2fx", 404),
+        ("GET /jobs/none/events", 404),
+        ("GET /jobs/x/artifact?path=../x", 404),
+        ("GET /insights", 200),
+        ("GET /graph", 200),
+        ("GET /fleet", 200),
         ("GET /assets/page.js", 200),
         ("GET /assets/style.css", 200),
         ("GET /assets/icon.svg", 200),
@@ -95,8 +105,8 @@ fn nobody_acts_from_elsewhere_or_without_the_forms_secret() {
     let other_name = format!("http://localhost:{port}");
     let form = format!("csrf={csrf}");
     let cookie = ("cookie", cookie.as_str());
-    let refused: [(&str, Vec<(&str, &str)>, &str); 9] = [
-        ("no origin", vec![cookie], &form),
+    let refused = [
+        ("no origin", vec![cookie], form.as_str()),
         ("origin null", vec![cookie, ("origin", "null")], &form),
         ("foreign", vec![cookie, ("origin", "http://evil.example")], &form),
         ("another port", vec![cookie, ("origin", "http://127.0.0.1:1")], &form),

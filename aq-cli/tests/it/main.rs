@@ -17,12 +17,9 @@ mod fake_tracker;
 mod fleet;
 mod hostile;
 mod injection;
-mod job_page;
 mod kill_points;
 mod limits;
 mod model_server;
-#[cfg(feature = "dashboard")]
-mod numbers;
 mod pages;
 mod power_cut;
 mod processes;
@@ -30,8 +27,6 @@ mod races;
 mod real_engines;
 mod repository;
 mod sandbox;
-#[cfg(feature = "dashboard")]
-mod served;
 mod shadow;
 mod shapes;
 mod terminal;

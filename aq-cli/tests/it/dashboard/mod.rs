@@ -4,9 +4,13 @@ mod actions;
 mod board;
 mod chrome;
 mod hostile;
+mod job;
 mod limits;
 mod many;
+mod numbers;
 mod outages;
 mod pictures;
 mod server;
 mod strangers;
+
+pub(crate) use server::Server;

@@ -12,15 +12,15 @@ use nix::unistd::Pid;
 use crate::sandbox::{PATIENCE, Sandbox, wait_child};
 
 /// Any free port of this machine.
-pub(super) const LOCAL: &str = "127.0.0.1:0";
+pub(crate) const LOCAL: &str = "127.0.0.1:0";
 
 /// A dashboard that runs. It ends with the test, however that ends.
-pub(super) struct Server {
-    pub(super) child: Child,
+pub(crate) struct Server {
+    pub(crate) child: Child,
     /// Host and port.
-    pub(super) address: String,
+    pub(crate) address: String,
     /// The link that signs in; empty when the token came from a file.
-    pub(super) link: String,
+    pub(crate) link: String,
     _out: BufReader<ChildStdout>,
 }
 
@@ -32,16 +32,16 @@ impl Drop for Server {
 }
 
 impl Server {
-    pub(super) fn start(sandbox: &Sandbox) -> Self {
+    pub(crate) fn start(sandbox: &Sandbox) -> Self {
         Self::start_with(sandbox, &["--listen", LOCAL])
     }
 
-    pub(super) fn start_with(sandbox: &Sandbox, args: &[&str]) -> Self {
+    pub(crate) fn start_with(sandbox: &Sandbox, args: &[&str]) -> Self {
         Self::launch(sandbox.aq(&[&["dashboard"], args].concat()))
     }
 
     /// Of a queue elsewhere.
-    pub(super) fn of(sandbox: &Sandbox, queue: &Path) -> Self {
+    pub(crate) fn of(sandbox: &Sandbox, queue: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aq"));
         sandbox.clean(&mut command).arg("--queue").arg(queue);
         command.args(["dashboard", "--listen", LOCAL]);
@@ -65,21 +65,21 @@ impl Server {
         Self { child, address, link, _out: out }
     }
 
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    pub(super) fn token(&self) -> &str {
+    pub(crate) fn token(&self) -> &str {
         self.link.split_once('#').unwrap().1
     }
 
-    pub(super) fn signal(&mut self, signal: Signal) -> i32 {
+    pub(crate) fn signal(&mut self, signal: Signal) -> i32 {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
         wait_child(&mut self.child)
     }
 
     /// Sends a request as a browser would, with these headers beside or in place of `Host`.
-    pub(super) fn ask(&self, request: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub(crate) fn ask(&self, request: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut text = format!("{request} HTTP/1.1\r\nconnection: close\r\n");
         if !headers.iter().any(|(name, _)| *name == "host") {
             text.push_str(&format!("host: {}\r\n", self.address));
@@ -95,31 +95,44 @@ impl Server {
     }
 
     /// A GET with nothing special.
-    pub(super) fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.ask(&format!("GET {path}"), &[], "")
     }
 
+    /// The body of a page that is there.
+    pub(crate) fn page(&self, path: &str) -> String {
+        let answer = self.get(path);
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        assert!(answer.header("content-security-policy").contains("default-src 'none'"));
+        answer.body
+    }
+
     /// Sends these bytes and reads all that comes back.
-    pub(super) fn raw(&self, text: &str) -> Answer {
+    pub(crate) fn raw(&self, text: &str) -> Answer {
         let mut stream = self.connect();
         // It may answer and close before it has read all.
         let _ = stream.write_all(text.as_bytes());
         let mut bytes = Vec::new();
         let _ = stream.read_to_end(&mut bytes);
-        Answer::parse(&String::from_utf8_lossy(&bytes))
+        Answer::parse(&bytes)
     }
 
-    pub(super) fn connect(&self) -> TcpStream {
+    pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream
     }
 
-    /// Opens a stream of events and waits for its first.
-    pub(super) fn follow(&self) -> Option<TcpStream> {
+    /// Asks for something that does not end by itself.
+    pub(crate) fn open(&self, path: &str) -> TcpStream {
         let mut stream = self.connect();
-        let request = format!("GET /board/events HTTP/1.1\r\nhost: {}\r\n\r\n", self.address);
-        stream.write_all(request.as_bytes()).ok()?;
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.address).unwrap();
+        stream
+    }
+
+    /// Opens a stream of events and waits for its first.
+    pub(crate) fn follow(&self) -> Option<TcpStream> {
+        let mut stream = self.open("/board/events");
         let mut got = Vec::new();
         let mut part = [0; 4096];
         while !String::from_utf8_lossy(&got).contains("event: board") {
@@ -135,7 +148,7 @@ impl Server {
     }
 
     /// Signs in over HTTP. Answers the cookie and the secret of the forms.
-    pub(super) fn sign_in(&self, token: &str) -> (String, String) {
+    pub(crate) fn sign_in(&self, token: &str) -> (String, String) {
         let origin = self.url("");
         let answer = self.ask("POST /sign-in", &[("origin", &origin)], &format!("token={token}"));
         assert_eq!(answer.status, 303, "{}", answer.body);
@@ -148,26 +161,35 @@ impl Server {
 
 /// What was answered.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     /// 0: nothing.
-    pub(super) status: u16,
-    pub(super) headers: BTreeMap<String, String>,
-    pub(super) body: String,
+    pub(crate) status: u16,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: String,
+    /// Of the body, in bytes.
+    pub(crate) size: usize,
 }
 
 impl Answer {
-    fn parse(text: &str) -> Self {
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
+    fn parse(bytes: &[u8]) -> Self {
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(bytes.len());
+        let head = String::from_utf8_lossy(&bytes[..end]);
+        let body = bytes.get(end + 4..).unwrap_or_default();
         let mut lines = head.split("\r\n");
         let status = lines.next().unwrap_or_default().split(' ').nth(1).unwrap_or_default();
         let headers = lines
             .filter_map(|line| line.split_once(':'))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect();
-        Self { status: status.parse().unwrap_or(0), headers, body: body.to_owned() }
+        Self {
+            status: status.parse().unwrap_or(0),
+            headers,
+            body: String::from_utf8_lossy(body).into_owned(),
+            size: body.len(),
+        }
     }
 
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
 }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use aq_manifest::Stage;
 
 use super::lab::Fleet;
+use crate::dashboard::Server;
 use crate::sandbox::wait_for;
-use crate::served::Served;
 
 #[test]
 fn hosts_jobs_and_reasons_are_shown() {
@@ -18,7 +18,7 @@ fn hosts_jobs_and_reasons_are_shown() {
     let id = fleet.submit("long", "", "sleep 100");
     fleet.wait_for(id, Stage::Building);
     fleet.submit("never", "capabilities: [no-such-thing]", "true");
-    let served = Served::start(&host);
+    let served = Server::start(&host);
     let mut page = String::new();
     // The first look may be older than the job that waits.
     wait_for("the fleet's page", || {
@@ -38,7 +38,7 @@ fn a_coordinator_that_hangs_holds_nothing_up() {
     let fleet = Fleet::new();
     let mut host = fleet.host("host-a");
     host.ask(silent.local_addr().unwrap());
-    let served = Served::start(&host);
+    let served = Server::start(&host);
     let begun = Instant::now();
     let page = served.page("/fleet");
     assert!(page.contains("is being asked") && page.contains("host-a"), "{page}");
@@ -55,7 +55,7 @@ fn a_coordinator_that_is_gone_is_told() {
     let mut fleet = Fleet::new();
     let host = fleet.host("host-a");
     fleet.coordinator.kill();
-    let served = Served::start(&host);
+    let served = Server::start(&host);
     wait_for("words about the coordinator", || {
         let page = served.page("/fleet");
         page.contains("has not answered for") || page.contains("cannot be asked")

@@ -133,7 +133,7 @@ fn a_coordinator_that_knows_no_priority_disagrees() {
 
 #[cfg(feature = "dashboard")]
 fn the_page_says_so(sandbox: &Sandbox) {
-    let page = crate::served::Served::start(sandbox).page("/fleet");
+    let page = crate::dashboard::Server::start(sandbox).page("/fleet");
     let shadow = page.split("id=\"shadow\"").nth(1).unwrap_or_else(|| panic!("{page}"));
     for text in ["Not ready", "2 decisions compared", "50.0 % agree", "missing: ", "priority 1"] {
         assert!(shadow.contains(text), "{text}: {shadow}");

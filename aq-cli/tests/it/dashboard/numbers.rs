@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::server::Server;
 use crate::sandbox::Sandbox;
-use crate::served::Served;
 
 /// Puts a job with a record into a folder, as if it had run.
 fn place(sandbox: &Sandbox, stage: &str, id: &str, meta: &[(&str, &str)]) {
@@ -65,7 +65,7 @@ fn the_page_of_insights_says_what_the_command_says() {
         ];
         place(&sandbox, stage, id, &meta);
     }
-    let served = Served::start(&sandbox);
+    let served = Server::start(&sandbox);
     for since in ["7d", "all"] {
         let args = if since == "all" { vec![] } else { vec!["--since", since] };
         let json = sandbox.json(&[&["insights", "--json"], &args[..]].concat());
@@ -78,7 +78,7 @@ fn the_page_of_insights_says_what_the_command_says() {
     }
     let day = served.page("/insights?since=24h");
     assert!(day.contains("a2") && !day.contains("/jobs/a3"), "{day}");
-    assert_eq!(served.get("/insights?since=nonsense").0, 400);
+    assert_eq!(served.get("/insights?since=nonsense").status, 400);
 }
 
 fn same_groups(json: &Value, page: &str) {
@@ -131,7 +131,7 @@ fn same_days(json: &Value, page: &str) {
 #[test]
 fn insights_of_no_job_and_of_hostile_ones() {
     let sandbox = Sandbox::new();
-    let served = Served::start(&sandbox);
+    let served = Server::start(&sandbox);
     assert!(served.page("/insights?since=all").contains("No job has run yet"));
     let hostile = "</svg><script>alert(1)</script>\"onload=\"x\u{202e}";
     for (n, seconds) in ["1e308", "0", "1.7976931348623157e308"].into_iter().enumerate() {
@@ -163,7 +163,7 @@ fn ten_thousand_jobs_have_numbers_at_once() {
         let meta = [("engine", &*engine), ("ended_at", &ended), ("cost_usd", "0.25")];
         place(&sandbox, "shipped", &format!("job-{n}"), &meta);
     }
-    let served = Served::start(&sandbox);
+    let served = Server::start(&sandbox);
     let begun = Instant::now();
     let page = served.page("/insights?since=all");
     let took = begun.elapsed();
@@ -181,7 +181,7 @@ fn the_graph_shows_who_waits_for_whom() {
     sandbox.add("second", "idempotency-key: k2\ndeps: [k1]", "true");
     sandbox.add("third", "deps: [k2, '<script>x</script>']\ndeps-mode: soft", "true");
     sandbox.add("alone", "", "true");
-    let served = Served::start(&sandbox);
+    let served = Server::start(&sandbox);
     let page = served.page("/graph");
     for class in ["node shipped", "node next", "node waiting", "node ghost", "edge soft lost"] {
         assert!(page.contains(&format!("class=\"{class}\"")), "{class}: {page}");
@@ -196,20 +196,20 @@ fn the_graph_shows_who_waits_for_whom() {
     assert!(around.contains("node shipped chosen") && around.contains("/jobs/third"), "{around}");
     assert!(!around.contains("node ghost"), "{around}");
     assert!(served.page("/graph?job=alone").contains("waits for nothing"));
-    assert_eq!(served.get("/graph?job=nobody").0, 404);
-    assert_eq!(served.get("/graph?job=%3Cb%3E").0, 404);
+    assert_eq!(served.get("/graph?job=nobody").status, 404);
+    assert_eq!(served.get("/graph?job=%3Cb%3E").status, 404);
 }
 
 #[test]
 fn the_page_of_the_fleet_answers_without_one() {
     let mut sandbox = Sandbox::new();
-    let served = Served::start(&sandbox);
+    let served = Server::start(&sandbox);
     assert!(served.page("/fleet").contains("This host is in no fleet"));
     assert!(!served.page("/").contains("href=\"/fleet\""));
     drop(served);
     // Wrong settings are a fleet that one wants to know of.
     sandbox.set("AQ_FLEET", "1");
-    let served = Served::start(&sandbox);
+    let served = Server::start(&sandbox);
     assert!(served.page("/").contains("href=\"/fleet\""));
     assert!(served.page("/fleet").contains("AQ_FLEET_URL is not set"));
 }

@@ -2,65 +2,15 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader, Write as _};
 use std::os::unix::fs::symlink;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::sandbox::{PATIENCE, Sandbox, kill_child};
+use super::server::Server;
+use crate::sandbox::{PATIENCE, Sandbox};
 
 const SCRIPT: &str = "<script>alert(1)</script>";
-
-/// A dashboard that is served until it is dropped.
-struct Served {
-    child: Child,
-    address: String,
-}
-
-impl Served {
-    fn of(sandbox: &Sandbox) -> Self {
-        let args = ["dashboard", "--listen", "127.0.0.1:0"];
-        let mut child = sandbox.aq(&args).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("listening on http://").unwrap().to_owned();
-        Self { child, address }
-    }
-
-    fn connect(&self, path: &str, more: &str) -> TcpStream {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        let host = &self.address;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\n{more}\r\n").unwrap();
-        stream
-    }
-
-    /// Status, head and body of an answer.
-    fn get(&self, path: &str) -> (u16, String, Vec<u8>) {
-        let mut answer = Vec::new();
-        self.connect(path, "Connection: close\r\n").read_to_end(&mut answer).unwrap();
-        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
-        let head = String::from_utf8(answer[..end].to_vec()).unwrap().to_lowercase();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, head, answer.split_off(end + 4))
-    }
-
-    /// The body of a page that is there.
-    fn page(&self, path: &str) -> String {
-        let (status, head, body) = self.get(path);
-        let body = String::from_utf8(body).unwrap();
-        assert_eq!(status, 200, "{path}: {body}");
-        assert!(head.contains("default-src 'none'") && head.contains("nosniff"), "{head}");
-        body
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        kill_child(&mut self.child);
-    }
-}
 
 fn git(sandbox: &Sandbox, args: &[&str]) {
     let mut command = Command::new("git");
@@ -85,7 +35,7 @@ fn a_hostile_job_is_shown_as_text() {
     sandbox.add("hostile", &front, &body);
     sandbox.ok(&["run", "--once", "--quiet"]);
     assert_eq!(sandbox.folders("hostile"), ["testing"]);
-    let served = Served::of(&sandbox);
+    let served = Server::start(&sandbox);
     let mut all = String::new();
     for view in ["overview", "log", "diff", "record", "steps"] {
         let page = served.page(&format!("/jobs/hostile?view={view}"));
@@ -115,14 +65,15 @@ fn a_hostile_job_is_shown_as_text() {
     }
     let path = "/jobs/hostile/artifact?path=out%2F%3Cb%3E%26%2339%3B.html";
     assert!(all.contains(path), "{all}");
-    let (status, head, body) = served.get(path);
-    assert_eq!((status, body), (200, SCRIPT.as_bytes().to_vec()));
-    for line in [
-        "content-type: application/octet-stream",
-        "content-disposition: attachment; filename*=utf-8''%3cb%3e%26%2339%3b.html",
-        "x-content-type-options: nosniff",
+    let answer = served.get(path);
+    assert_eq!((answer.status, answer.body.as_str()), (200, SCRIPT));
+    let name = "attachment; filename*=UTF-8''%3Cb%3E%26%2339%3B.html";
+    for (header, value) in [
+        ("content-type", "application/octet-stream"),
+        ("content-disposition", name),
+        ("x-content-type-options", "nosniff"),
     ] {
-        assert!(head.contains(line), "{line} in {head}");
+        assert_eq!(answer.header(header), value);
     }
 }
 
@@ -135,8 +86,8 @@ fn what_is_not_there_is_not_found_and_nothing_leads_out() {
     fs::write(sandbox.queue("artifacts/a/sub/kept"), "kept").unwrap();
     fs::write(sandbox.queue("artifacts/secret"), "secret").unwrap();
     symlink(sandbox.queue("artifacts"), sandbox.queue("artifacts/a/link")).unwrap();
-    let served = Served::of(&sandbox);
-    assert_eq!(served.get("/jobs/a/artifact?path=sub/kept").2, b"kept");
+    let served = Server::start(&sandbox);
+    assert_eq!(served.get("/jobs/a/artifact?path=sub/kept").body, "kept");
     for path in [
         "/jobs/nobody",
         "/jobs/nobody/head",
@@ -153,10 +104,10 @@ fn what_is_not_there_is_not_found_and_nothing_leads_out() {
         "/jobs/a/artifact?path=sub",
         "/jobs/a/artifact?path=",
     ] {
-        let (status, _, body) = served.get(path);
-        assert_eq!(status, 404, "{path}: {}", String::from_utf8_lossy(&body));
+        let answer = served.get(path);
+        assert_eq!(answer.status, 404, "{path}: {}", answer.body);
     }
-    assert_eq!(served.get("/jobs/a?view=nothing").0, 400);
+    assert_eq!(served.get("/jobs/a?view=nothing").status, 400);
     assert!(served.page("/jobs/a?view=diff").contains("There is no diff"));
 }
 
@@ -176,7 +127,7 @@ fn huge_logs_are_as_quick_as_small_ones_and_answers_are_bounded() {
         bomb
     });
     fs::write(log("bomb"), bomb).unwrap();
-    let served = Served::of(&sandbox);
+    let served = Server::start(&sandbox);
     for id in ["long", "line", "bomb"] {
         for path in [
             format!("/jobs/{id}?view=log"),
@@ -193,17 +144,17 @@ fn huge_logs_are_as_quick_as_small_ones_and_answers_are_bounded() {
             assert!(begun.elapsed() < Duration::from_secs(15), "{path}: {:?}", begun.elapsed());
         }
     }
-    let (status, _, whole) = served.get("/jobs/long/log.txt");
+    let whole = served.get("/jobs/long/log.txt");
     let size = fs::metadata(log("long")).unwrap().len();
-    assert_eq!((status, whole.len() as u64), (200, size));
+    assert_eq!((whole.status, whole.size as u64), (200, size));
 }
 
 #[test]
 fn a_page_is_told_when_its_job_moves_and_its_log_grows() {
     let sandbox = Sandbox::new();
     sandbox.add("a", "", "echo one");
-    let served = Served::of(&sandbox);
-    let mut events = BufReader::new(served.connect("/jobs/a/events", "")).lines();
+    let served = Server::start(&sandbox);
+    let mut events = BufReader::new(served.open("/jobs/a/events")).lines();
     let begun = Instant::now();
     let mut next = || -> serde_json::Value {
         // A silent stream is kept open by comments.
@@ -244,7 +195,7 @@ fn an_agents_stream_is_shown_as_steps() {
     let sandbox = Sandbox::new();
     sandbox.add("a", "", "true");
     sandbox.ok(&["run", "--once", "--quiet"]);
-    let served = Served::of(&sandbox);
+    let served = Server::start(&sandbox);
     assert!(!served.page("/jobs/a").contains("view=steps"));
     let meta = sandbox.queue(".state/meta/a.meta");
     let mut record = fs::read_to_string(&meta).unwrap();

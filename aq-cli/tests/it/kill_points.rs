@@ -153,7 +153,7 @@ pub(crate) fn lost(sandbox: &Sandbox) {
     let path = sandbox.queue(".state/meta/x.meta");
     let boot = fs::read_to_string(Path::new("/proc/sys/kernel/random/boot_id")).unwrap();
     let dead = format!("attempt=1\nmoved_to=building\npid=1\npidstart=99999999999\nboot={boot}");
-    let text = fs::read_to_string(&path).unwrap() + dead.as_str();
+    let text = fs::read_to_string(&path).unwrap() + &dead;
     fs::write(path, text).unwrap();
 }
 

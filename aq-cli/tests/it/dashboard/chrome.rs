@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use thirtyfour::prelude::*;
-use thirtyfour::{ChromiumLikeCapabilities, LoggingPrefsLogLevel};
-use tokio::runtime::Runtime;
 
+use super::webdriver::Session;
 use crate::sandbox::{PATIENCE, kill_hard, skipped};
 
 /// Programs by these names, in this order.
@@ -23,8 +23,8 @@ const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
 /// A browser with one tab and a profile of its own. When it is dropped, no process of it is left.
 pub(super) struct Chrome {
-    runtime: Runtime,
-    driver: Option<WebDriver>,
+    session: Option<Session>,
+    /// The driver.
     process: Child,
     /// Home, profile and temporary files.
     dir: TempDir,
@@ -51,9 +51,8 @@ impl Chrome {
         command.env("HOME", dir.path()).env("TMPDIR", dir.path());
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let out = process.stdout.take().unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         // From here on, whatever goes wrong ends the processes.
-        let mut chrome = Self { runtime, driver: None, process, dir };
+        let mut chrome = Self { session: None, process, dir };
         let mut said = String::new();
         let mut lines = BufReader::new(out).lines();
         let port: u16 = loop {
@@ -66,11 +65,8 @@ impl Chrome {
         };
         // It goes on to write now and then.
         std::thread::spawn(move || lines.for_each(drop));
-        let mut wanted = DesiredCapabilities::chrome();
-        wanted.set_binary(browser.to_str().unwrap()).unwrap();
-        wanted.set_browser_log_level(LoggingPrefsLogLevel::All).unwrap();
         let profile = format!("--user-data-dir={}", chrome.dir.path().join("profile").display());
-        let quiet = [
+        let mut args = vec![
             "--headless=new",
             "--disable-gpu",
             "--disable-dev-shm-usage",
@@ -81,33 +77,35 @@ impl Chrome {
             "--window-size=1280,900",
             &profile,
         ];
-        for arg in quiet {
-            wanted.add_arg(arg).unwrap();
-        }
         if nix::unistd::geteuid().is_root() {
             // Its sandbox does not work for root.
-            wanted.add_arg("--no-sandbox").unwrap();
+            args.push("--no-sandbox");
         }
-        // It fails when another test of this process was first.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let url = format!("http://127.0.0.1:{port}");
-        chrome.driver = Some(chrome.runtime.block_on(WebDriver::new(url, wanted)).unwrap());
+        let wanted = json!({
+            "goog:chromeOptions": { "binary": browser, "args": args },
+            "goog:loggingPrefs": { "browser": "ALL" },
+        });
+        chrome.session = Some(Session::start(port, &wanted));
         Some(chrome)
     }
 
-    fn driver(&self) -> &WebDriver {
-        self.driver.as_ref().unwrap()
+    fn session(&self) -> &Session {
+        self.session.as_ref().unwrap()
+    }
+
+    /// The command must succeed.
+    fn post(&self, command: &str, params: &Value) -> Value {
+        self.session().post(command, params).unwrap_or_else(|e| panic!("{command} {params}: {e}"))
     }
 
     /// Loads a page.
     pub(super) fn go(&self, url: &str) {
-        self.runtime.block_on(self.driver().goto(url)).unwrap();
+        self.post("url", &json!({ "url": url }));
     }
 
     /// Runs the body of a function in the page, and answers what it returns.
     pub(super) fn run(&self, script: &str) -> Value {
-        let done = self.runtime.block_on(self.driver().execute(script, Vec::new()));
-        done.unwrap_or_else(|e| panic!("{script}: {e}")).json().clone()
+        self.post("execute/sync", &json!({ "script": script, "args": [] }))
     }
 
     /// The value of an expression in the page.
@@ -129,10 +127,10 @@ impl Chrome {
         let script = format!("return Boolean({expression});");
         let mut last = String::new();
         while Instant::now() < give_up {
-            match self.runtime.block_on(self.driver().execute(script.as_str(), Vec::new())) {
-                Ok(answer) if *answer.json() == json!(true) => return,
-                Ok(answer) => last = answer.json().to_string(),
-                Err(e) => last = e.to_string(),
+            match self.session().post("execute/sync", &json!({ "script": script, "args": [] })) {
+                Ok(Value::Bool(true)) => return,
+                Ok(answer) => last = answer.to_string(),
+                Err(e) => last = e,
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -154,33 +152,35 @@ impl Chrome {
     }
 
     pub(super) fn url(&self) -> String {
-        self.runtime.block_on(self.driver().current_url()).unwrap().to_string()
+        self.session().get("url").unwrap().as_str().unwrap().to_owned()
     }
 
     /// Clicks with the mouse, where a person would.
     pub(super) fn click(&self, selector: &str) {
         self.wait_for(selector);
-        let element = self.runtime.block_on(self.driver().find(By::Css(selector))).unwrap();
-        self.runtime.block_on(element.click()).unwrap();
+        self.post(&self.session().of_element(selector, "click"), &json!({}));
     }
 
     /// Types into a field.
     pub(super) fn fill(&self, selector: &str, text: &str) {
         self.wait_for(selector);
-        let element = self.runtime.block_on(self.driver().find(By::Css(selector))).unwrap();
-        self.runtime.block_on(element.clear()).unwrap();
-        self.runtime.block_on(element.send_keys(text)).unwrap();
+        self.post(&self.session().of_element(selector, "clear"), &json!({}));
+        self.post(&self.session().of_element(selector, "value"), &json!({ "text": text }));
     }
 
     /// Presses keys, wherever the focus is.
-    pub(super) fn keys(&self, keys: impl AsRef<str>) {
-        let chain = self.driver().action_chain().send_keys(keys.as_ref());
-        self.runtime.block_on(chain.perform()).unwrap();
+    pub(super) fn keys(&self, keys: &str) {
+        let presses: Vec<Value> = keys
+            .chars()
+            .flat_map(|key| ["keyDown", "keyUp"].map(|kind| json!({ "type": kind, "value": key })))
+            .collect();
+        let keyboard = json!({ "type": "key", "id": "keyboard", "actions": presses });
+        self.post("actions", &json!({ "actions": [keyboard] }));
     }
 
     /// A command to the browser itself.
     fn tell(&self, method: &str, params: &Value) -> Value {
-        self.runtime.block_on(self.driver().cdp().send_raw(method, params)).unwrap()
+        self.post("goog/cdp/execute", &json!({ "cmd": method, "params": params }))
     }
 
     /// Shows pages in dark or light colours from now on.
@@ -202,18 +202,21 @@ impl Chrome {
     /// What the page looks like, as a PNG.
     pub(super) fn picture(&self, file: &Path) {
         fs::create_dir_all(file.parent().unwrap()).unwrap();
-        self.runtime.block_on(self.driver().screenshot(file)).unwrap();
+        let picture = self.session().get("screenshot").unwrap();
+        fs::write(file, BASE64_STANDARD.decode(picture.as_str().unwrap()).unwrap()).unwrap();
     }
 
     /// What the browser complained about since the last time: its console, scripts that failed, what
     /// was blocked or not found. Without `but`.
     pub(super) fn complaints(&self, but: &str) -> Vec<String> {
-        let log = self.runtime.block_on(self.driver().browser_log()).unwrap();
-        let bad =
-            log.into_iter().filter(|entry| entry.level == "SEVERE" || entry.level == "WARNING");
-        bad.map(|entry| entry.message)
-            .filter(|text| but.is_empty() || !text.contains(but))
-            .collect()
+        let log = self.post("se/log", &json!({ "type": "browser" }));
+        let bad = log
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|entry| entry["level"] == "SEVERE" || entry["level"] == "WARNING");
+        let texts = bad.map(|entry| entry["message"].as_str().unwrap_or_default().to_owned());
+        texts.filter(|text| but.is_empty() || !text.contains(but)).collect()
     }
 
     /// Nothing in the console, and no page that has to be moved sideways.
@@ -227,10 +230,7 @@ impl Chrome {
 
 impl Drop for Chrome {
     fn drop(&mut self) {
-        // To end politely takes time, and all the time there is when the browser hangs.
-        if let Some(driver) = self.driver.take() {
-            let _ = driver.leak();
-        }
+        // To end it politely takes time, and all the time there is when the browser hangs.
         let _ = killpg(Pid::from_raw(self.process.id().cast_signed()), Signal::SIGKILL);
         let _ = self.process.wait();
         // Those that left the group still name the profile.

@@ -12,5 +12,6 @@ mod outages;
 mod pictures;
 mod server;
 mod strangers;
+mod webdriver;
 
 pub(crate) use server::Server;

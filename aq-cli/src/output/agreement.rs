@@ -24,14 +24,7 @@ pub(crate) fn report(report: &AgreementReport) -> String {
         let [rate, low, high] = [rate, report.interval.low, report.interval.high].map(percent);
         let _ = write!(out, ", {rate} agree (95 % sure: {low} to {high})");
     }
-    let counts = [
-        (Verdict::Agree, report.agree),
-        (Verdict::Diverge, report.diverge),
-        (Verdict::CoordEmpty, report.coord_empty),
-        (Verdict::LocalEmpty, report.local_empty),
-        (Verdict::Error, report.error),
-    ];
-    for (verdict, count) in counts {
+    for (verdict, count) in report.counts() {
         let _ = write!(out, "\n  {:<12} {count:>6}  {}", word(verdict), meaning(verdict));
     }
     let asides = [

@@ -24,6 +24,25 @@ pub(crate) fn can_trace() -> bool {
     can
 }
 
+/// Runs `aq` under `strace` with more options. Answers what it printed, and the calls of all its processes,
+/// with what their descriptors stand for.
+pub(crate) fn traced(sandbox: &Sandbox, options: &[&str], args: &[&str]) -> (Output, String) {
+    let seen = sandbox.path("strace");
+    let mut command = Command::new("strace");
+    let output = sandbox
+        .clean(&mut command)
+        .args(["-f", "-q", "-y", "-o"])
+        .arg(&seen)
+        .args(options)
+        .arg(env!("CARGO_BIN_EXE_aq"))
+        .arg("--queue")
+        .arg(sandbox.queue(""))
+        .args(args)
+        .output()
+        .unwrap();
+    (output, String::from_utf8_lossy(&fs::read(seen).unwrap()).into_owned())
+}
+
 /// Runs `aq`; in each process of it the `n`-th call of these kinds meets the fault. Answers what it
 /// printed, and the calls that came to that, with what their descriptors stand for.
 pub(crate) fn run_with(
@@ -33,25 +52,12 @@ pub(crate) fn run_with(
     n: usize,
     args: &[&str],
 ) -> (Output, Vec<String>) {
-    let seen = sandbox.path("strace");
     let (what, sign) = match fault {
         Fault::Kill => ("signal=SIGKILL".to_owned(), "killed by SIGKILL"),
         Fault::Error(error) => (format!("error={error}"), "(INJECTED)"),
     };
-    let mut command = Command::new("strace");
-    sandbox.clean(&mut command);
-    let output = command
-        .args(["-f", "-q", "-y", "-o"])
-        .arg(&seen)
-        .args(["-e", &format!("trace={calls}")])
-        .args(["-e", &format!("inject={calls}:{what}:when={n}")])
-        .arg(env!("CARGO_BIN_EXE_aq"))
-        .arg("--queue")
-        .arg(sandbox.queue(""))
-        .args(args)
-        .output()
-        .unwrap();
-    let seen = String::from_utf8_lossy(&fs::read(seen).unwrap()).into_owned();
+    let inject = format!("inject={calls}:{what}:when={n}");
+    let (output, seen) = traced(sandbox, &["-e", &format!("trace={calls}"), "-e", &inject], args);
     let lines: Vec<&str> = seen.lines().collect();
     let met = (0..lines.len()).filter(|&at| lines[at].contains(sign));
     (output, met.map(|at| whole(&lines, at)).collect())

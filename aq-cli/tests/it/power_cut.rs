@@ -5,9 +5,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use crate::injection::can_trace;
+use crate::injection::{can_trace, traced};
 use crate::sandbox::{STAGES, Sandbox};
 
 /// The calls that change files, and those that make changes last.
@@ -23,24 +22,12 @@ struct Traced {
 }
 
 /// Runs a command, which goes well.
-fn traced(sandbox: &Sandbox, args: &[&str]) -> Traced {
+fn run(sandbox: &Sandbox, args: &[&str]) -> Traced {
     let before = files(&sandbox.queue(""));
-    let seen = sandbox.path("strace");
-    let mut command = Command::new("strace");
-    sandbox.clean(&mut command);
-    let output = command
-        .args(["-f", "-q", "-y", "-s", "0", "-o"])
-        .arg(&seen)
-        .args(["-e", &format!("trace={CALLS}")])
-        .arg(env!("CARGO_BIN_EXE_aq"))
-        .arg("--queue")
-        .arg(sandbox.queue(""))
-        .args(args)
-        .output()
-        .unwrap();
+    let options = ["-s", "0", "-e", &format!("trace={CALLS}")];
+    let (output, seen) = traced(sandbox, &options, args);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = fs::read_to_string(seen).unwrap();
-    Traced { before, calls: text.lines().map(str::to_owned).collect() }
+    Traced { before, calls: seen.lines().map(str::to_owned).collect() }
 }
 
 fn files(dir: &Path) -> BTreeSet<PathBuf> {
@@ -170,7 +157,7 @@ fn lost(sandbox: &Sandbox, traced: &Traced, stage: &str, jobs: &[&str]) -> Resul
 
 /// What the command has promised survives, and would not without its syncs.
 fn survives(sandbox: &Sandbox, args: &[&str], stage: &str, jobs: &[&str]) {
-    let traced = traced(sandbox, args);
+    let traced = run(sandbox, args);
     let whole = lost(sandbox, &traced, stage, jobs);
     assert_eq!(whole, Ok(()), "aq {}: {:#?}", args.join(" "), traced.calls);
     for sync in ["fsync(", "fdatasync(", "syncfs("] {

@@ -105,6 +105,17 @@ pub struct Divergence {
 }
 
 impl AgreementReport {
+    /// How many decisions came to each verdict.
+    pub fn counts(&self) -> [(Verdict, u64); 5] {
+        [
+            (Verdict::Agree, self.agree),
+            (Verdict::Diverge, self.diverge),
+            (Verdict::CoordEmpty, self.coord_empty),
+            (Verdict::LocalEmpty, self.local_empty),
+            (Verdict::Error, self.error),
+        ]
+    }
+
     /// Counts and judges a log.
     ///
     /// Of several lines about one snapshot one counts: a disagreement before an agreement, and either

@@ -1,7 +1,7 @@
 //! Whether the coordinator decides as this host does.
 
 use aq_fleet::protocol::Agreement;
-use aq_runner::run::{AgreementReport, Verdict};
+use aq_runner::run::AgreementReport;
 use maud::{Markup, html};
 
 use crate::output::agreement::{meaning, percent, word};
@@ -20,13 +20,6 @@ pub(super) fn shadow(report: &Result<Option<AgreementReport>, String>) -> Markup
 }
 
 fn found(report: &AgreementReport) -> Markup {
-    let counts = [
-        (Verdict::Agree, report.agree),
-        (Verdict::Diverge, report.diverge),
-        (Verdict::CoordEmpty, report.coord_empty),
-        (Verdict::LocalEmpty, report.local_empty),
-        (Verdict::Error, report.error),
-    ];
     html! {
         div #shadow {
             p {
@@ -41,7 +34,7 @@ fn found(report: &AgreementReport) -> Markup {
             @if !report.missing.is_empty() { ul { @for missing in &report.missing { li { "missing: " (plain(missing)) } } } }
             div.scroll tabindex="0" { table {
                 thead { tr { th scope="col" { "verdict" } th.number scope="col" { "decisions" } th scope="col" { "" } } }
-                tbody { @for (verdict, count) in counts { tr { th scope="row" { (word(verdict)) } td.number { (count) } td { (meaning(verdict)) } } } }
+                tbody { @for (verdict, count) in report.counts() { tr { th scope="row" { (word(verdict)) } td.number { (count) } td { (meaning(verdict)) } } } }
             } }
             @for (what, reasons) in [("Disagreements", &report.reasons), ("Errors", &report.error_reasons)] {
                 @if !reasons.is_empty() {

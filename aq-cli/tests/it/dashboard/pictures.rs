@@ -67,8 +67,7 @@ fn demo(sandbox: &Sandbox) -> PathBuf {
     sandbox.ok(&["demo".as_ref(), dir.as_os_str()]);
     let queue = dir.join(".aq");
     let now = jiff::Timestamp::now();
-    // The oldest first: the order in which they came.
-    for (n, task) in TASKS.into_iter().enumerate().rev() {
+    for (n, task) in TASKS.into_iter().enumerate() {
         let engine = ["claude", "claude", "codex"][n % 3];
         let profile = ["careful", "quick"][n / 2 % 2];
         let (stage, result) =
@@ -81,12 +80,17 @@ fn demo(sandbox: &Sandbox) -> PathBuf {
              duration_s={0}\ntotal_duration_s={0}\ninput_tokens={input}\ncached_tokens={cached}\n\
              output_tokens={output}\ncost_usd={1}.{2:02}\n",
             size * 11,
-            size / 40,
+            size / 20,
             size * 5 % 100,
         );
-        fs::write(queue.join(format!(".state/meta/{task}.meta")), record).unwrap();
         let text = format!("---\nengine: {engine}\n---\nPlease do this: {task}.\n");
-        fs::write(queue.join(format!("{stage}/{task}.md")), text).unwrap();
+        let meta = queue.join(format!(".state/meta/{task}.meta"));
+        // The files' own times say which of them ended last.
+        for (path, text) in [(meta, record), (queue.join(format!("{stage}/{task}.md")), text)] {
+            fs::write(&path, text).unwrap();
+            let file = fs::File::options().append(true).open(&path).unwrap();
+            file.set_modified(ended_at.into()).unwrap();
+        }
     }
     queue
 }

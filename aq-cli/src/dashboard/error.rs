@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::exit::{Exit, Failure};
 
-use super::page;
+use super::document;
 
 /// A refusal, with its words.
 #[derive(Debug)]
@@ -77,6 +77,6 @@ impl IntoResponse for PageError {
                 p { a href="/" { "To the board" } }
             }
         };
-        (self.status, page::bare(title, &body)).into_response()
+        (self.status, document::bare(title, &body)).into_response()
     }
 }

@@ -10,6 +10,8 @@ mod add;
 mod assets;
 mod board;
 mod brief;
+mod coordinator;
+mod document;
 mod error;
 mod feed;
 mod fleet;

@@ -1,7 +1,8 @@
-//! The frame around every page.
+//! The frame around every page: where one can go from it, and who looks at it.
 
-use maud::{DOCTYPE, Markup, html};
+use maud::{Markup, html};
 
+use super::document::document;
 use super::guard::Viewer;
 
 /// The pages that the head of each page leads to.
@@ -58,34 +59,4 @@ pub(super) fn page(
             div.toasts aria-live="polite" { }
         },
     )
-}
-
-/// A page on its own, for those who are not let in, or went wrong.
-pub(super) fn bare(title: &str, body: &Markup) -> Markup {
-    document(title, &[], body)
-}
-
-fn document(title: &str, assets: &[&str], body: &Markup) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title) " · aq" }
-                link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
-                link rel="stylesheet" href="/assets/style.css";
-                script src="/assets/page.js" defer { }
-                @for asset in assets {
-                    @if asset.ends_with(".css") {
-                        link rel="stylesheet" href={ "/assets/" (asset) };
-                    } @else {
-                        script src={ "/assets/" (asset) } defer { }
-                    }
-                }
-            }
-            body { (body) }
-        }
-    }
 }

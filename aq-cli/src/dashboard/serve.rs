@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 
+use super::coordinator::Desk;
 use super::feed::Feed;
 use super::guard::{Door, MAX_BODY, guard};
 use super::live::STREAMS;
@@ -98,7 +99,7 @@ pub(crate) fn serve(options: Options, ready: impl FnOnce(&Ready)) -> Result<(), 
         let dashboard = Dashboard::new(Inner {
             feed: Feed::start(options.queue.clone(), options.environment.clone())?,
             sessions: Sessions::new(tokens, address.port()),
-            fleet: fleet::Desk::default(),
+            coordinator: Desk::default(),
             queue: options.queue,
             environment: options.environment,
             program: options.program,

@@ -9,9 +9,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use super::document;
 use super::error::PageError;
 use super::guard::Viewer;
-use super::page;
 use super::session::Refused;
 use super::state::Dashboard;
 
@@ -51,7 +51,7 @@ fn form(problem: Option<&str>) -> Markup {
             p { a href="/" { "Back to the board" } }
         }
     };
-    page::bare("Sign in", &body)
+    document::bare("Sign in", &body)
 }
 
 /// `POST /sign-in`

@@ -8,9 +8,9 @@ use aq_runner::run::{Environment, Settings};
 use aq_runner::store::QueueDir;
 use tokio::sync::Semaphore;
 
+use super::coordinator::Desk;
 use super::error::PageError;
 use super::feed::Feed;
-use super::fleet::Desk;
 use super::session::Sessions;
 
 /// The dashboard of one queue.
@@ -27,7 +27,7 @@ pub(super) struct Inner {
     pub(super) sessions: Sessions,
     /// Room for pages that live.
     pub(super) streams: Arc<Semaphore>,
-    pub(super) fleet: Desk,
+    pub(super) coordinator: Desk,
 }
 
 impl std::ops::Deref for Dashboard {

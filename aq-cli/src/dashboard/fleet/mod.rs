@@ -1,7 +1,6 @@
 //! The fleet: this host's part in it, and what its coordinator says. All of that comes from other machines.
 
 mod agreement;
-mod desk;
 
 use aq_caps::Token;
 use aq_fleet::protocol::{FactoryView, JobSummary, Stats};
@@ -12,14 +11,13 @@ use aq_runner::run::{
 use axum::extract::State;
 use maud::{Markup, html};
 
+use super::coordinator::Seen;
 use super::error::PageError;
 use super::guard::Viewer;
 use super::page::{self, Place};
 use super::state::Dashboard;
 use crate::output::fleet::{age, remark};
 use crate::output::style::plain;
-pub(super) use desk::Desk;
-use desk::Seen;
 
 /// Of anything in a list: hosts, capabilities of one, jobs.
 const MOST: usize = 500;
@@ -46,7 +44,7 @@ pub(super) async fn page(
         })
         .await?;
     let seen = match FleetSettings::read(&dashboard.environment) {
-        Ok(Some(settings)) => Some(dashboard.fleet.look(settings).await),
+        Ok(Some(settings)) => Some(dashboard.coordinator.look(settings).await),
         // What is wrong with them is in `part`, too.
         Ok(None) | Err(_) => None,
     };

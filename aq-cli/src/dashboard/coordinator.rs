@@ -18,7 +18,7 @@ const FRESH: Duration = Duration::from_secs(2);
 
 /// What is known of the coordinator.
 #[derive(Debug)]
-pub(in crate::dashboard) struct Desk {
+pub(super) struct Desk {
     state: Arc<Mutex<State>>,
     /// How many answers have come.
     answers: Arc<watch::Sender<u64>>,

@@ -238,8 +238,14 @@ pub(super) fn branch_ref(job: &str) -> String {
     format!("refs/heads/{}", branch_of(job))
 }
 
-/// The job's branch, as people name it. Git knows two endings that it refuses.
+/// The job's branch, as people name it. Git refuses two endings, and two dots in a row.
 fn branch_of(job: &str) -> String {
-    let refused = job.ends_with('.') || job.ends_with(".lock");
-    format!("aq/wip/{job}{}", if refused { "-" } else { "" })
+    let mut name = format!("aq/wip/{job}");
+    while let Some(at) = name.find("..") {
+        name.insert(at + 1, '-');
+    }
+    if name.ends_with('.') || name.ends_with(".lock") {
+        name.push('-');
+    }
+    name
 }

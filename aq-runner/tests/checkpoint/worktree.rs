@@ -253,7 +253,7 @@ fn two_jobs_of_one_repository_work_at_once() {
 #[test]
 fn names_that_git_refuses_have_a_branch_too() {
     let (lab, repo) = Lab::with_repo();
-    for name in ["v1.lock", "x.", "UPPER_case.2"] {
+    for name in ["v1.lock", "x.", "a..b...c", "UPPER_case.2"] {
         let started = lab.start(name, &repo);
         write(&started.dir.join("new"), name);
         started.wip.finish(name).unwrap();

@@ -48,7 +48,6 @@ pub(crate) fn take_up(
 pub(crate) fn push(
     remote: &Remote<'_>,
     wip: &Wip,
-    id: &JobId,
     lease: LeaseRef,
     meta: &Meta,
 ) -> Result<Option<Checkpoint>, CheckpointError> {
@@ -61,7 +60,7 @@ pub(crate) fn push(
     if done == Pushed::Overtaken && is_first {
         // Another job of this name was there first.
         let digits: String = lease.job_id.to_string().chars().take(DIGITS).collect();
-        branch = format!("aq/wip/{id}-{digits}");
+        branch = format!("{}-{digits}", wip.branch());
         done = wip.push(remote.name, &branch, &tip, true)?;
     } else if done == Pushed::Overtaken && remote.holder.renew(lease) == Told::Accepted {
         // Whoever overtook has lost the job.

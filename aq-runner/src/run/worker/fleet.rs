@@ -93,7 +93,7 @@ impl Work<'_> {
             return;
         };
         let remote = Remote { name, holder };
-        let done = push(&remote, wip, self.job.id(), *lease, self.job.meta());
+        let done = push(&remote, wip, *lease, self.job.meta());
         match done {
             Ok(Some(checkpoint)) => {
                 // Not on record, it is only told later.

@@ -1,0 +1,32 @@
+//! What trackers answer: a job file comes out of it that is good, or an error.
+#![no_main]
+
+use aq_tracker::{
+    Answer, GitHub, ItemApi, ItemId, Request, Tracker, TrackerError, Transport, mapping,
+};
+use libfuzzer_sys::fuzz_target;
+
+/// Answers everything with this.
+struct Always(String);
+
+impl Transport for Always {
+    fn send(&self, _: &Request) -> Result<Answer, TrackerError> {
+        Ok(Answer { status: 200, headers: Vec::new(), body: self.0.clone() })
+    }
+}
+
+fuzz_target!(|text: &str| {
+    let items = [("T-1", true), ("github:owner/repo#1", false)];
+    for (id, is_plain) in items {
+        let id: ItemId = id.parse().expect("a good id");
+        let tracker: Box<dyn Tracker> = if is_plain {
+            Box::new(ItemApi::new(Always(text.to_owned())))
+        } else {
+            Box::new(GitHub::new(Always(text.to_owned()), "https://example.org"))
+        };
+        let Ok(item) = tracker.item(&id) else { continue };
+        let Ok(job) = mapping::job(&item) else { continue };
+        let parsed = aq_manifest::parse(&job.text);
+        assert!(!parsed.has_errors(), "{:?}", job.text);
+    }
+});

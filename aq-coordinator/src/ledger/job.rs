@@ -162,6 +162,12 @@ impl Job {
             .map(|tenure| tenure.until.since(now))
     }
 
+    /// How long its holder may count on a lease that is `length` long: not longer than that, also when the
+    /// database's clock was put back since.
+    pub fn granted_for(&self, now: DbTime, length: Duration) -> Duration {
+        self.expires_in(now).unwrap_or_default().min(length)
+    }
+
     /// The lock that it has to hold in its stage while its lease runs.
     pub(crate) fn needed_lock(&self) -> Option<&str> {
         let at_work = matches!(self.stage, Stage::Building | Stage::Review);

@@ -264,7 +264,7 @@ impl Tx {
     }
 
     fn granted_now(&self, job: Job, manifest: String) -> Granted {
-        let expires_in = job.expires_in(self.now).unwrap_or_default();
+        let expires_in = job.granted_for(self.now, self.timing.lease);
         Granted { job, manifest, expires_in }
     }
 }

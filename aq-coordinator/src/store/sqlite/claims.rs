@@ -136,7 +136,7 @@ impl Session<'_> {
         let mut query =
             self.connection.prepare_cached("SELECT manifest FROM manifests WHERE job = ?1")?;
         let manifest = query.query_row([job.id.to_string()], |row| row.get(0))?;
-        let expires_in = job.expires_in(self.now).unwrap_or_default();
+        let expires_in = job.granted_for(self.now, self.timing.lease);
         Ok(Granted { job, manifest, expires_in })
     }
 

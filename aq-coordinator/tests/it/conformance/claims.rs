@@ -42,8 +42,11 @@ pub(crate) async fn a_lost_answer_is_given_again(lab: Lab) {
     assert_eq!(rows(&answer.grants), rows(&granted.grants));
     assert_eq!(answer.grants[0].expires_in, LEASE * 3 / 4, "what is left of it");
     assert_eq!(lab.row(other).await.stage, Stage::Inbox);
-    let known = second.granted(first.factory, first.request.clone()).await.unwrap();
+    let known = second.granted(first.factory.clone(), first.request.clone()).await.unwrap();
     assert_eq!(known, Some(answer.grants));
+    lab.turn_back(LEASE);
+    let known = second.granted(first.factory, first.request.clone()).await.unwrap().unwrap();
+    assert_eq!(known[0].expires_in, LEASE, "the clock may go forward again");
     // Another factory's request of the same name is another one.
     assert_eq!(second.granted(factory("other"), first.request).await, Ok(None));
 }

@@ -25,6 +25,9 @@ use witness::Counts;
 /// Seeds that are tried unless somebody says how many: some seconds, for the code is not optimized.
 const SEEDS: u64 = 100;
 
+/// Seeds that found something: a claim repeated after the clock was put back.
+const KEPT: [u64; 1] = [2204];
+
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
 }
@@ -67,6 +70,9 @@ fn every_job_is_shipped_once_whatever_gets_lost() {
     if let Some(seed) = number("AQ_SIMULATION_SEED") {
         println!("{:?}", tell(seed));
         return;
+    }
+    for seed in KEPT {
+        tell(seed);
     }
     let sum = tell_all(number("AQ_SIMULATION").unwrap_or(SEEDS));
     println!("{sum:?}");

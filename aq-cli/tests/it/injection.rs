@@ -24,14 +24,17 @@ pub(crate) fn can_trace() -> bool {
     can
 }
 
+/// How long a command may take, in seconds. A fault that each new worker meets keeps a loop trying for ever.
+const LIMIT: &str = "30";
+
 /// Runs `aq` under `strace` with more options. Answers what it printed, and the calls of all its processes,
 /// with what their descriptors stand for.
 pub(crate) fn traced(sandbox: &Sandbox, options: &[&str], args: &[&str]) -> (Output, String) {
     let seen = sandbox.path("strace");
-    let mut command = Command::new("strace");
+    let mut command = Command::new("timeout");
     let output = sandbox
         .clean(&mut command)
-        .args(["-f", "-q", "-y", "-o"])
+        .args(["-k", "5", LIMIT, "strace", "-f", "-q", "-y", "-o"])
         .arg(&seen)
         .args(options)
         .arg(env!("CARGO_BIN_EXE_aq"))

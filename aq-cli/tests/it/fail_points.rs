@@ -72,11 +72,52 @@ impl Point<'_> {
 
     /// Nothing is lost, doubled or torn.
     fn is_whole(&self, jobs: &[&str]) {
-        let checker = Path::new(env!("CARGO_BIN_EXE_aq")).with_file_name("examples/check_queue");
-        let output = Command::new(&checker).arg(self.sandbox.queue("")).args(jobs).output();
-        let output = output.unwrap_or_else(|e| panic!("{}: {e}", checker.display()));
-        let found = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{}: {found}", self.what);
+        assert_eq!(faults(self.sandbox, jobs), "", "{}", self.what);
+    }
+}
+
+/// What the checker finds wrong with a queue in which these jobs should be.
+fn faults(sandbox: &Sandbox, jobs: &[&str]) -> String {
+    let checker = Path::new(env!("CARGO_BIN_EXE_aq")).with_file_name("examples/check_queue");
+    let output = Command::new(&checker).arg(sandbox.queue("")).args(jobs).output();
+    let output = output.unwrap_or_else(|e| panic!("{}: {e}", checker.display()));
+    let found = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.success(), found.is_empty(), "{found}");
+    found
+}
+
+#[test]
+fn the_checker_sees_what_is_lost_doubled_and_torn() {
+    type Harm = fn(&Sandbox);
+    let append = |sandbox: &Sandbox, line: &str| {
+        let path = sandbox.queue(".state/meta/a.meta");
+        let text = std::fs::read_to_string(&path).unwrap() + line;
+        std::fs::write(path, text).unwrap();
+    };
+    let lines = [("pid=1\n", "worker on record"), ("moved_to=failed\n", "its record says failed")];
+    for (line, words) in lines {
+        let sandbox = Sandbox::new();
+        sandbox.add("a", "idempotency-key: k", "true");
+        assert_eq!(faults(&sandbox, &["a"]), "");
+        append(&sandbox, line);
+        assert!(faults(&sandbox, &["a"]).contains(words), "{line}");
+    }
+    let harms: [(Harm, &str); 5] = [
+        (|s| std::fs::remove_file(s.queue("inbox/a.md")).unwrap(), "in no folder"),
+        (
+            |s| std::fs::hard_link(s.queue("inbox/a.md"), s.queue("failed/a.md")).unwrap(),
+            "and failed",
+        ),
+        (|s| std::fs::write(s.queue("inbox/a.md"), "").unwrap(), "is empty"),
+        (|s| std::fs::remove_file(s.queue(".state/meta/a.meta")).unwrap(), "has no record"),
+        (|s| std::fs::remove_dir_all(s.queue(".state/keys")).unwrap(), "does not lead to it"),
+    ];
+    for (harm, words) in harms {
+        let sandbox = Sandbox::new();
+        sandbox.add("a", "idempotency-key: k", "true");
+        harm(&sandbox);
+        let found = faults(&sandbox, &["a"]);
+        assert!(found.contains(words), "{words}: {found}");
     }
 }
 

@@ -10,6 +10,7 @@ use aq_coordinator::{Config, DEFAULT_RATE, Database, Echoes, ServeError, TlsFile
 use aq_manifest::{DurationError, parse_duration};
 
 use super::Here;
+use super::here::listen_address;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 
@@ -23,7 +24,7 @@ use crate::output;
 )]
 pub(crate) struct Args {
     /// Address and port; port 0 takes any free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7332")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7332", value_parser = listen_address)]
     listen: SocketAddr,
     /// `sqlite:FILE` or `postgres://…` [env: AQ_DATABASE] [default: a file in ~/.local/share/aq]
     #[arg(long, value_name = "URL")]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use aq_coordinator::Tokens;
 
 use super::Here;
+use super::here::listen_address;
 use crate::dashboard::{Options, ServeError, serve};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
@@ -20,7 +21,7 @@ use crate::output;
 )]
 pub(crate) struct Args {
     /// Address and port; port 0 takes any free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7331")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7331", value_parser = listen_address)]
     listen: SocketAddr,
     /// Tokens, one a line, a label before each if you like; needed when other machines can connect
     #[arg(long, value_name = "FILE")]

@@ -1,5 +1,6 @@
 //! Where and as whom `aq` was called: everything that commands take from the process around them.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use aq_manifest::JobId;
@@ -135,6 +136,11 @@ impl Here {
 /// Where the user keeps profiles, when not in the queue.
 pub(crate) fn profiles_elsewhere(environment: &Environment) -> Option<PathBuf> {
     environment.path("AGENT_QUEUE_PROFILES")
+}
+
+/// Where to listen, from an argument.
+pub(crate) fn listen_address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "expected an IP address and a port, such as 127.0.0.1:7331 or [::1]:0")
 }
 
 /// A job's id from an argument; `NAME.md` and a path to it do as well.

@@ -61,11 +61,14 @@ fn draft(path: &Path, name: Option<&str>) -> Result<Draft, Failure> {
 }
 
 fn read_file(path: &Path, shown: &str) -> Result<String, Failure> {
+    let unreadable = |e| Failure::usage(format_args!("cannot read {shown}: {e}"));
     // A link that the user names is meant; one in the queue is not followed.
-    let real = path
-        .canonicalize()
-        .map_err(|e| Failure::usage(format_args!("cannot read {shown}: {e}")))?;
-    read_text(&real).map_err(|e| Failure::usage(format_args!("cannot add {shown}: {e}")))
+    let text = if path.symlink_metadata().map_err(unreadable)?.is_symlink() {
+        read_text(&path.canonicalize().map_err(unreadable)?)
+    } else {
+        read_text(path)
+    };
+    text.map_err(|e| Failure::usage(format_args!("cannot add {shown}: {e}")))
 }
 
 fn read_stdin() -> Result<String, Failure> {

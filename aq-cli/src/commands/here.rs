@@ -100,7 +100,7 @@ impl Here {
     }
 
     fn with_profiles(&self, queue: QueueDir) -> QueueDir {
-        match profiles_elsewhere(&self.environment) {
+        match self.environment.profiles() {
             Some(profiles) => queue.with_profiles(profiles),
             None => queue,
         }
@@ -108,7 +108,7 @@ impl Here {
 
     /// The folder of the profiles, whether there is a queue or not.
     pub(crate) fn profiles(&self) -> Result<PathBuf, Failure> {
-        match profiles_elsewhere(&self.environment) {
+        match self.environment.profiles() {
             Some(profiles) => Ok(profiles),
             None => Ok(self.queue_path()?.join("profiles")),
         }
@@ -127,15 +127,18 @@ impl Here {
         }
     }
 
-    /// This program, to be started as a worker.
+    /// What is started for each job: `aq-worker` when it lies beside this program, which does the
+    /// same and is larger.
+    pub(crate) fn worker(&self) -> Result<PathBuf, Failure> {
+        let program = self.program()?;
+        let small = program.with_file_name("aq-worker");
+        Ok(if small.is_file() { small } else { program })
+    }
+
+    /// This program's own file.
     pub(crate) fn program(&self) -> Result<PathBuf, Failure> {
         std::env::current_exe().map_err(|e| Failure::io("find this program's own file", &e))
     }
-}
-
-/// Where the user keeps profiles, when not in the queue.
-pub(crate) fn profiles_elsewhere(environment: &Environment) -> Option<PathBuf> {
-    environment.path("AGENT_QUEUE_PROFILES")
 }
 
 /// Where to listen, from an argument.

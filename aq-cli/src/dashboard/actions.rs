@@ -120,7 +120,7 @@ fn run_it(
     let (queue, environment, now) = (&dashboard.queue, &dashboard.environment, Timestamp::now());
     Ok(match action {
         Action::Promote => {
-            let stage = run::promote(queue, environment, id, &dashboard.program, now)?;
+            let stage = run::promote(queue, environment, id, &dashboard.worker, now)?;
             format!("{id} is in {stage}/")
         }
         Action::Ship => {

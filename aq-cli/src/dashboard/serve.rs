@@ -46,8 +46,8 @@ pub(crate) struct Options {
     pub(crate) tokens: Option<Tokens>,
     pub(crate) queue: QueueDir,
     pub(crate) environment: Environment,
-    /// This program.
-    pub(crate) program: PathBuf,
+    /// What is started as a worker.
+    pub(crate) worker: PathBuf,
 }
 
 /// A dashboard that is ready.
@@ -102,7 +102,7 @@ pub(crate) fn serve(options: Options, ready: impl FnOnce(&Ready)) -> Result<(), 
             coordinator: Desk::default(),
             queue: options.queue,
             environment: options.environment,
-            program: options.program,
+            worker: options.worker,
             streams: Arc::new(Semaphore::new(STREAMS)),
         });
         let names = options.hosts.iter().map(|name| name.to_ascii_lowercase()).collect();

@@ -21,8 +21,8 @@ pub(super) struct Dashboard(Arc<Inner>);
 pub(super) struct Inner {
     pub(super) queue: QueueDir,
     pub(super) environment: Environment,
-    /// This program, which `promote` starts as a worker.
-    pub(super) program: PathBuf,
+    /// What `promote` starts as a worker.
+    pub(super) worker: PathBuf,
     pub(super) feed: Feed,
     pub(super) sessions: Sessions,
     /// Room for pages that live.

@@ -12,16 +12,14 @@ use super::{line, warning};
 
 /// What became of the files of `aq add`.
 pub(crate) fn added(added: &[Added]) {
-    for one in added {
-        match one {
-            Added::New { id } => line(format_args!("added {id}")),
-            Added::Unchanged { id, stage } => {
-                line(format_args!("{id} is there already, in {stage}/"));
-            }
-            Added::Superseded { id, old } if id == old => line(format_args!("replaced {id}")),
-            Added::Superseded { id, old } => line(format_args!("added {id} in place of {old}")),
-        }
-    }
+    let lines = added.iter().map(|one| match one {
+        Added::New { id } => format!("added {id}"),
+        Added::Unchanged { id, stage } => format!("{id} is there already, in {stage}/"),
+        Added::Superseded { id, old } if id == old => format!("replaced {id}"),
+        Added::Superseded { id, old } => format!("added {id} in place of {old}"),
+    });
+    // In one write: there may be thousands.
+    line(lines.collect::<Vec<_>>().join("\n"));
 }
 
 /// Jobs that were added and have no engine here.

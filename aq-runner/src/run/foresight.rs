@@ -1,9 +1,11 @@
 //! What `aq add` can say of a job before any loop looks at it, without asking the host anything
 //! that takes time.
 
+use std::collections::HashMap;
+
 use aq_manifest::JobId;
 
-use crate::store::{JobRecord, QueueDir};
+use crate::store::{Meta, QueueDir};
 
 use super::settings::Settings;
 
@@ -24,21 +26,27 @@ pub fn without_engine<'a>(
     jobs: impl IntoIterator<Item = &'a JobId>,
 ) -> Vec<NoEngine> {
     let mut found: Vec<NoEngine> = Vec::new();
+    // Many jobs want the same, and each look goes through all of `PATH`.
+    let mut known: HashMap<[Option<String>; 3], Option<String>> = HashMap::new();
     for id in jobs {
-        let Some(stage) = queue.find(id) else { continue };
-        let Ok(record) = JobRecord::read(queue, stage, id.clone()) else { continue };
-        let Some(problem) = lacks_engine(settings, &record) else { continue };
-        match found.iter_mut().find(|known| known.problem == problem) {
+        let Ok(meta) = Meta::read(&queue.meta(id)) else { continue };
+        if meta.is_empty() {
+            continue;
+        }
+        let wish = ["engine_wanted", "engine_class", "prefers_engine"];
+        let wish = wish.map(|key| meta.get(key).map(str::to_owned));
+        let problem = known.entry(wish).or_insert_with(|| lacks_engine(settings, &meta));
+        let Some(problem) = problem else { continue };
+        match found.iter_mut().find(|known| known.problem == *problem) {
             Some(known) => known.jobs.push(id.clone()),
-            None => found.push(NoEngine { problem, jobs: vec![id.clone()] }),
+            None => found.push(NoEngine { problem: problem.clone(), jobs: vec![id.clone()] }),
         }
     }
     found
 }
 
 /// What a job lacks, in words; `None` when there is an engine for it.
-pub(crate) fn lacks_engine(settings: &Settings, record: &JobRecord) -> Option<String> {
-    let meta = &record.meta;
+pub(crate) fn lacks_engine(settings: &Settings, meta: &Meta) -> Option<String> {
     let class = meta.get("engine_class").unwrap_or_default();
     let prefers = meta.list("prefers_engine");
     let engines = &settings.engines;

@@ -9,13 +9,16 @@ use std::process::Child;
 use crate::process::{Detached, spawn_detached};
 use crate::store::{HeldJob, QueueDir};
 
+/// The first argument of a program that is to work on a job.
+pub(crate) const WORKER: &str = "worker";
+
 /// Starts `PROGRAM worker QUEUE JOB` and hands the job over to it.
 pub(crate) fn start_worker(queue: &QueueDir, program: &Path, job: HeldJob) -> io::Result<Child> {
     let id = job.id().clone();
     let output = worker_log(queue)?;
     spawn_detached(Detached {
         program: program.to_owned(),
-        args: vec!["worker".into(), queue.root().into(), id.as_str().into()],
+        args: vec![WORKER.into(), queue.root().into(), id.as_str().into()],
         cwd: None,
         env: Vec::new(),
         stdin: job.hand_over(),

@@ -28,6 +28,7 @@ mod troubles;
 mod view;
 mod wake;
 mod worker;
+mod worker_program;
 mod workplace;
 
 pub use actions::{Stopped, reject, requeue, stop, stop_all, stop_loop};
@@ -51,4 +52,5 @@ pub use tracker::{Echoed, Pulled, TrackError, TrackerView, Wanted, pull, put_in,
 pub use view::{Activity, JobView, Overview, RunLoop, is_at_work, look_up, overview, run_loop};
 pub use wake::QueueWatch;
 pub use worker::{WorkerError, work};
+pub use worker_program::work_if_asked;
 pub use workplace::{WorkplaceError, clean, diff};

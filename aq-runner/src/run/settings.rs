@@ -122,6 +122,11 @@ impl Environment {
         self.get(name).filter(|value| !value.is_empty()).map(PathBuf::from)
     }
 
+    /// Where the user keeps profiles, when not in the queue: `AGENT_QUEUE_PROFILES`.
+    pub fn profiles(&self) -> Option<PathBuf> {
+        self.path("AGENT_QUEUE_PROFILES")
+    }
+
     /// All of it.
     pub fn iter(&self) -> impl Iterator<Item = (&OsString, &OsString)> {
         self.variables.iter()

@@ -233,11 +233,10 @@ fn explained(
     }
     let waiting: HashMap<&JobId, usize> =
         model.order().into_iter().enumerate().map(|(n, id)| (id, n)).collect();
-    places.sort_by(|(a, x), (b, y)| {
-        let turn = |id| waiting.get(id).copied().unwrap_or(usize::MAX);
-        (a, turn(x), x).cmp(&(b, turn(y), y))
-    });
-    places.into_iter().filter_map(|(_, id)| views.remove(&id)).collect()
+    let turn = |id: &JobId| waiting.get(id).copied().unwrap_or(usize::MAX);
+    let mut places: Vec<_> = places.into_iter().map(|(at, id)| (at, turn(&id), id)).collect();
+    places.sort_unstable();
+    places.into_iter().filter_map(|(_, _, id)| views.remove(&id)).collect()
 }
 
 /// The part of the table that a job belongs to.

@@ -11,7 +11,7 @@ mod wip;
 use std::io;
 use std::time::Duration;
 
-use aq_manifest::{FailureClass, JobId, JobSpec, Outcome, ReviewPolicy, Stage};
+use aq_manifest::{FailureClass, JobId, JobIdError, JobSpec, Outcome, ReviewPolicy, Stage};
 use aq_scheduler::{AfterFailure, after_failure};
 use jiff::{SignedDuration, Timestamp};
 
@@ -38,6 +38,9 @@ const ROOM_PAUSE: Duration = Duration::from_secs(2);
 /// A worker that could not do its work at all. The loop's recovery takes care of the job.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
+    /// What it was given is no job's name.
+    #[error("that is no job's name: {0}")]
+    Name(#[from] JobIdError),
     /// The process could not become a supervisor.
     #[error("cannot supervise: {0}")]
     Supervise(#[from] io::Error),

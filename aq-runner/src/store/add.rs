@@ -18,7 +18,7 @@ use super::queue_dir::QueueDir;
 use super::record::describe;
 use super::transition::{HeldJob, RUN_KEYS};
 
-use plan::{Plan, plan, refuse_cycles};
+use plan::{Plan, Planner, refuse_cycles};
 
 /// From this many jobs on, one sync of the whole file system is cheaper than one a file.
 const BULK: usize = 8;
@@ -166,11 +166,9 @@ pub fn add(
     let checked = check(queue, drafts, context, &mut report)?;
     let _one_at_a_time = FileLock::adding(queue)?;
     refuse_cycles(queue, &checked)?;
-    let mut plans = Vec::with_capacity(checked.len());
-    let mut taken = Vec::new();
-    for (at, job) in checked.iter().enumerate() {
-        plans.push(plan(queue, &checked[..at], job, &mut taken)?);
-    }
+    let mut planner = Planner::new(queue, checked.len())?;
+    let plans: Vec<Plan> =
+        checked.iter().map(|job| planner.plan(job)).collect::<Result<_, AddError>>()?;
     let bulk = checked.len() >= BULK;
     let staged = stage_files(queue, &checked, &plans, context, bulk)?;
     let placed = place(queue, &checked, plans, staged, context)?;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -19,25 +20,81 @@ use super::error::{At, Result};
 const MAX_LEN: u64 = 16 << 20;
 
 /// What is known of a job beside its file. An empty value counts as absent.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// A look at a queue reads one of these for each job, so it is two allocations and not two a line.
+#[derive(Clone, Debug, Default)]
 pub struct Meta {
-    values: BTreeMap<Box<str>, String>,
+    /// The lines as read, then what was appended or had to be unescaped.
+    text: String,
+    /// One entry a key, shorter keys first: so most comparisons are of two numbers.
+    entries: Vec<Entry>,
 }
+
+/// Where a key and its value stand in the text.
+#[derive(Clone, Debug)]
+struct Entry {
+    key: Range<usize>,
+    value: Range<usize>,
+}
+
+impl PartialEq for Meta {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Meta {}
 
 impl Meta {
     /// Reads the lines. A last line without a newline is a torn write and does not count; neither
     /// does a line without `=`.
     pub fn parse(text: &str) -> Self {
-        let mut values = BTreeMap::new();
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        for line in whole.split('\n') {
+        Self::of_text(text.to_owned())
+    }
+
+    fn of_text(mut text: String) -> Self {
+        text.truncate(text.rfind('\n').unwrap_or(0));
+        let end = text.len();
+        let mut meta = Self { text, entries: Vec::with_capacity(24) };
+        let mut start = 0;
+        while start < end {
+            let line = &meta.text[start..end];
+            let line = line.split_once('\n').map_or(line, |(line, _)| line);
+            let next = start + line.len() + 1;
             if let Some((key, value)) = line.split_once('=')
                 && is_key(key)
             {
-                values.insert(key.into(), unescape(value));
+                let (key, at) = (start..start + key.len(), start + key.len() + 1);
+                let value = match value.contains('\\').then(|| unescape(value)) {
+                    Some(value) => meta.write(&value),
+                    None => at..next - 1,
+                };
+                meta.put(key, value);
             }
+            start = next;
         }
-        Self { values }
+        meta
+    }
+
+    fn write(&mut self, text: &str) -> Range<usize> {
+        let start = self.text.len();
+        self.text.push_str(text);
+        start..self.text.len()
+    }
+
+    fn put(&mut self, key: Range<usize>, value: Range<usize>) {
+        match self.place(&self.text[key.clone()]) {
+            Ok(at) => self.entries[at].value = value,
+            Err(at) => self.entries.insert(at, Entry { key, value }),
+        }
+    }
+
+    /// Where the entry of a key is, or belongs.
+    fn place(&self, key: &str) -> std::result::Result<usize, usize> {
+        let (text, key) = (self.text.as_bytes(), key.as_bytes());
+        let order =
+            |at: &Entry| at.key.len().cmp(&key.len()).then_with(|| text[at.key.clone()].cmp(key));
+        self.entries.binary_search_by(order)
     }
 
     /// Reads a job's meta file; a missing one is empty.
@@ -55,12 +112,16 @@ impl Meta {
     fn read_from(file: &mut File) -> io::Result<Self> {
         let mut bytes = Vec::with_capacity(1024);
         file.take(MAX_LEN).read_to_end(&mut bytes)?;
-        Ok(Self::parse(&String::from_utf8_lossy(&bytes)))
+        let text = String::from_utf8(bytes);
+        Ok(Self::of_text(
+            text.unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()),
+        ))
     }
 
     /// The value of a key, when it has one.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.values.get(key).map(String::as_str).filter(|value| !value.is_empty())
+        let entry = &self.entries[self.place(key).ok()?];
+        Some(&self.text[entry.value.clone()]).filter(|value| !value.is_empty())
     }
 
     /// The value of a key in a type of its own; absent when it does not parse, because what is
@@ -86,18 +147,29 @@ impl Meta {
 
     /// Whether nothing is recorded.
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
+        self.entries.is_empty()
     }
 
     /// Every key with its value, in the order of the keys.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.values.iter().map(|(k, v)| (&**k, v.as_str())).filter(|(_, v)| !v.is_empty())
+        let text = |range: &Range<usize>| &self.text[range.clone()];
+        let pairs = self.entries.iter().map(|entry| (text(&entry.key), text(&entry.value)));
+        let mut pairs: Vec<_> = pairs.filter(|(_, value)| !value.is_empty()).collect();
+        pairs.sort_unstable();
+        pairs.into_iter()
     }
 
     /// Takes over what was appended.
     fn apply(&mut self, record: &Record) {
         for (key, value) in &record.lines {
-            self.values.insert((*key).into(), value.clone());
+            let value = self.write(value);
+            match self.place(key) {
+                Ok(at) => self.entries[at].value = value,
+                Err(at) => {
+                    let key = self.write(key);
+                    self.entries.insert(at, Entry { key, value });
+                }
+            }
         }
     }
 }

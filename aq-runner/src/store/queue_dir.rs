@@ -1,5 +1,6 @@
 //! The folders and files of one queue, by name.
 
+use std::collections::HashSet;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -191,6 +192,19 @@ impl QueueDir {
         // A job that goes back while we look may slip by: look twice before saying that it is not
         // there, or `aq add` would give its name away.
         look().or_else(look)
+    }
+
+    /// Every job, wherever it lies.
+    ///
+    /// # Errors
+    /// When a folder cannot be read.
+    pub(crate) fn all_jobs(&self) -> Result<HashSet<JobId>> {
+        let mut jobs = HashSet::new();
+        // Twice, for the same reason as in `find`.
+        for stage in Stage::ALL.into_iter().chain(Stage::ALL) {
+            jobs.extend(self.jobs(stage)?);
+        }
+        Ok(jobs)
     }
 
     /// Whether the job's file is in this folder.

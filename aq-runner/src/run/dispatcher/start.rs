@@ -161,7 +161,7 @@ impl Dispatcher<'_> {
 
     fn lacks_engine(&self, id: &JobId) -> String {
         let record = JobRecord::read(self.queue, Stage::Inbox, id.clone());
-        let problem = record.ok().and_then(|record| lacks_engine(&self.settings, &record));
+        let problem = record.ok().and_then(|record| lacks_engine(&self.settings, &record.meta));
         problem.unwrap_or_else(|| "none of its engines is installed".to_owned())
     }
 }

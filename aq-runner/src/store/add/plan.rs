@@ -1,7 +1,7 @@
 //! What an add would do, before anything is written: which keys are taken, which id a job gets, and
 //! whether dependencies go round in a circle.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use aq_manifest::{JobId, Stage};
 
@@ -9,7 +9,7 @@ use super::super::error::{Result, StoreError};
 use super::super::keys::Keys;
 use super::super::queue_dir::QueueDir;
 use super::super::transition::HeldJob;
-use super::{AddError, Added, Checked};
+use super::{AddError, Added, Checked, Draft};
 
 /// What is to be done with one draft.
 pub(super) enum Plan {
@@ -29,10 +29,11 @@ pub(super) fn refuse_cycles(queue: &QueueDir, jobs: &[Checked<'_>]) -> Result<()
         .iter()
         .filter_map(|job| Some((job.spec.idempotency_key.as_deref()?, job.spec.deps.as_slice())))
         .collect();
+    let awaited: HashSet<&str> =
+        jobs.iter().flat_map(|job| &job.spec.deps).map(String::as_str).collect();
     for job in jobs {
         let Some(key) = job.spec.idempotency_key.as_deref() else { continue };
-        let awaited = jobs.iter().any(|other| other.spec.deps.iter().any(|dep| dep == key));
-        if job.spec.deps.is_empty() || !(awaited || keys.is_awaited(key)?) {
+        if job.spec.deps.is_empty() || !(awaited.contains(key) || keys.is_awaited(key)?) {
             continue;
         }
         let deps_of = |key: &str| match new.get(key) {
@@ -51,7 +52,7 @@ fn find_cycle(
     start: &str,
     deps_of: impl Fn(&str) -> Result<Vec<String>>,
 ) -> Result<Option<Vec<String>>> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let mut path = vec![start.to_owned()];
     let mut pending = vec![deps_of(start)?];
     while let Some(deps) = pending.last_mut() {
@@ -72,57 +73,77 @@ fn find_cycle(
     Ok(None)
 }
 
-/// Decides about one draft: is its key taken, and which id does it get?
-pub(super) fn plan(
-    queue: &QueueDir,
-    before: &[Checked<'_>],
-    job: &Checked<'_>,
-    taken: &mut Vec<JobId>,
-) -> Result<Plan, AddError> {
-    let Some(key) = job.spec.idempotency_key.as_deref() else {
-        return Ok(Plan::Place(free_id(queue, &job.draft.id, taken)));
-    };
-    if let Some(at) = before.iter().position(|b| b.spec.idempotency_key.as_deref() == Some(key)) {
-        if before[at].draft.text == job.draft.text {
-            let added = Added::Unchanged { id: before[at].draft.id.clone(), stage: Stage::Inbox };
-            return Ok(Plan::Nothing(added));
-        }
-        let (name, other) = (job.draft.name.clone(), before[at].draft.name.clone());
-        return Err(AddError::Twice { name, key: key.to_owned(), other });
-    }
-    let Some(holder) = Keys::new(queue).holder(key)? else {
-        return Ok(Plan::Place(free_id(queue, &job.draft.id, taken)));
-    };
-    let (id, stage) = (holder.id, holder.stage);
-    if queue.read_job(stage, &id).is_ok_and(|text| text == job.draft.text) {
-        return Ok(Plan::Nothing(Added::Unchanged { id, stage }));
-    }
-    // The lock keeps the loop from starting the old job while it is being replaced.
-    match HeldJob::take(queue, &id) {
-        Ok(old) if old.stage() == Stage::Inbox => {
-            let new = if id == job.draft.id { id } else { free_id(queue, &job.draft.id, taken) };
-            Ok(Plan::Supersede(new, Box::new(old)))
-        }
-        Ok(_) | Err(StoreError::Busy(_)) => {
-            let stage = queue.find(&id).unwrap_or(stage);
-            Err(AddError::Clash { name: job.draft.name.clone(), key: key.to_owned(), id, stage })
-        }
-        Err(e) => Err(e.into()),
-    }
+/// From this many drafts on, the queue's folders are listed once; for fewer, each wanted id is
+/// looked for in each of them.
+const MANY: usize = 100;
+
+/// Plans the drafts of one add, one after the other.
+pub(super) struct Planner<'a> {
+    queue: &'a QueueDir,
+    /// The drafts so far that have a key.
+    keyed: HashMap<&'a str, &'a Draft>,
+    /// Ids of jobs, and of the drafts so far. Not of all jobs, unless they were listed.
+    taken: HashSet<JobId>,
+    is_listed: bool,
 }
 
-/// The wanted id, or `-2`, `-3`, ... of it: unique over all folders, and not of a job whose file was
-/// deleted and whose branch may still be there.
-fn free_id(queue: &QueueDir, wanted: &JobId, taken: &mut Vec<JobId>) -> JobId {
-    let mut id = wanted.clone();
-    for n in 2.. {
-        // A branch of an earlier job of this name must not become the new one's.
-        let is_free = queue.find(&id).is_none() && !queue.wip_base(&id).exists();
-        if is_free && !taken.contains(&id) {
-            break;
-        }
-        id = wanted.numbered(n);
+impl<'a> Planner<'a> {
+    /// A planner for so many drafts. The queue must let nobody else add meanwhile.
+    pub(super) fn new(queue: &'a QueueDir, drafts: usize) -> Result<Self> {
+        let is_listed = drafts >= MANY;
+        let taken = if is_listed { queue.all_jobs()? } else { HashSet::new() };
+        Ok(Self { queue, keyed: HashMap::new(), taken, is_listed })
     }
-    taken.push(id.clone());
-    id
+
+    /// Decides about one draft: is its key taken, and which id does it get?
+    pub(super) fn plan(&mut self, job: &'a Checked<'_>) -> Result<Plan, AddError> {
+        let Some(key) = job.spec.idempotency_key.as_deref() else {
+            return Ok(Plan::Place(self.free_id(&job.draft.id)));
+        };
+        if let Some(before) = self.keyed.get(key) {
+            if before.text == job.draft.text {
+                let added = Added::Unchanged { id: before.id.clone(), stage: Stage::Inbox };
+                return Ok(Plan::Nothing(added));
+            }
+            let (name, other) = (job.draft.name.clone(), before.name.clone());
+            return Err(AddError::Twice { name, key: key.to_owned(), other });
+        }
+        self.keyed.insert(key, job.draft);
+        let Some(holder) = Keys::new(self.queue).holder(key)? else {
+            return Ok(Plan::Place(self.free_id(&job.draft.id)));
+        };
+        let (id, stage) = (holder.id, holder.stage);
+        if self.queue.read_job(stage, &id).is_ok_and(|text| text == job.draft.text) {
+            return Ok(Plan::Nothing(Added::Unchanged { id, stage }));
+        }
+        // The lock keeps the loop from starting the old job while it is being replaced.
+        match HeldJob::take(self.queue, &id) {
+            Ok(old) if old.stage() == Stage::Inbox => {
+                let new = if id == job.draft.id { id } else { self.free_id(&job.draft.id) };
+                Ok(Plan::Supersede(new, Box::new(old)))
+            }
+            Ok(_) | Err(StoreError::Busy(_)) => {
+                let stage = self.queue.find(&id).unwrap_or(stage);
+                let name = job.draft.name.clone();
+                Err(AddError::Clash { name, key: key.to_owned(), id, stage })
+            }
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// The wanted id, or `-2`, `-3`, ... of it: unique over all folders, and not of a job whose file
+    /// was deleted and whose branch may still be there.
+    fn free_id(&mut self, wanted: &JobId) -> JobId {
+        let mut id = wanted.clone();
+        for n in 2.. {
+            let is_there = |id| !self.is_listed && self.queue.find(id).is_some();
+            // A branch of an earlier job of this name must not become the new one's.
+            if !(self.taken.contains(&id) || is_there(&id) || self.queue.wip_base(&id).exists()) {
+                break;
+            }
+            id = wanted.numbered(n);
+        }
+        self.taken.insert(id.clone());
+        id
+    }
 }

@@ -1,0 +1,66 @@
+//! The command line of a program that a loop starts as a worker.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use aq_manifest::JobId;
+
+use crate::store::QueueDir;
+
+use super::launch::WORKER;
+use super::settings::Environment;
+use super::worker::{WorkerError, work};
+
+/// Works on a job when the arguments, the program's own name first, are `PROGRAM worker QUEUE JOB`,
+/// as [`RunOptions::worker`](super::RunOptions::worker) is started. `None` when they are others. The
+/// environment is that of the process.
+///
+/// To be called first thing in `main`, while there is one thread.
+///
+/// # Errors
+/// When nothing could be done and recovery has to see to the job.
+pub fn work_if_asked(
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Option<Result<(), WorkerError>> {
+    let mut arguments = arguments.into_iter().skip(1);
+    if arguments.next()? != WORKER {
+        return None;
+    }
+    let (queue, job) = (PathBuf::from(arguments.next()?), arguments.next()?);
+    let environment = Environment::new(std::env::vars_os());
+    Some(JobId::new(&job.to_string_lossy()).map_err(WorkerError::from).and_then(|id| {
+        let queue = QueueDir::open(&queue)?;
+        let queue = match environment.profiles() {
+            Some(profiles) => queue.with_profiles(profiles),
+            None => queue,
+        };
+        work(&queue, &id, environment)
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(arguments: &[&str]) -> Option<String> {
+        let done = work_if_asked(arguments.iter().map(OsString::from))?;
+        Some(done.map_or_else(|e| e.to_string(), |()| "worked".to_owned()))
+    }
+
+    #[test]
+    fn only_its_own_command_line_is_taken() {
+        assert_eq!(asked(&["aq"]), None);
+        assert_eq!(asked(&["aq", "run", "worker", "q", "job"]), None);
+        assert_eq!(asked(&["aq", "worker", "q"]), None);
+    }
+
+    #[test]
+    fn what_cannot_be_worked_on_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().to_str().unwrap();
+        let no_queue = asked(&["aq-worker", "worker", path, "job"]).unwrap();
+        assert!(no_queue.contains(path), "{no_queue}");
+        let no_name = asked(&["aq-worker", "worker", path, "../job"]).unwrap();
+        assert!(no_name.contains("/"), "{no_name}");
+    }
+}

@@ -39,7 +39,7 @@ pub(crate) fn run(here: &Here, args: Args) -> Outcome {
         tokens: tokens.map_err(Failure::usage)?,
         queue: here.queue()?,
         environment: here.environment.clone(),
-        worker: here.worker()?,
+        worker: here.program()?,
     };
     serve(options, |ready| {
         let url = format!("http://{}", ready.address);

@@ -127,15 +127,7 @@ impl Here {
         }
     }
 
-    /// What is started for each job: `aq-worker` when it lies beside this program, which does the
-    /// same and is larger.
-    pub(crate) fn worker(&self) -> Result<PathBuf, Failure> {
-        let program = self.program()?;
-        let small = program.with_file_name("aq-worker");
-        Ok(if small.is_file() { small } else { program })
-    }
-
-    /// This program's own file.
+    /// This program, to be started as a worker.
     pub(crate) fn program(&self) -> Result<PathBuf, Failure> {
         std::env::current_exe().map_err(|e| Failure::io("find this program's own file", &e))
     }

@@ -59,7 +59,7 @@ pub(crate) struct Requeue {
 pub(crate) fn promote(here: &Here, args: &Promote) -> Outcome {
     let queue = here.queue()?;
     let id = job_id(&args.job)?;
-    let stage = run::promote(&queue, &here.environment, &id, &here.worker()?, Timestamp::now())?;
+    let stage = run::promote(&queue, &here.environment, &id, &here.program()?, Timestamp::now())?;
     let record = JobRecord::read(&queue, stage, id)?;
     output::line(output::job::moved(&record));
     Ok(if matches!(stage, Stage::Testing | Stage::Shipped) { Exit::Done } else { Exit::No })

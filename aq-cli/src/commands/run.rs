@@ -39,7 +39,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
         max_review: args.max_review.or(settings.config.max_review),
         once: args.once,
         ship: args.ship,
-        worker: here.worker()?,
+        worker: here.program()?,
     };
     let mut reporter = Reporter::new(&queue, &options, args.quiet);
     let summary = run_loop(&queue, settings, &options, &mut |progress| {

@@ -58,9 +58,9 @@ mod tests {
     fn what_cannot_be_worked_on_is_told() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().to_str().unwrap();
-        let no_queue = asked(&["aq-worker", "worker", path, "job"]).unwrap();
+        let no_queue = asked(&["aq", "worker", path, "job"]).unwrap();
         assert!(no_queue.contains(path), "{no_queue}");
-        let no_name = asked(&["aq-worker", "worker", path, "../job"]).unwrap();
+        let no_name = asked(&["aq", "worker", path, "../job"]).unwrap();
         assert!(no_name.contains("/"), "{no_name}");
     }
 }

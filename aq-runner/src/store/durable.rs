@@ -57,7 +57,7 @@ pub(crate) fn write_new(path: &Path, content: &[u8], sync: bool) -> Result<()> {
 
 /// Adds to a file that is private to the user, making it when it is not there.
 pub(crate) fn append(path: &Path, text: &[u8]) -> io::Result<()> {
-    let flags = nix::libc::O_NOFOLLOW;
+    let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
     let mut options = OpenOptions::new();
     let file = options.append(true).create(true).mode(0o600).custom_flags(flags).open(path);
     file?.write_all(text)

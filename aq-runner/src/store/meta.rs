@@ -45,7 +45,9 @@ impl Meta {
     /// # Errors
     /// When the file is there but cannot be read.
     pub fn read(path: &Path) -> Result<Self> {
-        match File::open(path) {
+        // A pipe is not waited for.
+        let flags = nix::libc::O_NONBLOCK;
+        match OpenOptions::new().read(true).custom_flags(flags).open(path) {
             Ok(mut file) => Self::read_from(&mut file).at("read", path),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             Err(e) => Err(e).at("open", path),
@@ -53,8 +55,7 @@ impl Meta {
     }
 
     fn read_from(file: &mut File) -> io::Result<Self> {
-        let mut bytes = Vec::with_capacity(1024);
-        file.take(MAX_LEN).read_to_end(&mut bytes)?;
+        let (_, bytes) = read_end(file)?;
         Ok(Self::parse(&String::from_utf8_lossy(&bytes)))
     }
 
@@ -100,6 +101,24 @@ impl Meta {
             self.values.insert((*key).into(), value.clone());
         }
     }
+}
+
+/// What an open record holds from its start on, and where that is: 0, unless the record is so long that
+/// only its end is read. There the values are that count.
+pub(super) fn read_end(file: &mut File) -> io::Result<(u64, Vec<u8>)> {
+    let mut bytes = Vec::with_capacity(1024);
+    file.take(MAX_LEN).read_to_end(&mut bytes).map_err(|e| match e.kind() {
+        io::ErrorKind::WouldBlock => io::Error::other("it is no regular file"),
+        _ => e,
+    })?;
+    if (bytes.len() as u64) < MAX_LEN {
+        return Ok((0, bytes));
+    }
+    let start = file.metadata()?.len().saturating_sub(MAX_LEN);
+    file.seek(SeekFrom::Start(start))?;
+    bytes.clear();
+    file.take(MAX_LEN).read_to_end(&mut bytes)?;
+    Ok((start, bytes))
 }
 
 /// Lines to append together, in one write.
@@ -213,7 +232,7 @@ impl MetaFile {
                 .append(true)
                 .create(true)
                 .mode(0o600)
-                .custom_flags(nix::libc::O_NOFOLLOW)
+                .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK)
                 .open(path)
                 .map_err(LockFailure::Io)?;
             match file.try_lock() {
@@ -298,10 +317,18 @@ impl MetaFile {
         if end == 0 || (self.file.read_exact_at(&mut last, end - 1).is_ok() && last == *b"\n") {
             return Ok(end);
         }
-        self.file.seek(SeekFrom::Start(0))?;
-        let mut bytes = Vec::new();
-        self.file.read_to_end(&mut bytes)?;
-        Ok(bytes.iter().rposition(|&b| b == b'\n').map_or(0, |at| at as u64 + 1))
+        let mut piece = vec![0; 64 << 10];
+        let mut to = end;
+        while to > 0 {
+            let from = to.saturating_sub(piece.len() as u64);
+            let piece = &mut piece[..usize::try_from(to - from).unwrap_or(0)];
+            self.file.read_exact_at(piece, from)?;
+            if let Some(at) = piece.iter().rposition(|&b| b == b'\n') {
+                return Ok(from + at as u64 + 1);
+            }
+            to = from;
+        }
+        Ok(0)
     }
 }
 
@@ -375,6 +402,34 @@ mod tests {
         file.append(&Record::new().set("attempts", 2)).unwrap();
         let meta = Meta::read(&path).unwrap();
         assert_eq!(meta.count("attempts"), 2);
+    }
+
+    #[test]
+    fn a_record_of_any_length_takes_bounded_memory_and_what_is_appended_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        for end in ["\0", "\n", "=\n"] {
+            let path = dir.path().join("a.meta");
+            std::fs::write(&path, "result=crash\n").unwrap();
+            let file = OpenOptions::new().write(true).open(&path).unwrap();
+            // A hole: nothing of it is on the disk.
+            file.write_all_at(end.as_bytes(), 1 << 30).unwrap();
+            let mut file = MetaFile::try_lock(&path).ok().unwrap();
+            assert_eq!(file.meta().get("result"), None, "only the end is read");
+            file.append(&Record::new().set("attempts", 2)).unwrap();
+            drop(file);
+            assert_eq!(Meta::read(&path).unwrap().count("attempts"), 2, "{end:?}");
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_pipe_in_the_place_of_a_record_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.meta");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(Meta::read(&path).unwrap().is_empty());
+        let Err(LockFailure::Io(e)) = MetaFile::try_lock(&path) else { panic!("it is no record") };
+        assert_eq!(e.to_string(), "it is no regular file");
     }
 
     #[test]

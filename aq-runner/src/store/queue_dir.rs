@@ -27,7 +27,7 @@ pub enum UnreadableJob {
     #[error("it is no regular file")]
     NotAFile,
     /// 1 MiB or more.
-    #[error("it has {0} bytes; a job file has less than {MAX_JOB_FILE}")]
+    #[error("it has {0} bytes; expected less than {MAX_JOB_FILE}")]
     TooLarge(u64),
     /// Not text.
     #[error("it is not UTF-8 text: byte {0} is wrong")]

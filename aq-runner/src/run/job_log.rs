@@ -8,6 +8,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
 
+use crate::store::not_opened;
+
 /// What a line of our own begins with.
 pub(crate) const NOTE: &str = "--- aq ";
 
@@ -54,10 +56,11 @@ impl JobLog {
             .create(true)
             .mode(0o600)
             .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK)
-            .open(path)?;
+            .open(path)
+            .map_err(not_opened)?;
         let about = file.metadata()?;
         if !about.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+            return Err(io::Error::other("it is no regular file"));
         }
         let room = limit.saturating_sub(about.len());
         let (failed, overflow) = (None, None);

@@ -275,7 +275,7 @@ pub fn read_text(path: &Path) -> Result<String, UnreadableJob> {
     let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
     let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Ok(file) => file,
-        Err(e) if e.raw_os_error() == Some(nix::libc::ELOOP) => {
+        Err(e) if matches!(e.raw_os_error(), Some(nix::libc::ELOOP | nix::libc::ENXIO)) => {
             return Err(UnreadableJob::NotAFile);
         }
         Err(e) => return Err(e.into()),

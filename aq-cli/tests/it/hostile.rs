@@ -11,6 +11,7 @@ mod paths;
 mod surroundings;
 mod yaml;
 
+pub(crate) use clock::{WallClock, is_a_year_off};
 pub(crate) use surroundings::of_status;
 
 use std::ffi::OsStr;

@@ -12,11 +12,11 @@ use crate::sandbox::{Sandbox, cpu_ticks, is_alive, job_text, kill_child, skipped
 use crate::vendor::{done, limited};
 
 /// The switch of the wall clock of a sandbox.
-struct WallClock(PathBuf);
+pub(crate) struct WallClock(PathBuf);
 
 impl WallClock {
     /// Everything that the sandbox starts from now on goes by it.
-    fn of(sandbox: &mut Sandbox) -> Option<Self> {
+    pub(crate) fn of(sandbox: &mut Sandbox) -> Option<Self> {
         let library = fs::read_dir("/usr/lib")
             .unwrap()
             .flatten()
@@ -38,11 +38,17 @@ impl WallClock {
     }
 
     /// Sets it, as far as that from the true time.
-    fn set(&self, offset: &str) {
+    pub(crate) fn set(&self, offset: &str) {
         let new = self.0.with_extension("new");
         fs::write(&new, offset).unwrap();
         fs::rename(new, &self.0).unwrap();
     }
+}
+
+/// Whether a moment on record was taken from a clock that is a year wrong: the jump has reached aq.
+pub(crate) fn is_a_year_off(sandbox: &Sandbox, id: &str, key: &str) -> bool {
+    let at: jiff::Timestamp = sandbox.meta_value(id, key).parse().unwrap();
+    at.duration_since(jiff::Timestamp::now()).as_hours().abs() > 300 * 24
 }
 
 /// What the loop takes of the processor in a second in which nothing happens.
@@ -105,6 +111,7 @@ fn a_clock_put_a_year_ahead_ends_pauses_and_no_job() {
     for id in ["new", "again", "limited"] {
         sandbox.wait_for_stage(id, "testing");
     }
+    assert!(is_a_year_off(&sandbox, "new", "started_at"));
     // It has printed nothing, for all that the clock says.
     let status = sandbox.json(&["status", "--json"]);
     let slow = status["jobs"].as_array().unwrap().iter().find(|job| job["id"] == "slow").unwrap();
@@ -135,6 +142,7 @@ fn a_clock_put_back_a_year_makes_nothing_wait_a_year() {
     for id in ["again", "dropped", "limited"] {
         sandbox.wait_for_stage(id, "testing");
     }
+    assert!(is_a_year_off(&sandbox, "dropped", "started_at"));
     assert_eq!(sandbox.vendor_runs("claude").len(), 3);
     let status = sandbox.ok(&["status"]);
     let below_zero =

@@ -86,6 +86,38 @@ fn a_queue_that_cannot_be_written_is_said_and_nothing_is_lost() {
     assert_eq!(sandbox.folders("x"), ["testing"]);
 }
 
+/// Neither the index nor a commit can be written when the agent ends.
+#[test]
+fn work_that_could_not_be_committed_on_a_full_disk_is_merged_all_the_same() {
+    let dir = TempDir::with_prefix("aq-test-").unwrap();
+    let Some(_disk) = Tmpfs::mount(dir.path(), "8m") else { return };
+    let sandbox = Sandbox::at(dir);
+    sandbox.make_repository();
+    let filler = sandbox.path("filler");
+    let fill = format!("head -c 32M /dev/zero >{} 2>/dev/null", filler.display());
+    // The last pages, too.
+    let body = format!("echo precious >work.txt; {fill}; cat /dev/zero >rest 2>/dev/null; true");
+    sandbox.add("x", "", &body);
+    sandbox.add("other", "deps: [nothing]", "true");
+    let mut run = sandbox.start_loop(&["--once"]);
+    wait_for("the end of the agent", || {
+        sandbox.log("x").contains("attempt 1") && sandbox.agents().is_empty()
+            || run.try_wait().unwrap().is_some()
+    });
+    fs::remove_file(&filler).unwrap();
+    assert_eq!(wait_child(&mut run), 0);
+    assert_eq!(sandbox.folders("x"), ["testing"], "{}", sandbox.log("x"));
+    let error = sandbox.meta_value("x", "checkpoint_error");
+    assert!(error.contains("No space left on device"), "{error}");
+    assert!(sandbox.queue(".state/worktrees/x/work.txt").exists());
+    fs::remove_file(sandbox.queue(".state/worktrees/x/rest")).unwrap();
+    let said = sandbox.ok(&["ship", "x", "--merge"]);
+    assert_eq!(said, "x is merged into main and shipped\n");
+    assert_eq!(sandbox.git(&["show", "main:work.txt"]), "precious");
+    assert_eq!(sandbox.meta_value("x", "checkpoint_error"), "");
+    is_well(&sandbox);
+}
+
 /// A job prints until the disk is full, and another one has work to do at that moment.
 #[test]
 fn a_disk_that_fills_during_a_run_holds_jobs_up_until_there_is_room() {

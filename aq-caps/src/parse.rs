@@ -27,11 +27,18 @@ impl FromStr for Requirement {
             alternatives.push(reader.term()?);
             reader.skip_space();
             match reader.peek() {
-                None => return Ok(Self { alternatives: alternatives.into() }),
+                None => break,
                 Some('|') => reader.at += 1,
                 Some(c) => return Err(reader.error(Problem::Unexpected(c))),
             }
         }
+        let requirement = Self { alternatives: alternatives.into() };
+        // It prints with a space on each side of `|`, and what is printed is read again.
+        let most = text.len() + 2 * requirement.alternatives.len();
+        if most > MAX_LEN && requirement.to_string().len() > MAX_LEN {
+            return Err(reader.error(Problem::TooLong));
+        }
+        Ok(requirement)
     }
 }
 
@@ -219,6 +226,15 @@ mod tests {
         assert!(many.parse::<Requirement>().is_ok());
         let error = (many + "|b").parse::<Requirement>().unwrap_err();
         assert_eq!(error, RequirementError { at: 32, problem: Problem::TooManyAlternatives });
+    }
+
+    #[test]
+    fn what_would_print_too_long_is_refused() {
+        let alternatives = ["a".repeat(127), "b".repeat(127), "c".repeat(127)].join("|");
+        let fits = format!("{alternatives}|{}", "d".repeat(122));
+        assert_eq!(fits.parse::<Requirement>().unwrap().to_string().len(), 512);
+        let error = format!("{fits}d").parse::<Requirement>().unwrap_err();
+        assert_eq!(error, RequirementError { at: 507, problem: Problem::TooLong });
     }
 
     proptest! {

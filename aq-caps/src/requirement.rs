@@ -41,8 +41,9 @@ pub(crate) const MAX_ALTERNATIVES: usize = 16;
 /// Of `req` and `!req` exactly one holds, always.
 ///
 /// Parsed with [`FromStr`](std::str::FromStr): spaces are free around operators, `!` and `|` but
-/// not around `:`; at most 512 bytes and 16 alternatives. It prints in the shortest form, which
-/// parses back to the same value. A clone copies a pointer.
+/// not around `:`; at most 16 alternatives, and 512 bytes, as it is written and as it prints. It
+/// prints in the shortest form, with ` | ` between alternatives, which parses back to the same
+/// value. A clone copies a pointer.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Requirement {
     pub(crate) alternatives: Arc<[Term]>,

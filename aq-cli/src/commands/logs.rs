@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aq_manifest::{JobId, Stage};
 use aq_runner::run::is_at_work;
-use aq_runner::store::QueueDir;
+use aq_runner::store::{QueueDir, log_file};
 
 use super::Here;
 use super::here::job_id;
@@ -44,18 +44,15 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     loop {
         // Asked before reading, so that what is written until its end is still shown.
         let more = args.follow && will_write(&queue, &id);
-        match File::open(&path) {
-            Ok(mut file) => {
+        match log_file(&queue, &id)? {
+            Some((mut file, _)) => {
                 if let (0, Some(lines)) = (offset, args.tail) {
                     offset = start_of_last(&mut file, lines).map_err(failed)?;
                 }
                 offset = show(&mut file, offset, &mut screen).map_err(failed)?;
             }
-            Err(e) if e.kind() == io::ErrorKind::NotFound && more => {}
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                output::warning(&format!("{id} has printed nothing yet"));
-            }
-            Err(e) => return Err(failed(e)),
+            None if more => {}
+            None => output::warning(&format!("{id} has printed nothing yet")),
         }
         if !more {
             return Ok(Exit::Done);

@@ -2,8 +2,7 @@
 //! descriptor, interrupted. After each the command has said so and can be made again, and a program that
 //! shares no code with aq (`examples/check_queue.rs`) finds the queue whole.
 
-use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use crate::injection::{Fault, can_trace, run_with};
 use crate::sandbox::{Sandbox, wait_for};
@@ -72,18 +71,8 @@ impl Point<'_> {
 
     /// Nothing is lost, doubled or torn.
     fn is_whole(&self, jobs: &[&str]) {
-        assert_eq!(faults(self.sandbox, jobs), "", "{}", self.what);
+        assert_eq!(self.sandbox.faults(jobs), "", "{}", self.what);
     }
-}
-
-/// What the checker finds wrong with a queue in which these jobs should be.
-fn faults(sandbox: &Sandbox, jobs: &[&str]) -> String {
-    let checker = Path::new(env!("CARGO_BIN_EXE_aq")).with_file_name("examples/check_queue");
-    let output = Command::new(&checker).arg(sandbox.queue("")).args(jobs).output();
-    let output = output.unwrap_or_else(|e| panic!("{}: {e}", checker.display()));
-    let found = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.success(), found.is_empty(), "{found}");
-    found
 }
 
 #[test]
@@ -98,9 +87,9 @@ fn the_checker_sees_what_is_lost_doubled_and_torn() {
     for (line, words) in lines {
         let sandbox = Sandbox::new();
         sandbox.add("a", "idempotency-key: k", "true");
-        assert_eq!(faults(&sandbox, &["a"]), "");
+        assert_eq!(sandbox.faults(&["a"]), "");
         append(&sandbox, line);
-        assert!(faults(&sandbox, &["a"]).contains(words), "{line}");
+        assert!(sandbox.faults(&["a"]).contains(words), "{line}");
     }
     let harms: [(Harm, &str); 5] = [
         (|s| std::fs::remove_file(s.queue("inbox/a.md")).unwrap(), "in no folder"),
@@ -116,7 +105,7 @@ fn the_checker_sees_what_is_lost_doubled_and_torn() {
         let sandbox = Sandbox::new();
         sandbox.add("a", "idempotency-key: k", "true");
         harm(&sandbox);
-        let found = faults(&sandbox, &["a"]);
+        let found = sandbox.faults(&["a"]);
         assert!(found.contains(words), "{words}: {found}");
     }
 }

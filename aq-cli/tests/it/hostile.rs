@@ -1,16 +1,28 @@
-//! Files and file systems that nobody wants: none of them may stop the loop or harm another job.
+//! What nobody wants in a queue: none of it may stop the loop or harm another job. `docs/hostile-input.md`
+//! has the list.
+
+mod bombs;
+mod clock;
+mod disk;
+mod endless;
+mod floods;
+mod large;
+mod paths;
+mod surroundings;
+mod yaml;
+
+pub(crate) use clock::{WallClock, is_a_year_off};
+pub(crate) use surroundings::of_status;
 
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use tempfile::TempDir;
-
-use crate::sandbox::{Sandbox, cpu_ticks, job_text, kill_child, skipped, wait_child, wait_for};
+use crate::sandbox::{Sandbox, cpu_ticks, job_text, kill_child, wait_child, wait_for};
 
 #[test]
 fn files_that_are_no_jobs_end_in_failed_or_stay_and_the_others_run() {
@@ -139,80 +151,4 @@ fn a_worker_that_cannot_be_started_is_tried_again_without_haste_and_uses_no_atte
     sandbox.wait_for_stage("x", "testing");
     assert_eq!(sandbox.meta_value("x", "attempts"), "1");
     kill_child(&mut run);
-}
-
-/// A small file system of its own, for as long as this lives.
-struct Tmpfs(PathBuf);
-
-impl Tmpfs {
-    fn mount(at: &Path, size: &str) -> Option<Self> {
-        let options = format!("size={size}");
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at).output();
-        if mounted.is_ok_and(|output| output.status.success()) {
-            return Some(Self(at.to_owned()));
-        }
-        skipped("mounting a file system takes root");
-        None
-    }
-
-    fn remount(&self, options: &str) {
-        let options = format!("remount,{options}");
-        let status = Command::new("mount").args(["-o", &options]).arg(&self.0).status();
-        assert!(status.unwrap().success());
-    }
-}
-
-impl Drop for Tmpfs {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
-#[test]
-fn a_full_disk_refuses_adds_whole_and_an_end_waits_for_room() {
-    let dir = TempDir::with_prefix("aq-test-").unwrap();
-    let Some(_disk) = Tmpfs::mount(dir.path(), "1m") else { return };
-    let sandbox = Sandbox::at(dir);
-    sandbox.add("x", "", "touch there; while [ ! -e go ]; do sleep 0.01; done; echo done");
-    let file = sandbox.write("late", "", "true");
-    let mut run = sandbox.start_loop(&["--once"]);
-    let work = sandbox.work();
-    wait_for("the job", || work.join("there").exists());
-    // Free nodes are enough, but no free page is left.
-    fs::write(work.join("go"), "").unwrap_or_default();
-    fs::remove_file(work.join("go")).unwrap();
-    let filler = work.join("filler");
-    assert!(fs::write(&filler, vec![0; 2 << 20]).is_err());
-    let (code, said) = sandbox.code(&[OsStr::new("add"), file.as_os_str()]);
-    assert_eq!(code, 5, "{said}");
-    assert!(said.contains("make room"), "{said}");
-    assert_eq!(sandbox.jobs("inbox"), [""; 0]);
-    assert!(sandbox.code(&["status"]).0 == 0);
-    fs::File::create(work.join("go")).unwrap();
-    wait_for("the end of the agent", || sandbox.agents().is_empty());
-    assert_eq!(sandbox.folders("x").len(), 1);
-    fs::remove_file(filler).unwrap();
-    assert_eq!(wait_child(&mut run), 0);
-    assert_eq!(sandbox.folders("x"), ["testing"]);
-    assert_eq!(sandbox.meta_value("x", "attempts"), "1");
-    sandbox.ok(&[OsStr::new("add"), file.as_os_str()]);
-}
-
-#[test]
-fn a_queue_that_cannot_be_written_is_said_and_nothing_is_lost() {
-    let dir = TempDir::with_prefix("aq-test-").unwrap();
-    let Some(disk) = Tmpfs::mount(dir.path(), "4m") else { return };
-    let sandbox = Sandbox::at(dir);
-    sandbox.add("x", "", "true");
-    let file = sandbox.write("late", "", "true");
-    disk.remount("ro");
-    for args in [&["add", file.to_str().unwrap()][..], &["run", "--once"], &["stop", "x"]] {
-        let (code, said) = sandbox.code(args);
-        assert_eq!(code, 5, "{args:?}: {said}");
-    }
-    sandbox.ok(&["status"]);
-    disk.remount("rw");
-    assert_eq!(sandbox.code(&["run", "--once", "--quiet"]).0, 0);
-    assert_eq!(sandbox.folders("x"), ["testing"]);
 }

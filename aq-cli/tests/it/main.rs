@@ -29,6 +29,7 @@ mod repository;
 mod sandbox;
 mod shadow;
 mod shapes;
+mod soak;
 mod terminal;
 mod told;
 mod trackers;

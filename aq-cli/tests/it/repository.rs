@@ -11,11 +11,16 @@ impl Sandbox {
     /// A sandbox whose work directory is a repository on `main` with one commit: `a.txt`.
     pub(crate) fn with_repository() -> Self {
         let sandbox = Self::new();
-        sandbox.git(&["init", "-q", "-b", "main"]);
-        sandbox.git(&["config", "user.name", "Ada"]);
-        sandbox.git(&["config", "user.email", "ada@example.com"]);
-        sandbox.commit("a.txt", "one\n");
+        sandbox.make_repository();
         sandbox
+    }
+
+    /// Makes one of the work directory, which is empty.
+    pub(crate) fn make_repository(&self) {
+        self.git(&["init", "-q", "-b", "main"]);
+        self.git(&["config", "user.name", "Ada"]);
+        self.git(&["config", "user.email", "ada@example.com"]);
+        self.commit("a.txt", "one\n");
     }
 
     pub(crate) fn try_git(&self, args: &[&str]) -> (bool, String) {

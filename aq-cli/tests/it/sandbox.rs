@@ -233,6 +233,20 @@ impl Sandbox {
     }
 }
 
+/// The queue at rest.
+impl Sandbox {
+    /// What a program that shares no code with aq finds wrong with the queue, in which these jobs should
+    /// be; no loop is at work.
+    pub(crate) fn faults(&self, jobs: &[&str]) -> String {
+        let checker = Path::new(env!("CARGO_BIN_EXE_aq")).with_file_name("examples/check_queue");
+        let output = Command::new(&checker).arg(self.queue("")).args(jobs).output();
+        let output = output.unwrap_or_else(|e| panic!("{}: {e}", checker.display()));
+        let found = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.success(), found.is_empty(), "{found}");
+        found
+    }
+}
+
 impl Drop for Sandbox {
     fn drop(&mut self) {
         // A test that failed may have left some.

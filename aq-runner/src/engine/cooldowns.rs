@@ -80,6 +80,13 @@ struct Rest {
     stamp: String,
 }
 
+impl Rest {
+    /// The clock was set back since: what it said about the future is worth nothing.
+    fn is_from_the_future(&self, now: Timestamp) -> bool {
+        self.seen.duration_since(now) > CLOCK_ERROR
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Entry {
     #[serde(flatten)]
@@ -104,7 +111,8 @@ impl Cooldowns {
         reset: Option<Timestamp>,
         now: Timestamp,
     ) -> Timestamp {
-        let before = self.accounts.get(account).filter(|rest| rest.until.is_some());
+        let before = self.accounts.get(account);
+        let before = before.filter(|rest| rest.until.is_some() && !rest.is_from_the_future(now));
         let lasts = before.and_then(|rest| rest.until).filter(|&until| until > now);
         let pauses = before.map_or(0, |rest| rest.pauses);
         let pauses = if lasts.is_some() { pauses } else { pauses.saturating_add(1) };
@@ -145,8 +153,9 @@ impl Cooldowns {
 
     /// A run that began at `started` worked: the engine is ready, unless trouble was seen since.
     /// Gives whether that changed anything.
-    pub fn worked(&mut self, account: &Account, started: Timestamp) -> bool {
-        let over = self.accounts.get(account).is_some_and(|rest| rest.seen <= started);
+    pub fn worked(&mut self, account: &Account, started: Timestamp, now: Timestamp) -> bool {
+        let is_over = |rest: &Rest| rest.seen <= started || rest.is_from_the_future(now);
+        let over = self.accounts.get(account).is_some_and(is_over);
         if over {
             self.accounts.remove(account);
         }
@@ -166,8 +175,7 @@ impl Cooldowns {
         let Some(rest) = self.accounts.get(account) else { return EngineUse::Ready };
         let Rest { class, .. } = *rest;
         match rest.until {
-            // The clock was set back: what it said about the future is worth nothing.
-            _ if rest.seen.duration_since(now) > CLOCK_ERROR => EngineUse::Probe,
+            _ if rest.is_from_the_future(now) => EngineUse::Probe,
             Some(until) if until > now => EngineUse::CoolingDown { until, class },
             None if rest.stamp == stamp => {
                 EngineUse::OutOfUse { class, reason: rest.reason.clone() }
@@ -274,7 +282,7 @@ mod tests {
             assert_eq!(until - now, minutes * 60);
             now = until;
         }
-        assert!(rests.worked(&account("a"), at(now)));
+        assert!(rests.worked(&account("a"), at(now), at(now)));
         assert_eq!(limited(&mut rests, None, now), now + 60);
     }
 
@@ -298,8 +306,8 @@ mod tests {
         assert_eq!(limited(&mut rests, Some(500), 1), 500);
         assert_eq!(limited(&mut rests, None, 2), 500);
         // One of them that began before and ends well afterwards proves nothing.
-        assert!(!rests.worked(&account("a"), at(1)));
-        assert!(rests.worked(&account("a"), at(501)));
+        assert!(!rests.worked(&account("a"), at(1), at(600)));
+        assert!(rests.worked(&account("a"), at(501), at(600)));
         assert_eq!(rests, Cooldowns::default());
     }
 
@@ -323,6 +331,19 @@ mod tests {
         limited(&mut rests, Some(5000), 0);
         assert_eq!(rests.state(&account("a"), "", at(-100_000)), EngineUse::Probe);
         assert!(matches!(rests.state(&account("a"), "", at(-10)), EngineUse::CoolingDown { .. }));
+    }
+
+    #[test]
+    fn what_was_seen_before_the_clock_was_set_back_neither_lasts_nor_grows() {
+        let month = 30 * 86_400;
+        let mut rests = Cooldowns::default();
+        limited(&mut rests, Some(5000), 0);
+        let mut met = rests.clone();
+        assert_eq!(limited(&mut met, None, -month), 60 - month, "as a first limit");
+        let mut named = rests.clone();
+        assert_eq!(limited(&mut named, Some(90 - month), -month), 90 - month);
+        assert!(rests.worked(&account("a"), at(-month), at(60 - month)));
+        assert_eq!(rests, Cooldowns::default());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The run loop: it plans, starts workers and sleeps until something happens. It holds nothing
 //! that is not on disk, so it can end at any moment.
 
+mod clock;
 mod echo;
 mod fleet;
 mod look;
@@ -28,6 +29,7 @@ use super::recovery::worker;
 use super::settings::{Settings, SettingsError};
 use super::troubles::Troubles;
 use super::wake::{Wake, Wakes};
+use clock::Clock;
 
 /// How often the folders are looked at on file systems that do not tell what changed.
 const SWEEP: Duration = Duration::from_secs(30);
@@ -171,6 +173,7 @@ pub fn run(
         engines_seen,
         swept: Vec::new(),
         swept_at: Instant::now(),
+        clock: Clock::new(),
         summary: Summary::default(),
         fleet: None,
         shadow: None,
@@ -229,6 +232,7 @@ struct Dispatcher<'a> {
     swept: Vec<Option<SystemTime>>,
     /// When that was.
     swept_at: Instant,
+    clock: Clock,
     summary: Summary,
     /// This host in a fleet; `None` offline.
     fleet: Option<fleet::Fleet>,
@@ -254,6 +258,9 @@ impl Dispatcher<'_> {
             let limit = self.sleep_limit(wake_at);
             let wakes = self.wakes.wait(Some(limit));
             self.pass_on(&wakes);
+            if self.clock.was_set_back() {
+                self.look_at_times_again()?;
+            }
             if self.swept_at.elapsed() >= SWEEP {
                 self.sweep()?;
             }
@@ -287,6 +294,14 @@ impl Dispatcher<'_> {
         let until =
             |at: Timestamp| Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO);
         next.map_or(SWEEP, |at| until(at).min(SWEEP))
+    }
+
+    /// The clock was set back: what is waited for is reckoned anew from what is on record.
+    fn look_at_times_again(&mut self) -> Result<(), RunError> {
+        self.refresh_engines();
+        self.ship_now();
+        self.unsettled.clear();
+        self.look_at_everything()
     }
 
     fn handle(&mut self, wake: Wake) -> Result<(), RunError> {

@@ -122,7 +122,7 @@ pub(crate) fn note_success(
         return Ok(());
     }
     let account = account(settings, engine);
-    update(queue, |known| known.worked(&account, started))
+    update(queue, |known| known.worked(&account, started, Timestamp::now()))
 }
 
 /// Says that an engine is to be used again, with all its accounts. Answers whether that changed

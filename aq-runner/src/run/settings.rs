@@ -15,6 +15,9 @@ use crate::store::{QueueDir, read_text};
 
 use super::host::Tool;
 
+/// The most that a log takes, in MiB: more than agents print who are well, and less than a disk has.
+const LOG_LIMIT_MB: u64 = 1024;
+
 /// `config.yaml` of a queue. Every key is optional.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
@@ -37,6 +40,8 @@ pub struct Config {
     pub result_grace: Option<String>,
     /// Time between SIGTERM and SIGKILL. Default 5 s.
     pub kill_grace: Option<String>,
+    /// The most that a job's log takes, in MiB; `0` is no limit. Default 1024.
+    pub log_limit_mb: Option<u64>,
     /// This host in a fleet.
     pub fleet: FleetConfig,
     /// What trackers are told.
@@ -146,6 +151,8 @@ pub struct Settings {
     pub result_grace: Duration,
     /// [`Config::kill_grace`], read.
     pub kill_grace: Duration,
+    /// [`Config::log_limit_mb`] in bytes.
+    pub log_limit: u64,
     /// `tracker.status` of the config, read.
     pub statuses: StatusMap,
     /// `fleet.push-every` of the config, read.
@@ -185,6 +192,10 @@ impl Settings {
         };
         let result_grace = duration("result-grace", &config.result_grace, 60)?;
         let kill_grace = duration("kill-grace", &config.kill_grace, 5)?;
+        let log_limit = match config.log_limit_mb.unwrap_or(LOG_LIMIT_MB) {
+            0 => u64::MAX,
+            mb => mb.saturating_mul(1 << 20),
+        };
         let push_every = duration("fleet.push-every", &config.fleet.push_every, 60)?;
         if config.fleet.push_wip.as_ref().is_some_and(|remote| remote.starts_with('-')) {
             return Err(whole("fleet.push-wip: a remote does not begin with `-`".to_owned()));
@@ -195,7 +206,16 @@ impl Settings {
             .map_err(|problem| SettingsError::Engines { path: path.to_owned(), problem })?;
         let statuses = StatusMap::with(&config.tracker.status)
             .map_err(|e| whole(format!("tracker.status: {e}")))?;
-        Ok(Self { config, engines, environment, result_grace, kill_grace, push_every, statuses })
+        Ok(Self {
+            config,
+            engines,
+            environment,
+            result_grace,
+            kill_grace,
+            log_limit,
+            push_every,
+            statuses,
+        })
     }
 }
 
@@ -251,6 +271,8 @@ mod tests {
         assert_eq!(settings.config.max, None);
         assert_eq!(settings.result_grace, Duration::from_secs(60));
         assert_eq!(settings.kill_grace, Duration::from_secs(5));
+        assert_eq!(settings.log_limit, 1 << 30);
+        assert_eq!(load("log-limit-mb: 0").unwrap().log_limit, u64::MAX);
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub fn work(queue: &QueueDir, id: &JobId, environment: Environment) -> Result<()
         Ok(settings) => settings,
         Err(e) => return give_back(&mut job, &e.to_string()).map_err(WorkerError::from),
     };
-    let log = match JobLog::open(&queue.log(id)) {
+    let log = match JobLog::open(&queue.log(id), settings.log_limit) {
         Ok(log) => log,
         Err(e) => {
             return give_back(&mut job, &format!("cannot open its log: {e}"))
@@ -282,8 +282,7 @@ impl Work<'_> {
     }
 
     fn move_to(&mut self, to: Stage, record: Record) -> Result<(), StoreError> {
-        let lost = self.log.failure().map(|e| format!("a part of its log is missing: {e}"));
-        let record = record.set_some("log_incomplete", lost);
+        let record = record.set_some("log_incomplete", self.log.incomplete());
         self.retry_on_full_disk(|work| work.job.move_to(to, record.clone(), Promise::None))
     }
 

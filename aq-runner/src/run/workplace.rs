@@ -82,6 +82,10 @@ pub fn diff(
 /// has changed.
 pub(crate) fn merge(queue: &QueueDir, id: &JobId, meta: &Meta) -> Result<Merged, WorkplaceError> {
     let wip = branch_of(queue, id, meta)?.ok_or_else(|| WorkplaceError::NoBranch(id.clone()))?;
+    if meta.get("checkpoint_error").is_some() {
+        // What could not be committed when the job ended, on a full disk for one, is its work, too.
+        wip.finish(&format!("{id}: left uncommitted"))?;
+    }
     Ok(wip.merge(&format!("aq: {id}"))?)
 }
 

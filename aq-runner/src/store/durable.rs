@@ -55,12 +55,20 @@ pub(crate) fn write_new(path: &Path, content: &[u8], sync: bool) -> Result<()> {
     Ok(())
 }
 
+/// What a link (`O_NOFOLLOW`), or a pipe or a socket (`O_NONBLOCK`), answers to an open, in words.
+pub(crate) fn not_opened(error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(nix::libc::ELOOP | nix::libc::ENXIO) => io::Error::other("it is no regular file"),
+        _ => error,
+    }
+}
+
 /// Adds to a file that is private to the user, making it when it is not there.
 pub(crate) fn append(path: &Path, text: &[u8]) -> io::Result<()> {
-    let flags = nix::libc::O_NOFOLLOW;
+    let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
     let mut options = OpenOptions::new();
     let file = options.append(true).create(true).mode(0o600).custom_flags(flags).open(path);
-    file?.write_all(text)
+    file.map_err(not_opened)?.write_all(text)
 }
 
 /// Renames without ever overwriting: an existing target is an `AlreadyExists` error.

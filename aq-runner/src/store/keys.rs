@@ -102,7 +102,7 @@ impl<'a> Keys<'a> {
             .append(true)
             .create(true)
             .mode(0o600)
-            .custom_flags(nix::libc::O_NOFOLLOW)
+            .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK)
             .open(&path)
             .at("open", &path)?;
         file.write_all(text.as_bytes()).at("append to", &path)?;

@@ -1,6 +1,7 @@
 //! The append-only record of one job: `key=value` lines, the last value of a key wins.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -16,8 +17,8 @@ use jiff::Timestamp;
 use super::durable::is_at;
 use super::error::{At, Result};
 
-/// Longest meta file that is read, in bytes. A job writes some hundred bytes an attempt.
-const MAX_LEN: u64 = 16 << 20;
+/// The most that is read of a meta file, in bytes. A job writes some hundred bytes an attempt.
+const MAX_LEN: u64 = 4 << 20;
 
 /// What is known of a job beside its file. An empty value counts as absent.
 ///
@@ -69,10 +70,20 @@ impl Meta {
                     Some(value) => meta.write(&value),
                     None => at..next - 1,
                 };
-                meta.put(key, value);
+                meta.entries.push(Entry { key, value });
             }
             start = next;
         }
+        // All at once: to find the place of each would take the square of a hostile file's length.
+        let text = meta.text.as_bytes();
+        meta.entries.sort_by(|a, b| order(&text[a.key.clone()], &text[b.key.clone()]));
+        meta.entries.dedup_by(|next, kept| {
+            let is_same = text[next.key.clone()] == text[kept.key.clone()];
+            if is_same {
+                kept.value = next.value.clone();
+            }
+            is_same
+        });
         meta
     }
 
@@ -82,19 +93,10 @@ impl Meta {
         start..self.text.len()
     }
 
-    fn put(&mut self, key: Range<usize>, value: Range<usize>) {
-        match self.place(&self.text[key.clone()]) {
-            Ok(at) => self.entries[at].value = value,
-            Err(at) => self.entries.insert(at, Entry { key, value }),
-        }
-    }
-
     /// Where the entry of a key is, or belongs.
     fn place(&self, key: &str) -> std::result::Result<usize, usize> {
-        let (text, key) = (self.text.as_bytes(), key.as_bytes());
-        let order =
-            |at: &Entry| at.key.len().cmp(&key.len()).then_with(|| text[at.key.clone()].cmp(key));
-        self.entries.binary_search_by(order)
+        let text = self.text.as_bytes();
+        self.entries.binary_search_by(|at| order(&text[at.key.clone()], key.as_bytes()))
     }
 
     /// Reads a job's meta file; a missing one is empty.
@@ -102,7 +104,9 @@ impl Meta {
     /// # Errors
     /// When the file is there but cannot be read.
     pub fn read(path: &Path) -> Result<Self> {
-        match File::open(path) {
+        // A pipe is not waited for.
+        let flags = nix::libc::O_NONBLOCK;
+        match OpenOptions::new().read(true).custom_flags(flags).open(path) {
             Ok(mut file) => Self::read_from(&mut file).at("read", path),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             Err(e) => Err(e).at("open", path),
@@ -110,9 +114,7 @@ impl Meta {
     }
 
     fn read_from(file: &mut File) -> io::Result<Self> {
-        let mut bytes = Vec::with_capacity(1024);
-        file.take(MAX_LEN).read_to_end(&mut bytes)?;
-        let text = String::from_utf8(bytes);
+        let text = String::from_utf8(read_end(file)?.1);
         Ok(Self::of_text(
             text.unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()),
         ))
@@ -172,6 +174,24 @@ impl Meta {
             }
         }
     }
+}
+
+/// What an open record holds from its start on, and where that is: 0, unless the record is so long that
+/// only its end is read. There the values are that count.
+pub(super) fn read_end(file: &mut File) -> io::Result<(u64, Vec<u8>)> {
+    let mut bytes = Vec::with_capacity(1024);
+    file.take(MAX_LEN).read_to_end(&mut bytes).map_err(|e| match e.kind() {
+        io::ErrorKind::WouldBlock => io::Error::other("it is no regular file"),
+        _ => e,
+    })?;
+    if (bytes.len() as u64) < MAX_LEN {
+        return Ok((0, bytes));
+    }
+    let start = file.metadata()?.len().saturating_sub(MAX_LEN);
+    file.seek(SeekFrom::Start(start))?;
+    bytes.clear();
+    file.take(MAX_LEN).read_to_end(&mut bytes)?;
+    Ok((start, bytes))
 }
 
 /// Lines to append together, in one write.
@@ -285,7 +305,7 @@ impl MetaFile {
                 .append(true)
                 .create(true)
                 .mode(0o600)
-                .custom_flags(nix::libc::O_NOFOLLOW)
+                .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK)
                 .open(path)
                 .map_err(LockFailure::Io)?;
             match file.try_lock() {
@@ -370,11 +390,24 @@ impl MetaFile {
         if end == 0 || (self.file.read_exact_at(&mut last, end - 1).is_ok() && last == *b"\n") {
             return Ok(end);
         }
-        self.file.seek(SeekFrom::Start(0))?;
-        let mut bytes = Vec::new();
-        self.file.read_to_end(&mut bytes)?;
-        Ok(bytes.iter().rposition(|&b| b == b'\n').map_or(0, |at| at as u64 + 1))
+        let mut piece = vec![0; 64 << 10];
+        let mut to = end;
+        while to > 0 {
+            let from = to.saturating_sub(piece.len() as u64);
+            let piece = &mut piece[..usize::try_from(to - from).unwrap_or(0)];
+            self.file.read_exact_at(piece, from)?;
+            if let Some(at) = piece.iter().rposition(|&b| b == b'\n') {
+                return Ok(from + at as u64 + 1);
+            }
+            to = from;
+        }
+        Ok(0)
     }
+}
+
+/// Shorter keys come first.
+fn order(a: &[u8], b: &[u8]) -> Ordering {
+    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 
 fn is_key(key: &str) -> bool {
@@ -447,6 +480,34 @@ mod tests {
         file.append(&Record::new().set("attempts", 2)).unwrap();
         let meta = Meta::read(&path).unwrap();
         assert_eq!(meta.count("attempts"), 2);
+    }
+
+    #[test]
+    fn a_record_of_any_length_takes_bounded_memory_and_what_is_appended_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        for end in ["\0", "\n", "=\n"] {
+            let path = dir.path().join("a.meta");
+            std::fs::write(&path, "result=crash\n").unwrap();
+            let file = OpenOptions::new().write(true).open(&path).unwrap();
+            // A hole: nothing of it is on the disk.
+            file.write_all_at(end.as_bytes(), 100 << 20).unwrap();
+            let mut file = MetaFile::try_lock(&path).ok().unwrap();
+            assert_eq!(file.meta().get("result"), None, "only the end is read");
+            file.append(&Record::new().set("attempts", 2)).unwrap();
+            drop(file);
+            assert_eq!(Meta::read(&path).unwrap().count("attempts"), 2, "{end:?}");
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_pipe_in_the_place_of_a_record_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.meta");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(Meta::read(&path).unwrap().is_empty());
+        let Err(LockFailure::Io(e)) = MetaFile::try_lock(&path) else { panic!("it is no record") };
+        assert_eq!(e.to_string(), "it is no regular file");
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! The steps of a job, read out of its record: the record is only appended to, so it tells every
 //! step there was, in order, also to a reader who was not there.
 
+use std::fs::File;
+use std::io;
+
 use aq_manifest::{JobId, Stage};
 
 use super::error::{At, Result};
-use super::meta::Meta;
+use super::meta::{Meta, read_end};
 use super::queue_dir::QueueDir;
 
 /// What a step's last line starts with.
@@ -27,14 +30,23 @@ pub(crate) struct Move {
 /// # Errors
 /// When the record cannot be read.
 pub(crate) fn moves(queue: &QueueDir, id: &JobId, from: Option<u64>) -> Result<Vec<Move>> {
-    let path = queue.meta(id);
-    let bytes = match std::fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(e).at("read", &path),
-    };
+    let (start, bytes) = read(queue, id)?;
+    let from = from.map(|from| from.saturating_sub(start));
     let from = from.and_then(|from| usize::try_from(from).ok()).filter(|&from| from <= bytes.len());
-    Ok(steps(&bytes, from))
+    let mut found = steps(&bytes, from);
+    for step in &mut found {
+        step.end += start;
+    }
+    Ok(found)
+}
+
+/// A record, and where in it that begins: see [`read_end`]. A job without one has nothing on record.
+fn read(queue: &QueueDir, id: &JobId) -> Result<(u64, Vec<u8>)> {
+    let path = queue.meta(id);
+    match File::open(&path).and_then(|mut file| read_end(&mut file)) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok((0, Vec::new())),
+        other => other.at("read", &path),
+    }
 }
 
 /// The lines that end a step, each with where it goes and its end.
@@ -67,12 +79,7 @@ fn steps(bytes: &[u8], from: Option<usize>) -> Vec<Move> {
 /// # Errors
 /// When the record cannot be read.
 pub(crate) fn additions(queue: &QueueDir, id: &JobId) -> Result<(Vec<(Stage, Meta)>, Meta)> {
-    let path = queue.meta(id);
-    let bytes = match std::fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(e) => return Err(e).at("read", &path),
-    };
+    let (_, bytes) = read(queue, id)?;
     let mut found = Vec::new();
     let mut begun = 0;
     for (to, end) in ends(&bytes) {

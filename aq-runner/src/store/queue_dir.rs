@@ -28,7 +28,7 @@ pub enum UnreadableJob {
     #[error("it is no regular file")]
     NotAFile,
     /// 1 MiB or more.
-    #[error("it has {0} bytes; a job file has less than {MAX_JOB_FILE}")]
+    #[error("it has {0} bytes; expected less than {MAX_JOB_FILE}")]
     TooLarge(u64),
     /// Not text.
     #[error("it is not UTF-8 text: byte {0} is wrong")]
@@ -289,7 +289,7 @@ pub fn read_text(path: &Path) -> Result<String, UnreadableJob> {
     let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
     let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Ok(file) => file,
-        Err(e) if e.raw_os_error() == Some(nix::libc::ELOOP) => {
+        Err(e) if matches!(e.raw_os_error(), Some(nix::libc::ELOOP | nix::libc::ENXIO)) => {
             return Err(UnreadableJob::NotAFile);
         }
         Err(e) => return Err(e.into()),

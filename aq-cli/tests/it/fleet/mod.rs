@@ -3,6 +3,7 @@
 
 mod basics;
 mod chaos;
+mod clock;
 #[path = "../../../../aq-coordinator/tests/it/cluster.rs"]
 #[expect(dead_code, reason = "the coordinator's own tests use all of it")]
 mod cluster;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aq_manifest::{JobSpec, Outcome};
+use jiff::Timestamp;
 
 use crate::process::{Cgroup, Drain, Ended, Flow, Observer, Stdin, Stream, SuperviseError, Task};
 use crate::store::{HeldJob, Record};
@@ -54,7 +55,9 @@ impl Work<'_> {
             job: &mut self.job,
             cgroup: &mut self.cgroup,
         };
-        let ended = self.supervisor.run(task, &mut tee).map_err(|e| cannot_start(&e))?;
+        let ended = self.supervisor.run(task, &mut tee);
+        self.log.command_ended(Timestamp::now());
+        let ended = ended.map_err(|e| cannot_start(&e))?;
         if ended.survivors_killed > 0 {
             let what = if ended.survivors_killed == 1 { "process" } else { "processes" };
             self.note(&format!("ended {} {what} that it had left running", ended.survivors_killed));

@@ -52,8 +52,8 @@ impl Dispatcher<'_> {
         }
     }
 
-    /// The coordinator is back: what could not be shipped can be now.
-    pub(super) fn ship_now(&mut self) {
+    /// What could not be shipped can be now: the coordinator is back, or the clock was set back.
+    pub(in crate::run::dispatcher) fn ship_now(&mut self) {
         let Some(fleet) = &mut self.fleet else { return };
         for tried in fleet.ships.values_mut() {
             *tried = Tried { times: 0, again: Timestamp::now() };

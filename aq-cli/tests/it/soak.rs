@@ -1,0 +1,137 @@
+//! Many short jobs through one loop: it takes no more memory, descriptors and threads at the end than after
+//! a tenth of them, and leaves nothing behind. `AQ_SOAK_JOBS` says how many; `./test --long` runs 50,000.
+
+use std::fs;
+use std::path::Path;
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use crate::hostile::of_status;
+use crate::sandbox::{Sandbox, job_text, wait_child};
+
+/// Jobs that are added together, and half of what waits at most.
+const BATCH: usize = 100;
+
+/// Different locks.
+const LOCKS: usize = 7;
+
+/// The longest that nothing may move.
+const STANDSTILL: Duration = Duration::from_secs(60);
+
+/// What a process has.
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    done: usize,
+    memory_kib: u64,
+    descriptors: usize,
+    threads: u64,
+}
+
+impl Sample {
+    fn of(run: &Child, done: usize) -> Self {
+        let pid = run.id();
+        Self {
+            done,
+            memory_kib: of_status(pid, "VmRSS:"),
+            descriptors: entries(Path::new(&format!("/proc/{pid}/fd"))),
+            threads: of_status(pid, "Threads:"),
+        }
+    }
+}
+
+fn entries(dir: &Path) -> usize {
+    fs::read_dir(dir).unwrap().count()
+}
+
+fn total() -> usize {
+    std::env::var("AQ_SOAK_JOBS").ok().and_then(|n| n.parse().ok()).unwrap_or(300)
+}
+
+/// Every tenth fails at first, every fifth has a lock, every third waits for the one before it.
+fn add_batch(sandbox: &Sandbox, from: usize, to: usize) {
+    let dir = sandbox.path("batch");
+    fs::create_dir(&dir).unwrap();
+    for n in from..to {
+        let mut front = format!("idempotency-key: key-{n}\n");
+        if n % 10 == 3 {
+            front += "retry: {max: 2, backoff: 0s}\n";
+        }
+        if n % 5 == 1 {
+            front += &format!("lock: lock-{}\n", n % LOCKS);
+        }
+        if n % 3 == 2 {
+            front += &format!("deps: [key-{}]\n", n - 1);
+        }
+        let body = if n % 10 == 3 { "[ $AQ_ATTEMPT = 2 ]" } else { "true" };
+        fs::write(dir.join(format!("job-{n:06}.md")), job_text(&front, body)).unwrap();
+    }
+    sandbox.ok(&["add".as_ref(), dir.as_os_str()]);
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn a_loop_takes_no_more_after_many_jobs_than_after_a_few_and_leaves_nothing() {
+    let sandbox = Sandbox::new();
+    let total = total();
+    let mut run = sandbox.start_loop(&["--ship", "--max", "4"]);
+    let (mut added, mut done) = (0_usize, 0);
+    let mut samples: Vec<Sample> = Vec::new();
+    let begun = Instant::now();
+    let mut moved = Instant::now();
+    while done < total {
+        let under_way = ["inbox", "building", "review", "testing"]
+            .map(|stage| entries(&sandbox.queue(stage)))
+            .iter()
+            .sum::<usize>();
+        // A job on its way from one folder to another may be counted twice, never not at all.
+        if added.saturating_sub(under_way) > done {
+            done = added.saturating_sub(under_way);
+            moved = Instant::now();
+        }
+        assert!(run.try_wait().unwrap().is_none(), "the loop has ended");
+        assert!(moved.elapsed() < STANDSTILL, "{done} of {total} are done");
+        let due = [total / 10, total / 2, total][samples.len().min(2)];
+        if done >= due && samples.len() < 3 {
+            samples.push(Sample::of(&run, done));
+        }
+        if under_way < BATCH && added < total {
+            let to = total.min(added + BATCH);
+            add_batch(&sandbox, added, to);
+            added = to;
+        } else {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    let took = begun.elapsed();
+    samples.push(Sample::of(&run, done));
+    for sample in &samples {
+        let Sample { done, memory_kib, descriptors, threads } = sample;
+        println!("after {done}: {memory_kib} KiB, {descriptors} descriptors, {threads} threads");
+    }
+    let rate = total as f64 / took.as_secs_f64();
+    println!(
+        "{total} jobs in {took:.1?}: {rate:.0} a second; peak {} KiB",
+        of_status(run.id(), "VmHWM:")
+    );
+    let (first, last) = (samples[0], samples[samples.len() - 1]);
+    assert!(last.memory_kib <= first.memory_kib + 2048, "{samples:?}");
+    // Those of four workers come and go.
+    assert!(last.descriptors <= first.descriptors + 8, "{samples:?}");
+    assert!(last.threads <= first.threads + 4, "{samples:?}");
+    sandbox.ok(&["stop"]);
+    assert_eq!(wait_child(&mut run), 0);
+
+    assert_eq!(sandbox.jobs("shipped").len(), total);
+    for n in (3..total).step_by(10 * total.div_ceil(1000)) {
+        assert_eq!(sandbox.meta_value(&format!("job-{n:06}"), "attempts"), "2", "{n}");
+    }
+    assert_eq!(sandbox.workers(), []);
+    assert_eq!(sandbox.agents(), []);
+    let left = fs::read_dir(sandbox.queue(".state/tmp")).unwrap().flatten();
+    let left: Vec<_> = left.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    // Empty directories for the next jobs.
+    assert!(left.len() <= 8 && left.iter().all(|name| name.starts_with(".spare-")), "{left:?}");
+    assert!(entries(&sandbox.queue(".state/locks")) <= LOCKS);
+    assert!(!sandbox.queue(".state/worktrees").exists());
+    assert_eq!(sandbox.faults(&[]), "");
+}

@@ -180,7 +180,7 @@ fn each_step_is_told_in_order_and_nothing_but_numbers() {
         run(auto(&sandbox, &tracker, &["run", "--once"]));
         of("/T-2/").last().is_some_and(|last| last == "aq: shipped")
     });
-    assert_eq!(of("/T-2/").len(), 4);
+    assert_eq!(of("/T-2/").len(), 4, "{:?}", of("/T-2/"));
     assert!(of("/T-3/").is_empty(), "the coordinator tells of fleet jobs");
     let statuses = tracker.asked().into_iter().filter(|asked| asked.line == "PATCH /api/items/T-2");
     let statuses: Vec<_> = statuses.map(|asked| asked.body["status"].clone()).collect();

@@ -75,28 +75,52 @@ impl Noter {
     /// Puts what has happened to a job since the last look into the outbox. `true`: there is
     /// something of it.
     fn try_look_at(&self, id: &JobId) -> Result<bool> {
-        let Some(stage) = self.queue.find(id) else { return Ok(self.outbox.read(id).is_some()) };
-        let record = JobRecord::read(&self.queue, stage, id.clone())?;
-        let Some(item) = item_of(&record.meta) else { return Ok(self.outbox.read(id).is_some()) };
-        if is_old_news(&known(&self.outbox, id, item, &record.meta), stage) {
+        if self.has_nothing_new(id)? {
             return Ok(false);
         }
         let lock = self.outbox.lock().map_err(|e| self.broken(e))?;
-        let before = known(&self.outbox, id, item, &record.meta);
-        let mut told = before.clone();
-        let steps = moves(&self.queue, id, told.read)?;
-        let (mut echoes, read) = news(steps, stage, &record.meta, &told);
-        if told.read.is_none() && stage == Stage::Inbox {
-            // What an earlier run came to is past.
-            echoes.retain(|echo| echo.stage == Stage::Inbox);
+        // Only now: what leaves the outbox is in the record from then on.
+        loop {
+            let Some(stage) = self.queue.find(id) else {
+                return Ok(self.outbox.read(id).is_some());
+            };
+            let record = JobRecord::read(&self.queue, stage, id.clone())?;
+            let Some(item) = item_of(&record.meta) else {
+                return Ok(self.outbox.read(id).is_some());
+            };
+            let before = known(&self.outbox, id, item, &record.meta);
+            if is_old_news(&before, stage) {
+                return Ok(false);
+            }
+            let mut told = before.clone();
+            let steps = moves(&self.queue, id, told.read)?;
+            if !self.queue.has(stage, id) {
+                // It has moved meanwhile: folder and record are of different moments.
+                continue;
+            }
+            let (mut echoes, read) = news(steps, stage, &record.meta, &told);
+            if told.read.is_none() && stage == Stage::Inbox {
+                // What an earlier run came to is past.
+                echoes.retain(|echo| echo.stage == Stage::Inbox);
+            }
+            told.note(echoes, &self.statuses);
+            told.read = read.or(told.read).or(Some(0));
+            told.seen = Some(stage.folder().to_owned());
+            if told != before {
+                self.outbox.write(&lock, id, &told).map_err(|e| self.broken(e))?;
+            }
+            return Ok(true);
         }
-        told.note(echoes, &self.statuses);
-        told.read = read.or(told.read).or(Some(0));
-        told.seen = Some(stage.folder().to_owned());
-        if told != before {
-            self.outbox.write(&lock, id, &told).map_err(|e| self.broken(e))?;
-        }
-        Ok(true)
+    }
+
+    /// Whether that can be told without the lock: the job has no item, or is over and told of.
+    fn has_nothing_new(&self, id: &JobId) -> Result<bool> {
+        let Some(stage) = self.queue.find(id) else { return Ok(self.outbox.read(id).is_none()) };
+        let record = JobRecord::read(&self.queue, stage, id.clone())?;
+        let Some(item) = item_of(&record.meta) else {
+            return Ok(self.outbox.read(id).is_none());
+        };
+        Ok(is_old_news(&known(&self.outbox, id, item, &record.meta), stage))
     }
 
     fn broken(&self, source: std::io::Error) -> StoreError {

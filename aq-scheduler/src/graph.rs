@@ -188,6 +188,11 @@ impl Graph {
         }
     }
 
+    /// Whether a live job waits for this key, or has waited and not ended.
+    pub(crate) fn is_awaited(&self, name: &str) -> bool {
+        self.find(name).is_some_and(|key| !self.keys[key].dependents.is_empty())
+    }
+
     fn update(&mut self, key: KeyIx, changed: &mut Vec<JobIx>, f: impl FnOnce(&mut KeyNode)) {
         let node = &mut self.keys[key];
         let before = node.level();

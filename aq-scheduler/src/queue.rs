@@ -91,7 +91,7 @@ pub struct Queue {
     next_host: u32,
     /// Waiting jobs with their deps met whose pause is not over.
     pub(crate) delayed: BTreeSet<(Timestamp, JobIx)>,
-    /// The latest instant that a plan was made for. Time does not go back in here.
+    /// The latest instant that a plan was made for; time goes back only by [`Queue::set_back`].
     now: Timestamp,
     counts: Counts,
     /// Jobs whose deps became met or unmet; empty between verbs.
@@ -288,6 +288,27 @@ impl Queue {
     pub fn unsettle(&mut self, key: &str) {
         self.graph.unsettle(key, &mut self.changed);
         self.settle_changes();
+    }
+
+    /// Forgets how earlier jobs of this key ended, when no live job waits for it. Who keeps that
+    /// elsewhere, and tells it with [`Queue::settle`] when a job that waits for the key is inserted,
+    /// has a queue that does not grow with what has ended.
+    pub fn forget(&mut self, key: &str) {
+        if !self.graph.is_awaited(key) {
+            self.unsettle(key);
+        }
+    }
+
+    /// Says that the clock was set back. Without this, time does not go back in here: an earlier
+    /// instant for a plan counts as the latest one.
+    pub fn set_back(&mut self, now: Timestamp) {
+        self.now = self.now.min(now);
+        let waits = |at| matches!(at, At::Waiting(Some(_)));
+        let paused: Vec<JobIx> =
+            self.jobs.iter().filter(|(_, job)| waits(job.at)).map(|(ix, _)| ix).collect();
+        for ix in paused {
+            self.replace(ix);
+        }
     }
 
     /// Where a live job is. `None` for one that is not in the queue.

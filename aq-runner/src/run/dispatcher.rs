@@ -298,6 +298,7 @@ impl Dispatcher<'_> {
 
     /// The clock was set back: what is waited for is reckoned anew from what is on record.
     fn look_at_times_again(&mut self) -> Result<(), RunError> {
+        self.model.clock_set_back(Timestamp::now());
         self.refresh_engines();
         self.ship_now();
         self.unsettled.clear();

@@ -108,12 +108,25 @@ impl Model {
         Ok(())
     }
 
-    /// Notes what became of a job that is in the model or ended.
+    /// The clock was set back to `now`: what is to come is reckoned from there.
+    pub(crate) fn clock_set_back(&mut self, now: Timestamp) {
+        self.queue.set_back(now);
+        self.note(|| Change::SetBack(now));
+    }
+
+    /// Notes what became of a job that is in the model or ended. How jobs ended for whose key nobody
+    /// waits is not kept: `put` looks it up.
     pub(crate) fn end(&mut self, record: &JobRecord, settled: Settled) {
         if self.queue.set_state(&record.id, State::Settled(settled)).is_err()
             && let Some(key) = record.meta.get("idempotency_key")
         {
             self.queue.settle(key, settled);
+        }
+        if let Some(key) = record.meta.get("idempotency_key") {
+            self.queue.forget(key);
+        }
+        for key in record.meta.list("deps") {
+            self.queue.forget(&key);
         }
         self.note(|| {
             let key = record.meta.get("idempotency_key").map(str::to_owned);

@@ -25,6 +25,8 @@ pub(crate) enum Change {
     Ended { id: JobId, key: Option<String>, settled: Settled },
     /// A job was taken out.
     Forgotten(JobId),
+    /// The clock was set back.
+    SetBack(Timestamp),
     /// The engines may be used so.
     Engines(Vec<(String, EngineState)>),
 }
@@ -159,6 +161,7 @@ impl Replica {
                 let _ = self.queue.remove(&id);
                 self.jobs.remove(&id);
             }
+            Change::SetBack(now) => self.queue.set_back(now),
             Change::Engines(engines) => {
                 for (name, state) in engines {
                     let _ = self.queue.set_engine(self.host, &name, state);

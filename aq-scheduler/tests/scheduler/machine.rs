@@ -18,10 +18,12 @@ pub(crate) enum Step {
     Remove(usize),
     Settle(String, Settled),
     Unsettle(String),
+    Forget(String),
     Engine(usize, String, EngineState),
     Limits(usize, Limits),
     Capabilities(usize, &'static str),
     Clock(Timestamp),
+    SetBack(Timestamp),
     /// Starts all that the plan of a host says.
     Obey(usize),
 }
@@ -122,10 +124,12 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..20_usize).prop_map(Step::Remove),
         1 => (key(), settled()).prop_map(|(key, settled)| Step::Settle(key, settled)),
         1 => key().prop_map(Step::Unsettle),
+        1 => key().prop_map(Step::Forget),
         4 => (host.clone(), engine, engine_state()).prop_map(|(h, e, s)| Step::Engine(h, e, s)),
         1 => (host.clone(), limits).prop_map(|(host, limits)| Step::Limits(host, limits)),
         1 => (host.clone(), select(&CAPABILITIES[..])).prop_map(|(h, c)| Step::Capabilities(h, c)),
         2 => time().prop_map(Step::Clock),
+        1 => time().prop_map(Step::SetBack),
         4 => host.prop_map(Step::Obey),
     ]
 }
@@ -223,6 +227,11 @@ impl ReferenceStateMachine for Histories {
             }
             Step::Settle(key, settled) => model.settle(&key, settled),
             Step::Unsettle(key) => drop(model.settled.remove(&key)),
+            Step::Forget(key) => {
+                if !model.jobs.iter().any(|(job, _)| job.deps.contains(&key)) {
+                    model.settled.remove(&key);
+                }
+            }
             Step::Engine(host, name, state) => {
                 model.hosts[host].1.engines.insert(name, state);
             }
@@ -231,6 +240,7 @@ impl ReferenceStateMachine for Histories {
                 model.hosts[host].1.capabilities = capabilities(tokens);
             }
             Step::Clock(now) => model.now = model.now.max(now),
+            Step::SetBack(now) => model.now = model.now.min(now),
             Step::Obey(host) => {
                 let host = model.hosts[host].0;
                 for (id, engine) in model.plan(host).start {
@@ -278,6 +288,7 @@ impl Machine {
             }
             Step::Settle(key, settled) => queue.settle(&key, settled),
             Step::Unsettle(key) => queue.unsettle(&key),
+            Step::Forget(key) => queue.forget(&key),
             Step::Engine(host, name, state) => {
                 queue.set_engine(model.hosts[host].0, &name, state).unwrap();
             }
@@ -287,6 +298,7 @@ impl Machine {
             }
             // The queue learns the time from plans only.
             Step::Clock(_) => {}
+            Step::SetBack(now) => queue.set_back(now),
             Step::Obey(host) => {
                 let host = model.hosts[host].0;
                 for start in queue.plan(host, model.now).unwrap().start {

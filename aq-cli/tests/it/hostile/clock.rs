@@ -59,6 +59,16 @@ fn is_idle(run: u32) {
     assert!(spent < 10, "{spent} hundredths of a second of processor time in 1 s");
 }
 
+/// A retry waits as long as it should, by the clock that cannot be set.
+fn pauses_last(sandbox: &Sandbox, name: &str) {
+    let body = format!("cut -d' ' -f1 /proc/uptime >>{name}; [ $AQ_ATTEMPT = 2 ]");
+    sandbox.add(name, "retry: {max: 2, backoff: 2s}", &body);
+    sandbox.wait_for_stage(name, "testing");
+    let begun = fs::read_to_string(sandbox.work().join(name)).unwrap();
+    let begun: Vec<f64> = begun.lines().map(|line| line.parse().unwrap()).collect();
+    assert!(begun[1] - begun[0] >= 2.0, "{begun:?}");
+}
+
 /// The jobs that both tests have: one that works, one that is to time out, one that waits for its second
 /// attempt, one whose engine rests. Answers the loop.
 fn jobs(sandbox: &Sandbox, backoff: &str) -> std::process::Child {
@@ -120,8 +130,7 @@ fn a_clock_put_a_year_ahead_ends_pauses_and_no_job() {
     all_have_ended_well(&sandbox, worker);
     // And back again.
     clock.set("+0");
-    sandbox.add("back", "retry: {max: 2, backoff: 1s}", "[ $AQ_ATTEMPT = 2 ]");
-    sandbox.wait_for_stage("back", "testing");
+    pauses_last(&sandbox, "back");
     is_idle(run.id());
     kill_child(&mut run);
     is_well(&sandbox);
@@ -131,7 +140,7 @@ fn a_clock_put_a_year_ahead_ends_pauses_and_no_job() {
 fn a_clock_put_back_a_year_makes_nothing_wait_a_year() {
     let mut sandbox = Sandbox::new();
     // The limit is met once more after the jump, and ends when its vendor says.
-    sandbox.vendor("claude", &[limited(3600), limited(1), done("")]);
+    sandbox.vendor("claude", &[limited(3600), limited(5), done("")]);
     let Some(clock) = WallClock::of(&mut sandbox) else { return };
     let mut run = jobs(&sandbox, "3s");
     let worker = sandbox.worker("slow");
@@ -139,9 +148,14 @@ fn a_clock_put_back_a_year_makes_nothing_wait_a_year() {
     let dropped = sandbox.queue("inbox/dropped.md");
     fs::write(&dropped, job_text("", "true")).unwrap();
     clock.set("-1y");
-    for id in ["again", "dropped", "limited"] {
+    wait_for("the limit", || sandbox.vendor_runs("claude").len() == 2);
+    let met = std::time::Instant::now();
+    for id in ["again", "dropped"] {
         sandbox.wait_for_stage(id, "testing");
     }
+    sandbox.wait_for_stage("limited", "testing");
+    let rest = met.elapsed();
+    assert!(rest.as_secs() >= 3, "the engine was not left alone: {rest:?}");
     assert!(is_a_year_off(&sandbox, "dropped", "started_at"));
     assert_eq!(sandbox.vendor_runs("claude").len(), 3);
     let status = sandbox.ok(&["status"]);
@@ -151,8 +165,7 @@ fn a_clock_put_back_a_year_makes_nothing_wait_a_year() {
     is_idle(run.id());
     all_have_ended_well(&sandbox, worker);
     // A pause that begins now lasts as long as it should.
-    sandbox.add("later", "retry: {max: 2, backoff: 1s}", "[ $AQ_ATTEMPT = 2 ]");
-    sandbox.wait_for_stage("later", "testing");
+    pauses_last(&sandbox, "later");
     kill_child(&mut run);
     is_well(&sandbox);
 }

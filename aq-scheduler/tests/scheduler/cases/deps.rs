@@ -142,3 +142,17 @@ fn a_loop_that_drains_waits_for_what_time_mends_and_for_nothing_else() {
     lab.add("r").set("r", State::Review).max_review(1);
     assert!(!progress(&lab), "only a person makes room in review");
 }
+
+#[test]
+fn what_ended_is_forgotten_when_nobody_waits_for_it() {
+    let mut lab = Lab::new();
+    lab.max(9).add("a key=a").add("b deps=a").ship("a");
+    lab.queue.forget("a");
+    assert_eq!(lab.starts(), "b", "it waited");
+    lab.ship("b");
+    lab.queue.forget("a");
+    lab.queue.forget("nobody");
+    assert_eq!(lab.add("c deps=a").why("c"), "waiting on a (nowhere)");
+    lab.queue.settle("a", Settled::Shipped);
+    assert_eq!(lab.starts(), "c");
+}

@@ -91,6 +91,9 @@ fn a_pause_ends_by_itself_and_says_when() {
     assert_eq!(lab.clock(60).starts(), "a b");
     assert_eq!(lab.wakes(), None);
     assert_eq!(lab.clock(0).starts(), "a b", "time does not go back");
+    lab.queue.set_back(at(10));
+    assert_eq!(lab.clock(10).starts(), "b", "but when that is said");
+    assert_eq!(lab.wakes(), Some(60));
 }
 
 #[test]

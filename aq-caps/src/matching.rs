@@ -198,6 +198,17 @@ mod tests {
             ("cpus:16", "cpus>=8", true),
             ("cpus:16", "cpus>16", false),
             ("node:v20.1.0", "node>=v20", true),
+            // `^` keeps the first number that is not zero, and those before it.
+            ("tool:1.9.0", "tool^1.2", true),
+            ("tool:2.0.0", "tool^1.2", false),
+            ("tool:0.2.5", "tool^0.2.3", true),
+            ("tool:0.3.0", "tool^0.2.3", false),
+            ("tool:0.0.3", "tool^0.0.3", true),
+            ("tool:0.0.4", "tool^0.0.3", false),
+            ("tool:0.0.9", "tool^0.0", true),
+            ("tool:0.1.0", "tool^0.0", false),
+            ("tool:0.9.1", "tool^0", true),
+            ("tool:1.0.0", "tool^0", false),
             // One token that fits is enough.
             ("node:18 node:20", "node=18", true),
             ("node:18 node:20", "node>19", true),
@@ -251,7 +262,9 @@ mod tests {
         let host = host("b a:2 a a:10 b");
         let tokens: Vec<_> = host.iter().map(ToString::to_string).collect();
         assert_eq!(tokens, ["a", "a:10", "a:2", "b"]);
+        assert_eq!(format!("{host:?}"), "{a, a:10, a:2, b}");
         assert_eq!(host.len(), 4);
+        assert!(!host.is_empty() && Capabilities::default().is_empty());
         assert_eq!(host, self::host("a b a:10 a:2"));
     }
 

@@ -152,7 +152,9 @@ mod tests {
             ("node<18|node>=20|!has:node", "node<18 | node>=20 | !has:node"),
             ("rust>=1.97.0-nightly+x", "rust>=1.97.0-nightly+x"),
         ] {
-            assert_eq!(text.parse::<Requirement>().unwrap().to_string(), printed, "{text}");
+            let requirement: Requirement = text.parse().unwrap();
+            assert_eq!(requirement.to_string(), printed, "{text}");
+            assert_eq!(format!("{requirement:?}"), printed, "{text}");
         }
     }
 

@@ -179,7 +179,9 @@ mod tests {
             ("1.2.3+b-1", "1.2.3+b-1"),
             ("18446744073709551615", "18446744073709551615"),
         ] {
-            assert_eq!(text.parse::<Version>().unwrap().to_string(), printed, "{text}");
+            let version: Version = text.parse().unwrap();
+            assert_eq!(version.to_string(), printed, "{text}");
+            assert_eq!(format!("{version:?}"), printed, "{text}");
         }
     }
 

@@ -49,11 +49,6 @@ impl Lease {
         Self::new(epoch, Duration::ZERO, 0)
     }
 
-    /// Which grant it is of.
-    pub fn epoch(&self) -> Epoch {
-        self.epoch
-    }
-
     /// A renewal of this grant was answered: it holds `expires_in_ms` from `sent_at` on. That may
     /// be shorter than before, when the coordinator was started again with other settings. An
     /// answer that a newer one overtook changes nothing, and none brings a lost lease back.
@@ -113,7 +108,8 @@ impl Lease {
 
 fn times(sent_at: Duration, length_ms: u64) -> (Duration, Duration) {
     let length = Duration::from_millis(length_ms);
-    let trusted = length.checked_mul(TRUSTED_PERCENT).map_or(length / 100, |part| part / 100);
+    // A `Duration` has room for more than a thousand times the milliseconds of any answer.
+    let trusted = length * TRUSTED_PERCENT / 100;
     (sent_at.saturating_add(trusted), sent_at.saturating_add(length))
 }
 

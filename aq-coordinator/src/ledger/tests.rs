@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aq_fleet::protocol::{Epoch, FactoryId, ReleaseOutcome};
-use aq_manifest::{Outcome, Stage};
+use aq_manifest::{Outcome, Priority, Stage};
 use proptest::prelude::*;
 
 use super::samples::{caller, claimant, let_go, said, waiting};
@@ -164,6 +164,43 @@ fn epochs_begin_above_all_that_were_drawn() {
     // A grace that the clock has carried away ends.
     assert_eq!(resumed.tick(later(0), timing).grace_until, later(60_000));
     assert_eq!(resumed.tick(later(61_000), timing).grace_until, resumed.grace_until);
+}
+
+#[test]
+fn who_wishes_to_stop_what_has_failed_changes_nothing() {
+    let failed = ended(ReleaseOutcome::Failed);
+    assert_eq!(failed.result, Some(Outcome::Crash));
+    assert_eq!(cancel(&failed), Ok(failed));
+}
+
+#[test]
+fn the_feed_tells_what_became_of_a_job() {
+    let told = |before: &Job, after: &Job| notice(Some(before), after).map(|told| told.kind);
+    let new = waiting(1, None);
+    let stopped = cancel(&new).unwrap();
+    assert_eq!(told(&new, &stopped), Some("cancelled"));
+    assert_eq!(told(&stopped, &requeue(&stopped).unwrap()), Some("requeued"));
+    let (working, tested) = (held(None), report(&held(None), &said("one", 1, 1, Stage::Testing)));
+    assert_eq!(told(&working, &tested.unwrap()), Some("moved"));
+    // Neither the stage nor the holder is another one.
+    let urgent = Terms { priority: Priority::Critical, ..new.terms.clone() };
+    let rewritten = Job { terms: urgent, ..new.clone() };
+    assert_eq!(told(&new, &rewritten), Some("changed"));
+    assert_eq!(told(&new, &new), None);
+}
+
+#[test]
+fn a_mirror_is_over_when_its_original_is() {
+    let mirror = Job { world: World::Shadow("one".parse().unwrap()), ..waiting(1, None) };
+    for (stage, result) in [
+        (Stage::Building, None),
+        (Stage::Shipped, Some(Outcome::Shipped)),
+        (Stage::Failed, Some(Outcome::Stopped)),
+        (Stage::Quarantine, Some(Outcome::Stopped)),
+    ] {
+        let after = report_shadow(&mirror, &said("one-shadow", 0, 1, stage));
+        assert_eq!((after.stage, after.result), (stage, result));
+    }
 }
 
 #[derive(Clone, Debug)]

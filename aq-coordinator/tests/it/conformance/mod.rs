@@ -66,7 +66,7 @@ cases! {
     operator: cancel_what_waits, cancel_what_is_held, cancel_what_is_lapsed, cancel_and_lapse,
         requeue_failed, wishes_that_cannot_be;
     shadow: worlds_do_not_meet, mirrors_are_never_granted, reports_move_only_own_mirrors,
-        verdicts_are_counted_once, a_mirror_is_renewed;
+        verdicts_are_counted_once, a_mirror_is_renewed, no_tracker_hears_of_a_mirror;
     reads: pages_by_cursor, changes_by_cursor, factories_and_what_they_hold, who_drains_gets_nothing, numbers_of_the_fleet,
         a_job_with_its_past, the_feed_tells_every_move;
     echoes: steps_of_jobs_with_items_are_news, a_job_that_only_the_coordinator_ends_is_news,

@@ -18,7 +18,11 @@ pub(crate) async fn nothing_lapses_before_one_lease_time(lab: Lab) {
     assert!(!lab.row(job).await.is_lapsed(), "its holder could not renew");
     assert!(claim(&lab.store, "other", &[job]).await.grants.is_empty());
     assert_eq!(beat_one(&lab.store, "host", job, epoch).await.expires_in, Some(LEASE));
-    lab.live(LEASE + SECOND * 2).await;
+    let other = lab.submit("b").await.id;
+    lab.grant("host", other).await;
+    lab.live(LEASE).await;
+    lab.pass(SECOND);
+    assert_eq!(lab.store.tick().await.unwrap().lapsed, 2);
     assert!(lab.row(job).await.is_lapsed(), "it could");
 }
 
@@ -67,9 +71,17 @@ pub(crate) async fn a_restored_backup_draws_no_epoch_again(lab: Lab) {
 
 pub(crate) async fn the_clock_goes_backwards(lab: Lab) {
     let job = lab.submit("a").await.id;
+    for _ in 0..9 {
+        let epoch = lab.grant("host", job).await.job.epoch;
+        lab.store.release(job, release("host", epoch, ReleaseOutcome::Requeue)).await.unwrap();
+    }
     let first = lab.grant("host", job).await.job.epoch;
     lab.turn_back(LEASE * 1000);
     assert!(lab.store.tick().await.unwrap().outage.is_some());
+    // Above the known ones by as much as could have been drawn in the time that comes again.
+    let new = lab.submit("b").await.id;
+    let drawn = lab.grant("third", new).await.job.epoch;
+    assert!(drawn.0 >= first.0 + 60_000_000, "{drawn} after {first}");
     // The lease ends, and not in 1000 lease times.
     lab.live(LEASE * 2 + SECOND * 2).await;
     assert!(lab.row(job).await.is_lapsed());

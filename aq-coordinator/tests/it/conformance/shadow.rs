@@ -2,6 +2,7 @@ use aq_coordinator::ledger::{Job, World};
 use aq_coordinator::store::{JobFilter, Submitted};
 use aq_fleet::protocol::{Epoch, FleetJobId, Report, Verdict};
 use aq_manifest::Stage;
+use aq_tracker::Kind;
 
 use crate::lab::{Lab, claim, created, factory, fenced, release, report, submission};
 
@@ -98,4 +99,19 @@ pub(crate) async fn a_mirror_is_renewed(lab: Lab) {
     assert_eq!((row.id, row.stage, row.result), (first.id, Stage::Inbox, None));
     lab.store.report(first.id, shadow("host", 1, Stage::Building)).await.unwrap();
     assert_eq!(lab.row(first.id).await.stage, Stage::Building);
+}
+
+pub(crate) async fn no_tracker_hears_of_a_mirror(lab: Lab) {
+    let mut copy = submission("a");
+    copy.world = World::Shadow(factory("host"));
+    copy.item = Some("T-1".to_owned());
+    let id = created(lab.store.submit(copy.clone(), None).await.unwrap()).id;
+    // A new one, and one that takes its place.
+    for seq in 1..=2 {
+        lab.store.report(id, shadow("host", seq, Stage::Failed)).await.unwrap();
+        let page = lab.store.news(Kind::Items, 0, 10).await.unwrap();
+        assert_eq!(page.news, [], "its host tells what becomes of the job itself");
+        let answer = lab.store.submit(copy.clone(), None).await.unwrap();
+        assert!(matches!(answer, Submitted::Superseded(_)), "{answer:?}");
+    }
 }

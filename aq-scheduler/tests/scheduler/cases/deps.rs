@@ -3,7 +3,7 @@
 use aq_scheduler::{QueueError, Settled, State};
 use jiff::Timestamp;
 
-use crate::lab::{Lab, id};
+use crate::lab::{Lab, at, id, job};
 
 #[test]
 fn hard_deps_want_shipped_and_soft_ones_testing() {
@@ -29,6 +29,7 @@ fn a_dep_that_leaves_testing_is_waited_for_again() {
     lab.set("a", State::Settled(Settled::Failed));
     assert_eq!(lab.starts(), "");
     assert_eq!(lab.why("b"), "waiting on a (failed)");
+    assert!(!lab.queue.will_progress(lab.host));
 }
 
 #[test]
@@ -90,6 +91,9 @@ fn a_cycle_is_refused_and_named() {
             lab.add(words);
         }
         let before = lab.queue.counts();
+        let asked = job(new, at(0));
+        let foreseen = lab.queue.cycle(asked.key.as_deref(), &asked.deps);
+        assert_eq!(foreseen.map(|found| found.to_string()).as_deref(), Some(cycle));
         match lab.insert(new, State::WAITING) {
             Err(QueueError::Cycle(found)) => assert_eq!(found.to_string(), cycle),
             other => panic!("{there:?} {new}: {other:?}"),

@@ -25,6 +25,9 @@ fn the_first_engine_that_can_be_used_wins() {
     assert_eq!(lab.wakes(), Some(30));
     assert_eq!(lab.clock(30).starts(), "a:codex");
     assert_eq!(lab.clock(60).starts(), "a:claude");
+    lab.engine("claude", cooling(90)).engine("codex", cooling(90));
+    let preferred = "engine claude cooling down until 2026-01-01T12:01:30Z";
+    assert_eq!(lab.why("a"), preferred, "of two that wait alike");
 }
 
 #[test]
@@ -67,6 +70,18 @@ fn what_can_never_run_here_is_rejected_at_once() {
     assert_eq!(lab.starts(), "ok");
     lab.queue.set_capabilities(lab.host, capabilities("os:linux gpu node:22.1.0")).unwrap();
     assert_eq!(lab.max(2).starts(), "ok lacks");
+}
+
+#[test]
+fn what_a_host_was_for_jobs_that_are_gone_says_nothing_of_new_ones() {
+    let mut lab = Lab::new();
+    for (gone, new, comes) in [("a needs=gpu", "b needs=os", true), ("c", "d needs=gpu", false)] {
+        lab.add(gone).plan();
+        lab.queue.remove(&id(&gone[..1])).unwrap();
+        lab.add(new);
+        assert_eq!(lab.queue.will_progress(lab.host), comes, "{new}");
+        lab.queue.remove(&id(&new[..1])).unwrap();
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use aq_scheduler::{EngineState, State};
 
-use crate::lab::{Lab, at};
+use crate::lab::{Lab, at, id};
 
 #[test]
 fn jobs_in_review_stop_launches_at_the_limit() {
@@ -50,12 +50,35 @@ fn fewer_slots_than_running_jobs_start_nothing() {
 }
 
 #[test]
+fn what_is_gone_leaves_nothing_behind() {
+    let mut lab = Lab::new();
+    let mut sizes = Vec::new();
+    for turn in 10..30 {
+        for n in 10..30 {
+            lab.add(&format!(
+                "j{n} lock=l{turn}{n} key=k{turn}{n} deps=d{turn}{n} needs=t{turn}{n}"
+            ));
+        }
+        for n in 10..30 {
+            lab.queue.remove(&id(&format!("j{n}"))).unwrap();
+        }
+        // All that the queue holds, in words.
+        sizes.push(format!("{:?}", lab.queue).len());
+    }
+    // Only numbers of what has been grow longer.
+    assert!(sizes[19] < sizes[0] + 100, "{sizes:?}");
+}
+
+#[test]
 fn counts_follow_every_move() {
     let mut lab = Lab::new();
     lab.add("a").add("b").add("c").add("d").run("b");
     lab.set("c", State::Review).set("d", State::Testing);
     let counts = lab.queue.counts();
     assert_eq!((counts.waiting, counts.running, counts.review, counts.testing), (1, 1, 1, 1));
+    let states = ["a", "b", "c", "d"].map(|name| lab.queue.state(&id(name)));
+    let expected = [State::WAITING, lab.running("shell"), State::Review, State::Testing];
+    assert_eq!(states, expected.map(Some));
     lab.ship("b").ship("c").ship("d");
     assert_eq!(lab.queue.counts().waiting, 1);
     assert_eq!(lab.queue.counts().running + lab.queue.counts().testing, 0);

@@ -89,6 +89,7 @@ fn a_pause_ends_by_itself_and_says_when() {
     assert_eq!(lab.wakes(), Some(60));
     assert_eq!(lab.clock(59).starts(), "b");
     assert_eq!(lab.clock(60).starts(), "a b");
+    assert_eq!(lab.order(), "a b");
     assert_eq!(lab.wakes(), None);
     assert_eq!(lab.clock(0).starts(), "a b", "time does not go back");
     lab.queue.set_back(at(10));
@@ -111,7 +112,9 @@ fn names_that_are_not_there_are_refused_and_change_nothing() {
     let mut lab = Lab::new();
     let other = lab.add_host(&[], "");
     lab.queue.remove_host(other).unwrap();
-    assert_eq!(lab.queue.plan(other, at(0)).err(), Some(QueueError::UnknownHost(other)));
+    let gone = lab.queue.plan(other, at(0)).unwrap_err();
+    assert_eq!(gone, QueueError::UnknownHost(other));
+    assert_eq!(gone.to_string(), "host #1 is not in the queue; add it first");
     assert_eq!(lab.queue.remove(&id("a")), Err(QueueError::UnknownJob(id("a"))));
     lab.add("a");
     let elsewhere = State::Running { host: other, engine: "shell".to_owned() };

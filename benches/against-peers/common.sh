@@ -51,7 +51,7 @@ wait_for() {
     local until=$((SECONDS + $1)); shift
     until "$@" > /dev/null 2>&1; do
         [ $SECONDS -lt $until ] || { echo "waited in vain for: $*" >&2; return 1; }
-        pause 0.02
+        pause "${POLL:-0.02}"
     done
 }
 # timed COMMAND...: its wall time in milliseconds is MS. No subshell: the command may set variables.

@@ -148,14 +148,14 @@ sloop_add() {
     printf -- '---\nname: job%s\nblocked_by: []\n---\ntrue\n' "$SLOOP_N" > "$W/sloop/$file"
     cd "$W/sloop" && sloop post "$file"; cd "$W" || exit
 }
-# Its jobs are done when each has an end on record.
 sloop_release() {
     cd "$W/sloop" && sloop resume > /dev/null; cd "$W" || exit
-    wait_for 300 sloop_done
+    POLL=0.2 wait_for 600 sloop_done
 }
+# A run that it loses sight of is not queued again, and counts as ended.
 sloop_done() {
-    [ "$(git -C "$W/sloop" for-each-ref refs/heads/sloop | wc -l)" -ge "$SLOOP_N" ] &&
-        ! (cd "$W/sloop" && sloop show --json) | grep -qE '"state": ?"(ready|claimed|running)"'
+    local state; state=$(cd "$W/sloop" && sloop show --json) &&
+        grep -q '"queued_triggers":\[\]' <<< "$state" && grep -q '"tickets":{[^}]*"claimed":0,' <<< "$state"
 }
 sloop_down() { [ ! -d "$W/sloop" ] || (cd "$W/sloop" && sloop stop --force) > /dev/null 2>&1; rm -rf "$W/sloop"; }
 ENDS+=(nq_down tsp_down pueue_down hq_down sloop_down)

@@ -125,13 +125,13 @@ fn legend(area: &Area<'_>, results: &Results) -> Result<(), Failure> {
     let mut entries = vec![
         (Mark::Aq, "aq"),
         (Mark::Floor, "at least needed"),
-        (Mark::Goal, "goal: no further left than aq"),
+        (Mark::Goal, "goal (reached where it is not left of aq)"),
     ];
     let peers = PEERS.iter().enumerate().filter(|(_, (who, _))| results.knows(who));
     entries.extend(peers.map(|(at, &(_, name))| (Mark::Peer(at), name)));
     let (mut x, mut y) = (24, 20);
     for (look, name) in entries {
-        let wide = 30 + 8 * whole(name.len());
+        let wide = 34 + 7 * whole(name.len());
         if x + wide > WIDTH {
             (x, y) = (24, y + 26);
         }

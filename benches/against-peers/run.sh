@@ -3,9 +3,9 @@
 #   run.sh             about 15 minutes; leave the machine alone meanwhile
 #   run.sh --quick     small numbers, to see that it works
 #   run.sh --docs      also puts the results, the table and the plot where docs/performance.md has them
-#   run.sh --again [--docs]   measures nothing: the table and the plot of the last results
-# The results are in RESULTS (default: `against-peers.tsv` in the target directory), the plot is beside them. AQ names another
-# binary. peers-install.sh installs the peers.
+#   run.sh --again     measures nothing: the table and the plot of the last results, or of those in docs/
+# Results and plot are `against-peers.tsv` and `.svg` in the target directory. AQ names another binary than the
+# release build. peers-install.sh installs the peers.
 set -eu
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$HERE/../..
@@ -19,9 +19,10 @@ for word in "$@"; do
         *) sed -n '2,9s/^# \?//p' "$0" >&2; exit 2 ;;
     esac
 done
-export RESULTS=$(realpath -m "${RESULTS:-$TARGET/against-peers.tsv}")
-PLOT=${RESULTS%.tsv}.svg
+export RESULTS=$TARGET/against-peers.tsv
+PLOT=$TARGET/against-peers.svg
 KEPT=$HERE/results.tsv PICTURE=$ROOT/docs/pictures/against-peers.svg
+[ -z "$AGAIN" ] || [ -e "$RESULTS" ] || cp "$KEPT" "$RESULTS"
 
 (cd "$ROOT" && cargo build --locked --quiet -p aq-benches --bin against-peers)
 [ -n "$AGAIN" ] || [ -n "${AQ-}" ] || (cd "$ROOT" && cargo build --locked --release --quiet -p aq-cli)
@@ -45,7 +46,7 @@ if [ -z "$AGAIN" ]; then
     done
 fi
 if [ -n "$DOCS" ]; then
-    [ "$RESULTS" = "$KEPT" ] || cp "$RESULTS" "$KEPT"
+    cp "$RESULTS" "$KEPT"
     show plot "$KEPT" "$PICTURE"
     show page "$KEPT" "$ROOT/docs/performance.md"
 fi

@@ -48,14 +48,17 @@ fn joined(parts: impl Iterator<Item = String>) -> String {
 
 /// What one has in a row.
 fn cell(row: &Row, results: &Results, who: &str) -> String {
-    joined(row.parts.iter().filter_map(|part| {
-        let number = number(results.of(&part.key, who)?);
-        Some(match part.unit {
-            "" => number,
-            "/s" => format!("{number}/s"),
-            unit => format!("{number} {unit}"),
-        })
-    }))
+    joined(
+        row.parts.iter().filter_map(|part| Some(with_unit(results.of(&part.key, who)?, part.unit))),
+    )
+}
+
+fn with_unit(value: f64, unit: &str) -> String {
+    let number = number(value);
+    match unit {
+        "" | "/s" => number + unit,
+        unit => format!("{number} {unit}"),
+    }
 }
 
 /// aq beside those that its goals name, else beside the floor.
@@ -95,8 +98,7 @@ impl Goal {
 
     fn text(&self, row: &Row) -> String {
         match (&self.bound, row.parts[self.part].unit) {
-            (Bound::Plain(limit), "/s") => format!("{limit}/s"),
-            (Bound::Plain(limit), unit) => format!("{limit} {unit}").trim_end().to_owned(),
+            (&Bound::Plain(limit), unit) => with_unit(limit, unit),
             (Bound::Times(times, _, name), _) => format!("{times} of {name}"),
             (Bound::Row(times, _, name), _) => format!("as {name} (up to {times})"),
         }

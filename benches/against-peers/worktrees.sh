@@ -27,13 +27,14 @@ work() {
             timed aq_release
             made=$(git -C "$W/repository" rev-list --branches='aq/wip/*' --not main | wc -l) ;;
         sloop)
-            OF=$((N < 6 ? N : 6)) # about one a second
+            OF=$((N < 20 ? N : 20)) # a few a second
             sloop_hold; sloop_fill "$OF"
             timed sloop_release
             made=$(git -C "$W/sloop" rev-list --branches='sloop/*' --not main | wc -l)
             sloop_down ;;
     esac
-    [ "$made" = "$OF" ] || echo "$1 made $made of $OF commits" >&2
+    [ "$made" = "$OF" ] || echo "$1 made $made of $OF commits, and counts by those" >&2
+    OF=$((made > 0 ? made : 1))
 }
 for ((r = 0; r < RUNS; r++)); do
     for p in git git-2 aq $(present sloop); do

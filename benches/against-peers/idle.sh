@@ -30,7 +30,7 @@ processes() {
         nq) holders nq NQDIR "$W/nq0"; holders nq NQDIR "$W/nq1" ;;
         tsp) holders tsp TS_SOCKET "$TS_SOCKET" ;;
         pueue) echo "$PUEUED" ;;
-        hq) echo "$HQ_SERVER"; echo "${HQ_WORKER-}" ;;
+        hq) echo "$HQ_SERVER" ;; # jobs wait there
         sloop) holders sloop HOME "$HOME" ;;
     esac
 }
@@ -46,21 +46,25 @@ for n in $WAITING; do
         case $p in
             # They wait for a dependency that never comes.
             aq) aq_fill "$n" 'deps: [never]'; "$AQ" --queue "$W/aq" run --quiet & LOOP=$! ;;
-            hq) "${p}_fill" "$n"; [ "$n" != 0 ] || hq_worker ;;
             *) "${p}_fill" "$n" ;;
         esac
         pause 2
         # shellcheck disable=SC2046 # they are words
         case $p in tsp) watch "idle-$n" tsp "$TSP_SERVER" ;; *) watch "idle-$n" "$p" $(processes "$p") ;; esac
         if [ "$n" = 0 ]; then
-            # Of hq, the server: jobs wait there.
-            case $p in hq) empty[$p]=$(of shares "$HQ_SERVER") ;; *) empty[$p]=$(of shares $(processes "$p")) ;; esac
+            # shellcheck disable=SC2046
+            empty[$p]=$(of shares $(processes "$p"))
             if [ "$p" = aq ]; then
                 printf -- '---\nengine: shell\n---\nexec sleep 1000\n' > "$W/sleep.md"
                 "$AQ" --queue "$W/aq" add "$W/sleep.md" > /dev/null
                 wait_for 10 grep -q '^pid=' "$W/aq/.state/meta/sleep.meta"; pause 2
                 watch running aq "$(sed -n 's/^pid=//p' "$W/aq/.state/meta/sleep.meta" | tail -n 1)"
                 "$AQ" --queue "$W/aq" stop sleep > /dev/null; pause 1
+            elif [ "$p" = hq ]; then
+                # One for all jobs.
+                hq_worker; hq submit --cwd "$W/hq" sleep 1000 > /dev/null; pause 2
+                watch running hq "$HQ_WORKER"
+                hq job cancel all > /dev/null 2>&1
             fi
         elif [ -n "${empty[$p]-}" ]; then
             # shellcheck disable=SC2046

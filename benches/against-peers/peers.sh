@@ -43,8 +43,11 @@ nq_fill() { local i TRACE=(); for ((i = 0; i < $1; i++)); do nq_add; done; }
 nq_add() { NQ_SIDE=$((1 - NQ_SIDE)); NQDIR=$W/nq$NQ_SIDE aside nq -q true; }
 nq_release() {
     local side
-    for side in 0 1; do echo > "$W/nq-go$side"; done
+    # Opened for both, it waits for nobody.
+    exec 8<> "$W/nq-go0" 9<> "$W/nq-go1"
+    echo >&8; echo >&9
     for side in 0 1; do NQDIR=$W/nq$side nq -w > /dev/null 2>&1; done
+    exec 8>&- 9>&-
     rm -f "$W"/nq-go?
 }
 nq_down() { [ ! -e "$W/nq-go0" ] || nq_release; rm -rf "$W"/nq?; }
@@ -61,9 +64,11 @@ tsp_hold() {
 tsp_fill() { local i; for ((i = 0; i < $1; i++)); do tsp -n true > /dev/null; done; }
 tsp_add() { aside tsp -n true; }
 tsp_release() {
-    tsp -S 2; echo > "$W/tsp/go"
+    tsp -S 2
+    exec 9<> "$W/tsp/go"; echo >&9; rm "$W/tsp/go"
     # The last job may end before one that was started earlier.
     tsp -w; while tsp | grep -qE 'queued|running'; do tsp -w; done
+    exec 9>&-
 }
 tsp_down() {
     [ ! -e "$W/tsp/socket" ] || TS_SOCKET=$W/tsp/socket tsp -K
@@ -110,7 +115,7 @@ hq_hold() {
     "${TRACE[@]}" hq server start --host 127.0.0.1 --journal "$W/hq/journal" > "$W/hq/log" 2>&1 & HQ_SERVER=$!
     wait_for 20 hq server info
 }
-hq_fill() { [ "$1" = 0 ] || hq submit --cwd "$W/hq" --array "1-$1" true > /dev/null; }
+hq_fill() { [ "$1" = 0 ] || hq submit --cwd "$W/hq" --array "1-$1" true > /dev/null 2>&1; }
 hq_add() { "${TRACE[@]}" hq submit --cwd "$W/hq" true; }
 hq_worker() {
     "${TRACE[@]}" hq worker start --cpus 2 --no-hyper-threading > "$W/hq/worker.log" 2>&1 & HQ_WORKER=$!

@@ -23,8 +23,8 @@ settled() {
 }
 # of WHAT WHO PARTS BEFORE: what came since then, for each of so many parts.
 of() {
-    local before=($4) after=()
-    read -ra after < <(seen)
+    local before after
+    read -ra before <<< "$4"; read -ra after < <(seen)
     record "calls-$1" "$2" "$(share $((after[0] - before[0])) "$3")" calls
     record "bytes-$1" "$2" "$(share $((after[1] - before[1])) "$3")" B
     record "syncs-$1" "$2" "$(share $((after[2] - before[2])) "$3")" syncs
@@ -33,10 +33,10 @@ for p in $(present aq nq tsp pueue hq); do
     n=$WAITING; [ "$p" != tsp ] || n=$((n < TSP_MOST ? n : TSP_MOST))
     fresh
     TRACE=("${STRACE[@]}"); "${p}_hold"; "${p}_fill" "$n"
-    settled; before=$(seen)
+    settled; start=$(seen)
     for ((i = 0; i < ADDS; i++)); do "${p}_add" > /dev/null; done
     case $p in nq | tsp) settled ;; esac
-    of add "$p" "$ADDS" "$before"
+    of add "$p" "$ADDS" "$start"
     # Not traced to the end: only what was added is.
     TRACE=(); "${p}_down"
 done
@@ -44,11 +44,11 @@ for p in $(present aq nq tsp pueue hq); do
     n=$JOBS; [ "$p" != pueue ] || n=$((n < 20 ? n : 20))
     fresh
     TRACE=("${STRACE[@]}"); "${p}_hold"; [ "$p" != hq ] || hq_worker
-    settled; before=$(seen)
+    settled; start=$(seen)
     for ((i = 0; i < n; i++)); do "${p}_add" > /dev/null; done
     "${p}_release" > /dev/null
     case $p in nq | tsp | hq) settled ;; esac
-    of job "$p" "$n" "$before"
+    of job "$p" "$n" "$start"
     TRACE=(); "${p}_down"
 done
 # What has no queue: it starts and watches the same commands.

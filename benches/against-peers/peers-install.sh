@@ -33,7 +33,7 @@ install() {
 install pueue "pueue@$PUEUE"
 install sloop "sloop-daemon@$SLOOP"
 # Without the solver that wants cmake and a C++ compiler.
-hq=(--no-default-features --features jemalloc,microlp)
+hq=(--no-default-features --features 'jemalloc,microlp')
 if [ -n "${HQ_SOURCE-}" ]; then
     install hq --path "$HQ_SOURCE/crates/hyperqueue" "${hq[@]}"
 else

@@ -80,12 +80,13 @@ fn row(key: impl Into<String>, name: impl Into<String>, unit: &'static str) -> R
     }
 }
 
-/// What a process has: memory, then what it does while nothing happens.
+/// What a process has: memory, its own part of it, and what it does while nothing happens.
 fn process(key: &str, name: &str, memory: f64) -> Row {
     let mut row = row(format!("{key}-memory"), name, "MiB").goal(Bound::Plain(memory));
-    for (part, (what, unit)) in [("cpu", "%"), ("wakes", "/s")].into_iter().enumerate() {
+    row.parts.push(Part { key: format!("{key}-share"), unit: "MiB of its own" });
+    for (what, unit) in [("cpu", "%"), ("wakes", "/s")] {
+        row.goals.push(Goal { part: row.parts.len(), bound: Bound::Plain(0.0) });
         row.parts.push(Part { key: format!("{key}-{what}"), unit });
-        row.goals.push(Goal { part: part + 1, bound: Bound::Plain(0.0) });
     }
     row
 }

@@ -42,7 +42,8 @@ if [ -z "$AGAIN" ]; then
         echo "== $step" >&2
         # shellcheck disable=SC2086 # a name and its arguments
         set -- $step
-        "$HERE/$1.sh" "${@:2}" || echo "$1.sh ended with $?" >&2
+        code=0; "$HERE/$1.sh" "${@:2}" || code=$?
+        case $code in 0) ;; 130) exit 130 ;; *) echo "$1.sh ended with $code" >&2 ;; esac
     done
 fi
 if [ -n "$DOCS" ]; then

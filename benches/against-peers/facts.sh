@@ -11,12 +11,21 @@ system=$(. /etc/os-release 2> /dev/null && echo "${PRETTY_NAME-}")
 printf '#\tmachine\t%s\t%s cores\t%s\tLinux %s\t%s\tload %s before\n' "$(date -u +%F)" "$(nproc)" "${system:-Linux}" \
     "$(uname -r | cut -d- -f1)" "$(df --output=fstype "$W" | tail -n 1)" "$(cut -d' ' -f1 /proc/loadavg)" >> "$RESULTS"
 version aq "$(numbered "$AQ" --version)"
-for p in ninja nq tsp parallel hq pueue sloop strace; do
-    if ! have "$p"; then printf '#\tmissing\t%s\n' "$p" >> "$RESULTS"; continue; fi
+while read -r p name; do
+    if ! have "$p"; then printf '#\tmissing\t%s\n' "$name" >> "$RESULTS"; continue; fi
     case $p in
-        ninja | parallel | hq | pueue | sloop | strace) version "$p" "$(numbered "$p" --version)" ;;
-        tsp) version task-spooler "$(numbered tsp -V)" ;;
-        nq) version nq "$(dpkg-query -W -f '${Version}' nq 2> /dev/null)" ;;
+        tsp) version "$name" "$(numbered tsp -V)" ;;
+        nq) version "$name" "$(dpkg-query -W -f '${Version}' nq 2> /dev/null)" ;;
+        *) version "$name" "$(numbered "$p" --version)" ;;
     esac
-done
-version git "$(numbered git --version)"
+done << 'END'
+ninja ninja
+tsp task-spooler
+nq nq
+hq HyperQueue
+pueue pueue
+parallel GNU parallel
+sloop sloop
+git git
+strace strace
+END

@@ -72,7 +72,7 @@ tsp_release() {
 }
 tsp_down() {
     [ ! -e "$W/tsp/socket" ] || TS_SOCKET=$W/tsp/socket tsp -K
-    [ ! -e "$W/tsp/go" ] || eval "exec 9<> '$W/tsp/go'; echo >&9; exec 9>&-"
+    if [ -e "$W/tsp/go" ]; then exec 9<> "$W/tsp/go"; echo >&9; exec 9>&-; fi
     rm -rf "$W/tsp"
 }
 

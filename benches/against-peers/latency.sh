@@ -1,25 +1,43 @@
 #!/usr/bin/env bash
-# From the start of `add` to the first command of the job, on an idle loop. Usage: latency.sh [TIMES]
+# From the start of `add` to the first command of the job, on an idle queue. Usage: latency.sh [TIMES]
 . "$(dirname "$0")/common.sh"
+. "$HERE/peers.sh"
 K=${1:-40}
 
 # Each job writes the time as its first command; `$EPOCHREALTIME` needs no process of its own.
 stamp="echo \$EPOCHREALTIME > $W/stamp.new; mv $W/stamp.new $W/stamp"
-printf -- '---\nengine: shell\nlock: none\n---\n#!/usr/bin/env bash\n%s\n' "$stamp" > "$W/job.md"
-latency() {
-    local start seen
-    for ((i = 0; i < K; i++)); do
-        rm -f "$W/stamp"; start=$(now); "$@" > /dev/null 2>&1
-        until [ -e "$W/stamp" ]; do read -rt 0.002 <> <(:) || true; done
-        seen=$(< "$W/stamp"); awk -v us=$((${seen/./} - start)) 'BEGIN { print us / 1000 }'
-        read -rt 0.05 <> <(:) || true # let it end
-    done | median
+latency() { # WHO COMMAND...
+    local who=$1 start seen; shift
+    rm -f "$W/stamp"; start=${EPOCHREALTIME/./}
+    "$@" > /dev/null 2>&1
+    wait_for 20 [ -e "$W/stamp" ] || return
+    seen=$(< "$W/stamp")
+    record start "$who" "$(share "$((${seen/./} - start))" 1000)" ms
+    pause 0.05 # let it end
 }
-floor=$(latency bash -c "$stamp")
-row 'bash itself' "$floor" ms "$floor"
-queue "$W/q"; "$AQ" --queue "$W/q" run --quiet & loop=$!
-until [ -s "$W/q/.state/daemon.pid" ]; do read -rt 0.02 <> <(:) || true; done
-row 'aq add, idle loop' "$(latency "$AQ" --queue "$W/q" add "$W/job.md")" ms "$floor"
-kill "$loop"; wait "$loop"
-if have nq; then mkdir "$W/nq"; export NQDIR=$W/nq; row nq "$(latency nq -q bash -c "$stamp")" ms "$floor"; fi
-if have tsp; then export TS_SOCKET=$W/tsp TMPDIR=$W; row tsp "$(latency tsp -n bash -c "$stamp")" ms "$floor"; tsp -K; fi
+peers=$(present aq nq tsp pueue hq)
+for p in $peers; do
+    "${p}_hold"
+    case $p in
+        aq)
+            printf -- '---\nengine: shell\nlock: none\n---\n#!/usr/bin/env bash\n%s\n' "$stamp" > "$W/job.md"
+            "$AQ" --queue "$W/aq" run --quiet & LOOP=$!
+            wait_for 10 [ -s "$W/aq/.state/daemon.pid" ] ;;
+        hq) hq_worker ;;
+        *) "${p}_release" ;;
+    esac
+done
+loop_down() { kill "$LOOP"; wait "$LOOP"; }
+ENDS+=(loop_down)
+for ((i = 0; i < K; i++)); do
+    latency bash bash -c "$stamp"
+    for p in $peers; do
+        case $p in
+            aq) latency aq "$AQ" --queue "$W/aq" add "$W/job.md" ;;
+            nq) NQDIR=$W/nq0 latency nq nq -q bash -c "$stamp" ;;
+            tsp) latency tsp tsp -n bash -c "$stamp" ;;
+            pueue) latency pueue pueue -c "$W/pueue.yml" add --immediate -- "bash -c '$stamp'" ;;
+            hq) latency hq hq submit --cwd "$W/hq" bash -c "$stamp" ;;
+        esac
+    done
+done

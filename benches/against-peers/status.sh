@@ -1,13 +1,28 @@
 #!/usr/bin/env bash
 # A look at a long queue, beside reading the same files with cat. Usage: status.sh [JOBS]
 . "$(dirname "$0")/common.sh"
-N=${1:-10000} K=7
+. "$HERE/peers.sh"
+N=${1:-10000} K=${K:-7}
+size status "$N"
 
-jobs "$N" "$W/jobs"; queue "$W/q" "$W/jobs"
-each() { for ((i = 0; i < K; i++)); do time_ms "$@"; done | median; }
-floor=$(each sh -c "find $W/q/.state/meta -name '*.meta' -print0 | xargs -0 cat")
-echo "$N jobs waiting"
-row 'find | xargs cat of the records' "$floor" ms "$floor"
-row 'aq status' "$(each "$AQ" --queue "$W/q" status)" ms "$floor"
-row 'aq status --json' "$(each "$AQ" --queue "$W/q" status --json)" ms "$floor"
-row 'aq why JOB' "$(each "$AQ" --queue "$W/q" why job0)" ms "$floor"
+peers=$(present aq pueue hq)
+for p in $peers; do "${p}_hold" && "${p}_fill" "$N"; done
+# look WHAT WHO COMMAND...
+look() { timed "${@:3}"; record "$1" "$2" "$MS" ms; }
+for ((i = 0; i < K; i++)); do
+    look status files sh -c "find '$W/aq/.state/meta' -name '*.meta' -print0 | xargs -0 cat"
+    for p in $peers; do
+        case $p in
+            aq)
+                look status aq "$AQ" --queue "$W/aq" status
+                look status-json aq "$AQ" --queue "$W/aq" status --json
+                look why aq "$AQ" --queue "$W/aq" why job0 ;;
+            pueue)
+                look status pueue pueue -c "$W/pueue.yml" status
+                look status-json pueue pueue -c "$W/pueue.yml" status --json ;;
+            hq)
+                look status hq hq task list 1
+                look status-json hq hq --output-mode json task list 1 ;;
+        esac
+    done
+done

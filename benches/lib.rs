@@ -1,1 +1,3 @@
-//! A package of benchmarks; see its `[[bench]]` targets.
+//! What the measurements here measure with; they are the `[[bench]]` targets and `instructions`.
+
+pub mod inputs;

@@ -1,0 +1,63 @@
+//! How many instructions aq's hot paths take, and whether they take more than they did.
+//!
+//! `cargo run --profile instructions -p aq-benches --bin instructions` counts them with valgrind's
+//! callgrind and compares them with `benches/instructions/baseline.txt`; `--update` writes that
+//! file. Only the program's own instructions count, the standard library's included, and not those
+//! of the system's C library: they depend on its version and on the processor. So an allocation or
+//! a copy counts for what it takes to ask for it. The profiles stay beside the program.
+
+mod baseline;
+mod callgrind;
+mod paths;
+
+use std::process::ExitCode;
+
+use baseline::Baseline;
+
+const USAGE: &str = "usage: instructions [--update]";
+
+/// Some path takes more, or something went wrong.
+const FAILED: u8 = 1;
+const WRONG_USE: u8 = 2;
+/// What is counted here says nothing about the baseline.
+const NOT_HERE: u8 = 3;
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program of its own")]
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let update = match words.as_slice() {
+        [] => false,
+        ["--update"] => true,
+        ["run", name] => return paths::run(name),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(WRONG_USE);
+        }
+    };
+    match count_and_compare(update) {
+        Ok(report) => {
+            println!("{report}");
+            ExitCode::SUCCESS
+        }
+        Err((code, reason)) => {
+            eprintln!("{reason}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// What to tell, or the exit code and why.
+fn count_and_compare(update: bool) -> Result<String, (u8, String)> {
+    let failed = |reason| (FAILED, reason);
+    let machine = callgrind::machine().map_err(|reason| (NOT_HERE, reason))?;
+    let now = Baseline { machine, counted: callgrind::count_all().map_err(failed)? };
+    if update {
+        return now.write().map_err(failed);
+    }
+    let before = Baseline::read().map_err(failed)?;
+    if before.machine != now.machine {
+        return Err((NOT_HERE, before.other_machine(&now.machine)));
+    }
+    before.judge(&now.counted).map_err(failed)
+}

@@ -1,0 +1,231 @@
+//! Each number beside its goal, and beside the same work done by others.
+//!
+//! The two sides of a row take turns, so that a busy machine hits both.
+
+use std::time::Instant;
+
+use aq_benches::inputs::{
+    Arrival, JOB_FILE, Turns, chain, fill, hosts, id, jobs, noon, record, replay, requirement,
+};
+use divan::black_box;
+
+use crate::{NEAR, references};
+
+/// What is to be reached.
+enum Goal {
+    /// So many nanoseconds.
+    Within(f64),
+    /// So many times what the reference takes.
+    Of(f64),
+    /// Nothing in numbers.
+    None,
+}
+
+/// Medians, in nanoseconds.
+struct Row {
+    what: String,
+    aq: f64,
+    reference: Option<(String, f64)>,
+    goal: Goal,
+}
+
+const MILLION: usize = 1_000_000;
+const CHAIN: usize = 100_000;
+/// petgraph goes down a chain by recursion, and in reverse it takes too long for more.
+const PETGRAPH_CHAIN: usize = 5_000;
+
+/// Measures and prints everything.
+#[expect(clippy::print_stdout, reason = "a program of its own")]
+pub(crate) fn print() {
+    println!("\nmedians of this run");
+    println!("| what | reference | aq | ratio | goal | |");
+    println!("| --- | --- | --- | --- | --- | --- |");
+    let show = |row: Row| println!("{}", row.line());
+    [0, 2, 10].map(|edges| event(edges, NEAR, "near ones")).into_iter().for_each(show);
+    show(event(2, usize::MAX, "any, so 17 wait for the one that ends"));
+    whole_queue().into_iter().for_each(show);
+    edges().into_iter().for_each(show);
+    [explain(), matching(), job_file(), replayed()].into_iter().for_each(show);
+}
+
+fn event(edges: usize, reach: usize, to: &str) -> Row {
+    let (mut short, mut long) =
+        (Turns::new((1_000, edges), reach), Turns::new((MILLION, edges), reach));
+    let turn = |turns: &mut Turns| {
+        turns.go_on();
+        timed(|| turns.end_and_decide())
+    };
+    let (aq, reference) = beside(2_000, || turn(&mut long), || turn(&mut short));
+    Row {
+        what: format!("an event to the next decision, 1,000,000 jobs, {edges} edges each to {to}"),
+        aq,
+        reference: Some(("aq with 1,000 jobs".to_owned(), reference)),
+        goal: Goal::Within(2_000.0),
+    }
+}
+
+fn whole_queue() -> [Row; 2] {
+    let shape = (MILLION, 2);
+    let queue = fill(jobs(shape)).0;
+    let graph = references::graph(shape);
+    let order =
+        beside(5, || timed(|| queue.order().len()), || timed(|| references::toposort(&graph)));
+    drop((queue, graph));
+    let load = || {
+        let jobs = jobs(shape);
+        timed(|| {
+            let (mut queue, host) = fill(jobs);
+            let plan = queue.plan(host, noon());
+            (queue, plan)
+        })
+    };
+    let reference = || {
+        let jobs = jobs(shape);
+        timed(|| references::intern_and_toposort(jobs))
+    };
+    let loaded = beside(3, load, reference);
+    let row = |what: &str, (aq, reference): (f64, f64), by: &str| Row {
+        what: what.to_owned(),
+        aq,
+        reference: Some((by.to_owned(), reference)),
+        goal: Goal::Of(1.0),
+    };
+    [
+        row("the order of 1,000,000 jobs with 2 edges each", order, "petgraph `toposort`"),
+        row(
+            "the same jobs from texts to a plan",
+            loaded,
+            "`HashMap` of keys and petgraph `toposort`",
+        ),
+    ]
+}
+
+fn edges() -> [Row; 3] {
+    Arrival::ALL.map(|arrival| {
+        let aq = || {
+            let jobs = chain(arrival, CHAIN);
+            timed(|| fill(jobs)) / CHAIN as f64
+        };
+        let reference =
+            || timed(|| references::acyclic_chain(arrival, PETGRAPH_CHAIN)) / PETGRAPH_CHAIN as f64;
+        let (aq, reference) = beside(3, aq, reference);
+        Row {
+            what: format!("an insert with an edge, chain of 100,000, {arrival:?}").to_lowercase(),
+            aq,
+            reference: Some(("`petgraph::acyclic`, an edge, chain of 5,000".to_owned(), reference)),
+            goal: Goal::Within(1_000.0),
+        }
+    })
+}
+
+fn explain() -> Row {
+    let (mut queue, host) = fill(jobs((100_000, 2)));
+    let plan = queue.plan(host, noon()).expect("the host is there");
+    let last = id(99_999);
+    let aq = median(1_000, || timed(|| queue.explain(&plan, &last)));
+    Row { what: "why a job waits, 100,000 jobs".to_owned(), aq, reference: None, goal: Goal::None }
+}
+
+fn matching() -> Row {
+    let (hosts, requirement) = (hosts(100_000), requirement());
+    let aq =
+        median(20, || timed(|| hosts.iter().filter(|host| host.satisfies(&requirement)).count()));
+    Row {
+        what: "100,000 hosts for one requirement".to_owned(),
+        aq,
+        reference: None,
+        goal: Goal::Within(10e6),
+    }
+}
+
+fn job_file() -> Row {
+    let yaml = references::front_matter(JOB_FILE);
+    let (aq, reference) = beside(
+        2_000,
+        || timed(|| aq_manifest::parse(black_box(JOB_FILE))),
+        || timed(|| references::saphyr(black_box(yaml))),
+    );
+    Row {
+        what: "a job file of 20 keys, with places and checks".to_owned(),
+        aq,
+        reference: Some(("serde-saphyr alone".to_owned(), reference)),
+        goal: Goal::Of(1.5),
+    }
+}
+
+fn replayed() -> Row {
+    let record = record(3);
+    let (aq, reference) = beside(
+        2_000,
+        || {
+            let id = id(7);
+            timed(|| replay(id, black_box(&record)))
+        },
+        || timed(|| references::lines(black_box(&record))),
+    );
+    Row {
+        what: "a record of 3 attempts to a job".to_owned(),
+        aq,
+        reference: Some(("its lines in a `HashMap`".to_owned(), reference)),
+        goal: Goal::None,
+    }
+}
+
+/// Nanoseconds of one call. What it makes is dropped after that.
+fn timed<T>(work: impl FnOnce() -> T) -> f64 {
+    let start = Instant::now();
+    let made = black_box(work());
+    let took = start.elapsed();
+    drop(made);
+    took.as_nanos() as f64
+}
+
+/// Medians of both sides, which take turns.
+fn beside(
+    rounds: usize,
+    mut aq: impl FnMut() -> f64,
+    mut reference: impl FnMut() -> f64,
+) -> (f64, f64) {
+    let (ours, theirs) = (0..rounds).map(|_| (aq(), reference())).unzip();
+    (middle(ours), middle(theirs))
+}
+
+fn median(rounds: usize, work: impl FnMut() -> f64) -> f64 {
+    middle(std::iter::repeat_with(work).take(rounds).collect())
+}
+
+fn middle(mut all: Vec<f64>) -> f64 {
+    all.sort_unstable_by(f64::total_cmp);
+    all[all.len() / 2]
+}
+
+impl Row {
+    fn line(&self) -> String {
+        let Self { what, aq, reference, goal } = self;
+        let ratio = reference.as_ref().map(|(_, took)| aq / took);
+        let (goal, reached) = match goal {
+            Goal::Within(limit) => (time(*limit), Some(aq <= limit)),
+            Goal::Of(limit) => (format!("ratio {limit}"), ratio.map(|ratio| ratio <= *limit)),
+            Goal::None => (String::new(), None),
+        };
+        let reached = match reached {
+            Some(true) => "reached",
+            Some(false) => "**missed**",
+            None => "",
+        };
+        let reference = reference
+            .as_ref()
+            .map_or(String::new(), |(name, took)| format!("{name}: {}", time(*took)));
+        let ratio = ratio.map_or(String::new(), |ratio| format!("{ratio:.2}"));
+        format!("| {what} | {reference} | {} | {ratio} | {goal} | {reached} |", time(*aq))
+    }
+}
+
+fn time(nanoseconds: f64) -> String {
+    match nanoseconds {
+        ns if ns < 1e3 => format!("{ns:.0} ns"),
+        ns if ns < 1e6 => format!("{:.2} us", ns / 1e3),
+        ns if ns < 1e9 => format!("{:.2} ms", ns / 1e6),
+        ns => format!("{:.2} s", ns / 1e9),
+    }
+}

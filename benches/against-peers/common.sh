@@ -10,7 +10,8 @@ TARGET=${CARGO_TARGET_DIR:-$HERE/../../target}
 AQ=$(realpath -m "${AQ:-$TARGET/release/aq}")
 [ -x "$AQ" ] || { echo "no $AQ: run \`cargo build --release -p aq-cli\`, or set AQ" >&2; exit 1; }
 PATH=$(realpath -m "${PEERS_DIR:-$TARGET/peers}")/bin:$PATH
-W=$(mktemp -d)
+# run.sh gives a ROOM for all, and clears it at the end.
+W=$(mktemp -d ${ROOM:+-p "$ROOM"})
 ALONE=
 [ -n "${RESULTS-}" ] || { ALONE=1 RESULTS=$W/results; }
 RESULTS=$(realpath -m "$RESULTS")
@@ -30,11 +31,17 @@ finish() {
     local end
     for end in ${ENDS[@]+"${ENDS[@]}"}; do "$end" > /dev/null 2>&1; done
     [ -z "$ALONE" ] || [ ! -s "$RESULTS" ] || medians
-    rm -rf "$W"
+    [ -n "${ROOM-}" ] || rm -rf "$W"
 }
 trap finish EXIT
 trap 'exit 130' INT TERM
 
+# away PATHS...: out of the way, and not deleted: ext4 passes over each inode that was deleted in the last minutes
+# when it looks for a free one, and that would be counted against whoever comes next.
+away() {
+    local path
+    for path; do [ ! -e "$path" ] || mv "$path" "$(mktemp -d "$W/over.XXXXXX")"; done
+}
 have() { command -v "$1" > /dev/null; }
 # present NAMES...: those whose program is here.
 present() {

@@ -9,7 +9,7 @@ have strace || { echo "strace is not installed" >&2; exit 1; }
 
 # A file for each process, so that no line is cut by another's.
 STRACE=(strace -ff -qq -y -s 0 -e signal=none -o "$W/trace/t")
-fresh() { rm -rf "$W/trace"; mkdir "$W/trace"; }
+fresh() { away "$W/trace"; mkdir "$W/trace"; }
 # seen: calls, bytes written to files, syncs, until now.
 seen() { cat "$W"/trace/t.* 2> /dev/null | awk -f "$HERE/counts.awk"; }
 # settled: no more calls for half a second, or 10 s have passed: pueue is never still.

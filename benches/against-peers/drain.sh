@@ -10,7 +10,7 @@ drain() {
     OF=$N
     case $1 in
         ninja)
-            rm -rf "$W/ninja"; mkdir "$W/ninja"
+            away "$W/ninja"; mkdir "$W/ninja"
             { printf 'rule t\n  command = true\n'; seq -f 'build o%g: t' "$N"; } > "$W/ninja/build.ninja"
             timed ninja -C "$W/ninja" -j2 ;;
         xargs) timed bash -c "seq $N | xargs -P2 -n1 true" ;;

@@ -12,7 +12,7 @@ TSP_MOST=500 # it holds about 1,000, with a process for each
 
 # The jobs are files. What this host has is known before.
 aq_hold() {
-    rm -rf "$W/aq" "$W/aq-jobs"
+    away "$W/aq" "$W/aq-jobs"
     "$AQ" --queue "$W/aq" init > /dev/null && "$AQ" --queue "$W/aq" caps > /dev/null 2>&1
     printf -- '---\nengine: shell\nlock: none\n---\ntrue\n' > "$W/one.md"
 }
@@ -20,7 +20,7 @@ aq_hold() {
 aq_files() {
     local i text
     printf -v text -- '---\nengine: shell\nlock: none\n%s---\ntrue\n' "${2+$2$'\n'}"
-    rm -rf "$W/aq-jobs"; mkdir "$W/aq-jobs"
+    away "$W/aq-jobs"; mkdir "$W/aq-jobs"
     for ((i = 0; i < $1; i++)); do printf %s "$text" > "$W/aq-jobs/job$i.md"; done
 }
 aq_fill() { [ "$1" = 0 ] || { aq_files "$@"; "$AQ" --queue "$W/aq" add "$W/aq-jobs" > /dev/null; }; }
@@ -50,7 +50,7 @@ nq_release() {
     exec 8>&- 9>&-
     rm -f "$W"/nq-go?
 }
-nq_down() { [ ! -e "$W/nq-go0" ] || nq_release; rm -rf "$W"/nq?; }
+nq_down() { [ ! -e "$W/nq-go0" ] || nq_release; away "$W"/nq?; }
 
 # A server that the first client starts; each waiting job is a client process.
 tsp_hold() {
@@ -73,7 +73,7 @@ tsp_release() {
 tsp_down() {
     [ ! -e "$W/tsp/socket" ] || TS_SOCKET=$W/tsp/socket tsp -K
     if [ -e "$W/tsp/go" ]; then exec 9<> "$W/tsp/go"; echo >&9; exec 9>&-; fi
-    rm -rf "$W/tsp"
+    away "$W/tsp"
 }
 
 pueue_hold() {
@@ -106,7 +106,7 @@ pueue_fill() {
 }
 pueue_add() { "${TRACE[@]}" pueue -c "$W/pueue.yml" add -- true; }
 pueue_release() { pueue -c "$W/pueue.yml" start; pueue -c "$W/pueue.yml" wait --quiet; } > /dev/null 2>&1
-pueue_down() { [ -z "${PUEUED-}" ] || pueued_stop; PUEUED=; rm -rf "$W/pueue"; }
+pueue_down() { [ -z "${PUEUED-}" ] || pueued_stop; PUEUED=; away "$W/pueue"; }
 
 # With a journal and with files for what its jobs print, as aq has them.
 hq_hold() {
@@ -125,7 +125,7 @@ hq_release() { [ -n "${HQ_WORKER-}" ] || hq_worker; hq job wait all > /dev/null 
 hq_down() {
     [ -z "${HQ_SERVER-}" ] || { hq server stop; wait "$HQ_SERVER" ${HQ_WORKER:+"$HQ_WORKER"}; } > /dev/null 2>&1
     HQ_SERVER='' HQ_WORKER=''
-    rm -rf "$W/hq"
+    away "$W/hq"
 }
 
 # It knows no job without a repository, a worktree and a commit. One stage, the agent.
@@ -162,7 +162,7 @@ sloop_done() {
     local state; state=$(cd "$W/sloop" && sloop show --json) &&
         grep -q '"queued_triggers":\[\]' <<< "$state" && grep -q '"tickets":{[^}]*"claimed":0,' <<< "$state"
 }
-sloop_down() { [ ! -d "$W/sloop" ] || (cd "$W/sloop" && sloop stop --force) > /dev/null 2>&1; rm -rf "$W/sloop"; }
+sloop_down() { [ ! -d "$W/sloop" ] || (cd "$W/sloop" && sloop stop --force) > /dev/null 2>&1; away "$W/sloop"; }
 ENDS+=(nq_down tsp_down pueue_down hq_down sloop_down)
 
 # repository DIR: of 100 files of 1 KiB in one commit.

@@ -30,6 +30,9 @@ export AQ=${AQ:-$TARGET/release/aq} PEERS_DIR=${PEERS_DIR:-$TARGET/peers}
 show() { "$TARGET/debug/against-peers" "$@"; }
 
 if [ -z "$AGAIN" ]; then
+    ROOM=$(mktemp -d)
+    export ROOM
+    trap 'rm -rf "$ROOM"' EXIT
     : > "$RESULTS"
     "$HERE/facts.sh"
     if [ -n "$QUICK" ]; then

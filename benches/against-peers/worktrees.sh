@@ -17,11 +17,11 @@ work() {
     OF=$N
     case $1 in
         git | git-2)
-            rm -rf "$W/git"; mkdir "$W/git"; repository "$W/git/repository"
+            away "$W/git"; mkdir "$W/git"; repository "$W/git/repository"
             case $1 in git) timed alone 1 ;; *) timed alone 2 ;; esac
             made=$(git -C "$W/git/repository" log --all --oneline --grep change | wc -l) ;;
         aq)
-            aq_hold; rm -rf "$W/repository"; repository "$W/repository"; aq_files "$N"
+            aq_hold; away "$W/repository"; repository "$W/repository"; aq_files "$N"
             sed -i 's/^true$/echo $AQ_JOB_ID > change/' "$W"/aq-jobs/*
             (cd "$W/repository" && "$AQ" --queue "$W/aq" add "$W/aq-jobs" > /dev/null)
             timed aq_release

@@ -9,6 +9,9 @@ use crate::requirement::{Op, Requirement, Term, Test};
 use crate::token::Token;
 use crate::version::Version;
 
+/// So many tokens are read in a row.
+const FEW: usize = 64;
+
 /// Everything that a host advertises: a set of tokens, in the order of their text.
 ///
 /// A key can be there several times. What a match needs is worked out when the set is made. A clone
@@ -76,7 +79,12 @@ impl Capabilities {
     /// The tokens with this key, which stand side by side.
     fn with_key<'a>(&'a self, key: &'a Key) -> impl Iterator<Item = &'a Token> {
         let head = key.head();
-        let start = self.heads.partition_point(|&other| other < head);
+        // A few cache lines are had at once when read in a row, and one after the other in a search.
+        let start = if self.heads.len() <= FEW {
+            self.heads.iter().take_while(|&&other| other < head).count()
+        } else {
+            self.heads.partition_point(|&other| other < head)
+        };
         let same_head = self.heads[start..].iter().take_while(move |&&other| other == head);
         let tokens = same_head.zip(&self.tokens[start..]).map(|(_, token)| token);
         tokens.filter(|token| token.indexed_key().same_tail(key))

@@ -9,7 +9,7 @@ use crate::requirement::{Op, Requirement, Term, Test};
 use crate::token::Token;
 use crate::version::Version;
 
-/// So many tokens are read in a row.
+/// Up to so many heads are read in a row; among more, a search finds the first.
 const FEW: usize = 64;
 
 /// Everything that a host advertises: a set of tokens, in the order of their text.
@@ -281,6 +281,17 @@ mod tests {
             for n in 1..=6 {
                 assert_eq!(holds(tokens, &format!("{key}={n}")), version == Some(n), "{key} {n}");
             }
+        }
+    }
+
+    #[test]
+    fn among_many_tokens_each_is_found() {
+        for count in [FEW - 1, FEW, FEW + 1, 4 * FEW] {
+            let tokens: Vec<String> = (0..count).map(|n| format!("tool-{n}:{n}")).collect();
+            let host = host(&tokens.join(" "));
+            let holds = |text: String| host.satisfies(&text.parse().unwrap());
+            assert!((0..count).all(|n| holds(format!("tool-{n}={n}"))), "{count}");
+            assert!(!holds(format!("tool-{count}")) && !holds("a".into()) && !holds("z".into()));
         }
     }
 

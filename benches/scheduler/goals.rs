@@ -44,7 +44,7 @@ pub(crate) fn print() {
     println!("| --- | --- | --- | --- | --- | --- |");
     let show = |row: Row| println!("{}", row.line());
     [0, 2, 10].map(|edges| event(edges, NEAR, "near ones")).into_iter().for_each(show);
-    show(event(2, usize::MAX, "any, so 17 wait for the one that ends"));
+    show(event(2, usize::MAX, "any, so some 14 wait for the one that ends"));
     whole_queue().into_iter().for_each(show);
     Arrival::ALL.into_iter().flat_map(edges).for_each(show);
     [explain(), matching(), job_file(), replayed()].into_iter().for_each(show);

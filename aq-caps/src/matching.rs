@@ -9,6 +9,9 @@ use crate::requirement::{Op, Requirement, Term, Test};
 use crate::token::Token;
 use crate::version::Version;
 
+/// Up to so many heads are read in a row; among more, a search finds the first.
+const FEW: usize = 64;
+
 /// Everything that a host advertises: a set of tokens, in the order of their text.
 ///
 /// A key can be there several times. What a match needs is worked out when the set is made. A clone
@@ -76,7 +79,12 @@ impl Capabilities {
     /// The tokens with this key, which stand side by side.
     fn with_key<'a>(&'a self, key: &'a Key) -> impl Iterator<Item = &'a Token> {
         let head = key.head();
-        let start = self.heads.partition_point(|&other| other < head);
+        // A few cache lines are had at once when read in a row, and one after the other in a search.
+        let start = if self.heads.len() <= FEW {
+            self.heads.iter().take_while(|&&other| other < head).count()
+        } else {
+            self.heads.partition_point(|&other| other < head)
+        };
         let same_head = self.heads[start..].iter().take_while(move |&&other| other == head);
         let tokens = same_head.zip(&self.tokens[start..]).map(|(_, token)| token);
         tokens.filter(|token| token.indexed_key().same_tail(key))
@@ -286,6 +294,17 @@ mod tests {
             for n in 1..=6 {
                 assert_eq!(holds(tokens, &format!("{key}={n}")), version == Some(n), "{key} {n}");
             }
+        }
+    }
+
+    #[test]
+    fn among_many_tokens_each_is_found() {
+        for count in [FEW - 1, FEW, FEW + 1, 4 * FEW] {
+            let tokens: Vec<String> = (0..count).map(|n| format!("tool-{n}:{n}")).collect();
+            let host = host(&tokens.join(" "));
+            let holds = |text: String| host.satisfies(&text.parse().unwrap());
+            assert!((0..count).all(|n| holds(format!("tool-{n}={n}"))), "{count}");
+            assert!(!holds(format!("tool-{count}")) && !holds("a".into()) && !holds("z".into()));
         }
     }
 

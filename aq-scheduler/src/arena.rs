@@ -1,5 +1,7 @@
 //! Slots with small typed indices: what the queue's parts use to speak of one another.
 
+use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::marker::PhantomData;
 use std::num::NonZeroU32;
 use std::ops::{Index, IndexMut};
@@ -40,6 +42,32 @@ slot! {
     ClassIx
     /// An engine's name.
     EngineIx
+}
+
+/// A set of slots.
+pub(crate) type SlotSet<I> = HashSet<I, BuildHasherDefault<SlotHasher>>;
+
+/// Spreads the numbers of slots. They are counted up here and not chosen by anybody, so the hash
+/// need not be one that cannot be foreseen, which costs several times as much.
+#[derive(Default)]
+pub(crate) struct SlotHasher(u64);
+
+impl Hasher for SlotHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u32(byte.into());
+        }
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        let spread = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        // A table takes the place from the low bits and a tag from the high ones.
+        self.0 = spread ^ (spread >> 32);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// Values in reusable slots.

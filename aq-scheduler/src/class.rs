@@ -36,6 +36,8 @@ pub(crate) struct Class {
 pub(crate) struct Classes {
     arena: Arena<ClassIx, Class>,
     by_placement: HashMap<Arc<Placement>, ClassIx>,
+    /// Where the latest job went: most jobs are like the one before them.
+    latest: Option<ClassIx>,
     engines: Vec<Arc<str>>,
     engine_by_name: HashMap<Arc<str>, EngineIx>,
     births: u64,
@@ -44,6 +46,24 @@ pub(crate) struct Classes {
 impl Classes {
     /// The class of a new live job.
     pub(crate) fn enter(&mut self, requirements: Vec<Requirement>, engines: &[String]) -> ClassIx {
+        if let Some(ix) = self.latest
+            && self.is_for(ix, &requirements, engines)
+        {
+            self.arena[ix].users += 1;
+            return ix;
+        }
+        let ix = self.enter_other(requirements, engines);
+        self.latest = Some(ix);
+        ix
+    }
+
+    fn is_for(&self, ix: ClassIx, requirements: &[Requirement], engines: &[String]) -> bool {
+        let placement = &self.arena[ix].placement;
+        let names = placement.engines.iter().map(|&engine| self.engine_name(engine));
+        *placement.requirements == *requirements && names.eq(engines.iter().map(String::as_str))
+    }
+
+    fn enter_other(&mut self, requirements: Vec<Requirement>, engines: &[String]) -> ClassIx {
         let engines = engines.iter().map(|name| self.engine(name)).collect();
         let placement = Placement { requirements: requirements.into(), engines };
         if let Some(&ix) = self.by_placement.get(&placement) {
@@ -71,6 +91,7 @@ impl Classes {
         if class.users == 0 {
             self.by_placement.remove(&class.placement);
             self.arena.remove(ix);
+            self.latest = self.latest.filter(|&latest| latest != ix);
         }
     }
 

@@ -246,7 +246,9 @@ impl Graph {
         let node = &self.keys[key];
         let level = node.level();
         let dependents = node.dependents.iter().map(|dependent| dependent.job);
-        dependents.filter(move |job| level < self.jobs[job.place()].needs)
+        // Every job needs more than nothing, so there is no need to look at each of them.
+        dependents
+            .filter(move |job| level == Level::Nothing || level < self.jobs[job.place()].needs)
     }
 
     /// How earlier jobs of `key` ended.

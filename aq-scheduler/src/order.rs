@@ -1,5 +1,7 @@
 //! The order in which waiting jobs will run, as far as it can be told beforehand.
 
+mod positions;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -9,6 +11,7 @@ use jiff::Timestamp;
 use crate::Queue;
 use crate::arena::{JobIx, Slot};
 use crate::queue::At;
+use positions::Positions;
 
 impl Queue {
     /// The waiting jobs in the order in which they will run: as if one ran at a time, each ended
@@ -16,15 +19,20 @@ impl Queue {
     /// key which no live job can satisfy come last. `O((jobs + deps) log jobs)`.
     pub fn order(&self) -> Vec<&JobId> {
         let waiting = |ix: JobIx| matches!(self.jobs[ix].at, At::Waiting(_));
-        let mut ranked: Vec<_> = self.jobs.iter().map(|(ix, entry)| entry.rank(ix)).collect();
-        ranked.sort_unstable();
-        let ranks: Vec<JobIx> = ranked.into_iter().map(|rank| rank.job).collect();
+        let mut ranked: Vec<_> =
+            self.jobs.iter().map(|(ix, entry)| (entry.urgency_and_age(), ix)).collect();
+        ranked.sort_unstable_by(|(a, a_ix), (b, b_ix)| {
+            a.cmp(b).then_with(|| self.jobs[*a_ix].id.cmp(&self.jobs[*b_ix].id))
+        });
+        let ranks: Vec<JobIx> = ranked.into_iter().map(|(_, ix)| ix).collect();
         let mut run = Run {
             queue: self,
             position: vec![0; self.jobs.places()],
             unmet: vec![0; self.jobs.places()],
             done: vec![false; self.graph.key_places()],
-            next: BinaryHeap::new(),
+            time: Timestamp::MIN,
+            ready: Positions::below(ranks.len()),
+            later: BinaryHeap::new(),
         };
         for (position, &ix) in ranks.iter().enumerate() {
             run.position[ix.place()] = position;
@@ -32,16 +40,16 @@ impl Queue {
         }
         for &ix in &ranks {
             if !waiting(ix) {
-                run.end(ix, Timestamp::MIN);
+                run.end(ix);
             } else if self.graph.unmet(ix) == 0 {
-                run.ready(ix, Timestamp::MIN);
+                run.enter(ix);
             }
         }
         let mut order = Vec::with_capacity(self.counts().waiting as usize);
-        while let Some(Reverse((time, position))) = run.next.pop() {
+        while let Some(position) = run.next() {
             let ix = ranks[position];
             order.push(&self.jobs[ix].id);
-            run.end(ix, time);
+            run.end(ix);
         }
         let stuck = ranks.iter().filter(|&&ix| waiting(ix) && run.unmet[ix.place()] > 0);
         order.extend(stuck.map(|&ix| &self.jobs[ix].id));
@@ -57,20 +65,45 @@ struct Run<'a> {
     unmet: Vec<u32>,
     /// Keys that a job of the run satisfied.
     done: Vec<bool>,
-    /// Earliest start and position of the jobs that can go.
-    next: BinaryHeap<Reverse<(Timestamp, usize)>>,
+    /// What it is now; `MIN` until the first pause is over.
+    time: Timestamp,
+    /// Positions of the jobs that can go now.
+    ready: Positions,
+    /// Ends of pauses, and positions of the jobs that can go then.
+    later: BinaryHeap<Reverse<(Timestamp, usize)>>,
 }
 
 impl Run<'_> {
-    fn ready(&mut self, ix: JobIx, time: Timestamp) {
+    /// The position of the job that goes next.
+    fn next(&mut self) -> Option<usize> {
+        if let Some(position) = self.ready.pop_first() {
+            return Some(position);
+        }
+        let Reverse((time, position)) = self.later.pop()?;
+        self.time = time;
+        while let Some(&Reverse((other, position))) = self.later.peek()
+            && other == time
+        {
+            self.ready.insert(position);
+            self.later.pop();
+        }
+        Some(position)
+    }
+
+    /// A job's deps are met.
+    fn enter(&mut self, ix: JobIx) {
         if let At::Waiting(not_before) = self.queue.jobs[ix].at {
-            let pause = not_before.filter(|&until| until > self.queue.now());
-            let time = pause.map_or(time, |until| until.max(time));
-            self.next.push(Reverse((time, self.position[ix.place()])));
+            let position = self.position[ix.place()];
+            match not_before {
+                Some(until) if until > self.queue.now() && until > self.time => {
+                    self.later.push(Reverse((until, position)));
+                }
+                _ => self.ready.insert(position),
+            }
         }
     }
 
-    fn end(&mut self, ix: JobIx, time: Timestamp) {
+    fn end(&mut self, ix: JobIx) {
         let Some(key) = self.queue.graph.key_of(ix) else { return };
         if std::mem::replace(&mut self.done[key.place()], true) {
             return;
@@ -78,7 +111,7 @@ impl Run<'_> {
         for job in self.queue.graph.awaiting(key) {
             self.unmet[job.place()] -= 1;
             if self.unmet[job.place()] == 0 {
-                self.ready(job, time);
+                self.enter(job);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The queue: live jobs, where each of them is, and what follows for the others.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aq_caps::Capabilities;
@@ -10,7 +11,7 @@ use crate::arena::{Arena, ClassIx, EngineIx, JobIx, LockIx};
 use crate::class::Classes;
 use crate::graph::{Cycle, Graph, Shift};
 use crate::host::HostEntry;
-use crate::rank::Rank;
+use crate::rank::{Rank, urgency_and_age};
 use crate::ready::Locks;
 use crate::{EngineState, Host, HostId, Job, Limits, Settled, State};
 
@@ -72,6 +73,11 @@ impl Entry {
 
     pub(crate) fn rank(&self, ix: JobIx) -> Rank {
         Rank::new(self.priority, self.added_at, self.id.clone(), ix)
+    }
+
+    /// Its rank as far as it needs no id.
+    pub(crate) fn urgency_and_age(&self) -> (Reverse<Priority>, i64) {
+        urgency_and_age(self.priority, self.added_at)
     }
 }
 

@@ -20,7 +20,13 @@ pub(crate) struct Rank {
 
 impl Rank {
     pub(crate) fn new(priority: Priority, added_at: Timestamp, id: JobId, job: JobIx) -> Self {
-        let nanos = added_at.as_nanosecond().clamp(i64::MIN.into(), i64::MAX.into());
-        Self { urgency: Reverse(priority), added: nanos as i64, id, job }
+        let (urgency, added) = urgency_and_age(priority, added_at);
+        Self { urgency, added, id, job }
     }
+}
+
+/// The part of a rank before the id, which tells most jobs apart.
+pub(crate) fn urgency_and_age(priority: Priority, added_at: Timestamp) -> (Reverse<Priority>, i64) {
+    let nanos = added_at.as_nanosecond().clamp(i64::MIN.into(), i64::MAX.into());
+    (Reverse(priority), nanos as i64)
 }

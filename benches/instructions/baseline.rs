@@ -9,7 +9,7 @@ const UPDATE: &str =
     "cargo run --profile instructions -p aq-benches --bin instructions -- --update";
 
 /// Per cent that a path may grow or shrink by.
-const TOLERANCE: f64 = 5.0;
+const TOLERANCE: u64 = 5;
 
 /// Counts, and the compiler that they hold for.
 #[derive(Debug, PartialEq)]
@@ -69,9 +69,9 @@ impl Baseline {
             };
             let change = (count as f64 / before as f64 - 1.0) * 100.0;
             let _ = writeln!(table, "{name:<16} {count:>10} instructions, {change:+.2} %");
-            if change > TOLERANCE {
+            if count * 100 > before * (100 + TOLERANCE) {
                 grown.push(format!("{name} takes {change:.1} % more: {before} -> {count}"));
-            } else if change < -TOLERANCE {
+            } else if count * 100 < before * (100 - TOLERANCE) {
                 shrunk.push(name.as_str());
             }
         }

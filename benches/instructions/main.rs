@@ -51,13 +51,13 @@ fn main() -> ExitCode {
 fn count_and_compare(update: bool) -> Result<String, (u8, String)> {
     let failed = |reason| (FAILED, reason);
     let machine = callgrind::machine().map_err(|reason| (NOT_HERE, reason))?;
-    let now = Baseline { machine, counted: callgrind::count_all().map_err(failed)? };
     if update {
-        return now.write().map_err(failed);
+        let counted = callgrind::count_all().map_err(failed)?;
+        return Baseline { machine, counted }.write().map_err(failed);
     }
     let before = Baseline::read().map_err(failed)?;
-    if before.machine != now.machine {
-        return Err((NOT_HERE, before.other_machine(&now.machine)));
+    if before.machine != machine {
+        return Err((NOT_HERE, before.other_machine(&machine)));
     }
-    before.judge(&now.counted).map_err(failed)
+    before.judge(&callgrind::count_all().map_err(failed)?).map_err(failed)
 }

@@ -10,13 +10,14 @@ use aq_benches::inputs::{
 use aq_caps::Requirement;
 
 /// Names, in the order of the report.
-pub(crate) const ALL: [(&str, fn()); 12] = [
+pub(crate) const ALL: [(&str, fn()); 13] = [
     ("load_and_plan", load_and_plan),
     ("order", order),
     ("event_of_1000", || event(1_000)),
     ("event_of_10000", || event(10_000)),
     ("chain_forward", || insert_chain(Arrival::Forward)),
     ("chain_reverse", || insert_chain(Arrival::Reverse)),
+    ("chain_shuffled", || insert_chain(Arrival::Shuffled)),
     ("cycle", cycle),
     ("explain", explain),
     ("match_hosts", match_hosts),

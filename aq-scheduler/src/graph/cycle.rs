@@ -1,6 +1,6 @@
 //! Cycles: found before they close, and named.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fmt;
 
 use petgraph::Direction;
@@ -9,7 +9,7 @@ use petgraph::visit::{
 };
 
 use super::{Dependent, Graph};
-use crate::arena::{JobIx, KeyIx, Slot};
+use crate::arena::{JobIx, KeyIx, Slot, SlotSet};
 
 /// Keys of which each waits for the next; the first is also the last.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +51,9 @@ impl Graph {
         let high: BTreeSet<KeyIx> = high.collect();
         let Some(top) = high.iter().copied().map(label).max() else { return Ok(Shift::None) };
         let region = NodeFiltered::from_fn(self, |key| (bottom..=top).contains(&label(key)));
-        let mut waiting = Dfs::from_parts(vec![goal], HashSet::<KeyIx>::new());
-        let mut awaited = Dfs::from_parts(high.iter().copied().collect(), HashSet::<KeyIx>::new());
+        let mut waiting = Dfs::from_parts(vec![goal], SlotSet::<KeyIx>::default());
+        let mut awaited =
+            Dfs::from_parts(high.iter().copied().collect(), SlotSet::<KeyIx>::default());
         loop {
             match waiting.next(Reversed(&region)) {
                 Some(key) if high.contains(&key) => return Err(self.shortest(goal, &deps)),

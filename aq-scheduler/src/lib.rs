@@ -31,6 +31,7 @@
 mod admit;
 mod arena;
 mod class;
+mod error;
 mod graph;
 mod host;
 mod job;
@@ -42,10 +43,11 @@ mod ready;
 mod reason;
 mod retry;
 
+pub use error::QueueError;
 pub use graph::Cycle;
 pub use host::{EngineState, Host, HostId, Limits, Misfits};
 pub use job::{Job, Settled, State};
 pub use plan::{Plan, Rejection, Start};
-pub use queue::{Counts, Queue, QueueError};
+pub use queue::{Counts, Queue};
 pub use reason::{Awaited, Outlook, Reason};
 pub use retry::{AfterFailure, after_failure};

@@ -13,24 +13,7 @@ use crate::graph::{Cycle, Graph, Shift};
 use crate::host::HostEntry;
 use crate::rank::{Rank, urgency_and_age};
 use crate::ready::Locks;
-use crate::{EngineState, Host, HostId, Job, Limits, Settled, State};
-
-/// Why the queue does not take what it is told. Nothing has changed then.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum QueueError {
-    /// A job of this id is there; remove it first.
-    #[error("job {0} is in the queue already; remove it first")]
-    DuplicateJob(JobId),
-    /// The job would wait for itself.
-    #[error("the deps form a cycle: {0}; take one of these deps out")]
-    Cycle(Cycle),
-    /// No live job has this id.
-    #[error("no live job {0} is in the queue; insert it first")]
-    UnknownJob(JobId),
-    /// The host was never added, or is removed.
-    #[error("host {0} is not in the queue; add it first")]
-    UnknownHost(HostId),
-}
+use crate::{EngineState, Host, HostId, Job, Limits, QueueError, Settled, State};
 
 /// A [`State`] in slots. No entry is ever settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

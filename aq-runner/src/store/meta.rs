@@ -1,21 +1,23 @@
 //! The append-only record of one job: `key=value` lines, the last value of a key wins.
 
+mod locked;
+
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
-use std::os::fd::AsFd;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::str::FromStr;
 
 use jiff::Timestamp;
 
-use super::durable::is_at;
 use super::error::{At, Result};
+
+pub(crate) use locked::LockFailure;
+pub use locked::MetaFile;
 
 /// The most that is read of a meta file, in bytes. A job writes some hundred bytes an attempt.
 const MAX_LEN: u64 = 4 << 20;
@@ -276,135 +278,6 @@ impl Record {
     }
 }
 
-/// A job's meta file, open and locked: whoever holds it may move the job.
-///
-/// The lock is the operating system's, on the file itself, so it ends with its holder, whatever
-/// way that ends. A worker holds it for as long as it works on the job.
-#[derive(Debug)]
-pub struct MetaFile {
-    path: PathBuf,
-    file: File,
-    meta: Meta,
-}
-
-/// Why a meta file could not be locked at once.
-pub(crate) enum LockFailure {
-    /// Another process holds it.
-    Held,
-    /// The operating system refused.
-    Io(io::Error),
-}
-
-impl MetaFile {
-    /// Opens (or makes) and locks the file without waiting.
-    pub(crate) fn try_lock(path: &Path) -> Result<Self, LockFailure> {
-        // `clean` may move the file away between the open and the lock: then open the new one.
-        loop {
-            let mut file = OpenOptions::new()
-                .read(true)
-                .append(true)
-                .create(true)
-                .mode(0o600)
-                .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK)
-                .open(path)
-                .map_err(LockFailure::Io)?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(LockFailure::Held),
-                Err(TryLockError::Error(e)) => return Err(LockFailure::Io(e)),
-            }
-            if is_at(&file, path).map_err(LockFailure::Io)? {
-                let meta = Meta::read_from(&mut file).map_err(LockFailure::Io)?;
-                return Ok(Self { path: path.to_owned(), file, meta });
-            }
-        }
-    }
-
-    /// Waits until nobody holds the lock of this file.
-    pub(crate) fn wait_free(path: &Path) -> io::Result<()> {
-        File::open(path)?.lock()
-    }
-
-    /// Takes over the lock from the process that started this one, which passed the open file as
-    /// standard input. The lock belongs to the open file, so there is no moment without it.
-    ///
-    /// # Errors
-    /// When standard input is not the job's meta file.
-    pub(crate) fn inherit(path: &Path) -> Result<Self> {
-        let inherited = io::stdin().as_fd().try_clone_to_owned().at("take over", path)?;
-        let mut file = File::from(inherited);
-        if !is_at(&file, path).at("look at", path)? {
-            let other = io::Error::other("standard input is another file");
-            return Err(other).at("take over", path);
-        }
-        file.seek(SeekFrom::Start(0)).at("seek in", path)?;
-        let meta = Meta::read_from(&mut file).at("read", path)?;
-        Ok(Self { path: path.to_owned(), file, meta })
-    }
-
-    /// Hands the open file, and the lock with it, to a process that is about to be started.
-    pub(crate) fn into_stdio(self) -> Stdio {
-        self.file.into()
-    }
-
-    /// What the file says.
-    pub fn meta(&self) -> &Meta {
-        &self.meta
-    }
-
-    /// Appends the lines in one write, but not those that forget what is not known anyway.
-    ///
-    /// # Errors
-    /// When the file cannot be written; what was written in part is cut off again, or else is
-    /// a torn line that readers ignore.
-    pub fn append(&mut self, record: &Record) -> Result<()> {
-        let end = self.whole_lines();
-        let path = &self.path;
-        let end = end.at("read", path)?;
-        if end < self.file.metadata().at("look at", path)?.len() {
-            // A torn line of an earlier writer must not become a whole one.
-            self.file.set_len(end).at("truncate", path)?;
-        }
-        let record = record.needed_by(&self.meta);
-        if let Err(e) = self.file.write_all(record.to_text().as_bytes()) {
-            // Half a record must not be taken for one; if this fails too, the line is torn.
-            let _ = self.file.set_len(end);
-            return Err(e).at("append to", path);
-        }
-        self.meta.apply(&record);
-        Ok(())
-    }
-
-    /// Makes what was appended durable.
-    ///
-    /// # Errors
-    /// When the operating system cannot promise it.
-    pub fn sync(&self) -> Result<()> {
-        self.file.sync_data().at("sync", &self.path)
-    }
-
-    /// The length of the file up to its last newline.
-    fn whole_lines(&mut self) -> io::Result<u64> {
-        let end = self.file.seek(SeekFrom::End(0))?;
-        let mut last = [0];
-        if end == 0 || (self.file.read_exact_at(&mut last, end - 1).is_ok() && last == *b"\n") {
-            return Ok(end);
-        }
-        let mut piece = vec![0; 64 << 10];
-        let mut to = end;
-        while to > 0 {
-            let from = to.saturating_sub(piece.len() as u64);
-            let piece = &mut piece[..usize::try_from(to - from).unwrap_or(0)];
-            self.file.read_exact_at(piece, from)?;
-            if let Some(at) = piece.iter().rposition(|&b| b == b'\n') {
-                return Ok(from + at as u64 + 1);
-            }
-            to = from;
-        }
-        Ok(0)
-    }
-}
-
 /// Shorter keys come first.
 fn order(a: &[u8], b: &[u8]) -> Ordering {
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
@@ -471,36 +344,6 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_torn_last_line_is_ignored_and_does_not_swallow_the_next_record() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a.meta");
-        std::fs::write(&path, "attempts=1\nresult=cra").unwrap();
-        let mut file = MetaFile::try_lock(&path).ok().unwrap();
-        assert_eq!(file.meta().get("result"), None);
-        file.append(&Record::new().set("attempts", 2)).unwrap();
-        let meta = Meta::read(&path).unwrap();
-        assert_eq!(meta.count("attempts"), 2);
-    }
-
-    #[test]
-    fn a_record_of_any_length_takes_bounded_memory_and_what_is_appended_counts() {
-        let dir = tempfile::tempdir().unwrap();
-        for end in ["\0", "\n", "=\n"] {
-            let path = dir.path().join("a.meta");
-            std::fs::write(&path, "result=crash\n").unwrap();
-            let file = OpenOptions::new().write(true).open(&path).unwrap();
-            // A hole: nothing of it is on the disk.
-            file.write_all_at(end.as_bytes(), 100 << 20).unwrap();
-            let mut file = MetaFile::try_lock(&path).ok().unwrap();
-            assert_eq!(file.meta().get("result"), None, "only the end is read");
-            file.append(&Record::new().set("attempts", 2)).unwrap();
-            drop(file);
-            assert_eq!(Meta::read(&path).unwrap().count("attempts"), 2, "{end:?}");
-            std::fs::remove_file(path).unwrap();
-        }
-    }
-
-    #[test]
     fn a_pipe_in_the_place_of_a_record_is_not_waited_for() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.meta");
@@ -514,29 +357,6 @@ mod tests {
     fn the_last_value_wins_and_an_empty_one_is_absent() {
         let meta = Meta::parse("a=1\na=2\nb=x\nb=\nno line\nBad=1\n");
         assert_eq!(meta.iter().collect::<Vec<_>>(), [("a", "2")]);
-    }
-
-    #[test]
-    fn only_what_is_known_is_forgotten() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a.meta");
-        let first = Record::new().set("a", 1).set("b", "").set("c", 1).clear(&["c"]);
-        std::fs::write(&path, first.to_new_file()).unwrap();
-        let mut file = MetaFile::try_lock(&path).ok().unwrap();
-        file.append(&Record::new().clear(&["a", "b", "c"]).set("b", 2).clear(&["b"])).unwrap();
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(text, "a=1\nc=1\nc=\na=\nb=2\nb=\n");
-        assert!(Meta::read(&path).unwrap().iter().next().is_none());
-    }
-
-    #[test]
-    fn a_lock_is_held_until_its_holder_lets_go() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a.meta");
-        let held = MetaFile::try_lock(&path).ok().unwrap();
-        assert!(matches!(MetaFile::try_lock(&path), Err(LockFailure::Held)));
-        drop(held);
-        assert!(MetaFile::try_lock(&path).is_ok());
     }
 
     proptest! {

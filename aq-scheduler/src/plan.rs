@@ -123,10 +123,10 @@ impl Queue {
             }
             lanes.extend(Lane::of(lane.rest));
         }
-        if ledger.free > 0 {
-            wake_at = sooner(wake_at, self.delayed.first().map(|&(until, _)| until));
-        } else {
+        if ledger.free == 0 {
             wake_at = None;
+        } else {
+            wake_at = sooner(wake_at, self.delayed.first().map(|&(until, _)| until));
         }
         Ok(Plan { start, reject, wake_at, host: id, now, ledger })
     }

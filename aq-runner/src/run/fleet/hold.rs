@@ -89,3 +89,58 @@ impl Held {
         let _ = std::fs::remove_file(&self.path);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{TestQueue, id};
+
+    #[test]
+    fn reports_are_numbered_from_one_and_go_on_from_the_record() {
+        assert_eq!(next_report(&Meta::parse("")), 1);
+        assert_eq!(next_report(&Meta::parse("fleet_reports=1\nfleet_reports=7\n")), 8);
+    }
+
+    #[test]
+    fn a_push_on_record_is_where_the_work_is() {
+        let checkpoint = Checkpoint {
+            branch: "aq/wip/a".parse().unwrap(),
+            commit: "0123456789abcdef0123456789abcdef01234567".parse().unwrap(),
+            remote: "origin".to_owned(),
+        };
+        let text = pushed_record(&checkpoint).to_new_file();
+        assert_eq!(pushed(&Meta::parse(&text)), Some(checkpoint));
+        assert_eq!(pushed(&Meta::parse("pushed_branch=aq/wip/a\n")), None, "not all of it");
+    }
+
+    #[test]
+    fn numbers_are_told_as_far_as_they_are_known() {
+        assert_eq!(metrics(&Meta::parse("")), Metrics::default());
+        let meta = "duration_s=1.5\nexit=0\nattempts=2\nfiles_changed=3\nlines_added=4\n\
+                    lines_deleted=5\ninput_tokens=6\ncached_tokens=7\noutput_tokens=8\n\
+                    cost_usd=0.5\nusage_estimated=1\nengine=shell\nmodel=a b\nprompt=secret\n";
+        let told = serde_json::to_value(metrics(&Meta::parse(meta))).unwrap();
+        let want = serde_json::json!({
+            "durationS": 1.5, "exit": 0, "attempts": 2, "filesChanged": 3, "linesAdded": 4,
+            "linesDeleted": 5, "inputTokens": 6, "cachedTokens": 7, "outputTokens": 8,
+            "costUsd": 0.5, "usageEstimated": true, "engine": "shell", "model": "a_b",
+        });
+        assert_eq!(told, want);
+        assert_eq!(metrics(&Meta::parse("usage_estimated=0\n")).usage_estimated, Some(false));
+    }
+
+    #[test]
+    fn a_job_is_noted_until_its_end_was_told() {
+        let queue = TestQueue::new();
+        assert_eq!(Held::all(&queue), []);
+        std::fs::create_dir_all(fleet_dir(&queue).join("held")).unwrap();
+        let held = Held::of(&queue, &id("a"));
+        assert!(!held.is_noted());
+        held.note().unwrap();
+        assert!(held.is_noted());
+        assert_eq!(Held::all(&queue), [id("a")]);
+        held.forget();
+        assert!(!held.is_noted());
+        assert_eq!(Held::all(&queue), []);
+    }
+}

@@ -1,5 +1,8 @@
 //! Membership and holding against a coordinator that says what a test wants it to.
 
+mod claims;
+mod holder;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -9,12 +12,11 @@ use std::time::Duration;
 use aq_fleet::client::{
     Client, Request, Response, SystemClock, Transport, TransportError, TransportProblem,
 };
-use aq_fleet::protocol::{Epoch, FleetJobId, LeaseRef, ReleaseOutcome};
-use aq_manifest::Stage;
+use aq_fleet::protocol::{Epoch, LeaseRef};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Holder, Membership, MembershipSettings, News, Status, Told};
+use super::{Membership, MembershipSettings, News, Status};
 
 const JOB: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
@@ -40,10 +42,6 @@ fn client(
     let token = "t".parse().unwrap();
     let deadline = Duration::from_millis(50);
     Arc::new(Client::new(Arc::new(Fake(answers)), Arc::new(SystemClock), token, deadline))
-}
-
-fn fenced() -> (u16, Value) {
-    (409, json!({ "type": "/problems/fenced", "title": "fenced", "status": 409, "detail": "" }))
 }
 
 /// One free slot, and nothing here.
@@ -91,53 +89,35 @@ fn wait_for(told: &Receiver<News>, wanted: impl Fn(&News) -> bool) {
     while !wanted(&told.recv_timeout(PATIENCE).expect("news in time")) {}
 }
 
+fn none_within(told: &Receiver<News>, time: Duration, unwanted: impl Fn(&News) -> bool) {
+    let end = std::time::Instant::now() + time;
+    while let Some(left) = end.checked_duration_since(std::time::Instant::now()) {
+        let Ok(news) = told.recv_timeout(left) else { return };
+        assert!(!unwanted(&news), "{news:?}");
+    }
+}
+
+/// A coordinator that wants a heartbeat a minute, and knows of every one.
+fn slow(
+    beats: Mutex<std::sync::mpsc::Sender<Value>>,
+) -> impl Fn(&str, Value) -> Option<(u16, Value)> {
+    move |path, body| {
+        if path.ends_with("/heartbeat") {
+            let _ = beats.lock().unwrap().send(body);
+            return Some((200, json!({ "leases": [], "directives": [] })));
+        }
+        let registered = json!({ "heartbeatMs": 60_000, "leaseMs": 240_000, "protocol": 1 });
+        let register = path.starts_with("/v1/factories/").then_some((200, registered));
+        register.or_else(|| Some((200, json!({ "jobs": [] }))))
+    }
+}
+
 fn register_or_beat(path: &str) -> Option<(u16, Value)> {
     if path.ends_with("/heartbeat") {
         return Some((200, json!({ "leases": [], "directives": [] })));
     }
     let registered = json!({ "heartbeatMs": 20, "leaseMs": 60_000, "protocol": 1 });
     path.starts_with("/v1/factories/").then_some((200, registered))
-}
-
-fn grant(n: u32) -> Value {
-    json!({ "jobId": format!("01890a5d-ac96-774b-bcce-b302099a805{n}"), "key": "k", "epoch": 1,
-            "leaseMs": 60_000, "manifest": "hello" })
-}
-
-#[test]
-fn a_claim_is_repeated_for_as_many_slots_as_it_was_made_for() {
-    let dir = TempDir::new().unwrap();
-    // Another process made it for two, and one slot has gone to a job of the host's own since.
-    std::fs::write(dir.path().join("claim"), "r-1 2\n").unwrap();
-    let client = client(|path, body| {
-        register_or_beat(path).or_else(|| {
-            assert_eq!((&body["requestId"], &body["free"]), (&json!("r-1"), &json!(2)));
-            Some((200, json!({ "jobs": [grant(1), grant(2)] })))
-        })
-    });
-    let (_membership, told) = join(&client, dir.path(), idle());
-    wait_for(&told, |news| matches!(news, News::Granted(grants) if grants.len() == 2));
-}
-
-#[test]
-fn a_host_claims_again_when_it_need_not_drain_any_more() {
-    let dir = TempDir::new().unwrap();
-    let beats = AtomicUsize::new(0);
-    let drained = Arc::new(AtomicUsize::new(0));
-    let ready = drained.clone();
-    let client = client(move |path, _| {
-        if path.ends_with("/heartbeat") {
-            let drains = beats.fetch_add(1, Ordering::SeqCst) < 5;
-            let directives = if drains { json!([{ "kind": "drain" }]) } else { json!([]) };
-            return Some((200, json!({ "leases": [], "directives": directives })));
-        }
-        let claimed = if ready.load(Ordering::SeqCst) > 0 { json!([grant(1)]) } else { json!([]) };
-        register_or_beat(path).or_else(|| Some((200, json!({ "jobs": claimed }))))
-    });
-    let (_membership, told) = join(&client, dir.path(), idle());
-    wait_for(&told, |news| matches!(news, News::Drain));
-    drained.store(1, Ordering::SeqCst);
-    wait_for(&told, |news| matches!(news, News::Granted(_)));
 }
 
 #[test]
@@ -161,75 +141,16 @@ fn heartbeats_that_fail_are_as_frequent_as_those_that_do_not() {
 }
 
 #[test]
-fn what_an_earlier_grant_left_in_the_outbox_does_not_fence_a_later_one() {
-    let dir = TempDir::new().unwrap();
-    let client = client(|_, body| match body["epoch"].as_u64() {
-        Some(1) => Some(fenced()),
-        _ => Some((200, json!({}))),
-    });
-    let holder = Holder::open("a".parse().unwrap(), client, dir.path()).unwrap();
-    let job_id: FleetJobId = JOB.parse().unwrap();
-    let of = |epoch| LeaseRef { job_id, epoch: Epoch(epoch) };
-    let report = |epoch| holder.report_of(of(epoch), 1, Stage::Building, None, None);
-    holder.post_report(of(1), report(1)).unwrap();
-    assert_eq!(holder.report(of(2), report(2)), Told::Accepted);
-    holder.post_report(of(1), report(1)).unwrap();
-    assert_eq!(holder.report(of(1), report(1)), Told::Fenced);
-}
-
-#[test]
-fn leases_are_renewed_before_jobs_are_claimed() {
-    let dir = TempDir::new().unwrap();
-    let renewed = AtomicUsize::new(0);
-    let client = client(move |path, body| {
-        if path.ends_with("/heartbeat") {
-            let leases = body["leases"].as_array().unwrap().iter();
-            let held = leases.map(|lease| {
-                json!({ "jobId": lease["jobId"], "epoch": lease["epoch"], "state": "held",
-                        "expiresInMs": 60_000 })
-            });
-            let held: Vec<Value> = held.collect();
-            renewed.fetch_add(held.len(), Ordering::SeqCst);
-            return Some((200, json!({ "leases": held, "directives": [] })));
-        }
-        register_or_beat(path).or_else(|| {
-            assert!(renewed.load(Ordering::SeqCst) > 0, "a claim came first");
-            Some((200, json!({ "jobs": [grant(1)] })))
-        })
-    });
-    let lease = LeaseRef { job_id: JOB.parse().unwrap(), epoch: Epoch(3) };
-    let status = Status { free: 1, held_locks: Vec::new(), leases: vec![lease] };
-    let (_membership, told) = join(&client, dir.path(), status);
-    wait_for(&told, |news| matches!(news, News::Granted(_)));
-}
-
-#[test]
-fn a_loop_that_is_to_end_does_not_wait_for_a_coordinator_that_is_away() {
-    let dir = TempDir::new().unwrap();
-    let (_membership, told) = join_for(&client(|_, _| None), dir.path(), idle(), true);
-    wait_for(&told, |news| matches!(news, News::NothingToClaim));
-}
-
-#[test]
-fn a_loop_that_is_to_end_does_not_wait_until_it_need_not_drain() {
-    let dir = TempDir::new().unwrap();
-    let client = client(|path, _| {
-        if path.ends_with("/heartbeat") {
-            return Some((200, json!({ "leases": [], "directives": [{ "kind": "drain" }] })));
-        }
-        // The claim that was made before the first heartbeat never comes back.
-        register_or_beat(path).or_else(|| {
-            loop {
-                std::thread::park();
-            }
-        })
-    });
-    let (_membership, told) = join_for(&client, dir.path(), idle(), true);
-    wait_for(&told, |news| matches!(news, News::NothingToClaim));
-}
-
-#[test]
 fn a_coordinator_sets_no_pace_that_a_host_cannot_bear() {
+    for status in [200, 403] {
+        let (claims, beats) = calls_in_a_second(status);
+        assert!(claims <= 4, "{claims} claims in a second");
+        assert!(beats <= 40, "{beats} heartbeats in a second");
+    }
+}
+
+/// How many claims and heartbeats go to a coordinator that answers each at once, claims like this.
+fn calls_in_a_second(status: u16) -> (u32, u32) {
     let dir = TempDir::new().unwrap();
     let (called, calls) = channel();
     let called = Mutex::new(called);
@@ -241,7 +162,7 @@ fn a_coordinator_sets_no_pace_that_a_host_cannot_bear() {
         // It does not hold back an empty answer either.
         let registered = json!({ "heartbeatMs": 0, "leaseMs": 60_000, "protocol": 1 });
         let register = path.starts_with("/v1/factories/").then_some((200, registered));
-        register.or_else(|| Some((200, json!({ "jobs": [] }))))
+        register.or_else(|| Some((status, json!({ "jobs": [] }))))
     });
     let (_membership, _told) = join(&client, dir.path(), idle());
     let (mut claims, mut beats) = (0, 0);
@@ -253,8 +174,7 @@ fn a_coordinator_sets_no_pace_that_a_host_cannot_bear() {
             Err(_) => break,
         }
     }
-    assert!(claims <= 4, "{claims} claims in a second");
-    assert!(beats <= 40, "{beats} heartbeats in a second");
+    (claims, beats)
 }
 
 #[test]
@@ -294,65 +214,84 @@ fn what_a_heartbeat_did_not_ask_about_is_not_answered() {
 }
 
 #[test]
-fn a_claim_that_cannot_be_remembered_is_not_made() {
+fn a_job_that_is_new_here_and_news_of_one_do_not_wait_for_the_next_heartbeat() {
     let dir = TempDir::new().unwrap();
-    let client = client(|path, _| register_or_beat(path).or_else(|| panic!("{path} is asked")));
-    let (_membership, told) = join(&client, &dir.path().join("gone"), idle());
-    wait_for(&told, |news| matches!(news, News::Trouble(why) if why.contains("claims no jobs")));
+    let (beat, beats) = channel();
+    let (membership, _told) = join(&client(slow(Mutex::new(beat))), dir.path(), Status::default());
+    beats.recv_timeout(PATIENCE).expect("the first heartbeat");
+    let lease = LeaseRef { job_id: JOB.parse().unwrap(), epoch: Epoch(3) };
+    membership.update(Status { leases: vec![lease], ..Status::default() });
+    let told = beats.recv_timeout(PATIENCE).expect("a heartbeat at once");
+    assert_eq!(told["leases"][0]["jobId"], json!(JOB));
+    membership.hurry();
+    beats.recv_timeout(PATIENCE).expect("another one at once");
 }
 
 #[test]
-fn a_claim_whose_jobs_could_not_be_written_down_is_repeated_after_a_pause() {
+fn a_host_that_has_left_says_nothing_more() {
     let dir = TempDir::new().unwrap();
-    let first = Mutex::new(None);
-    let client = client(move |path, body| {
-        register_or_beat(path).or_else(|| {
-            let mut first = first.lock().unwrap();
-            let request = first.get_or_insert_with(|| body["requestId"].clone());
-            assert_eq!(*request, body["requestId"], "other jobs are claimed");
-            Some((200, json!({ "jobs": [grant(1)] })))
-        })
+    let answers = Arc::new(());
+    let alive = answers.clone();
+    let client = client(move |path, _| {
+        let _ = &alive;
+        register_or_beat(path).or_else(|| Some((200, json!({ "jobs": [] }))))
     });
     let (membership, told) = join(&client, dir.path(), idle());
-    wait_for(&told, |news| matches!(news, News::Granted(_)));
+    wait_for(&told, |news| matches!(news, News::Joined));
+    drop((membership, client));
+    // The threads let go of the client, and of whom they tell.
     let begun = std::time::Instant::now();
-    membership.not_taken();
-    wait_for(&told, |news| matches!(news, News::Granted(_)));
-    assert!(begun.elapsed() >= Duration::from_secs(1));
-}
-
-#[test]
-fn what_cannot_be_sent_for_one_job_holds_up_no_other_one_and_no_heartbeat() {
-    let dir = TempDir::new().unwrap();
-    let client = client(|path, _| match path.contains("8051") {
-        true => Some((500, json!({}))),
-        false => Some((200, json!({}))),
-    });
-    let holder = Holder::open("a".parse().unwrap(), client, dir.path()).unwrap();
-    let of = |n: u32| LeaseRef {
-        job_id: format!("01890a5d-ac96-774b-bcce-b302099a805{n}").parse().unwrap(),
-        epoch: Epoch(1),
-    };
-    let waiting = || {
-        let names = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().path());
-        names.filter(|path| path.extension().is_some_and(|end| end == "jsonl")).count()
-    };
-    for n in 1..=3 {
-        let report = holder.report_of(of(n), 1, Stage::Testing, None, None);
-        holder.post_report(of(n), report).unwrap();
+    while Arc::strong_count(&answers) > 1 {
+        assert!(begun.elapsed() < PATIENCE, "they go on");
+        std::thread::sleep(Duration::from_millis(5));
     }
-    assert_eq!(holder.deliver(Duration::ZERO), [""; 0]);
-    assert_eq!(waiting(), 3, "there was no time for any");
-    assert_eq!(holder.deliver(PATIENCE), [""; 0]);
-    assert_eq!(waiting(), 1, "the others are not sent");
+}
+
+/// How a coordinator answers the heartbeats of a host, one after the other and then the last one again;
+/// what the host was told when it had sent 12, and how often it has registered.
+fn told_by(answers: &'static [u16]) -> (Vec<&'static str>, usize) {
+    let dir = TempDir::new().unwrap();
+    let (beat, beats) = channel();
+    let (beat, sent) = (Mutex::new(beat), AtomicUsize::new(0));
+    let registered = Arc::new(AtomicUsize::new(0));
+    let registrations = registered.clone();
+    let claimed = Arc::new(AtomicUsize::new(0));
+    let claims = claimed.clone();
+    let client = client(move |path, _| {
+        if path.ends_with("/heartbeat") {
+            let _ = beat.lock().unwrap().send(());
+            let n = sent.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1);
+            let problem = json!({ "type": "about:blank", "title": "no", "status": answers[n] });
+            let body = json!({ "leases": [], "directives": [] });
+            return Some((answers[n], if answers[n] == 200 { body } else { problem }));
+        }
+        let register = register_or_beat(path);
+        let count = if register.is_some() { &registrations } else { &claims };
+        count.fetch_add(1, Ordering::SeqCst);
+        register.or_else(|| Some((200, json!({ "jobs": [] }))))
+    });
+    let (_membership, told) = join(&client, dir.path(), Status::default());
+    for _ in 0..12 {
+        beats.recv_timeout(PATIENCE).expect("a heartbeat");
+    }
+    assert_eq!(claimed.load(Ordering::SeqCst), 0, "it has no free slot");
+    let words = told.try_iter().filter_map(|news| match news {
+        News::Joined => Some("joined"),
+        News::Trouble(_) => Some("trouble"),
+        _ => None,
+    });
+    (words.collect(), registered.load(Ordering::SeqCst))
 }
 
 #[test]
-fn what_cannot_be_put_into_the_outbox_is_not_taken_for_told() {
-    let dir = TempDir::new().unwrap();
-    let client = client(|_, _| None);
-    let holder = Holder::open("a".parse().unwrap(), client, dir.path()).unwrap();
-    let lease = LeaseRef { job_id: JOB.parse().unwrap(), epoch: Epoch(1) };
-    std::fs::create_dir(dir.path().join(format!("{JOB}.jsonl"))).unwrap();
-    assert!(holder.post_release(lease, ReleaseOutcome::Failed, None, None).is_err());
+fn an_outage_and_its_end_are_told_once() {
+    assert_eq!(told_by(&[200, 200, 403, 403, 403, 200]).0, ["joined", "trouble", "joined"]);
+    assert_eq!(told_by(&[403, 403, 200]).0, ["trouble", "joined"]);
+    assert_eq!(told_by(&[403]).0, ["trouble"]);
+}
+
+#[test]
+fn a_host_that_the_coordinator_does_not_know_any_more_registers_again() {
+    assert_eq!(told_by(&[200, 404, 200]).1, 2);
+    assert_eq!(told_by(&[200, 403, 200]).1, 1, "what is refused for another reason");
 }

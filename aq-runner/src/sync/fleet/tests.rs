@@ -89,6 +89,14 @@ fn wait_for(told: &Receiver<News>, wanted: impl Fn(&News) -> bool) {
     while !wanted(&told.recv_timeout(PATIENCE).expect("news in time")) {}
 }
 
+fn none_within(told: &Receiver<News>, time: Duration, unwanted: impl Fn(&News) -> bool) {
+    let end = std::time::Instant::now() + time;
+    while let Some(left) = end.checked_duration_since(std::time::Instant::now()) {
+        let Ok(news) = told.recv_timeout(left) else { return };
+        assert!(!unwanted(&news), "{news:?}");
+    }
+}
+
 /// A coordinator that wants a heartbeat a minute, and knows of every one.
 fn slow(
     beats: Mutex<std::sync::mpsc::Sender<Value>>,

@@ -20,6 +20,10 @@ const FAULTS: &[(&str, &str)] = &[
     ("rename,renameat,renameat2,link,linkat,mkdir,mkdirat", "ENOSPC"),
     ("unlink,unlinkat,rmdir", "EIO"),
     ("flock", "ENOLCK"),
+];
+
+/// Of these a command makes a handful, so that each of them is always tried.
+const FEW: &[(&str, &str)] = &[
     ("clone,clone3,fork,vfork", "EAGAIN"),
     ("pipe2,socketpair,dup3,epoll_create1,inotify_init1,pidfd_open", "EMFILE"),
 ];
@@ -122,7 +126,10 @@ fn everywhere(
 ) -> usize {
     let stride = std::env::var("AQ_FAIL_STRIDE").ok().and_then(|n| n.parse().ok()).unwrap_or(share);
     let mut points = 0;
-    for (place, &(calls, error)) in FAULTS.iter().enumerate() {
+    let few = FEW.iter().map(|fault| (fault, 1));
+    for (place, (&(calls, error), stride)) in
+        FAULTS.iter().map(|fault| (fault, stride)).chain(few).enumerate()
+    {
         // Not always the first of them.
         for n in (1 + place % stride..MANY).step_by(stride) {
             let sandbox = Sandbox::new();

@@ -4,7 +4,7 @@
 use std::ffi::c_int;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aq_manifest::{JobId, Stage};
@@ -148,7 +148,10 @@ fn watch(
     let engines = queue.engines();
     let profiles = queue.profiles().to_owned();
     let root = queue.root().to_owned();
+    let started = Arc::new(());
+    let held = Arc::clone(&started);
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let _with_the_thread = &held;
         let wakes = match event {
             Ok(event) if event.need_rescan() => vec![Wake::Everything],
             Ok(event) => wakes_of(&event, &root, &config, &engines, &profiles),
@@ -156,6 +159,11 @@ fn watch(
         };
         wakes.into_iter().for_each(&tell);
     })?;
+    if Arc::strong_count(&started) == 1 {
+        // Its thread could not be started, which it does not say: it panics when it is used or dropped.
+        let _ = std::mem::ManuallyDrop::new(watcher);
+        return Err(notify::Error::generic("no thread can be started that watches the queue"));
+    }
     for stage in Stage::ALL {
         watcher.watch(&queue.stage(stage), RecursiveMode::NonRecursive)?;
     }

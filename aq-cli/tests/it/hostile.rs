@@ -12,7 +12,7 @@ mod surroundings;
 mod yaml;
 
 pub(crate) use clock::{WallClock, is_a_year_off};
-pub(crate) use surroundings::of_status;
+pub(crate) use surroundings::{of_status, peak_kib};
 
 use std::ffi::OsStr;
 use std::fs;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use crate::hostile::of_status;
+use crate::hostile::{of_status, peak_kib};
 use crate::sandbox::{Sandbox, job_text, wait_child};
 
 /// Jobs that are added together, and half of what waits at most.
@@ -22,6 +22,7 @@ const STANDSTILL: Duration = Duration::from_secs(60);
 #[derive(Clone, Copy, Debug)]
 struct Sample {
     done: usize,
+    /// Without pages of files.
     memory_kib: u64,
     descriptors: usize,
     threads: u64,
@@ -32,7 +33,7 @@ impl Sample {
         let pid = run.id();
         Self {
             done,
-            memory_kib: of_status(pid, "VmRSS:"),
+            memory_kib: of_status(pid, "RssAnon:"),
             descriptors: entries(Path::new(&format!("/proc/{pid}/fd"))),
             threads: of_status(pid, "Threads:"),
         }
@@ -109,10 +110,8 @@ fn a_loop_takes_no_more_after_many_jobs_than_after_a_few_and_leaves_nothing() {
         println!("after {done}: {memory_kib} KiB, {descriptors} descriptors, {threads} threads");
     }
     let rate = total as f64 / took.as_secs_f64();
-    println!(
-        "{total} jobs in {took:.1?}: {rate:.0} a second; peak {} KiB",
-        of_status(run.id(), "VmHWM:")
-    );
+    let peak = peak_kib(run.id());
+    println!("{total} jobs in {took:.1?}: {rate:.0} a second; peak {peak} KiB");
     let (first, last) = (samples[0], samples[samples.len() - 1]);
     assert!(last.memory_kib <= first.memory_kib + 2048, "{samples:?}");
     // Those of four workers come and go.

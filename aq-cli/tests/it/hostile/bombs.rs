@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use super::surroundings::{is_well, peak_kib};
+use super::surroundings::{is_well, run_and_measure};
 use crate::sandbox::Sandbox;
 
 /// Jobs at once.
@@ -63,18 +63,8 @@ fn fork_bombs_of_many_jobs_leave_no_process_and_the_queue_goes_on() {
         ends.insert(id, result);
     }
     sandbox.ok(&["add".as_ref(), dir.as_os_str()]);
-    let mut run = sandbox.start_loop(&["--once", "--max", &MAX.to_string()]);
-    let mut peak = 0;
-    let give_up = std::time::Instant::now() + std::time::Duration::from_secs(3600);
-    while run.try_wait().unwrap().is_none() {
-        for worker in sandbox.workers() {
-            peak = peak.max(peak_kib(worker.as_raw().cast_unsigned()));
-        }
-        peak = peak.max(peak_kib(run.id()));
-        assert!(std::time::Instant::now() < give_up);
-        std::thread::sleep(std::time::Duration::from_millis(100));
-    }
-    assert!(peak < 32 << 10, "{peak} KiB");
+    let (_, peak) = run_and_measure(&sandbox, MAX);
+    assert!(peak < 16 << 10, "{peak} KiB");
     assert_eq!(sandbox.agents(), []);
     assert_eq!(named(&sandbox), 0);
     let mut ended = 0;

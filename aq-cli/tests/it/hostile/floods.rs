@@ -4,8 +4,8 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use super::surroundings::{is_well, peak_kib};
-use crate::sandbox::{Sandbox, wait_child};
+use super::surroundings::{is_well, run_and_measure};
+use crate::sandbox::Sandbox;
 use crate::vendor::{begins, done};
 
 /// How much is printed, in MiB.
@@ -15,22 +15,6 @@ fn flood() -> u64 {
 
 /// What a full log has beside its limit: the end of what was printed, and lines of aq's own.
 const MORE: u64 = 80 << 10;
-
-/// Runs what is there, and answers the exit code of the loop and the most memory of any worker, in KiB.
-fn run_and_measure(sandbox: &Sandbox) -> (i32, u64) {
-    let mut run = sandbox.start_loop(&["--once", "--max", "3"]);
-    let give_up = std::time::Instant::now() + std::time::Duration::from_secs(1800);
-    let mut peak = 0;
-    while run.try_wait().unwrap().is_none() {
-        for worker in sandbox.workers() {
-            peak = peak.max(peak_kib(worker.as_raw().cast_unsigned()));
-        }
-        peak = peak.max(peak_kib(run.id()));
-        assert!(std::time::Instant::now() < give_up);
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
-    (wait_child(&mut run), peak)
-}
 
 #[test]
 fn a_flood_of_output_is_cut_in_the_log_and_takes_no_memory() {
@@ -48,9 +32,9 @@ fn a_flood_of_output_is_cut_in_the_log_and_takes_no_memory() {
     sandbox.vendor("claude", &[format!("{}{noise}{}", begins("s1"), done(""))]);
     sandbox.add_for("engine", "engine: claude", "Do it.");
     sandbox.add("other", "priority: low", "echo well");
-    let (code, peak) = run_and_measure(&sandbox);
+    let (code, peak) = run_and_measure(&sandbox, 3);
     assert_eq!(code, 1);
-    assert!((1..32 << 10).contains(&peak), "{peak} KiB");
+    assert!(peak < 16 << 10, "{peak} KiB");
     for (id, stage) in
         [("lines", "testing"), ("endless", "failed"), ("engine", "testing"), ("other", "testing")]
     {

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, wait_child};
 
 /// The address space of a command that meets something hostile, in KiB.
 const ROOM_KIB: u32 = 256 << 10;
@@ -35,9 +35,27 @@ pub(super) fn bounded(sandbox: &Sandbox, args: &[&str]) -> (i32, String) {
     (output.status.code().unwrap_or(-1), said)
 }
 
-/// The most memory that a process has had at once, in KiB.
-pub(super) fn peak_kib(pid: u32) -> u64 {
-    of_status(pid, "VmHWM:")
+/// The most memory that a process has had at once, in KiB, without what it has of files: how much of a
+/// program is resident is the page cache's doing.
+pub(crate) fn peak_kib(pid: u32) -> u64 {
+    of_status(pid, "VmHWM:").saturating_sub(of_status(pid, "RssFile:"))
+}
+
+/// Runs the queue's jobs to the end. Answers the exit code of the loop, and the most memory of it or of any
+/// worker, in KiB.
+pub(super) fn run_and_measure(sandbox: &Sandbox, max: usize) -> (i32, u64) {
+    let mut run = sandbox.start_loop(&["--once", "--max", &max.to_string()]);
+    let give_up = Instant::now() + Duration::from_secs(3600);
+    let mut peak = 0;
+    while run.try_wait().unwrap().is_none() {
+        let workers = sandbox.workers();
+        let pids = workers.iter().map(|worker| worker.as_raw().cast_unsigned()).chain([run.id()]);
+        peak = pids.map(peak_kib).fold(peak, u64::max);
+        assert!(Instant::now() < give_up, "the loop does not end");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(peak > 0, "nothing was measured");
+    (wait_child(&mut run), peak)
 }
 
 /// A number that `/proc` has of a process.

@@ -11,9 +11,6 @@ use super::files::drafts;
 use crate::exit::{Exit, Outcome};
 use crate::output;
 
-/// Add jobs: files, all `*.md` of a directory, or `-` for standard input.
-///
-/// All are added or none is. When this has answered, they survive power loss.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:  aq add fix-login.md\n           aq add jobs/\n           echo 'Fix the login.' | aq add - --name fix-login"

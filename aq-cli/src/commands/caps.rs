@@ -6,7 +6,6 @@ use super::Here;
 use crate::exit::{Exit, Outcome};
 use crate::output;
 
-/// List what this host can do: the tokens that jobs' `capabilities` are matched against.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq caps --refresh")]
 pub(crate) struct Args {

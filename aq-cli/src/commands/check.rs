@@ -9,7 +9,6 @@ use super::Here;
 use crate::exit::{Exit, Outcome};
 use crate::output::{self, human::Checked};
 
-/// Validate job files without adding them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq check jobs/*.md")]
 pub(crate) struct Args {

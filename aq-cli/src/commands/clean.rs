@@ -7,8 +7,6 @@ use super::Here;
 use crate::exit::{Exit, Outcome};
 use crate::output;
 
-/// Put logs and records of long finished jobs away and remove their worktrees. Job files, and
-/// branches that are not merged, stay.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq clean --keep 100")]
 pub(crate) struct Args {

@@ -12,7 +12,6 @@ use super::Here;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 
-/// Print the completion script of a shell. Job names complete, too.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:  aq completions bash > ~/.local/share/bash-completion/completions/aq\n           aq completions fish > ~/.config/fish/completions/aq.fish"

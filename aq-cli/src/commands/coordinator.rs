@@ -14,10 +14,6 @@ use super::here::listen_address;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 
-/// Serve a fleet: take jobs from `aq submit` and give them to hosts that ask.
-///
-/// Prints one line with its address when it is ready, and logs to standard error. SIGTERM and
-/// Ctrl-C end it after the open requests.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:  AQ_FLEET_TOKEN=$(openssl rand -hex 32) aq coordinator\n           aq coordinator --listen 0.0.0.0:7332 --tls-cert fleet.pem --tls-key fleet.key \\\n               --token-file tokens --database postgres:///aq"

@@ -11,10 +11,6 @@ use crate::dashboard::{Options, ServeError, serve};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 
-/// Show the queue in a browser: board, jobs, logs, diffs, numbers.
-///
-/// Looking is open to whoever can connect to this machine's own address; acting needs the token that is
-/// printed. Ctrl-C ends it; it changes nothing in the queue by itself.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:  aq dashboard\n           aq dashboard --listen 127.0.0.1:0\n           aq dashboard --listen 0.0.0.0:7331 --token-file ~/.config/aq/dashboard-token"

@@ -16,10 +16,6 @@ mod quickstart {
     include!(concat!(env!("OUT_DIR"), "/quickstart.rs"));
 }
 
-/// Run the shipped example queue in a new directory and show what came of it.
-///
-/// It runs on the built-in shell engine: nothing is installed, no account is needed, and nothing
-/// outside the new directory is touched.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq demo")]
 pub(crate) struct Args {

@@ -8,7 +8,6 @@ use super::here::{Here, job_id};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 
-/// Show what a job changed: from the commit that it started from to its branch.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq diff fix-login | less -R")]
 pub(crate) struct Args {

@@ -11,7 +11,6 @@ use super::Here;
 use crate::exit::{Exit, Outcome};
 use crate::output::doctor::{Finding, report};
 
-/// Check what goes wrong for new users: engines, git, permissions, disk, config, coordinator.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq doctor")]
 pub(crate) struct Args {}

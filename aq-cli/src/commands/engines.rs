@@ -7,8 +7,6 @@ use super::Here;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 
-/// List the engines: which are installed, which rest, their classes, and how to name another
-/// binary.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:  aq engines\n           aq engines --retry claude")]
 pub(crate) struct Args {

@@ -6,10 +6,6 @@ use super::Here;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 
-/// Say whether the fleet's coordinator decides as this host does, from what the shadow wrote down.
-///
-/// Ends with 0 when it is ready to decide (AQ_FLEET_ROUTE=1), with 1 when not. Nothing is asked over the
-/// network, and nothing switches by itself.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:  aq fleet-shadow-report\n           aq fleet-shadow-report --min-rate 0.99 && echo ready"

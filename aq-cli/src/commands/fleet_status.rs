@@ -6,10 +6,6 @@ use super::Here;
 use crate::exit::{Exit, Outcome};
 use crate::output;
 
-/// Show the fleet: this host's switches, the hosts, the jobs and who has them.
-///
-/// Asks the coordinator when AQ_FLEET is 1. When it is not, the switches are all there is to show, and
-/// nothing is asked.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq fleet-status")]
 pub(crate) struct Args {

@@ -9,10 +9,6 @@ use super::add::tell_added;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 
-/// Add jobs for items of a tracker, or for issues on GitHub.
-///
-/// Pulling an item again changes nothing, unless its text has changed and its job has not started:
-/// then the job is replaced. Items that cannot be used are told, and do not keep others out.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:  aq from-tracker AQ-7\n           aq from-tracker github:owner/repo#12 github:owner/repo#15\n           aq from-tracker github:owner/repo --label agent\n           aq from-tracker github:owner/repo --query 'crash in:title' --limit 5"

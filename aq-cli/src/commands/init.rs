@@ -8,7 +8,6 @@ use super::Here;
 use crate::exit::{Exit, Outcome};
 use crate::output;
 
-/// Make a queue: ./.aq, or DIR.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq init && aq add fix-login.md && aq run --once")]
 pub(crate) struct Args {

@@ -13,7 +13,6 @@ use crate::output;
 /// Jobs that are listed unless more are asked for.
 const SHOWN: usize = 10;
 
-/// Show what jobs took: one job, or the recent ones and each engine and profile together.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:  aq insights\n           aq insights fix-login\n           aq insights --since 7d --json"

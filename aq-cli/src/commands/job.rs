@@ -10,7 +10,6 @@ use super::here::job_id;
 use crate::exit::{Exit, Outcome};
 use crate::output;
 
-/// Move a job one step on: review -> testing (runs `verify`), testing -> shipped.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq promote fix-login")]
 pub(crate) struct Promote {
@@ -19,7 +18,6 @@ pub(crate) struct Promote {
     job: String,
 }
 
-/// Accept a job from review or testing.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:  aq ship fix-login\n           aq ship --merge fix-login")]
 pub(crate) struct Ship {
@@ -32,7 +30,6 @@ pub(crate) struct Ship {
     jobs: Vec<String>,
 }
 
-/// Turn a job's work down: it moves to failed/ as `rejected`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq reject fix-login --reason 'breaks the tests'")]
 pub(crate) struct Reject {
@@ -44,7 +41,6 @@ pub(crate) struct Reject {
     reason: Option<String>,
 }
 
-/// Put failed jobs back into the inbox, as if they had never run.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq requeue fix-login")]
 pub(crate) struct Requeue {

@@ -16,9 +16,6 @@ use crate::output;
 /// How often a followed log is looked at.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Show what a job printed: the agent and `verify`, all attempts.
-///
-/// On a terminal, control sequences are taken out; into a pipe the log goes as it is.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:  aq logs fix-login\n           aq logs -f fix-login")]
 pub(crate) struct Args {

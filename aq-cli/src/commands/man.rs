@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 
-/// Print the manual page, or write all pages into a directory.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:  aq man | man -l -\n           aq man --dir ~/.local/share/man/man1"

@@ -20,6 +20,7 @@ mod here;
 mod init;
 mod insights;
 mod job;
+mod lazy;
 mod logs;
 mod man;
 mod profiles;
@@ -41,45 +42,112 @@ use clap::Subcommand;
 use crate::exit::Outcome;
 
 use here::Here;
+use lazy::Lazy;
 
 pub(crate) use completions::complete_if_asked;
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Init(init::Args),
-    Add(add::Args),
-    Check(check::Args),
-    Schema(schema::Args),
-    Run(run::Args),
-    Status(status::Args),
-    Why(why::Args),
-    Logs(logs::Args),
-    Diff(diff::Args),
-    Stop(stop::Args),
-    Promote(job::Promote),
-    Ship(job::Ship),
-    Reject(job::Reject),
-    Requeue(job::Requeue),
-    Recover(recover::Args),
-    Clean(clean::Args),
-    Insights(insights::Args),
+    /// Make a queue: ./.aq, or DIR.
+    Init(Lazy<init::Args>),
+    /// Add jobs: files, all `*.md` of a directory, or `-` for standard input.
+    ///
+    /// All are added or none is. When this has answered, they survive power loss.
+    Add(Lazy<add::Args>),
+    /// Validate job files without adding them.
+    Check(Lazy<check::Args>),
+    /// Print the JSON Schema of a job file's front matter.
+    Schema(Lazy<schema::Args>),
+    /// Run jobs: for good, or with --once until nothing more will happen by itself.
+    ///
+    /// Ctrl-C ends the loop and leaves running agents at work; the next `aq run` takes them up again.
+    Run(Lazy<run::Args>),
+    /// Show the queue: what runs, what waits and why, what ended.
+    Status(Lazy<status::Args>),
+    /// Say why a job does not run, or what became of it.
+    Why(Lazy<why::Args>),
+    /// Show what a job printed: the agent and `verify`, all attempts.
+    ///
+    /// On a terminal, control sequences are taken out; into a pipe the log goes as it is.
+    Logs(Lazy<logs::Args>),
+    /// Show what a job changed: from the commit that it started from to its branch.
+    Diff(Lazy<diff::Args>),
+    /// End the run loop, and with --all its agents too; or end one job.
+    ///
+    /// `aq stop` leaves running agents at work. `aq stop --all` ends them and puts their jobs back, to
+    /// run again later. `aq stop JOB` ends one job for good: it moves to failed/ as `stopped`.
+    Stop(Lazy<stop::Args>),
+    /// Move a job one step on: review -> testing (runs `verify`), testing -> shipped.
+    Promote(Lazy<job::Promote>),
+    /// Accept a job from review or testing.
+    Ship(Lazy<job::Ship>),
+    /// Turn a job's work down: it moves to failed/ as `rejected`.
+    Reject(Lazy<job::Reject>),
+    /// Put failed jobs back into the inbox, as if they had never run.
+    Requeue(Lazy<job::Requeue>),
+    /// Put jobs whose worker died back into the inbox. `aq run` does this by itself.
+    Recover(Lazy<recover::Args>),
+    /// Put logs and records of long finished jobs away and remove their worktrees. Job files, and
+    /// branches that are not merged, stay.
+    Clean(Lazy<clean::Args>),
+    /// Show what jobs took: one job, or the recent ones and each engine and profile together.
+    Insights(Lazy<insights::Args>),
+    /// Show the queue in a browser: board, jobs, logs, diffs, numbers.
+    ///
+    /// Looking is open to whoever can connect to this machine's own address; acting needs the token that is
+    /// printed. Ctrl-C ends it; it changes nothing in the queue by itself.
     #[cfg(feature = "dashboard")]
-    Dashboard(dashboard::Args),
-    FromTracker(from_tracker::Args),
-    ToTracker(to_tracker::Args),
-    Caps(caps::Args),
-    Engines(engines::Args),
-    Profiles(profiles::Args),
-    Doctor(doctor::Args),
-    Submit(submit::Args),
-    FleetStatus(fleet_status::Args),
-    FleetShadowReport(fleet_shadow_report::Args),
-    Coordinator(coordinator::Args),
-    Demo(demo::Args),
-    Service(service::Args),
-    Completions(completions::Args),
-    Man(man::Args),
+    Dashboard(Lazy<dashboard::Args>),
+    /// Add jobs for items of a tracker, or for issues on GitHub.
+    ///
+    /// Pulling an item again changes nothing, unless its text has changed and its job has not started:
+    /// then the job is replaced. Items that cannot be used are told, and do not keep others out.
+    FromTracker(Lazy<from_tracker::Args>),
+    /// Tell a job's tracker where the job stands: its status, and a comment of numbers.
+    ///
+    /// Telling the same twice sends nothing. With AQ_TRACKER_AUTO=1 a run loop does this at every step.
+    ToTracker(Lazy<to_tracker::Args>),
+    /// List what this host can do: the tokens that jobs' `capabilities` are matched against.
+    Caps(Lazy<caps::Args>),
+    /// List the engines: which are installed, which rest, their classes, and how to name another
+    /// binary.
+    Engines(Lazy<engines::Args>),
+    /// List the profiles and check them.
+    Profiles(Lazy<profiles::Args>),
+    /// Check what goes wrong for new users: engines, git, permissions, disk, config, coordinator.
+    Doctor(Lazy<doctor::Args>),
+    /// Hand jobs to the fleet in place of this host's queue: files, directories, or `-`.
+    ///
+    /// Needs AQ_FLEET_URL and AQ_FLEET_TOKEN. Jobs go one by one, in the order of the files; one that is
+    /// refused ends it, and those before it are submitted.
+    Submit(Lazy<submit::Args>),
+    /// Show the fleet: this host's switches, the hosts, the jobs and who has them.
+    ///
+    /// Asks the coordinator when AQ_FLEET is 1. When it is not, the switches are all there is to show, and
+    /// nothing is asked.
+    FleetStatus(Lazy<fleet_status::Args>),
+    /// Say whether the fleet's coordinator decides as this host does, from what the shadow wrote down.
+    ///
+    /// Ends with 0 when it is ready to decide (AQ_FLEET_ROUTE=1), with 1 when not. Nothing is asked over the
+    /// network, and nothing switches by itself.
+    FleetShadowReport(Lazy<fleet_shadow_report::Args>),
+    /// Serve a fleet: take jobs from `aq submit` and give them to hosts that ask.
+    ///
+    /// Prints one line with its address when it is ready, and logs to standard error. SIGTERM and
+    /// Ctrl-C end it after the open requests.
+    Coordinator(Lazy<coordinator::Args>),
+    /// Run the shipped example queue in a new directory and show what came of it.
+    ///
+    /// It runs on the built-in shell engine: nothing is installed, no account is needed, and nothing
+    /// outside the new directory is touched.
+    Demo(Lazy<demo::Args>),
+    /// Print a systemd unit, or a launchd plist, that keeps the run loop of this queue at work.
+    Service(Lazy<service::Args>),
+    /// Print the completion script of a shell. Job names complete, too.
+    Completions(Lazy<completions::Args>),
+    /// Print the manual page, or write all pages into a directory.
+    Man(Lazy<man::Args>),
 }
 
 /// Runs a verb on the queue that the user names, or else the one that is found. `arguments` describes
@@ -91,38 +159,38 @@ pub(crate) fn run(
 ) -> Outcome {
     let here = Here::new(queue);
     match command {
-        Command::Init(args) => init::run(&here, args),
-        Command::Add(args) => add::run(&here, &args),
-        Command::Check(args) => check::run(&here, &args),
+        Command::Init(Lazy(args)) => init::run(&here, args),
+        Command::Add(Lazy(args)) => add::run(&here, &args),
+        Command::Check(Lazy(args)) => check::run(&here, &args),
         Command::Schema(_) => schema::run(),
-        Command::Run(args) => run::run(&here, &args),
-        Command::Status(args) => status::run(&here, &args),
-        Command::Why(args) => why::run(&here, &args),
-        Command::Logs(args) => logs::run(&here, &args),
-        Command::Diff(args) => diff::run(&here, &args),
-        Command::Stop(args) => stop::run(&here, &args),
-        Command::Promote(args) => job::promote(&here, &args),
-        Command::Ship(args) => job::ship(&here, &args),
-        Command::Reject(args) => job::reject(&here, &args),
-        Command::Requeue(args) => job::requeue(&here, &args),
+        Command::Run(Lazy(args)) => run::run(&here, &args),
+        Command::Status(Lazy(args)) => status::run(&here, &args),
+        Command::Why(Lazy(args)) => why::run(&here, &args),
+        Command::Logs(Lazy(args)) => logs::run(&here, &args),
+        Command::Diff(Lazy(args)) => diff::run(&here, &args),
+        Command::Stop(Lazy(args)) => stop::run(&here, &args),
+        Command::Promote(Lazy(args)) => job::promote(&here, &args),
+        Command::Ship(Lazy(args)) => job::ship(&here, &args),
+        Command::Reject(Lazy(args)) => job::reject(&here, &args),
+        Command::Requeue(Lazy(args)) => job::requeue(&here, &args),
         Command::Recover(_) => recover::run(&here),
-        Command::Clean(args) => clean::run(&here, &args),
-        Command::Insights(args) => insights::run(&here, &args),
+        Command::Clean(Lazy(args)) => clean::run(&here, &args),
+        Command::Insights(Lazy(args)) => insights::run(&here, &args),
         #[cfg(feature = "dashboard")]
-        Command::Dashboard(args) => dashboard::run(&here, args),
-        Command::FromTracker(args) => from_tracker::run(&here, &args),
-        Command::ToTracker(args) => to_tracker::run(&here, &args),
-        Command::Caps(args) => caps::run(&here, &args),
-        Command::Engines(args) => engines::run(&here, &args),
-        Command::Profiles(args) => profiles::run(&here, &args),
+        Command::Dashboard(Lazy(args)) => dashboard::run(&here, args),
+        Command::FromTracker(Lazy(args)) => from_tracker::run(&here, &args),
+        Command::ToTracker(Lazy(args)) => to_tracker::run(&here, &args),
+        Command::Caps(Lazy(args)) => caps::run(&here, &args),
+        Command::Engines(Lazy(args)) => engines::run(&here, &args),
+        Command::Profiles(Lazy(args)) => profiles::run(&here, &args),
         Command::Doctor(_) => doctor::run(&here),
-        Command::Submit(args) => submit::run(&here, &args),
-        Command::FleetStatus(args) => fleet_status::run(&here, &args),
-        Command::FleetShadowReport(args) => fleet_shadow_report::run(&here, &args),
-        Command::Coordinator(args) => coordinator::run(&here, args),
-        Command::Demo(args) => demo::run(&here, &args),
-        Command::Service(args) => service::run(&here, &args),
-        Command::Completions(args) => completions::run(&args),
-        Command::Man(args) => man::run(&args, arguments()),
+        Command::Submit(Lazy(args)) => submit::run(&here, &args),
+        Command::FleetStatus(Lazy(args)) => fleet_status::run(&here, &args),
+        Command::FleetShadowReport(Lazy(args)) => fleet_shadow_report::run(&here, &args),
+        Command::Coordinator(Lazy(args)) => coordinator::run(&here, args),
+        Command::Demo(Lazy(args)) => demo::run(&here, &args),
+        Command::Service(Lazy(args)) => service::run(&here, &args),
+        Command::Completions(Lazy(args)) => completions::run(&args),
+        Command::Man(Lazy(args)) => man::run(&args, arguments()),
     }
 }

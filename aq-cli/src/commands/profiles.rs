@@ -6,7 +6,6 @@ use super::Here;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 
-/// List the profiles and check them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq profiles")]
 pub(crate) struct Args {}

@@ -7,7 +7,6 @@ use super::Here;
 use crate::exit::{Exit, Outcome};
 use crate::output;
 
-/// Put jobs whose worker died back into the inbox. `aq run` does this by itself.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq recover")]
 pub(crate) struct Args {}

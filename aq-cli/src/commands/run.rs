@@ -6,9 +6,6 @@ use super::Here;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::progress::Reporter;
 
-/// Run jobs: for good, or with --once until nothing more will happen by itself.
-///
-/// Ctrl-C ends the loop and leaves running agents at work; the next `aq run` takes them up again.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:  aq run --max 4\n           aq run --once --ship\n\nExit code with --once: 0 when all that ran ended well, 1 when some job failed."

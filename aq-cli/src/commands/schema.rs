@@ -3,7 +3,6 @@
 use crate::exit::{Exit, Outcome};
 use crate::output;
 
-/// Print the JSON Schema of a job file's front matter.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq schema > job.schema.json")]
 pub(crate) struct Args {}

@@ -4,7 +4,6 @@ use super::Here;
 use crate::exit::{Exit, Outcome};
 use crate::output;
 
-/// Print a systemd unit, or a launchd plist, that keeps the run loop of this queue at work.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:  aq service > ~/.config/systemd/user/aq.service && systemctl --user enable --now aq"

@@ -19,7 +19,6 @@ const SHOWN: usize = 40;
 /// Ended jobs that are shown unless all are asked for.
 const SHOWN_ENDED: usize = 10;
 
-/// Show the queue: what runs, what waits and why, what ended.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:  aq status\n           aq status --watch\n           aq status --json | jq '.jobs[] | select(.stage == \"failed\")'"

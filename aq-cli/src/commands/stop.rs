@@ -9,10 +9,6 @@ use super::here::job_id;
 use crate::exit::{Exit, Outcome};
 use crate::output;
 
-/// End the run loop, and with --all its agents too; or end one job.
-///
-/// `aq stop` leaves running agents at work. `aq stop --all` ends them and puts their jobs back, to
-/// run again later. `aq stop JOB` ends one job for good: it moves to failed/ as `stopped`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:  aq stop\n           aq stop fix-login")]
 pub(crate) struct Args {

@@ -9,10 +9,6 @@ use super::files::drafts;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 
-/// Hand jobs to the fleet in place of this host's queue: files, directories, or `-`.
-///
-/// Needs AQ_FLEET_URL and AQ_FLEET_TOKEN. Jobs go one by one, in the order of the files; one that is
-/// refused ends it, and those before it are submitted.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:  aq submit fix-login.md\n           aq submit jobs/\n           echo 'Fix the login.' | aq submit - --name fix-login"

@@ -8,9 +8,6 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 use crate::output::style::plain;
 
-/// Tell a job's tracker where the job stands: its status, and a comment of numbers.
-///
-/// Telling the same twice sends nothing. With AQ_TRACKER_AUTO=1 a run loop does this at every step.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq to-tracker fix-login")]
 pub(crate) struct Args {

@@ -8,7 +8,6 @@ use super::here::job_id;
 use crate::exit::{Exit, Outcome};
 use crate::output;
 
-/// Say why a job does not run, or what became of it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq why fix-login")]
 pub(crate) struct Args {

@@ -62,11 +62,12 @@ fn draft(path: &Path, name: Option<&str>) -> Result<Draft, Failure> {
 
 fn read_file(path: &Path, shown: &str) -> Result<String, Failure> {
     let unreadable = |e| Failure::usage(format_args!("cannot read {shown}: {e}"));
-    // A link that the user names is meant; one in the queue is not followed.
-    let text = if path.symlink_metadata().map_err(unreadable)?.is_symlink() {
-        read_text(&path.canonicalize().map_err(unreadable)?)
-    } else {
-        read_text(path)
+    let text = match read_text(path) {
+        // A link that the user names is meant; one in the queue is not followed.
+        Err(_) if path.symlink_metadata().map_err(unreadable)?.is_symlink() => {
+            read_text(&path.canonicalize().map_err(unreadable)?)
+        }
+        text => text,
     };
     text.map_err(|e| Failure::usage(format_args!("cannot add {shown}: {e}")))
 }

@@ -18,7 +18,6 @@ pub(crate) fn added(added: &[Added]) {
         Added::Superseded { id, old } if id == old => format!("replaced {id}"),
         Added::Superseded { id, old } => format!("added {id} in place of {old}"),
     });
-    // In one write: there may be thousands.
     line(lines.collect::<Vec<_>>().join("\n"));
 }
 

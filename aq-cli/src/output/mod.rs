@@ -24,6 +24,7 @@ use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 
 use anstream::ColorChoice;
+use anstream::adapter::strip_str;
 
 use crate::exit::Failure;
 
@@ -31,10 +32,15 @@ pub(crate) use screen::Screen;
 
 use style::paint;
 
-/// A line of the answer.
+/// A line of the answer, or several.
 pub(crate) fn line(text: impl Display) {
-    // A reader that has gone (`aq status | head`) is not an error.
-    let _ = writeln!(anstream::stdout(), "{text}");
+    let mut text = format!("{text}\n");
+    if !lines_in_colour() {
+        text = strip_str(&text).to_string();
+    }
+    // In one write, however many lines it has. A reader that has gone (`aq status | head`) is not an
+    // error.
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
 /// Makes room for [`redraw`].

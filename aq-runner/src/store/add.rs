@@ -2,6 +2,7 @@
 
 mod plan;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use aq_manifest::{JobId, JobSpec, Stage};
@@ -184,6 +185,8 @@ fn check<'a>(
 ) -> Result<Vec<Checked<'a>>, AddError> {
     let mut checked = Vec::with_capacity(drafts.len());
     let mut invalid = Vec::new();
+    // Most of them work in the same directory.
+    let mut places: HashMap<Option<String>, (PathBuf, bool)> = HashMap::new();
     for draft in drafts {
         match load(queue.profiles(), &draft.name, &draft.text, context.colour) {
             Ok(file) if !draft.is_granted && has_grant(&file.spec) => {
@@ -192,12 +195,16 @@ fn check<'a>(
                 invalid.push(Invalid::whole(&draft.name, words));
             }
             Ok(file) => {
-                let cwd =
-                    resolve_cwd(file.spec.cwd.as_deref(), &context.base, context.home.as_deref());
+                let place = places.entry(file.spec.cwd.clone()).or_insert_with_key(|cwd| {
+                    let cwd = resolve_cwd(cwd.as_deref(), &context.base, context.home.as_deref());
+                    let is_there = cwd.is_dir();
+                    (cwd, is_there)
+                });
+                let (cwd, is_there) = place.clone();
                 if !file.warnings.is_empty() {
                     report.warnings.push(file.warnings);
                 }
-                if !cwd.is_dir() {
+                if !is_there {
                     report.warnings.push(format!(
                         "warning: {}: the directory {} is not there yet; the job fails if it is still missing when it starts\n",
                         draft.name,
@@ -225,6 +232,7 @@ fn stage_files(
     bulk: bool,
 ) -> Result<Vec<Option<PathBuf>>> {
     let mut staged = Vec::with_capacity(jobs.len());
+    let adder = std::process::id();
     for (n, (job, plan)) in jobs.iter().zip(plans).enumerate() {
         let id = match plan {
             Plan::Place(id) | Plan::Supersede(id, _) => id,
@@ -234,7 +242,7 @@ fn stage_files(
             }
         };
         // No job id starts with a dot, so this is nobody's scratch folder.
-        let temporary = queue.state().join(format!("tmp/.add-{}-{n}.md", std::process::id()));
+        let temporary = queue.state().join(format!("tmp/.add-{adder}-{n}.md"));
         write_new(&temporary, job.draft.text.as_bytes(), !bulk)?;
         let record = added(context, job.draft);
         let record = record.followed_by(describe(queue, &job.spec, &job.cwd, &temporary));

@@ -2,10 +2,11 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::{At, Result};
+use super::files::{self, is_absent};
 use super::git::{Call, Git};
 
 /// The index in which a checkpoint is made. There is one in a checkout at a time, so what lies
@@ -104,21 +105,27 @@ impl Checkout {
         self.git_dir.as_ref().unwrap_or(&self.common_dir).join(INDEX)
     }
 
-    /// Copies the index, so that only what changed since is read. `false` when there is none.
+    /// Copies the index, so that only what changed since is read. `false` when there is none that can be
+    /// read.
     pub(super) fn copy_index(&self, to: &Path) -> Result<bool> {
         let Some(dir) = &self.git_dir else { return Ok(false) };
-        let index = dir.join("index");
-        match std::fs::copy(&index, to) {
-            Ok(_) => {}
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(false),
-            Err(e) => return Err(e).at("copy", &index),
-        }
+        let Ok(mut index) = files::open(&dir.join("index")) else { return Ok(false) };
+        let mut copy = File::create(to).at("create", to)?;
+        io::copy(&mut index, &mut copy).at("copy the index to", to)?;
         // Git reads files again that changed in the moment in which the index was written. A copy
         // with a time of its own would hide that moment.
-        let written = index.metadata().and_then(|data| data.modified()).at("look at", &index)?;
-        let copy = File::options().write(true).open(to).at("open", to)?;
-        copy.set_modified(written).at("set the time of", to)?;
+        let written = index.metadata().and_then(|data| data.modified());
+        written.and_then(|time| copy.set_modified(time)).at("set the time of", to)?;
         Ok(true)
+    }
+
+    /// Whether `HEAD` is this branch, by its full name. Where git keeps that elsewhere than in a file of
+    /// its own, nobody knows.
+    pub(super) fn is_on(&self, branch: &str) -> Result<bool> {
+        let Some(dir) = &self.git_dir else { return Ok(false) };
+        let head = dir.join("HEAD");
+        let text = files::read(&head).at("read", &head)?;
+        Ok(text.is_some_and(|text| text.strip_prefix("ref: ") == Some(branch)))
     }
 
     /// Puts the temporary index in the place of the checkout's own.
@@ -145,7 +152,7 @@ pub(super) fn remove(path: &Path) -> Result<()> {
         Err(e) => Err(e),
     };
     match gone {
-        Err(e) if e.kind() != ErrorKind::NotFound => Err(e).at("remove", path),
+        Err(e) if !is_absent(&e) => Err(e).at("remove", path),
         _ => Ok(()),
     }
 }

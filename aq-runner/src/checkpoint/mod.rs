@@ -33,6 +33,7 @@ mod artifacts;
 mod changes;
 mod checkout;
 mod error;
+mod files;
 mod git;
 mod handover;
 mod in_place;

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use super::error::{At, CheckpointError, Result};
+use super::files::read;
 use super::repository::{CommitId, Head};
 
 /// What a job started from, and where an in-place job goes back to.
@@ -61,7 +62,7 @@ impl Notes {
     }
 
     pub(super) fn base(&self) -> Result<Option<CommitId>> {
-        let Some(text) = read(&self.base)? else { return Ok(None) };
+        let Some(text) = read(&self.base).at("read", &self.base)? else { return Ok(None) };
         CommitId::parse(&text).map(Some).ok_or_else(|| CheckpointError::Nonsense {
             source_name: self.base.display().to_string(),
             answer: text,
@@ -99,18 +100,10 @@ impl Notes {
 }
 
 fn origin(path: &Path) -> Result<Option<Origin>> {
-    Ok(read(path)?.map(|text| match CommitId::parse(&text) {
+    Ok(read(path).at("read", path)?.map(|text| match CommitId::parse(&text) {
         Some(commit) => Origin::Detached(commit),
         None => Origin::Branch(text),
     }))
-}
-
-fn read(path: &Path) -> Result<Option<String>> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text.trim().to_owned())),
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(e).at("read", path),
-    }
 }
 
 fn remove(path: &Path) -> Result<()> {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::checkout::{Checkout, remove};
 use super::error::{At, CheckpointError, Result};
+use super::files;
 use super::notes::{Notes, Origin};
 use super::repository::{CommitId, Head, Repository};
 
@@ -163,6 +164,12 @@ impl Wip {
     /// When git fails.
     pub fn tip(&self) -> Result<Option<CommitId>> {
         self.repo.commit(&self.branch_ref())
+    }
+
+    /// The same, from the branch's own file, without a run of git. `None` also where git keeps it elsewhere.
+    pub(super) fn loose_tip(&self) -> Result<Option<CommitId>> {
+        let file = self.repo.common_dir().join(self.branch_ref());
+        Ok(files::read(&file).at("read", &file)?.and_then(|text| CommitId::parse(&text)))
     }
 
     fn new(job: &Job, repo: Repository, base: CommitId, notes: Notes) -> Self {

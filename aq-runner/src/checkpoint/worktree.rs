@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::checkout::{Checkout, remove};
 use super::error::{At, Result};
+use super::files::read;
 use super::git::Output;
 use super::wip::{Isolation, Saved, Wip};
 
@@ -164,9 +165,9 @@ impl Wip {
         let all = self.repo.common_dir().join("worktrees");
         let dot_git = path.join(".git");
         let is_ours = |dir: &Path| {
-            let Ok(text) = std::fs::read_to_string(dir.join("gitdir")) else { return false };
+            let Ok(Some(text)) = read(&dir.join("gitdir")) else { return false };
             // It may be relative to the directory in which it lies.
-            let named = dir.join(text.trim_end_matches('\n'));
+            let named = dir.join(text);
             named == dot_git
                 || named.parent().and_then(|at| at.canonicalize().ok()).is_some_and(|at| at == path)
         };
@@ -179,7 +180,7 @@ impl Wip {
         Ok(match found {
             None => Registered::No,
             Some(dir) => {
-                let locked = std::fs::read_to_string(dir.join("locked")).unwrap_or_default();
+                let locked = read(&dir.join("locked")).ok().flatten().unwrap_or_default();
                 // The index is written when all files are. An agent can set that lock as well.
                 let half = locked.trim() == "initializing" && !dir.join("index").exists();
                 if half { Registered::Half(dir) } else { Registered::Whole(dir) }

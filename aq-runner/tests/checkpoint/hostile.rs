@@ -51,6 +51,9 @@ fn no_program_of_the_configuration_runs() {
         ("gpg.program", program),
         ("merge.verifySignatures", "true"),
         ("core.editor", program),
+        ("commit.template", program),
+        ("commit.cleanup", "scissors"),
+        ("commit.verbose", "true"),
         ("core.askPass", program),
         ("credential.helper", program),
     ] {
@@ -167,4 +170,37 @@ fn a_filter_decides_what_is_committed() {
     write(&started.dir.join("x.secret"), "plain\n");
     started.wip.finish("work").unwrap();
     assert_eq!(lab.show(&repo, "aq/wip/fix:x.secret"), "PLAIN");
+}
+
+/// Nobody will ever write into it.
+fn pipe(path: &Path) {
+    let _ = fs::remove_file(path);
+    nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_file_of_gits_is_not_waited_for() {
+    let (lab, repo) = Lab::with_repo();
+    let git_dir = |name: &str| repo.join(".git/worktrees").join(name);
+    for (name, file) in [("one", "index"), ("two", "locked")] {
+        let started = lab.start(name, &repo);
+        write(&started.dir.join("new"), "1");
+        pipe(&git_dir(name).join(file));
+        assert!(started.wip.finish("work").unwrap().commit.is_some(), "{file}");
+        assert_eq!(lab.show(&repo, &format!("aq/wip/{name}:new")), "1");
+    }
+    for (name, file) in [
+        ("three", git_dir("three").join("HEAD")),
+        ("four", repo.join(".git/refs/heads/aq/wip/four")),
+    ] {
+        let started = lab.start(name, &repo);
+        write(&started.dir.join("new"), "1");
+        let whole = fs::read(&file).unwrap();
+        pipe(&file);
+        let refused = started.wip.finish("work").unwrap_err().to_string();
+        assert!(refused.ends_with("it is no regular file"), "{refused}");
+        fs::remove_file(&file).unwrap();
+        fs::write(&file, whole).unwrap();
+        assert!(started.wip.finish("work").unwrap().commit.is_some(), "{name}");
+    }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use aq_runner::checkpoint::{Head, Repository, Wip};
 
-use crate::lab::{Lab, write};
+use crate::lab::{Lab, start, write};
 
 fn discover(lab: &Lab, dir: &Path) -> Option<Repository> {
     Repository::discover(dir, &lab.job("none", dir).marks).unwrap()
@@ -173,4 +173,28 @@ fn sha256_repositories_work() {
     let started = lab.start("fix", &repo);
     write(&started.dir.join("new"), "1");
     assert_eq!(started.wip.finish("work").unwrap().commit.unwrap().as_str().len(), 64);
+}
+
+#[test]
+fn branches_in_tables_are_moved_as_well() {
+    let lab = Lab::new();
+    let repo = lab.path().join("repo");
+    let (known, _) = lab.try_git(lab.path(), &["init", "-q", "--ref-format=reftable", "repo"]);
+    if !known {
+        println!("skipped: this git is older than 2.45");
+        return;
+    }
+    lab.git(&repo, &["commit", "-q", "--allow-empty", "-m", "first"]);
+    for isolation in ["worktree", "in place"] {
+        let job = if isolation == "worktree" {
+            lab.job("one", &repo)
+        } else {
+            lab.in_place("two", &repo)
+        };
+        let started = start(&job);
+        write(&started.dir.join("new"), "1");
+        assert!(started.wip.finish("work").unwrap().commit.is_some(), "{isolation}");
+        assert_eq!(started.wip.changes().unwrap().paths, ["new"], "{isolation}");
+        assert_eq!(lab.show(&repo, &format!("{}:new", started.wip.branch())), "1", "{isolation}");
+    }
 }

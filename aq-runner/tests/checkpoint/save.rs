@@ -68,6 +68,30 @@ fn a_change_of_the_same_size_in_the_same_moment_is_seen() {
 }
 
 #[test]
+fn a_branch_that_is_packed_moves_on() {
+    let (lab, repo, job) = with_job();
+    for text in ["1", "2"] {
+        lab.git(&repo, &["pack-refs", "--all"]);
+        write(&job.dir.join("new"), text);
+        let before = lab.rev(&repo, "aq/wip/fix");
+        let commit = job.wip.checkpoint("work").unwrap().commit.unwrap();
+        assert_eq!(lab.rev(&repo, "aq/wip/fix"), commit.as_str());
+        assert_eq!(lab.rev(&repo, "aq/wip/fix~1"), before);
+        assert_settled(&lab, &job);
+    }
+}
+
+#[test]
+fn a_branch_that_the_agent_deleted_starts_at_the_base_again() {
+    let (lab, repo, job) = with_job();
+    lab.git(&repo, &["update-ref", "-d", "refs/heads/aq/wip/fix"]);
+    write(&job.dir.join("new"), "1");
+    assert!(job.wip.checkpoint("work").unwrap().commit.is_some());
+    assert_eq!(lab.rev(&repo, "aq/wip/fix~1"), lab.rev(&repo, "main"));
+    assert_settled(&lab, &job);
+}
+
+#[test]
 fn commits_of_the_agent_stay() {
     let (lab, repo, job) = with_job();
     let own = commit(&lab, &job.dir, "mine", "1");

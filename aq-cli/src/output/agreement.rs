@@ -25,7 +25,7 @@ pub(crate) fn report(report: &AgreementReport) -> String {
         let _ = write!(out, ", {rate} agree (95 % sure: {low} to {high})");
     }
     for (verdict, count) in report.counts() {
-        let _ = write!(out, "\n  {:<12} {count:>6}  {}", word(verdict), meaning(verdict));
+        let _ = write!(out, "\n  {:<12} {count:>6}  {}", verdict.as_str(), meaning(verdict));
     }
     let asides = [
         (report.nothing_to_choose, "with nothing to choose from"),
@@ -60,7 +60,7 @@ fn latest(one: &Divergence) -> Vec<Cell> {
     let key = |key: &Option<String>| Cell::new(plain(key.as_deref().unwrap_or(NONE)));
     vec![
         Cell::new(&one.ts),
-        Cell::new(word(one.verdict)),
+        Cell::new(one.verdict.as_str()),
         key(&one.local),
         key(&one.coord),
         Cell::new(one.reason.unwrap_or(NONE)),
@@ -69,16 +69,6 @@ fn latest(one: &Divergence) -> Vec<Cell> {
 
 pub(crate) fn percent(part: f64) -> String {
     format!("{:.1} %", part * 100.0)
-}
-
-pub(crate) const fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Agree => "AGREE",
-        Verdict::Diverge => "DIVERGE",
-        Verdict::CoordEmpty => "COORD_EMPTY",
-        Verdict::LocalEmpty => "LOCAL_EMPTY",
-        Verdict::Error => "ERROR",
-    }
 }
 
 pub(crate) const fn meaning(verdict: Verdict) -> &'static str {

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::sandbox::{Sandbox, is_alive, kill_child, kill_hard, wait_child, wait_for};
 
@@ -63,9 +64,8 @@ fn a_worktree_that_is_made_anew_is_set_up_anew() {
     assert_eq!(ran, "x\nx\n");
 }
 
-#[test]
-fn work_survives_the_kill_of_loop_and_worker() {
-    let sandbox = Sandbox::with_repository();
+/// The worker of job `a`, whose agent has done its work and goes on. The loop is killed.
+fn worker_without_a_loop(sandbox: &Sandbox) -> Pid {
     let at_work = sandbox.path("at-work");
     let body = format!("test -e w && exit 0; echo done > w; {}; sleep 100", touch(&at_work));
     sandbox.add("a", "", &body);
@@ -73,6 +73,13 @@ fn work_survives_the_kill_of_loop_and_worker() {
     wait_for("the agent's work", || at_work.exists());
     let worker = sandbox.worker("a");
     kill_child(&mut running);
+    worker
+}
+
+#[test]
+fn work_survives_the_kill_of_loop_and_worker() {
+    let sandbox = Sandbox::with_repository();
+    let worker = worker_without_a_loop(&sandbox);
     kill_hard(worker);
     assert!(!sandbox.try_git(&["show", "aq/wip/a:w"]).0);
     sandbox.ok(&["recover"]);
@@ -85,13 +92,7 @@ fn work_survives_the_kill_of_loop_and_worker() {
 #[test]
 fn work_survives_a_worker_that_is_told_to_end() {
     let sandbox = Sandbox::with_repository();
-    let at_work = sandbox.path("at-work");
-    let body = format!("test -e w && exit 0; echo done > w; {}; sleep 100", touch(&at_work));
-    sandbox.add("a", "", &body);
-    let mut running = sandbox.start_loop(&[]);
-    wait_for("the agent's work", || at_work.exists());
-    let worker = sandbox.worker("a");
-    kill_child(&mut running);
+    let worker = worker_without_a_loop(&sandbox);
     kill(worker, Signal::SIGTERM).unwrap();
     sandbox.wait_for_stage("a", "inbox");
     assert_eq!(sandbox.on_branch("a", "w"), "done");

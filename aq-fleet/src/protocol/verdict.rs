@@ -18,3 +18,16 @@ pub enum Verdict {
     /// The coordinator gave no answer that could be used.
     Error,
 }
+
+impl Verdict {
+    /// Its word, on the wire and in the log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Agree => "AGREE",
+            Self::Diverge => "DIVERGE",
+            Self::CoordEmpty => "COORD_EMPTY",
+            Self::LocalEmpty => "LOCAL_EMPTY",
+            Self::Error => "ERROR",
+        }
+    }
+}

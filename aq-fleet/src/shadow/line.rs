@@ -75,7 +75,7 @@ impl fmt::Display for Line {
             f,
             "ts={} verdict={} local={} coord={} reason={} latency_ms={} snapshot={}",
             self.ts,
-            word(self.verdict),
+            self.verdict.as_str(),
             Key(self.local.as_deref()),
             Key(self.coord.as_deref()),
             self.reason.map_or(NO_KEY, Reason::as_str),
@@ -125,19 +125,11 @@ fn parsed<T: FromStr>(name: &'static str, value: &str) -> Result<T, LineError> {
     value.parse().map_err(|_| LineError::Field(name))
 }
 
-const fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Agree => "AGREE",
-        Verdict::Diverge => "DIVERGE",
-        Verdict::CoordEmpty => "COORD_EMPTY",
-        Verdict::LocalEmpty => "LOCAL_EMPTY",
-        Verdict::Error => "ERROR",
-    }
-}
-
 fn verdict(text: &str) -> Option<Verdict> {
     use Verdict::{Agree, CoordEmpty, Diverge, Error, LocalEmpty};
-    [Agree, Diverge, CoordEmpty, LocalEmpty, Error].into_iter().find(|&v| word(v) == text)
+    [Agree, Diverge, CoordEmpty, LocalEmpty, Error]
+        .into_iter()
+        .find(|verdict| verdict.as_str() == text)
 }
 
 /// A key as it is written.

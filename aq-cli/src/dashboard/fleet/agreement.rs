@@ -4,7 +4,7 @@ use aq_fleet::protocol::Agreement;
 use aq_runner::run::AgreementReport;
 use maud::{Markup, html};
 
-use crate::output::agreement::{meaning, percent, word};
+use crate::output::agreement::{meaning, percent};
 use crate::output::style::plain;
 
 /// What this host's shadow has found.
@@ -34,7 +34,7 @@ fn found(report: &AgreementReport) -> Markup {
             @if !report.missing.is_empty() { ul { @for missing in &report.missing { li { "missing: " (plain(missing)) } } } }
             div.scroll tabindex="0" { table {
                 thead { tr { th scope="col" { "verdict" } th.number scope="col" { "decisions" } th scope="col" { "" } } }
-                tbody { @for (verdict, count) in report.counts() { tr { th scope="row" { (word(verdict)) } td.number { (count) } td { (meaning(verdict)) } } } }
+                tbody { @for (verdict, count) in report.counts() { tr { th scope="row" { (verdict.as_str()) } td.number { (count) } td { (meaning(verdict)) } } } }
             } }
             @for (what, reasons) in [("Disagreements", &report.reasons), ("Errors", &report.error_reasons)] {
                 @if !reasons.is_empty() {
@@ -49,7 +49,7 @@ fn found(report: &AgreementReport) -> Markup {
                         tbody { @for one in &report.latest {
                             tr {
                                 td { (plain(&one.ts)) }
-                                td { (word(one.verdict)) }
+                                td { (one.verdict.as_str()) }
                                 td { (plain(one.local.as_deref().unwrap_or("-"))) }
                                 td { (plain(one.coord.as_deref().unwrap_or("-"))) }
                                 td { (one.reason.unwrap_or("-")) }

@@ -8,14 +8,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use super::server::{LOCAL, Server};
+use crate::hostile::of_status;
 use crate::sandbox::{PATIENCE, Sandbox, cpu_ticks, wait_for};
-
-/// Memory in use, in kilobytes.
-fn resident(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.split_whitespace().next().unwrap().parse().unwrap()
-}
 
 #[test]
 fn it_ends_at_once_though_pages_are_open() {
@@ -116,9 +110,9 @@ fn a_thousand_streams_leave_nothing_behind() {
         wait_for("the ends of the streams", || descriptors() < 40);
     };
     round(200);
-    let before = resident(pid);
+    let before = of_status(pid, "RssAnon:");
     round(1_000);
-    let after = resident(pid);
+    let after = of_status(pid, "RssAnon:");
     assert!(after < before + 6 * 1024, "{before} kB before, {after} kB after");
 }
 

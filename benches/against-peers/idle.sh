@@ -11,6 +11,8 @@ wakes() { cat /proc/"$1"/task/*/status | awk '/^voluntary_ctxt/ { n += $2 } END 
 # of FUNCTION PIDS...: its numbers added up.
 of() { local pid; for pid in "${@:2}"; do "$1" "$pid"; done | awk '{ n += $1 } END { print n + 0 }'; }
 resident() { awk '/^VmRSS/ { print $2 / 1024 }' "/proc/$1/status"; }
+# Without pages of files, which the system can drop and read again.
+anonymous() { awk '/^RssAnon/ { print $2 / 1024 }' "/proc/$1/status"; }
 # Its own share: processes of one program share most of their pages.
 shares() { awk '/^Pss:/ { print $2 / 1024 }' "/proc/$1/smaps_rollup"; }
 # waiting NAME N MiB: what each of N waiting jobs has of them, beyond an empty queue.
@@ -21,7 +23,7 @@ watch() { # WHAT WHO PIDS...
     record "$1-cpu" "$2" "$(share "$(($(of ticks "${@:3}") - t))" "$S")" '%'
     record "$1-wakes" "$2" "$(share "$(($(of wakes "${@:3}") - w))" "$S")" /s
     record "$1-memory" "$2" "$(of resident "${@:3}")" MiB
-    record "$1-share" "$2" "$(of shares "${@:3}")" MiB
+    record "$1-anonymous" "$2" "$(of anonymous "${@:3}")" MiB
 }
 # processes NAME: of a queue with all that waits in it.
 processes() {

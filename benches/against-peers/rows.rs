@@ -80,10 +80,10 @@ fn row(key: impl Into<String>, name: impl Into<String>, unit: &'static str) -> R
     }
 }
 
-/// What a process has: memory, its own part of it, and what it does while nothing happens.
+/// What a process has: memory, the part of it that is in no file, and what it does while nothing happens.
 fn process(key: &str, name: &str, memory: f64) -> Row {
     let mut row = row(format!("{key}-memory"), name, "MiB").goal(Bound::Plain(memory));
-    row.parts.push(Part { key: format!("{key}-share"), unit: "MiB of its own" });
+    row.parts.push(Part { key: format!("{key}-anonymous"), unit: "MiB not of files" });
     for (what, unit) in [("cpu", "%"), ("wakes", "/s")] {
         row.goals.push(Goal { part: row.parts.len(), bound: Bound::Plain(0.0) });
         row.parts.push(Part { key: format!("{key}-{what}"), unit });

@@ -97,32 +97,35 @@ impl Wip {
         Ok(Saved { commit, left_out })
     }
 
-    /// Commits where `HEAD` is the branch and nothing is going on. `None`: it is not so, or git would
-    /// not, and nothing has changed.
+    /// Commits in a worktree whose `HEAD` is the branch, when nothing is going on there. `None`: it is not
+    /// so, or git would not. In the user's own checkout somebody may switch branches meanwhile, and `git
+    /// commit` would go to whatever is checked out then.
     fn commit_on_branch(&self, checkout: &Checkout, message: &str) -> Result<Option<Saved>> {
-        if checkout.unfinished().is_some() || !checkout.is_on(&self.branch_ref())? {
+        if self.is_in_place() || checkout.unfinished().is_some() {
+            return Ok(None);
+        }
+        // Without the branch this would make a commit without a parent.
+        if !checkout.is_on(&self.branch_ref())? || self.loose_tip()?.is_none() {
             return Ok(None);
         }
         let index = checkout.temporary_index();
-        // Without the branch this would make a commit without a parent.
-        if self.loose_tip()?.is_none() {
-            return Ok(None);
-        }
         if !checkout.copy_index(&index)? || self.add_all(checkout)?.code() != Some(0) {
             return Ok(None);
         }
         let call = checkout.call(self.repo.git(), "commit").env("GIT_INDEX_FILE", &index);
         let call = call.args(["--quiet", "--no-verify", "--cleanup=verbatim", "-m", message]);
-        let code = call.slow().output()?.code();
-        // 1: nothing is new.
-        if !matches!(code, Some(0 | 1)) {
-            return Ok(None);
-        }
+        let output = call.slow().output()?;
+        let is_new = match output.code() {
+            Some(0) => true,
+            // Nothing is new; or objects cannot be written, and then it says so.
+            Some(1) if output.errors().is_empty() => false,
+            _ => return Ok(None),
+        };
         checkout.install_index()?;
-        let commit = match (code, self.loose_tip()?) {
-            (Some(1), _) => None,
-            (_, Some(tip)) => Some(tip),
-            (_, None) => self.tip()?,
+        let commit = match self.loose_tip()? {
+            _ if !is_new => None,
+            Some(tip) => Some(tip),
+            None => self.tip()?,
         };
         Ok(Some(Saved { commit, left_out: None }))
     }

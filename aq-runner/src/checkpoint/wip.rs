@@ -166,9 +166,13 @@ impl Wip {
         self.repo.commit(&self.branch_ref())
     }
 
-    /// The same, from the branch's own file, without a run of git. `None` also where git keeps it elsewhere.
+    /// The same, from the branch's own file, without a run of git. `None` also where git keeps it elsewhere;
+    /// then an empty directory may be in its place.
     pub(super) fn loose_tip(&self) -> Result<Option<CommitId>> {
         let file = self.repo.common_dir().join(self.branch_ref());
+        if file.is_dir() {
+            return Ok(None);
+        }
         Ok(files::read(&file).at("read", &file)?.and_then(|text| CommitId::parse(&text)))
     }
 
@@ -245,7 +249,8 @@ pub(super) fn branch_ref(job: &str) -> String {
     format!("refs/heads/{}", branch_of(job))
 }
 
-/// The job's branch, as people name it. Git refuses two endings, and two dots in a row.
+/// The job's branch, as people name it. Git refuses two endings, and two dots in a row. Should that make the
+/// branch of another job, the second to start is refused it.
 fn branch_of(job: &str) -> String {
     let mut name = format!("aq/wip/{job}");
     while let Some(at) = name.find("..") {

@@ -72,6 +72,8 @@ fn a_branch_that_is_packed_moves_on() {
     let (lab, repo, job) = with_job();
     for text in ["1", "2"] {
         lab.git(&repo, &["pack-refs", "--all"]);
+        // Refused, and a directory is left in the place of the branch's file.
+        assert!(!lab.try_git(&repo, &["branch", "aq/wip/fix/sub"]).0);
         write(&job.dir.join("new"), text);
         let before = lab.rev(&repo, "aq/wip/fix");
         let commit = job.wip.checkpoint("work").unwrap().commit.unwrap();
@@ -79,6 +81,27 @@ fn a_branch_that_is_packed_moves_on() {
         assert_eq!(lab.rev(&repo, "aq/wip/fix~1"), before);
         assert_settled(&lab, &job);
     }
+}
+
+#[test]
+fn work_that_cannot_be_written_is_told_and_stays() {
+    let (lab, repo, job) = with_job();
+    write(&job.dir.join("new"), "1");
+    // The tree that is to be written, and a file in the place of the directory that it belongs into.
+    lab.git(&job.dir, &["add", "-A"]);
+    let tree = lab.git(&job.dir, &["write-tree"]);
+    let dir = repo.join(".git/objects").join(&tree[..2]);
+    fs::rename(&dir, repo.join("away")).unwrap();
+    fs::write(&dir, "").unwrap();
+    lab.git(&job.dir, &["reset", "-q"]);
+    let refused = job.wip.checkpoint("work").unwrap_err().to_string();
+    assert!(refused.contains("write-tree"), "{refused}");
+    assert!(job.wip.remove().is_err());
+    assert!(job.dir.join("new").exists());
+    fs::remove_file(&dir).unwrap();
+    fs::rename(repo.join("away"), &dir).unwrap();
+    assert!(job.wip.checkpoint("work").unwrap().commit.is_some());
+    assert_eq!(lab.show(&repo, "aq/wip/fix:new"), "1");
 }
 
 #[test]

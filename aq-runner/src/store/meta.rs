@@ -106,9 +106,7 @@ impl Meta {
     /// # Errors
     /// When the file is there but cannot be read.
     pub fn read(path: &Path) -> Result<Self> {
-        // A pipe is not waited for.
-        let flags = nix::libc::O_NONBLOCK;
-        match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        match open_to_read(path) {
             Ok(mut file) => Self::read_from(&mut file).at("read", path),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             Err(e) => Err(e).at("open", path),
@@ -176,6 +174,11 @@ impl Meta {
             }
         }
     }
+}
+
+/// Opens a record to read it; a pipe in its place is not waited for.
+pub(super) fn open_to_read(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)
 }
 
 /// What an open record holds from its start on, and where that is: 0, unless the record is so long that

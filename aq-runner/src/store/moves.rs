@@ -1,13 +1,12 @@
 //! The steps of a job, read out of its record: the record is only appended to, so it tells every
 //! step there was, in order, also to a reader who was not there.
 
-use std::fs::File;
 use std::io;
 
 use aq_manifest::{JobId, Stage};
 
 use super::error::{At, Result};
-use super::meta::{Meta, read_end};
+use super::meta::{Meta, open_to_read, read_end};
 use super::queue_dir::QueueDir;
 
 /// What a step's last line starts with.
@@ -43,7 +42,7 @@ pub(crate) fn moves(queue: &QueueDir, id: &JobId, from: Option<u64>) -> Result<V
 /// A record, and where in it that begins: see [`read_end`]. A job without one has nothing on record.
 fn read(queue: &QueueDir, id: &JobId) -> Result<(u64, Vec<u8>)> {
     let path = queue.meta(id);
-    match File::open(&path).and_then(|mut file| read_end(&mut file)) {
+    match open_to_read(&path).and_then(|mut file| read_end(&mut file)) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok((0, Vec::new())),
         other => other.at("read", &path),
     }
@@ -92,6 +91,7 @@ pub(crate) fn additions(queue: &QueueDir, id: &JobId) -> Result<(Vec<(Stage, Met
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::testing::{TestQueue, id};
 
     const RECORD: &str = "a=1\nmoved_to=building\nattempts=1\nmoved_to=inbox\nmoved_to=building\n\
                           attempts=2\nmoved_to=review\nresult=success\nmoved_to=testing\nmoved_to=ship";
@@ -116,5 +116,13 @@ mod tests {
             let from = usize::try_from(step.end).unwrap();
             assert_eq!(told(Some(from)).len(), steps.len() - n - 1);
         }
+    }
+
+    #[test]
+    fn a_pipe_in_the_place_of_the_record_is_not_waited_for() {
+        let queue = TestQueue::new();
+        nix::unistd::mkfifo(&queue.meta(&id("a")), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(moves(&queue, &id("a"), None).unwrap().len(), 0);
+        assert!(additions(&queue, &id("a")).unwrap().0.is_empty());
     }
 }

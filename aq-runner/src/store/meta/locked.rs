@@ -9,7 +9,7 @@ use std::process::Stdio;
 
 use super::super::durable::is_at;
 use super::super::error::{At, Result};
-use super::{Meta, Record};
+use super::{Meta, Record, open_to_read};
 
 /// A job's meta file, open and locked: whoever holds it may move the job.
 ///
@@ -57,7 +57,7 @@ impl MetaFile {
 
     /// Waits until nobody holds the lock of this file.
     pub(crate) fn wait_free(path: &Path) -> io::Result<()> {
-        File::open(path)?.lock()
+        open_to_read(path)?.lock()
     }
 
     /// Takes over the lock from the process that started this one, which passed the open file as

@@ -377,6 +377,18 @@ mod tests {
     }
 
     #[test]
+    fn the_same_job_twice_in_one_add_is_one_job_under_its_own_name() {
+        let queue = TestQueue::new();
+        queue.place("a", Stage::Shipped, "x");
+        let added = queue.add(&[("a", A), ("b", A)]).unwrap();
+        let there = Added::Unchanged { id: id("a-2"), stage: Stage::Inbox };
+        assert_eq!(added, [Added::New { id: id("a-2") }, there]);
+        queue.shift("a-2", Stage::Inbox, Stage::Testing);
+        let there = Added::Unchanged { id: id("a-2"), stage: Stage::Testing };
+        assert_eq!(queue.add(&[("c", A), ("d", A)]).unwrap(), [there.clone(), there]);
+    }
+
+    #[test]
     fn another_body_takes_the_place_of_a_job_that_has_not_started() {
         let queue = TestQueue::new();
         queue.add(&[("a", A)]).unwrap();

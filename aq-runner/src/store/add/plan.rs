@@ -80,8 +80,8 @@ const MANY: usize = 100;
 /// Plans the drafts of one add, one after the other.
 pub(super) struct Planner<'a> {
     queue: &'a QueueDir,
-    /// The drafts so far that have a key.
-    keyed: HashMap<&'a str, &'a Draft>,
+    /// The drafts so far that have a key, and which jobs they are.
+    keyed: HashMap<&'a str, (&'a Draft, JobId, Stage)>,
     /// Ids of jobs, and of the drafts so far. Not of all jobs, unless they were listed.
     taken: HashSet<JobId>,
     is_listed: bool,
@@ -100,15 +100,25 @@ impl<'a> Planner<'a> {
         let Some(key) = job.spec.idempotency_key.as_deref() else {
             return Ok(Plan::Place(self.free_id(&job.draft.id)));
         };
-        if let Some(before) = self.keyed.get(key) {
+        if let Some((before, id, stage)) = self.keyed.get(key) {
             if before.text == job.draft.text {
-                let added = Added::Unchanged { id: before.id.clone(), stage: Stage::Inbox };
-                return Ok(Plan::Nothing(added));
+                return Ok(Plan::Nothing(Added::Unchanged { id: id.clone(), stage: *stage }));
             }
             let (name, other) = (job.draft.name.clone(), before.name.clone());
             return Err(AddError::Twice { name, key: key.to_owned(), other });
         }
-        self.keyed.insert(key, job.draft);
+        let plan = self.plan_keyed(job, key)?;
+        let (id, stage) = match &plan {
+            Plan::Nothing(Added::Unchanged { id, stage }) => (id, *stage),
+            Plan::Nothing(added) => (added.id(), Stage::Inbox),
+            Plan::Place(id) | Plan::Supersede(id, _) => (id, Stage::Inbox),
+        };
+        self.keyed.insert(key, (job.draft, id.clone(), stage));
+        Ok(plan)
+    }
+
+    /// The same for the first draft with a key.
+    fn plan_keyed(&mut self, job: &Checked<'_>, key: &str) -> Result<Plan, AddError> {
         let Some(holder) = Keys::new(self.queue).holder(key)? else {
             return Ok(Plan::Place(self.free_id(&job.draft.id)));
         };

@@ -99,9 +99,9 @@ impl From<WorkplaceError> for Failure {
     fn from(error: WorkplaceError) -> Self {
         match error {
             WorkplaceError::Store(error) => error.into(),
-            WorkplaceError::NoBranch(_) | WorkplaceError::Checkpoint(_) => {
-                Self::new(Exit::Refused, error)
-            }
+            WorkplaceError::NoBranch(_)
+            | WorkplaceError::LeftOut { .. }
+            | WorkplaceError::Checkpoint(_) => Self::new(Exit::Refused, error),
         }
     }
 }

@@ -282,3 +282,23 @@ fn a_new_job_does_not_get_the_branch_of_a_deleted_one() {
     sandbox.ok(&["run", "--once"]);
     assert_eq!(sandbox.on_branch("a", "old"), "old");
 }
+
+#[test]
+fn a_merge_without_all_of_the_work_is_refused() {
+    let sandbox = Sandbox::with_repository();
+    sandbox.add("a", "", "echo done > w; git init -q inner");
+    sandbox.ok(&["run", "--once", "--quiet"]);
+    // As when the disk was full at its end.
+    let record = sandbox.queue(".state/meta/a.meta");
+    let mut text = fs::read_to_string(&record).unwrap();
+    text.push_str("checkpoint_error=no room\n");
+    fs::write(&record, text).unwrap();
+    let (code, said) = sandbox.code(&["ship", "--merge", "a"]);
+    assert_eq!(code, 4, "{said}");
+    assert!(said.contains("not all work of a can be committed, so it is not merged: "), "{said}");
+    assert!(said.contains("inner"), "{said}");
+    assert_eq!(sandbox.folders("a"), ["testing"]);
+    fs::remove_dir_all(sandbox.queue(".state/worktrees/a/inner")).unwrap();
+    sandbox.ok(&["ship", "--merge", "a"]);
+    assert!(sandbox.work().join("w").exists());
+}

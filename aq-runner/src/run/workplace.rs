@@ -84,7 +84,10 @@ pub(crate) fn merge(queue: &QueueDir, id: &JobId, meta: &Meta) -> Result<Merged,
     let wip = branch_of(queue, id, meta)?.ok_or_else(|| WorkplaceError::NoBranch(id.clone()))?;
     if meta.get("checkpoint_error").is_some() {
         // What could not be committed when the job ended, on a full disk for one, is its work, too.
-        wip.finish(&format!("{id}: left uncommitted"))?;
+        let saved = wip.finish(&format!("{id}: left uncommitted"))?;
+        if let Some(left_out) = saved.left_out {
+            return Err(WorkplaceError::LeftOut { id: id.clone(), left_out });
+        }
     }
     Ok(wip.merge(&format!("aq: {id}"))?)
 }
@@ -122,6 +125,17 @@ pub enum WorkplaceError {
     /// It never ran, or not in a git repository.
     #[error("job {0} has no branch: it has not run yet, or its directory is in no git repository")]
     NoBranch(JobId),
+    /// What was left uncommitted when it ended cannot be committed now either, or not all of it.
+    #[error(
+        "not all work of {id} can be committed, so it is not merged: {left_out}; commit or remove \
+         those files in its worktree, or merge its branch by hand and ship it without --merge"
+    )]
+    LeftOut {
+        /// The job.
+        id: JobId,
+        /// Git's words.
+        left_out: String,
+    },
     /// Git, or the repository.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),

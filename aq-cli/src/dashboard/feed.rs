@@ -90,14 +90,18 @@ fn keep(
     loop {
         // The feed itself has one receiver; without another one nobody looks at a page that lives, and
         // what changes is not even listened to.
-        if sender.receiver_count() > 1 {
-            let _ = woken.recv_timeout(rest);
-        } else {
-            watch = None;
-            // Changes of before.
-            while woken.try_recv().is_ok() {}
-            if sender.receiver_count() == 1 && woken.recv().is_err() {
-                return;
+        match sender.receiver_count() {
+            0 => return,
+            1 => {
+                watch = None;
+                // Changes of before.
+                while woken.try_recv().is_ok() {}
+                if sender.receiver_count() == 1 {
+                    let _ = woken.recv();
+                }
+            }
+            _ => {
+                let _ = woken.recv_timeout(rest);
             }
         }
         while woken.try_recv().is_ok() {}

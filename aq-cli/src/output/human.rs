@@ -12,6 +12,9 @@ use super::{line, warning};
 
 /// What became of the files of `aq add`.
 pub(crate) fn added(added: &[Added]) {
+    if added.is_empty() {
+        return;
+    }
     let lines = added.iter().map(|one| match one {
         Added::New { id } => format!("added {id}"),
         Added::Unchanged { id, stage } => format!("{id} is there already, in {stage}/"),

@@ -7,7 +7,7 @@ use aq_fleet::client::CallError;
 use aq_runner::run::{FleetError, FleetSettingsError, ShipError, WorkplaceError};
 use aq_runner::store::{AddError, StoreError};
 
-/// Exit codes (SPEC section 14).
+/// Exit codes (docs/commands.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Exit {

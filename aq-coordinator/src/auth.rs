@@ -1,4 +1,4 @@
-//! Who may call: bearer tokens, compared in constant time (SPEC section 16).
+//! Who may call: bearer tokens, compared in constant time (docs/fleet.md).
 
 use std::fmt;
 use std::fs;

@@ -1,7 +1,7 @@
 //! A lease as its holder sees it. Pure: time comes in as an argument.
 //!
 //! The holder counts from the moment at which it *sent* the request that granted or renewed the
-//! lease, on a clock that only goes forward, and trusts it for 80 % of its length (PROTOCOL,
+//! lease, on a clock that only goes forward, and trusts it for 80 % of its length (docs/fleet-protocol.md,
 //! Rules). So however long an answer took, the holder stops trusting a lease before the coordinator
 //! gives the job to somebody else. From then on it may go on working, but does not ship until it has
 //! renewed.

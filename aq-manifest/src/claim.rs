@@ -4,8 +4,8 @@
 use crate::front_matter::{bom_len, split};
 use crate::{Diagnostic, Manifest, Severity, parse};
 
-/// The file with the keys that a fleet claim sets: `fleet-job-id` and `fleet-lease-epoch` (SPEC
-/// section 12). Nothing else in it changes. The file comes from another machine.
+/// The file with the keys that a fleet claim sets: `fleet-job-id` and `fleet-lease-epoch`
+/// (docs/fleet.md). Nothing else in it changes. The file comes from another machine.
 ///
 /// # Errors
 /// The first finding that makes it no job file; also when it has one of these keys already.
@@ -26,7 +26,7 @@ pub fn claimed(source: &str, fleet_job_id: &str, epoch: u64) -> Result<String, B
     })
 }
 
-/// The file as a coordinator gets it in shadow (SPEC section 13), to which it says of itself what only its
+/// The file as a coordinator gets it in shadow (docs/fleet.md), to which it says of itself what only its
 /// host knows: `key` where it has no `idempotency-key`, and `lock` where it names none. Nothing
 /// else in it changes.
 ///

@@ -1,4 +1,4 @@
-//! Requests through a command of the user, in place of HTTP (SPEC section 11): `METHOD PATH` as
+//! Requests through a command of the user, in place of HTTP (docs/trackers.md): `METHOD PATH` as
 //! arguments, the body on standard input; on standard output the answer's body, and the status
 //! code as the last line.
 

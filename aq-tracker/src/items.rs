@@ -1,4 +1,4 @@
-//! The item API: `GET /items/ITEM`, `PATCH /items/ITEM`, `POST /items/ITEM/comments` (SPEC section 11).
+//! The item API: `GET /items/ITEM`, `PATCH /items/ITEM`, `POST /items/ITEM/comments` (docs/trackers.md).
 
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -7,7 +7,7 @@ use aq_manifest::Stage;
 /// Longest status, in bytes.
 const MAX_LEN: usize = 64;
 
-/// The status for each folder (SPEC section 11). A folder without one is not echoed.
+/// The status for each folder (docs/trackers.md). A folder without one is not echoed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusMap {
     statuses: BTreeMap<Stage, String>,

@@ -90,7 +90,7 @@ pub struct Echo {
 }
 
 impl Echo {
-    /// Reads the numbers out of a record, asked for by the keys of SPEC section 1: a job's meta, or
+    /// Reads the numbers out of a record, asked for by the keys of docs/on-disk-format.md: a job's meta, or
     /// the fields of a coordinator's event. What is no number of the right kind is not known.
     pub fn read<'a>(stage: Stage, get: impl Fn(&str) -> Option<&'a str>) -> Self {
         fn number<T: FromStr>(text: Option<&str>) -> Option<T> {

@@ -2,6 +2,7 @@
 # What one `add` costs with few and with many jobs waiting, and a thousand at once. Usage: add.sh [MANY]
 . "$(dirname "$0")/common.sh"
 . "$HERE/peers.sh"
+TRUE=$(type -P true)
 MANY=${1:-10000} K=${K:-40} BULK=${BULK:-1000}
 size add-many "$MANY"; size add-bulk "$BULK"
 
@@ -10,7 +11,7 @@ one_add() {
     local what=$1 waiting=$2 p i; shift 2
     for p in "$@"; do "${p}_hold" && "${p}_fill" "$waiting"; done
     for ((i = 0; i < K; i++)); do
-        timed env true; record "$what" fork+exec "$MS" ms
+        timed "$TRUE"; record "$what" fork+exec "$MS" ms
         for p in "$@"; do timed "${p}_add"; record "$what" "$p" "$MS" ms; done
     done
     for p in "$@"; do "${p}_down"; done
@@ -27,7 +28,7 @@ for ((r = 0; r < RUNS; r++)); do
             aq) aq_files "$BULK"; timed "$AQ" --queue "$W/aq" add "$W/aq-jobs" ;;
             hq) timed hq_fill "$BULK" ;;
         esac
-        record add-bulk "$p" "$(share "$MS" "$BULK")" ms
+        record add-bulk "$p" "$(share "${MS/./}" "$BULK")" us
         "${p}_down"
     done
 done

@@ -62,5 +62,5 @@ for p in $(present ninja xargs parallel); do
     esac > /dev/null 2>&1
     of job "$p" "$JOBS" '0 0 0'
 done
-fresh; "${STRACE[@]}" env true
+fresh; "${STRACE[@]}" "$(type -P true)"
 of add fork+exec 1 '0 0 0'

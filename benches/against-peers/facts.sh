@@ -10,7 +10,7 @@ numbered() { "$@" 2>&1 | grep -oE '[0-9]+(\.[0-9]+)*' | head -n 1; }
 system=$(. /etc/os-release 2> /dev/null && echo "${PRETTY_NAME-}")
 printf '#\tmachine\t%s\t%s cores\t%s\tLinux %s\t%s\tload %s before\n' "$(date -u +%F)" "$(nproc)" "${system:-Linux}" \
     "$(uname -r | cut -d- -f1)" "$(df --output=fstype "$W" | tail -n 1)" "$(cut -d' ' -f1 /proc/loadavg)" >> "$RESULTS"
-version aq "$(numbered "$AQ" --version)"
+version aq "$(numbered "$AQ" --version) ($(git -C "$HERE" describe --always --dirty 2> /dev/null))"
 while read -r p name; do
     if ! have "$p"; then printf '#\tmissing\t%s\n' "$name" >> "$RESULTS"; continue; fi
     case $p in

@@ -3,16 +3,17 @@
 # silent. Linux only. Usage: idle.sh [SECONDS] [WAITING...]
 . "$(dirname "$0")/common.sh"
 . "$HERE/peers.sh"
-S=${1:-10}; shift || true
+# Long enough for one of the loop's sweeps, which come every 30 s.
+S=${1:-31}; shift || true
 WAITING=${*:-0 10000 100000}
 
 ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
 wakes() { cat /proc/"$1"/task/*/status | awk '/^voluntary_ctxt/ { n += $2 } END { print n }'; }
 # of FUNCTION PIDS...: its numbers added up.
 of() { local pid; for pid in "${@:2}"; do "$1" "$pid"; done | awk '{ n += $1 } END { print n + 0 }'; }
-resident() { awk '/^VmRSS/ { print $2 / 1024 }' "/proc/$1/status"; }
+resident() { awk '/^VmRSS/ { print $2 * 1024 / 1e6 }' "/proc/$1/status"; }
 # Without pages of files, which the system can drop and read again.
-anonymous() { awk '/^RssAnon/ { print $2 / 1024 }' "/proc/$1/status"; }
+anonymous() { awk '/^RssAnon/ { print $2 * 1024 / 1e6 }' "/proc/$1/status"; }
 # Its own share: processes of one program share most of their pages.
 shares() { awk '/^Pss:/ { print $2 / 1024 }' "/proc/$1/smaps_rollup"; }
 # waiting NAME N MiB: what each of N waiting jobs has of them, beyond an empty queue.
@@ -22,8 +23,8 @@ watch() { # WHAT WHO PIDS...
     sleep "$S"
     record "$1-cpu" "$2" "$(share "$(($(of ticks "${@:3}") - t))" "$S")" '%'
     record "$1-wakes" "$2" "$(share "$(($(of wakes "${@:3}") - w))" "$S")" /s
-    record "$1-memory" "$2" "$(of resident "${@:3}")" MiB
-    record "$1-anonymous" "$2" "$(of anonymous "${@:3}")" MiB
+    record "$1-memory" "$2" "$(of resident "${@:3}")" MB
+    record "$1-anonymous" "$2" "$(of anonymous "${@:3}")" MB
 }
 # processes NAME: of a queue with all that waits in it.
 processes() {

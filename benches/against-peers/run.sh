@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # aq beside its peers, in one run: everything is measured, a table is printed and a plot is written.
-#   run.sh             about 15 minutes; leave the machine alone meanwhile
+#   run.sh             about 20 minutes; leave the machine alone meanwhile
 #   run.sh --quick     small numbers, to see that it works
 #   run.sh --docs      also puts the results, the table and the plot where docs/performance.md has them
-#   run.sh --again     measures nothing: the table and the plot of the last results, or of those in docs/
+#   run.sh --again     measures nothing: the table and the plot of the last results, or of the kept ones
 # Results and plot are `against-peers.tsv` and `.svg` in the target directory. AQ names another binary than the
 # release build. peers-install.sh installs the peers.
 set -eu
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$HERE/../..
 TARGET=$(realpath -m "${CARGO_TARGET_DIR:-$ROOT/target}")
-QUICK='' DOCS='' AGAIN=''
+QUICK='' DOCS='' AGAIN='' FAILED=''
 for word in "$@"; do
     case $word in
         --quick) QUICK=1 ;;
@@ -22,6 +22,8 @@ done
 export RESULTS=$TARGET/against-peers.tsv
 PLOT=$TARGET/against-peers.svg
 KEPT=$HERE/results.tsv PICTURE=$ROOT/docs/pictures/against-peers.svg
+[ -z "$QUICK" ] || [ -z "$DOCS" ] || { echo "small numbers are not for the docs: --quick or --docs" >&2; exit 2; }
+mkdir -p "$TARGET"
 [ -z "$AGAIN" ] || [ -e "$RESULTS" ] || cp "$KEPT" "$RESULTS"
 
 (cd "$ROOT" && cargo build --locked --quiet -p aq-benches --bin against-peers)
@@ -46,9 +48,10 @@ if [ -z "$AGAIN" ]; then
         # shellcheck disable=SC2086 # a name and its arguments
         set -- $step
         code=0; "$HERE/$1.sh" "${@:2}" || code=$?
-        case $code in 0) ;; 130) exit 130 ;; *) echo "$1.sh ended with $code" >&2 ;; esac
+        case $code in 0) ;; 130) exit 130 ;; *) echo "$1.sh ended with $code" >&2; FAILED=1 ;; esac
     done
 fi
+[ -z "$FAILED" ] || DOCS=
 if [ -n "$DOCS" ]; then
     cp "$RESULTS" "$KEPT"
     show plot "$KEPT" "$PICTURE"

@@ -141,7 +141,7 @@ mod tests {
     fn a_row_says_whether_its_goals_are_reached() {
         let text = "#\tsize\tdrain\t1000\n#\tmachine\ttoday\ttwo cores\n#\tmissing\tsloop\n\
                     drain\taq\t459\tjobs/s\ndrain\tninja\t1979\tjobs/s\ndrain\thq\t300\tjobs/s\n\
-                    idle-0-memory\taq\t5.71\tMiB\nidle-0-cpu\taq\t0\t%\nidle-0-wakes\taq\t2.5\t/s\n";
+                    idle-0-memory\taq\t5.71\tMB\nidle-0-cpu\taq\t0\t%\nidle-0-wakes\taq\t2.5\t/s\n";
         let table = markdown(&Results::parse(text).unwrap());
         let lines: Vec<&str> = table.lines().collect();
         assert_eq!(
@@ -151,7 +151,7 @@ mod tests {
         );
         assert_eq!(
             lines[3],
-            "| a queue with nothing to do, empty | 5.71 MiB, 0 %, 2.50/s | | | | 8 MiB, 0 %, 0/s \
+            "| a queue with nothing to do, empty | 5.71 MB, 0 %, 2.50/s | | | | 8 MB, 0 %, 0.05/s \
              | yes, yes, no |"
         );
         assert_eq!(

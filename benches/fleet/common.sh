@@ -1,9 +1,9 @@
 # Sourced by the scripts here: a private PostgreSQL on a socket in a temporary directory, and the
 # program that measures. PGBIN names the directory of initdb and postgres (default: the newest in
 # /usr/lib/postgresql). Nothing is left behind.
-set -eu
+set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-PGBIN=${PGBIN:-$(ls -d /usr/lib/postgresql/*/bin 2> /dev/null | sort -V | tail -1)}
+PGBIN=${PGBIN:-$(ls -d /usr/lib/postgresql/*/bin 2> /dev/null | sort -V | tail -1 || true)}
 [ -x "$PGBIN/initdb" ] || { echo "no PostgreSQL server: apt-get install postgresql, or set PGBIN" >&2; exit 1; }
 command -v pgbench > /dev/null || PATH=$PGBIN:$PATH
 W=$(mktemp -d)

@@ -6,7 +6,7 @@ use aq_benches::inputs::{Arrival, deps_of};
 use aq_scheduler::Job;
 use petgraph::acyclic::Acyclic;
 use petgraph::data::Build;
-use petgraph::graph::DiGraph;
+use petgraph::graph::{DiGraph, NodeIndex};
 use serde::Deserialize;
 
 /// The graph of the jobs of a shape, as numbers.
@@ -25,8 +25,11 @@ pub(crate) fn toposort<N>(graph: &DiGraph<N, ()>) -> usize {
     petgraph::algo::toposort(graph, None).expect("no cycle").len()
 }
 
+/// What a program without a queue has: the graph, the node of each key, and how many are in order.
+pub(crate) type Interned = (DiGraph<String, ()>, HashMap<String, NodeIndex>, usize);
+
 /// From jobs with text keys to a petgraph graph to its order, without all else that a queue knows.
-pub(crate) fn intern_and_toposort(jobs: Vec<Job>) -> usize {
+pub(crate) fn intern_and_toposort(jobs: Vec<Job>) -> Interned {
     let mut graph = DiGraph::<String, ()>::new();
     let mut nodes = HashMap::new();
     for job in jobs {
@@ -40,7 +43,8 @@ pub(crate) fn intern_and_toposort(jobs: Vec<Job>) -> usize {
             graph.add_edge(from, to, ());
         }
     }
-    toposort(&graph)
+    let ordered = toposort(&graph);
+    (graph, nodes, ordered)
 }
 
 /// A chain in `petgraph::acyclic`; a node comes when it is first spoken of, as a key does.

@@ -1,4 +1,4 @@
-//! The dashboard: the queue in a browser (SPEC section 15).
+//! The dashboard: the queue in a browser (docs/dashboard.md).
 //!
 //! Pages are rendered here, from what `aq-runner` answers to `aq status`, `aq insights` and the like; a
 //! small script of our own keeps them up to date. Nothing is fetched from elsewhere. What jobs, logs and

@@ -32,7 +32,7 @@ pub(super) async fn claim(
         return dry(&api, claim).await;
     }
     if is_shadow {
-        // A shadow is never granted anything (PROTOCOL, "Shadow jobs").
+        // A shadow is never granted anything (docs/fleet-protocol.md).
         return Ok(Json(Claimed::default()));
     }
     let granted = api.assign.claim(claim).await?;

@@ -27,7 +27,7 @@ const MAX_REQUEST_ID: usize = 128;
 /// How long a call may take that waits for nothing but the database.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// What needs no token (PROTOCOL.md).
+/// What needs no token (docs/fleet-protocol.md).
 const OPEN: &str = "/healthz";
 
 /// Gives the request an id, and counts and logs its answer. Neither body nor token is looked at.

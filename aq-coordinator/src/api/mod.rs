@@ -1,4 +1,4 @@
-//! PROTOCOL.md over HTTP. Handlers read what came, ask the desk or the store, and say what it
+//! docs/fleet-protocol.md over HTTP. Handlers read what came, ask the desk or the store, and say what it
 //! answered; no rule of jobs and leases is here.
 
 mod body;

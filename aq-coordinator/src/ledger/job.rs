@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::DbTime;
 
 /// A job whose lease ran out this many times in a row fails as `crash`: it is probably what kills its
-/// hosts (SPEC 8 has the same number for one host).
+/// hosts (docs/job-file.md has the same number for one host).
 pub const MAX_LOST: u32 = 10;
 
 /// Everything that is known of a job, but for its manifest and its past.
@@ -88,7 +88,7 @@ impl BodyHash {
 pub enum World {
     /// The fleet's jobs.
     Fleet,
-    /// The mirror of this factory's own jobs (SPEC 13). They are never granted.
+    /// The mirror of this factory's own jobs (docs/fleet.md). They are never granted.
     Shadow(FactoryId),
 }
 

@@ -1,4 +1,4 @@
-//! The rules of jobs, grants and leases as pure functions (PROTOCOL, "Rules"; SPEC 12).
+//! The rules of jobs, grants and leases as pure functions (docs/fleet-protocol.md).
 //!
 //! A store reads a row, asks a function here, and writes what it answers, all in one transaction. Time
 //! is always an argument and always the database's.

@@ -17,7 +17,7 @@ pub enum Renewal {
     Lost(Job),
 }
 
-/// Renews a lease, also a lapsed one when nobody has been granted the job since (PROTOCOL: "a renewal
+/// Renews a lease, also a lapsed one when nobody has been granted the job since (docs/fleet-protocol.md: "a renewal
 /// that comes late but first is accepted"). `lock_free` says whether no *other* job holds the lock
 /// that this one names; it matters only for a lapsed one.
 ///

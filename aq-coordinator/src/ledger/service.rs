@@ -29,7 +29,7 @@ impl Timing {
 /// The state of the service as a whole, one row in the database.
 ///
 /// Epochs must never be used again, also not when a backup is put back and the time since is lost
-/// (PROTOCOL, "Rules"). A job is granted less than once in a millisecond, so the number of milliseconds
+/// (docs/fleet-protocol.md). A job is granted less than once in a millisecond, so the number of milliseconds
 /// since the database was made is above every epoch that was drawn before now, and each coordinator
 /// that opens the database, or finds that nobody ticked for a while, begins there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

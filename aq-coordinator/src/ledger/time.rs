@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// A moment on the database's clock, in milliseconds since 1970. No other clock decides anything
-/// here (PROTOCOL, "A lease ends at the database's clock").
+/// here (docs/fleet-protocol.md).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DbTime(pub i64);
 

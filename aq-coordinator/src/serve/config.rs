@@ -10,7 +10,7 @@ use crate::auth::Tokens;
 use crate::echo::Echoes;
 use crate::rate::Rate;
 
-/// How a coordinator serves. SPEC section 12 has the defaults of the command line.
+/// How a coordinator serves. docs/fleet.md has the defaults of the command line.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where to listen. Port 0 takes any free one; [`Running::address`](crate::Running::address)

@@ -1,4 +1,4 @@
-//! Is a host ready to let the coordinator decide? (SPEC 13)
+//! Is a host ready to let the coordinator decide? (docs/fleet.md)
 //!
 //! [`AgreementReport::of`] counts what a shadow log says and judges it. It advises; nothing switches by itself.
 

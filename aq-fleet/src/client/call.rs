@@ -170,7 +170,7 @@ impl Client {
     fn success(&self, response: Response, tries: u32) -> Result<Response, CallError> {
         match response.status {
             200..=299 => Ok(response),
-            // A mistake of the coordinator is nothing that the host did (SPEC 12: a job goes on).
+            // A mistake of the coordinator is nothing that the host did (docs/fleet.md: a job goes on).
             status @ 500..=599 => {
                 Err(CallError::Unreachable { what: format!("it answers {status}"), tries })
             }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 const MAX_LEN: usize = 4096;
 
 /// What a coordinator knows its hosts by. It comes from the environment or a file, never from
-/// argv (SPEC 16), and has no `Display`; `Debug` hides it.
+/// argv (docs/fleet.md), and has no `Display`; `Debug` hides it.
 #[derive(Clone)]
 pub struct Token(Arc<str>);
 

@@ -1,4 +1,4 @@
-//! Messages to the coordinator that wait on disk while it is away (SPEC 12), in order.
+//! Messages to the coordinator that wait on disk while it is away (docs/fleet.md), in order.
 //!
 //! A directory with one append-only file a job, `<fleet job id>.jsonl`. Each line is one message with
 //! its number, or says that one was dealt with:

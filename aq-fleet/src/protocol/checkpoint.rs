@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::text;
 
-/// What the branch of every job starts with (SPEC 9).
+/// What the branch of every job starts with (docs/work-in-progress.md).
 const BRANCH_PREFIX: &str = "aq/wip/";
 
 /// The longest branch, in bytes.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::text;
 
-/// What a factory id ends in when it stands for the shadow of a host (SPEC 13).
+/// What a factory id ends in when it stands for the shadow of a host (docs/fleet.md).
 const SHADOW_SUFFIX: &str = "-shadow";
 
 /// A newtype over text in the alphabet of job ids, `[A-Za-z0-9][A-Za-z0-9._-]{0,127}`: it goes into

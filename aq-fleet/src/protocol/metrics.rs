@@ -1,4 +1,4 @@
-//! The numbers of a run (SPEC 10), as far as they are known.
+//! The numbers of a run (docs/fleet-protocol.md), as far as they are known.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Shadow (SPEC 13): what the host picked beside what the coordinator would have picked.
+//! Shadow (docs/fleet.md): what the host picked beside what the coordinator would have picked.
 //!
 //! After a local decision, [`Snapshot`] holds what the host chose from, [`compare`] says whether the
 //! coordinator agrees and, if not, why; the [`Line`] of it goes to `fleet-shadow.log`, which

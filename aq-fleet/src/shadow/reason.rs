@@ -80,7 +80,7 @@ impl Reason {
         }
     }
 
-    /// What a reason for waiting in the scheduler's words (SPEC 6), as the coordinator shows it, comes
+    /// What a reason for waiting in the scheduler's words (docs/commands.md), as the coordinator shows it, comes
     /// to.
     pub fn of_waiting(words: &str) -> Self {
         let starts = [

@@ -1,4 +1,4 @@
-//! Telling trackers what becomes of their items' jobs (SPEC section 11), beside the loop and never
+//! Telling trackers what becomes of their items' jobs (docs/trackers.md), beside the loop and never
 //! in its way. The loop says which jobs may have moved; one thread notes down what is to be told, and
 //! another one tells it, so that a tracker that hangs keeps nothing from being noted.
 //!

@@ -1,4 +1,4 @@
-//! What the shadow has found so far (SPEC section 13).
+//! What the shadow has found so far (docs/fleet.md).
 
 pub use aq_fleet::agreement::{AgreementReport, Bar, BarError, Divergence};
 pub use aq_fleet::shadow::Verdict;

@@ -11,7 +11,7 @@ use aq_manifest::{JobId, Stage};
 use super::durable::rename_new;
 use super::error::{At, Result, StoreError};
 
-/// The largest job file, in bytes (SPEC section 16): one of this size or more is refused.
+/// The largest job file, in bytes (docs/job-file.md): one of this size or more is refused.
 pub const MAX_JOB_FILE: u64 = 1 << 20;
 
 /// A queue directory that exists.

@@ -83,7 +83,7 @@ impl JobRecord {
     }
 }
 
-/// The effective values of a job, as SPEC section 3 wants them recorded.
+/// The effective values of a job, as docs/on-disk-format.md wants them recorded.
 pub(crate) fn describe(queue: &QueueDir, spec: &JobSpec, cwd: &Path, file: &Path) -> Record {
     let lock = match spec.lock.as_deref() {
         Some("none") => None,

@@ -1,4 +1,4 @@
-//! Without `AQ_FLEET` there is no fleet: no call, no file, no byte (SPEC 12).
+//! Without `AQ_FLEET` there is no fleet: no call, no file, no byte (docs/fleet.md).
 
 use std::collections::BTreeMap;
 use std::fs;

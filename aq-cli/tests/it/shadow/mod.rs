@@ -1,4 +1,4 @@
-//! The shadow (SPEC section 13): it compares, and changes nothing.
+//! The shadow (docs/fleet.md): it compares, and changes nothing.
 
 mod agreement;
 mod nothing_changes;

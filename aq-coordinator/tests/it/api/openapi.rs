@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::fleet::Fleet;
 
-/// PROTOCOL.md's table, and `drain`.
+/// docs/fleet-protocol.md's table, and `drain`.
 const CALLS: [(&str, &str); 20] = [
     ("put", "/v1/factories/{factoryId}"),
     ("post", "/v1/factories/{factoryId}/heartbeat"),
@@ -63,7 +63,11 @@ async fn every_call_is_in_the_document_and_every_reference_leads_somewhere() {
             }
         }
     }
-    assert_eq!(told, BTreeSet::from(CALLS), "the document on the left, PROTOCOL.md on the right");
+    assert_eq!(
+        told,
+        BTreeSet::from(CALLS),
+        "the document on the left, docs/fleet-protocol.md on the right"
+    );
     let mut to = BTreeSet::new();
     references(&document, &mut to);
     assert!(to.len() > 20, "{to:?}");

@@ -1,4 +1,4 @@
-//! What this host is in a fleet, from the environment (SPEC section 12) and the queue's config.
+//! What this host is in a fleet, from the environment (docs/fleet.md) and the queue's config.
 
 use std::sync::Arc;
 use std::time::Duration;

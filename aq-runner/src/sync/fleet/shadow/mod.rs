@@ -1,4 +1,4 @@
-//! Shadow (SPEC section 13): after each decision of the loop, a thread asks the coordinator what it would
+//! Shadow (docs/fleet.md): after each decision of the loop, a thread asks the coordinator what it would
 //! have picked from the same jobs, and writes down whether it agrees.
 //!
 //! Nothing here can change a job: the thread gets plain values, reads job files, writes its log, and sends

@@ -151,10 +151,14 @@ impl Replica {
                     self.queue.settle(key, settled);
                 }
                 if let Some(key) = key {
+                    self.queue.forget(&key);
                     self.ended.insert(key, (id.clone(), folder(settled)));
                 }
-                if let Some(job) = self.jobs.remove(&id).filter(|job| job.was_seen) {
-                    self.news.push(Original { stage: folder(settled), ..job.original });
+                if let Some(job) = self.jobs.remove(&id) {
+                    job.deps.iter().for_each(|key| self.queue.forget(key));
+                    if job.was_seen {
+                        self.news.push(Original { stage: folder(settled), ..job.original });
+                    }
                 }
             }
             Change::Forgotten(id) => {
@@ -235,6 +239,8 @@ impl Replica {
         let waiting = self.jobs.values().filter(|job| job.original.stage == Stage::Inbox);
         let wanted: BTreeSet<&str> =
             waiting.flat_map(|job| &job.deps).map(String::as_str).collect();
+        // For a job that comes to wait for one of the others, it is told again.
+        self.ended.retain(|key, _| wanted.contains(key.as_str()));
         let is_wanted = |job: &Known| job.key.as_deref().is_some_and(|key| wanted.contains(key));
         let mut live: Vec<&Known> =
             self.jobs.values().filter(|job| job.was_seen || is_wanted(job)).collect();
@@ -398,6 +404,7 @@ mod tests {
         assert!(stages(&fifth).contains(&("k", Stage::Shipped)));
         let gone = vec![Change::Forgotten("c".parse().unwrap())];
         assert!(!stages(&take(&mut replica, gone, None).unwrap()).contains(&("k", Stage::Shipped)));
+        assert!(replica.ended.is_empty(), "nobody waits for it any more");
     }
 
     #[test]

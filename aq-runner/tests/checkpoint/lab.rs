@@ -117,11 +117,13 @@ impl Lab {
     /// Everything that a job may not change in a checkout: branches but its own, `HEAD`, index
     /// and files.
     pub(crate) fn user_side(&self, repo: &Path) -> String {
-        let refs = self.git(repo, &["for-each-ref", "--exclude=refs/heads/aq/wip/"]);
+        let refs = self.git(repo, &["for-each-ref", "--format=%(refname) %(objectname)"]);
+        let refs: Vec<_> =
+            refs.lines().filter(|line| !line.starts_with("refs/heads/aq/wip/")).collect();
         let head = fs::read_to_string(repo.join(".git/HEAD")).unwrap();
         let status = self.git(repo, &["status", "--porcelain", "--ignored"]);
         let diff = self.git(repo, &["diff", "HEAD"]);
-        format!("{refs}\n{head}\n{status}\n{diff}")
+        format!("{refs:?}\n{head}\n{status}\n{diff}")
     }
 }
 

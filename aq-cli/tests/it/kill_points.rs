@@ -9,6 +9,7 @@ use std::path::Path;
 use crate::injection::{self, Fault, Plan, Point, can_trace, most_in_one, stride, traced};
 use crate::sandbox::{Sandbox, wait_for};
 
+mod clean;
 mod merge;
 mod verbs;
 

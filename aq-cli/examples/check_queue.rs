@@ -103,21 +103,26 @@ fn check_records(queue: &Path, places: &Places, problems: &mut Vec<String>) {
     }
 }
 
-/// A job's key leads to it, so that it is not added twice.
+/// A job's key leads to it, so that it is not added twice, or to the one for which it had to fail.
 fn check_keys(queue: &Path, places: &Places, problems: &mut Vec<String>) {
-    let mut held = BTreeMap::new();
+    let mut holders = BTreeMap::new();
     for entry in fs::read_dir(queue.join(".state/keys")).into_iter().flatten().flatten() {
-        let text = fs::read_to_string(entry.path()).unwrap_or_default();
-        if let Some(job) = read(&text).remove("job") {
-            held.insert(job, ());
+        let entry = read(&fs::read_to_string(entry.path()).unwrap_or_default());
+        // The one before holds it still when the one that was to take its place never came.
+        let mut named = ["job", "before"].into_iter().filter_map(|place| entry.get(place));
+        let holder = named.find(|job| places.contains_key(*job));
+        if let (Some(key), Some(holder)) = (entry.get("key"), holder) {
+            holders.insert(key.clone(), holder.clone());
         }
     }
-    for job in places.keys() {
+    for (job, stages) in places {
         let text = fs::read_to_string(queue.join(format!(".state/meta/{job}.meta")));
-        let has_key = text.is_ok_and(|text| {
-            read(&text).get("idempotency_key").is_some_and(|key| !key.is_empty())
-        });
-        if has_key && !held.contains_key(job) {
+        let record = read(&text.unwrap_or_default());
+        let Some(key) = record.get("idempotency_key").filter(|key| !key.is_empty()) else {
+            continue;
+        };
+        let leads = holders.get(key).is_some_and(|it| it == job || stages.contains(&"failed"));
+        if !leads {
             problems.push(format!("{job} has a key that does not lead to it"));
         }
     }

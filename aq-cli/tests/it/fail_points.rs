@@ -2,9 +2,7 @@
 //! descriptor, interrupted. After each the command has said so and can be made again, and a program that
 //! shares no code with aq (`examples/check_queue.rs`) finds the queue whole.
 
-use std::process::Output;
-
-use crate::injection::{Fault, can_trace, run_with};
+use crate::injection::{self, Fault, Plan, Point, can_trace, stride};
 use crate::sandbox::{Sandbox, wait_for};
 
 /// Which calls fail, and how.
@@ -32,15 +30,6 @@ const FEW: &[(&str, &str)] = &[
 /// the machine.
 const MANY: usize = 150;
 
-/// One place at which a call failed.
-struct Point<'a> {
-    sandbox: &'a Sandbox,
-    what: String,
-    /// The calls that failed.
-    met: Vec<String>,
-    output: Output,
-}
-
 impl Point<'_> {
     /// Whether the command says that it was done.
     fn is_done(&self) -> bool {
@@ -64,18 +53,6 @@ impl Point<'_> {
         // every worker fails. 127: the system could not load the program.
         let is_silent = said.trim().is_empty() && self.output.stdout.is_empty();
         assert!(matches!(code, Some(0 | 1 | 124 | 127)) || !is_silent, "{}: {code:?}", self.what);
-    }
-
-    /// A command that is made again now does what it is for.
-    fn again(&self, args: &[&str]) -> String {
-        let (code, said) = self.sandbox.code(args);
-        assert_eq!(code, 0, "{}, then aq {}: {said}", self.what, args.join(" "));
-        said
-    }
-
-    /// Nothing is lost, doubled or torn.
-    fn is_whole(&self, jobs: &[&str]) {
-        assert_eq!(self.sandbox.faults(jobs), "", "{}", self.what);
     }
 }
 
@@ -124,27 +101,18 @@ fn everywhere(
     share: usize,
     look: impl Fn(&Point<'_>),
 ) -> usize {
-    let stride = std::env::var("AQ_FAIL_STRIDE").ok().and_then(|n| n.parse().ok()).unwrap_or(share);
-    let mut points = 0;
+    let stride = stride("AQ_FAIL_STRIDE", share);
     let few = FEW.iter().map(|fault| (fault, 1));
-    for (place, (&(calls, error), stride)) in
-        FAULTS.iter().map(|fault| (fault, stride)).chain(few).enumerate()
-    {
+    let all = FAULTS.iter().map(|fault| (fault, stride)).chain(few);
+    let plans = all.enumerate().map(|(place, (&(calls, error), stride))| {
         // Not always the first of them.
-        for n in (1 + place % stride..MANY).step_by(stride) {
-            let sandbox = Sandbox::new();
-            prepare(&sandbox);
-            let (output, met) = run_with(&sandbox, calls, Fault::Error(error), n, args);
-            if met.is_empty() {
-                break;
-            }
-            let what = format!("aq {}: {error} at {calls} number {n}", args.join(" "));
-            let point = Point { sandbox: &sandbox, what, met, output };
-            point.has_spoken();
-            look(&point);
-            points += 1;
-        }
-    }
+        let first = 1 + place % stride;
+        Plan { calls, fault: Fault::Error(error), first, stride, last: MANY }
+    });
+    let points = injection::everywhere(plans, prepare, args, |point| {
+        point.has_spoken();
+        look(point);
+    });
     println!("aq {}: {points} points", args.join(" "));
     points
 }

@@ -1,5 +1,6 @@
 //! System calls that fail, or kill their process, at a place that a test names. `strace` does it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::process::{Command, Output};
 
@@ -66,6 +67,19 @@ pub(crate) fn run_with(
     (output, met.map(|at| whole(&lines, at)).collect())
 }
 
+/// The most calls of these kinds that one process makes, of a command's that were all let through.
+pub(crate) fn most_in_one(seen: &str, calls: &str) -> usize {
+    let mut made = BTreeMap::new();
+    for line in seen.lines() {
+        let Some((process, call)) = line.split_once(' ') else { continue };
+        let name = call.trim_start().split('(').next().unwrap_or_default();
+        if calls.split(',').any(|kind| kind == name) {
+            *made.entry(process).or_default() += 1;
+        }
+    }
+    made.into_values().max().unwrap_or_default()
+}
+
 /// A call that was shown in two halves, because another process was shown between them.
 fn whole(lines: &[&str], at: usize) -> String {
     let process = lines[at].split(' ').next().unwrap_or_default();
@@ -77,4 +91,73 @@ fn whole(lines: &[&str], at: usize) -> String {
         Some(begun) if lines[at].contains("resumed>") => format!("{begun} {}", lines[at]),
         _ => lines[at].to_owned(),
     }
+}
+
+/// A kind of fault, and in which of a command's calls it is tried.
+#[derive(Debug)]
+pub(crate) struct Plan<'a> {
+    /// The calls that it meets, as `strace` names them.
+    pub(crate) calls: &'a str,
+    pub(crate) fault: Fault,
+    /// The first call that it meets; 1 or more.
+    pub(crate) first: usize,
+    /// Every how manieth from there.
+    pub(crate) stride: usize,
+    /// Later ones are not tried.
+    pub(crate) last: usize,
+}
+
+/// Every how manieth call is tried: what the environment says, or else `share`.
+pub(crate) fn stride(variable: &str, share: usize) -> usize {
+    std::env::var(variable).ok().and_then(|n| n.parse().ok()).unwrap_or(share)
+}
+
+/// One place at which a command met a fault.
+pub(crate) struct Point<'a> {
+    pub(crate) sandbox: &'a Sandbox,
+    /// Which, for people.
+    pub(crate) what: String,
+    /// The calls that met it.
+    pub(crate) met: Vec<String>,
+    /// What the command printed.
+    pub(crate) output: Output,
+}
+
+impl Point<'_> {
+    /// A command that is made again now does what it is for.
+    pub(crate) fn again(&self, args: &[&str]) -> String {
+        let (code, said) = self.sandbox.code(args);
+        assert_eq!(code, 0, "{}, then aq {}: {said}", self.what, args.join(" "));
+        said
+    }
+
+    /// Nothing is lost, doubled or torn.
+    pub(crate) fn is_whole(&self, jobs: &[&str]) {
+        assert_eq!(self.sandbox.faults(jobs), "", "{}", self.what);
+    }
+}
+
+/// Lets a command meet each fault of the plans, each time in a fresh queue, until it takes fewer such
+/// calls, and looks after each. Answers how many there were.
+pub(crate) fn everywhere<'a>(
+    plans: impl IntoIterator<Item = Plan<'a>>,
+    prepare: impl Fn(&Sandbox),
+    args: &[&str],
+    look: impl Fn(&Point<'_>),
+) -> usize {
+    let mut points = 0;
+    for Plan { calls, fault, first, stride, last } in plans {
+        for n in (first..=last).step_by(stride) {
+            let sandbox = Sandbox::new();
+            prepare(&sandbox);
+            let (output, met) = run_with(&sandbox, calls, fault, n, args);
+            if met.is_empty() {
+                break;
+            }
+            let what = format!("aq {}: {fault:?} at {calls} number {n}", args.join(" "));
+            look(&Point { sandbox: &sandbox, what, met, output });
+            points += 1;
+        }
+    }
+    points
 }

@@ -1,48 +1,64 @@
 //! `kill -9` at every step of a command, one after the other: at its first rename, its second, and
-//! so on; the same for writes, syncs, removals and starts of processes. `strace` does the killing.
+//! so on; the same for each other kind of [`STEPS`], in every process that the command starts. `strace`
+//! does the killing, before the call is made. After each the command is made again, where that has a
+//! meaning, and a program that shares no code with aq (`examples/check_queue.rs`) finds the queue whole.
 
 use std::fs;
 use std::path::Path;
 
-use crate::injection::{Fault, can_trace, run_with};
+use crate::injection::{self, Fault, Plan, Point, can_trace, most_in_one, stride, traced};
 use crate::sandbox::{Sandbox, wait_for};
 
-/// Steps at which a process can leave something half done.
-const STEPS: &[&str] = &[
-    "rename,renameat,renameat2",
-    "write",
-    "fsync,fdatasync,syncfs",
-    "unlink,unlinkat,rmdir",
-    "openat",
-    "flock",
+mod clean;
+mod merge;
+mod verbs;
+
+/// Steps at which a process can leave something half done, and whether a command has few of them.
+const STEPS: &[(&str, bool)] = &[
+    ("rename,renameat,renameat2,link,linkat", true),
+    ("unlink,unlinkat,rmdir", true),
+    ("flock", true),
+    ("fsync,fdatasync,syncfs", true),
+    ("write,pwrite64,writev,ftruncate", false),
+    ("openat,mkdir,mkdirat", false),
+    ("clone,clone3,fork,vfork,kill,pidfd_send_signal", false),
 ];
 
-/// No command takes more steps of a kind than this.
-const MANY: usize = 400;
+/// Which steps are tried: every `few`th of the kinds of which there are few, every `many`th of the others.
+/// Each of them is with `AQ_KILL_STRIDE=1`, as `./test --long` sets it.
+#[derive(Clone, Copy)]
+struct Share {
+    few: usize,
+    many: usize,
+}
 
-/// For every step: a fresh queue, the command killed there, then `check`. Answers how many kills.
+/// Kills a command at its steps, each time in a fresh queue, and looks after each. Answers how many kills.
+#[expect(clippy::print_stdout, reason = "it is the test's own output")]
 fn at_every_step(
     prepare: impl Fn(&Sandbox),
     args: &[&str],
-    kinds: &[&str],
-    stride: usize,
-    check: impl Fn(&Sandbox, &str),
+    share: Share,
+    look: impl Fn(&Point<'_>),
 ) -> usize {
-    let mut kills = 0;
-    for steps in kinds {
-        for n in (1..MANY).step_by(stride) {
-            let sandbox = Sandbox::new();
-            prepare(&sandbox);
-            let (_, killed) = run_with(&sandbox, steps, Fault::Kill, n, args);
-            let what = format!("aq {} killed at {steps} number {n}", args.join(" "));
-            check(&sandbox, &what);
-            if killed.is_empty() {
-                break;
-            }
-            kills += 1;
-        }
-    }
+    let sandbox = Sandbox::new();
+    prepare(&sandbox);
+    let (_, seen) = traced(&sandbox, &[], args);
+    let plans = STEPS.iter().enumerate().map(|(place, &(calls, few))| {
+        let stride = stride("AQ_KILL_STRIDE", if few { share.few } else { share.many });
+        // Not always the first of them.
+        let first = 1 + place % stride;
+        let last = most_in_one(&seen, calls);
+        Plan { calls, fault: Fault::Kill, first, stride, last }
+    });
+    let kills = injection::everywhere(plans, prepare, args, look);
+    println!("aq {}: {kills} kills", args.join(" "));
     kills
+}
+
+/// Whether aq itself was killed, and no git that it had started.
+fn is_only_aq(point: &Point<'_>) -> bool {
+    let code = point.output.status.code();
+    point.met.len() == 1 && code.is_none_or(|code| code > 128)
 }
 
 fn runs(sandbox: &Sandbox) -> Vec<String> {
@@ -60,18 +76,18 @@ fn an_add_killed_anywhere_can_be_made_again_and_adds_one_job() {
         sandbox.add("before", "idempotency-key: before", "true");
         fs::rename(sandbox.path("x.md"), sandbox.work().join("x.md")).unwrap();
     };
-    let check = |sandbox: &Sandbox, what: &str| {
-        let (code, said) = sandbox.code(&["add", "x.md"]);
-        assert_eq!(code, 0, "{what}: {said}");
+    let kills = at_every_step(prepare, &["add", "x.md"], Share { few: 1, many: 5 }, |point| {
+        let Point { sandbox, what, .. } = point;
+        // What a killed `add` leaves is no harm to anybody, made again or not.
+        point.is_whole(&["before"]);
+        point.again(&["add", "x.md"]);
         assert_eq!(sandbox.jobs("inbox"), ["before", "x"], "{what}");
-        let (code, said) = sandbox.code(&["run", "--once", "--ship", "--quiet"]);
-        assert_eq!(code, 0, "{what}: {said}");
+        point.is_whole(&["before", "x"]);
+        point.again(&["run", "--once", "--ship", "--quiet"]);
         assert_eq!(sandbox.folders("x"), ["shipped"], "{what}");
         assert_eq!(runs(sandbox), ["ran"], "{what}");
-    };
-    let kinds = ["rename,renameat,renameat2", "write", "fsync,fdatasync,syncfs"];
-    let kills = at_every_step(prepare, &["add", "x.md"], &kinds, 1, check);
-    println!("{kills} kills");
+        point.is_whole(&["before", "x"]);
+    });
     assert!(kills >= 8, "{kills}");
 }
 
@@ -84,14 +100,13 @@ fn a_supersede_killed_anywhere_leaves_one_job_that_runs() {
         sandbox.add("old", "idempotency-key: k", "echo old >>trace");
         sandbox.write("work/new", "idempotency-key: k", "echo new >>trace");
     };
-    let check = |sandbox: &Sandbox, what: &str| {
+    let kills = at_every_step(prepare, &["add", "new.md"], Share { few: 1, many: 5 }, |point| {
+        let Point { sandbox, what, .. } = point;
         let (_, said) = sandbox.code(&["run", "--once", "--quiet"]);
         let ran = runs(sandbox);
         assert!(ran == ["old"] || ran == ["new"], "{what}: {ran:?}: {said}");
-    };
-    let kinds = ["rename,renameat,renameat2", "write", "fsync,fdatasync,syncfs"];
-    let kills = at_every_step(prepare, &["add", "new.md"], &kinds, 1, check);
-    println!("{kills} kills");
+        point.is_whole(&[&ran[0]]);
+    });
     assert!(kills >= 8, "{kills}");
 }
 
@@ -111,7 +126,8 @@ fn a_run_killed_anywhere_ends_each_job_well_in_the_next_run() {
         );
         sandbox.add("b", "verify: \"true\"", "echo b-$AQ_ATTEMPT >>trace");
     };
-    let check = |sandbox: &Sandbox, what: &str| {
+    let check = |point: &Point<'_>| {
+        let Point { sandbox, what, .. } = point;
         // What was started and not killed ends by itself.
         wait_for("the workers", || sandbox.workers().is_empty());
         for id in ["a", "b"] {
@@ -135,15 +151,11 @@ fn a_run_killed_anywhere_ends_each_job_well_in_the_next_run() {
             assert_eq!(mine.last().copied(), Some(&last), "{story}");
         }
         assert_eq!(sandbox.agents(), [], "{what}");
+        point.is_whole(&["a", "b"]);
     };
-    let run = ["run", "--once", "--quiet"];
-    let every = at_every_step(prepare, &run, &STEPS[..1], 1, check);
-    // The other steps are many, and slow on a busy machine: every fourth of them, or every one
-    // with `AQ_KILL_STRIDE=1`, as `./test --long` sets it.
-    let stride = std::env::var("AQ_KILL_STRIDE").ok().and_then(|n| n.parse().ok()).unwrap_or(4);
-    let some = at_every_step(prepare, &run, &STEPS[1..], stride, check);
-    println!("{every} kills at renames, {some} elsewhere");
-    assert!(every >= 7 && some >= 7, "{every}, {some}");
+    let share = Share { few: 1, many: 8 };
+    let kills = at_every_step(prepare, &["run", "--once", "--quiet"], share, check);
+    assert!(kills >= 14, "{kills}");
 }
 
 /// A job whose worker died.
@@ -162,13 +174,12 @@ fn a_recovery_killed_anywhere_can_be_made_again_and_counts_once() {
     if !can_trace() {
         return;
     }
-    let check = |sandbox: &Sandbox, what: &str| {
-        sandbox.ok(&["recover"]);
+    let kills = at_every_step(lost, &["recover"], Share { few: 1, many: 5 }, |point| {
+        let Point { sandbox, what, .. } = point;
+        point.again(&["recover"]);
         assert_eq!(sandbox.folders("x"), ["inbox"], "{what}");
         assert_eq!(sandbox.meta_value("x", "attempts"), "1", "{what}");
-    };
-    let kinds = ["rename,renameat,renameat2", "write", "unlink,unlinkat,rmdir"];
-    let kills = at_every_step(lost, &["recover"], &kinds, 1, check);
-    println!("{kills} kills");
+        point.is_whole(&["x"]);
+    });
     assert!(kills >= 2, "{kills}");
 }

@@ -1,5 +1,6 @@
 //! Worktrees: one for each job, in the queue's folder.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::checkout::{Checkout, remove};
@@ -89,9 +90,7 @@ impl Wip {
     /// # Errors
     /// When git fails.
     pub fn remove(&self) -> Result<Removed> {
-        if let Isolation::Worktree(path) = &self.isolation
-            && path.symlink_metadata().is_ok()
-        {
+        if let Isolation::Worktree(path) = &self.isolation {
             let path = &real(path)?;
             if let Some(checkout) = self.find_worktree(path)? {
                 self.save(&checkout, "aq: left in the worktree")?;
@@ -141,9 +140,22 @@ impl Wip {
         Ok(links.into_iter().find(|path| path.join(".git").symlink_metadata().is_ok()))
     }
 
-    /// Removes a worktree's files and what git knows of it, and nothing of any other.
+    /// Removes a worktree's files and what git knows of it, and nothing of any other. The files lose
+    /// their place first, all at once: a worktree of which some are gone, because this was killed, would
+    /// be saved by the next call, and the branch would lose them.
     fn discard(&self, path: &Path) -> Result<()> {
-        remove(path)?;
+        if let Some(name) = path.file_name() {
+            // No job id starts with a dot, so this is nobody's worktree.
+            let mut gone = OsString::from(".gone-");
+            gone.push(name);
+            let gone = path.with_file_name(gone);
+            remove(&gone)?;
+            match std::fs::rename(path, &gone) {
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+                moved => moved.at("move away", path)?,
+            }
+            remove(&gone)?;
+        }
         match self.registered(path)? {
             Registered::Whole(dir) | Registered::Half(dir) => remove(&dir),
             Registered::No => Ok(()),

@@ -66,7 +66,6 @@ pub fn clean(
     Ok(cleaned)
 }
 
-/// Makes a folder under `.archive/` that is named after the time.
 /// Takes a job out of the inbox that is not to run here: its file and its record go to the archive.
 ///
 /// # Errors
@@ -84,6 +83,7 @@ pub fn withdraw(queue: &QueueDir, job: &HeldJob, now: Timestamp) -> Result<()> {
     rename_new(&meta, &archive.join(format!("{id}.meta"))).at("archive", &meta)
 }
 
+/// Makes a folder under `.archive/` that is named after the time.
 fn new_archive(queue: &QueueDir, now: Timestamp) -> Result<PathBuf> {
     let name = now.strftime("%Y%m%dT%H%M%SZ").to_string();
     std::fs::create_dir_all(queue.archive()).at("create", &queue.archive())?;

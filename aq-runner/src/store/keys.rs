@@ -92,7 +92,8 @@ impl<'a> Keys<'a> {
 
     fn append(&self, key: &str, record: &Record, durable: bool) -> Result<()> {
         let path = self.file(key);
-        let is_new = path.symlink_metadata().is_err();
+        // An empty one was made by an add that was killed before it wrote.
+        let is_new = path.symlink_metadata().map_or(true, |metadata| metadata.len() == 0);
         let text = if is_new {
             Record::new().set("key", key).to_text() + &record.to_text()
         } else {
@@ -108,9 +109,8 @@ impl<'a> Keys<'a> {
         file.write_all(text.as_bytes()).at("append to", &path)?;
         if durable {
             file.sync_data().at("sync", &path)?;
-            if is_new {
-                sync_dir(&self.queue.keys())?;
-            }
+            // Also one that was there: who noted only that a job waits for the key made no promise.
+            sync_dir(&self.queue.keys())?;
         }
         Ok(())
     }
@@ -155,6 +155,15 @@ mod tests {
         assert_eq!(holder(&queue, "k").unwrap(), None);
         std::fs::remove_file(queue.job_file(Stage::Shipped, &id("a"))).unwrap();
         assert_eq!(holder(&queue, "k").unwrap(), None);
+    }
+
+    #[test]
+    fn an_entry_that_a_killed_add_left_empty_names_its_key() {
+        let queue = TestQueue::new();
+        let keys = Keys::new(&queue);
+        std::fs::write(keys.file("k"), "").unwrap();
+        keys.claim("k", &id("a")).unwrap();
+        assert_eq!(Meta::read(&keys.file("k")).unwrap().get("key"), Some("k"));
     }
 
     #[test]

@@ -1,0 +1,116 @@
+//! What a person does to one job.
+
+use super::{Share, at_every_step, runs};
+use crate::injection::{Point, can_trace};
+use crate::sandbox::{Sandbox, kill_child, wait_for};
+
+/// A verb, killed at its steps and made again.
+struct Verb {
+    args: &'static [&'static str],
+    prepare: fn(&Sandbox),
+    /// Where the job lies when the verb is done.
+    to: &'static str,
+    /// The attempts that count then.
+    attempts: &'static str,
+    /// Fewer kills than these are a mistake of the test.
+    least: usize,
+}
+
+/// The job has run and waits to be accepted, or has failed.
+fn ran(sandbox: &Sandbox, front: &str, end: &str) {
+    sandbox.add("a", &format!("idempotency-key: k\n{front}"), &format!("echo ran >>trace; {end}"));
+    let _ = sandbox.code(&["run", "--once", "--quiet"]);
+}
+
+/// The job's agent is at work under its worker, and no loop is.
+fn at_work(sandbox: &Sandbox) {
+    sandbox.add("a", "idempotency-key: k", "echo ran >>trace; sleep 100");
+    let mut run = sandbox.start_loop(&[]);
+    wait_for("the agent", || !runs(sandbox).is_empty());
+    kill_child(&mut run);
+}
+
+const VERBS: &[Verb] = &[
+    Verb {
+        args: &["ship", "a"],
+        prepare: |sandbox| ran(sandbox, "", "true"),
+        to: "shipped",
+        attempts: "1",
+        least: 3,
+    },
+    Verb {
+        args: &["promote", "a"],
+        prepare: |sandbox| ran(sandbox, "review-policy: human\nverify: \"true\"", "true"),
+        to: "testing",
+        attempts: "1",
+        least: 3,
+    },
+    Verb {
+        args: &["reject", "a", "--reason", "no"],
+        prepare: |sandbox| ran(sandbox, "", "true"),
+        to: "failed",
+        attempts: "1",
+        least: 3,
+    },
+    Verb {
+        args: &["requeue", "a"],
+        prepare: |sandbox| ran(sandbox, "", "false"),
+        to: "inbox",
+        attempts: "",
+        least: 3,
+    },
+    Verb {
+        args: &["stop", "a"],
+        prepare: |sandbox| sandbox.add("a", "idempotency-key: k", "true"),
+        to: "failed",
+        attempts: "",
+        least: 3,
+    },
+    Verb { args: &["stop", "a"], prepare: at_work, to: "failed", attempts: "1", least: 3 },
+];
+
+impl Verb {
+    fn look(&self, point: &Point<'_>) {
+        let Point { sandbox, what, .. } = point;
+        if self.args[0] == "promote" {
+            // The worker that runs `verify` goes on by itself.
+            wait_for("the worker", || sandbox.workers().is_empty());
+        }
+        let folders = sandbox.folders("a");
+        assert_eq!(folders.len(), 1, "{what}: {folders:?}");
+        if folders == ["failed"] && sandbox.log("a").contains("signal 9") && self.to == "testing" {
+            // It was `verify` itself that was killed, and a `verify` that fails ends its job.
+            point.is_whole(&["a"]);
+            return;
+        }
+        point.again(&["recover"]);
+        if sandbox.folders("a") != [self.to] {
+            point.again(self.args);
+        }
+        let story = format!("{what}: {:?}\n{}", sandbox.meta("a"), sandbox.log("a"));
+        assert_eq!(sandbox.folders("a"), [self.to], "{story}");
+        assert_eq!(sandbox.meta_value("a", "attempts"), self.attempts, "{story}");
+        wait_for("the worker", || sandbox.workers().is_empty());
+        assert_eq!(sandbox.agents(), [], "{story}");
+        let so_far = runs(sandbox);
+        assert!(so_far.len() <= 1, "{story}");
+        point.is_whole(&["a"]);
+        if self.to == "inbox" {
+            let _ = sandbox.code(&["run", "--once", "--quiet"]);
+            assert_eq!(sandbox.meta_value("a", "attempts"), "1", "{story}");
+            assert_eq!(runs(sandbox), ["ran", "ran"], "{story}");
+        }
+    }
+}
+
+#[test]
+fn what_is_done_to_a_job_and_killed_anywhere_can_be_done_again() {
+    if !can_trace() {
+        return;
+    }
+    let share = Share { few: 1, many: 20 };
+    for verb in VERBS {
+        let kills = at_every_step(verb.prepare, verb.args, share, |point| verb.look(point));
+        assert!(kills >= verb.least, "aq {}: {kills}", verb.args.join(" "));
+    }
+}

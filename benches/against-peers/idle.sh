@@ -48,7 +48,8 @@ for n in $WAITING; do
         "${p}_hold"
         case $p in
             # They wait for a dependency that never comes.
-            aq) aq_fill "$n" 'deps: [never]'; "$AQ" --queue "$W/aq" run --quiet & LOOP=$! ;;
+            # A folder that has just changed is looked at once more by the first sweep.
+            aq) aq_fill "$n" 'deps: [never]'; pause 3; "$AQ" --queue "$W/aq" run --quiet & LOOP=$! ;;
             *) "${p}_fill" "$n" ;;
         esac
         pause 2

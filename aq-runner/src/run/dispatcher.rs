@@ -242,6 +242,7 @@ struct Dispatcher<'a> {
 
 impl Dispatcher<'_> {
     fn run(&mut self) -> Result<Summary, RunError> {
+        self.swept = self.folder_times();
         self.look_at_everything()?;
         loop {
             if !self.engines_seen.is_current(self.queue, &self.settings) {

@@ -18,6 +18,15 @@ anonymous() { awk '/^RssAnon/ { print $2 * 1024 / 1e6 }' "/proc/$1/status"; }
 shares() { awk '/^Pss:/ { print $2 / 1024 }' "/proc/$1/smaps_rollup"; }
 # waiting NAME N MiB: what each of N waiting jobs has of them, beyond an empty queue.
 waiting() { record waiting "$1" "$(awk -v a="${empty[$1]}" -v b="$3" -v n="$2" 'BEGIN { printf "%.3f", (b - a) * 1024 / n }')" KiB; }
+# still PIDS...: what they do at their start is done, or a minute has passed.
+still() {
+    local before='' now i
+    for ((i = 0; i < 60; i++)); do
+        now=$(of ticks "$@")
+        [ "$now" != "$before" ] || return 0
+        before=$now; pause 1
+    done
+}
 watch() { # WHAT WHO PIDS...
     local t w; t=$(of ticks "${@:3}"); w=$(of wakes "${@:3}")
     sleep "$S"
@@ -52,8 +61,9 @@ for n in $WAITING; do
             aq) aq_fill "$n" 'deps: [never]'; pause 3; "$AQ" --queue "$W/aq" run --quiet & LOOP=$! ;;
             *) "${p}_fill" "$n" ;;
         esac
-        pause 2
         # shellcheck disable=SC2046 # they are words
+        pause 2; still $(processes "$p")
+        # shellcheck disable=SC2046
         case $p in tsp) watch "idle-$n" tsp "$TSP_SERVER" ;; *) watch "idle-$n" "$p" $(processes "$p") ;; esac
         if [ "$n" = 0 ]; then
             # shellcheck disable=SC2046

@@ -22,6 +22,11 @@ pub enum Removed {
         /// Where that repository is.
         repository: PathBuf,
     },
+    /// Everything stays: some files in the worktree cannot be committed, so they are nowhere else.
+    NotSaved {
+        /// Git's words about them.
+        left_out: String,
+    },
 }
 
 /// What git has on a worktree.
@@ -93,7 +98,10 @@ impl Wip {
         if let Isolation::Worktree(path) = &self.isolation {
             let path = &real(path)?;
             if let Some(checkout) = self.find_worktree(path)? {
-                self.save(&checkout, "aq: left in the worktree")?;
+                let saved = self.save(&checkout, "aq: left in the worktree")?;
+                if let Some(left_out) = saved.left_out {
+                    return Ok(Removed::NotSaved { left_out });
+                }
                 if let Some(repository) = self.inner_repository(&checkout)? {
                     return Ok(Removed::Kept { repository });
                 }

@@ -112,7 +112,10 @@ pub fn clean(
                  nowhere else; remove it when it has none",
                 repository.display()
             )),
-            Ok(_) => {}
+            Ok(Some(Removed::NotSaved { left_out })) => left.push(format!(
+                "the worktree of {id} stays: not everything in it can be committed: {left_out}"
+            )),
+            Ok(Some(Removed::Worktree { .. }) | None) => {}
             Err(e) => left.push(format!("the worktree of {id} stays: {e}")),
         }
     })?;

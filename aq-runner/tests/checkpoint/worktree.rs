@@ -332,3 +332,20 @@ fn a_merged_branch_that_somebody_has_checked_out_stays() {
     assert_eq!(started.wip.remove().unwrap(), Removed::Worktree { branch: false });
     assert_eq!(lab.status(&repo), "");
 }
+
+#[test]
+fn what_cannot_be_committed_keeps_its_worktree() {
+    let (lab, repo) = Lab::with_repo();
+    let started = lab.start("fix", &repo);
+    // A repository without a commit: git leaves it out, with all files in it.
+    write(&started.dir.join("inner/work"), "1");
+    lab.git(&started.dir, &["init", "-q", "inner"]);
+    started.wip.finish("work").unwrap();
+    let removed = started.wip.remove().unwrap();
+    let Removed::NotSaved { left_out } = &removed else { panic!("{removed:?}") };
+    assert!(left_out.contains("inner"), "{left_out}");
+    assert!(started.dir.join("inner/work").exists());
+    fs::remove_dir_all(started.dir.join("inner")).unwrap();
+    assert!(matches!(started.wip.remove().unwrap(), Removed::Worktree { .. }));
+    assert!(!started.dir.exists());
+}

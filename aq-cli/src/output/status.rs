@@ -111,6 +111,7 @@ pub(crate) fn status(overview: &Overview, shown: usize) -> String {
 fn recent(overview: &Overview) -> String {
     let shown = overview.jobs.iter().chain(&overview.ended).map(|job| &job.record);
     let numbers = shown
+        .filter(|record| Numbers::counts_in(record.stage))
         .map(|record| Numbers::read(record.id.clone(), record.stage, |key| record.meta.get(key)));
     insights::line(&aq_runner::insights::insights(numbers, None).all)
 }

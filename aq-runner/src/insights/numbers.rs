@@ -69,7 +69,13 @@ impl Numbers {
     /// Whether the job has run and come to an end that counts: one that waits for a person after
     /// its agent ended well has.
     pub fn has_run(&self) -> bool {
-        self.attempts > 0 && !matches!(self.stage, Stage::Inbox | Stage::Building)
+        self.attempts > 0 && Self::counts_in(self.stage)
+    }
+
+    /// Whether a job that lies in a folder can count: of one that is to run (again), what it came to
+    /// is still open.
+    pub fn counts_in(stage: Stage) -> bool {
+        !matches!(stage, Stage::Inbox | Stage::Building)
     }
 
     /// Whether its work was good, as far as is known.

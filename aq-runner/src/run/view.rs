@@ -198,8 +198,7 @@ fn explained(
     let capabilities = host_capabilities(Some(queue), settings, false).capabilities;
     let mut model = Model::new(queue, settings, capabilities, limits, now);
     let stall = stall_limit(settings);
-    let mut views: HashMap<JobId, JobView> = HashMap::with_capacity(live.len());
-    let mut places = Vec::new();
+    let mut views = Vec::with_capacity(live.len());
     for record in live {
         let running = is_running(&record);
         let engine = record.meta.get("engine").unwrap_or_default();
@@ -222,21 +221,19 @@ fn explained(
                 _ => Activity::Resting,
             }
         };
-        places.push((place(&record, running), record.id.clone()));
-        views.insert(record.id.clone(), JobView::new(queue, record, activity));
+        views.push((place(&record, running), JobView::new(queue, record, activity)));
     }
     let plan = model.plan(now);
-    for view in views.values_mut() {
+    for (_, view) in &mut views {
         if let Activity::Waiting(reason) = &mut view.activity {
             *reason = model.explain(&plan, &view.record.id);
         }
     }
-    let waiting: HashMap<&JobId, usize> =
+    let turns: HashMap<&JobId, usize> =
         model.order().into_iter().enumerate().map(|(n, id)| (id, n)).collect();
-    let turn = |id: &JobId| waiting.get(id).copied().unwrap_or(usize::MAX);
-    let mut places: Vec<_> = places.into_iter().map(|(at, id)| (at, turn(&id), id)).collect();
-    places.sort_unstable();
-    places.into_iter().filter_map(|(_, _, id)| views.remove(&id)).collect()
+    let turn = |view: &JobView| turns.get(&view.record.id).copied().unwrap_or(usize::MAX);
+    views.sort_by_cached_key(|(place, view)| (*place, turn(view), view.record.id.clone()));
+    views.into_iter().map(|(_, view)| view).collect()
 }
 
 /// The part of the table that a job belongs to.

@@ -34,10 +34,33 @@ pub struct Meta {
 }
 
 /// Where a key and its value stand in the text.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Entry {
-    key: Range<usize>,
-    value: Range<usize>,
+    key: Piece,
+    value: Piece,
+}
+
+/// A part of the text, in bytes. Half as large as a range of `usize`, and no record has 4 GiB: of a
+/// file only the last [`MAX_LEN`] are read.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    start: u32,
+    end: u32,
+}
+
+impl Piece {
+    fn new(start: usize, end: usize) -> Self {
+        let place = |at: usize| u32::try_from(at).expect("a record is far below 4 GiB");
+        Self { start: place(start), end: place(end) }
+    }
+
+    fn of(self, text: &str) -> &str {
+        &text[self.range()]
+    }
+
+    fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
 }
 
 impl PartialEq for Meta {
@@ -61,16 +84,17 @@ impl Meta {
         let mut meta = Self { text, entries: Vec::with_capacity(24) };
         let mut start = 0;
         while start < end {
-            let line = &meta.text[start..end];
-            let line = line.split_once('\n').map_or(line, |(line, _)| line);
+            let rest = &meta.text.as_bytes()[start..end];
+            let line = rest.split(|&b| b == b'\n').next().unwrap_or(rest);
             let next = start + line.len() + 1;
-            if let Some((key, value)) = line.split_once('=')
-                && is_key(key)
-            {
-                let (key, at) = (start..start + key.len(), start + key.len() + 1);
-                let value = match value.contains('\\').then(|| unescape(value)) {
+            let key = line.iter().take_while(|&&b| is_in_key(b)).count();
+            if key > 0 && line.get(key) == Some(&b'=') {
+                let (key, value) =
+                    (Piece::new(start, start + key), Piece::new(start + key + 1, next - 1));
+                let text = value.of(&meta.text);
+                let value = match text.contains('\\').then(|| unescape(text)) {
                     Some(value) => meta.write(&value),
-                    None => at..next - 1,
+                    None => value,
                 };
                 meta.entries.push(Entry { key, value });
             }
@@ -78,27 +102,29 @@ impl Meta {
         }
         // All at once: to find the place of each would take the square of a hostile file's length.
         let text = meta.text.as_bytes();
-        meta.entries.sort_by(|a, b| order(&text[a.key.clone()], &text[b.key.clone()]));
+        meta.entries.sort_by(|a, b| order(&text[a.key.range()], &text[b.key.range()]));
         meta.entries.dedup_by(|next, kept| {
-            let is_same = text[next.key.clone()] == text[kept.key.clone()];
+            let is_same = text[next.key.range()] == text[kept.key.range()];
             if is_same {
-                kept.value = next.value.clone();
+                kept.value = next.value;
             }
             is_same
         });
-        meta
+        // A look keeps the records of all jobs: each gets what it needs, and the room in which it was
+        // read is there for the next.
+        Self { text: meta.text.as_str().to_owned(), entries: meta.entries.as_slice().to_vec() }
     }
 
-    fn write(&mut self, text: &str) -> Range<usize> {
+    fn write(&mut self, text: &str) -> Piece {
         let start = self.text.len();
         self.text.push_str(text);
-        start..self.text.len()
+        Piece::new(start, self.text.len())
     }
 
     /// Where the entry of a key is, or belongs.
     fn place(&self, key: &str) -> std::result::Result<usize, usize> {
         let text = self.text.as_bytes();
-        self.entries.binary_search_by(|at| order(&text[at.key.clone()], key.as_bytes()))
+        self.entries.binary_search_by(|at| order(&text[at.key.range()], key.as_bytes()))
     }
 
     /// Reads a job's meta file; a missing one is empty.
@@ -122,8 +148,8 @@ impl Meta {
 
     /// The value of a key, when it has one.
     pub fn get(&self, key: &str) -> Option<&str> {
-        let entry = &self.entries[self.place(key).ok()?];
-        Some(&self.text[entry.value.clone()]).filter(|value| !value.is_empty())
+        let entry = self.entries[self.place(key).ok()?];
+        Some(entry.value.of(&self.text)).filter(|value| !value.is_empty())
     }
 
     /// The value of a key in a type of its own; absent when it does not parse, because what is
@@ -154,8 +180,8 @@ impl Meta {
 
     /// Every key with its value, in the order of the keys.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        let text = |range: &Range<usize>| &self.text[range.clone()];
-        let pairs = self.entries.iter().map(|entry| (text(&entry.key), text(&entry.value)));
+        let text = |piece: Piece| piece.of(&self.text);
+        let pairs = self.entries.iter().map(|entry| (text(entry.key), text(entry.value)));
         let mut pairs: Vec<_> = pairs.filter(|(_, value)| !value.is_empty()).collect();
         pairs.sort_unstable();
         pairs.into_iter()
@@ -287,8 +313,11 @@ fn order(a: &[u8], b: &[u8]) -> Ordering {
 }
 
 fn is_key(key: &str) -> bool {
-    !key.is_empty()
-        && key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    !key.is_empty() && key.bytes().all(is_in_key)
+}
+
+fn is_in_key(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'
 }
 
 fn escape(value: &str) -> Cow<'_, str> {

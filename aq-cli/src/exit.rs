@@ -87,6 +87,7 @@ impl From<AddError> for Failure {
     fn from(error: AddError) -> Self {
         match error {
             AddError::Store(error) => error.into(),
+            AddError::Partly { .. } => Self::new(Exit::Environment, error),
             AddError::Invalid(_) => Self { is_report: true, ..Self::usage(error) },
             AddError::Clash { .. } | AddError::Twice { .. } | AddError::Cycle { .. } => {
                 Self::new(Exit::Refused, error)

@@ -139,6 +139,47 @@ fn an_add_that_fails_leaves_nothing_half_done() {
     assert!(points >= 20, "{points}");
 }
 
+/// Without a key nothing but the answer tells a second try from the first.
+#[test]
+fn an_add_without_a_key_that_fails_has_added_nothing() {
+    if !can_trace() {
+        return;
+    }
+    let prepare = |sandbox: &Sandbox| {
+        sandbox.write("x", "", "echo ran >>trace");
+        std::fs::rename(sandbox.path("x.md"), sandbox.work().join("x.md")).unwrap();
+    };
+    let look = |point: &Point<'_>| {
+        // What it answers is not for the disk to keep.
+        if point.met.iter().any(|call| call.contains("write(1<") || call.contains("write(2<")) {
+            return;
+        }
+        // When undoing it met a fault too.
+        let said = String::from_utf8_lossy(&point.output.stderr);
+        let is_added = point.is_done() || said.contains("in the queue all the same: x");
+        let there: &[&str] = if is_added { &["x"] } else { &[] };
+        assert_eq!(point.sandbox.jobs("inbox"), there, "{}: {said}", point.what);
+        if !is_added {
+            point.again(&["add", "x.md"]);
+        }
+        point.is_whole(&["x"]);
+    };
+    let points = everywhere(prepare, &["add", "x.md"], 5, look);
+    assert!(points >= 20, "{points}");
+    let plan = Plan {
+        calls: "fsync,fdatasync,syncfs",
+        fault: Fault::Error("EIO"),
+        first: 1,
+        stride: 1,
+        last: MANY,
+    };
+    let syncs = injection::everywhere([plan], prepare, &["add", "x.md"], |point| {
+        assert!(!point.is_done(), "{}", point.what);
+        look(point);
+    });
+    assert_eq!(syncs, 4, "the file, its record, and the folders of both");
+}
+
 #[test]
 fn a_run_that_fails_anywhere_loses_no_job_and_runs_none_twice() {
     if !can_trace() {

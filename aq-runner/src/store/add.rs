@@ -145,6 +145,18 @@ pub enum AddError {
     /// The queue's files.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The queue's files, when some jobs were in already and could not be taken back: a loop has
+    /// started them, or the file system let nothing be undone.
+    #[error(
+        "{problem}; in the queue all the same: {} (`aq status` shows them; do not add these again)",
+        jobs.iter().map(JobId::as_str).collect::<Vec<_>>().join(", ")
+    )]
+    Partly {
+        /// What is in.
+        jobs: Vec<JobId>,
+        /// What failed.
+        problem: StoreError,
+    },
 }
 
 struct Checked<'a> {
@@ -156,8 +168,8 @@ struct Checked<'a> {
 /// Adds jobs. When this returns `Ok`, they survive power loss.
 ///
 /// # Errors
-/// Nothing was added. The first problem of each kind is told: bad files (all of them), a clash of
-/// keys, a circle, or the file system.
+/// Nothing was added, but for the jobs that [`AddError::Partly`] names. The first problem of each kind
+/// is told: bad files (all of them), a clash of keys, a circle, or the file system.
 pub fn add(
     queue: &QueueDir,
     drafts: &[Draft],
@@ -172,9 +184,33 @@ pub fn add(
         checked.iter().map(|job| planner.plan(job)).collect::<Result<_, AddError>>()?;
     let bulk = checked.len() >= BULK;
     let staged = stage_files(queue, &checked, &plans, context, bulk)?;
-    let placed = place(queue, &checked, plans, staged, context)?;
-    report.added = placed;
+    let placed = place(queue, &checked, plans, staged, context, &mut report.added);
+    placed.map_err(|problem| take_back(queue, &report.added, problem))?;
     Ok(report)
+}
+
+/// After a failure: what is in and was not started comes out again, so that a second try adds no job
+/// twice. Who gave a job its key can try again anyway, so one that took another's place stays.
+fn take_back(queue: &QueueDir, added: &[Added], problem: StoreError) -> AddError {
+    let stays = |one: &Added| match one {
+        Added::New { id } => discard(queue, id).is_err().then(|| id.clone()),
+        Added::Superseded { id, .. } => Some(id.clone()),
+        Added::Unchanged { .. } => None,
+    };
+    let jobs: Vec<JobId> = added.iter().filter_map(stays).collect();
+    // Neither the jobs that came out again nor those that stay were promised to anybody.
+    let _ = sync_dir(&queue.stage(Stage::Inbox));
+    if jobs.is_empty() { AddError::Store(problem) } else { AddError::Partly { jobs, problem } }
+}
+
+fn discard(queue: &QueueDir, id: &JobId) -> Result<()> {
+    let job = HeldJob::take(queue, id)?;
+    job.require(&[Stage::Inbox], "add", "inbox/")?;
+    let file = queue.job_file(Stage::Inbox, id);
+    std::fs::remove_file(&file).at("remove", &file)?;
+    // A record without a job is nobody's; the next job of this name writes its own.
+    let _ = std::fs::remove_file(queue.meta(id));
+    Ok(())
 }
 
 fn check<'a>(
@@ -264,17 +300,17 @@ fn added(context: &AddContext, draft: &Draft) -> Record {
     record.set("added_from", context.base.display()).followed_by(draft.record.clone())
 }
 
-/// Gives the files their names. The record is there before the job is, so the loop never takes
-/// a job for a hand-dropped file.
+/// Gives the files their names, and notes each in `added` as soon as it has its own. The record is
+/// there before the job is, so the loop never takes a job for a hand-dropped file.
 fn place(
     queue: &QueueDir,
     jobs: &[Checked<'_>],
     plans: Vec<Plan>,
     staged: Vec<Option<PathBuf>>,
     context: &AddContext,
-) -> Result<Vec<Added>> {
+    added: &mut Vec<Added>,
+) -> Result<()> {
     let keys = Keys::new(queue);
-    let mut added = Vec::with_capacity(jobs.len());
     for ((job, plan), temporary) in jobs.iter().zip(plans).zip(staged) {
         let temporary = temporary.unwrap_or_default();
         // Before the job is there: one that is there and not in the index could be added twice, or
@@ -303,7 +339,7 @@ fn place(
         sync_dir(&queue.meta_dir())?;
         sync_dir(&queue.stage(Stage::Inbox))?;
     }
-    Ok(added)
+    Ok(())
 }
 
 fn supersede(
@@ -328,7 +364,7 @@ fn supersede(
     // First the new one, then the old one away: a crash in between leaves both, never none. The
     // loop does not launch a job whose key another one holds.
     rename_new(temporary, &file).at("move the new job to", &file)?;
-    withdraw(queue, &old, context.now)?;
+    withdraw(queue, &old, context.now).inspect_err(|_| drop(discard(queue, id)))?;
     Ok(Added::Superseded { id: id.clone(), old: old_id })
 }
 
@@ -348,6 +384,21 @@ mod tests {
         let added = queue.add(&[("a", "x"), ("a", "x"), ("b", "x")]).unwrap();
         let ids: Vec<&str> = added.iter().map(|one| one.id().as_str()).collect();
         assert_eq!(ids, ["a-3", "a-4", "b"]);
+    }
+
+    #[test]
+    fn what_is_in_when_an_add_fails_comes_out_again() {
+        let queue = TestQueue::new();
+        queue.add(&[("old", A)]).unwrap();
+        // Where the job goes whose place is taken.
+        std::fs::write(queue.archive(), "").unwrap();
+        let failed = queue.add(&[("first", "x"), ("new", B)]).unwrap_err();
+        assert!(matches!(failed, AddError::Store(_)), "{failed}");
+        assert_eq!(queue.jobs(Stage::Inbox).unwrap(), [id("old")]);
+        std::fs::remove_file(queue.archive()).unwrap();
+        let added = queue.add(&[("first", "x"), ("new", B)]).unwrap();
+        assert_eq!(added[0], Added::New { id: id("first") });
+        assert_eq!(added[1], Added::Superseded { id: id("new"), old: id("old") });
     }
 
     #[test]

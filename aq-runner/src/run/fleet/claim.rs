@@ -53,7 +53,7 @@ pub(crate) fn take(
             Some(added) => Ok(Taken::Job(added.id().clone())),
             None => Ok(Taken::Refused("nothing was added".to_owned())),
         },
-        Err(AddError::Store(e)) => Err(e),
+        Err(AddError::Store(problem) | AddError::Partly { problem, .. }) => Err(problem),
         Err(AddError::Invalid(problems)) => {
             let words: Vec<&str> = problems.iter().map(|p| p.summary.as_str()).collect();
             Ok(Taken::Refused(words.join("; ")))

@@ -148,7 +148,12 @@ pub fn run(
         .set("max", options.max)
         .set_some("max_review", options.max_review)
         .set("ship", options.ship);
-    lock.sign(&signature, &queue.daemon_pid())?;
+    let unsigned = sign(&mut lock, signature, queue)?;
+    if unsigned.is_some() {
+        observer(Progress::Trouble(
+            "the disk is full: `aq status` and `aq stop` do not find this loop until there is room",
+        ));
+    }
     // Watching starts before the first look, so that nothing falls between the two.
     let wakes = Wakes::new(queue).map_err(|e| RunError::System("take signals", e))?;
     let limits = Limits { max: options.max, max_review: options.max_review };
@@ -175,6 +180,8 @@ pub fn run(
         swept_at: Instant::now(),
         clock: Clock::new(),
         summary: Summary::default(),
+        lock,
+        unsigned,
         fleet: None,
         shadow: None,
     };
@@ -209,6 +216,26 @@ fn become_the_loop(queue: &QueueDir) -> Result<FileLock, RunError> {
     }
 }
 
+/// Writes who the loop is. Answers the words again when the disk is too full for them: that keeps no
+/// loop from its jobs.
+fn sign(
+    lock: &mut FileLock,
+    words: Record,
+    queue: &QueueDir,
+) -> Result<Option<Record>, StoreError> {
+    match lock.sign(&words, &queue.daemon_pid()) {
+        Err(StoreError::Io { source, .. })
+            if matches!(
+                source.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            ) =>
+        {
+            Ok(Some(words))
+        }
+        other => other.map(|()| None),
+    }
+}
+
 struct Dispatcher<'a> {
     queue: &'a QueueDir,
     settings: Settings,
@@ -234,6 +261,10 @@ struct Dispatcher<'a> {
     swept_at: Instant,
     clock: Clock,
     summary: Summary,
+    /// What makes it the loop.
+    lock: FileLock,
+    /// Who it is, as long as that could not be written.
+    unsigned: Option<Record>,
     /// This host in a fleet; `None` offline.
     fleet: Option<fleet::Fleet>,
     /// The comparison of decisions; `None` in any other mode than shadow.
@@ -264,6 +295,9 @@ impl Dispatcher<'_> {
             }
             if self.swept_at.elapsed() >= SWEEP {
                 self.sweep()?;
+            }
+            if let Some(words) = self.unsigned.take() {
+                self.unsigned = sign(&mut self.lock, words, self.queue)?;
             }
             for wake in wakes {
                 if let Wake::Signal(signal) = wake {

@@ -83,9 +83,11 @@ impl FileLock {
     /// # Errors
     /// When the file cannot be written.
     pub fn sign(&mut self, record: &Record, path: &Path) -> Result<()> {
-        self.file.set_len(0).at("truncate", path)?;
+        let text = record.to_text();
         self.file.seek(SeekFrom::Start(0)).at("seek in", path)?;
-        self.file.write_all(record.to_text().as_bytes()).at("write", path)
+        // Over what the last holder wrote: on a full disk there is room for that, and for no more.
+        self.file.write_all(text.as_bytes()).at("write", path)?;
+        self.file.set_len(text.len() as u64).at("truncate", path)
     }
 
     /// What the last holder wrote.

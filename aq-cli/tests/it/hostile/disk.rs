@@ -69,6 +69,42 @@ fn a_full_disk_refuses_adds_whole_and_an_end_waits_for_room() {
 }
 
 #[test]
+fn a_loop_starts_on_a_full_disk_and_works_when_there_is_room() {
+    let dir = TempDir::with_prefix("aq-test-").unwrap();
+    let Some(_disk) = Tmpfs::mount(dir.path(), "1m") else { return };
+    let sandbox = Sandbox::at(dir);
+    sandbox.add("x", "", "true");
+    let filler = sandbox.path("filler");
+    assert!(fs::write(&filler, vec![0; 2 << 20]).is_err());
+    let mut run = sandbox.start_loop(&["--once"]);
+    let told = || fs::read_to_string(sandbox.queue(".state/daemon.pid"));
+    wait_for("the lock of the loop", || told().is_ok());
+    assert_eq!(told().unwrap(), "", "there is no room for it");
+    fs::remove_file(&filler).unwrap();
+    assert_eq!(wait_child(&mut run), 0);
+    assert_eq!(sandbox.folders("x"), ["testing"]);
+    assert_eq!(sandbox.meta_value("x", "attempts"), "1");
+
+    // One that was killed left its words, and the next has room for its own in their place.
+    sandbox.add("y", "", "sleep 600");
+    let mut run = sandbox.start_loop(&[]);
+    sandbox.wait_for_stage("y", "building");
+    run.kill().unwrap();
+    run.wait().unwrap();
+    assert!(fs::write(&filler, vec![0; 2 << 20]).is_err());
+    let mut run = sandbox.start_loop(&[]);
+    let pid = format!("pid={}\n", run.id());
+    wait_for("the words of the next loop", || told().is_ok_and(|text| text.contains(&pid)));
+    assert!(sandbox.ok(&["status"]).contains(&format!("process {}", run.id())));
+    sandbox.ok(&["stop"]);
+    wait_child(&mut run);
+    fs::remove_file(&filler).unwrap();
+    sandbox.ok(&["stop", "y"]);
+    wait_for("the workers", || sandbox.workers().is_empty());
+    is_well(&sandbox);
+}
+
+#[test]
 fn a_queue_that_cannot_be_written_is_said_and_nothing_is_lost() {
     let dir = TempDir::with_prefix("aq-test-").unwrap();
     let Some(disk) = Tmpfs::mount(dir.path(), "4m") else { return };

@@ -36,9 +36,12 @@ pub(super) fn bounded(sandbox: &Sandbox, args: &[&str]) -> (i32, String) {
 }
 
 /// The most memory that a process has had at once, in KiB, without what it has of files: how much of a
-/// program is resident is the page cache's doing.
+/// program is resident is the page cache's doing. 0 when it has none any more.
 pub(crate) fn peak_kib(pid: u32) -> u64 {
-    of_status(pid, "VmHWM:").saturating_sub(of_status(pid, "RssFile:"))
+    // In one read: of a process that ends in between, its files would count, too.
+    let status = status(pid);
+    let files = of_text(&status, "RssFile:");
+    files.map_or(0, |files| of_text(&status, "VmHWM:").unwrap_or(0).saturating_sub(files))
 }
 
 /// Runs the queue's jobs to the end. Answers the exit code of the loop, and the most memory of it or of any
@@ -60,9 +63,16 @@ pub(super) fn run_and_measure(sandbox: &Sandbox, max: usize) -> (i32, u64) {
 
 /// A number that `/proc` has of a process.
 pub(crate) fn of_status(pid: u32, name: &str) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-    line.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0)
+    of_text(&status(pid), name).unwrap_or(0)
+}
+
+fn status(pid: u32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default()
+}
+
+fn of_text(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 /// After the hostile case: a job that is added now runs to its end, nothing is left running, and the queue is

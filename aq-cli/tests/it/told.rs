@@ -54,6 +54,8 @@ impl Sandbox {
         settings.add_filter(r"median (under )?[0-9.]+[0-9dhms]*", "median AGE");
         settings.add_filter(r"(\d{4}-\d\d-\d\d )?\d\d:\d\d(:\d\d)? \(in [0-9dhms]+\)", "TIME");
         settings.add_filter(r"process \d+", "process PID");
+        // Keeps the width of a column.
+        settings.add_filter(r"\b\d\ds ", "0s  ");
         settings.add_filter(r"\b\d+s( |$)", "0s$1");
         settings.bind_to_scope()
     }

@@ -174,13 +174,14 @@ fn each_step_is_told_in_order_and_nothing_but_numbers() {
             .filter_map(|asked| Some(asked.body["body"].as_str()?.lines().next()?.to_owned()))
             .collect()
     };
-    assert_eq!(of("/T-1/"), ["aq: building", "aq: failed (retries_exhausted, crash)"]);
-    assert_eq!(of("/T-2/")[..3], ["aq: building", "aq: review", "aq: testing (success)"]);
+    // A loop waits for its answers for some seconds at most; the next one tells the rest.
     wait_for("the end", || {
         run(auto(&sandbox, &tracker, &["run", "--once"]));
-        of("/T-2/").last().is_some_and(|last| last == "aq: shipped")
+        of("/T-1/").len() >= 2 && of("/T-2/").last().is_some_and(|last| last == "aq: shipped")
     });
-    assert_eq!(of("/T-2/").len(), 4, "{:?}", of("/T-2/"));
+    assert_eq!(of("/T-1/"), ["aq: building", "aq: failed (retries_exhausted, crash)"]);
+    let stages = ["aq: building", "aq: review", "aq: testing (success)", "aq: shipped"];
+    assert_eq!(of("/T-2/"), stages);
     assert!(of("/T-3/").is_empty(), "the coordinator tells of fleet jobs");
     let statuses = tracker.asked().into_iter().filter(|asked| asked.line == "PATCH /api/items/T-2");
     let statuses: Vec<_> = statuses.map(|asked| asked.body["status"].clone()).collect();
@@ -215,9 +216,12 @@ fn a_tracker_that_hangs_is_in_nobodys_way() {
     for n in 0..20 {
         sandbox.add(&format!("job-{n}"), &format!("tracker-item: T-{n}"), "true");
     }
+    let begun = Instant::now();
     let mut running = auto(&sandbox, &tracker, &["run", "--quiet", "--max", "2"]).spawn().unwrap();
     wait_for("all jobs", || sandbox.jobs("testing").len() == 20);
-    assert!(tracker.told().len() <= 1, "it is not asked again while it hangs");
+    // Each call may take 20 s.
+    let calls = 1 + begun.elapsed().as_secs() / 20;
+    assert!(tracker.told().len() as u64 <= calls, "it is not asked again while it hangs");
     sandbox.ok(&["ship", "job-3"]);
     sandbox.ok(&["stop"]);
     wait_child(&mut running);
@@ -347,7 +351,8 @@ fn issues_on_github_become_jobs_and_have_one_comment() {
     let aq = |args: &[&str]| {
         let mut command = sandbox.aq(args);
         command.env("AQ_GITHUB_API", tracker.url()).env("GITHUB_TOKEN", TOKEN);
-        command.env("AQ_TRACKER_AUTO", "1");
+        // Where nobody has installed an agent.
+        command.env("AQ_TRACKER_AUTO", "1").env("PATH", "/usr/bin:/bin");
         run(command)
     };
     let (code, said) = aq(&["from-tracker", "github:o/r", "--label", "agent", "--json"]);

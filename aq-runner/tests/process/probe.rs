@@ -75,6 +75,7 @@ fn main() -> ExitCode {
             "deadline" => task.deadline = Some(Duration::from_millis(number())),
             "grace" => task.grace = Duration::from_millis(number()),
             "drain" => task.drain.total = Duration::from_millis(number()),
+            "idle" => task.drain.idle = Duration::from_millis(number()),
             "stdin" => task.stdin = Stdin::Bytes(vec![b'x'; number() as usize]),
             "cwd" => task.cwd = value.into(),
             "path" => task.env = vec![("PATH".into(), value.into())],

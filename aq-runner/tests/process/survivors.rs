@@ -66,7 +66,7 @@ fn a_quick_command_leaves_nothing_to_look_for() {
 #[test]
 fn output_of_a_survivor_is_kept_while_it_comes() {
     let script = "(sleep 0.1; echo late) & echo early";
-    let report = run(&["--", "sh", "-c", script]);
+    let report = run(&["idle=20000", "drain=20000", "--", "sh", "-c", script]);
     assert_eq!(report.stdout, b"early\nlate\n");
     assert_eq!(report.get("killed"), "0");
 }

@@ -63,6 +63,11 @@ impl Coordinator {
 
     /// Starts it where it was, and waits until it answers.
     pub(super) fn start_again(&mut self) {
+        // Somebody may have been given its port meanwhile.
+        wait_for("a coordinator that listens", || self.try_start());
+    }
+
+    fn try_start(&mut self) -> bool {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aq"));
         command.args(["coordinator", "--insecure", "--listen", &self.address.to_string()]);
         command.args(TIMES);
@@ -71,9 +76,13 @@ impl Coordinator {
             tied(&command).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("listening on http://");
-        self.address = address.unwrap_or_else(|| panic!("{line:?}")).parse().unwrap();
+        let Some(address) = line.trim().strip_prefix("listening on http://") else {
+            let _ = child.wait();
+            return false;
+        };
+        self.address = address.parse().unwrap();
         self.running = Some(child);
+        true
     }
 
     pub(super) fn kill(&mut self) {

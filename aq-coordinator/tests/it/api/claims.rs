@@ -86,8 +86,8 @@ async fn a_claim_that_waits_gets_a_job_as_soon_as_there_is_one() {
         assert_eq!(jobs.0.len(), 1);
         best = best.min(jobs.1.saturating_duration_since(submitted));
     }
-    // The best of three: other work on the machine is not what is tested.
-    assert!(best < Duration::from_millis(50), "{best:?}");
+    // The best of three, and far below the wait: other work on the machine is not what is tested.
+    assert!(best < Duration::from_secs(1), "{best:?}");
 }
 
 #[tokio::test]

@@ -2,8 +2,9 @@
 #![no_main]
 
 use aq_fleet::protocol::{
-    Claim, Claimed, Done, Events, FeedEvent, JobView, Problem, Release, Renew, Renewed, Report,
-    Submit, Submitted,
+    Claim, Claimed, Done, DrainOrder, Events, FactoryPage, FeedEvent, Heartbeat, HeartbeatAnswer,
+    JobPage, JobQuery, JobView, PageQuery, Problem, Register, Registered, Release, Renew, Renewed,
+    Report, Stats, Submit, Submitted,
 };
 use libfuzzer_sys::fuzz_target;
 use serde::Serialize;
@@ -20,14 +21,24 @@ fuzz_target!(|bytes: &[u8]| {
     there_and_back::<Claim>(bytes);
     there_and_back::<Claimed>(bytes);
     there_and_back::<Done>(bytes);
+    there_and_back::<DrainOrder>(bytes);
     there_and_back::<Events>(bytes);
+    there_and_back::<FactoryPage>(bytes);
     there_and_back::<FeedEvent>(bytes);
+    there_and_back::<Heartbeat>(bytes);
+    there_and_back::<HeartbeatAnswer>(bytes);
+    there_and_back::<JobPage>(bytes);
+    there_and_back::<JobQuery>(bytes);
     there_and_back::<JobView>(bytes);
+    there_and_back::<PageQuery>(bytes);
     there_and_back::<Problem>(bytes);
+    there_and_back::<Register>(bytes);
+    there_and_back::<Registered>(bytes);
     there_and_back::<Release>(bytes);
     there_and_back::<Renew>(bytes);
     there_and_back::<Renewed>(bytes);
     there_and_back::<Report>(bytes);
+    there_and_back::<Stats>(bytes);
     there_and_back::<Submit>(bytes);
     there_and_back::<Submitted>(bytes);
 });

@@ -78,6 +78,22 @@ fn tokens_and_denied_names_are_kept_from_agents() {
 }
 
 #[test]
+fn the_demo_leaves_files_of_others_alone() {
+    let sandbox = Sandbox::new();
+    let dir = sandbox.path("mine");
+    let arg = dir.to_str().unwrap();
+    fs::create_dir(&dir).unwrap();
+    sandbox.ok(&["demo", arg]);
+    // Not even its own from before: somebody may have gone on with them.
+    fs::write(dir.join("jobs/schema.md"), "mine\n").unwrap();
+    let (code, said) = sandbox.code(&["demo", arg]);
+    assert_eq!(code, 4, "{said}");
+    assert!(said.contains("is not empty") && said.contains("name a new directory"), "{said}");
+    assert_eq!(fs::read_to_string(dir.join("jobs/schema.md")).unwrap(), "mine\n");
+    assert!(!dir.join(".aq/inbox/schema.md").exists());
+}
+
+#[test]
 fn files_dropped_in_by_hand_are_jobs() {
     let sandbox = Sandbox::new();
     fs::write(sandbox.queue("inbox/good.md"), "---\nengine: shell\n---\npwd > where\n").unwrap();

@@ -119,6 +119,17 @@ impl Here {
         Settings::load(queue, self.environment.clone()).map_err(Failure::usage)
     }
 
+    /// The queue's settings for one who only looks: while the file has an error, those of the last
+    /// loop, and a warning that says so.
+    pub(crate) fn settings_or_last(
+        &self,
+        queue: &QueueDir,
+    ) -> Result<(Settings, Option<String>), Failure> {
+        let loaded = Settings::load_or_last(queue, self.environment.clone());
+        let (settings, problem) = loaded.map_err(Failure::usage)?;
+        Ok((settings, problem.map(|e| format!("warning: the old settings apply: {e}"))))
+    }
+
     /// The settings of a queue that need not be there.
     pub(crate) fn settings_if_any(&self, queue: Option<&QueueDir>) -> Result<Settings, Failure> {
         match queue {

@@ -1,6 +1,7 @@
 //! What a job's file, its profile and the environment come to in the run.
 
 use std::fs;
+use std::process::Stdio;
 
 use crate::sandbox::{Sandbox, wait_child, wait_for};
 use crate::told::told;
@@ -91,6 +92,37 @@ fn the_demo_leaves_files_of_others_alone() {
     assert!(said.contains("is not empty") && said.contains("name a new directory"), "{said}");
     assert_eq!(fs::read_to_string(dir.join("jobs/schema.md")).unwrap(), "mine\n");
     assert!(!dir.join(".aq/inbox/schema.md").exists());
+}
+
+#[test]
+fn a_mistake_in_the_settings_does_not_stop_a_loop() {
+    let sandbox = Sandbox::new();
+    let config = sandbox.queue("config.yaml");
+    fs::write(&config, "env-deny: [PLAIN]\n").unwrap();
+    let mut run = sandbox.aq(&["run", "--quiet"]);
+    let mut run = run.env("PLAIN", "hidden").stderr(Stdio::null()).spawn().unwrap();
+    sandbox.add("before", "", "true");
+    sandbox.wait_for_stage("before", "testing");
+    fs::write(&config, "env-deny: [\n").unwrap();
+    sandbox.add("meanwhile", "", "echo ${PLAIN-nothing} >seen");
+    sandbox.wait_for_stage("meanwhile", "testing");
+    assert_eq!(fs::read_to_string(sandbox.work().join("seen")).unwrap(), "nothing\n");
+    assert_eq!(sandbox.meta_value("meanwhile", "attempts"), "1");
+    let words = "warning: the old settings apply: ";
+    let log = sandbox.log("meanwhile");
+    assert!(log.contains(words) && log.contains("config.yaml:"), "{log}");
+    for args in [&["status"][..], &["status", "--json"], &["why", "meanwhile"]] {
+        let told = told(&mut sandbox.aq(args));
+        assert_eq!(told.code, 0, "{args:?}: {}", told.err);
+        assert!(told.err.starts_with(words), "{args:?}: {}", told.err);
+        assert!(told.out.contains("meanwhile"), "{args:?}: {}", told.out);
+    }
+    sandbox.ok(&["stop"]);
+    assert_eq!(wait_child(&mut run), 0);
+    let (code, said) = sandbox.code(&["run", "--once"]);
+    assert_eq!(code, 2, "{said}");
+    fs::write(&config, "").unwrap();
+    assert_eq!(told(&mut sandbox.aq(&["status"])).err, "");
 }
 
 #[test]

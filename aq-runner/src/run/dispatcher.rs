@@ -149,6 +149,7 @@ pub fn run(
         .set_some("max_review", options.max_review)
         .set("ship", options.ship);
     lock.sign(&signature, &queue.daemon_pid())?;
+    keep(queue, &settings, observer);
     // Watching starts before the first look, so that nothing falls between the two.
     let wakes = Wakes::new(queue).map_err(|e| RunError::System("take signals", e))?;
     let limits = Limits { max: options.max, max_review: options.max_review };
@@ -187,6 +188,13 @@ pub fn run(
     // A loop that is gone leaves no name behind; the lock says the same, in case this fails.
     let _ = std::fs::remove_file(queue.daemon_pid());
     result
+}
+
+/// Hands the settings on to workers. Without that a job cannot start while the file has an error.
+fn keep(queue: &QueueDir, settings: &Settings, observer: &mut dyn FnMut(Progress<'_>)) {
+    if let Err(e) = settings.keep(queue) {
+        observer(Progress::Trouble(&format!("the settings are not kept for workers: {e}")));
+    }
 }
 
 /// Takes the lock of the run loop. A loop that was killed may hold it for a moment longer, until
@@ -337,6 +345,7 @@ impl Dispatcher<'_> {
     fn reload(&mut self) {
         match Settings::load(self.queue, self.settings.environment.clone()) {
             Ok(settings) => {
+                keep(self.queue, &settings, self.observer);
                 self.settings = settings;
                 self.refresh_engines();
             }

@@ -181,6 +181,11 @@ impl QueueDir {
         self.root.join("config.yaml")
     }
 
+    /// The text of [`Self::config`] as the run loop last read it without an error.
+    pub fn last_config(&self) -> PathBuf {
+        self.root.join(".state/last-config.yaml")
+    }
+
     /// What `aq clean` put away, and files that a newer version superseded.
     pub fn archive(&self) -> PathBuf {
         self.root.join(".archive")

@@ -111,6 +111,35 @@ fn what_the_environment_refuses_has_a_code_of_its_own() {
 }
 
 #[test]
+fn an_answer_for_which_there_is_no_room_is_an_error() {
+    let sandbox = Sandbox::with_repository();
+    sandbox.add("a", "", "echo more >file");
+    sandbox.ok(&["run", "--once"]);
+    let good = sandbox.write("good", "", "true");
+    for args in [
+        &["status"][..],
+        &["status", "--json"],
+        &["why", "a", "--json"],
+        &["caps"],
+        &["insights"],
+        &["schema"],
+        &["check", good.to_str().unwrap()],
+        &["man"],
+        &["completions", "bash"],
+        &["--help"],
+        &["status", "--help"],
+        &["diff", "a"],
+        &["logs", "a"],
+    ] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = sandbox.aq(args).stdout(full).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(5), "aq {}: {said}", args.join(" "));
+        assert!(said.contains("No space left on device"), "aq {}: {said}", args.join(" "));
+    }
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_error() {
     let sandbox = Sandbox::new();
     for n in 0..50 {

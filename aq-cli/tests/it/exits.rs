@@ -1,8 +1,9 @@
 //! Exit codes: what scripts go by.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
-use crate::sandbox::{Sandbox, wait_child};
+use crate::sandbox::{Sandbox, skipped, wait_child};
 
 #[test]
 fn each_end_has_its_code() {
@@ -108,6 +109,28 @@ fn what_the_environment_refuses_has_a_code_of_its_own() {
     fs::remove_dir(sandbox.queue("inbox")).unwrap();
     fs::write(sandbox.queue("inbox"), "").unwrap();
     assert_eq!(sandbox.code(&["status"]).0, 3);
+}
+
+#[test]
+fn the_doctor_asks_each_folder() {
+    let sandbox = Sandbox::new();
+    let whole = sandbox.code(&["doctor"]).1;
+    assert!(whole.contains("the queue can be written"), "{whole}");
+    fs::remove_dir(sandbox.queue("logs")).unwrap();
+    let (code, said) = sandbox.code(&["doctor"]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("/queue/logs cannot be written: "), "{said}");
+    if nix::unistd::geteuid().is_root() {
+        skipped("root may write in any folder, whatever its mode");
+        return;
+    }
+    sandbox.ok(&["init"]);
+    let building = sandbox.queue("building");
+    fs::set_permissions(&building, fs::Permissions::from_mode(0o500)).unwrap();
+    let (code, said) = sandbox.code(&["doctor"]);
+    fs::set_permissions(&building, fs::Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("/queue/building cannot be written: "), "{said}");
 }
 
 #[test]

@@ -79,6 +79,30 @@ fn tokens_and_denied_names_are_kept_from_agents() {
 }
 
 #[test]
+fn tries_beyond_what_retry_allows_are_shown_without_it() {
+    let sandbox = Sandbox::new();
+    // The first two are interrupted, which `retry` does not limit.
+    let body = "echo x >>tries; [ $(wc -l <tries) -gt 2 ] || sleep 100";
+    sandbox.add("a", "retry: {max: 2}", body);
+    for n in [2, 4] {
+        let mut run = sandbox.start_loop(&[]);
+        wait_for("the next try", || {
+            fs::read(sandbox.work().join("tries")).is_ok_and(|tries| tries.len() == n)
+        });
+        sandbox.ok(&["stop", "--all"]);
+        assert_eq!(wait_child(&mut run), 0);
+    }
+    sandbox.ok(&["run", "--once"]);
+    let log = sandbox.log("a");
+    for words in ["attempt 1 of 2, engine", "attempt 2 of 2, engine", "attempt 3, engine"] {
+        assert!(log.contains(words), "{words}: {log}");
+    }
+    let status = sandbox.ok(&["status"]);
+    let row = status.lines().find(|line| line.starts_with("a ")).unwrap();
+    assert!(row.split_whitespace().any(|word| word == "3"), "{status}");
+}
+
+#[test]
 fn the_demo_leaves_files_of_others_alone() {
     let sandbox = Sandbox::new();
     let dir = sandbox.path("mine");

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 use aq_manifest::{JobId, Stage};
 use aq_scheduler::{Counts, Limits, State};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use crate::process::ProcessId;
 use crate::store::{FileLock, JobRecord, QueueDir, Record, StoreError};
@@ -111,7 +112,7 @@ pub enum RunError {
     AlreadyRunning {
         /// Its process.
         pid: String,
-        /// When it started.
+        /// When it started, in local time: it is for people.
         since: String,
     },
     /// The queue's config.
@@ -210,7 +211,9 @@ fn become_the_loop(queue: &QueueDir) -> Result<FileLock, RunError> {
             let since = holder.time("started_at");
             return Err(RunError::AlreadyRunning {
                 pid: holder.get("pid").unwrap_or("unknown").to_owned(),
-                since: since.map_or("an unknown time".to_owned(), |at| format!("{at:.0}")),
+                since: since.map_or("an unknown time".to_owned(), |at| {
+                    at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+                }),
             });
         }
         std::thread::sleep(Duration::from_millis(20));

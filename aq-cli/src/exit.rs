@@ -74,7 +74,9 @@ impl fmt::Display for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let exit = match error {
-            StoreError::NoQueue(_) | StoreError::NoSuchJob(_) => Exit::NotFound,
+            StoreError::NoQueue(_) | StoreError::Incomplete { .. } | StoreError::NoSuchJob(_) => {
+                Exit::NotFound
+            }
             StoreError::WrongStage { .. } | StoreError::Busy(_) | StoreError::Moved(_) => {
                 Exit::Refused
             }

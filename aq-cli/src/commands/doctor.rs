@@ -30,6 +30,9 @@ pub(crate) fn run(here: &Here) -> Outcome {
             findings.push(Finding::good(format!("the queue is {}", queue.root().display())));
             look_at_queue(here, &queue, &mut findings);
         }
+        Err(failure) if path.is_dir() => {
+            findings.push(Finding::bad(failure, "see which directory is meant"));
+        }
         Err(_) => findings.push(Finding::bad(
             format!("there is no queue at {}", path.display()),
             "make one with `aq init`",

@@ -56,14 +56,18 @@ impl Here {
 
     /// The queue, which must be there.
     pub(crate) fn queue(&self) -> Result<QueueDir, Failure> {
-        self.queue_if_any()?.ok_or_else(|| self.no_queue())
+        match QueueDir::open(&self.queue_path()?) {
+            Ok(queue) => Ok(self.with_profiles(queue)),
+            Err(StoreError::NoQueue(_)) => Err(self.no_queue()),
+            Err(e) => Err(e.into()),
+        }
     }
 
     /// The queue, if it is there.
     pub(crate) fn queue_if_any(&self) -> Result<Option<QueueDir>, Failure> {
         match QueueDir::open(&self.queue_path()?) {
             Ok(queue) => Ok(Some(self.with_profiles(queue))),
-            Err(StoreError::NoQueue(_)) => Ok(None),
+            Err(StoreError::NoQueue(_) | StoreError::Incomplete { .. }) => Ok(None),
             Err(e) => Err(e.into()),
         }
     }

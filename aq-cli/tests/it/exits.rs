@@ -108,7 +108,21 @@ fn what_the_environment_refuses_has_a_code_of_its_own() {
     assert_eq!(code, 5, "{said}");
     fs::remove_dir(sandbox.queue("inbox")).unwrap();
     fs::write(sandbox.queue("inbox"), "").unwrap();
-    assert_eq!(sandbox.code(&["status"]).0, 3);
+    let (code, said) = sandbox.code(&["status"]);
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains("has no folder inbox/; `aq init "), "{said}");
+}
+
+#[test]
+fn a_loop_whose_queue_is_taken_apart_does_not_end_well() {
+    let sandbox = Sandbox::new();
+    sandbox.add("a", "", "rm -r $AQ_QUEUE/inbox");
+    let (code, said) = sandbox.code(&["run", "--once"]);
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains("has no folder inbox/; `aq init "), "{said}");
+    sandbox.ok(&["init"]);
+    assert_eq!(sandbox.code(&["run", "--once"]).0, 0);
+    assert_eq!(sandbox.folders("a"), ["testing"]);
 }
 
 #[test]

@@ -263,6 +263,8 @@ impl Dispatcher<'_> {
             self.tell_fleet();
             self.shadow_idle();
             if self.options.once && self.is_drained() {
+                // Without an inbox there is nothing in it, and that is no end to be content with.
+                QueueDir::open(self.queue.root())?;
                 self.summary.waiting = self.model.counts().waiting;
                 return Ok(self.summary);
             }

@@ -42,7 +42,7 @@ impl QueueDir {
     /// Opens an existing queue.
     ///
     /// # Errors
-    /// [`StoreError::NoQueue`] when `root` is no queue.
+    /// [`StoreError::NoQueue`] when `root` is not there, [`StoreError::Incomplete`] when it is no queue.
     pub fn open(root: &Path) -> Result<Self> {
         let root = match root.canonicalize() {
             Ok(root) => root,
@@ -52,13 +52,13 @@ impl QueueDir {
             Err(e) => return Err(e).at("open", root),
         };
         let queue = Self { profiles: root.join("profiles"), root };
-        for dir in [queue.stage(Stage::Inbox), queue.state()] {
+        for (name, dir) in [("inbox", queue.stage(Stage::Inbox)), (".state", queue.state())] {
             match dir.metadata() {
                 Ok(about) if about.is_dir() => {}
                 Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
                     return Err(e).at("open", &dir);
                 }
-                _ => return Err(StoreError::NoQueue(queue.root)),
+                _ => return Err(StoreError::Incomplete { root: queue.root, missing: name }),
             }
         }
         Ok(queue)

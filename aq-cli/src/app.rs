@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{ColorChoice, CommandFactory, Parser};
 
 use crate::commands::{self, Command};
-use crate::exit::Exit;
+use crate::exit::{Exit, Outcome};
 use crate::output;
 
 /// Run coding agents unattended: a job is one Markdown file, its state is the folder it lies in.
@@ -40,11 +40,19 @@ pub(crate) fn run() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
+            let printed = error.print();
+            if error.use_stderr() {
+                return Exit::Usage.into();
+            }
+            output::note_written(printed);
+            return end(Ok(Exit::Done));
         }
     };
-    match commands::run(arguments.global.queue, arguments.command, Arguments::command) {
+    end(commands::run(arguments.global.queue, arguments.command, Arguments::command))
+}
+
+fn end(outcome: Outcome) -> ExitCode {
+    match outcome.and_then(|exit| output::unwritten().map_or(Ok(exit), Err)) {
         Ok(exit) => exit.into(),
         Err(failure) => {
             output::error(&failure);

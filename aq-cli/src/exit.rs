@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use aq_fleet::client::CallError;
+use aq_runner::checkpoint::CheckpointError;
 use aq_runner::run::{FleetError, FleetSettingsError, ShipError, WorkplaceError};
 use aq_runner::store::{AddError, StoreError};
 
@@ -73,7 +74,9 @@ impl fmt::Display for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let exit = match error {
-            StoreError::NoQueue(_) | StoreError::NoSuchJob(_) => Exit::NotFound,
+            StoreError::NoQueue(_) | StoreError::Incomplete { .. } | StoreError::NoSuchJob(_) => {
+                Exit::NotFound
+            }
             StoreError::WrongStage { .. } | StoreError::Busy(_) | StoreError::Moved(_) => {
                 Exit::Refused
             }
@@ -100,6 +103,9 @@ impl From<WorkplaceError> for Failure {
     fn from(error: WorkplaceError) -> Self {
         match error {
             WorkplaceError::Store(error) => error.into(),
+            WorkplaceError::Checkpoint(CheckpointError::Io { .. }) => {
+                Self::new(Exit::Environment, error)
+            }
             WorkplaceError::NoBranch(_)
             | WorkplaceError::LeftOut { .. }
             | WorkplaceError::Checkpoint(_) => Self::new(Exit::Refused, error),

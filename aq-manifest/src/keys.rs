@@ -129,7 +129,7 @@ keys! {
     "allowed-scope" allowed_scope: Vec<String> as List<Glob, MAX_GLOBS>;
     /// What a change outside of `allowed-scope` does: `warn` lists it, `enforce` fails the job.
     "scope-policy" scope_policy: ScopePolicy as Choice<ScopePolicy>, default "warn";
-    /// The most that one job may use: `{usd, tokens, turns}`, any of them.
+    /// The most that one attempt may use: `{usd, tokens, turns}`, any of them.
     "budget" budget: Budget as Limits;
     /// Globs of files kept in `artifacts/<job>/` when the job ends well.
     "artifacts" artifacts: Vec<String> as List<Glob, MAX_GLOBS>;

@@ -19,13 +19,13 @@ mod quickstart {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq demo")]
 pub(crate) struct Args {
-    /// Where to make it [default: a new temporary directory]
+    /// Where to make it: a directory that is new, or empty [default: a new temporary directory]
     dir: Option<PathBuf>,
 }
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     let dir = match &args.dir {
-        Some(dir) => dir.clone(),
+        Some(dir) => vacant(dir)?,
         None => temporary_dir()?,
     };
     let queue = QueueDir::init(&dir.join(".aq"))?;
@@ -80,6 +80,23 @@ fn write_files(dir: &Path, queue: &QueueDir) -> Result<(), Failure> {
         write(queue.profiles().join(name), text)?;
     }
     Ok(())
+}
+
+/// Nothing of the user's is written over, and no job of theirs is run.
+fn vacant(dir: &Path) -> Result<PathBuf, Failure> {
+    match std::fs::read_dir(dir).map(|mut entries| entries.next().is_none()) {
+        Ok(true) => Ok(dir.to_owned()),
+        Ok(false) => Err(Failure::new(
+            Exit::Refused,
+            format_args!(
+                "{} is not empty, and the demo writes and runs files of its own: name a new directory, \
+                 or none for a temporary one",
+                dir.display()
+            ),
+        )),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(dir.to_owned()),
+        Err(e) => Err(Failure::io(format_args!("read {}", dir.display()), &e)),
+    }
 }
 
 /// A directory that stays: what is in it is to be looked at.

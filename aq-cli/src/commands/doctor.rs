@@ -1,11 +1,15 @@
 //! `aq doctor`
 
+use std::io;
 use std::path::Path;
 use std::process::Command;
 
+use aq_manifest::Stage;
 use aq_runner::run::{FleetSettings, Settings, fleet_overview, host_capabilities, overview};
 use aq_runner::store::{QueueDir, profile_names};
 use jiff::Timestamp;
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::unistd::{AccessFlags, faccessat};
 
 use super::Here;
 use crate::exit::{Exit, Outcome};
@@ -25,6 +29,9 @@ pub(crate) fn run(here: &Here) -> Outcome {
         Ok(queue) => {
             findings.push(Finding::good(format!("the queue is {}", queue.root().display())));
             look_at_queue(here, &queue, &mut findings);
+        }
+        Err(failure) if path.is_dir() => {
+            findings.push(Finding::bad(failure, "see which directory is meant"));
         }
         Err(_) => findings.push(Finding::bad(
             format!("there is no queue at {}", path.display()),
@@ -94,16 +101,36 @@ fn engines(settings: &Settings, findings: &mut Vec<Finding>) {
     }
 }
 
+/// Whether files can be made: all folders are asked, and one is tried, which a full disk or a
+/// quota refuses.
 fn writable(queue: &QueueDir) -> Finding {
-    let probe = queue.state().join("tmp/.doctor");
-    let tried = std::fs::write(&probe, "").and_then(|()| std::fs::remove_file(&probe));
-    match tried {
-        Ok(()) => Finding::good("the queue can be written"),
-        Err(e) => Finding::bad(
-            format!("the queue cannot be written: {e}"),
-            "check the owner and mode of its folders, and the file system",
-        ),
+    let folders = Stage::ALL.map(|stage| queue.stage(stage)).into_iter();
+    let others = ["", "logs", ".state", ".state/meta", ".state/wip", ".state/keys", ".state/locks"];
+    // These are made when they are needed.
+    let later = ["artifacts", ".archive", ".state/worktrees", ".state/fleet", ".state/tracker"];
+    let others = others.map(|name| queue.root().join(name)).into_iter();
+    let later = later.map(|name| queue.root().join(name)).into_iter().filter(|dir| dir.exists());
+    for folder in folders.chain(others).chain(later) {
+        let wanted = AccessFlags::W_OK | AccessFlags::X_OK;
+        if let Err(e) = faccessat(AT_FDCWD, &folder, wanted, AtFlags::AT_EACCESS) {
+            return not_writable(&folder, &e.into());
+        }
     }
+    let tmp = queue.state().join("tmp");
+    let probe = tmp.join(".doctor");
+    match std::fs::write(&probe, "x").and_then(|()| std::fs::remove_file(&probe)) {
+        Ok(()) => Finding::good("the queue can be written"),
+        Err(e) => not_writable(&tmp, &e),
+    }
+}
+
+fn not_writable(folder: &Path, error: &io::Error) -> Finding {
+    let mend = match error.kind() {
+        io::ErrorKind::NotFound => "`aq init` with the queue's directory makes what is missing",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room",
+        _ => "check the owner and mode of its folders, and the file system",
+    };
+    Finding::bad(format!("{} cannot be written: {error}", folder.display()), mend)
 }
 
 fn room(queue: &QueueDir) -> Finding {

@@ -56,14 +56,18 @@ impl Here {
 
     /// The queue, which must be there.
     pub(crate) fn queue(&self) -> Result<QueueDir, Failure> {
-        self.queue_if_any()?.ok_or_else(|| self.no_queue())
+        match QueueDir::open(&self.queue_path()?) {
+            Ok(queue) => Ok(self.with_profiles(queue)),
+            Err(StoreError::NoQueue(_)) => Err(self.no_queue()),
+            Err(e) => Err(e.into()),
+        }
     }
 
     /// The queue, if it is there.
     pub(crate) fn queue_if_any(&self) -> Result<Option<QueueDir>, Failure> {
         match QueueDir::open(&self.queue_path()?) {
             Ok(queue) => Ok(Some(self.with_profiles(queue))),
-            Err(StoreError::NoQueue(_)) => Ok(None),
+            Err(StoreError::NoQueue(_) | StoreError::Incomplete { .. }) => Ok(None),
             Err(e) => Err(e.into()),
         }
     }
@@ -117,6 +121,17 @@ impl Here {
     /// The queue's settings.
     pub(crate) fn settings(&self, queue: &QueueDir) -> Result<Settings, Failure> {
         Settings::load(queue, self.environment.clone()).map_err(Failure::usage)
+    }
+
+    /// The queue's settings for one who only looks: while the file has an error, those of the last
+    /// loop, and a warning that says so.
+    pub(crate) fn settings_or_last(
+        &self,
+        queue: &QueueDir,
+    ) -> Result<(Settings, Option<String>), Failure> {
+        let loaded = Settings::load_or_last(queue, self.environment.clone());
+        let (settings, problem) = loaded.map_err(Failure::usage)?;
+        Ok((settings, problem.map(|e| format!("warning: the old settings apply: {e}"))))
     }
 
     /// The settings of a queue that need not be there.

@@ -36,16 +36,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
-    let look = || -> Result<Overview, Failure> {
+    let look = || -> Result<(Overview, Option<String>), Failure> {
         let queue = here.queue()?;
-        let settings = here.settings(&queue)?;
+        let (settings, warning) = here.settings_or_last(&queue)?;
         let ended = if args.all { usize::MAX } else { SHOWN_ENDED };
-        Ok(overview(&queue, &settings, ended, Timestamp::now())?)
+        Ok((overview(&queue, &settings, ended, Timestamp::now())?, warning))
     };
-    if args.json {
-        output::json::status(&look()?);
-        return Ok(Exit::Done);
-    }
     let shown = if args.all { usize::MAX } else { SHOWN };
     if args.watch {
         if !std::io::stdout().is_terminal() {
@@ -53,11 +49,22 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
         }
         output::clear_screen();
         // Ends with the signal that a person sends, or with the terminal.
-        while output::redraw(&output::status::status(&look()?, shown)) {
+        loop {
+            let (overview, warning) = look()?;
+            let warning = warning.map_or(String::new(), |text| format!("{text}\n"));
+            let text = warning + &output::status::status(&overview, shown);
+            if !output::redraw(&text) {
+                return Ok(Exit::Done);
+            }
             std::thread::sleep(REDRAW);
         }
-        return Ok(Exit::Done);
     }
-    output::line(output::status::status(&look()?, shown).trim_end());
+    let (overview, warning) = look()?;
+    warning.iter().for_each(|text| output::warning(text));
+    if args.json {
+        output::json::status(&overview);
+    } else {
+        output::line(output::status::status(&overview, shown).trim_end());
+    }
     Ok(Exit::Done)
 }

@@ -21,7 +21,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     let queue = here.queue()?;
-    let settings = here.settings(&queue)?;
+    let (settings, warning) = here.settings_or_last(&queue)?;
+    warning.iter().for_each(|text| output::warning(text));
     let now = Timestamp::now();
     let job = look_up(&queue, &settings, &job_id(&args.job)?, now)?;
     if args.json {

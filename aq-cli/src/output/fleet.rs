@@ -87,10 +87,15 @@ fn overview(fleet: &FleetOverview) -> String {
 
 fn host(factory: &FactoryView) -> Vec<Cell> {
     let seen = format!("{} ago", age(factory.seen_ms_ago));
+    // What is free there is for nobody.
+    let free = match factory.draining {
+        true => Cell::styled(style::ATTENTION, "drains"),
+        false => Cell::new(format_args!("{} of {}", factory.free, factory.capacity)),
+    };
     vec![
         Cell::new(&factory.factory_id),
         Cell::styled(if factory.alive { style::GOOD } else { style::BAD }, seen),
-        Cell::new(format_args!("{} of {}", factory.free, factory.capacity)),
+        free,
         Cell::new(factory.holds.len()),
         Cell::new(plain(&factory.version)),
         Cell::styled(style::FAINT, plain(&factory.host)),
@@ -130,4 +135,31 @@ pub(crate) fn remark(job: &JobSummary, why: Option<&str>) -> String {
 
 pub(crate) fn age(ms: u64) -> String {
     short(SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use aq_fleet::protocol::Stats;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_host_that_drains_is_told_from_one_with_a_free_slot() {
+        let factory = |id: &str, draining: bool| -> FactoryView {
+            let view = json!({
+                "factoryId": id, "host": "h", "version": "1",
+                "instanceId": "01890a5d-ac96-774b-bcce-b302099a8057", "capabilities": [],
+                "capacity": 2, "free": 1, "alive": true, "seenMsAgo": 5, "draining": draining,
+                "holds": [],
+            });
+            serde_json::from_value(view).unwrap()
+        };
+        let factories = vec![factory("one", false), factory("two", true)];
+        let (stats, jobs) = (Stats::default(), Vec::new());
+        let shown = overview(&FleetOverview { stats, factories, jobs, more: false });
+        let line = |id| shown.lines().find(|line| line.starts_with(id)).unwrap();
+        assert!(line("one").contains("1 of 2") && !line("one").contains("drains"), "{shown}");
+        assert!(line("two").contains("drains") && !line("two").contains("1 of 2"), "{shown}");
+    }
 }

@@ -66,6 +66,10 @@ fn rest(record: &JobRecord) -> String {
         }
         Stage::Testing => format!("is verified; `aq ship {id}` accepts it"),
         Stage::Shipped => "is shipped".to_owned(),
+        Stage::Quarantine => format!(
+            "ended: {}; `aq logs {id}` has more, `aq requeue --force {id}` runs it again",
+            result(record)
+        ),
         _ if record.meta.is_empty() => "has ended; `aq clean` has put its record away".to_owned(),
         _ => format!(
             "ended: {}; `aq logs {id}` has more, `aq requeue {id}` runs it again",
@@ -112,5 +116,26 @@ pub(crate) fn recovered(id: &JobId, what: &Recovered) -> String {
             format!("{id}: its fleet lease has passed to another host; it is in quarantine/")
         }
         Recovered::Failed(outcome) => format!("{id} is in failed/: {outcome}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aq_runner::store::Meta;
+
+    use super::*;
+
+    #[test]
+    fn what_is_offered_for_a_job_that_ended_is_not_refused() {
+        let rested = |stage, meta| {
+            let id = JobId::new("a").unwrap();
+            rest(&JobRecord { id, stage, meta: Meta::parse(meta) })
+        };
+        let failed = rested(Stage::Failed, "result=crash\n");
+        assert!(failed.ends_with("`aq requeue a` runs it again"), "{failed}");
+        for meta in ["result=fenced\n", ""] {
+            let fenced = rested(Stage::Quarantine, meta);
+            assert!(fenced.ends_with("`aq requeue --force a` runs it again"), "{fenced}");
+        }
     }
 }

@@ -18,6 +18,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use super::human::Checked;
+use super::note_written;
 
 /// The version of all shapes here.
 const VERSION: u32 = 1;
@@ -25,9 +26,8 @@ const VERSION: u32 = 1;
 /// Any value, as it is.
 pub(crate) fn value(value: &Value) {
     let mut out = BufWriter::with_capacity(64 << 10, std::io::stdout().lock());
-    // A reader that has gone is not an error.
-    let _ = serde_json::to_writer_pretty(&mut out, value);
-    let _ = writeln!(out).and_then(|()| out.flush());
+    let written = serde_json::to_writer_pretty(&mut out, value).map_err(std::io::Error::from);
+    note_written(written.and_then(|()| writeln!(out)).and_then(|()| out.flush()));
 }
 
 pub(crate) fn added(report: &AddReport) {

@@ -21,7 +21,8 @@ mod table;
 pub(crate) mod time;
 
 use std::fmt::Display;
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
 
 use anstream::ColorChoice;
 use anstream::adapter::strip_str;
@@ -38,9 +39,26 @@ pub(crate) fn line(text: impl Display) {
     if !lines_in_colour() {
         text = strip_str(&text).to_string();
     }
-    // In one write, however many lines it has. A reader that has gone (`aq status | head`) is not an
-    // error.
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    // In one write, however many lines it has.
+    note_written(std::io::stdout().lock().write_all(text.as_bytes()));
+}
+
+/// What went wrong with the answer first.
+static UNWRITTEN: OnceLock<io::Error> = OnceLock::new();
+
+/// Takes note of an answer that could not be written. A reader that has gone (`aq status | head`) is
+/// not an error.
+pub(crate) fn note_written(written: io::Result<()>) {
+    if let Err(e) = written
+        && e.kind() != io::ErrorKind::BrokenPipe
+    {
+        let _ = UNWRITTEN.set(e);
+    }
+}
+
+/// The answer, or a part of it, is nowhere: whoever asked must not take that for a short one.
+pub(crate) fn unwritten() -> Option<Failure> {
+    UNWRITTEN.get().map(|e| Failure::io("write the answer to standard output", e))
 }
 
 /// Makes room for [`redraw`].

@@ -152,7 +152,7 @@ fn row(job: &JobView, with_items: bool, now: Timestamp) -> Vec<Cell> {
     let word = |key: &str| plain(meta.get(key).unwrap_or("-"));
     let engine = meta.get("engine").or_else(|| meta.get("engine_wanted")).unwrap_or("-");
     let tries = match (job.tries(), job.max_tries()) {
-        (n, 1) => n.to_string(),
+        (n, max) if max == 1 || n > max => n.to_string(),
         (n, max) => format!("{n}/{max}"),
     };
     let stage_style = match &job.activity {

@@ -1,6 +1,7 @@
 //! What a job's file, its profile and the environment come to in the run.
 
 use std::fs;
+use std::process::Stdio;
 
 use crate::sandbox::{Sandbox, wait_child, wait_for};
 use crate::told::told;
@@ -75,6 +76,77 @@ fn tokens_and_denied_names_are_kept_from_agents() {
     }
     let agent = fs::read_to_string(sandbox.work().join("env-of-agent")).unwrap();
     assert!(!agent.contains("CLAUDECODE"), "{agent}");
+}
+
+#[test]
+fn tries_beyond_what_retry_allows_are_shown_without_it() {
+    let sandbox = Sandbox::new();
+    // The first two are interrupted, which `retry` does not limit.
+    let body = "echo x >>tries; [ $(wc -l <tries) -gt 2 ] || sleep 100";
+    sandbox.add("a", "retry: {max: 2}", body);
+    for n in [2, 4] {
+        let mut run = sandbox.start_loop(&[]);
+        wait_for("the next try", || {
+            fs::read(sandbox.work().join("tries")).is_ok_and(|tries| tries.len() == n)
+        });
+        sandbox.ok(&["stop", "--all"]);
+        assert_eq!(wait_child(&mut run), 0);
+    }
+    sandbox.ok(&["run", "--once"]);
+    let log = sandbox.log("a");
+    for words in ["attempt 1 of 2, engine", "attempt 2 of 2, engine", "attempt 3, engine"] {
+        assert!(log.contains(words), "{words}: {log}");
+    }
+    let status = sandbox.ok(&["status"]);
+    let row = status.lines().find(|line| line.starts_with("a ")).unwrap();
+    assert!(row.split_whitespace().any(|word| word == "3"), "{status}");
+}
+
+#[test]
+fn the_demo_leaves_files_of_others_alone() {
+    let sandbox = Sandbox::new();
+    let dir = sandbox.path("mine");
+    let arg = dir.to_str().unwrap();
+    fs::create_dir(&dir).unwrap();
+    sandbox.ok(&["demo", arg]);
+    // Not even its own from before: somebody may have gone on with them.
+    fs::write(dir.join("jobs/schema.md"), "mine\n").unwrap();
+    let (code, said) = sandbox.code(&["demo", arg]);
+    assert_eq!(code, 4, "{said}");
+    assert!(said.contains("is not empty") && said.contains("name a new directory"), "{said}");
+    assert_eq!(fs::read_to_string(dir.join("jobs/schema.md")).unwrap(), "mine\n");
+    assert!(!dir.join(".aq/inbox/schema.md").exists());
+}
+
+#[test]
+fn a_mistake_in_the_settings_does_not_stop_a_loop() {
+    let sandbox = Sandbox::new();
+    let config = sandbox.queue("config.yaml");
+    fs::write(&config, "env-deny: [PLAIN]\n").unwrap();
+    let mut run = sandbox.aq(&["run", "--quiet"]);
+    let mut run = run.env("PLAIN", "hidden").stderr(Stdio::null()).spawn().unwrap();
+    sandbox.add("before", "", "true");
+    sandbox.wait_for_stage("before", "testing");
+    fs::write(&config, "env-deny: [\n").unwrap();
+    sandbox.add("meanwhile", "", "echo ${PLAIN-nothing} >seen");
+    sandbox.wait_for_stage("meanwhile", "testing");
+    assert_eq!(fs::read_to_string(sandbox.work().join("seen")).unwrap(), "nothing\n");
+    assert_eq!(sandbox.meta_value("meanwhile", "attempts"), "1");
+    let words = "warning: the old settings apply: ";
+    let log = sandbox.log("meanwhile");
+    assert!(log.contains(words) && log.contains("config.yaml:"), "{log}");
+    for args in [&["status"][..], &["status", "--json"], &["why", "meanwhile"]] {
+        let told = told(&mut sandbox.aq(args));
+        assert_eq!(told.code, 0, "{args:?}: {}", told.err);
+        assert!(told.err.starts_with(words), "{args:?}: {}", told.err);
+        assert!(told.out.contains("meanwhile"), "{args:?}: {}", told.out);
+    }
+    sandbox.ok(&["stop"]);
+    assert_eq!(wait_child(&mut run), 0);
+    let (code, said) = sandbox.code(&["run", "--once"]);
+    assert_eq!(code, 2, "{said}");
+    fs::write(&config, "").unwrap();
+    assert_eq!(told(&mut sandbox.aq(&["status"])).err, "");
 }
 
 #[test]

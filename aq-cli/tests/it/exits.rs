@@ -1,8 +1,9 @@
 //! Exit codes: what scripts go by.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
-use crate::sandbox::{Sandbox, wait_child};
+use crate::sandbox::{Sandbox, skipped, wait_child};
 
 #[test]
 fn each_end_has_its_code() {
@@ -107,7 +108,72 @@ fn what_the_environment_refuses_has_a_code_of_its_own() {
     assert_eq!(code, 5, "{said}");
     fs::remove_dir(sandbox.queue("inbox")).unwrap();
     fs::write(sandbox.queue("inbox"), "").unwrap();
-    assert_eq!(sandbox.code(&["status"]).0, 3);
+    let (code, said) = sandbox.code(&["status"]);
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains("has no folder inbox/; `aq init "), "{said}");
+}
+
+#[test]
+fn a_loop_whose_queue_is_taken_apart_does_not_end_well() {
+    let sandbox = Sandbox::new();
+    sandbox.add("a", "", "rm -r $AQ_QUEUE/inbox");
+    let (code, said) = sandbox.code(&["run", "--once"]);
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains("has no folder inbox/; `aq init "), "{said}");
+    sandbox.ok(&["init"]);
+    assert_eq!(sandbox.code(&["run", "--once"]).0, 0);
+    assert_eq!(sandbox.folders("a"), ["testing"]);
+}
+
+#[test]
+fn the_doctor_asks_each_folder() {
+    let sandbox = Sandbox::new();
+    let whole = sandbox.code(&["doctor"]).1;
+    assert!(whole.contains("the queue can be written"), "{whole}");
+    fs::remove_dir(sandbox.queue("logs")).unwrap();
+    let (code, said) = sandbox.code(&["doctor"]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("/queue/logs cannot be written: "), "{said}");
+    if nix::unistd::geteuid().is_root() {
+        skipped("root may write in any folder, whatever its mode");
+        return;
+    }
+    sandbox.ok(&["init"]);
+    let building = sandbox.queue("building");
+    fs::set_permissions(&building, fs::Permissions::from_mode(0o500)).unwrap();
+    let (code, said) = sandbox.code(&["doctor"]);
+    fs::set_permissions(&building, fs::Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("/queue/building cannot be written: "), "{said}");
+}
+
+#[test]
+fn an_answer_for_which_there_is_no_room_is_an_error() {
+    let sandbox = Sandbox::with_repository();
+    sandbox.add("a", "", "echo more >file");
+    sandbox.ok(&["run", "--once"]);
+    let good = sandbox.write("good", "", "true");
+    for args in [
+        &["status"][..],
+        &["status", "--json"],
+        &["why", "a", "--json"],
+        &["caps"],
+        &["insights"],
+        &["schema"],
+        &["check", good.to_str().unwrap()],
+        &["man"],
+        &["completions", "bash"],
+        &["--help"],
+        &["status", "--help"],
+        &["diff", "a"],
+        &["logs", "a"],
+    ] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = sandbox.aq(args).stdout(full).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(5), "aq {}: {said}", args.join(" "));
+        assert!(said.contains("No space left on device"), "aq {}: {said}", args.join(" "));
+    }
 }
 
 #[test]

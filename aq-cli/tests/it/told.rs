@@ -53,6 +53,7 @@ impl Sandbox {
         settings.add_filter(r"\d{8}T\d{6}Z", "TIME");
         settings.add_filter(r"median (under )?[0-9.]+[0-9dhms]*", "median AGE");
         settings.add_filter(r"(\d{4}-\d\d-\d\d )?\d\d:\d\d(:\d\d)? \(in [0-9dhms]+\)", "TIME");
+        settings.add_filter(r"since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d;", "since LOCAL TIME;");
         settings.add_filter(r"process \d+", "process PID");
         // Keeps the width of a column.
         settings.add_filter(r"\b\d\ds ", "0s  ");

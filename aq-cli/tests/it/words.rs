@@ -215,7 +215,7 @@ fn a_second_loop_is_told_of_the_first() {
     let mut first = sandbox.start_loop(&[]);
     sandbox.wait_for_stage("long", "building");
     assert_snapshot!(sandbox.says(&["run"]), @r#"
-    ! error: a run loop is at work on this queue already: process PID, since TIME; `aq stop` ends it
+    ! error: a run loop is at work on this queue already: process PID, since LOCAL TIME; `aq stop` ends it
     exit 4
     "#);
     assert_snapshot!(sandbox.says(&["stop", "long"]), @r#"long is stopped"#);

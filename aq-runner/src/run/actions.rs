@@ -57,6 +57,7 @@ pub fn reject(queue: &QueueDir, id: &JobId, reason: Option<&str>, now: Timestamp
 const FLEET_KEYS: &[&str] = &[
     "fleet_job_id",
     "fleet_lease_epoch",
+    "fleet_factory",
     "fleet_reports",
     "fleet_told",
     "resume_branch",

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 use aq_manifest::{JobId, Stage};
 use aq_scheduler::{Counts, Limits, State};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use crate::process::ProcessId;
 use crate::store::{FileLock, JobRecord, QueueDir, Record, StoreError};
@@ -111,7 +112,7 @@ pub enum RunError {
     AlreadyRunning {
         /// Its process.
         pid: String,
-        /// When it started.
+        /// When it started, in local time: it is for people.
         since: String,
     },
     /// The queue's config.
@@ -154,6 +155,7 @@ pub fn run(
             "the disk is full: `aq status` and `aq stop` do not find this loop until there is room",
         ));
     }
+    keep(queue, &settings, observer);
     // Watching starts before the first look, so that nothing falls between the two.
     let wakes = Wakes::new(queue).map_err(|e| RunError::System("take signals", e))?;
     let limits = Limits { max: options.max, max_review: options.max_review };
@@ -196,6 +198,13 @@ pub fn run(
     result
 }
 
+/// Hands the settings on to workers. Without that a job cannot start while the file has an error.
+fn keep(queue: &QueueDir, settings: &Settings, observer: &mut dyn FnMut(Progress<'_>)) {
+    if let Err(e) = settings.keep(queue) {
+        observer(Progress::Trouble(&format!("the settings are not kept for workers: {e}")));
+    }
+}
+
 /// Takes the lock of the run loop. A loop that was killed may hold it for a moment longer, until
 /// the kernel has ended all its threads.
 fn become_the_loop(queue: &QueueDir) -> Result<FileLock, RunError> {
@@ -209,7 +218,9 @@ fn become_the_loop(queue: &QueueDir) -> Result<FileLock, RunError> {
             let since = holder.time("started_at");
             return Err(RunError::AlreadyRunning {
                 pid: holder.get("pid").unwrap_or("unknown").to_owned(),
-                since: since.map_or("an unknown time".to_owned(), |at| format!("{at:.0}")),
+                since: since.map_or("an unknown time".to_owned(), |at| {
+                    at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+                }),
             });
         }
         std::thread::sleep(Duration::from_millis(20));
@@ -283,6 +294,8 @@ impl Dispatcher<'_> {
             self.tell_fleet();
             self.shadow_idle();
             if self.options.once && self.is_drained() {
+                // Without an inbox there is nothing in it, and that is no end to be content with.
+                QueueDir::open(self.queue.root())?;
                 self.summary.waiting = self.model.counts().waiting;
                 return Ok(self.summary);
             }
@@ -371,6 +384,7 @@ impl Dispatcher<'_> {
     fn reload(&mut self) {
         match Settings::load(self.queue, self.settings.environment.clone()) {
             Ok(settings) => {
+                keep(self.queue, &settings, self.observer);
                 self.settings = settings;
                 self.refresh_engines();
             }

@@ -11,7 +11,7 @@ use aq_tracker::StatusMap;
 use serde::Deserialize;
 
 use crate::engine::{EngineChange, EngineConfig, EngineConfigError, Registry};
-use crate::store::{QueueDir, read_text};
+use crate::store::{QueueDir, StoreError, read_text, replace_durably};
 
 use super::host::Tool;
 
@@ -157,6 +157,8 @@ pub struct Settings {
     pub statuses: StatusMap,
     /// `fleet.push-every` of the config, read.
     pub push_every: Duration,
+    /// The text that [`Self::config`] was read from.
+    text: String,
 }
 
 impl Settings {
@@ -164,20 +166,70 @@ impl Settings {
     ///
     /// # Errors
     /// Names the file and the place.
-    pub fn load(queue: &QueueDir, environment: Environment) -> Result<Self, SettingsError> {
-        Self::of_file(&queue.config(), environment)
+    pub fn load(queue: &QueueDir, mut environment: Environment) -> Result<Self, SettingsError> {
+        Self::of_file(&queue.config(), &mut environment)
+    }
+
+    /// As [`Self::load`], but while the file has an error what a run loop last read in good order
+    /// applies. Answers the error then.
+    ///
+    /// # Errors
+    /// When the file has an error, and no loop has read a better one.
+    pub fn load_or_last(
+        queue: &QueueDir,
+        mut environment: Environment,
+    ) -> Result<(Self, Option<SettingsError>), SettingsError> {
+        let problem = match Self::of_file(&queue.config(), &mut environment) {
+            Ok(settings) => return Ok((settings, None)),
+            Err(problem) => problem,
+        };
+        let path = queue.last_config();
+        let last = read_text(&path).ok();
+        match last.and_then(|text| Self::of_text(&path, text, &mut environment).ok()) {
+            Some(settings) => Ok((settings, Some(problem))),
+            None => Err(problem),
+        }
+    }
+
+    /// Keeps the config's text for [`Self::load_or_last`]: the workers of a loop begin with what the
+    /// loop has, also while a person is in the middle of a change. Only the loop may do this.
+    pub(crate) fn keep(&self, queue: &QueueDir) -> Result<(), StoreError> {
+        let path = queue.last_config();
+        if read_text(&path).is_ok_and(|kept| kept == self.text) {
+            return Ok(());
+        }
+        replace_durably(&path, &queue.state().join("tmp/.last-config"), self.text.as_bytes())
     }
 
     /// What applies where there is no queue: the defaults.
     ///
     /// # Errors
     /// When the environment's own settings cannot be used.
-    pub fn without_queue(environment: Environment) -> Result<Self, SettingsError> {
-        Self::of_file(Path::new(""), environment)
+    pub fn without_queue(mut environment: Environment) -> Result<Self, SettingsError> {
+        Self::of_file(Path::new(""), &mut environment)
     }
 
-    fn of_file(path: &Path, environment: Environment) -> Result<Self, SettingsError> {
-        let config = read_config(path)?;
+    fn of_file(path: &Path, environment: &mut Environment) -> Result<Self, SettingsError> {
+        let text = match read_text(path) {
+            Ok(text) => text,
+            Err(e) if e.is_not_found() => String::new(),
+            Err(e) => {
+                return Err(SettingsError::Unreadable {
+                    path: path.to_owned(),
+                    problem: e.to_string(),
+                });
+            }
+        };
+        Self::of_text(path, text, environment)
+    }
+
+    /// Takes the environment when all is well, and only then.
+    fn of_text(
+        path: &Path,
+        text: String,
+        environment: &mut Environment,
+    ) -> Result<Self, SettingsError> {
+        let config = parse_config(path, &text)?;
         let whole = |problem: String| SettingsError::Invalid {
             path: path.to_owned(),
             place: String::new(),
@@ -209,31 +261,22 @@ impl Settings {
         Ok(Self {
             config,
             engines,
-            environment,
+            environment: std::mem::take(environment),
             result_grace,
             kill_grace,
             log_limit,
             push_every,
             statuses,
+            text,
         })
     }
 }
 
-fn read_config(path: &Path) -> Result<Config, SettingsError> {
-    let text = match read_text(path) {
-        Ok(text) => text,
-        Err(e) if e.is_not_found() => return Ok(Config::default()),
-        Err(e) => {
-            return Err(SettingsError::Unreadable {
-                path: path.to_owned(),
-                problem: e.to_string(),
-            });
-        }
-    };
+fn parse_config(path: &Path, text: &str) -> Result<Config, SettingsError> {
     if text.trim().is_empty() {
         return Ok(Config::default());
     }
-    serde_yaml::from_str(&text).map_err(|e| invalid(path, &e))
+    serde_yaml::from_str(text).map_err(|e| invalid(path, &e))
 }
 
 /// The error in our words, with the place as editors know it.
@@ -282,6 +325,36 @@ mod tests {
         assert_eq!(settings.config.max, Some(3));
         assert_eq!(settings.kill_grace, Duration::from_secs(2));
         assert_eq!(settings.config.env_deny, ["AWS_*"]);
+    }
+
+    #[test]
+    fn while_the_file_has_an_error_what_was_kept_applies() {
+        let dir = tempfile::tempdir().unwrap();
+        let queue = QueueDir::init(&dir.path().join("q")).unwrap();
+        let write = |text: &str| std::fs::write(queue.config(), text).unwrap();
+        let variables = [("A".into(), "b".into())];
+        let load = || Settings::load_or_last(&queue, Environment::new(variables.clone()));
+        write("max: two");
+        load().unwrap_err();
+        write("max: 2");
+        let (settings, problem) = load().unwrap();
+        assert!(problem.is_none());
+        settings.keep(&queue).unwrap();
+        write("classes: {a: [b]}");
+        let (settings, problem) = load().unwrap();
+        assert_eq!(settings.config.max, Some(2));
+        assert_eq!(settings.environment.get("A"), Some("b".into()));
+        let problem = problem.unwrap().to_string();
+        assert!(problem.contains("no engine is called \"b\""), "{problem}");
+        // A correct file counts at once, and no file is all defaults.
+        write("max: 3");
+        assert_eq!(load().unwrap().0.config.max, Some(3));
+        std::fs::remove_file(queue.config()).unwrap();
+        let (settings, problem) = load().unwrap();
+        assert!(settings.config.max.is_none() && problem.is_none());
+        settings.keep(&queue).unwrap();
+        write("max: two");
+        assert_eq!(load().unwrap().0.config.max, None);
     }
 
     #[test]

@@ -62,8 +62,8 @@ pub fn work(queue: &QueueDir, id: &JobId, environment: Environment) -> Result<()
     let record =
         Record::new().set("pid", me.pid()).set("pidstart", me.start()).set("boot", me.boot());
     job.append(&record.clear(&["cgroup"]).set("started_at", Timestamp::now()))?;
-    let settings = match Settings::load(queue, environment) {
-        Ok(settings) => settings,
+    let (settings, outdated) = match Settings::load_or_last(queue, environment) {
+        Ok(loaded) => loaded,
         Err(e) => return give_back(&mut job, &e.to_string()).map_err(WorkerError::from),
     };
     let log = match JobLog::open(&queue.log(id), settings.log_limit) {
@@ -85,6 +85,9 @@ pub fn work(queue: &QueueDir, id: &JobId, environment: Environment) -> Result<()
         place: None,
         fleet: None,
     };
+    if let Some(problem) = outdated {
+        work.note(&format!("warning: the old settings apply: {problem}"));
+    }
     work.join_fleet();
     let done = work.run();
     // A wish that came too late must not end the next attempt.

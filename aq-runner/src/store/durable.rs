@@ -96,6 +96,13 @@ fn rename_checked(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::rename(from, to)
 }
 
+/// As [`replace`], and also after power loss it has the old content or the new one. `through` is the
+/// new file's name until then; who writes it is alone.
+pub(crate) fn replace_durably(path: &Path, through: &Path, content: &[u8]) -> Result<()> {
+    write_new(through, content, !content.is_empty())?;
+    std::fs::rename(through, path).at("replace", path)
+}
+
 /// Replaces a small file whole: a reader sees the old content or the new one.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));

@@ -21,6 +21,17 @@ pub enum StoreError {
     /// There is no queue where one was expected.
     #[error("there is no queue at {}; `aq init {}` makes one", .0.display(), .0.display())]
     NoQueue(PathBuf),
+    /// The directory is there, and a folder that every queue has is not.
+    #[error(
+        "{} is no queue: it has no folder {missing}/; `aq init {}` makes what is missing",
+        root.display(), root.display()
+    )]
+    Incomplete {
+        /// The directory.
+        root: PathBuf,
+        /// The folder.
+        missing: &'static str,
+    },
     /// No folder has a job of this name.
     #[error("there is no job {0} in this queue")]
     NoSuchJob(JobId),

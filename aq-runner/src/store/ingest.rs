@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::durable::{append, rename_new};
 use super::error::{At, Result};
-use super::job_file::{Invalid, load, resolve_cwd};
+use super::job_file::{Invalid, lacks_home, load, resolve_cwd};
 use super::keys::Keys;
 use super::meta::Record;
 use super::queue_dir::QueueDir;
@@ -51,7 +51,8 @@ pub fn ingest(
     {
         return Ok(Ingested::Unsettled(rest));
     }
-    let name = path.display().to_string();
+    // Where the file lies when somebody reads of its errors.
+    let name = queue.job_file(Stage::Failed, job.id()).display().to_string();
     let loaded = match queue.read_job(Stage::Inbox, job.id()) {
         Ok(text) => load(queue.profiles(), &name, &text, false),
         Err(problem) => Err(Invalid::whole(&name, problem)),
@@ -65,6 +66,10 @@ pub fn ingest(
                 format_args!("the idempotency key {key:?} belongs to job {} in {}/; give this job another, or take it away", holder.id, holder.stage),
             )),
             (Err(e), _) => Err(Invalid::whole(&name, e)),
+            _ if lacks_home(file.spec.cwd.as_deref(), home) => Err(Invalid::whole(
+                &name,
+                "`cwd` begins with `~`, and the run loop has no HOME: set it there, or write the directory out",
+            )),
             _ => Ok(file),
         }
     });
@@ -185,6 +190,23 @@ mod tests {
         let age = Timestamp::now().duration_since(record.added_at());
         assert!(age.as_secs() >= 60, "its age is that of the file: {age}");
         assert!(record.is_current(&queue));
+    }
+
+    #[test]
+    fn a_report_names_the_file_where_it_lies() {
+        let queue = TestQueue::new();
+        for (name, front, problem) in [
+            ("a", "yolo: maybe", "failed/a.md:2:7"),
+            ("b", "cwd: ~/x", "failed/b.md: `cwd` begins with `~`, and the run loop has no HOME"),
+        ] {
+            drop_in(&queue, name, &format!("---\n{front}\n---\nx\n"), MINUTE);
+            let Ingested::Refused(invalid) = take(&queue, name) else { panic!("{name} is taken") };
+            assert!(invalid.report.contains(problem), "{}", invalid.report);
+            assert_eq!(std::fs::read_to_string(queue.log(&id(name))).unwrap(), invalid.report);
+            assert!(queue.has(Stage::Failed, &id(name)));
+        }
+        drop_in(&queue, "c", "---\ncwd: ~other\n---\nx\n", MINUTE);
+        assert!(matches!(take(&queue, "c"), Ingested::Job(_)), "a name like any other");
     }
 
     #[test]

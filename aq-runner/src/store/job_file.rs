@@ -168,6 +168,11 @@ pub fn resolve_cwd(cwd: Option<&str>, base: &Path, home: Option<&Path>) -> PathB
     joined.canonicalize().unwrap_or_else(|_| without_dots(&joined))
 }
 
+/// Whether nobody can say what the `~` of a `cwd` is.
+pub(super) fn lacks_home(cwd: Option<&str>, home: Option<&Path>) -> bool {
+    home.is_none() && cwd.is_some_and(|cwd| cwd == "~" || cwd.starts_with("~/"))
+}
+
 /// The path without `.` and `..`, by its letters only.
 fn without_dots(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();

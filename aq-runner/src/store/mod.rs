@@ -24,7 +24,7 @@ mod values;
 pub use add::{AddContext, AddError, AddReport, Added, Draft, add};
 pub use artifacts::{Artifact, artifacts, open_artifact};
 pub use clean::{Cleaned, clean, withdraw};
-pub(crate) use durable::{not_opened, replace};
+pub(crate) use durable::{not_opened, replace, replace_durably};
 pub use error::{Result, StoreError};
 pub use ingest::{Ingested, ingest, refuse, rename_if_taken};
 pub use job_file::{

@@ -42,7 +42,7 @@ impl QueueDir {
     /// Opens an existing queue.
     ///
     /// # Errors
-    /// [`StoreError::NoQueue`] when `root` is no queue.
+    /// [`StoreError::NoQueue`] when `root` is not there, [`StoreError::Incomplete`] when it is no queue.
     pub fn open(root: &Path) -> Result<Self> {
         let root = match root.canonicalize() {
             Ok(root) => root,
@@ -52,13 +52,13 @@ impl QueueDir {
             Err(e) => return Err(e).at("open", root),
         };
         let queue = Self { profiles: root.join("profiles"), root };
-        for dir in [queue.stage(Stage::Inbox), queue.state()] {
+        for (name, dir) in [("inbox", queue.stage(Stage::Inbox)), (".state", queue.state())] {
             match dir.metadata() {
                 Ok(about) if about.is_dir() => {}
                 Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
                     return Err(e).at("open", &dir);
                 }
-                _ => return Err(StoreError::NoQueue(queue.root)),
+                _ => return Err(StoreError::Incomplete { root: queue.root, missing: name }),
             }
         }
         Ok(queue)
@@ -179,6 +179,11 @@ impl QueueDir {
     /// Settings of this queue.
     pub fn config(&self) -> PathBuf {
         self.root.join("config.yaml")
+    }
+
+    /// The text of [`Self::config`] as the run loop last read it without an error.
+    pub fn last_config(&self) -> PathBuf {
+        self.root.join(".state/last-config.yaml")
     }
 
     /// What `aq clean` put away, and files that a newer version superseded.

@@ -29,7 +29,9 @@ pub(super) fn card(job: &JobView) -> Markup {
                 }
                 (plain(engine.unwrap_or("-")))
                 @if let Some(profile) = word("profile") { " · " (plain(profile)) }
-                @if job.max_tries() > 1 || job.tries() > 1 { " · " (job.tries()) "/" (job.max_tries()) }
+                @if job.max_tries() > 1 || job.tries() > 1 {
+                    " · " (job.tries()) @if job.tries() <= job.max_tries() { "/" (job.max_tries()) }
+                }
                 @if let Some(cost) = word("cost_usd") { " · $" (plain(cost)) }
             }
             span.remark title=(remark) { (remark) }

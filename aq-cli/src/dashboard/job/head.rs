@@ -39,7 +39,7 @@ pub(super) fn head(
                 div { dt { "Engine" } dd { (engine) @if let Some(model) = word("model") { " · " (model) } } }
             }
             @if let Some(profile) = word("profile") { div { dt { "Profile" } dd { (profile) } } }
-            div { dt { "Attempts" } dd { (job.tries()) " of " (job.max_tries()) } }
+            div { dt { "Attempts" } dd { (job.tries()) @if job.tries() <= job.max_tries() { " of " (job.max_tries()) } } }
             div { dt { "Added" } dd { (at(meta.time("added_at"))) } }
             @match &job.activity {
                 Activity::Running { since, .. } => div { dt { "Runs for" } dd { (age(*since)) } },

@@ -87,6 +87,31 @@ fn an_explicit_lock_is_held_across_the_fleet() {
 }
 
 #[test]
+fn a_person_ships_from_a_shell_that_does_not_know_the_hosts_name() {
+    let fleet = Fleet::new();
+    let mut host = fleet.host("a");
+    host.start_with(&[]);
+    let id = fleet.submit("hello", "review-policy: human", "true");
+    host.wait_for_stage("hello", "review");
+    fleet.wait_for(id, Stage::Review);
+    // Its default is this machine's name; another one is as wrong.
+    host.set("AQ_FACTORY_ID", "");
+    host.ok(&["ship", "hello"]);
+    assert_eq!(host.folders("hello"), ["shipped"]);
+    let view = fleet.wait_for(id, Stage::Shipped);
+    assert_eq!(view.reports.iter().filter(|report| report.stage == Stage::Shipped).count(), 1);
+
+    let id = fleet.submit("seen", "review-policy: human", "true");
+    host.wait_for_stage("seen", "review");
+    fleet.wait_for(id, Stage::Review);
+    host.set("AQ_FACTORY_ID", "b");
+    host.ok(&["promote", "seen"]);
+    assert_eq!(host.folders("seen"), ["testing"]);
+    host.ok(&["ship", "seen"]);
+    fleet.wait_for(id, Stage::Shipped);
+}
+
+#[test]
 fn a_cancelled_job_ends_on_its_host() {
     let fleet = Fleet::new();
     let mut host = fleet.host("a");

@@ -289,7 +289,8 @@ impl Dispatcher<'_> {
                 continue;
             }
             let home = self.settings.environment.path("HOME");
-            match take(self.queue, home, grant, Timestamp::now()) {
+            let Some(fleet) = &self.fleet else { return };
+            match take(self.queue, home, fleet.holder.factory(), grant, Timestamp::now()) {
                 Ok(Taken::Job(id)) => self.look_at(&id),
                 Ok(Taken::Refused(why)) => {
                     let why = format!("the fleet's job {} cannot run here: {why}", grant.job_id);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use aq_fleet::protocol::Grant;
+use aq_fleet::protocol::{FactoryId, Grant};
 use aq_manifest::{JobId, claimed};
 use jiff::Timestamp;
 
@@ -17,14 +17,15 @@ pub(crate) enum Taken {
     Refused(String),
 }
 
-/// Writes a granted job into the inbox. Its directory is relative to the queue's, as that of a file
-/// dropped in by hand. Everything in the grant comes from another machine.
+/// Writes a job that was granted to `factory` into the inbox. Its directory is relative to the queue's, as
+/// that of a file dropped in by hand. Everything in the grant comes from another machine.
 ///
 /// # Errors
 /// When the queue's files cannot be written. Then the grant's lease ends by itself.
 pub(crate) fn take(
     queue: &QueueDir,
     home: Option<PathBuf>,
+    factory: &FactoryId,
     grant: &Grant,
     now: Timestamp,
 ) -> Result<Taken, StoreError> {
@@ -42,9 +43,10 @@ pub(crate) fn take(
     };
     let mut draft = Draft::new(format!("fleet job {id}"), id, text);
     draft.is_granted = true;
+    draft.record = Record::new().set("fleet_factory", factory);
     if let Some(from) = &grant.checkpoint {
         draft.record =
-            Record::new().set("resume_branch", &from.branch).set("resume_commit", &from.commit);
+            draft.record.set("resume_branch", &from.branch).set("resume_commit", &from.commit);
     }
     let base = queue.root().parent().unwrap_or(queue.root()).to_owned();
     let context = AddContext { base, home, now, colour: false };

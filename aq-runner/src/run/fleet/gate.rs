@@ -38,7 +38,7 @@ pub(crate) fn ask_to_ship(
     lease: LeaseRef,
 ) -> Result<Gate, StoreError> {
     let holder = match FleetSettings::read(environment) {
-        Ok(Some(fleet)) => fleet.holder(queue, PATIENCE),
+        Ok(Some(fleet)) => fleet.named_in(job.meta()).holder(queue, PATIENCE),
         Ok(None) => {
             let why = "it is a job of the fleet, and AQ_FLEET is not 1 here";
             return Ok(Gate::Closed(why.to_owned()));

@@ -10,7 +10,7 @@ use aq_fleet::switches::{SwitchError, Switches};
 use aq_manifest::JobIdError;
 
 use super::super::settings::Environment;
-use crate::store::QueueDir;
+use crate::store::{Meta, QueueDir};
 use crate::sync::fleet::Holder;
 
 /// Where the coordinator is.
@@ -113,6 +113,15 @@ impl FleetSettings {
         let token = self.token.clone().ok_or(missing)?;
         let http = Http::new(&self.url)?;
         Ok(Client::new(Arc::new(http), Arc::new(SystemClock), token, deadline))
+    }
+
+    /// This host under the name by which it was given a job. The coordinator knows the lease by that
+    /// name, and a person's shell may have another one, or none.
+    pub(crate) fn named_in(mut self, meta: &Meta) -> Self {
+        if let Some(factory) = meta.parsed("fleet_factory") {
+            self.factory = factory;
+        }
+        self
     }
 
     /// This host as a holder of jobs of a queue.

@@ -27,12 +27,10 @@ impl Work<'_> {
         let command = self.engine_command(&engine, file, &scratch)?;
         let engine_env = EngineEnv { remove: &command.env_remove, set: &command.env_set };
         let env = self.env(spec, engine_env, &scratch).map_err(setup_failed)?;
+        // Those whose worker died count too, but `retry` does not end them.
         let max = spec.retry.as_ref().map_or(1, |retry| retry.max);
-        self.note(&format!(
-            "attempt {} of {max}, engine {engine}, in {}",
-            self.attempt,
-            cwd.display()
-        ));
+        let of = if self.attempt <= max { format!(" of {max}") } else { String::new() };
+        self.note(&format!("attempt {}{of}, engine {engine}, in {}", self.attempt, cwd.display()));
         let is_fresh = self.place.as_ref().is_some_and(|place| place.fresh);
         if let Some(setup) = &spec.setup
             && (is_fresh || self.job.meta().get("setup_done").is_none())

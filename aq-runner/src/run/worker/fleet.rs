@@ -32,7 +32,9 @@ impl Work<'_> {
     pub(super) fn join_fleet(&mut self) {
         let Some(lease) = lease(self.job.meta()) else { return };
         let holder = match FleetSettings::read(&self.settings.environment) {
-            Ok(Some(fleet)) => fleet.holder(self.queue, PATIENCE).map(Some),
+            Ok(Some(fleet)) => {
+                fleet.named_in(self.job.meta()).holder(self.queue, PATIENCE).map(Some)
+            }
             Ok(None) => Ok(None),
             Err(e) => Err(e),
         };

@@ -45,6 +45,11 @@ impl Holder {
         Ok(Self { factory, client, outbox: Outbox::open(dir)? })
     }
 
+    /// This host's name in the fleet.
+    pub fn factory(&self) -> &FactoryId {
+        &self.factory
+    }
+
     /// The coordinator.
     pub fn client(&self) -> &Arc<Client> {
         &self.client

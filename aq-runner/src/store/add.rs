@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::clean::withdraw;
 use super::durable::{rename_new, sync_dir, sync_file_system, write_new};
 use super::error::{At, Result, StoreError};
-use super::job_file::{Invalid, load, resolve_cwd};
+use super::job_file::{Invalid, lacks_home, load, resolve_cwd};
 use super::keys::Keys;
 use super::locks::FileLock;
 use super::meta::Record;
@@ -230,6 +230,10 @@ fn check<'a>(
                              people: take them out";
                 invalid.push(Invalid::whole(&draft.name, words));
             }
+            Ok(file) if lacks_home(file.spec.cwd.as_deref(), context.home.as_deref()) => {
+                let words = "`cwd` begins with `~`, and HOME is not set: set it, or write the directory out";
+                invalid.push(Invalid::whole(&draft.name, words));
+            }
             Ok(file) => {
                 let place = places.entry(file.spec.cwd.clone()).or_insert_with_key(|cwd| {
                     let cwd = resolve_cwd(cwd.as_deref(), &context.base, context.home.as_deref());
@@ -384,6 +388,14 @@ mod tests {
         let added = queue.add(&[("a", "x"), ("a", "x"), ("b", "x")]).unwrap();
         let ids: Vec<&str> = added.iter().map(|one| one.id().as_str()).collect();
         assert_eq!(ids, ["a-3", "a-4", "b"]);
+    }
+
+    #[test]
+    fn a_tilde_that_nobody_can_resolve_is_refused() {
+        let queue = TestQueue::new();
+        let refused = queue.add(&[("a", "---\ncwd: ~/x\n---\nx\n")]).unwrap_err();
+        assert!(refused.to_string().contains("HOME is not set"), "{refused}");
+        assert_eq!(queue.jobs(Stage::Inbox).unwrap(), []);
     }
 
     #[test]

@@ -198,26 +198,6 @@ fn artifacts_are_kept_when_a_job_ends_well() {
 }
 
 #[test]
-fn a_clean_merge_ships_and_a_conflict_changes_nothing() {
-    let sandbox = Sandbox::with_repository();
-    sandbox.add("new", "", "echo x > new.txt");
-    sandbox.add("edit", "", "echo two > a.txt");
-    sandbox.ok(&["run", "--once"]);
-    let told = sandbox.ok(&["ship", "--merge", "new"]);
-    assert_eq!(told, "new is merged into main and shipped\n");
-    assert_eq!(fs::read_to_string(sandbox.work().join("new.txt")).unwrap(), "x\n");
-    assert_eq!(sandbox.meta_value("new", "merged_into"), "main");
-
-    sandbox.commit("a.txt", "three\n");
-    let (before, main) = (sandbox.checkout(), sandbox.git(&["rev-parse", "main"]));
-    let (code, said) = sandbox.code(&["ship", "--merge", "edit"]);
-    assert_eq!(code, 4, "{said}");
-    assert!(said.contains("a.txt") && said.contains("git merge aq/wip/edit"), "{said}");
-    assert_eq!(sandbox.folders("edit"), ["testing"]);
-    assert_eq!((sandbox.checkout(), sandbox.git(&["rev-parse", "main"])), (before, main));
-}
-
-#[test]
 fn jobs_of_one_repository_run_at_once_when_their_locks_differ() {
     let sandbox = Sandbox::with_repository();
     let (one, two) = (sandbox.path("one"), sandbox.path("two"));
@@ -281,24 +261,4 @@ fn a_new_job_does_not_get_the_branch_of_a_deleted_one() {
     assert_eq!(sandbox.ok(&["add", file.to_str().unwrap()]), "added a-2\n");
     sandbox.ok(&["run", "--once"]);
     assert_eq!(sandbox.on_branch("a", "old"), "old");
-}
-
-#[test]
-fn a_merge_without_all_of_the_work_is_refused() {
-    let sandbox = Sandbox::with_repository();
-    sandbox.add("a", "", "echo done > w; git init -q inner");
-    sandbox.ok(&["run", "--once", "--quiet"]);
-    // As when the disk was full at its end.
-    let record = sandbox.queue(".state/meta/a.meta");
-    let mut text = fs::read_to_string(&record).unwrap();
-    text.push_str("checkpoint_error=no room\n");
-    fs::write(&record, text).unwrap();
-    let (code, said) = sandbox.code(&["ship", "--merge", "a"]);
-    assert_eq!(code, 4, "{said}");
-    assert!(said.contains("not all work of a can be committed, so it is not merged: "), "{said}");
-    assert!(said.contains("inner"), "{said}");
-    assert_eq!(sandbox.folders("a"), ["testing"]);
-    fs::remove_dir_all(sandbox.queue(".state/worktrees/a/inner")).unwrap();
-    sandbox.ok(&["ship", "--merge", "a"]);
-    assert!(sandbox.work().join("w").exists());
 }

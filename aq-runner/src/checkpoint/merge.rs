@@ -23,6 +23,19 @@ pub struct Merged {
 }
 
 impl Wip {
+    /// Refuses a job whose own checkout is in the middle of a merge or rebase: its conflicts would be
+    /// committed as they lie there, and merged.
+    ///
+    /// # Errors
+    /// When it is, or git fails.
+    pub fn expect_finished(&self) -> Result<()> {
+        let Some(checkout) = self.checkout()? else { return Ok(()) };
+        match checkout.unfinished() {
+            Some(what) => Err(CheckpointError::Unfinished { root: checkout.root, what }),
+            None => Ok(()),
+        }
+    }
+
     /// Merges the job's branch into the branch from which the job started: the branch moves
     /// forward, or gets a merge commit with `message`. Files of a checkout of it follow. Merging
     /// again changes nothing.

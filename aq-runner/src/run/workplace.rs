@@ -75,15 +75,18 @@ pub fn diff(
     Ok(wip.diff(colour, out)?)
 }
 
-/// Merges the job's branch into the one that it started from.
+/// Merges the job's branch into the one that it started from, with what was changed in its worktree
+/// since.
 ///
 /// # Errors
-/// When the job has no branch, the merge is not clean, or a checkout is in the way; then nothing
-/// has changed.
+/// When the job has no branch, not all of its work can be committed, the merge is not clean, or a
+/// checkout is in the way; then no branch but the job's own has changed.
 pub(crate) fn merge(queue: &QueueDir, id: &JobId, meta: &Meta) -> Result<Merged, WorkplaceError> {
     let wip = branch_of(queue, id, meta)?.ok_or_else(|| WorkplaceError::NoBranch(id.clone()))?;
-    if meta.get("checkpoint_error").is_some() {
-        // What could not be committed when the job ended, on a full disk for one, is its work, too.
+    // What a person corrected in its worktree is its work, too, and so is what could not be committed
+    // when it ended, on a full disk for one. A checkout that was given back is the user's.
+    if !wip.is_in_place() || meta.get("checkpoint_error").is_some() {
+        wip.expect_finished()?;
         let saved = wip.finish(&format!("{id}: left uncommitted"))?;
         if let Some(left_out) = saved.left_out {
             return Err(WorkplaceError::LeftOut { id: id.clone(), left_out });
@@ -128,7 +131,7 @@ pub enum WorkplaceError {
     /// It never ran, or not in a git repository.
     #[error("job {0} has no branch: it has not run yet, or its directory is in no git repository")]
     NoBranch(JobId),
-    /// What was left uncommitted when it ended cannot be committed now either, or not all of it.
+    /// Not all that lies in its worktree can be committed.
     #[error(
         "not all work of {id} can be committed, so it is not merged: {left_out}; commit or remove \
          those files in its worktree, or merge its branch by hand and ship it without --merge"

@@ -135,7 +135,7 @@ pub enum CheckpointError {
 pub(super) type Result<T, E = CheckpointError> = std::result::Result<T, E>;
 
 /// The first few of the paths.
-fn list(paths: &[String]) -> String {
+pub(super) fn list(paths: &[String]) -> String {
     const SHOWN: usize = 3;
     let mut text = paths.iter().take(SHOWN).map(|path| format!("{path:?}")).collect::<Vec<_>>();
     if paths.len() > SHOWN {

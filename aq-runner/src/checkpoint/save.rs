@@ -112,6 +112,7 @@ impl Wip {
         if !checkout.copy_index(&index)? || self.add_all(checkout)?.code() != Some(0) {
             return Ok(None);
         }
+        let left_out = self.left_inside(checkout)?;
         let call = checkout.call(self.repo.git(), "commit").env("GIT_INDEX_FILE", &index);
         let call = call.args(["--quiet", "--no-verify", "--cleanup=verbatim", "-m", message]);
         let output = call.slow().output()?;
@@ -127,7 +128,7 @@ impl Wip {
             Some(tip) => Some(tip),
             None => self.tip()?,
         };
-        Ok(Some(Saved { commit, left_out: None }))
+        Ok(Some(Saved { commit, left_out }))
     }
 
     /// A commit of a tree on top of the branch and of what the agent committed itself; no branch
@@ -196,10 +197,15 @@ impl Wip {
             read.arg(tip.as_str()).slow().run()?;
             output = Some(self.add_all(checkout)?);
         }
-        let left_out = match &output {
+        let refused = match &output {
             Some(output) if output.code() == Some(1) => Some(output.errors()),
             Some(output) if output.code() != Some(0) => return Err(output.failure()),
             _ => None,
+        };
+        let inside = self.left_inside(checkout)?;
+        let left_out = match (refused, inside) {
+            (Some(refused), Some(inside)) => Some(format!("{refused}; {inside}")),
+            (refused, inside) => refused.or(inside),
         };
         let call = checkout.call(self.repo.git(), "write-tree").env("GIT_INDEX_FILE", &index);
         Ok((call.slow().line()?, left_out))

@@ -67,8 +67,8 @@ pub struct Started {
 pub struct Saved {
     /// The branch's new commit; `None` when there was nothing new.
     pub commit: Option<CommitId>,
-    /// Git's words about what could not be saved: files that cannot be read, a repository without
-    /// a commit inside this one. Everything else was saved.
+    /// What could not be saved, in words: files that cannot be read, a repository without a commit
+    /// inside this one, changes that are not committed in one inside. Everything else was saved.
     pub left_out: Option<String>,
 }
 

@@ -24,7 +24,7 @@ pub enum Removed {
     },
     /// Everything stays: some files in the worktree cannot be committed, so they are nowhere else.
     NotSaved {
-        /// Git's words about them.
+        /// Words about them.
         left_out: String,
     },
 }

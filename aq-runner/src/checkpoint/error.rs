@@ -4,6 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::repository::CommitId;
+
 /// A failure of this module. Messages name the thing and, where there is one, the mend.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
@@ -102,6 +104,19 @@ pub enum CheckpointError {
         branch: String,
         /// What it started from.
         origin: String,
+    },
+    /// The branch from which the job started is not there any more.
+    #[error(
+        "the branch {into}, from which {branch} started, is gone; make it again, from where the job \
+         started with `git branch {into} {base}`, or run `git merge {branch}` where you want the work"
+    )]
+    TargetGone {
+        /// The job's branch.
+        branch: String,
+        /// The branch into which it was to go.
+        into: String,
+        /// The commit from which the job started.
+        base: CommitId,
     },
     /// The branch into which to merge has several checkouts.
     #[error("{0} is checked out in several places; leave it in all but one")]

@@ -41,7 +41,7 @@ impl Wip {
     /// again changes nothing.
     ///
     /// # Errors
-    /// When the job started from no branch, the merge is not clean, or the branch is checked out
+    /// When the job started from no branch, or that is gone, the merge is not clean, or the branch is checked out
     /// and the checkout has changes, or files in the way. Nothing is changed then.
     pub fn merge(&self, message: &str) -> Result<Merged> {
         let branch = || self.branch().to_owned();
@@ -54,6 +54,10 @@ impl Wip {
         };
         let into = target.strip_prefix("refs/heads/").unwrap_or(target).to_owned();
         let old = self.repo.commit(target)?;
+        if old.is_none() && !self.started_without_a_commit()? {
+            let base = self.base().clone();
+            return Err(CheckpointError::TargetGone { branch: branch(), into, base });
+        }
         let checkout = self.checkout_of(target, &into)?;
         if let Some(checkout) = &checkout {
             if let Some(what) = checkout.unfinished() {

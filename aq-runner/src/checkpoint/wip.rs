@@ -12,6 +12,9 @@ use super::repository::{CommitId, Head, Repository};
 /// Where the branches of all jobs are.
 pub(super) const BRANCHES: &str = "refs/heads/aq/wip/";
 
+/// The text of the commit from which a job starts in a repository that has none.
+const EMPTY_START: &str = "aq: the empty start of a repository";
+
 /// Where a job's agent works.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Isolation {
@@ -201,6 +204,14 @@ impl Wip {
         }
     }
 
+    /// Whether the repository had no commit when the job started.
+    pub(super) fn started_without_a_commit(&self) -> Result<bool> {
+        let base = self.repo.call("cat-file").args(["commit", self.base.as_str()]).run()?;
+        let text = String::from_utf8_lossy(&base.stdout);
+        let Some((head, said)) = text.split_once("\n\n") else { return Ok(false) };
+        Ok(said.trim_end() == EMPTY_START && !head.contains("\nparent "))
+    }
+
     /// Writes down where the job starts.
     pub(super) fn begin(&self) -> Result<()> {
         self.notes.begin(&self.base, &Origin::of(self.repo.head()))
@@ -239,7 +250,7 @@ fn first_base(repo: &Repository) -> Result<CommitId> {
         Head::Unborn(_) => {
             let call =
                 repo.call("hash-object").args(["-w", "-t", "tree"]).arg(Path::new("/dev/null"));
-            repo.commit_tree(&call.line()?, &[], "aq: the empty start of a repository")
+            repo.commit_tree(&call.line()?, &[], EMPTY_START)
         }
     }
 }

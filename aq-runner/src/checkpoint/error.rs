@@ -62,6 +62,17 @@ pub enum CheckpointError {
          with `git branch -D {0}`, or give this job another name"
     )]
     BranchTaken(String),
+    /// A name is a branch or a folder of branches, and another branch makes it the wrong one.
+    #[error(
+        "git cannot have the branch {branch} beside the branch {other}; rename that one with \
+         `git branch -m {other} NEW-NAME`"
+    )]
+    NameInTheWay {
+        /// The job's branch.
+        branch: String,
+        /// The branch that is in its way.
+        other: String,
+    },
     /// `in-place` where there are no files.
     #[error("{} has no checkout to work in; use `isolation: worktree`", .0.display())]
     NoCheckout(PathBuf),

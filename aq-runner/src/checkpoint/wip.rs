@@ -217,6 +217,17 @@ impl Wip {
         self.notes.begin(&self.base, &Origin::of(self.repo.head()))
     }
 
+    /// Why the branch cannot be made. Because of its name it never could be, so a job that was about to
+    /// start for the first time has not: later it starts from what is checked out then.
+    pub(super) fn not_made(&self, first: bool, error: CheckpointError) -> CheckpointError {
+        let error = self.repo.why_not_made(&self.branch_ref(), error);
+        if first && matches!(error, CheckpointError::NameInTheWay { .. }) {
+            // What cannot be forgotten is an older start, and no worse.
+            let _ = self.notes.forget();
+        }
+        error
+    }
+
     /// The user's checkout.
     pub(super) fn own_checkout(&self) -> Result<Checkout> {
         let Some(root) = self.repo.root() else {

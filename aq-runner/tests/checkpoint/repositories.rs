@@ -82,6 +82,24 @@ fn a_repository_without_a_commit_gets_an_empty_one_on_the_jobs_branch() {
 }
 
 #[test]
+fn a_branch_in_the_way_of_the_jobs_is_named() {
+    for (in_place, other) in [(false, "aq"), (true, "aq/wip"), (false, "aq/wip/fix/more")] {
+        let (lab, repo) = Lab::with_repo();
+        lab.git(&repo, &["checkout", "-q", "-b", other]);
+        lab.git(&repo, &["pack-refs", "--all"]);
+        let job = if in_place { lab.in_place("fix", &repo) } else { lab.job("fix", &repo) };
+        let error = Wip::start(&job).unwrap_err().to_string();
+        let says = format!("the branch aq/wip/fix beside the branch {other}; rename");
+        assert!(error.contains(&says), "{error}");
+        lab.git(&repo, &["branch", "-m", other, "mine"]);
+        let started = start(&job);
+        write(&started.dir.join("new"), "1");
+        started.wip.finish("work").unwrap();
+        assert_eq!(started.wip.merge("merge").unwrap().into, "mine");
+    }
+}
+
+#[test]
 fn a_linked_worktree_gives_its_own_head() {
     let (lab, repo) = Lab::with_repo();
     let linked = lab.path().join("linked");

@@ -64,6 +64,27 @@ fn a_worktree_that_is_made_anew_is_set_up_anew() {
     assert_eq!(ran, "x\nx\n");
 }
 
+#[test]
+fn verify_gets_a_worktree_that_the_agent_removed() {
+    let sandbox = Sandbox::with_repository();
+    let commit = "git add -A; git -c user.name=a -c user.email=a@example.com commit -q -m x";
+    let front = "setup: echo x > .ready\nverify: grep -q done w && test -e .ready\nallowed-scope: [docs/**]";
+    sandbox.add("a", front, &format!("rm .ready; echo done > w; {commit}; rm -rf \"$PWD\""));
+    sandbox.ok(&["run", "--once"]);
+    assert_eq!(sandbox.folders("a"), ["testing"], "{}", sandbox.log("a"));
+    assert!(sandbox.log("a").contains("its directory is gone, and is made anew from its branch"));
+    assert_eq!(sandbox.meta_value("a", "scope_warning"), "w", "it is the agent's");
+
+    // Where only the directory is removed that the job works in, in a worktree that is there.
+    fs::create_dir(sandbox.work().join("sub")).unwrap();
+    sandbox.commit("sub/b.txt", "two\n");
+    let front = "cwd: ../work/sub\nverify: echo x > by-verify";
+    sandbox.add("b", front, "rm -r ../sub");
+    sandbox.ok(&["run", "--once"]);
+    assert_eq!(sandbox.folders("b"), ["testing"], "{}", sandbox.log("b"));
+    assert_eq!(sandbox.git(&["ls-tree", "-r", "--name-only", "aq/wip/b"]), "a.txt\nsub/by-verify");
+}
+
 /// The worker of job `a`, whose agent has done its work and goes on. The loop is killed.
 fn worker_without_a_loop(sandbox: &Sandbox) -> Pid {
     let at_work = sandbox.path("at-work");

@@ -33,12 +33,7 @@ impl Work<'_> {
             self.attempt,
             cwd.display()
         ));
-        let is_fresh = self.place.as_ref().is_some_and(|place| place.fresh);
-        if let Some(setup) = &spec.setup
-            && (is_fresh || self.job.meta().get("setup_done").is_none())
-        {
-            self.setup(setup, spec, &cwd, &env)?;
-        }
+        self.setup(spec, &cwd, &env)?;
         self.report(Stage::Building)?;
         for file in &command.files {
             write_private(&file.path, &file.content, file.mode).map_err(|e| {

@@ -85,6 +85,38 @@ fn verify_gets_a_worktree_that_the_agent_removed() {
     assert_eq!(sandbox.git(&["ls-tree", "-r", "--name-only", "aq/wip/b"]), "a.txt\nsub/by-verify");
 }
 
+#[test]
+fn an_agent_that_removes_worktree_and_branch_is_told_of() {
+    let sandbox = Sandbox::with_repository();
+    let commit = "git add -A; git -c user.name=a -c user.email=a@example.com commit -q -m x";
+    let repository = sandbox.work();
+    let remove = format!(
+        "at=$PWD; cd '{}'; git worktree remove --force \"$at\"; git branch -q -D aq/wip/a",
+        repository.display()
+    );
+    sandbox.add("a", "verify: test -e a.txt", &format!("echo 1 > w; {commit}; {remove}"));
+    sandbox.ok(&["run", "--once"]);
+    assert_eq!(sandbox.folders("a"), ["testing"], "{}", sandbox.log("a"));
+    let warning = "warning: not everything could be committed: the worktree and the branch aq/wip/a were removed";
+    assert!(sandbox.log("a").contains(warning), "{}", sandbox.log("a"));
+    let said = "not all of its work could be committed";
+    for args in [&["status"][..], &["why", "a"]] {
+        let told = sandbox.ok(args);
+        assert!(told.contains(said) && told.contains("aq logs"), "{told}");
+    }
+    let lost = sandbox.git(&["fsck", "--lost-found"]);
+    let commit = lost.split_whitespace().last().unwrap();
+    assert_eq!(sandbox.git(&["show", &format!("{commit}:w")]), "1");
+    assert_eq!(sandbox.ok(&["diff", "a"]), "");
+
+    sandbox.git(&["worktree", "remove", "--force", "../queue/.state/worktrees/a"]);
+    sandbox.git(&["branch", "-q", "-D", "aq/wip/a"]);
+    let (code, told) = sandbox.code(&["diff", "a"]);
+    assert!(code == 4 && told.contains("somebody deleted it"), "{code} {told}");
+    let (code, told) = sandbox.code(&["ship", "--merge", "a"]);
+    assert!(code == 4 && told.contains("somebody deleted it"), "{code} {told}");
+}
+
 /// The worker of job `a`, whose agent has done its work and goes on. The loop is killed.
 fn worker_without_a_loop(sandbox: &Sandbox) -> Pid {
     let at_work = sandbox.path("at-work");

@@ -103,8 +103,12 @@ pub enum CheckpointError {
         /// The other job's branch.
         branch: String,
     },
-    /// The job has no branch.
-    #[error("there is no branch {0}: it was merged and removed, or the job never started")]
+    /// The job has no branch any more, or not yet.
+    #[error(
+        "there is no branch {0}: `aq clean` removed it, since all of it was merged, or somebody deleted it, or \
+         the job has not come that far. A deleted branch's commits are among those that `git fsck --lost-found` \
+         lists"
+    )]
     NoBranch(String),
     /// The job started from no branch, or it is gone.
     #[error(

@@ -28,7 +28,8 @@ use super::wip::{Saved, Wip};
 struct State {
     /// `None` when the agent deleted the branch.
     branch: Option<CommitId>,
-    /// The branch's commit, or the base where there is no branch.
+    /// The branch's commit. Where there is no branch: the one that it had when the job was started, or else the
+    /// base.
     tip: CommitId,
     tip_tree: String,
     head: At,
@@ -55,7 +56,8 @@ impl Wip {
     /// files and the commits of submodules, but not what git ignores. Then the checkout is on the
     /// branch and clean. Also for a process that did not start the job, after a kill.
     ///
-    /// Nothing is saved when the worktree is gone. One that was never complete is removed: no agent
+    /// Nothing is saved when the worktree is gone; when the branch is gone with it, it is made again where
+    /// it was when this process started the job. A worktree that was never complete is removed: no agent
     /// has been there, and git refuses to work in the repository as long as it lies there.
     ///
     /// # Errors
@@ -63,8 +65,30 @@ impl Wip {
     pub fn checkpoint(&self, message: &str) -> Result<Saved> {
         match self.checkout()? {
             Some(checkout) => self.save(&checkout, message),
-            None => self.discard_half_made().map(|()| Saved::default()),
+            None => {
+                self.discard_half_made()?;
+                self.bring_back()
+            }
         }
+    }
+
+    /// Makes a branch again that the agent removed together with its worktree. Nothing tells what it had
+    /// committed there.
+    fn bring_back(&self) -> Result<Saved> {
+        let Some(known) = self.known_tip.as_ref().filter(|_| !self.is_in_place()) else {
+            return Ok(Saved::default());
+        };
+        if self.tip()?.is_some() {
+            return Ok(Saved::default());
+        }
+        self.unlock_branch()?;
+        self.repo.update_ref(&self.branch_ref(), known, &known.nothing())?;
+        let left_out = format!(
+            "the worktree and the branch {} were removed; the branch is back at {known}, and commits made \
+             since may have no name: `git fsck --lost-found` lists such",
+            self.branch()
+        );
+        Ok(Saved { commit: None, left_out: Some(left_out) })
     }
 
     pub(super) fn save(&self, checkout: &Checkout, message: &str) -> Result<Saved> {
@@ -167,8 +191,8 @@ impl Wip {
         let mut lines = ask(&[&format!("{branch}^{{commit}}"), &format!("{branch}^{{tree}}")])?;
         let found = !lines.is_empty();
         if !found {
-            lines =
-                ask(&[&format!("{}^{{commit}}", self.base), &format!("{}^{{tree}}", self.base)])?;
+            let known = self.known_tip.as_ref().unwrap_or(&self.base);
+            lines = ask(&[&format!("{known}^{{commit}}"), &format!("{known}^{{tree}}")])?;
         }
         let [tip, tip_tree, head @ ..] = lines.as_slice() else {
             return Err(nonsense(lines.join("\n").as_bytes()));

@@ -48,6 +48,8 @@ pub struct Wip {
     pub(super) base: CommitId,
     pub(super) notes: Notes,
     pub(super) isolation: Isolation,
+    /// The branch's commit when this process started the job; `None` when it did not.
+    pub(super) known_tip: Option<CommitId>,
     branch: String,
     queue: PathBuf,
 }
@@ -95,7 +97,7 @@ impl Wip {
             Some(base) => base,
             None => first_base(&repo)?,
         };
-        let wip = Self::new(job, repo, base, notes);
+        let mut wip = Self::new(job, repo, base, notes);
         if first && has_branch {
             return Err(CheckpointError::BranchTaken(wip.branch));
         }
@@ -104,6 +106,11 @@ impl Wip {
             Isolation::InPlace => wip.start_in_place(first)?,
         };
         let dir = wip.directory(&checkout)?;
+        wip.known_tip = match wip.loose_tip()? {
+            _ if first => Some(wip.base.clone()),
+            Some(tip) => Some(tip),
+            None => wip.tip()?,
+        };
         Ok(Some(Started { wip, dir, fresh, leftovers }))
     }
 
@@ -182,7 +189,8 @@ impl Wip {
     fn new(job: &Job, repo: Repository, base: CommitId, notes: Notes) -> Self {
         let isolation = job.isolation.clone();
         let branch = branch_of(&job.name);
-        Self { repo, base, notes, isolation, branch, queue: job.queue.clone() }
+        let queue = job.queue.clone();
+        Self { repo, base, notes, isolation, known_tip: None, branch, queue }
     }
 
     /// The branch by its full name.

@@ -53,7 +53,7 @@ pub(crate) fn save_leftovers(queue: &QueueDir, id: &JobId, meta: &Meta) -> Recor
     let saved = branch_of(queue, id, meta)
         .and_then(|wip| wip.map(|wip| wip.finish(&format!("{id}: recovered"))).transpose());
     match saved {
-        Ok(_) => Record::new(),
+        Ok(saved) => Record::new().set_some("left_out", saved.and_then(|saved| saved.left_out)),
         Err(e) => Record::new().set("checkpoint_error", e),
     }
 }

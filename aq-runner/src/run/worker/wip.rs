@@ -60,8 +60,11 @@ impl Work<'_> {
             .clear(&["checkpoint_error"])
             // `setup` has not seen a new worktree.
             .clear(if started.fresh { &["setup_done"] } else { &[] })
-            // What `verify` works in has been judged.
-            .clear(if self.job.stage() == Stage::Building { &["scope_warning"] } else { &[] });
+            // Where only `verify` is still to come, these are of the attempt that it judges.
+            .clear(match self.job.stage() {
+                Stage::Building => &["scope_warning", "left_out"],
+                _ => &[],
+            });
         self.place = Some(Workplace { dir: started.dir, wip: Some(started.wip), unsaved: true });
         let recorded = self.retry_on_full_disk(|work| work.job.append(&record));
         recorded.map_err(|e| Failure::NotCounted(e.to_string()))?;
@@ -79,9 +82,7 @@ impl Work<'_> {
         match saved {
             Ok((saved, changes)) => {
                 place.unsaved = false;
-                if let Some(left_out) = saved.left_out {
-                    self.note(&format!("warning: not everything could be committed: {left_out}"));
-                }
+                self.note_left_out(saved.left_out);
                 let record = Record::new()
                     .set("files_changed", changes.files_changed)
                     .set("lines_added", changes.lines_added)
@@ -107,7 +108,10 @@ impl Work<'_> {
         }
         let message = format!("{}: attempt {}", self.job.id(), self.attempt);
         match wip.finish(&message) {
-            Ok(_) => self.push_work(),
+            Ok(saved) => {
+                self.note_left_out(saved.left_out);
+                self.push_work();
+            }
             Err(e) => self.cannot_save(&e.to_string()),
         }
         self.place = None;
@@ -117,6 +121,15 @@ impl Work<'_> {
     pub(super) fn touch_workplace(&mut self) {
         if let Some(place) = &mut self.place {
             place.unsaved = true;
+        }
+    }
+
+    /// Says what could not be committed, once: in the log, and on record.
+    fn note_left_out(&mut self, left_out: Option<String>) {
+        let Some(left_out) = left_out else { return };
+        if self.job.meta().get("left_out") != Some(&left_out) {
+            self.note(&format!("warning: not everything could be committed: {left_out}"));
+            let _ = self.job.append(&Record::new().set("left_out", left_out));
         }
     }
 

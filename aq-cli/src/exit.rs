@@ -100,6 +100,7 @@ impl From<WorkplaceError> for Failure {
         match error {
             WorkplaceError::Store(error) => error.into(),
             WorkplaceError::NoBranch(_)
+            | WorkplaceError::PutAway { .. }
             | WorkplaceError::LeftOut { .. }
             | WorkplaceError::Checkpoint(_) => Self::new(Exit::Refused, error),
         }

@@ -287,6 +287,19 @@ fn clean_removes_worktrees_and_no_branch_that_is_not_merged() {
     assert_eq!((there("nested"), branch("nested")), (true, true), "it is not shipped");
     assert_eq!((there("inner"), branch("inner")), (true, true));
     assert_eq!(sandbox.git(&["worktree", "list"]).lines().count(), 3);
+    // What was put away is named, and what is still there is shown.
+    let archive = fs::read_dir(sandbox.queue(".archive")).unwrap().next().unwrap().unwrap().path();
+    let (code, said) = sandbox.code(&["logs", "open"]);
+    let log = archive.join("open.log").display().to_string();
+    assert!(code == 4 && said.contains(&log), "{code} {said}");
+    assert!(sandbox.ok(&["diff", "open"]).contains("+++ b/open.txt"));
+    let (code, said) = sandbox.code(&["diff", "merged"]);
+    assert!(code == 4 && said.contains("`aq clean` removed it"), "{code} {said}");
+    fs::remove_dir_all(archive).unwrap();
+    let (code, said) = sandbox.code(&["diff", "open"]);
+    let base = sandbox.git(&["rev-parse", "main~1"]);
+    let mend = format!("`git diff {base} aq/wip/open` in its repository");
+    assert!(code == 4 && said.contains(&mend) && said.contains("deleted"), "{code} {said}");
 }
 
 #[test]

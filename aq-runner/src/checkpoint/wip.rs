@@ -41,6 +41,13 @@ pub struct Job {
     pub marks: Vec<(OsString, OsString)>,
 }
 
+impl Job {
+    /// The name of its branch, as people name it: `aq/wip/<job>`.
+    pub fn branch(&self) -> String {
+        branch_of(&self.name)
+    }
+}
+
 /// A job's branch.
 #[derive(Clone, Debug)]
 pub struct Wip {

@@ -70,9 +70,23 @@ pub fn diff(
 ) -> Result<(), WorkplaceError> {
     let stage = queue.expect(id)?;
     let record = JobRecord::read(queue, stage, id.clone())?;
-    let wip =
-        branch_of(queue, id, &record.meta)?.ok_or_else(|| WorkplaceError::NoBranch(id.clone()))?;
+    let mut meta = record.meta;
+    let is_put_away = stage.is_final() && meta.is_empty();
+    if is_put_away && let Some(archived) = store::archived(queue, &queue.meta(id))? {
+        meta = Meta::read(&archived)?;
+    }
+    let wip = match branch_of(queue, id, &meta) {
+        // Nothing tells where its repository is.
+        Err(_) if is_put_away && meta.is_empty() => return Err(put_away(queue, id)),
+        found => found?.ok_or_else(|| WorkplaceError::NoBranch(id.clone()))?,
+    };
     Ok(wip.diff(colour, out)?)
+}
+
+fn put_away(queue: &QueueDir, id: &JobId) -> WorkplaceError {
+    let base = std::fs::read_to_string(queue.wip_base(id)).unwrap_or_default();
+    let branch = checkpoint_job(queue, id, Path::new(""), false).branch();
+    WorkplaceError::PutAway { id: id.clone(), branch, base: base.trim().to_owned() }
 }
 
 /// Merges the job's branch into the one that it started from, with what was changed in its worktree
@@ -131,6 +145,19 @@ pub enum WorkplaceError {
     /// It never ran, or not in a git repository.
     #[error("job {0} has no branch: it has not run yet, or its directory is in no git repository")]
     NoBranch(JobId),
+    /// It has ended, and its record is not even in the archive any more.
+    #[error(
+        "`aq clean` has put the record of {id} away, and its archive was deleted; where its branch was \
+         not merged, `git diff {base} {branch}` in its repository shows its work"
+    )]
+    PutAway {
+        /// The job.
+        id: JobId,
+        /// Its branch.
+        branch: String,
+        /// The commit from which it started.
+        base: String,
+    },
     /// Not all that lies in its worktree can be committed.
     #[error(
         "not all work of {id} can be committed, so it is not merged: {left_out}; commit or remove \

@@ -107,6 +107,7 @@ impl From<WorkplaceError> for Failure {
                 Self::new(Exit::Environment, error)
             }
             WorkplaceError::NoBranch(_)
+            | WorkplaceError::PutAway { .. }
             | WorkplaceError::LeftOut { .. }
             | WorkplaceError::Checkpoint(_) => Self::new(Exit::Refused, error),
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aq_manifest::{JobId, Stage};
 use aq_runner::run::is_at_work;
-use aq_runner::store::{QueueDir, log_file};
+use aq_runner::store::{QueueDir, archived_log, log_file};
 
 use super::Here;
 use super::here::job_id;
@@ -49,7 +49,14 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
                 offset = show(&mut file, offset, &mut screen).map_err(failed)?;
             }
             None if more => {}
-            None => output::warning(&format!("{id} has printed nothing yet")),
+            None => match archived_log(&queue, &id)? {
+                Some(archived) => {
+                    let at = archived.display();
+                    let said = format_args!("`aq clean` has put the log of {id} away, to {at}");
+                    return Err(Failure::new(Exit::Refused, said));
+                }
+                None => output::warning(&format!("{id} has printed nothing yet")),
+            },
         }
         if !more {
             return Ok(Exit::Done);

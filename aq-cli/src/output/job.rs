@@ -58,13 +58,22 @@ pub(crate) fn what(job: &JobView, now: Timestamp) -> String {
     }
 }
 
+/// Whether a person may be about to accept a job whose branch has not all of its work.
+pub(crate) fn lacks_work(record: &JobRecord) -> bool {
+    matches!(record.stage, Stage::Review | Stage::Testing) && record.meta.get("left_out").is_some()
+}
+
 fn rest(record: &JobRecord) -> String {
     let id = &record.id;
+    let warning = match lacks_work(record) {
+        true => format!("; not all of its work could be committed, `aq logs {id}` says what"),
+        false => String::new(),
+    };
     match record.stage {
         Stage::Review => {
-            format!("waits for you: `aq promote {id}`, `aq ship {id}` or `aq reject {id}`")
+            format!("waits for you: `aq promote {id}`, `aq ship {id}` or `aq reject {id}`{warning}")
         }
-        Stage::Testing => format!("is verified; `aq ship {id}` accepts it"),
+        Stage::Testing => format!("is verified; `aq ship {id}` accepts it{warning}"),
         Stage::Shipped => "is shipped".to_owned(),
         Stage::Quarantine => format!(
             "ended: {}; `aq logs {id}` has more, `aq requeue --force {id}` runs it again",

@@ -64,6 +64,59 @@ fn a_worktree_that_is_made_anew_is_set_up_anew() {
     assert_eq!(ran, "x\nx\n");
 }
 
+#[test]
+fn verify_gets_a_worktree_that_the_agent_removed() {
+    let sandbox = Sandbox::with_repository();
+    let commit = "git add -A; git -c user.name=a -c user.email=a@example.com commit -q -m x";
+    let front = "setup: echo x > .ready\nverify: grep -q done w && test -e .ready\nallowed-scope: [docs/**]";
+    sandbox.add("a", front, &format!("rm .ready; echo done > w; {commit}; rm -rf \"$PWD\""));
+    sandbox.ok(&["run", "--once"]);
+    assert_eq!(sandbox.folders("a"), ["testing"], "{}", sandbox.log("a"));
+    assert!(sandbox.log("a").contains("its directory is gone, and is made anew from its branch"));
+    assert_eq!(sandbox.meta_value("a", "scope_warning"), "w", "it is the agent's");
+
+    // Where only the directory is removed that the job works in, in a worktree that is there.
+    fs::create_dir(sandbox.work().join("sub")).unwrap();
+    sandbox.commit("sub/b.txt", "two\n");
+    let front = "cwd: ../work/sub\nverify: echo x > by-verify";
+    sandbox.add("b", front, "rm -r ../sub");
+    sandbox.ok(&["run", "--once"]);
+    assert_eq!(sandbox.folders("b"), ["testing"], "{}", sandbox.log("b"));
+    assert_eq!(sandbox.git(&["ls-tree", "-r", "--name-only", "aq/wip/b"]), "a.txt\nsub/by-verify");
+}
+
+#[test]
+fn an_agent_that_removes_worktree_and_branch_is_told_of() {
+    let sandbox = Sandbox::with_repository();
+    let commit = "git add -A; git -c user.name=a -c user.email=a@example.com commit -q -m x";
+    let repository = sandbox.work();
+    let remove = format!(
+        "at=$PWD; cd '{}'; git worktree remove --force \"$at\"; git branch -q -D aq/wip/a",
+        repository.display()
+    );
+    sandbox.add("a", "verify: test -e a.txt", &format!("echo 1 > w; {commit}; {remove}"));
+    sandbox.ok(&["run", "--once"]);
+    assert_eq!(sandbox.folders("a"), ["testing"], "{}", sandbox.log("a"));
+    let warning = "warning: not everything could be committed: the worktree and the branch aq/wip/a were removed";
+    assert!(sandbox.log("a").contains(warning), "{}", sandbox.log("a"));
+    let said = "not all of its work could be committed";
+    for args in [&["status"][..], &["why", "a"]] {
+        let told = sandbox.ok(args);
+        assert!(told.contains(said) && told.contains("aq logs"), "{told}");
+    }
+    let lost = sandbox.git(&["fsck", "--lost-found"]);
+    let commit = lost.split_whitespace().last().unwrap();
+    assert_eq!(sandbox.git(&["show", &format!("{commit}:w")]), "1");
+    assert_eq!(sandbox.ok(&["diff", "a"]), "");
+
+    sandbox.git(&["worktree", "remove", "--force", "../queue/.state/worktrees/a"]);
+    sandbox.git(&["branch", "-q", "-D", "aq/wip/a"]);
+    let (code, told) = sandbox.code(&["diff", "a"]);
+    assert!(code == 4 && told.contains("somebody deleted it"), "{code} {told}");
+    let (code, told) = sandbox.code(&["ship", "--merge", "a"]);
+    assert!(code == 4 && told.contains("somebody deleted it"), "{code} {told}");
+}
+
 /// The worker of job `a`, whose agent has done its work and goes on. The loop is killed.
 fn worker_without_a_loop(sandbox: &Sandbox) -> Pid {
     let at_work = sandbox.path("at-work");
@@ -198,26 +251,6 @@ fn artifacts_are_kept_when_a_job_ends_well() {
 }
 
 #[test]
-fn a_clean_merge_ships_and_a_conflict_changes_nothing() {
-    let sandbox = Sandbox::with_repository();
-    sandbox.add("new", "", "echo x > new.txt");
-    sandbox.add("edit", "", "echo two > a.txt");
-    sandbox.ok(&["run", "--once"]);
-    let told = sandbox.ok(&["ship", "--merge", "new"]);
-    assert_eq!(told, "new is merged into main and shipped\n");
-    assert_eq!(fs::read_to_string(sandbox.work().join("new.txt")).unwrap(), "x\n");
-    assert_eq!(sandbox.meta_value("new", "merged_into"), "main");
-
-    sandbox.commit("a.txt", "three\n");
-    let (before, main) = (sandbox.checkout(), sandbox.git(&["rev-parse", "main"]));
-    let (code, said) = sandbox.code(&["ship", "--merge", "edit"]);
-    assert_eq!(code, 4, "{said}");
-    assert!(said.contains("a.txt") && said.contains("git merge aq/wip/edit"), "{said}");
-    assert_eq!(sandbox.folders("edit"), ["testing"]);
-    assert_eq!((sandbox.checkout(), sandbox.git(&["rev-parse", "main"])), (before, main));
-}
-
-#[test]
 fn jobs_of_one_repository_run_at_once_when_their_locks_differ() {
     let sandbox = Sandbox::with_repository();
     let (one, two) = (sandbox.path("one"), sandbox.path("two"));
@@ -254,6 +287,19 @@ fn clean_removes_worktrees_and_no_branch_that_is_not_merged() {
     assert_eq!((there("nested"), branch("nested")), (true, true), "it is not shipped");
     assert_eq!((there("inner"), branch("inner")), (true, true));
     assert_eq!(sandbox.git(&["worktree", "list"]).lines().count(), 3);
+    // What was put away is named, and what is still there is shown.
+    let archive = fs::read_dir(sandbox.queue(".archive")).unwrap().next().unwrap().unwrap().path();
+    let (code, said) = sandbox.code(&["logs", "open"]);
+    let log = archive.join("open.log").display().to_string();
+    assert!(code == 4 && said.contains(&log), "{code} {said}");
+    assert!(sandbox.ok(&["diff", "open"]).contains("+++ b/open.txt"));
+    let (code, said) = sandbox.code(&["diff", "merged"]);
+    assert!(code == 4 && said.contains("`aq clean` removed it"), "{code} {said}");
+    fs::remove_dir_all(archive).unwrap();
+    let (code, said) = sandbox.code(&["diff", "open"]);
+    let base = sandbox.git(&["rev-parse", "main~1"]);
+    let mend = format!("`git diff {base} aq/wip/open` in its repository");
+    assert!(code == 4 && said.contains(&mend) && said.contains("deleted"), "{code} {said}");
 }
 
 #[test]
@@ -281,24 +327,4 @@ fn a_new_job_does_not_get_the_branch_of_a_deleted_one() {
     assert_eq!(sandbox.ok(&["add", file.to_str().unwrap()]), "added a-2\n");
     sandbox.ok(&["run", "--once"]);
     assert_eq!(sandbox.on_branch("a", "old"), "old");
-}
-
-#[test]
-fn a_merge_without_all_of_the_work_is_refused() {
-    let sandbox = Sandbox::with_repository();
-    sandbox.add("a", "", "echo done > w; git init -q inner");
-    sandbox.ok(&["run", "--once", "--quiet"]);
-    // As when the disk was full at its end.
-    let record = sandbox.queue(".state/meta/a.meta");
-    let mut text = fs::read_to_string(&record).unwrap();
-    text.push_str("checkpoint_error=no room\n");
-    fs::write(&record, text).unwrap();
-    let (code, said) = sandbox.code(&["ship", "--merge", "a"]);
-    assert_eq!(code, 4, "{said}");
-    assert!(said.contains("not all work of a can be committed, so it is not merged: "), "{said}");
-    assert!(said.contains("inner"), "{said}");
-    assert_eq!(sandbox.folders("a"), ["testing"]);
-    fs::remove_dir_all(sandbox.queue(".state/worktrees/a/inner")).unwrap();
-    sandbox.ok(&["ship", "--merge", "a"]);
-    assert!(sandbox.work().join("w").exists());
 }

@@ -19,6 +19,7 @@ mod hostile;
 mod injection;
 mod kill_points;
 mod limits;
+mod merging;
 mod model_server;
 mod pages;
 mod power_cut;

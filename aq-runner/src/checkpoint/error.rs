@@ -4,6 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::repository::CommitId;
+
 /// A failure of this module. Messages name the thing and, where there is one, the mend.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
@@ -60,6 +62,17 @@ pub enum CheckpointError {
          with `git branch -D {0}`, or give this job another name"
     )]
     BranchTaken(String),
+    /// A name is a branch or a folder of branches, and another branch makes it the wrong one.
+    #[error(
+        "git cannot have the branch {branch} beside the branch {other}; rename that one with \
+         `git branch -m {other} NEW-NAME`"
+    )]
+    NameInTheWay {
+        /// The job's branch.
+        branch: String,
+        /// The branch that is in its way.
+        other: String,
+    },
     /// `in-place` where there are no files.
     #[error("{} has no checkout to work in; use `isolation: worktree`", .0.display())]
     NoCheckout(PathBuf),
@@ -90,8 +103,12 @@ pub enum CheckpointError {
         /// The other job's branch.
         branch: String,
     },
-    /// The job has no branch.
-    #[error("there is no branch {0}: it was merged and removed, or the job never started")]
+    /// The job has no branch any more, or not yet.
+    #[error(
+        "there is no branch {0}: `aq clean` removed it, since all of it was merged, or somebody deleted it, or \
+         the job has not come that far. A deleted branch's commits are among those that `git fsck --lost-found` \
+         lists"
+    )]
     NoBranch(String),
     /// The job started from no branch, or it is gone.
     #[error(
@@ -102,6 +119,19 @@ pub enum CheckpointError {
         branch: String,
         /// What it started from.
         origin: String,
+    },
+    /// The branch from which the job started is not there any more.
+    #[error(
+        "the branch {into}, from which {branch} started, is gone; make it again, from where the job \
+         started with `git branch {into} {base}`, or run `git merge {branch}` where you want the work"
+    )]
+    TargetGone {
+        /// The job's branch.
+        branch: String,
+        /// The branch into which it was to go.
+        into: String,
+        /// The commit from which the job started.
+        base: CommitId,
     },
     /// The branch into which to merge has several checkouts.
     #[error("{0} is checked out in several places; leave it in all but one")]
@@ -135,7 +165,7 @@ pub enum CheckpointError {
 pub(super) type Result<T, E = CheckpointError> = std::result::Result<T, E>;
 
 /// The first few of the paths.
-fn list(paths: &[String]) -> String {
+pub(super) fn list(paths: &[String]) -> String {
     const SHOWN: usize = 3;
     let mut text = paths.iter().take(SHOWN).map(|path| format!("{path:?}")).collect::<Vec<_>>();
     if paths.len() > SHOWN {

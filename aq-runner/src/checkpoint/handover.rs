@@ -158,7 +158,7 @@ pub fn take_up(job: &Job, remote: &str, handover: &Handover) -> Result<Option<Co
     }
     // The branch first: with it and without a base all of this is done again, after a kill.
     let old = old.map_or_else(|| commit.nothing(), |old| old.to_string());
-    repo.update_ref(&branch, &commit, &old)?;
+    repo.update_ref(&branch, &commit, &old).map_err(|e| repo.why_not_made(&branch, e))?;
     notes.begin(base.as_ref().unwrap_or(&commit), &Origin::of(repo.head()))?;
     Ok(Some(commit))
 }

@@ -30,7 +30,7 @@ impl Wip {
                 if first {
                     self.begin()?;
                 }
-                self.check_out_branch(&checkout)?;
+                self.check_out_branch(&checkout).map_err(|e| self.not_made(first, e))?;
                 Some(Origin::of(head))
             }
         };

@@ -23,12 +23,25 @@ pub struct Merged {
 }
 
 impl Wip {
+    /// Refuses a job whose own checkout is in the middle of a merge or rebase: its conflicts would be
+    /// committed as they lie there, and merged.
+    ///
+    /// # Errors
+    /// When it is, or git fails.
+    pub fn expect_finished(&self) -> Result<()> {
+        let Some(checkout) = self.checkout()? else { return Ok(()) };
+        match checkout.unfinished() {
+            Some(what) => Err(CheckpointError::Unfinished { root: checkout.root, what }),
+            None => Ok(()),
+        }
+    }
+
     /// Merges the job's branch into the branch from which the job started: the branch moves
     /// forward, or gets a merge commit with `message`. Files of a checkout of it follow. Merging
     /// again changes nothing.
     ///
     /// # Errors
-    /// When the job started from no branch, the merge is not clean, or the branch is checked out
+    /// When the job started from no branch, or that is gone, the merge is not clean, or the branch is checked out
     /// and the checkout has changes, or files in the way. Nothing is changed then.
     pub fn merge(&self, message: &str) -> Result<Merged> {
         let branch = || self.branch().to_owned();
@@ -41,6 +54,10 @@ impl Wip {
         };
         let into = target.strip_prefix("refs/heads/").unwrap_or(target).to_owned();
         let old = self.repo.commit(target)?;
+        if old.is_none() && !self.started_without_a_commit()? {
+            let base = self.base().clone();
+            return Err(CheckpointError::TargetGone { branch: branch(), into, base });
+        }
         let checkout = self.checkout_of(target, &into)?;
         if let Some(checkout) = &checkout {
             if let Some(what) = checkout.unfinished() {

@@ -37,6 +37,7 @@ mod files;
 mod git;
 mod handover;
 mod in_place;
+mod inner;
 mod merge;
 mod notes;
 mod repository;

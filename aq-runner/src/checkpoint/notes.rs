@@ -89,6 +89,12 @@ impl Notes {
         sync(dir)
     }
 
+    /// Forgets what a job was about to start from.
+    pub(super) fn forget(&self) -> Result<()> {
+        remove(&self.base)?;
+        remove(&self.from)
+    }
+
     pub(super) fn set_back(&self, back: &Origin) -> Result<()> {
         replace(&self.back, back.full())?;
         sync(parent(&self.back))

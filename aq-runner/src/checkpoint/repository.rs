@@ -204,6 +204,30 @@ impl Repository {
         let call = self.call("update-ref").args(["-m", "aq: checkpoint", name, new.as_str(), old]);
         call.run().map(drop)
     }
+
+    /// The branch because of which git refuses to make this one, by their full names: `aq` and
+    /// `aq/wip/fix/more` are both in the way of `aq/wip/fix`.
+    fn in_the_way(&self, name: &str) -> Result<Option<String>> {
+        let folders = name.match_indices('/').map(|(at, _)| &name[..at]).skip(2);
+        for folder in folders {
+            if self.commit(folder)?.is_some() {
+                return Ok(Some(folder.to_owned()));
+            }
+        }
+        let call = self.call("for-each-ref").args(["--count=1", "--format=%(refname)"]);
+        Ok(Some(call.arg(format!("{name}/")).line()?).filter(|other| !other.is_empty()))
+    }
+
+    /// Says what is in the way of a branch that could not be made, where something is.
+    pub(super) fn why_not_made(&self, name: &str, error: CheckpointError) -> CheckpointError {
+        match self.in_the_way(name) {
+            Ok(Some(other)) => CheckpointError::NameInTheWay {
+                branch: name.replacen("refs/heads/", "", 1),
+                other: other.replacen("refs/heads/", "", 1),
+            },
+            _ => error,
+        }
+    }
 }
 
 pub(super) fn nonsense(answer: &[u8]) -> CheckpointError {

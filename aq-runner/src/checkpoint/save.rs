@@ -28,7 +28,8 @@ use super::wip::{Saved, Wip};
 struct State {
     /// `None` when the agent deleted the branch.
     branch: Option<CommitId>,
-    /// The branch's commit, or the base where there is no branch.
+    /// The branch's commit. Where there is no branch: the one that it had when the job was started, or else the
+    /// base.
     tip: CommitId,
     tip_tree: String,
     head: At,
@@ -55,7 +56,8 @@ impl Wip {
     /// files and the commits of submodules, but not what git ignores. Then the checkout is on the
     /// branch and clean. Also for a process that did not start the job, after a kill.
     ///
-    /// Nothing is saved when the worktree is gone. One that was never complete is removed: no agent
+    /// Nothing is saved when the worktree is gone; when the branch is gone with it, it is made again where
+    /// it was when this process started the job. A worktree that was never complete is removed: no agent
     /// has been there, and git refuses to work in the repository as long as it lies there.
     ///
     /// # Errors
@@ -63,8 +65,30 @@ impl Wip {
     pub fn checkpoint(&self, message: &str) -> Result<Saved> {
         match self.checkout()? {
             Some(checkout) => self.save(&checkout, message),
-            None => self.discard_half_made().map(|()| Saved::default()),
+            None => {
+                self.discard_half_made()?;
+                self.bring_back()
+            }
         }
+    }
+
+    /// Makes a branch again that the agent removed together with its worktree. Nothing tells what it had
+    /// committed there.
+    fn bring_back(&self) -> Result<Saved> {
+        let Some(known) = self.known_tip.as_ref().filter(|_| !self.is_in_place()) else {
+            return Ok(Saved::default());
+        };
+        if self.tip()?.is_some() {
+            return Ok(Saved::default());
+        }
+        self.unlock_branch()?;
+        self.repo.update_ref(&self.branch_ref(), known, &known.nothing())?;
+        let left_out = format!(
+            "the worktree and the branch {} were removed; the branch is back at {known}, and commits made \
+             since may have no name: `git fsck --lost-found` lists such",
+            self.branch()
+        );
+        Ok(Saved { commit: None, left_out: Some(left_out) })
     }
 
     pub(super) fn save(&self, checkout: &Checkout, message: &str) -> Result<Saved> {
@@ -112,6 +136,7 @@ impl Wip {
         if !checkout.copy_index(&index)? || self.add_all(checkout)?.code() != Some(0) {
             return Ok(None);
         }
+        let left_out = self.left_inside(checkout)?;
         let call = checkout.call(self.repo.git(), "commit").env("GIT_INDEX_FILE", &index);
         let call = call.args(["--quiet", "--no-verify", "--cleanup=verbatim", "-m", message]);
         let output = call.slow().output()?;
@@ -127,7 +152,7 @@ impl Wip {
             Some(tip) => Some(tip),
             None => self.tip()?,
         };
-        Ok(Some(Saved { commit, left_out: None }))
+        Ok(Some(Saved { commit, left_out }))
     }
 
     /// A commit of a tree on top of the branch and of what the agent committed itself; no branch
@@ -166,8 +191,8 @@ impl Wip {
         let mut lines = ask(&[&format!("{branch}^{{commit}}"), &format!("{branch}^{{tree}}")])?;
         let found = !lines.is_empty();
         if !found {
-            lines =
-                ask(&[&format!("{}^{{commit}}", self.base), &format!("{}^{{tree}}", self.base)])?;
+            let known = self.known_tip.as_ref().unwrap_or(&self.base);
+            lines = ask(&[&format!("{known}^{{commit}}"), &format!("{known}^{{tree}}")])?;
         }
         let [tip, tip_tree, head @ ..] = lines.as_slice() else {
             return Err(nonsense(lines.join("\n").as_bytes()));
@@ -196,10 +221,15 @@ impl Wip {
             read.arg(tip.as_str()).slow().run()?;
             output = Some(self.add_all(checkout)?);
         }
-        let left_out = match &output {
+        let refused = match &output {
             Some(output) if output.code() == Some(1) => Some(output.errors()),
             Some(output) if output.code() != Some(0) => return Err(output.failure()),
             _ => None,
+        };
+        let inside = self.left_inside(checkout)?;
+        let left_out = match (refused, inside) {
+            (Some(refused), Some(inside)) => Some(format!("{refused}; {inside}")),
+            (refused, inside) => refused.or(inside),
         };
         let call = checkout.call(self.repo.git(), "write-tree").env("GIT_INDEX_FILE", &index);
         Ok((call.slow().line()?, left_out))

@@ -12,6 +12,9 @@ use super::repository::{CommitId, Head, Repository};
 /// Where the branches of all jobs are.
 pub(super) const BRANCHES: &str = "refs/heads/aq/wip/";
 
+/// The text of the commit from which a job starts in a repository that has none.
+const EMPTY_START: &str = "aq: the empty start of a repository";
+
 /// Where a job's agent works.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Isolation {
@@ -38,6 +41,13 @@ pub struct Job {
     pub marks: Vec<(OsString, OsString)>,
 }
 
+impl Job {
+    /// The name of its branch, as people name it: `aq/wip/<job>`.
+    pub fn branch(&self) -> String {
+        branch_of(&self.name)
+    }
+}
+
 /// A job's branch.
 #[derive(Clone, Debug)]
 pub struct Wip {
@@ -45,6 +55,8 @@ pub struct Wip {
     pub(super) base: CommitId,
     pub(super) notes: Notes,
     pub(super) isolation: Isolation,
+    /// The branch's commit when this process started the job; `None` when it did not.
+    pub(super) known_tip: Option<CommitId>,
     branch: String,
     queue: PathBuf,
 }
@@ -67,8 +79,8 @@ pub struct Started {
 pub struct Saved {
     /// The branch's new commit; `None` when there was nothing new.
     pub commit: Option<CommitId>,
-    /// Git's words about what could not be saved: files that cannot be read, a repository without
-    /// a commit inside this one. Everything else was saved.
+    /// What could not be saved, in words: files that cannot be read, a repository without a commit
+    /// inside this one, changes that are not committed in one inside. Everything else was saved.
     pub left_out: Option<String>,
 }
 
@@ -92,7 +104,7 @@ impl Wip {
             Some(base) => base,
             None => first_base(&repo)?,
         };
-        let wip = Self::new(job, repo, base, notes);
+        let mut wip = Self::new(job, repo, base, notes);
         if first && has_branch {
             return Err(CheckpointError::BranchTaken(wip.branch));
         }
@@ -101,6 +113,11 @@ impl Wip {
             Isolation::InPlace => wip.start_in_place(first)?,
         };
         let dir = wip.directory(&checkout)?;
+        wip.known_tip = match wip.loose_tip()? {
+            _ if first => Some(wip.base.clone()),
+            Some(tip) => Some(tip),
+            None => wip.tip()?,
+        };
         Ok(Some(Started { wip, dir, fresh, leftovers }))
     }
 
@@ -179,7 +196,8 @@ impl Wip {
     fn new(job: &Job, repo: Repository, base: CommitId, notes: Notes) -> Self {
         let isolation = job.isolation.clone();
         let branch = branch_of(&job.name);
-        Self { repo, base, notes, isolation, branch, queue: job.queue.clone() }
+        let queue = job.queue.clone();
+        Self { repo, base, notes, isolation, known_tip: None, branch, queue }
     }
 
     /// The branch by its full name.
@@ -201,9 +219,28 @@ impl Wip {
         }
     }
 
+    /// Whether the repository had no commit when the job started.
+    pub(super) fn started_without_a_commit(&self) -> Result<bool> {
+        let base = self.repo.call("cat-file").args(["commit", self.base.as_str()]).run()?;
+        let text = String::from_utf8_lossy(&base.stdout);
+        let Some((head, said)) = text.split_once("\n\n") else { return Ok(false) };
+        Ok(said.trim_end() == EMPTY_START && !head.contains("\nparent "))
+    }
+
     /// Writes down where the job starts.
     pub(super) fn begin(&self) -> Result<()> {
         self.notes.begin(&self.base, &Origin::of(self.repo.head()))
+    }
+
+    /// Why the branch cannot be made. Because of its name it never could be, so a job that was about to
+    /// start for the first time has not: later it starts from what is checked out then.
+    pub(super) fn not_made(&self, first: bool, error: CheckpointError) -> CheckpointError {
+        let error = self.repo.why_not_made(&self.branch_ref(), error);
+        if first && matches!(error, CheckpointError::NameInTheWay { .. }) {
+            // What cannot be forgotten is an older start, and no worse.
+            let _ = self.notes.forget();
+        }
+        error
     }
 
     /// The user's checkout.
@@ -239,7 +276,7 @@ fn first_base(repo: &Repository) -> Result<CommitId> {
         Head::Unborn(_) => {
             let call =
                 repo.call("hash-object").args(["-w", "-t", "tree"]).arg(Path::new("/dev/null"));
-            repo.commit_tree(&call.line()?, &[], "aq: the empty start of a repository")
+            repo.commit_tree(&call.line()?, &[], EMPTY_START)
         }
     }
 }

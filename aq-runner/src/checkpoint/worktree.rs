@@ -24,7 +24,7 @@ pub enum Removed {
     },
     /// Everything stays: some files in the worktree cannot be committed, so they are nowhere else.
     NotSaved {
-        /// Git's words about them.
+        /// Words about them.
         left_out: String,
     },
 }
@@ -62,7 +62,8 @@ impl Wip {
             self.unlock_branch()?;
         }
         if first || self.tip()?.is_none() {
-            self.repo.update_ref(&self.branch_ref(), &self.base, &self.base.nothing())?;
+            let made = self.repo.update_ref(&self.branch_ref(), &self.base, &self.base.nothing());
+            made.map_err(|e| self.not_made(first, e))?;
         }
         let add = self.repo.call("worktree").args(["add", "--quiet"]);
         add.arg(path).arg(self.branch()).slow().run()?;

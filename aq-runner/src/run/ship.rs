@@ -76,7 +76,8 @@ pub fn ship_merged(
     // First the question: what is merged cannot be taken back.
     pass_gate(queue, environment, &mut job, now)?;
     let merged = merge(queue, id, job.meta())?;
-    let record = shipped(now).set("merged_into", &merged.into).clear(&["checkpoint_error"]);
+    let record =
+        shipped(now).set("merged_into", &merged.into).clear(&["checkpoint_error", "left_out"]);
     job.move_to(Stage::Shipped, record, Promise::Durable)?;
     Ok(merged)
 }

@@ -53,7 +53,7 @@ pub(crate) fn save_leftovers(queue: &QueueDir, id: &JobId, meta: &Meta) -> Recor
     let saved = branch_of(queue, id, meta)
         .and_then(|wip| wip.map(|wip| wip.finish(&format!("{id}: recovered"))).transpose());
     match saved {
-        Ok(_) => Record::new(),
+        Ok(saved) => Record::new().set_some("left_out", saved.and_then(|saved| saved.left_out)),
         Err(e) => Record::new().set("checkpoint_error", e),
     }
 }
@@ -70,20 +70,37 @@ pub fn diff(
 ) -> Result<(), WorkplaceError> {
     let stage = queue.expect(id)?;
     let record = JobRecord::read(queue, stage, id.clone())?;
-    let wip =
-        branch_of(queue, id, &record.meta)?.ok_or_else(|| WorkplaceError::NoBranch(id.clone()))?;
+    let mut meta = record.meta;
+    let is_put_away = stage.is_final() && meta.is_empty();
+    if is_put_away && let Some(archived) = store::archived(queue, &queue.meta(id))? {
+        meta = Meta::read(&archived)?;
+    }
+    let wip = match branch_of(queue, id, &meta) {
+        // Nothing tells where its repository is.
+        Err(_) if is_put_away && meta.is_empty() => return Err(put_away(queue, id)),
+        found => found?.ok_or_else(|| WorkplaceError::NoBranch(id.clone()))?,
+    };
     Ok(wip.diff(colour, out)?)
 }
 
-/// Merges the job's branch into the one that it started from.
+fn put_away(queue: &QueueDir, id: &JobId) -> WorkplaceError {
+    let base = std::fs::read_to_string(queue.wip_base(id)).unwrap_or_default();
+    let branch = checkpoint_job(queue, id, Path::new(""), false).branch();
+    WorkplaceError::PutAway { id: id.clone(), branch, base: base.trim().to_owned() }
+}
+
+/// Merges the job's branch into the one that it started from, with what was changed in its worktree
+/// since.
 ///
 /// # Errors
-/// When the job has no branch, the merge is not clean, or a checkout is in the way; then nothing
-/// has changed.
+/// When the job has no branch, not all of its work can be committed, the merge is not clean, or a
+/// checkout is in the way; then no branch but the job's own has changed.
 pub(crate) fn merge(queue: &QueueDir, id: &JobId, meta: &Meta) -> Result<Merged, WorkplaceError> {
     let wip = branch_of(queue, id, meta)?.ok_or_else(|| WorkplaceError::NoBranch(id.clone()))?;
-    if meta.get("checkpoint_error").is_some() {
-        // What could not be committed when the job ended, on a full disk for one, is its work, too.
+    // What a person corrected in its worktree is its work, too, and so is what could not be committed
+    // when it ended, on a full disk for one. A checkout that was given back is the user's.
+    if !wip.is_in_place() || meta.get("checkpoint_error").is_some() {
+        wip.expect_finished()?;
         let saved = wip.finish(&format!("{id}: left uncommitted"))?;
         if let Some(left_out) = saved.left_out {
             return Err(WorkplaceError::LeftOut { id: id.clone(), left_out });
@@ -128,7 +145,20 @@ pub enum WorkplaceError {
     /// It never ran, or not in a git repository.
     #[error("job {0} has no branch: it has not run yet, or its directory is in no git repository")]
     NoBranch(JobId),
-    /// What was left uncommitted when it ended cannot be committed now either, or not all of it.
+    /// It has ended, and its record is not even in the archive any more.
+    #[error(
+        "`aq clean` has put the record of {id} away, and its archive was deleted; where its branch was \
+         not merged, `git diff {base} {branch}` in its repository shows its work"
+    )]
+    PutAway {
+        /// The job.
+        id: JobId,
+        /// Its branch.
+        branch: String,
+        /// The commit from which it started.
+        base: String,
+    },
+    /// Not all that lies in its worktree can be committed.
     #[error(
         "not all work of {id} can be committed, so it is not merged: {left_out}; commit or remove \
          those files in its worktree, or merge its branch by hand and ship it without --merge"

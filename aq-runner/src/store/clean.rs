@@ -66,6 +66,37 @@ pub fn clean(
     Ok(cleaned)
 }
 
+/// Where `clean` has put the log of a job that has ended; `None` when it has not, or the archive was deleted
+/// since.
+///
+/// # Errors
+/// When the archives cannot be listed.
+pub fn archived_log(queue: &QueueDir, id: &JobId) -> Result<Option<PathBuf>> {
+    match queue.find(id) {
+        Some(stage) if stage.is_final() => archived(queue, &queue.log(id)),
+        _ => Ok(None),
+    }
+}
+
+/// Where a file of that name was put last.
+pub(crate) fn archived(queue: &QueueDir, file: &Path) -> Result<Option<PathBuf>> {
+    let Some(name) = file.file_name() else { return Ok(None) };
+    let all = queue.archive();
+    let entries = match std::fs::read_dir(&all) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        entries => entries.at("list", &all)?,
+    };
+    let mut newest: Option<PathBuf> = None;
+    for entry in entries {
+        let found = entry.at("list", &all)?.path().join(name);
+        // Archives are named by their time.
+        if newest.as_ref().is_none_or(|newest| *newest < found) && found.exists() {
+            newest = Some(found);
+        }
+    }
+    Ok(newest)
+}
+
 /// Takes a job out of the inbox that is not to run here: its file and its record go to the archive.
 ///
 /// # Errors
@@ -146,6 +177,16 @@ mod tests {
             assert!(!queue.meta(&id(name)).exists());
         }
         assert!(queue.has(Stage::Shipped, &id("old")), "job files stay");
+        let found = |name| archived_log(&queue, &id(name)).unwrap();
+        assert_eq!((found("old"), found("new")), (Some(archive.join("old.log")), None));
+        std::fs::write(archive.join("waits.log"), "log").unwrap();
+        assert_eq!(found("waits"), None, "that was another job of its name");
+        let later = archive.with_file_name("19700102T000000Z");
+        std::fs::create_dir(&later).unwrap();
+        std::fs::write(later.join("old.log"), "log").unwrap();
+        assert_eq!(found("old"), Some(later.join("old.log")), "the newest");
+        std::fs::remove_dir_all(queue.archive()).unwrap();
+        assert_eq!(found("old"), None);
         for name in ["new", "waits", "rests"] {
             assert!(queue.meta(&id(name)).exists() && queue.log(&id(name)).exists(), "{name}");
         }

@@ -23,7 +23,8 @@ mod values;
 
 pub use add::{AddContext, AddError, AddReport, Added, Draft, add};
 pub use artifacts::{Artifact, artifacts, open_artifact};
-pub use clean::{Cleaned, clean, withdraw};
+pub(crate) use clean::archived;
+pub use clean::{Cleaned, archived_log, clean, withdraw};
 pub(crate) use durable::{not_opened, replace, replace_durably};
 pub use error::{Result, StoreError};
 pub use ingest::{Ingested, ingest, refuse, rename_if_taken};

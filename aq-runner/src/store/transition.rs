@@ -57,6 +57,7 @@ pub const RUN_KEYS: &[&str] = &[
     "lines_deleted",
     "scope_warning",
     "checkpoint_error",
+    "left_out",
     "result",
     "failure_class",
     "message",

@@ -122,6 +122,22 @@ fn the_checkout_of_a_linked_worktree_follows() {
 }
 
 #[test]
+fn a_branch_that_was_deleted_is_not_made_again() {
+    let (lab, repo, wip) = done();
+    lab.git(&repo, &["checkout", "-q", "-b", "elsewhere"]);
+    lab.git(&repo, &["branch", "-q", "-D", "main"]);
+    let before = lab.user_side(&repo);
+    let error = wip.merge("merge").unwrap_err();
+    assert!(matches!(error, CheckpointError::TargetGone { .. }), "{error}");
+    assert_eq!(lab.user_side(&repo), before);
+    let mend = format!("`git branch main {}`", wip.base());
+    assert!(error.to_string().contains(&mend), "{error}");
+    lab.git(&repo, &["branch", "main", wip.base().as_str()]);
+    wip.merge("merge").unwrap();
+    assert_eq!(lab.rev(&repo, "main"), lab.rev(&repo, "aq/wip/fix"));
+}
+
+#[test]
 fn several_checkouts_of_the_branch_are_refused() {
     let (lab, repo, wip) = done();
     lab.git(&repo, &["worktree", "add", "-q", "-f", "../linked", "main"]);

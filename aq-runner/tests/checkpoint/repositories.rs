@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use aq_runner::checkpoint::{Head, Repository, Wip};
+use aq_runner::checkpoint::{Head, Removed, Repository, Wip};
 
 use crate::lab::{Lab, start, write};
 
@@ -82,6 +82,24 @@ fn a_repository_without_a_commit_gets_an_empty_one_on_the_jobs_branch() {
 }
 
 #[test]
+fn a_branch_in_the_way_of_the_jobs_is_named() {
+    for (in_place, other) in [(false, "aq"), (true, "aq/wip"), (false, "aq/wip/fix/more")] {
+        let (lab, repo) = Lab::with_repo();
+        lab.git(&repo, &["checkout", "-q", "-b", other]);
+        lab.git(&repo, &["pack-refs", "--all"]);
+        let job = if in_place { lab.in_place("fix", &repo) } else { lab.job("fix", &repo) };
+        let error = Wip::start(&job).unwrap_err().to_string();
+        let says = format!("the branch aq/wip/fix beside the branch {other}; rename");
+        assert!(error.contains(&says), "{error}");
+        lab.git(&repo, &["branch", "-m", other, "mine"]);
+        let started = start(&job);
+        write(&started.dir.join("new"), "1");
+        started.wip.finish("work").unwrap();
+        assert_eq!(started.wip.merge("merge").unwrap().into, "mine");
+    }
+}
+
+#[test]
 fn a_linked_worktree_gives_its_own_head() {
     let (lab, repo) = Lab::with_repo();
     let linked = lab.path().join("linked");
@@ -148,7 +166,55 @@ fn the_commit_of_a_submodule_is_saved() {
     assert_eq!(lab.rev(&outer, "aq/wip/fix:mod"), lab.rev(&module, "HEAD"));
     assert_eq!(started.wip.changes().unwrap().paths, ["mod", "new"]);
     let removed = started.wip.remove().unwrap();
-    assert!(matches!(removed, aq_runner::checkpoint::Removed::Kept { .. }), "{removed:?}");
+    assert!(matches!(removed, Removed::Kept { .. }), "{removed:?}");
+}
+
+#[test]
+fn what_is_not_committed_in_a_repository_inside_is_named() {
+    let lab = Lab::new();
+    let outer = with_submodule(&lab);
+    let started = lab.start("fix", &outer);
+    let left_out = || started.wip.checkpoint("work").unwrap().left_out.unwrap_or_default();
+    assert_eq!(left_out(), "", "a submodule without files has no changes");
+    let update = ["-c", "protocol.file.allow=always", "submodule", "--quiet", "update", "--init"];
+    lab.git(&started.dir, &update);
+    let module = started.dir.join("mod");
+    write(&started.dir.join("new"), "1");
+    assert_eq!(left_out(), "", "nor one in which nothing has changed");
+    let named = "repositories inside have changes that are not committed in them: \"mod\"";
+    write(&module.join("made"), "1");
+    assert_eq!(left_out(), named);
+    write(&started.dir.join("new"), "2");
+    assert_eq!(left_out(), named);
+    // The long way.
+    lab.git(&started.dir, &["checkout", "-q", "--detach"]);
+    write(&started.dir.join("new"), "3");
+    assert_eq!(left_out(), named);
+    assert_eq!(lab.show(&outer, "aq/wip/fix:new"), "3");
+    let removed = started.wip.remove().unwrap();
+    assert!(matches!(removed, Removed::NotSaved { .. }), "{removed:?}");
+    assert!(module.join("made").exists());
+    lab.git(&started.dir, &["config", "submodule.mod.ignore", "untracked"]);
+    assert_eq!(left_out(), "", "the user does not care");
+    write(&module.join("a.txt"), "changed\n");
+    assert_eq!(left_out(), named);
+    lab.git(&module, &["add", "-A"]);
+    lab.git(&module, &["commit", "-q", "-m", "inner"]);
+    assert_eq!(left_out(), "");
+}
+
+#[test]
+fn what_is_not_committed_in_a_clone_of_the_agents_is_named() {
+    let (lab, repo) = Lab::with_repo();
+    let other = lab.repo("other");
+    for job in [lab.job("fix", &repo), lab.in_place("borrowed", &repo)] {
+        let started = start(&job);
+        lab.git(&started.dir, &["clone", "-q", other.to_str().unwrap(), "inner"]);
+        assert_eq!(started.wip.checkpoint("work").unwrap().left_out, None);
+        write(&started.dir.join("inner/new"), "1");
+        let left_out = started.wip.finish("work").unwrap().left_out.unwrap();
+        assert!(left_out.contains("inner"), "{left_out}");
+    }
 }
 
 #[test]

@@ -302,6 +302,49 @@ fn a_worktree_that_the_agent_removed_deletes_nothing() {
 }
 
 #[test]
+fn a_branch_that_the_agent_removed_with_its_worktree_is_back_where_it_was() {
+    let (lab, repo, job) = with_job();
+    let remove = |started: &Started| {
+        lab.git(&repo, &["worktree", "remove", "--force", started.dir.to_str().unwrap()]);
+        lab.git(&repo, &["branch", "-q", "-D", "aq/wip/fix"]);
+    };
+    commit(&lab, &job.dir, "mine", "1");
+    remove(&job);
+    let saved = job.wip.finish("work").unwrap();
+    assert!(saved.left_out.unwrap().contains("git fsck --lost-found"));
+    assert_eq!(lab.rev(&repo, "aq/wip/fix"), lab.rev(&repo, "main"));
+
+    // What an earlier attempt saved is not lost, whether or not the branch has a file of its own.
+    for packed in [false, true] {
+        let job = lab.start("fix", &repo);
+        write(&job.dir.join("new"), "1");
+        job.wip.finish("work").unwrap();
+        let tip = lab.rev(&repo, "aq/wip/fix");
+        if packed {
+            lab.git(&repo, &["pack-refs", "--all"]);
+        }
+        let again = lab.start("fix", &repo);
+        remove(&again);
+        let left_out = again.wip.finish("work").unwrap().left_out.unwrap();
+        assert!(left_out.contains(&tip), "{left_out}");
+        assert_eq!(lab.rev(&repo, "aq/wip/fix"), tip);
+        assert_eq!(again.wip.finish("work").unwrap().left_out, None);
+
+        // The branch alone: the files are there.
+        let again = lab.start("fix", &repo);
+        lab.git(&repo, &["update-ref", "-d", "refs/heads/aq/wip/fix"]);
+        again.wip.finish("work").unwrap();
+        assert_eq!(lab.rev(&repo, "aq/wip/fix"), tip);
+    }
+
+    // Who did not start the job does not know.
+    let known = Wip::open(&lab.job("fix", &repo)).unwrap().unwrap();
+    remove(&lab.start("fix", &repo));
+    assert_eq!(known.finish("work").unwrap().left_out, None);
+    assert_eq!(known.tip().unwrap(), None);
+}
+
+#[test]
 fn what_cannot_be_saved_is_named_and_the_rest_is_saved() {
     let (lab, repo, job) = with_job();
     lab.git(&job.dir, &["init", "-q", "inner"]);

@@ -30,6 +30,9 @@ pub(super) fn diff(dashboard: &Dashboard, job: &JobView) -> Result<Markup, PageE
                 html! { p.empty.faint { "There is no diff: it has not run yet, or its directory is in no git repository." } },
             );
         }
+        Err(e @ WorkplaceError::PutAway { .. }) => {
+            return Ok(html! { p.empty.faint { (visible(&e.to_string())) } });
+        }
         // Git was told that nobody reads on.
         Err(_) if patch.is_cut => {}
         result => result?,

@@ -1,13 +1,14 @@
 //! The log of a job, from its end backwards and as it grows.
 
 use aq_runner::run::JobView;
-use aq_runner::store::{LogPiece, log_from, log_until};
+use aq_runner::store::{LogPiece, archived_log, log_from, log_until};
 use axum::extract::{Path, Query, State};
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::ansi::{Look, paint};
 use super::facts::size;
+use super::visible::visible;
 use crate::dashboard::error::PageError;
 use crate::dashboard::state::{Dashboard, job_id};
 
@@ -50,6 +51,12 @@ pub(super) fn log(
 ) -> Result<Markup, PageError> {
     let id = &job.record.id;
     let Some(piece) = log_until(&dashboard.queue, id, to, PIECE)? else {
+        if let Some(archived) = archived_log(&dashboard.queue, id)? {
+            let archived = archived.display().to_string();
+            return Ok(html! {
+                p.empty.faint { code { "aq clean" } " has put its log away, to " (visible(&archived)) }
+            });
+        }
         return Ok(html! {
             div.log-box data-empty="" { p.faint.empty { "It has printed nothing yet." } }
         });

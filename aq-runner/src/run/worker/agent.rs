@@ -31,12 +31,7 @@ impl Work<'_> {
         let max = spec.retry.as_ref().map_or(1, |retry| retry.max);
         let of = if self.attempt <= max { format!(" of {max}") } else { String::new() };
         self.note(&format!("attempt {}{of}, engine {engine}, in {}", self.attempt, cwd.display()));
-        let is_fresh = self.place.as_ref().is_some_and(|place| place.fresh);
-        if let Some(setup) = &spec.setup
-            && (is_fresh || self.job.meta().get("setup_done").is_none())
-        {
-            self.setup(setup, spec, &cwd, &env)?;
-        }
+        self.setup(spec, &cwd, &env)?;
         self.report(Stage::Building)?;
         for file in &command.files {
             write_private(&file.path, &file.content, file.mode).map_err(|e| {

@@ -13,6 +13,7 @@ use crate::store::{HeldJob, Record};
 use super::super::agent_env::{EngineEnv, Identity, agent_env};
 use super::super::job_log::JobLog;
 use super::usage::AgentRun;
+use super::wip::Workplace;
 use super::{Failure, Work};
 
 /// A command that has run for this long is worth a control group.
@@ -85,8 +86,13 @@ impl Work<'_> {
             .map_err(|e| e.to_string())
     }
 
-    /// The directory in which the job works, made ready when it is not.
+    /// The directory in which the job works, made ready when it is not. Where the agent has removed it, it
+    /// comes out of the branch again.
     pub(super) fn workplace(&mut self, spec: &JobSpec) -> Result<PathBuf, Failure> {
+        if self.place.as_ref().is_some_and(Workplace::is_lost) {
+            self.note("its directory is gone, and is made anew from its branch");
+            self.place = None;
+        }
         if self.place.is_none() {
             let cwd = self.cwd().map_err(|why| Failure::Final(Outcome::SetupFailed, why))?;
             self.take_workplace(spec, &cwd)?;

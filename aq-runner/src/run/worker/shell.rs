@@ -21,19 +21,24 @@ impl Work<'_> {
         let scratch = make_scratch(self.queue, self.job.id())
             .map_err(|e| failed(format!("cannot make its TMPDIR: {e}")))?;
         let env = self.env(spec, EngineEnv::default(), &scratch).map_err(failed)?;
+        self.setup(spec, &cwd, &env)?;
         self.note("verify");
         self.touch_workplace();
         let ended = self.shell(verify, spec, &cwd, &env)?;
         self.shell_verdict("verify", spec, &ended).map_err(failed)
     }
 
+    /// Runs `setup`, when there is one and the directory has not seen it.
     pub(super) fn setup(
         &mut self,
-        setup: &str,
         spec: &JobSpec,
         cwd: &Path,
         env: &[(OsString, OsString)],
     ) -> Result<(), Failure> {
+        let Some(setup) = &spec.setup else { return Ok(()) };
+        if self.job.meta().get("setup_done").is_some() {
+            return Ok(());
+        }
         self.note("setup");
         let ended = self.shell(setup, spec, cwd, env)?;
         self.shell_verdict("setup", spec, &ended)

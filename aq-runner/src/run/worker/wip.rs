@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use aq_manifest::{FailureClass, Isolation, JobSpec, Outcome, ScopePolicy, ScopeSet};
+use aq_manifest::{FailureClass, Isolation, JobSpec, Outcome, ScopePolicy, ScopeSet, Stage};
 
 use crate::checkpoint::{Changes, Wip, collect};
 use crate::store::Record;
@@ -19,8 +19,6 @@ const LISTED: usize = 20;
 pub(super) struct Workplace {
     /// The directory of the agent and of `verify`.
     pub(super) dir: PathBuf,
-    /// Whether `setup` has to run because the worktree is new.
-    pub(super) fresh: bool,
     /// The branch; `None` outside git.
     wip: Option<Wip>,
     /// Whether something ran since the last checkpoint.
@@ -31,6 +29,11 @@ impl Workplace {
     /// The branch; `None` outside git.
     pub(super) fn wip(&self) -> Option<&Wip> {
         self.wip.as_ref()
+    }
+
+    /// Whether the directory is gone that a worktree of the job's own had.
+    pub(super) fn is_lost(&self) -> bool {
+        self.wip.as_ref().is_some_and(|wip| !wip.is_in_place()) && !self.dir.is_dir()
     }
 }
 
@@ -44,7 +47,7 @@ impl Work<'_> {
             Wip::start(&job).map_err(|e| Failure::Final(Outcome::SetupFailed, e.to_string()))?;
         let Some(started) = started else {
             let dir = cwd.to_owned();
-            self.place = Some(Workplace { dir, fresh: false, wip: None, unsaved: false });
+            self.place = Some(Workplace { dir, wip: None, unsaved: false });
             return Ok(());
         };
         if let Some(commit) = &started.leftovers.commit {
@@ -54,13 +57,15 @@ impl Work<'_> {
             .set("wip_branch", started.wip.branch())
             .set("wip_base", started.wip.base().as_str())
             .set("isolation", if in_place { "in-place" } else { "worktree" })
-            .clear(&["checkpoint_error", "scope_warning"]);
-        self.place = Some(Workplace {
-            dir: started.dir,
-            fresh: started.fresh,
-            wip: Some(started.wip),
-            unsaved: true,
-        });
+            .clear(&["checkpoint_error"])
+            // `setup` has not seen a new worktree.
+            .clear(if started.fresh { &["setup_done"] } else { &[] })
+            // Where only `verify` is still to come, these are of the attempt that it judges.
+            .clear(match self.job.stage() {
+                Stage::Building => &["scope_warning", "left_out"],
+                _ => &[],
+            });
+        self.place = Some(Workplace { dir: started.dir, wip: Some(started.wip), unsaved: true });
         let recorded = self.retry_on_full_disk(|work| work.job.append(&record));
         recorded.map_err(|e| Failure::NotCounted(e.to_string()))?;
         self.push_work();
@@ -77,9 +82,7 @@ impl Work<'_> {
         match saved {
             Ok((saved, changes)) => {
                 place.unsaved = false;
-                if let Some(left_out) = saved.left_out {
-                    self.note(&format!("warning: not everything could be committed: {left_out}"));
-                }
+                self.note_left_out(saved.left_out);
                 let record = Record::new()
                     .set("files_changed", changes.files_changed)
                     .set("lines_added", changes.lines_added)
@@ -105,7 +108,10 @@ impl Work<'_> {
         }
         let message = format!("{}: attempt {}", self.job.id(), self.attempt);
         match wip.finish(&message) {
-            Ok(_) => self.push_work(),
+            Ok(saved) => {
+                self.note_left_out(saved.left_out);
+                self.push_work();
+            }
             Err(e) => self.cannot_save(&e.to_string()),
         }
         self.place = None;
@@ -115,6 +121,15 @@ impl Work<'_> {
     pub(super) fn touch_workplace(&mut self) {
         if let Some(place) = &mut self.place {
             place.unsaved = true;
+        }
+    }
+
+    /// Says what could not be committed, once: in the log, and on record.
+    fn note_left_out(&mut self, left_out: Option<String>) {
+        let Some(left_out) = left_out else { return };
+        if self.job.meta().get("left_out") != Some(&left_out) {
+            self.note(&format!("warning: not everything could be committed: {left_out}"));
+            let _ = self.job.append(&Record::new().set("left_out", left_out));
         }
     }
 

@@ -1,0 +1,71 @@
+//! `aq ship --merge`: what is merged is all of the job's work, or nothing is.
+
+use std::fs;
+
+use crate::sandbox::Sandbox;
+
+#[test]
+fn a_clean_merge_ships_and_a_conflict_changes_nothing() {
+    let sandbox = Sandbox::with_repository();
+    sandbox.add("new", "", "echo x > new.txt");
+    sandbox.add("edit", "", "echo two > a.txt");
+    sandbox.ok(&["run", "--once"]);
+    let told = sandbox.ok(&["ship", "--merge", "new"]);
+    assert_eq!(told, "new is merged into main and shipped\n");
+    assert_eq!(fs::read_to_string(sandbox.work().join("new.txt")).unwrap(), "x\n");
+    assert_eq!(sandbox.meta_value("new", "merged_into"), "main");
+
+    sandbox.commit("a.txt", "three\n");
+    let (before, main) = (sandbox.checkout(), sandbox.git(&["rev-parse", "main"]));
+    let (code, said) = sandbox.code(&["ship", "--merge", "edit"]);
+    assert_eq!(code, 4, "{said}");
+    assert!(said.contains("a.txt") && said.contains("git merge aq/wip/edit"), "{said}");
+    assert_eq!(sandbox.folders("edit"), ["testing"]);
+    assert_eq!((sandbox.checkout(), sandbox.git(&["rev-parse", "main"])), (before, main));
+}
+
+#[test]
+fn a_merge_without_all_of_the_work_is_refused() {
+    let sandbox = Sandbox::with_repository();
+    sandbox.add("a", "", "echo done > w; git init -q inner");
+    sandbox.ok(&["run", "--once", "--quiet"]);
+    assert!(sandbox.log("a").contains("warning: not everything could be committed: "));
+    let (code, said) = sandbox.code(&["ship", "--merge", "a"]);
+    assert_eq!(code, 4, "{said}");
+    assert!(said.contains("not all work of a can be committed, so it is not merged: "), "{said}");
+    assert!(said.contains("inner"), "{said}");
+    assert_eq!(sandbox.folders("a"), ["testing"]);
+    fs::remove_dir_all(sandbox.queue(".state/worktrees/a/inner")).unwrap();
+    sandbox.ok(&["ship", "--merge", "a"]);
+    assert!(sandbox.work().join("w").exists());
+}
+
+#[test]
+fn what_a_reviewer_corrected_is_merged() {
+    let sandbox = Sandbox::with_repository();
+    sandbox.add("a", "review-policy: human", "echo draft > x");
+    sandbox.ok(&["run", "--once"]);
+    fs::write(sandbox.queue(".state/worktrees/a/x"), "fixed\n").unwrap();
+    sandbox.ok(&["ship", "--merge", "a"]);
+    assert_eq!(sandbox.git(&["show", "main:x"]), "fixed");
+    let subjects = sandbox.git(&["log", "--format=%s", "main"]);
+    assert_eq!(subjects, "a: left uncommitted\na: attempt 1\na.txt");
+}
+
+#[test]
+fn a_merge_that_a_reviewer_has_not_finished_is_not_merged() {
+    let sandbox = Sandbox::with_repository();
+    sandbox.add("a", "", "echo two > a.txt");
+    sandbox.ok(&["run", "--once"]);
+    sandbox.commit("a.txt", "three\n");
+    let main = sandbox.git(&["rev-parse", "main"]);
+    let worktree = sandbox.queue(".state/worktrees/a");
+    assert!(!sandbox.try_git(&["-C", worktree.to_str().unwrap(), "merge", "-q", "main"]).0);
+    let (code, said) = sandbox.code(&["ship", "--merge", "a"]);
+    assert!(code == 4 && said.contains("finish or abort it"), "{code} {said}");
+    assert_eq!(
+        (sandbox.folders("a"), sandbox.git(&["rev-parse", "main"])),
+        (vec!["testing"], main)
+    );
+    assert_eq!(sandbox.on_branch("a", "a.txt"), "two");
+}

@@ -5,6 +5,10 @@ use std::fs;
 use std::process::{Command, Output};
 
 use crate::sandbox::{Sandbox, skipped};
+use role::Role;
+
+mod aftermath;
+pub(crate) mod role;
 
 /// What happens at the place.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +17,16 @@ pub(crate) enum Fault {
     Kill,
     /// The call fails with this error, by the name that C gives it.
     Error(&'static str),
+}
+
+impl Fault {
+    /// What `strace` is told, and how it shows that it was done.
+    fn told(self) -> (String, &'static str) {
+        match self {
+            Fault::Kill => ("signal=SIGKILL".to_owned(), "killed by SIGKILL"),
+            Fault::Error(error) => (format!("error={error}"), "(INJECTED)"),
+        }
+    }
 }
 
 /// Whether processes may be traced here. Where not, the tests say so and prove nothing.
@@ -56,15 +70,18 @@ pub(crate) fn run_with(
     n: usize,
     args: &[&str],
 ) -> (Output, Vec<String>) {
-    let (what, sign) = match fault {
-        Fault::Kill => ("signal=SIGKILL".to_owned(), "killed by SIGKILL"),
-        Fault::Error(error) => (format!("error={error}"), "(INJECTED)"),
-    };
+    let (what, _) = fault.told();
     let inject = format!("inject={calls}:{what}:when={n}");
     let (output, seen) = traced(sandbox, &["-e", &format!("trace={calls}"), "-e", &inject], args);
+    (output, struck(&seen, fault))
+}
+
+/// The calls of a trace that met the fault.
+fn struck(seen: &str, fault: Fault) -> Vec<String> {
+    let (_, sign) = fault.told();
     let lines: Vec<&str> = seen.lines().collect();
     let met = (0..lines.len()).filter(|&at| lines[at].contains(sign));
-    (output, met.map(|at| whole(&lines, at)).collect())
+    met.map(|at| whole(&lines, at)).collect()
 }
 
 /// The most calls of these kinds that one process makes, of a command's that were all let through.
@@ -121,9 +138,15 @@ pub(crate) struct Point<'a> {
     pub(crate) met: Vec<String>,
     /// What the command printed.
     pub(crate) output: Output,
+    pub(crate) fault: Fault,
 }
 
 impl Point<'_> {
+    /// Whether somebody was killed.
+    fn is_kill(&self) -> bool {
+        matches!(self.fault, Fault::Kill)
+    }
+
     /// A command that is made again now does what it is for.
     pub(crate) fn again(&self, args: &[&str]) -> String {
         let (code, said) = self.sandbox.code(args);
@@ -155,9 +178,49 @@ pub(crate) fn everywhere<'a>(
                 break;
             }
             let what = format!("aq {}: {fault:?} at {calls} number {n}", args.join(" "));
-            look(&Point { sandbox: &sandbox, what, met, output });
+            look(&Point { sandbox: &sandbox, what, met, output, fault });
             points += 1;
         }
     }
     points
+}
+
+/// Lets one alone of those that take part in a job meet faults of these kinds, one at a time and each time
+/// in a fresh queue, at every how manieth of its calls, and looks after each. Each kind of which it makes
+/// calls is met at least once, and those whose first call is in `must` are such.
+#[expect(clippy::print_stdout, reason = "it is the test's own output")]
+pub(crate) fn one_by_one<'a>(
+    role: Role,
+    kinds: impl IntoIterator<Item = (&'a str, Fault)>,
+    variable: &str,
+    share: usize,
+    must: &[&str],
+    look: impl Fn(&Point<'_>),
+) {
+    let runs = role::unharmed(role);
+    let stride = stride(variable, share);
+    let mut tried = Vec::new();
+    for (place, (calls, fault)) in kinds.into_iter().enumerate() {
+        let places = role::places(role, &runs, calls, fault);
+        let first = if places.is_empty() { 0 } else { place * 7 % stride.min(places.len()) };
+        let mut met_at = 0;
+        for place in places.iter().skip(first).step_by(stride) {
+            let (sandbox, output, met) = role::strike(place);
+            if met.is_empty() {
+                // This time there were fewer.
+                continue;
+            }
+            met_at += 1;
+            look(&Point { sandbox: &sandbox, what: place.words(), met, output, fault });
+        }
+        assert!(places.is_empty() || met_at > 0, "{role:?} met no {fault:?} at {calls}");
+        tried.push((calls, fault, met_at));
+    }
+    for call in must {
+        let is_met =
+            tried.iter().any(|(calls, _, n)| *n > 0 && calls.split(',').any(|it| it == *call));
+        assert!(is_met, "{role:?} met nothing at {call}: {tried:?}");
+    }
+    let sum: usize = tried.iter().map(|(.., n)| n).sum();
+    println!("{role:?} alone: {sum} faults:{}", role::summary(&tried));
 }

@@ -12,6 +12,7 @@ use crate::sandbox::{Sandbox, wait_for};
 mod clean;
 mod merge;
 mod verbs;
+mod worker;
 
 /// Steps at which a process can leave something half done, and whether a command has few of them.
 const STEPS: &[(&str, bool)] = &[

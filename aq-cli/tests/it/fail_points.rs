@@ -2,31 +2,43 @@
 //! descriptor, interrupted. After each the command has said so and can be made again, and a program that
 //! shares no code with aq (`examples/check_queue.rs`) finds the queue whole.
 
-use crate::injection::{self, Fault, Plan, Point, can_trace, stride};
+use crate::injection::{
+    self, Fault, Plan, Point, can_trace, is_of_memory, most_in_one, stride, traced,
+};
 use crate::sandbox::{Sandbox, wait_for};
+
+mod repository;
+mod worker;
 
 /// Which calls fail, and how.
 const FAULTS: &[(&str, &str)] = &[
     ("write,pwrite64,writev", "EIO"),
     ("write,pwrite64,writev", "ENOSPC"),
+    ("write,pwrite64,writev", "EDQUOT"),
     ("write,read,openat,flock,wait4,waitid", "EINTR"),
     ("fsync,fdatasync,syncfs", "EIO"),
     ("openat", "EMFILE"),
     ("openat", "ENOSPC"),
-    ("openat,read,getdents64", "EIO"),
+    ("openat,read,pread64,getdents64,lseek", "EIO"),
+    ("statx,newfstatat,fstat", "EIO"),
     ("rename,renameat,renameat2,link,linkat", "EIO"),
     ("rename,renameat,renameat2,link,linkat,mkdir,mkdirat", "ENOSPC"),
     ("unlink,unlinkat,rmdir", "EIO"),
     ("flock", "ENOLCK"),
+    ("ftruncate", "EIO"),
+    ("chmod,fchmod,fchmodat", "EPERM"),
 ];
 
 /// Of these a command makes a handful, so that each of them is always tried.
 const FEW: &[(&str, &str)] = &[
     ("clone,clone3,fork,vfork", "EAGAIN"),
+    ("execve", "ENOMEM"),
+    ("chdir", "EACCES"),
     ("pipe2,socketpair,dup3,epoll_create1,inotify_init1,pidfd_open", "EMFILE"),
+    ("inotify_add_watch", "ENOSPC"),
 ];
 
-/// Calls of a kind that are tried. What recovery does after these is to read about every process of
+/// Calls of a kind that are tried of one process. Only recovery makes more: it reads about every process of
 /// the machine.
 const MANY: usize = 150;
 
@@ -38,11 +50,7 @@ impl Point<'_> {
 
     /// A command that cannot go on says why, and does not panic.
     fn has_spoken(&self) {
-        // No disk makes these fail; a library that relies on them is right.
-        let is_of_memory = |call: &String| {
-            ["<anon_inode:", "<pipe:", "<socket:", "<UNIX"].iter().any(|kind| call.contains(kind))
-        };
-        if self.met.iter().any(is_of_memory) {
+        if self.met.iter().any(|call| is_of_memory(call)) {
             return;
         }
         let said = String::from_utf8_lossy(&self.output.stderr);
@@ -101,13 +109,17 @@ fn everywhere(
     share: usize,
     look: impl Fn(&Point<'_>),
 ) -> usize {
+    let sandbox = Sandbox::new();
+    prepare(&sandbox);
+    let (_, seen) = traced(&sandbox, &[], args);
     let stride = stride("AQ_FAIL_STRIDE", share);
     let few = FEW.iter().map(|fault| (fault, 1));
     let all = FAULTS.iter().map(|fault| (fault, stride)).chain(few);
     let plans = all.enumerate().map(|(place, (&(calls, error), stride))| {
+        let last = most_in_one(&seen, calls).min(MANY);
         // Not always the first of them.
-        let first = 1 + place % stride;
-        Plan { calls, fault: Fault::Error(error), first, stride, last: MANY }
+        let first = 1 + place % stride.min(last.max(1));
+        Plan { calls, fault: Fault::Error(error), first, stride, last }
     });
     let points = injection::everywhere(plans, prepare, args, |point| {
         point.has_spoken();

@@ -9,8 +9,8 @@ use std::path::Path;
 use crate::injection::{self, Fault, Plan, Point, can_trace, most_in_one, stride, traced};
 use crate::sandbox::{Sandbox, wait_for};
 
-mod clean;
-mod merge;
+pub(crate) mod clean;
+pub(crate) mod merge;
 mod verbs;
 mod worker;
 
@@ -46,9 +46,9 @@ fn at_every_step(
     let (_, seen) = traced(&sandbox, &[], args);
     let plans = STEPS.iter().enumerate().map(|(place, &(calls, few))| {
         let stride = stride("AQ_KILL_STRIDE", if few { share.few } else { share.many });
-        // Not always the first of them.
-        let first = 1 + place % stride;
         let last = most_in_one(&seen, calls);
+        // Not always the first of them.
+        let first = 1 + place % stride.min(last.max(1));
         Plan { calls, fault: Fault::Kill, first, stride, last }
     });
     let kills = injection::everywhere(plans, prepare, args, look);

@@ -49,7 +49,7 @@ impl Point<'_> {
     /// The job goes on to its end: recovery, another loop, and nothing is lost, run twice or left.
     pub(crate) fn goes_on(&self, role: Role) {
         let Point { sandbox, what, .. } = self;
-        wait_for("the workers", || sandbox.workers().is_empty());
+        wait_for(&format!("the worker, {what}"), || sandbox.workers().is_empty());
         assert_eq!(sandbox.folders("a").len(), 1, "{what}");
         let to_be = attempts_to_be(sandbox);
         self.again(&["recover"]);

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use super::{Fault, LIMIT, most_in_one, struck};
+use super::{Fault, LIMIT, by_process, is_of_memory, struck};
 use crate::sandbox::Sandbox;
 
 /// Who meets a fault.
@@ -130,14 +130,21 @@ fn work(sandbox: &Sandbox, role: Role) -> Output {
     let aq = env!("CARGO_BIN_EXE_aq");
     if role == Role::Loop {
         command.args(["loop", aq, "--queue"]).arg(sandbox.queue(""));
-        return command.args(["run", "--once", "--quiet"]).output().unwrap();
+        return ended(sandbox, command.args(["run", "--once", "--quiet"]));
     }
     if role == Role::Git {
         let path = std::env::var("PATH").unwrap_or_else(|_| "/usr/bin:/bin".to_owned());
         command.env("PATH", format!("{}:{path}", sandbox.path("bin").display()));
     }
     command.stdin(Stdio::from(launch(sandbox)));
-    command.args(["worker", aq, "worker"]).arg(sandbox.queue("")).arg("a").output().unwrap()
+    ended(sandbox, command.args(["worker", aq, "worker"]).arg(sandbox.queue("")).arg("a"))
+}
+
+/// Waits for the command's end, and not for that of others which have its output open.
+fn ended(sandbox: &Sandbox, command: &mut Command) -> Output {
+    let (path, file) = (sandbox.path("said"), File::create(sandbox.path("said")).unwrap());
+    let status = command.stdout(file.try_clone().unwrap()).stderr(file).status().unwrap();
+    Output { status, stdout: Vec::new(), stderr: fs::read(path).unwrap() }
 }
 
 /// What each run of a role did: the calls of all its processes.
@@ -165,11 +172,21 @@ pub(crate) fn strike(place: &Place<'_>) -> (Sandbox, Output, Vec<String>) {
     let sandbox = prepared(role, Some(run), &options);
     let output = work(&sandbox, role);
     let trace = fs::read(sandbox.path(&format!("strace.{run}"))).unwrap_or_default();
-    let met = struck(&String::from_utf8_lossy(&trace), fault);
+    let mut met = struck(&String::from_utf8_lossy(&trace), fault);
+    if met.iter().all(|call| fault.spares(call)) {
+        met.clear();
+    }
     (sandbox, output, met)
 }
 
-/// Every call of these kinds in the runs of a role.
+impl Fault {
+    /// Whether a call cannot meet this.
+    fn spares(self, call: &str) -> bool {
+        matches!(self, Fault::Error(_)) && is_of_memory(call)
+    }
+}
+
+/// Every call of these kinds in the runs of a role that can meet the fault.
 pub(crate) fn places<'a>(
     role: Role,
     runs: &[String],
@@ -178,7 +195,13 @@ pub(crate) fn places<'a>(
 ) -> Vec<Place<'a>> {
     let numbered = runs.iter().zip(1..);
     let places = numbered.flat_map(|(seen, run)| {
-        (1..=most_in_one(seen, calls)).map(move |n| Place { role, run, calls, fault, n })
+        let made = by_process(seen, calls);
+        let most = made.iter().map(Vec::len).max().unwrap_or_default();
+        let can = move |n: &usize| {
+            let mut calls = made.iter().filter_map(|calls| calls.get(n - 1));
+            calls.any(|call| !fault.spares(call))
+        };
+        (1..=most).filter(can).map(move |n| Place { role, run, calls, fault, n })
     });
     places.collect()
 }

@@ -1,0 +1,47 @@
+//! The calls of one alone fail: of the loop, of its worker, of the job's own command, of `verify`, of a run
+//! of git. The job works in a worktree and leaves its changes uncommitted.
+
+use super::{FAULTS, FEW};
+use crate::injection::role::Role;
+use crate::injection::{Fault, can_trace, one_by_one};
+
+/// Makes the calls of a role fail, and looks after each.
+fn fails_of(role: Role, share: usize, must: &[&str]) {
+    if !can_trace() {
+        return;
+    }
+    let kinds = FAULTS.iter().chain(FEW).map(|&(calls, error)| (calls, Fault::Error(error)));
+    one_by_one(role, kinds, "AQ_FAIL_STRIDE", share, must, |point| {
+        point.has_spoken();
+        point.goes_on(role);
+    });
+}
+
+#[test]
+fn a_worker_that_fails_anywhere_loses_no_work() {
+    fails_of(
+        Role::Worker,
+        100,
+        &["rename", "unlink", "write", "openat", "statx", "clone", "execve"],
+    );
+}
+
+#[test]
+fn a_loop_that_fails_anywhere_costs_its_job_nothing() {
+    fails_of(
+        Role::Loop,
+        100,
+        &["rename", "write", "openat", "statx", "clone", "inotify_add_watch"],
+    );
+}
+
+#[test]
+fn a_command_of_a_job_that_fails_anywhere_is_tried_again() {
+    fails_of(Role::Agent, 100, &["write", "openat", "clone"]);
+    fails_of(Role::Verify, 100, &["write", "openat"]);
+}
+
+#[test]
+fn a_git_that_fails_anywhere_loses_no_work() {
+    fails_of(Role::Git, 1000, &["rename", "unlink", "write", "openat", "clone"]);
+}

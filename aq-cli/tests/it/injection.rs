@@ -62,18 +62,19 @@ pub(crate) fn traced(sandbox: &Sandbox, options: &[&str], args: &[&str]) -> (Out
     (output, String::from_utf8_lossy(&fs::read(seen).unwrap()).into_owned())
 }
 
-/// Runs `aq`; in each process of it the `n`-th call of these kinds meets the fault. Answers what it
-/// printed, and the calls that came to that, with what their descriptors stand for.
+/// Runs `aq`; in each process of it the `n`-th call of this name meets the fault: `strace` counts the calls
+/// of each process, and of each name. Answers what it printed, and the calls that came to that, with what
+/// their descriptors stand for.
 pub(crate) fn run_with(
     sandbox: &Sandbox,
-    calls: &str,
+    call: &str,
     fault: Fault,
     n: usize,
     args: &[&str],
 ) -> (Output, Vec<String>) {
     let (what, _) = fault.told();
-    let inject = format!("inject={calls}:{what}:when={n}");
-    let (output, seen) = traced(sandbox, &["-e", &format!("trace={calls}"), "-e", &inject], args);
+    let inject = format!("inject={call}:{what}:when={n}");
+    let (output, seen) = traced(sandbox, &["-e", &format!("trace={call}"), "-e", &inject], args);
     (output, struck(&seen, fault))
 }
 
@@ -128,12 +129,18 @@ pub(crate) struct Plan<'a> {
     /// The calls that it meets, as `strace` names them.
     pub(crate) calls: &'a str,
     pub(crate) fault: Fault,
-    /// The first call that it meets; 1 or more.
-    pub(crate) first: usize,
-    /// Every how manieth from there.
+    /// Every how manieth is tried.
     pub(crate) stride: usize,
-    /// Later ones are not tried.
-    pub(crate) last: usize,
+    /// Later ones of a process are not tried.
+    pub(crate) most: usize,
+}
+
+impl<'a> Plan<'a> {
+    /// The places of it in a command of which all calls were let through, each a call and its number.
+    fn places(&self, seen: &str) -> Vec<(&'a str, usize)> {
+        let numbered = |call| (1..=most_in_one(seen, call).min(self.most)).map(move |n| (call, n));
+        self.calls.split(',').flat_map(numbered).collect()
+    }
 }
 
 /// Every how manieth call is tried: what the environment says, or else `share`.
@@ -172,25 +179,34 @@ impl Point<'_> {
     }
 }
 
-/// Lets a command meet each fault of the plans, each time in a fresh queue, until it takes fewer such
-/// calls, and looks after each. Answers how many there were.
+/// Lets a command meet each fault of the plans, each time in a fresh queue, and looks after each. Answers
+/// how many there were.
 pub(crate) fn everywhere<'a>(
     plans: impl IntoIterator<Item = Plan<'a>>,
     prepare: impl Fn(&Sandbox),
     args: &[&str],
     look: impl Fn(&Point<'_>),
 ) -> usize {
-    let mut points = 0;
+    let sandbox = Sandbox::new();
+    prepare(&sandbox);
+    let (_, seen) = traced(&sandbox, &[], args);
+    let (mut passed, mut points) = (0, 0);
     let mut broken = Vec::<String>::new();
-    for Plan { calls, fault, first, stride, last } in plans {
-        for n in (first..=last).step_by(stride) {
+    for plan in plans {
+        let fault = plan.fault;
+        for (call, n) in plan.places(&seen) {
+            passed += 1;
+            if passed % plan.stride != 0 {
+                continue;
+            }
             let sandbox = Sandbox::new();
             prepare(&sandbox);
-            let (output, met) = run_with(&sandbox, calls, fault, n, args);
+            let (output, met) = run_with(&sandbox, call, fault, n, args);
             if met.is_empty() {
-                break;
+                // This time there were fewer.
+                continue;
             }
-            let what = format!("aq {}: {fault:?} at {calls} number {n}", args.join(" "));
+            let what = format!("aq {}: {fault:?} at {call} number {n}", args.join(" "));
             let point = Point { sandbox: &sandbox, what, met, output, fault };
             // Each is looked at, also after one that does not hold.
             if catch_unwind(AssertUnwindSafe(|| look(&point))).is_err() {
@@ -204,8 +220,8 @@ pub(crate) fn everywhere<'a>(
 }
 
 /// Lets one alone of those that take part in a job meet faults of these kinds, one at a time and each time
-/// in a fresh queue, at every how manieth of its calls, and looks after each. Each kind of which it makes
-/// calls is met at least once, and those whose first call is in `must` are such.
+/// in a fresh queue, at every how manieth of its calls, and looks after each. Those kinds that name a call of
+/// `must` are met at least once, whatever the share.
 #[expect(clippy::print_stdout, reason = "it is the test's own output")]
 pub(crate) fn one_by_one<'a>(
     role: Role,
@@ -217,32 +233,42 @@ pub(crate) fn one_by_one<'a>(
 ) {
     let runs = role::unharmed(role);
     let stride = stride(variable, share);
+    // Not the first of them.
+    let mut passed = stride / 2;
     let (mut tried, mut broken) = (Vec::new(), Vec::<String>::new());
-    for (place, (calls, fault)) in kinds.into_iter().enumerate() {
+    for (calls, fault) in kinds {
         let places = role::places(role, &runs, calls, fault);
-        let first = if places.is_empty() { 0 } else { place * 7 % stride.min(places.len()) };
+        let before = passed;
+        let is_due = |at: usize| (before + at).is_multiple_of(stride);
+        let mut chosen: Vec<usize> = (0..places.len()).filter(|&at| is_due(at)).collect();
+        passed += places.len();
+        let must = calls.split(',').any(|call| must.contains(&call));
+        if must && chosen.is_empty() {
+            // From the middle to the end, until one is met.
+            chosen.extend(places.len() / 2..places.len());
+        }
         let mut met_at = 0;
-        for place in places.iter().skip(first).step_by(stride) {
-            let (sandbox, output, met) = role::strike(place);
+        for at in chosen {
+            if must && met_at > 0 && !is_due(at) {
+                break;
+            }
+            let (sandbox, output, met) = role::strike(&places[at]);
             if met.is_empty() {
                 // This time there were fewer.
                 continue;
             }
             met_at += 1;
-            let point = Point { sandbox: &sandbox, what: place.words(), met, output, fault };
+            let point = Point { sandbox: &sandbox, what: places[at].words(), met, output, fault };
             // Each is looked at, also after one that does not hold.
             if catch_unwind(AssertUnwindSafe(|| look(&point))).is_err() {
                 broken.push(point.what);
             }
         }
+        assert!(!must || met_at > 0, "{role:?} met no {fault:?} at {calls}");
         tried.push((calls, fault, met_at));
-    }
-    for call in must {
-        let is_met =
-            tried.iter().any(|(calls, _, n)| *n > 0 && calls.split(',').any(|it| it == *call));
-        assert!(is_met, "{role:?} met nothing at {call}: {tried:?}");
     }
     let sum: usize = tried.iter().map(|(.., n)| n).sum();
     println!("{role:?} alone: {sum} faults:{}", role::summary(&tried));
     assert!(broken.is_empty(), "{} of them do not hold: {broken:#?}", broken.len());
+    assert!(sum > 0, "{role:?} met nothing");
 }

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::injection::{self, Fault, Plan, Point, can_trace, most_in_one, stride, traced};
+use crate::injection::{self, Fault, Plan, Point, can_trace, stride};
 use crate::sandbox::{Sandbox, wait_for};
 
 pub(crate) mod clean;
@@ -41,15 +41,9 @@ fn at_every_step(
     share: Share,
     look: impl Fn(&Point<'_>),
 ) -> usize {
-    let sandbox = Sandbox::new();
-    prepare(&sandbox);
-    let (_, seen) = traced(&sandbox, &[], args);
-    let plans = STEPS.iter().enumerate().map(|(place, &(calls, few))| {
+    let plans = STEPS.iter().map(|&(calls, few)| {
         let stride = stride("AQ_KILL_STRIDE", if few { share.few } else { share.many });
-        let last = most_in_one(&seen, calls);
-        // Not always the first of them.
-        let first = 1 + place % stride.min(last.max(1));
-        Plan { calls, fault: Fault::Kill, first, stride, last }
+        Plan { calls, fault: Fault::Kill, stride, most: usize::MAX }
     });
     let kills = injection::everywhere(plans, prepare, args, look);
     println!("aq {}: {kills} kills", args.join(" "));

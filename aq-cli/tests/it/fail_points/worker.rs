@@ -1,8 +1,10 @@
 //! The calls of one alone fail: of the loop, of its worker, of the job's own command, of `verify`, of a run
 //! of git. The job works in a worktree and leaves its changes uncommitted.
 
+use std::fs;
+
 use super::{FAULTS, FEW};
-use crate::injection::role::Role;
+use crate::injection::role::{Place, Role, strike_after};
 use crate::injection::{Fault, can_trace, one_by_one};
 
 /// Makes the calls of a role fail, and looks after each.
@@ -37,11 +39,35 @@ fn a_loop_that_fails_anywhere_costs_its_job_nothing() {
 
 #[test]
 fn a_command_of_a_job_that_fails_anywhere_is_tried_again() {
-    fails_of(Role::Agent, 100, &["write", "openat", "clone"]);
-    fails_of(Role::Verify, 100, &["write", "openat"]);
+    fails_of(Role::Agent, 40, &["execve"]);
+    fails_of(Role::Verify, 40, &[]);
 }
 
 #[test]
 fn a_git_that_fails_anywhere_loses_no_work() {
-    fails_of(Role::Git, 1000, &["rename", "unlink", "write", "openat", "clone"]);
+    fails_of(Role::Git, 800, &["rename"]);
+}
+
+#[test]
+fn a_wish_to_stop_outlives_a_worker_that_cannot_write_down_that_it_followed() {
+    if !can_trace() {
+        return;
+    }
+    let (call, fault, mut points) = ("write", Fault::Error("EIO"), 0);
+    for n in 1.. {
+        let place = Place { role: Role::Worker, run: 1, call, fault, n };
+        let (sandbox, _, met) = strike_after(&place, |sandbox| {
+            fs::write(sandbox.queue(".state/tmp/.stop-a"), "").unwrap();
+        });
+        if met.is_empty() {
+            break;
+        }
+        sandbox.ok(&["recover"]);
+        let story = format!("{}: {:?}", place.words(), sandbox.meta("a"));
+        assert_eq!(sandbox.folders("a"), ["failed"], "{story}");
+        assert_eq!(sandbox.meta_value("a", "result"), "stopped", "{story}");
+        assert_eq!(sandbox.faults(&["a"]), "", "{story}");
+        points += 1;
+    }
+    assert!(points >= 2, "{points}");
 }

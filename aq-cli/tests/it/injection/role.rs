@@ -46,16 +46,16 @@ pub(crate) struct Place<'a> {
     pub(crate) role: Role,
     /// Which run of it: git runs several times a job.
     pub(crate) run: usize,
-    pub(crate) calls: &'a str,
+    pub(crate) call: &'a str,
     pub(crate) fault: Fault,
-    /// The call of each process of that run.
+    /// Which of these calls, of each process of that run.
     pub(crate) n: usize,
 }
 
 impl Place<'_> {
     pub(crate) fn words(&self) -> String {
-        let Place { role, run, calls, fault, n } = self;
-        format!("{} (run {run}): {fault:?} at {calls} number {n}", role.word())
+        let Place { role, run, call, fault, n } = self;
+        format!("{} (run {run}): {fault:?} at {call} number {n}", role.word())
     }
 }
 
@@ -166,10 +166,19 @@ pub(crate) fn unharmed(role: Role) -> Vec<String> {
 
 /// A job that was worked on, the output of that, and the calls that met the fault.
 pub(crate) fn strike(place: &Place<'_>) -> (Sandbox, Output, Vec<String>) {
-    let Place { role, run, calls, fault, n } = *place;
+    strike_after(place, |_| ())
+}
+
+/// The same, when something else has happened before.
+pub(crate) fn strike_after(
+    place: &Place<'_>,
+    before: impl FnOnce(&Sandbox),
+) -> (Sandbox, Output, Vec<String>) {
+    let Place { role, run, call, fault, n } = *place;
     let (what, _) = fault.told();
-    let options = format!("-e trace={calls} -e inject={calls}:{what}:when={n}");
+    let options = format!("-e trace={call} -e inject={call}:{what}:when={n}");
     let sandbox = prepared(role, Some(run), &options);
+    before(&sandbox);
     let output = work(&sandbox, role);
     let trace = fs::read(sandbox.path(&format!("strace.{run}"))).unwrap_or_default();
     let mut met = struck(&String::from_utf8_lossy(&trace), fault);
@@ -193,17 +202,19 @@ pub(crate) fn places<'a>(
     calls: &'a str,
     fault: Fault,
 ) -> Vec<Place<'a>> {
-    let numbered = runs.iter().zip(1..);
-    let places = numbered.flat_map(|(seen, run)| {
-        let made = by_process(seen, calls);
-        let most = made.iter().map(Vec::len).max().unwrap_or_default();
-        let can = move |n: &usize| {
-            let mut calls = made.iter().filter_map(|calls| calls.get(n - 1));
-            calls.any(|call| !fault.spares(call))
-        };
-        (1..=most).filter(can).map(move |n| Place { role, run, calls, fault, n })
-    });
-    places.collect()
+    let mut found = Vec::new();
+    for (seen, run) in runs.iter().zip(1..) {
+        for call in calls.split(',') {
+            let made = by_process(seen, call);
+            let most = made.iter().map(Vec::len).max().unwrap_or_default();
+            let can = |n: &usize| {
+                let mut numbered = made.iter().filter_map(|calls| calls.get(n - 1));
+                numbered.any(|call| !fault.spares(call))
+            };
+            found.extend((1..=most).filter(can).map(|n| Place { role, run, call, fault, n }));
+        }
+    }
+    found
 }
 
 /// How often each kind was met, for people.

@@ -104,10 +104,21 @@ fn by_process<'a>(seen: &'a str, calls: &str) -> Vec<Vec<&'a str>> {
     made.into_values().collect()
 }
 
-/// Whether a call is about something that is only in memory, such as a pipe: no disk makes it fail, and a
-/// program or library that relies on that is right.
+/// Whether a call reads or writes something that is only in memory, such as a pipe: no disk makes it fail,
+/// and a program or library that relies on that is right. To make such a thing may fail.
 pub(crate) fn is_of_memory(call: &str) -> bool {
-    ["<anon_inode:", "<pipe:", "<socket:", "<UNIX"].iter().any(|kind| call.contains(kind))
+    const MAKES: [&str; 7] = [
+        "pipe2(",
+        "socketpair(",
+        "dup3(",
+        "pidfd_open(",
+        "epoll_create1(",
+        "inotify_init1(",
+        "inotify_add_watch(",
+    ];
+    let kinds = ["<anon_inode:", "<pipe:", "<socket:", "<UNIX"];
+    let has = |words: &[&str]| words.iter().any(|word| call.contains(word));
+    has(&kinds) && !has(&MAKES)
 }
 
 /// A call that was shown in two halves, because another process was shown between them.

@@ -10,7 +10,7 @@ fn a_merge_that_fails_anywhere_is_made_once() {
         return;
     }
     let args = ["ship", "--merge", "a"];
-    let points = everywhere(merge::prepare, &args, 400, |point| {
+    let points = everywhere(merge::prepare, &args, 150, |point| {
         let folders = point.sandbox.folders("a");
         assert!(!point.is_done() || folders == ["shipped"], "{}: {folders:?}", point.what);
         merge::look(point);
@@ -23,6 +23,6 @@ fn a_clean_in_a_repository_that_fails_anywhere_loses_nothing() {
     if !can_trace() {
         return;
     }
-    let points = everywhere(clean::prepare, &["clean", "--keep", "0"], 400, clean::look);
+    let points = everywhere(clean::prepare, &["clean", "--keep", "0"], 150, clean::look);
     assert!(points >= 3, "{points}");
 }

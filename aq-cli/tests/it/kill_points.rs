@@ -138,6 +138,11 @@ fn a_run_killed_anywhere_ends_each_job_well_in_the_next_run() {
             once.sort();
             once.dedup();
             assert_eq!(once, mine, "{story}");
+            if sandbox.meta_value(id, "message").contains("times in a row") {
+                // Each new worker met the same, as long as there was a loop to start it.
+                assert_eq!(sandbox.folders(id), ["failed"], "{story}");
+                continue;
+            }
             // An agent that was killed itself may end its job; nothing else may.
             let killed_agent = sandbox.log(id).contains("signal 9");
             assert!(sandbox.folders(id) == ["testing"] || killed_agent, "{story}");
@@ -148,9 +153,9 @@ fn a_run_killed_anywhere_ends_each_job_well_in_the_next_run() {
         assert_eq!(sandbox.agents(), [], "{what}");
         point.is_whole(&["a", "b"]);
     };
-    let share = Share { few: 1, many: 8 };
+    let share = Share { few: 2, many: 12 };
     let kills = at_every_step(prepare, &["run", "--once", "--quiet"], share, check);
-    assert!(kills >= 14, "{kills}");
+    assert!(kills >= 8, "{kills}");
 }
 
 /// A job whose worker died.

@@ -6,12 +6,13 @@
 use std::fs;
 use std::path::Path;
 
-use crate::injection::{self, Fault, Plan, Point, can_trace, most_in_one, stride, traced};
+use crate::injection::{self, Fault, Plan, Point, can_trace, stride};
 use crate::sandbox::{Sandbox, wait_for};
 
-mod clean;
-mod merge;
+pub(crate) mod clean;
+pub(crate) mod merge;
 mod verbs;
+mod worker;
 
 /// Steps at which a process can leave something half done, and whether a command has few of them.
 const STEPS: &[(&str, bool)] = &[
@@ -40,15 +41,9 @@ fn at_every_step(
     share: Share,
     look: impl Fn(&Point<'_>),
 ) -> usize {
-    let sandbox = Sandbox::new();
-    prepare(&sandbox);
-    let (_, seen) = traced(&sandbox, &[], args);
-    let plans = STEPS.iter().enumerate().map(|(place, &(calls, few))| {
+    let plans = STEPS.iter().map(|&(calls, few)| {
         let stride = stride("AQ_KILL_STRIDE", if few { share.few } else { share.many });
-        // Not always the first of them.
-        let first = 1 + place % stride;
-        let last = most_in_one(&seen, calls);
-        Plan { calls, fault: Fault::Kill, first, stride, last }
+        Plan { calls, fault: Fault::Kill, stride, most: usize::MAX }
     });
     let kills = injection::everywhere(plans, prepare, args, look);
     println!("aq {}: {kills} kills", args.join(" "));
@@ -143,6 +138,11 @@ fn a_run_killed_anywhere_ends_each_job_well_in_the_next_run() {
             once.sort();
             once.dedup();
             assert_eq!(once, mine, "{story}");
+            if sandbox.meta_value(id, "message").contains("times in a row") {
+                // Each new worker met the same, as long as there was a loop to start it.
+                assert_eq!(sandbox.folders(id), ["failed"], "{story}");
+                continue;
+            }
             // An agent that was killed itself may end its job; nothing else may.
             let killed_agent = sandbox.log(id).contains("signal 9");
             assert!(sandbox.folders(id) == ["testing"] || killed_agent, "{story}");
@@ -153,9 +153,9 @@ fn a_run_killed_anywhere_ends_each_job_well_in_the_next_run() {
         assert_eq!(sandbox.agents(), [], "{what}");
         point.is_whole(&["a", "b"]);
     };
-    let share = Share { few: 1, many: 8 };
+    let share = Share { few: 2, many: 12 };
     let kills = at_every_step(prepare, &["run", "--once", "--quiet"], share, check);
-    assert!(kills >= 14, "{kills}");
+    assert!(kills >= 8, "{kills}");
 }
 
 /// A job whose worker died.

@@ -46,6 +46,9 @@ pub enum CheckpointError {
         /// What it should have been.
         expected: &'static str,
     },
+    /// A repository, or a branch in it, is there, and git takes it for none.
+    #[error("{} is there, but git cannot read it; see what `git status` says there", .0.display())]
+    Unreadable(PathBuf),
     /// The operating system refused something.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {

@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use super::error::{At, CheckpointError, Result};
-use super::git::{Call, Git};
+use super::git::{Call, Git, Output};
 
 /// The full name of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +79,11 @@ impl Repository {
         branch: &str,
     ) -> Result<Option<(Self, bool)>> {
         let dir = dir.canonicalize().at("open", dir)?;
-        if !dir.ancestors().any(looks_like_repository) {
+        let mut found = false;
+        for above in dir.ancestors() {
+            found = found || looks_like_repository(above).at("look for a repository in", above)?;
+        }
+        if !found {
             return Ok(None);
         }
         let git = Git::new(marks);
@@ -90,7 +95,14 @@ impl Repository {
             .read_only()
             .output()?;
         if output.code() == Some(128) && output.errors().contains("not a git repository (or any") {
-            return Ok(None);
+            // Git says so of one that it cannot read, too. To take that for none would be to work among the
+            // user's own files.
+            return match dir.ancestors().find_map(whole_repository) {
+                Some(damaged) if !is_told_to_stop(&output) => {
+                    Err(CheckpointError::Unreadable(damaged))
+                }
+                _ => Ok(None),
+            };
         }
         let output = output.success()?;
         // Unlike the others, the branch's name is last: without a commit its line is missing.
@@ -104,12 +116,14 @@ impl Repository {
             [commit, name, ..] => {
                 let commit = str::from_utf8(commit).ok().and_then(CommitId::parse);
                 match (commit, str::from_utf8(name)) {
+                    // It has a commit, and a moment later its name could not be read.
+                    (Some(_), Ok("")) => return Err(CheckpointError::Unreadable(git_dir)),
                     (Some(commit), Ok("HEAD")) => Head::Detached(commit),
                     (Some(commit), Ok(name)) => Head::Branch(name.to_owned(), commit),
                     _ => return Err(nonsense(&output.stdout)),
                 }
             }
-            _ => Head::Unborn(git.call(&dir, "symbolic-ref").arg("HEAD").line()?),
+            _ => without_commit(&git, &dir, &common_dir)?,
         };
         let root = (*inside == b"true")
             .then(|| dir.ancestors().nth(prefix.components().count()).unwrap_or(&dir).to_owned());
@@ -238,7 +252,48 @@ pub(super) fn nonsense(answer: &[u8]) -> CheckpointError {
     }
 }
 
-fn looks_like_repository(dir: &Path) -> bool {
-    dir.join(".git").symlink_metadata().is_ok()
-        || (dir.join("HEAD").is_file() && dir.join("objects").is_dir() && dir.join("refs").is_dir())
+/// What `HEAD` is when no commit of it was told: there is none, or it could not be read.
+fn without_commit(git: &Git, dir: &Path, common_dir: &Path) -> Result<Head> {
+    let name = git.call(dir, "symbolic-ref").arg("HEAD").line()?;
+    let file = common_dir.join(&name);
+    // Where branches are in tables it is nobody's; branches below this name make a directory of it.
+    if is_there(&file).at("look at", &file)? && !file.is_dir() {
+        return Err(CheckpointError::Unreadable(file));
+    }
+    Ok(Head::Unborn(name))
+}
+
+fn looks_like_repository(dir: &Path) -> io::Result<bool> {
+    Ok(is_there(&dir.join(".git"))? || is_whole(dir))
+}
+
+/// The git directory at this place, when nothing of it is missing.
+fn whole_repository(dir: &Path) -> Option<PathBuf> {
+    let inside = dir.join(".git");
+    if is_whole(&inside) {
+        return Some(inside);
+    }
+    // Anybody's directory may have such names in it.
+    let head = std::fs::read_to_string(dir.join("HEAD")).unwrap_or_default();
+    let is_head = head.starts_with("ref: ") || CommitId::parse(head.trim()).is_some();
+    (is_head && is_whole(dir)).then(|| dir.to_owned())
+}
+
+fn is_whole(git_dir: &Path) -> bool {
+    let is_dir = |name: &str| git_dir.join(name).is_dir();
+    git_dir.join("HEAD").is_file() && is_dir("objects") && is_dir("refs")
+}
+
+/// Whether git did not go up as far as it could: to another file system, or beyond what the user allows.
+fn is_told_to_stop(output: &Output) -> bool {
+    output.errors().contains("mount point")
+        || std::env::var_os("GIT_CEILING_DIRECTORIES").is_some_and(|dirs| !dirs.is_empty())
+}
+
+fn is_there(path: &Path) -> io::Result<bool> {
+    match path.symlink_metadata() {
+        Ok(_) => Ok(true),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
+        Err(e) => Err(e),
+    }
 }

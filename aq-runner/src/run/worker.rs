@@ -90,8 +90,10 @@ pub fn work(queue: &QueueDir, id: &JobId, environment: Environment) -> Result<()
     }
     work.join_fleet();
     let done = work.run();
-    // A wish that came too late must not end the next attempt.
-    StopRequest::of(queue, id).withdraw();
+    if done.is_ok() {
+        // A wish that came too late must not end the next attempt. Otherwise recovery sees to it.
+        StopRequest::of(queue, id).withdraw();
+    }
     put_scratch_away(queue, id, PROMPT_FILE);
     if let Some(cgroup) = work.cgroup {
         // One that cannot be removed is empty, and harms nobody.
@@ -140,6 +142,9 @@ enum Failure {
     Fenced,
     /// Not the job's fault: it goes back and the attempt does not count.
     NotCounted(String),
+    /// The agent has run, and what came of it cannot be written down. Recovery counts the attempt: its
+    /// number must not be another agent's.
+    Unrecorded(StoreError),
     /// Its engine met a limit, or is out of use: it goes back at once, for another engine or for
     /// later, and the attempt does not count.
     NoEngineNow(String),
@@ -224,6 +229,10 @@ impl Work<'_> {
             Failure::NotCounted(why) => {
                 self.note(&format!("not started: {why}"));
                 self.retry_on_full_disk(|work| give_back(&mut work.job, &why))
+            }
+            Failure::Unrecorded(e) => {
+                self.note(&format!("cannot record what came of it: {e}"));
+                Err(e)
             }
             Failure::NoEngineNow(why) => {
                 self.note(&format!("not counted: {why}"));

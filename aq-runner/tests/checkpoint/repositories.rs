@@ -23,6 +23,26 @@ fn outside_git_there_is_none() {
     assert!(Repository::discover(&lab.path().join("gone"), &[]).is_err());
 }
 
+/// Else its jobs would run among the user's own files, or begin with nothing.
+#[test]
+fn a_repository_that_cannot_be_read_is_not_taken_for_none_or_an_empty_one() {
+    let (_lab, repo) = Lab::with_repo();
+    let refused = |file: &str, text: &str| {
+        let path = repo.join(".git").join(file);
+        let before = fs::read(&path).unwrap();
+        write(&path, text);
+        let found = Repository::discover(&repo.join("sub"), &[]);
+        fs::write(path, before).unwrap();
+        found.unwrap_err().to_string()
+    };
+    for damage in ["", "\0\0\0\0", "no branch\n"] {
+        let said = refused("HEAD", damage);
+        assert!(said.contains(".git is there, but git cannot read it"), "{damage:?}: {said}");
+    }
+    let said = refused("refs/heads/main", "");
+    assert!(said.contains("git"), "{said}");
+}
+
 #[test]
 fn a_subdirectory_knows_its_place() {
     let (lab, repo) = Lab::with_repo();

@@ -7,7 +7,7 @@ use crate::injection::{Point, can_trace};
 use crate::sandbox::Sandbox;
 
 /// What has ended and is merged; what has ended and is not; what waits for a person; what waits to run.
-fn prepare(sandbox: &Sandbox) {
+pub(crate) fn prepare(sandbox: &Sandbox) {
     sandbox.make_repository();
     for job in ["merged", "open", "rests"] {
         sandbox.add(job, &format!("idempotency-key: {job}"), &format!("echo x >{job}.txt"));
@@ -25,7 +25,7 @@ fn copies(sandbox: &Sandbox, own: &str, name: &str) -> usize {
     away + usize::from(sandbox.queue(own).join(name).exists())
 }
 
-fn look(point: &Point<'_>) {
+pub(crate) fn look(point: &Point<'_>) {
     let Point { sandbox, what, .. } = point;
     let jobs = ["merged", "open", "rests", "waits"];
     let are_there = || {

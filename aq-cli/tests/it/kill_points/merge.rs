@@ -8,7 +8,7 @@ use crate::injection::{Point, can_trace};
 use crate::sandbox::Sandbox;
 
 /// A job with work on its branch, from which the user's own branch has gone away since.
-fn prepare(sandbox: &Sandbox) {
+pub(crate) fn prepare(sandbox: &Sandbox) {
     sandbox.make_repository();
     sandbox.add("a", "", "echo x >new.txt");
     sandbox.ok(&["run", "--once", "--quiet"]);
@@ -29,7 +29,7 @@ fn locks(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn look(point: &Point<'_>) {
+pub(crate) fn look(point: &Point<'_>) {
     let Point { sandbox, what, .. } = point;
     let folders = sandbox.folders("a");
     assert!(folders == ["testing"] || folders == ["shipped"], "{what}: {folders:?}");

@@ -65,9 +65,8 @@ impl Work<'_> {
         };
         let started = run.started;
         let (run, verdict) = run.verdict(exit, ended_by);
-        let overspent = self
-            .record_run(spec, ended, ended_by, &run, &verdict)
-            .map_err(|e| Failure::NotCounted(e.to_string()))?;
+        let overspent =
+            self.record_run(spec, ended, ended_by, &run, &verdict).map_err(Failure::Unrecorded)?;
         let changes = self.save_work();
         if let Some(why) = overspent {
             return Err(Failure::Final(Outcome::BudgetExceeded, why));

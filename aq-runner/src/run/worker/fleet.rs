@@ -54,7 +54,10 @@ impl Work<'_> {
         // Before it is sent: a report with a number that was used before counts for nothing.
         let record = Record::new().set("fleet_reports", seq);
         let noted = self.retry_on_full_disk(|work| work.job.append(&record));
-        noted.map_err(|e| Failure::NotCounted(e.to_string()))?;
+        noted.map_err(|e| match stage {
+            Stage::Building => Failure::NotCounted(e.to_string()),
+            _ => Failure::Unrecorded(e),
+        })?;
         let Some(FleetJob { holder, lease }) = &self.fleet else { return Ok(()) };
         let meta = self.job.meta();
         let numbers = (stage != Stage::Building).then(|| metrics(meta));

@@ -1,0 +1,28 @@
+//! The verbs that use git, in a repository: their own calls fail, and those of each git that they start.
+
+use super::everywhere;
+use crate::injection::can_trace;
+use crate::kill_points::{clean, merge};
+
+#[test]
+fn a_merge_that_fails_anywhere_is_made_once() {
+    if !can_trace() {
+        return;
+    }
+    let args = ["ship", "--merge", "a"];
+    let points = everywhere(merge::prepare, &args, 150, |point| {
+        let folders = point.sandbox.folders("a");
+        assert!(!point.is_done() || folders == ["shipped"], "{}: {folders:?}", point.what);
+        merge::look(point);
+    });
+    assert!(points >= 3, "{points}");
+}
+
+#[test]
+fn a_clean_in_a_repository_that_fails_anywhere_loses_nothing() {
+    if !can_trace() {
+        return;
+    }
+    let points = everywhere(clean::prepare, &["clean", "--keep", "0"], 150, clean::look);
+    assert!(points >= 3, "{points}");
+}

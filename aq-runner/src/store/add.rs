@@ -223,7 +223,9 @@ fn has_grant(spec: &JobSpec) -> bool {
     spec.fleet_job_id.is_some() || spec.fleet_lease_epoch.is_some()
 }
 
-/// Writes the files under names that nothing looks at, with their content durable.
+/// Writes the files under names that nothing looks at, with their content durable, and the records with their
+/// names, too: a job whose record a power cut took away would be taken for a hand-dropped file, and work in
+/// another directory.
 fn stage_files(
     queue: &QueueDir,
     jobs: &[Checked<'_>],
@@ -255,6 +257,8 @@ fn stage_files(
     }
     if bulk {
         sync_file_system(queue.root())?;
+    } else if staged.iter().any(Option::is_some) {
+        sync_dir(&queue.meta_dir())?;
     }
     Ok(staged)
 }
@@ -300,7 +304,6 @@ fn place(
         added.push(outcome);
     }
     if added.iter().any(|a| !matches!(a, Added::Unchanged { .. })) {
-        sync_dir(&queue.meta_dir())?;
         sync_dir(&queue.stage(Stage::Inbox))?;
     }
     Ok(added)
@@ -319,6 +322,8 @@ fn supersede(
     if *id == old_id {
         let record = Record::new().clear(RUN_KEYS).followed_by(added(context, job.draft));
         old.append(&record.followed_by(describe(queue, &job.spec, &job.cwd, temporary)))?;
+        // Where it was added is nowhere else, and says where it works.
+        old.sync()?;
         std::fs::rename(temporary, &file).at("replace", &file)?;
         return Ok(Added::Superseded { id: id.clone(), old: old_id });
     }

@@ -159,6 +159,14 @@ impl HeldJob {
         self.file.append(record)
     }
 
+    /// Makes what is recorded durable.
+    ///
+    /// # Errors
+    /// When the operating system cannot promise it.
+    pub fn sync(&self) -> Result<()> {
+        self.file.sync()
+    }
+
     /// The transition: `record`, then the rename.
     ///
     /// # Errors

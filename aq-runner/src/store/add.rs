@@ -330,9 +330,10 @@ fn supersede(
     if let Some(key) = &job.spec.idempotency_key {
         Keys::new(queue).claim(key, id)?;
     }
-    // First the new one, then the old one away: a crash in between leaves both, never none. The
-    // loop does not launch a job whose key another one holds.
+    // First the new one, then the old one away: a crash in between leaves both, never none, and so does a
+    // power cut. The loop does not launch a job whose key another one holds.
     rename_new(temporary, &file).at("move the new job to", &file)?;
+    sync_dir(&queue.stage(Stage::Inbox))?;
     withdraw(queue, &old, context.now)?;
     Ok(Added::Superseded { id: id.clone(), old: old_id })
 }

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
-use super::durable::rename_new;
+use super::durable::{rename_new, sync_dir};
 use super::error::{At, Result, StoreError};
 use super::meta::Meta;
 use super::queue_dir::QueueDir;
@@ -63,6 +63,9 @@ pub fn clean(
         cleaned.archive = Some(archive);
         cleaned.jobs.push(id);
     }
+    if let Some(archive) = &cleaned.archive {
+        sync_archive(queue, archive)?;
+    }
     Ok(cleaned)
 }
 
@@ -80,7 +83,16 @@ pub fn withdraw(queue: &QueueDir, job: &HeldJob, now: Timestamp) -> Result<()> {
         _ => {}
     }
     let meta = queue.meta(id);
-    rename_new(&meta, &archive.join(format!("{id}.meta"))).at("archive", &meta)
+    rename_new(&meta, &archive.join(format!("{id}.meta"))).at("archive", &meta)?;
+    sync_archive(queue, &archive)
+}
+
+/// Makes what lies in an archive durable: a later sync of the folders that it came from must not be all
+/// that a power cut leaves of it.
+fn sync_archive(queue: &QueueDir, archive: &Path) -> Result<()> {
+    sync_dir(archive)?;
+    sync_dir(&queue.archive())?;
+    sync_dir(queue.root())
 }
 
 /// Makes a folder under `.archive/` that is named after the time.

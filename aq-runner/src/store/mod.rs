@@ -3,6 +3,7 @@
 mod add;
 mod artifacts;
 mod clean;
+mod doubled;
 mod durable;
 mod error;
 mod ingest;
@@ -24,6 +25,8 @@ mod values;
 pub use add::{AddContext, AddError, AddReport, Added, Draft, add};
 pub use artifacts::{Artifact, artifacts, open_artifact};
 pub use clean::{Cleaned, clean, withdraw};
+pub use doubled::Undoubled;
+pub(crate) use doubled::doubled;
 pub(crate) use durable::{not_opened, replace};
 pub use error::{Result, StoreError};
 pub use ingest::{Ingested, ingest, refuse, rename_if_taken};

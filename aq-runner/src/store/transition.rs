@@ -14,6 +14,7 @@
 //! | the worker dies in `verify` | review/, `pid` is dead, lock free | its tree ended, `verify` runs again |
 //! | the worker dies after `verify` and its last record | review/, no `pid`, `moved_to=` another stage | nothing to do: `verify` runs again |
 //! | recovery dies after its record | building/, `moved_to=inbox` | the rename is made; the attempt is not counted twice |
+//! | a power cut brings an old name back | two folders | the one that `moved_to=` names is right, see `doubled.rs` |
 //!
 //! A launch hands the locked meta file to the worker it starts, so the lock is free exactly when
 //! nobody works on the job.
@@ -144,6 +145,16 @@ impl HeldJob {
     /// Where it lies.
     pub fn stage(&self) -> Stage {
         self.stage
+    }
+
+    /// The queue that it is in.
+    pub(super) fn queue(&self) -> &QueueDir {
+        &self.queue
+    }
+
+    /// Where it lies, of several folders that have its name.
+    pub(super) fn lies_in(&mut self, stage: Stage) {
+        self.stage = stage;
     }
 
     /// What is recorded of it.

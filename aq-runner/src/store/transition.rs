@@ -186,6 +186,10 @@ impl HeldJob {
         self.file.append(&record.set("moved_to", to))?;
         if promise == Promise::Durable {
             self.file.sync()?;
+            // Only `aq add` has made the record's name durable; a hand-dropped job's was made since.
+            if self.meta().get("added_from").is_none() {
+                sync_dir(&self.queue.meta_dir())?;
+            }
         }
         self.finish_move(to, promise)
     }

@@ -27,7 +27,7 @@ pub use artifacts::{Artifact, artifacts, open_artifact};
 pub use clean::{Cleaned, clean, withdraw};
 pub use doubled::Undoubled;
 pub(crate) use doubled::doubled;
-pub(crate) use durable::{not_opened, replace};
+pub(crate) use durable::{not_opened, replace, sync_file_system};
 pub use error::{Result, StoreError};
 pub use ingest::{Ingested, ingest, refuse, rename_if_taken};
 pub use job_file::{

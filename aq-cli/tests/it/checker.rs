@@ -170,3 +170,14 @@ fn the_checker_is_content_with_jobs_that_were_refused() {
     assert_eq!(sandbox.jobs("failed"), ["bad", "other", "stopped"]);
     assert_eq!(sandbox.faults(&["bad", "other", "stopped"]), "");
 }
+
+#[test]
+fn the_checker_knows_what_a_power_cut_may_take() {
+    let sandbox = Sandbox::new();
+    shipped(&sandbox);
+    remove(&sandbox, "logs/a.log");
+    append(&sandbox, "moved_to=testing\n\0\0\0");
+    assert_eq!(sandbox.faults_with(&["--power-cut"], &["a"]), "");
+    write(&sandbox, RECORD, b"\0\0\0");
+    assert!(sandbox.faults_with(&["--power-cut"], &["a"]).contains("a has an empty record"));
+}

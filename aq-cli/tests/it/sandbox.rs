@@ -249,9 +249,14 @@ impl Sandbox {
     /// What a program that shares no code with aq finds wrong with the queue, in which these jobs should
     /// be; no loop is at work. Jobs are compared with [`Self::originals`].
     pub(crate) fn faults(&self, jobs: &[&str]) -> String {
+        self.faults_with(&[], jobs)
+    }
+
+    /// As [`Self::faults`], with options of the program.
+    pub(crate) fn faults_with(&self, options: &[&str], jobs: &[&str]) -> String {
         let checker = Path::new(env!("CARGO_BIN_EXE_aq")).with_file_name("examples/check_queue");
         let mut command = Command::new(&checker);
-        command.arg("--originals").arg(self.originals());
+        command.args(options).arg("--originals").arg(self.originals());
         let output = command.arg(self.queue("")).args(jobs).output();
         let output = output.unwrap_or_else(|e| panic!("{}: {e}", checker.display()));
         let found = String::from_utf8(output.stdout).unwrap();

@@ -269,7 +269,10 @@ fn another_file_under_the_name_of_a_job_is_kept_under_its_own() {
     fs::write(sandbox.queue("review/x.md"), "another").unwrap();
     let said = sandbox.ok(&["recover"]);
     assert!(said.contains("in review/, and is x-2 in quarantine/ now"), "{said}");
-    assert_eq!((sandbox.folders("x"), sandbox.folders("x-2")), (vec!["testing"], vec!["quarantine"]));
+    assert_eq!(
+        (sandbox.folders("x"), sandbox.folders("x-2")),
+        (vec!["testing"], vec!["quarantine"])
+    );
     assert_eq!(fs::read_to_string(sandbox.queue("quarantine/x-2.md")).unwrap(), "another");
     assert!(sandbox.ok(&["why", "x-2"]).contains("quarantine"));
     assert_eq!(sandbox.faults(&["x", "x-2"]), "");

@@ -7,6 +7,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::os::unix::fs::MetadataExt;
 
 use aq_manifest::{JobId, Stage};
@@ -62,14 +63,14 @@ impl fmt::Display for Undoubled {
 /// # Errors
 /// When a folder cannot be read.
 pub(crate) fn doubled(queue: &QueueDir) -> Result<HashSet<JobId>> {
+    // Of each name a digest, because a queue may have many jobs; two names of one digest are looked at and
+    // found to be two jobs.
+    let digests = RandomState::new();
     let mut seen = HashSet::new();
     let mut twice = HashSet::new();
     for stage in Stage::ALL {
-        for id in queue.jobs(stage)? {
-            if let Some(id) = seen.replace(id) {
-                twice.insert(id);
-            }
-        }
+        let again = queue.each_job(stage)?.filter(|id| !seen.insert(digests.hash_one(id)));
+        twice.extend(again);
     }
     Ok(twice)
 }

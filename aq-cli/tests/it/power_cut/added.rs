@@ -140,7 +140,7 @@ fn a_job_that_takes_the_place_of_its_own_former_self_is_kept() {
         commands: &[&["add", "a.md"]],
         promised: &["inbox/a.md", ".state/meta/a.meta"],
     };
-    let cuts = story.cut_everywhere(5, |after| {
+    let cuts = story.cut_everywhere(3, |after| {
         let sandbox = after.sandbox;
         let _ = fs::remove_file(sandbox.path("home/trace"));
         drain(after);

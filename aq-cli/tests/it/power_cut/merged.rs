@@ -23,7 +23,7 @@ fn a_merge_is_made_once() {
     }
     let promised = &["shipped/a.md", ".state/meta/a.meta"];
     let story = Story { prepare, commands: &[MERGE], promised };
-    let cuts = story.cut_everywhere(3, |after| {
+    let cuts = story.cut_everywhere(2, |after| {
         let sandbox = after.sandbox;
         after.ok(&["recover"]);
         if sandbox.folders("a") == ["testing"] {

@@ -139,7 +139,7 @@ fn check_record(
     } else if !text.ends_with('\n') {
         report("has a record whose last line is torn off".to_owned());
     }
-    for line in text.lines() {
+    for line in text.split_terminator('\n') {
         if let Some(fault) = fault_of_line(line) {
             report(format!("has a line in its record that {fault}: {line:?}"));
         }
@@ -205,7 +205,7 @@ fn fault_of_line(line: &str) -> Option<&'static str> {
     };
     match key {
         _ if !KEYS.split_whitespace().any(|known| known == key) => Some("has a key nobody knows"),
-        _ if value.contains(|c: char| c == '\0' || c == '\r') => Some("has control characters"),
+        _ if value.contains(['\0', '\r']) => Some("has control characters"),
         _ if value.is_empty() => None,
         "moved_to" if !STAGES.contains(&value) => Some("names no folder"),
         "result" if !RESULTS.split_whitespace().any(|known| known == value) => {

@@ -107,6 +107,7 @@ fn the_checker_sees_records_that_are_lost_and_torn() {
             (|it| append(it, "speed=1\n"), "has a key nobody knows"),
             (|it| append(it, "message=a\\b\n"), "has an escape that means nothing"),
             (|it| append(it, "message=\0\n"), "has control characters"),
+            (|it| append(it, "message=x\r\n"), "has control characters"),
             (|it| append(it, "moved_to=moon\n"), "names no folder"),
             (|it| append(it, "result=fine\n"), "has a result nobody knows"),
             (|it| append(it, "attempt=-1\n"), "is no number"),

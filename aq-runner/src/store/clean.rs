@@ -64,7 +64,8 @@ pub fn clean(
         cleaned.jobs.push(id);
     }
     if let Some(archive) = &cleaned.archive {
-        sync_archive(queue, archive)?;
+        // A later sync of the folders that it came from must not be all that a power cut leaves of it.
+        sync_dir(archive)?;
     }
     Ok(cleaned)
 }
@@ -84,15 +85,7 @@ pub fn withdraw(queue: &QueueDir, job: &HeldJob, now: Timestamp) -> Result<()> {
     }
     let meta = queue.meta(id);
     rename_new(&meta, &archive.join(format!("{id}.meta"))).at("archive", &meta)?;
-    sync_archive(queue, &archive)
-}
-
-/// Makes what lies in an archive durable: a later sync of the folders that it came from must not be all
-/// that a power cut leaves of it.
-fn sync_archive(queue: &QueueDir, archive: &Path) -> Result<()> {
-    sync_dir(archive)?;
-    sync_dir(&queue.archive())?;
-    sync_dir(queue.root())
+    sync_dir(&archive)
 }
 
 /// Makes a folder under `.archive/` that is named after the time.
@@ -104,7 +97,13 @@ fn new_archive(queue: &QueueDir, now: Timestamp) -> Result<PathBuf> {
         let dir = queue.archive().join(format!("{name}{suffix}"));
         match std::fs::create_dir(&dir) {
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
-            other => return other.at("create", &dir).map(|()| dir),
+            other => {
+                other.at("create", &dir)?;
+                // Before anything is put away there: what lies in a folder that a power cut takes is gone.
+                sync_dir(&queue.archive())?;
+                sync_dir(queue.root())?;
+                return Ok(dir);
+            }
         }
     }
     unreachable!("the loop ends when a name is free")

@@ -82,11 +82,18 @@ impl HeldJob {
     /// When a file cannot be read, renamed or removed.
     pub(crate) fn undouble(&mut self, now: Timestamp) -> Result<Vec<Undoubled>> {
         let queue = self.queue().clone();
-        let is_there = |stage: &Stage| queue.has(*stage, self.id());
-        let places: Vec<Stage> = Stage::ALL.into_iter().filter(is_there).collect();
+        // A folder or a link in the way of a job is no file of it.
+        let is_file = |stage: &Stage| {
+            let about = queue.job_file(*stage, self.id()).symlink_metadata();
+            about.is_ok_and(|about| about.is_file())
+        };
+        let places: Vec<Stage> = Stage::ALL.into_iter().filter(is_file).collect();
+        if places.len() < 2 {
+            return Ok(Vec::new());
+        }
         let told = self.meta().parsed::<Stage>("moved_to").filter(|told| places.contains(told));
         // The folders are in the order of a job's life.
-        let Some(kept) = told.or(places.first().copied()) else { return Ok(Vec::new()) };
+        let kept = told.unwrap_or(places[0]);
         self.lies_in(kept);
         let mut done = Vec::new();
         for from in places.into_iter().filter(|&from| from != kept) {
@@ -213,6 +220,18 @@ mod tests {
                 assert_eq!(done, [Undoubled::Removed { from: stage, kept: Stage::Failed }]);
             }
         }
+    }
+
+    #[test]
+    fn what_is_no_file_is_left_where_it_is() {
+        let queue = TestQueue::new();
+        queue.place("a", Stage::Building, "x");
+        std::fs::write(queue.meta(&id("a")), "moved_to=testing\n").unwrap();
+        std::fs::create_dir(queue.job_file(Stage::Testing, &id("a"))).unwrap();
+        let mut job = HeldJob::take(&queue, &id("a")).unwrap();
+        assert_eq!(job.undouble(Timestamp::UNIX_EPOCH).unwrap(), []);
+        assert_eq!(job.stage(), Stage::Building);
+        assert!(queue.has(Stage::Building, &id("a")) && queue.has(Stage::Testing, &id("a")));
     }
 
     #[test]

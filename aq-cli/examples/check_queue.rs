@@ -141,6 +141,7 @@ fn check_record(
     }
     for line in text.split_terminator('\n') {
         if let Some(fault) = fault_of_line(line) {
+            let line: String = line.chars().take(80).collect();
             report(format!("has a line in its record that {fault}: {line:?}"));
         }
     }

@@ -24,6 +24,8 @@ struct Move {
 
 const DRAIN: &[&str] = &["run", "--once", "--quiet"];
 
+const CLEAN: &[&str] = &["clean", "--keep", "0"];
+
 fn waits(sandbox: &Sandbox) {
     sandbox.add("a", "idempotency-key: k", "echo ran >>trace");
     sandbox.ok(&["caps"]);
@@ -145,25 +147,24 @@ fn what_is_put_away_is_kept() {
     if !can_trace() {
         return;
     }
-    let clean = &["clean", "--keep", "0"];
-    let story = Story {
-        prepare: |sandbox| {
-            ran(sandbox, "", "true");
-            sandbox.ok(&["ship", "a"]);
-            sandbox.add("b", "deps: [never]", "true");
-            sandbox.write("later", "deps: [never]", "true");
-        },
-        // An add syncs the folder out of which records are taken.
-        commands: &[clean, &["add", "../later.md"]],
-        promised: &["inbox/later.md", ".state/meta/later.meta"],
+    let prepare = |sandbox: &Sandbox| {
+        ran(sandbox, "", "true");
+        sandbox.ok(&["ship", "a"]);
+        sandbox.add("b", "deps: [never]", "true");
+        sandbox.write("later", "deps: [never]", "true");
     };
-    let cuts = story.cut_everywhere(5, |after| {
-        recover(after);
+    let look = |after: &After<'_>| {
+        after.ok(&["recover"]);
         after.is_whole(&["a", "b"]);
-        after.ok(clean);
+        after.ok(CLEAN);
         after.is_whole(&["a", "b"]);
         assert_eq!(after.sandbox.folders("a"), ["shipped"], "{}", after.what);
         assert!(!after.sandbox.queue(".state/meta/a.meta").exists(), "{}", after.what);
-    });
+    };
+    Story { prepare, commands: &[CLEAN], promised: &[] }.cut_everywhere(5, look);
+    // An add syncs the folder out of which records are taken.
+    let commands = &[CLEAN, &["add", "../later.md"]];
+    let promised = &["inbox/later.md", ".state/meta/later.meta"];
+    let cuts = Story { prepare, commands, promised }.cut_everywhere(5, look);
     assert!(cuts >= 3, "{cuts}");
 }

@@ -125,6 +125,9 @@ pub(crate) fn recovered(id: &JobId, what: &Recovered) -> String {
             format!("{id}: its fleet lease has passed to another host; it is in quarantine/")
         }
         Recovered::Failed(outcome) => format!("{id} is in failed/: {outcome}"),
+        Recovered::Undoubled(files) => {
+            files.iter().map(|file| format!("{id}: {file}")).collect::<Vec<_>>().join("\n")
+        }
     }
 }
 

@@ -37,8 +37,7 @@ fn script(sleep_ms: u64, lock: Option<usize>, fails_first: bool) -> String {
 }
 
 fn add_jobs(sandbox: &Sandbox, dice: &mut Dice) -> BTreeMap<String, bool> {
-    let dir = sandbox.path("jobs");
-    fs::create_dir(&dir).unwrap();
+    let dir = sandbox.originals();
     let mut jobs = BTreeMap::new();
     for n in 0..JOBS {
         let id = format!("job-{n:03}");
@@ -128,6 +127,7 @@ fn random_kills_lose_nothing_and_run_nothing_twice() {
     assert!(surplus <= killed_workers, "seed {seed}: {surplus} attempts too many");
     assert_eq!(sandbox.workers(), []);
     assert_eq!(sandbox.agents(), []);
+    assert_eq!(sandbox.faults(&[]), "", "seed {seed}");
     println!(
         "killed {killed_loops} loops and {killed_workers} workers; {surplus} attempts ended before their agent started"
     );

@@ -241,3 +241,42 @@ fn a_wish_to_stop_is_seen_when_the_worker_died_of_something_else() {
     assert_eq!(sandbox.meta_value("x", "result"), "stopped");
     assert!(!sandbox.queue(".state/tmp/.stop-x").exists());
 }
+
+/// A power cut has undone the removal of the old name, and the job was promised to be stopped.
+#[test]
+fn a_job_whose_old_name_has_come_back_lies_where_its_record_says() {
+    for with_loop in [false, true] {
+        let sandbox = Sandbox::new();
+        sandbox.add("x", "", "echo ran >>trace");
+        sandbox.ok(&["stop", "x"]);
+        fs::hard_link(sandbox.queue("failed/x.md"), sandbox.queue("inbox/x.md")).unwrap();
+        if !with_loop {
+            let said = "x: it was in inbox/ and in failed/, where it belongs and is now\n";
+            assert_eq!(sandbox.ok(&["recover"]), said);
+            assert_eq!(sandbox.ok(&["recover"]), "nothing to recover\n");
+        }
+        sandbox.ok(&["run", "--once", "--quiet"]);
+        assert_eq!((sandbox.folders("x"), runs(&sandbox)), (vec!["failed"], 0));
+        assert_eq!(sandbox.faults(&["x"]), "");
+    }
+}
+
+#[test]
+fn another_file_under_the_name_of_a_job_is_kept_under_its_own() {
+    let sandbox = Sandbox::new();
+    sandbox.add("x", "", "echo ran >>trace");
+    sandbox.ok(&["run", "--once", "--quiet"]);
+    fs::write(sandbox.queue("review/x.md"), "another").unwrap();
+    let said = sandbox.ok(&["recover"]);
+    assert!(said.contains("in review/, and is x-2 in quarantine/ now"), "{said}");
+    assert_eq!(
+        (sandbox.folders("x"), sandbox.folders("x-2")),
+        (vec!["testing"], vec!["quarantine"])
+    );
+    assert_eq!(fs::read_to_string(sandbox.queue("quarantine/x-2.md")).unwrap(), "another");
+    assert!(sandbox.ok(&["why", "x-2"]).contains("quarantine"));
+    assert_eq!(sandbox.faults(&["x", "x-2"]), "");
+    // A person's decision, as with any job that lies there.
+    sandbox.ok(&["requeue", "--force", "x-2"]);
+    assert_eq!(sandbox.folders("x-2"), ["inbox"]);
+}

@@ -4,6 +4,7 @@ mod agents;
 mod architecture;
 mod branches;
 mod chaos;
+mod checker;
 mod coordinator;
 mod crash_states;
 #[cfg(feature = "dashboard")]

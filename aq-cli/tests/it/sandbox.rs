@@ -20,6 +20,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const STAGES: [&str; 7] =
     ["inbox", "building", "review", "testing", "shipped", "failed", "quarantine"];
 
+/// Where what is added is kept as it was, to compare.
+const ORIGINALS: &str = "originals";
+
 /// A queue in a temporary directory. When it is dropped, no process of it is left.
 #[derive(Debug)]
 pub(crate) struct Sandbox {
@@ -37,7 +40,7 @@ impl Sandbox {
     /// As [`Self::new`], in a directory that is there.
     pub(crate) fn at(dir: TempDir) -> Self {
         let sandbox = Self { dir, env: BTreeMap::new() };
-        for name in ["home", "work"] {
+        for name in ["home", "work", ORIGINALS] {
             fs::create_dir(sandbox.path(name)).unwrap();
         }
         sandbox.ok(&["init"]);
@@ -101,7 +104,9 @@ impl Sandbox {
     /// engine is the shell.
     pub(crate) fn write(&self, name: &str, front: &str, body: &str) -> PathBuf {
         let path = self.path(&format!("{name}.md"));
-        fs::write(&path, job_text(front, body)).unwrap();
+        let text = job_text(front, body);
+        fs::write(&path, &text).unwrap();
+        fs::write(self.originals().join(path.file_name().unwrap()), text).unwrap();
         path
     }
 
@@ -235,11 +240,24 @@ impl Sandbox {
 
 /// The queue at rest.
 impl Sandbox {
+    /// The directory of what was added, by its job's name: [`Self::write`] puts it there, and a test that
+    /// makes its files by itself.
+    pub(crate) fn originals(&self) -> PathBuf {
+        self.path(ORIGINALS)
+    }
+
     /// What a program that shares no code with aq finds wrong with the queue, in which these jobs should
-    /// be; no loop is at work.
+    /// be; no loop is at work. Jobs are compared with [`Self::originals`].
     pub(crate) fn faults(&self, jobs: &[&str]) -> String {
+        self.faults_with(&[], jobs)
+    }
+
+    /// As [`Self::faults`], with options of the program.
+    pub(crate) fn faults_with(&self, options: &[&str], jobs: &[&str]) -> String {
         let checker = Path::new(env!("CARGO_BIN_EXE_aq")).with_file_name("examples/check_queue");
-        let output = Command::new(&checker).arg(self.queue("")).args(jobs).output();
+        let mut command = Command::new(&checker);
+        command.args(options).arg("--originals").arg(self.originals());
+        let output = command.arg(self.queue("")).args(jobs).output();
         let output = output.unwrap_or_else(|e| panic!("{}: {e}", checker.display()));
         let found = String::from_utf8(output.stdout).unwrap();
         assert_eq!(output.status.success(), found.is_empty(), "{found}");

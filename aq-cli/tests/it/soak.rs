@@ -67,7 +67,10 @@ fn add_batch(sandbox: &Sandbox, from: usize, to: usize) {
         fs::write(dir.join(format!("job-{n:06}.md")), job_text(&front, body)).unwrap();
     }
     sandbox.ok(&["add".as_ref(), dir.as_os_str()]);
-    fs::remove_dir_all(dir).unwrap();
+    for entry in fs::read_dir(&dir).unwrap().flatten() {
+        fs::rename(entry.path(), sandbox.originals().join(entry.file_name())).unwrap();
+    }
+    fs::remove_dir(dir).unwrap();
 }
 
 #[test]

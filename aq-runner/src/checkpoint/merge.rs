@@ -20,6 +20,8 @@ pub struct Merged {
     pub commit: CommitId,
     /// The checkout whose files followed, if the branch was checked out.
     pub checkout: Option<PathBuf>,
+    /// The repository's own directory: where commits and branches are.
+    pub repository: PathBuf,
 }
 
 impl Wip {
@@ -70,7 +72,8 @@ impl Wip {
             Some(old) => self.merged(old, tip, &into, message)?,
         };
         let root = checkout.as_ref().map(|checkout| checkout.root.clone());
-        let merged = Merged { into, commit, checkout: root };
+        let repository = self.repo.common_dir().to_owned();
+        let merged = Merged { into, commit, checkout: root, repository };
         if old.as_ref() == Some(&merged.commit) {
             return Ok(merged);
         }

@@ -284,6 +284,7 @@ struct Dispatcher<'a> {
 
 impl Dispatcher<'_> {
     fn run(&mut self) -> Result<Summary, RunError> {
+        self.undouble()?;
         self.swept = self.folder_times();
         self.look_at_everything()?;
         loop {

@@ -8,7 +8,10 @@ use aq_manifest::{JobId, Outcome, Stage};
 use jiff::Timestamp;
 
 use crate::process::{Cgroup, ProcessId, Traces, sweep};
-use crate::store::{HeldJob, Meta, Promise, QueueDir, Record, Result, StoreError, remove_scratch};
+use crate::store::{
+    HeldJob, Meta, Promise, QueueDir, Record, Result, StoreError, Undoubled, doubled,
+    remove_scratch,
+};
 
 use super::stop::{StopRequest, Why};
 use super::workplace::save_leftovers;
@@ -37,6 +40,8 @@ pub enum Recovered {
     Quarantined,
     /// It is in `failed/`: stopped by a person, or the death of too many workers.
     Failed(Outcome),
+    /// It lay in more than one folder, as after a power cut: what became of the other files.
+    Undoubled(Vec<Undoubled>),
 }
 
 /// The keys that name the worker of a job.
@@ -48,13 +53,33 @@ pub(crate) const WORKER_KEYS: &[&str] = &["pid", "pidstart", "boot"];
 /// When the queue's folders cannot be read; what goes wrong with one job is in its place of the
 /// list and does not stop the others.
 pub fn recover(queue: &QueueDir, now: Timestamp) -> Result<Vec<(JobId, Result<Recovered>)>> {
+    let undoubled = undouble(queue, now)?;
     let mut jobs = queue.jobs(Stage::Building)?;
     jobs.extend(queue.jobs(Stage::Review)?);
     let recovered = jobs.into_iter().map(|id| {
         let recovered = recover_job(queue, &id, now);
         (id, recovered)
     });
+    let recovered = undoubled.into_iter().chain(recovered);
     Ok(recovered.filter(|(_, recovered)| !matches!(recovered, Ok(Recovered::Nothing))).collect())
+}
+
+/// Leaves each job in one folder. Every folder is read for that, so a loop does it when it starts, and in
+/// none of its turns: only a power cut, or a person, gives a job two names.
+///
+/// # Errors
+/// As [`recover`].
+pub(crate) fn undouble(
+    queue: &QueueDir,
+    now: Timestamp,
+) -> Result<Vec<(JobId, Result<Recovered>)>> {
+    let one = |id: &JobId| {
+        let Some(mut job) = take_lost(queue, id)? else { return Ok(Recovered::Nothing) };
+        let done = job.undouble(now)?;
+        Ok(if done.is_empty() { Recovered::Nothing } else { Recovered::Undoubled(done) })
+    };
+    let jobs = doubled(queue)?.into_iter();
+    Ok(jobs.map(|id| (one(&id), id)).map(|(undoubled, id)| (id, undoubled)).collect())
 }
 
 /// Recovers one job, unless it is worked on or has no dead worker.
@@ -62,21 +87,25 @@ pub fn recover(queue: &QueueDir, now: Timestamp) -> Result<Vec<(JobId, Result<Re
 /// # Errors
 /// When its files cannot be read or moved.
 pub(crate) fn recover_job(queue: &QueueDir, id: &JobId, now: Timestamp) -> Result<Recovered> {
-    let mut job = match HeldJob::take(queue, id) {
-        Ok(job) => job,
-        Err(StoreError::Busy(_) | StoreError::NoSuchJob(_)) => return Ok(Recovered::Nothing),
-        Err(e) => return Err(e),
-    };
-    // The lock is free. A living process of the recorded identity can only be a worker of a
-    // queue whose file system does not hand locks on; it is believed.
-    if worker(job.meta()).is_some_and(|worker| worker.is_alive()) {
-        return Ok(Recovered::Nothing);
-    }
+    let Some(mut job) = take_lost(queue, id)? else { return Ok(Recovered::Nothing) };
     match job.stage() {
         Stage::Building => recover_building(queue, &mut job, now),
         Stage::Review if job.meta().get("pid").is_some() => recover_review(queue, &mut job, now),
         _ => Ok(Recovered::Nothing),
     }
+}
+
+/// Takes a job that nobody is at work on.
+fn take_lost(queue: &QueueDir, id: &JobId) -> Result<Option<HeldJob>> {
+    let job = match HeldJob::take(queue, id) {
+        Ok(job) => job,
+        Err(StoreError::Busy(_) | StoreError::NoSuchJob(_)) => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    // The lock is free. A living process of the recorded identity can only be a worker of a
+    // queue whose file system does not hand locks on; it is believed.
+    let is_at_work = worker(job.meta()).is_some_and(|worker| worker.is_alive());
+    Ok((!is_at_work).then_some(job))
 }
 
 fn recover_building(queue: &QueueDir, job: &mut HeldJob, now: Timestamp) -> Result<Recovered> {

@@ -1,13 +1,14 @@
 //! Accepting a job's work. A job of the fleet is shipped by the host that has it now and by no other:
 //! the coordinator decides that, before anything moves here.
 
+use std::iter;
 use std::path::Path;
 
 use aq_manifest::{JobId, Outcome, Stage};
 use jiff::Timestamp;
 
 use crate::checkpoint::Merged;
-use crate::store::{HeldJob, Promise, QueueDir, Record, StoreError};
+use crate::store::{HeldJob, Promise, QueueDir, Record, StoreError, sync_file_system};
 
 use super::actions::take;
 use super::fleet::{Gate, ask_to_ship, lease};
@@ -76,6 +77,11 @@ pub fn ship_merged(
     // First the question: what is merged cannot be taken back.
     pass_gate(queue, environment, &mut job, now)?;
     let merged = merge(queue, id, job.meta())?;
+    // Git syncs a branch and not the commits that it leads to: after a power cut a job would be shipped
+    // whose work is nowhere.
+    for dir in iter::once(&merged.repository).chain(&merged.checkout) {
+        sync_file_system(dir)?;
+    }
     let record =
         shipped(now).set("merged_into", &merged.into).clear(&["checkpoint_error", "left_out"]);
     job.move_to(Stage::Shipped, record, Promise::Durable)?;

@@ -263,7 +263,9 @@ fn has_grant(spec: &JobSpec) -> bool {
     spec.fleet_job_id.is_some() || spec.fleet_lease_epoch.is_some()
 }
 
-/// Writes the files under names that nothing looks at, with their content durable.
+/// Writes the files under names that nothing looks at, with their content durable, and the records with their
+/// names, too: a job whose record a power cut took away would be taken for a hand-dropped file, and work in
+/// another directory.
 fn stage_files(
     queue: &QueueDir,
     jobs: &[Checked<'_>],
@@ -284,7 +286,7 @@ fn stage_files(
         // No job id starts with a dot, so this is nobody's scratch folder.
         let temporary = queue.state().join(format!("tmp/.add-{adder}-{n}.md"));
         write_new(&temporary, job.draft.text.as_bytes(), !bulk)?;
-        let record = added(context, job.draft);
+        let record = origin(context, job.draft);
         let record = record.followed_by(describe(queue, &job.spec, &job.cwd, &temporary));
         match plan {
             // The old record stays: what the old file said is overwritten key by key.
@@ -295,11 +297,13 @@ fn stage_files(
     }
     if bulk {
         sync_file_system(queue.root())?;
+    } else if staged.iter().any(Option::is_some) {
+        sync_dir(&queue.meta_dir())?;
     }
     Ok(staged)
 }
 
-fn added(context: &AddContext, draft: &Draft) -> Record {
+fn origin(context: &AddContext, draft: &Draft) -> Record {
     let record = Record::new().set("added_at", context.now);
     record.set("added_from", context.base.display()).followed_by(draft.record.clone())
 }
@@ -322,25 +326,22 @@ fn place(
         for dep in &job.spec.deps {
             keys.await_key(dep)?;
         }
-        let outcome = match plan {
-            Plan::Nothing(outcome) => {
-                added.push(outcome);
-                continue;
-            }
+        match plan {
+            Plan::Nothing(outcome) => added.push(outcome),
             Plan::Place(id) => {
                 if let Some(key) = &job.spec.idempotency_key {
                     keys.claim(key, &id)?;
                 }
                 let file = queue.job_file(Stage::Inbox, &id);
                 rename_new(&temporary, &file).at("move the new job to", &file)?;
-                Added::New { id }
+                added.push(Added::New { id });
             }
-            Plan::Supersede(id, old) => supersede(queue, job, &id, *old, &temporary, context)?,
-        };
-        added.push(outcome);
+            Plan::Supersede(id, old) => {
+                supersede(queue, job, &id, *old, &temporary, context, added)?;
+            }
+        }
     }
     if added.iter().any(|a| !matches!(a, Added::Unchanged { .. })) {
-        sync_dir(&queue.meta_dir())?;
         sync_dir(&queue.stage(Stage::Inbox))?;
     }
     Ok(())
@@ -353,23 +354,33 @@ fn supersede(
     mut old: HeldJob,
     temporary: &Path,
     context: &AddContext,
-) -> Result<Added> {
+    added: &mut Vec<Added>,
+) -> Result<()> {
     let file = queue.job_file(Stage::Inbox, id);
     let old_id = old.id().clone();
     if *id == old_id {
-        let record = Record::new().clear(RUN_KEYS).followed_by(added(context, job.draft));
+        let record = Record::new().clear(RUN_KEYS).followed_by(origin(context, job.draft));
         old.append(&record.followed_by(describe(queue, &job.spec, &job.cwd, temporary)))?;
+        // Where it was added is nowhere else, and says where it works.
+        old.sync()?;
         std::fs::rename(temporary, &file).at("replace", &file)?;
-        return Ok(Added::Superseded { id: id.clone(), old: old_id });
+        added.push(Added::Superseded { id: id.clone(), old: old_id });
+        return Ok(());
     }
     if let Some(key) = &job.spec.idempotency_key {
         Keys::new(queue).claim(key, id)?;
     }
-    // First the new one, then the old one away: a crash in between leaves both, never none. The
-    // loop does not launch a job whose key another one holds.
+    // First the new one, then the old one away: a crash in between leaves both, never none, and so does a
+    // power cut. The loop does not launch a job whose key another one holds.
     rename_new(temporary, &file).at("move the new job to", &file)?;
-    withdraw(queue, &old, context.now).inspect_err(|_| drop(discard(queue, id)))?;
-    Ok(Added::Superseded { id: id.clone(), old: old_id })
+    let replaced = sync_dir(&queue.stage(Stage::Inbox))
+        .and_then(|()| withdraw(queue, &old, context.now))
+        // As long as the old one is there, the new one is not needed.
+        .inspect_err(|_| drop(queue.has(Stage::Inbox, &old_id).then(|| discard(queue, id))));
+    if queue.has(Stage::Inbox, id) {
+        added.push(Added::Superseded { id: id.clone(), old: old_id });
+    }
+    replaced
 }
 
 #[cfg(test)]

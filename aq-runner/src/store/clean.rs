@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
-use super::durable::rename_new;
+use super::durable::{rename_new, sync_dir};
 use super::error::{At, Result, StoreError};
 use super::meta::Meta;
 use super::queue_dir::QueueDir;
@@ -63,6 +63,10 @@ pub fn clean(
         cleaned.archive = Some(archive);
         cleaned.jobs.push(id);
     }
+    if let Some(archive) = &cleaned.archive {
+        // A later sync of the folders that it came from must not be all that a power cut leaves of it.
+        sync_dir(archive)?;
+    }
     Ok(cleaned)
 }
 
@@ -111,7 +115,8 @@ pub fn withdraw(queue: &QueueDir, job: &HeldJob, now: Timestamp) -> Result<()> {
         _ => {}
     }
     let meta = queue.meta(id);
-    rename_new(&meta, &archive.join(format!("{id}.meta"))).at("archive", &meta)
+    rename_new(&meta, &archive.join(format!("{id}.meta"))).at("archive", &meta)?;
+    sync_dir(&archive)
 }
 
 /// Makes a folder under `.archive/` that is named after the time.
@@ -123,7 +128,13 @@ fn new_archive(queue: &QueueDir, now: Timestamp) -> Result<PathBuf> {
         let dir = queue.archive().join(format!("{name}{suffix}"));
         match std::fs::create_dir(&dir) {
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
-            other => return other.at("create", &dir).map(|()| dir),
+            other => {
+                other.at("create", &dir)?;
+                // Before anything is put away there: what lies in a folder that a power cut takes is gone.
+                sync_dir(&queue.archive())?;
+                sync_dir(queue.root())?;
+                return Ok(dir);
+            }
         }
     }
     unreachable!("the loop ends when a name is free")

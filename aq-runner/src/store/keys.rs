@@ -44,7 +44,10 @@ impl<'a> Keys<'a> {
 
     /// The job that holds `key`, if one does.
     pub(crate) fn holder(&self, key: &str) -> Result<Option<Holder>> {
-        let entry = Meta::read(&self.file(key))?;
+        self.holder_in(&Meta::read(&self.file(key))?, key)
+    }
+
+    fn holder_in(&self, entry: &Meta, key: &str) -> Result<Option<Holder>> {
         // The one that was to give its place to `job` holds it still when `job` never came.
         for place in ["job", "before"] {
             let Some(id) = entry.parsed::<JobId>(place) else { continue };
@@ -77,28 +80,31 @@ impl<'a> Keys<'a> {
     /// not after a power cut, and not when the adder dies between this and the job's rename.
     /// Until then whoever holds it now goes on to.
     pub(crate) fn claim(&self, key: &str, id: &JobId) -> Result<()> {
-        let before = self.holder(key)?.filter(|holder| holder.id != *id);
+        let entry = Meta::read(&self.file(key))?;
+        let before = self.holder_in(&entry, key)?.filter(|holder| holder.id != *id);
         let before = before.map_or(String::new(), |holder| holder.id.to_string());
-        self.append(key, &Record::new().set("before", before).set("job", id), true)
+        self.append(key, &entry, &Record::new().set("before", before).set("job", id), true)
     }
 
     /// Notes that a job waits for `key`.
     pub(crate) fn await_key(&self, key: &str) -> Result<()> {
-        if self.is_awaited(key)? {
+        let entry = Meta::read(&self.file(key))?;
+        if entry.get("awaited").is_some() {
             return Ok(());
         }
-        self.append(key, &Record::new().set("awaited", 1), false)
+        self.append(key, &entry, &Record::new().set("awaited", 1), false)
     }
 
-    fn append(&self, key: &str, record: &Record, durable: bool) -> Result<()> {
+    /// Adds to the file of a key, in which `entry` was read.
+    fn append(&self, key: &str, entry: &Meta, record: &Record, durable: bool) -> Result<()> {
         let path = self.file(key);
-        // An empty one was made by an add that was killed before it wrote.
-        let is_new = path.symlink_metadata().map_or(true, |metadata| metadata.len() == 0);
-        let text = if is_new {
-            Record::new().set("key", key).to_text() + &record.to_text()
-        } else {
-            record.to_text()
-        };
+        // A line that an earlier writer left torn, or a power cut, must not swallow the next one.
+        let is_empty = path.symlink_metadata().map_or(true, |metadata| metadata.len() == 0);
+        let mut text = String::from(if is_empty { "" } else { "\n" });
+        if entry.get("key").is_none() {
+            text += &Record::new().set("key", key).to_text();
+        }
+        text += &record.to_text();
         let mut file = OpenOptions::new()
             .append(true)
             .create(true)
@@ -157,13 +163,20 @@ mod tests {
         assert_eq!(holder(&queue, "k").unwrap(), None);
     }
 
+    /// A killed add leaves an empty one, a power cut one of zeros, and both half a line.
     #[test]
-    fn an_entry_that_a_killed_add_left_empty_names_its_key() {
+    fn an_entry_that_was_left_torn_names_its_key_and_takes_the_next_line() {
         let queue = TestQueue::new();
         let keys = Keys::new(&queue);
-        std::fs::write(keys.file("k"), "").unwrap();
-        keys.claim("k", &id("a")).unwrap();
-        assert_eq!(Meta::read(&keys.file("k")).unwrap().get("key"), Some("k"));
+        for torn in ["", "\0\0\0", "key", "key=k\nawai", "key=k\njob=b\n\0\0\0"] {
+            std::fs::write(keys.file("k"), torn).unwrap();
+            keys.claim("k", &id("a")).unwrap();
+            let entry = Meta::read(&keys.file("k")).unwrap();
+            assert_eq!((entry.get("key"), entry.get("job")), (Some("k"), Some("a")), "{torn:?}");
+            std::fs::write(keys.file("k"), torn).unwrap();
+            keys.await_key("k").unwrap();
+            assert!(keys.is_awaited("k").unwrap(), "{torn:?}");
+        }
     }
 
     #[test]

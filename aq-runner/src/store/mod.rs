@@ -3,6 +3,7 @@
 mod add;
 mod artifacts;
 mod clean;
+mod doubled;
 mod durable;
 mod error;
 mod ingest;
@@ -25,7 +26,9 @@ pub use add::{AddContext, AddError, AddReport, Added, Draft, add};
 pub use artifacts::{Artifact, artifacts, open_artifact};
 pub(crate) use clean::archived;
 pub use clean::{Cleaned, archived_log, clean, withdraw};
-pub(crate) use durable::{not_opened, replace, replace_durably};
+pub use doubled::Undoubled;
+pub(crate) use doubled::doubled;
+pub(crate) use durable::{not_opened, replace, replace_durably, sync_file_system};
 pub use error::{Result, StoreError};
 pub use ingest::{Ingested, ingest, refuse, rename_if_taken};
 pub use job_file::{

@@ -231,7 +231,12 @@ impl QueueDir {
     /// # Errors
     /// When the folder cannot be read.
     pub fn jobs(&self, stage: Stage) -> Result<Vec<JobId>> {
-        Ok(self.names(stage)?.filter_map(|name| job_of(&name)).collect())
+        Ok(self.each_job(stage)?.collect())
+    }
+
+    /// As [`Self::jobs`], one at a time: a folder may have many.
+    pub(crate) fn each_job(&self, stage: Stage) -> Result<impl Iterator<Item = JobId> + use<>> {
+        Ok(self.names(stage)?.filter_map(|name| job_of(&name)))
     }
 
     /// Names in the inbox that look like jobs but cannot be: they are left where they are.

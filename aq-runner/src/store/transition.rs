@@ -14,6 +14,7 @@
 //! | the worker dies in `verify` | review/, `pid` is dead, lock free | its tree ended, `verify` runs again |
 //! | the worker dies after `verify` and its last record | review/, no `pid`, `moved_to=` another stage | nothing to do: `verify` runs again |
 //! | recovery dies after its record | building/, `moved_to=inbox` | the rename is made; the attempt is not counted twice |
+//! | a power cut brings an old name back | two folders | the one that `moved_to=` names is right, see `doubled.rs` |
 //!
 //! A launch hands the locked meta file to the worker it starts, so the lock is free exactly when
 //! nobody works on the job.
@@ -147,6 +148,16 @@ impl HeldJob {
         self.stage
     }
 
+    /// The queue that it is in.
+    pub(super) fn queue(&self) -> &QueueDir {
+        &self.queue
+    }
+
+    /// Where it lies, of several folders that have its name.
+    pub(super) fn lies_in(&mut self, stage: Stage) {
+        self.stage = stage;
+    }
+
     /// What is recorded of it.
     pub fn meta(&self) -> &Meta {
         self.file.meta()
@@ -160,6 +171,14 @@ impl HeldJob {
         self.file.append(record)
     }
 
+    /// Makes what is recorded durable.
+    ///
+    /// # Errors
+    /// When the operating system cannot promise it.
+    pub fn sync(&self) -> Result<()> {
+        self.file.sync()
+    }
+
     /// The transition: `record`, then the rename.
     ///
     /// # Errors
@@ -168,6 +187,10 @@ impl HeldJob {
         self.file.append(&record.set("moved_to", to))?;
         if promise == Promise::Durable {
             self.file.sync()?;
+            // Only `aq add` has made the record's name durable; a hand-dropped job's was made since.
+            if self.meta().get("added_from").is_none() {
+                sync_dir(&self.queue.meta_dir())?;
+            }
         }
         self.finish_move(to, promise)
     }

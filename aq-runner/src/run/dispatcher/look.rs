@@ -12,7 +12,7 @@ use crate::store::{
 };
 
 use super::super::model::{resting_state, settled};
-use super::super::recovery::{recover_job, worker};
+use super::super::recovery::{Recovered, recover_job, undouble, worker};
 use super::super::wake::Wake;
 use super::{Dispatcher, Progress, RunError};
 
@@ -28,6 +28,23 @@ const SAME_TIME: Duration = Duration::from_secs(2);
 const WAIT_PAUSE: Duration = Duration::from_secs(1);
 
 impl Dispatcher<'_> {
+    /// Leaves each job in one folder before any is looked at: a job that has ended must not run again because
+    /// a power cut brought its name in the inbox back.
+    pub(super) fn undouble(&mut self) -> Result<(), RunError> {
+        for (id, undoubled) in undouble(self.queue, Timestamp::now())? {
+            match undoubled {
+                Ok(Recovered::Undoubled(files)) => {
+                    for file in files {
+                        (self.observer)(Progress::Trouble(&format!("{id}: {file}")));
+                    }
+                }
+                Ok(_) => {}
+                Err(e) => self.trouble(&id, &e),
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn look_at_everything(&mut self) -> Result<(), RunError> {
         for stage in LIVE {
             for id in self.queue.jobs(stage)? {

@@ -1,0 +1,160 @@
+//! The files of an add: written aside, made durable, put in their places, and taken back when that fails.
+
+use std::path::{Path, PathBuf};
+
+use aq_manifest::{JobId, Stage};
+
+use super::super::clean::withdraw;
+use super::super::durable::{rename_new, sync_dir, sync_file_system, write_new};
+use super::super::error::{At, Result, StoreError};
+use super::super::keys::Keys;
+use super::super::meta::Record;
+use super::super::queue_dir::QueueDir;
+use super::super::record::describe;
+use super::super::transition::{HeldJob, RUN_KEYS};
+use super::plan::Plan;
+use super::{AddContext, AddError, Added, Checked, Draft};
+
+/// Writes the files under names that nothing looks at, with their content durable, and the records with their
+/// names, too: a job whose record a power cut took away would be taken for a hand-dropped file, and work in
+/// another directory.
+pub(super) fn stage_files(
+    queue: &QueueDir,
+    jobs: &[Checked<'_>],
+    plans: &[Plan],
+    context: &AddContext,
+    bulk: bool,
+) -> Result<Vec<Option<PathBuf>>> {
+    let mut staged = Vec::with_capacity(jobs.len());
+    let adder = std::process::id();
+    for (n, (job, plan)) in jobs.iter().zip(plans).enumerate() {
+        let id = match plan {
+            Plan::Place(id) | Plan::Supersede(id, _) => id,
+            Plan::Nothing(_) => {
+                staged.push(None);
+                continue;
+            }
+        };
+        // No job id starts with a dot, so this is nobody's scratch folder.
+        let temporary = queue.state().join(format!("tmp/.add-{adder}-{n}.md"));
+        write_new(&temporary, job.draft.text.as_bytes(), !bulk)?;
+        let record = origin(context, job.draft);
+        let record = record.followed_by(describe(queue, &job.spec, &job.cwd, &temporary));
+        match plan {
+            // The old record stays: what the old file said is overwritten key by key.
+            Plan::Supersede(id, old) if id == old.id() => {}
+            _ => write_new(&queue.meta(id), record.to_new_file().as_bytes(), !bulk)?,
+        }
+        staged.push(Some(temporary));
+    }
+    if bulk {
+        sync_file_system(queue.root())?;
+    } else if staged.iter().any(Option::is_some) {
+        sync_dir(&queue.meta_dir())?;
+    }
+    Ok(staged)
+}
+
+fn origin(context: &AddContext, draft: &Draft) -> Record {
+    let record = Record::new().set("added_at", context.now);
+    record.set("added_from", context.base.display()).followed_by(draft.record.clone())
+}
+
+/// Gives the files their names, and notes each in `added` as soon as it has its own. The record is
+/// there before the job is, so the loop never takes a job for a hand-dropped file.
+pub(super) fn place(
+    queue: &QueueDir,
+    jobs: &[Checked<'_>],
+    plans: Vec<Plan>,
+    staged: Vec<Option<PathBuf>>,
+    context: &AddContext,
+    added: &mut Vec<Added>,
+) -> Result<()> {
+    let keys = Keys::new(queue);
+    for ((job, plan), temporary) in jobs.iter().zip(plans).zip(staged) {
+        let temporary = temporary.unwrap_or_default();
+        // Before the job is there: one that is there and not in the index could be added twice, or
+        // close a circle.
+        for dep in &job.spec.deps {
+            keys.await_key(dep)?;
+        }
+        match plan {
+            Plan::Nothing(outcome) => added.push(outcome),
+            Plan::Place(id) => {
+                if let Some(key) = &job.spec.idempotency_key {
+                    keys.claim(key, &id)?;
+                }
+                let file = queue.job_file(Stage::Inbox, &id);
+                rename_new(&temporary, &file).at("move the new job to", &file)?;
+                added.push(Added::New { id });
+            }
+            Plan::Supersede(id, old) => {
+                supersede(queue, job, &id, *old, &temporary, context, added)?;
+            }
+        }
+    }
+    if added.iter().any(|a| !matches!(a, Added::Unchanged { .. })) {
+        sync_dir(&queue.stage(Stage::Inbox))?;
+    }
+    Ok(())
+}
+
+fn supersede(
+    queue: &QueueDir,
+    job: &Checked<'_>,
+    id: &JobId,
+    mut old: HeldJob,
+    temporary: &Path,
+    context: &AddContext,
+    added: &mut Vec<Added>,
+) -> Result<()> {
+    let file = queue.job_file(Stage::Inbox, id);
+    let old_id = old.id().clone();
+    if *id == old_id {
+        let record = Record::new().clear(RUN_KEYS).followed_by(origin(context, job.draft));
+        old.append(&record.followed_by(describe(queue, &job.spec, &job.cwd, temporary)))?;
+        // Where it was added is nowhere else, and says where it works.
+        old.sync()?;
+        std::fs::rename(temporary, &file).at("replace", &file)?;
+        added.push(Added::Superseded { id: id.clone(), old: old_id });
+        return Ok(());
+    }
+    if let Some(key) = &job.spec.idempotency_key {
+        Keys::new(queue).claim(key, id)?;
+    }
+    // First the new one, then the old one away: a crash in between leaves both, never none, and so does a
+    // power cut. The loop does not launch a job whose key another one holds.
+    rename_new(temporary, &file).at("move the new job to", &file)?;
+    let replaced = sync_dir(&queue.stage(Stage::Inbox))
+        .and_then(|()| withdraw(queue, &old, context.now))
+        // As long as the old one is there, the new one is not needed.
+        .inspect_err(|_| drop(queue.has(Stage::Inbox, &old_id).then(|| discard(queue, id))));
+    if queue.has(Stage::Inbox, id) {
+        added.push(Added::Superseded { id: id.clone(), old: old_id });
+    }
+    replaced
+}
+
+/// After a failure: what is in and was not started comes out again, so that a second try adds no job
+/// twice. Who gave a job its key can try again anyway, so one that took another's place stays.
+pub(super) fn take_back(queue: &QueueDir, added: &[Added], problem: StoreError) -> AddError {
+    let stays = |one: &Added| match one {
+        Added::New { id } => discard(queue, id).is_err().then(|| id.clone()),
+        Added::Superseded { id, .. } => Some(id.clone()),
+        Added::Unchanged { .. } => None,
+    };
+    let jobs: Vec<JobId> = added.iter().filter_map(stays).collect();
+    // Neither the jobs that came out again nor those that stay were promised to anybody.
+    let _ = sync_dir(&queue.stage(Stage::Inbox));
+    if jobs.is_empty() { AddError::Store(problem) } else { AddError::Partly { jobs, problem } }
+}
+
+fn discard(queue: &QueueDir, id: &JobId) -> Result<()> {
+    let job = HeldJob::take(queue, id)?;
+    job.require(&[Stage::Inbox], "add", "inbox/")?;
+    let file = queue.job_file(Stage::Inbox, id);
+    std::fs::remove_file(&file).at("remove", &file)?;
+    // A record without a job is nobody's; the next job of this name writes its own.
+    let _ = std::fs::remove_file(queue.meta(id));
+    Ok(())
+}

@@ -235,14 +235,7 @@ fn sign(
     queue: &QueueDir,
 ) -> Result<Option<Record>, StoreError> {
     match lock.sign(&words, &queue.daemon_pid()) {
-        Err(StoreError::Io { source, .. })
-            if matches!(
-                source.kind(),
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-            ) =>
-        {
-            Ok(Some(words))
-        }
+        Err(e) if e.is_full() => Ok(Some(words)),
         other => other.map(|()| None),
     }
 }

@@ -305,9 +305,7 @@ impl Work<'_> {
     ) -> Result<(), StoreError> {
         loop {
             match step(self) {
-                Err(StoreError::Io { source, .. })
-                    if is_full(&source) && self.supervisor.stop_requested().is_none() =>
-                {
+                Err(e) if e.is_full() && self.supervisor.stop_requested().is_none() => {
                     std::thread::sleep(ROOM_PAUSE);
                 }
                 other => return other,
@@ -318,8 +316,4 @@ impl Work<'_> {
     fn note(&mut self, text: &str) {
         self.log.note(Timestamp::now(), text);
     }
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

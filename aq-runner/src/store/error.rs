@@ -55,6 +55,14 @@ pub enum StoreError {
     Moved(JobId),
 }
 
+impl StoreError {
+    /// Whether there is no room, which somebody may make.
+    pub(crate) fn is_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. }
+            if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+    }
+}
+
 /// The shorthand of this module.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 

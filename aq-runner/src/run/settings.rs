@@ -11,7 +11,7 @@ use aq_tracker::StatusMap;
 use serde::Deserialize;
 
 use crate::engine::{EngineChange, EngineConfig, EngineConfigError, Registry};
-use crate::store::{QueueDir, StoreError, read_text, replace_durably};
+use crate::store::{QueueDir, StoreError, read_saved, read_text, replace_durably};
 
 use super::host::Tool;
 
@@ -210,7 +210,7 @@ impl Settings {
     }
 
     fn of_file(path: &Path, environment: &mut Environment) -> Result<Self, SettingsError> {
-        let text = match read_text(path) {
+        let text = match read_saved(path) {
             Ok(text) => text,
             Err(e) if e.is_not_found() => String::new(),
             Err(e) => {

@@ -14,10 +14,8 @@ use super::keys::Keys;
 use super::meta::Record;
 use super::queue_dir::QueueDir;
 use super::record::{JobRecord, describe};
+use super::text::REST;
 use super::transition::{HeldJob, Promise};
-
-/// A file is taken when it has not changed for this long: whoever writes it may not be done.
-const REST: Duration = Duration::from_millis(500);
 
 /// What became of a file.
 #[derive(Debug)]
@@ -30,7 +28,8 @@ pub enum Ingested {
     Refused(Invalid),
 }
 
-/// Records what a file in the inbox says. The caller holds the job.
+/// Records what a file in the inbox says, when it has not changed for half a second: whoever writes it
+/// may not be done. The caller holds the job.
 ///
 /// # Errors
 /// When the queue's files cannot be read or written.

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use aq_manifest::{Diagnostic, JobId, JobSpec, Manifest, Parsed, Profile, Severity, has_errors};
 
-use super::queue_dir::read_text;
+use super::text::read_saved;
 
 /// A job file that was understood.
 #[derive(Clone, Debug)]
@@ -129,7 +129,7 @@ pub fn load_profile(profiles: &Path, name: &str, colour: bool) -> Result<Profile
     let Ok(id) = JobId::new(name) else { return Err(missing()) };
     let path = profiles.join(format!("{id}.yaml"));
     let shown = path.display().to_string();
-    let source = match read_text(&path) {
+    let source = match read_saved(&path) {
         Ok(source) => source,
         Err(e) if e.is_not_found() => return Err(missing()),
         Err(e) => return Err(ProfileError::Invalid(Invalid::whole(&shown, e))),

@@ -19,6 +19,7 @@ mod record;
 mod scratch;
 #[cfg(test)]
 pub(crate) mod testing;
+mod text;
 mod transition;
 mod values;
 
@@ -40,8 +41,10 @@ pub use locks::FileLock;
 pub use log_piece::{LogPiece, log_file, log_from, log_until};
 pub use meta::{Meta, MetaFile, Record};
 pub(crate) use moves::{Move, additions, moves};
-pub use queue_dir::{MAX_JOB_FILE, QueueDir, UnreadableJob, job_of, read_text};
+pub use queue_dir::{QueueDir, job_of};
 pub use record::JobRecord;
 pub(crate) use scratch::{make_scratch, put_scratch_away, remove_scratch, write_private};
+pub(crate) use text::read_saved;
+pub use text::{MAX_JOB_FILE, UnreadableJob, read_text};
 pub use transition::{HeldJob, Promise, RUN_KEYS};
 pub use values::{Effective, EffectiveValue, effective_values};

@@ -1,41 +1,22 @@
 //! The folders and files of one queue, by name.
 
 use std::collections::HashSet;
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use aq_manifest::{JobId, Stage};
 
 use super::durable::rename_new;
 use super::error::{At, Result, StoreError};
-
-/// The largest job file, in bytes (docs/job-file.md): one of this size or more is refused.
-pub const MAX_JOB_FILE: u64 = 1 << 20;
+use super::text::{UnreadableJob, read_text};
 
 /// A queue directory that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueDir {
     root: PathBuf,
     profiles: PathBuf,
-}
-
-/// Where a job file was found to be no readable job file.
-#[derive(Debug, thiserror::Error)]
-pub enum UnreadableJob {
-    /// A link, a pipe, a device or a folder: never opened, because it may block or lead outside.
-    #[error("it is no regular file")]
-    NotAFile,
-    /// 1 MiB or more.
-    #[error("it has {0} bytes; expected less than {MAX_JOB_FILE}")]
-    TooLarge(u64),
-    /// Not text.
-    #[error("it is not UTF-8 text: byte {0} is wrong")]
-    NotUtf8(usize),
-    /// The operating system refused.
-    #[error("{0}")]
-    Io(#[from] io::Error),
 }
 
 impl QueueDir {
@@ -279,46 +260,7 @@ impl QueueDir {
     }
 }
 
-impl UnreadableJob {
-    /// Whether there is no such file at all.
-    pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Io(e) if e.kind() == io::ErrorKind::NotFound)
-    }
-}
-
 /// The job that a file name stands for.
 pub fn job_of(file_name: &str) -> Option<JobId> {
     JobId::new(file_name.strip_suffix(".md")?).ok()
-}
-
-/// Reads a text file of a bounded size, never following a link, never waiting for a pipe.
-///
-/// # Errors
-/// Says why not.
-pub fn read_text(path: &Path) -> Result<String, UnreadableJob> {
-    let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
-    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
-        Ok(file) => file,
-        Err(e) if matches!(e.raw_os_error(), Some(nix::libc::ELOOP | nix::libc::ENXIO)) => {
-            return Err(UnreadableJob::NotAFile);
-        }
-        Err(e) => return Err(e.into()),
-    };
-    read_bounded(&file)
-}
-
-fn read_bounded(file: &File) -> Result<String, UnreadableJob> {
-    let about = file.metadata()?;
-    if !about.is_file() {
-        return Err(UnreadableJob::NotAFile);
-    }
-    if about.len() >= MAX_JOB_FILE {
-        return Err(UnreadableJob::TooLarge(about.len()));
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(about.len()).unwrap_or(0) + 1);
-    file.take(MAX_JOB_FILE).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 >= MAX_JOB_FILE {
-        return Err(UnreadableJob::TooLarge(bytes.len() as u64));
-    }
-    String::from_utf8(bytes).map_err(|e| UnreadableJob::NotUtf8(e.utf8_error().valid_up_to()))
 }

@@ -35,6 +35,8 @@ impl Tmpfs {
 impl Drop for Tmpfs {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+        // The sandbox, which is dropped before, could only empty what was mounted.
+        let _ = fs::remove_dir(&self.0);
     }
 }
 

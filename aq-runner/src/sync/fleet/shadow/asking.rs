@@ -12,7 +12,8 @@ use aq_fleet::shadow::{Answered, Reason};
 use aq_manifest::Stage;
 use jiff::Timestamp;
 
-/// The longest time that one decision may take, all calls together.
+/// The longest time that a decision waits for an answer. Each answer is the beginning of a new wait: the
+/// first decision tells of all jobs that the host has, and a long queue is no fault of the coordinator.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// How long a coordinator that did not answer is left alone. Decisions meanwhile are errors at once.
@@ -36,8 +37,10 @@ pub struct ShadowSettings {
 pub(super) struct Asking {
     client: Client,
     pub(super) settings: ShadowSettings,
-    /// When the present decision has taken too long, on the client's clock.
+    /// When the coordinator has been silent for too long, on the client's clock.
     end: Duration,
+    /// Told of each answer.
+    answered: Box<dyn Fn() + Send>,
     /// Until when the coordinator is left alone.
     rest_until: Duration,
     /// The number of the last report. Those of an earlier loop were smaller.
@@ -54,9 +57,14 @@ pub(super) struct Picked {
 }
 
 impl Asking {
-    pub(super) fn new(client: Client, settings: ShadowSettings) -> Self {
+    pub(super) fn new(
+        client: Client,
+        settings: ShadowSettings,
+        answered: impl Fn() + Send + 'static,
+    ) -> Self {
         let (end, rest_until) = (Duration::ZERO, Duration::ZERO);
-        Self { client, settings, end, rest_until, seq: 0, unwanted: Vec::new() }
+        let answered = Box::new(answered);
+        Self { client, settings, end, answered, rest_until, seq: 0, unwanted: Vec::new() }
     }
 
     pub(super) fn now(&self) -> Duration {
@@ -88,6 +96,9 @@ impl Asking {
         let answer = call(&self.client.within(left));
         if matches!(answer, Err(CallError::Unreachable { .. })) {
             self.rest_until = self.now().saturating_add(REST);
+        } else {
+            self.end = self.now().saturating_add(LIMIT);
+            (self.answered)();
         }
         answer.map(|answer| answer.value)
     }

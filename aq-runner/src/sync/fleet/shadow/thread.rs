@@ -25,7 +25,8 @@ const STRANGERS: usize = 20;
 /// It parses job files, and sends them.
 const STACK: usize = 2 << 20;
 
-/// A decision that had less time than this when all ended is left out: that says nothing of the coordinator.
+/// A decision whose last call had less time than this when all ended is left out: that says nothing of
+/// the coordinator.
 const FAIR: Duration = Duration::from_secs(1);
 
 /// What a job that is somebody else's lock holder is called, before its id.
@@ -61,7 +62,8 @@ struct Current {
     at: Timestamp,
     local: Option<String>,
     snapshot: SnapshotId,
-    begun: Instant,
+    /// When it began, or when the coordinator answered last.
+    since: Instant,
 }
 
 /// What the thread has.
@@ -93,12 +95,16 @@ impl<T: Send + 'static> Shadow<T> {
     ) -> io::Result<Self> {
         let (sender, receiver) = sync_channel(WAITING);
         let shared = Arc::new(Shared::default());
+        let answered = {
+            let shared = shared.clone();
+            move || shared.answered()
+        };
         let comparer = Comparer {
             shared: shared.clone(),
             describe,
             read,
             tell: Box::new(tell),
-            asking: Asking::new(client.clone(), settings.clone()),
+            asking: Asking::new(client.clone(), settings.clone(), answered),
             mirror: Mirror::default(),
             idle: None,
             log_failed: false,
@@ -126,7 +132,7 @@ impl<T: Send + 'static> Shadow<T> {
     }
 
     /// Ends it. What waits is compared, for as long as `patience`; a decision whose turn it is then, and
-    /// has been for a while, has had no answer in time. Answers how many others there were.
+    /// that has waited for an answer for a while, has had none in time. Answers how many others there were.
     pub fn finish(mut self, patience: Duration) -> usize {
         self.sender = None;
         let until = Instant::now() + patience;
@@ -141,7 +147,7 @@ impl<T: Send + 'static> Shadow<T> {
         }
         state.ended = true;
         let current = state.current.take();
-        if let Some(current) = current.filter(|current| current.begun.elapsed() >= FAIR) {
+        if let Some(current) = current.filter(|current| current.since.elapsed() >= FAIR) {
             state.waiting -= 1;
             // One line the less in a log is all that can go wrong.
             let _ = append(&self.log.log, &current.unanswered());
@@ -162,6 +168,12 @@ impl Shared {
         // Whoever panicked with the lock left values that are whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn answered(&self) {
+        if let Some(current) = &mut self.lock().current {
+            current.since = Instant::now();
+        }
+    }
 }
 
 impl Current {
@@ -169,7 +181,7 @@ impl Current {
         let reason = Some(Reason::Unreachable);
         let comparison =
             Comparison { verdict: Verdict::Error, local: self.local, coord: None, reason };
-        Line::new(self.at, comparison, millis(self.begun.elapsed()), self.snapshot)
+        Line::new(self.at, comparison, millis(self.since.elapsed()), self.snapshot)
     }
 }
 
@@ -214,7 +226,7 @@ impl<D, R: Fn(&JobId) -> Option<String>> Comparer<D, R> {
             at: question.at,
             local: question.local.clone(),
             snapshot,
-            begun: Instant::now(),
+            since: Instant::now(),
         });
         let mut latency = Duration::ZERO;
         let picked = self.asking.begin().and_then(|()| {

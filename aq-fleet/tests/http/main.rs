@@ -141,9 +141,9 @@ fn where_nobody_listens_nothing_was_sent() {
     let text = format!("{error} {error:?}");
     assert!(!text.contains(TOKEN) && !text.contains("127.0.0.1"), "{text}");
     let begun = Instant::now();
-    let error = client(&address, Duration::from_millis(500)).renew(job(), &renew()).unwrap_err();
+    let error = client(&address, Duration::from_secs(2)).renew(job(), &renew()).unwrap_err();
     assert!(matches!(error, CallError::Unreachable { tries: 2.., .. }), "{error}");
-    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(begun.elapsed() < LONG);
 }
 
 #[test]

@@ -362,7 +362,7 @@ mod tests {
         let pid_file = dir.path().join("pid");
         let text = format!("sleep 600 & echo $! > '{}'; wait", pid_file.display());
         let started = Instant::now();
-        let error = Call { limit: Duration::from_secs(2), ..script(&text) }.run().unwrap_err();
+        let error = Call { limit: Duration::from_secs(5), ..script(&text) }.run().unwrap_err();
         assert!(matches!(error, CheckpointError::TimedOut { .. }), "{error}");
         assert!(started.elapsed() < Duration::from_secs(60));
         let pid: i32 = std::fs::read_to_string(pid_file).unwrap().trim().parse().unwrap();

@@ -12,9 +12,9 @@ use super::stand_in::{Asked, Manner, StandIn};
 use super::{field, join, lines};
 use crate::sandbox::Sandbox;
 
-/// How much longer a run may take on a busy machine: what is left to compare in the end is waited for
-/// for 2 s at most.
-const LONGER: Duration = Duration::from_secs(8);
+/// How much longer a run may take on a busy machine whose disk stands still for seconds. What is left to
+/// compare in the end is waited for for 2 s at most; a run that waits for each of its decisions takes minutes.
+const LONGER: Duration = Duration::from_secs(30);
 
 /// Keys of records that differ from run to run: times, processes, and what comes of them.
 const VARIES: [&str; 6] = ["pid", "pidstart", "boot", "source", "duration_s", "total_duration_s"];
@@ -66,7 +66,9 @@ fn collect(dir: &Path, prefix: &str, root: &Path, found: &mut BTreeMap<String, S
         }
         let text = String::from_utf8_lossy(&fs::read(entry.path()).unwrap()).into_owned();
         let text = text.replace(root.to_str().unwrap(), "DIR/");
-        found.insert(name, text.lines().map(steady).collect::<Vec<_>>().join("\n"));
+        // A command has a control group of its own when it is slow.
+        let lines = text.lines().filter(|line| !line.starts_with("cgroup="));
+        found.insert(name, lines.map(steady).collect::<Vec<_>>().join("\n"));
     }
 }
 
@@ -159,8 +161,11 @@ fn a_run_leaves_the_same_files_whatever_the_coordinator_does() {
         let lines = lines(&sandbox);
         assert!(!lines.is_empty(), "{manner:?}");
         if let Some(reason) = reason {
-            for line in &lines {
-                assert_eq!((field(line, "verdict"), field(line, "reason")), ("ERROR", reason));
+            for (n, line) in lines.iter().enumerate() {
+                assert_eq!(field(line, "verdict"), "ERROR");
+                // The run's end may have cut the last one off.
+                let cut_off = n + 1 == lines.len() && field(line, "reason") == "unreachable";
+                assert!(cut_off || field(line, "reason") == reason, "{line}");
             }
         }
         if manner == Manner::Grants {

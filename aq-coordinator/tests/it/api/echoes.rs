@@ -184,7 +184,8 @@ async fn a_tracker_that_hangs_holds_no_call_up() {
         fleet.submit("tracker-item: T-2").await;
         fleet.get("/v1/stats").await.ok();
     }
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    // One that waited for it would take the 20 s that it is given, each time.
+    assert!(begun.elapsed() < Duration::from_secs(19), "{:?}", begun.elapsed());
     assert_eq!(tracker.told("T-1"), ["in_progress", "in_progress"], "one waits, no other is made");
     let begun = Instant::now();
     fleet.running.stop().await;

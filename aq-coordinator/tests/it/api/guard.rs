@@ -117,14 +117,15 @@ async fn clients_that_are_too_old_are_told_so() {
 
 #[tokio::test]
 async fn too_many_requests_are_told_when_to_come_back() {
-    let fleet = Fleet::with(|config| config.rate = Rate { per_second: 0.5, burst: 3.0 }).await;
+    let fleet = Fleet::with(|config| config.rate = Rate { per_second: 0.01, burst: 3.0 }).await;
     for _ in 0..3 {
         assert_eq!(fleet.get("/v1/stats").await.status, 200);
     }
     let answer = fleet.get("/v1/stats").await;
     assert_eq!((answer.status, answer.problem()), (429, "rate-limited"));
     // Less when these took a while.
-    assert!(["1", "2"].contains(&answer.head["retry-after"].to_str().unwrap()));
+    let seconds: u32 = answer.head["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=100).contains(&seconds), "{seconds}");
     assert_eq!(fleet.send(fleet.request(Method::GET, "/healthz")).await.status, 200);
 }
 

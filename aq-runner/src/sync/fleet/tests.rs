@@ -164,9 +164,9 @@ fn calls_in_a_second(status: u16) -> (u32, u32) {
         let register = path.starts_with("/v1/factories/").then_some((200, registered));
         register.or_else(|| Some((status, json!({ "jobs": [] }))))
     });
+    let end = std::time::Instant::now() + Duration::from_secs(1);
     let (_membership, _told) = join(&client, dir.path(), idle());
     let (mut claims, mut beats) = (0, 0);
-    let end = std::time::Instant::now() + Duration::from_secs(1);
     while let Some(left) = end.checked_duration_since(std::time::Instant::now()) {
         match calls.recv_timeout(left) {
             Ok(true) => claims += 1,

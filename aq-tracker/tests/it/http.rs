@@ -32,7 +32,10 @@ fn item_at(base: &str) -> Result<String, String> {
 fn item_within(limit: Duration, base: &str) -> Result<String, String> {
     let way = HttpTransport::new("it", "AQ_TRACKER_URL", base, Token::new(TOKEN), &[]).unwrap();
     let api = ItemApi::new(way.with_time_limit(limit));
-    api.item(&"7".parse().unwrap()).map(|item| item.title).map_err(|e| e.to_string())
+    let begun = Instant::now();
+    let result = api.item(&"7".parse().unwrap());
+    assert!(begun.elapsed() < limit + Duration::from_secs(18), "{:?}", begun.elapsed());
+    result.map(|item| item.title).map_err(|e| e.to_string())
 }
 
 #[test]
@@ -82,9 +85,7 @@ fn one_that_answers_byte_by_byte_is_given_up() {
             std::thread::sleep(Duration::from_millis(50));
         }
     });
-    let begun = Instant::now();
     let error = item_within(Duration::from_secs(2), &drips).unwrap_err();
-    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     assert!(error.contains("no whole answer") || error.contains("broke off"), "{error}");
 }
 

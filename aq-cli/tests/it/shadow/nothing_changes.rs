@@ -12,9 +12,9 @@ use super::stand_in::{Asked, Manner, StandIn};
 use super::{field, join, lines};
 use crate::sandbox::Sandbox;
 
-/// How much longer a run may take on a busy machine whose disk stands still for seconds. What is left to
-/// compare in the end is waited for for 2 s at most; a run that waits for each of its decisions takes minutes.
-const LONGER: Duration = Duration::from_secs(30);
+/// How much longer a run may take on a busy machine: what is left to compare in the end is waited for
+/// for 2 s at most, and a run that waits for an answer does so for 10 s.
+const LONGER: Duration = Duration::from_secs(8);
 
 /// Keys of records that differ from run to run: times, processes, and what comes of them.
 const VARIES: [&str; 6] = ["pid", "pidstart", "boot", "source", "duration_s", "total_duration_s"];

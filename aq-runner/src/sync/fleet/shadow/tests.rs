@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aq_fleet::client::{
     Client, Clock, Request, Response, SystemClock, Transport, TransportError, TransportProblem,
@@ -307,6 +307,7 @@ fn the_loop_is_never_held_up() {
         }
         Some((500, json!({})))
     });
+    let begun = Instant::now();
     let mut refused = 0;
     for _ in 0..1000 {
         refused += usize::from(lab.shadow.offer(decision(&["job:a"])).is_err());
@@ -315,10 +316,11 @@ fn the_loop_is_never_held_up() {
     // Nor at its end.
     let Lab { shadow, dir, .. } = lab;
     let missed = shadow.finish(Duration::from_millis(10));
+    let took = begun.elapsed();
     drop(open);
     // One that has waited for a second by now is told; a busy machine may take that long to come here.
     let told = read_shadow_log(&shadow_log(dir.path())).unwrap().unwrap_or_default().lines;
-    assert!(told.len() <= 1, "{told:?}");
+    assert!(told.len() <= usize::from(took >= Duration::from_secs(1)), "{told:?} after {took:?}");
     assert_eq!(missed + refused + told.len(), 1000);
 }
 

@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use super::error::{At, Result};
 use super::files::{self, is_absent};
 use super::git::{Call, Git};
+use super::own::OwnRepository;
 
 /// The index in which a checkpoint is made. There is one in a checkout at a time, so what lies
 /// there under this name is left from a process that was killed.
 const INDEX: &str = "aq-index";
 
 /// What git keeps beside `HEAD` while an operation is going on.
-const UNFINISHED: &[&str] = &[
+pub(super) const UNFINISHED: &[&str] = &[
     "MERGE_HEAD",
     "CHERRY_PICK_HEAD",
     "REVERT_HEAD",
@@ -26,7 +27,7 @@ const UNFINISHED: &[&str] = &[
 ];
 
 /// What belongs to those and means nothing without them.
-const UNFINISHED_DETAILS: &[&str] = &[
+pub(super) const UNFINISHED_DETAILS: &[&str] = &[
     "MERGE_MODE",
     "MERGE_MSG",
     "MERGE_RR",
@@ -53,6 +54,8 @@ pub(super) struct Checkout {
     pub(super) common_dir: PathBuf,
     /// A directory in it that is none of its business: the queue.
     pub(super) exclude: Option<OsString>,
+    /// The agent's own repository; `None` where it shares that of the user.
+    pub(super) own: Option<OwnRepository>,
 }
 
 impl Checkout {
@@ -76,6 +79,9 @@ impl Checkout {
 
     /// The operation that is going on, by the file that says so.
     pub(super) fn unfinished(&self) -> Option<&'static str> {
+        if let Some(own) = &self.own {
+            return own.unfinished();
+        }
         let dir = self.git_dir.as_ref()?;
         UNFINISHED.iter().find(|name| dir.join(name).symlink_metadata().is_ok()).copied()
     }
@@ -83,6 +89,9 @@ impl Checkout {
     /// Removes the locks that a killed git left in this checkout, and none of those that belong to
     /// the whole repository.
     pub(super) fn clear_locks(&self) -> Result<()> {
+        if let Some(own) = &self.own {
+            own.clear_locks()?;
+        }
         let dir = self.git_dir.as_ref().unwrap_or(&self.common_dir);
         INDEX_FILES.iter().try_for_each(|name| remove(&dir.join(name)))?;
         let Some(dir) = &self.git_dir else { return Ok(()) };
@@ -109,13 +118,9 @@ impl Checkout {
     /// read.
     pub(super) fn copy_index(&self, to: &Path) -> Result<bool> {
         let Some(dir) = &self.git_dir else { return Ok(false) };
-        let Ok(mut index) = files::open(&dir.join("index")) else { return Ok(false) };
-        let mut copy = File::create(to).at("create", to)?;
-        io::copy(&mut index, &mut copy).at("copy the index to", to)?;
-        // Git reads files again that changed in the moment in which the index was written. A copy
-        // with a time of its own would hide that moment.
-        let written = index.metadata().and_then(|data| data.modified());
-        written.and_then(|time| copy.set_modified(time)).at("set the time of", to)?;
+        let Ok(index) = files::open(&dir.join("index")) else { return Ok(false) };
+        let copy = File::create(to).at("create", to)?;
+        copy_index(&index, &copy).at("copy the index to", to)?;
         Ok(true)
     }
 
@@ -134,6 +139,13 @@ impl Checkout {
         let index = dir.join("index");
         std::fs::rename(self.temporary_index(), &index).at("replace", &index)
     }
+}
+
+/// Copies an index with its time: git reads files again that changed in the moment in which the
+/// index was written, and a copy with a time of its own would hide that moment.
+pub(super) fn copy_index(mut index: &File, mut copy: &File) -> io::Result<()> {
+    io::copy(&mut index, &mut copy)?;
+    copy.set_modified(index.metadata()?.modified()?)
 }
 
 /// Whether a file locks the index, `HEAD`, or another of the refs in capitals that each checkout has

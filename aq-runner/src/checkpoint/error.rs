@@ -123,6 +123,16 @@ pub enum CheckpointError {
         /// What it started from.
         origin: String,
     },
+    /// The branch that the job names is not there.
+    #[error(
+        "there is no branch {target} to start {branch} from; make it, or correct `target` in the job"
+    )]
+    NoSuchTarget {
+        /// The job's branch.
+        branch: String,
+        /// The branch that it is to be merged into.
+        target: String,
+    },
     /// The branch from which the job started is not there any more.
     #[error(
         "the branch {into}, from which {branch} started, is gone; make it again, from where the job \

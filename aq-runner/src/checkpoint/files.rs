@@ -2,9 +2,11 @@
 //! is read without end.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+
+use super::error::{At, Result};
 
 /// The most that is read of a small file, in bytes: a path, a commit or the name of a branch is in it.
 const MAX_LEN: u64 = 64 << 10;
@@ -26,12 +28,44 @@ pub(super) fn is_absent(error: &io::Error) -> bool {
 
 /// What a small file says, without the newline at its end; `None` when there is none.
 pub(super) fn read(path: &Path) -> io::Result<Option<String>> {
+    let Some(bytes) = read_bytes(path)? else { return Ok(None) };
+    String::from_utf8(bytes).map(Some).map_err(|e| io::Error::new(ErrorKind::InvalidData, e))
+}
+
+/// The same of what need not be a text.
+pub(super) fn read_bytes(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let file = match open(path) {
         Err(e) if is_absent(&e) => return Ok(None),
         file => file?,
     };
-    let mut text = String::new();
-    file.take(MAX_LEN).read_to_string(&mut text)?;
-    text.truncate(text.trim_end_matches('\n').len());
-    Ok(Some(text))
+    let mut bytes = Vec::new();
+    file.take(MAX_LEN).read_to_end(&mut bytes)?;
+    while bytes.ends_with(b"\n") {
+        bytes.pop();
+    }
+    Ok(Some(bytes))
+}
+
+/// Writes a file of aq's own; it is whole or as it was.
+pub(super) fn put(path: &Path, bytes: &[u8]) -> Result<()> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(dir).at("create a file in", dir)?;
+    file.write_all(bytes).at("write", file.path())?;
+    file.persist(path).map_err(|e| e.error).at("replace", path)?;
+    Ok(())
+}
+
+/// Copies a regular file that may be missing; then the copy is missing, too.
+pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
+    match open(from) {
+        Ok(mut file) => {
+            let mut copy = File::create(to).at("create", to)?;
+            io::copy(&mut file, &mut copy).at("copy to", to).map(drop)
+        }
+        Err(e) if is_absent(&e) => match std::fs::remove_file(to) {
+            Err(e) if !is_absent(&e) => Err(e).at("remove", to),
+            _ => Ok(()),
+        },
+        Err(e) => Err(e).at("read", from),
+    }
 }

@@ -5,7 +5,8 @@
 //! repository with encrypted files would get them committed in the clear.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{ErrorKind, Read};
+use std::fs::File;
+use std::io::{ErrorKind, Read, Seek, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -41,6 +42,10 @@ const CONFIG: &[&str] = &[
     // The commit's text is UTF-8, and git would reject an odd line ending instead of saving it.
     "i18n.commitEncoding=utf-8",
     "core.safecrlf=false",
+    // A file that changed is a change, whatever was assumed of it.
+    "core.ignoreStat=false",
+    // An index in two files could not be copied.
+    "core.splitIndex=false",
 ];
 
 /// What would send git to another repository, or make it ask or print otherwise. `git rev-parse
@@ -137,6 +142,21 @@ impl Call {
     pub(super) fn env(mut self, key: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(key, value);
         self
+    }
+
+    /// Gives it a file to read as standard input, from where the file stands.
+    pub(super) fn input(mut self, file: File) -> Self {
+        self.command.stdin(file);
+        self
+    }
+
+    /// Gives it a text to read as standard input.
+    pub(super) fn text(self, text: &[u8]) -> Result<Self> {
+        let action = "pass on a text to";
+        let broken = |source| CheckpointError::Io { action, path: "git".into(), source };
+        let mut file = tempfile::tempfile().map_err(broken)?;
+        file.write_all(text).and_then(|()| file.rewind()).map_err(broken)?;
+        Ok(self.input(file))
     }
 
     /// For a run that may read or write every file.

@@ -150,6 +150,7 @@ impl Wip {
             root: root.into(),
             common_dir,
             exclude: None,
+            own: None,
         }))
     }
 }

@@ -10,14 +10,19 @@
 //! `docs/work-in-progress.md`.
 //!
 //! ```no_run
-//! use aq_runner::checkpoint::{Isolation, Job, Wip};
+//! use aq_runner::checkpoint::{Isolation, Job, OwnPlace, Target, Wip};
 //!
 //! let job = Job {
 //!     name: "fix-login".into(),
 //!     cwd: "/home/me/project".into(),
-//!     isolation: Isolation::Worktree("/home/me/.aq/.state/worktrees/fix-login".into()),
-//!     base_file: "/home/me/.aq/.state/wip/fix-login.base".into(),
-//!     queue: "/home/me/.aq".into(),
+//!     isolation: Isolation::Own(OwnPlace {
+//!         dir: "/home/me/aq-work/project-1f2e/work/fix-login".into(),
+//!         control: "/home/me/aq-work/project-1f2e/.state/checkouts/fix-login".into(),
+//!         linked: "/home/me/aq-work/project-1f2e/.state/worktrees/fix-login".into(),
+//!     }),
+//!     target: Target::Head,
+//!     base_file: "/home/me/aq-work/project-1f2e/.state/wip/fix-login.base".into(),
+//!     queue: "/home/me/aq-work/project-1f2e".into(),
 //!     marks: vec![("AQ_JOB_ID".into(), "fix-login".into())],
 //! };
 //! if let Some(started) = Wip::start(&job)? {
@@ -38,12 +43,15 @@ mod git;
 mod handover;
 mod in_place;
 mod inner;
+mod linked;
 mod merge;
 mod notes;
+mod own;
+mod removal;
 mod repository;
 mod save;
+mod state;
 mod wip;
-mod worktree;
 
 pub use artifacts::{Collected, collect};
 pub use changes::Changes;
@@ -51,6 +59,7 @@ pub use error::CheckpointError;
 pub use handover::{Handover, Pushed, take_up};
 pub use merge::Merged;
 pub use notes::Origin;
+pub use own::OwnPlace;
+pub use removal::Removed;
 pub use repository::{CommitId, Head, Repository};
-pub use wip::{Isolation, Job, Saved, Started, Wip};
-pub use worktree::Removed;
+pub use wip::{Isolation, Job, Saved, Started, Target, Wip};

@@ -33,6 +33,14 @@ impl Origin {
         }
     }
 
+    /// The branch's name as people know it; `None` for a commit without a branch.
+    pub(super) fn branch(&self) -> Option<&str> {
+        match self {
+            Self::Branch(_) => Some(self.short()),
+            Self::Detached(_) => None,
+        }
+    }
+
     /// The full name of the branch, or the digits of the commit.
     pub(super) fn full(&self) -> &str {
         match self {
@@ -59,6 +67,11 @@ impl Notes {
             from: base.with_extension("from"),
             back: base.with_extension("back"),
         }
+    }
+
+    /// The directory in which they are.
+    pub(super) fn dir(&self) -> &Path {
+        parent(&self.base)
     }
 
     pub(super) fn base(&self) -> Result<Option<CommitId>> {

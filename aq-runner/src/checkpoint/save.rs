@@ -1,9 +1,9 @@
 //! The checkpoint: everything in a checkout becomes a commit of the job's branch, whatever state
 //! the agent left.
 //!
-//! The tree is made in an index of its own, so neither a conflict in the checkout's index nor a
-//! lock on it is in the way, and the branch moves by `update-ref` with its old value. What `HEAD`
-//! is decides the parents:
+//! The tree is made in an index of aq's own, so neither a conflict in the agent's index nor a
+//! lock on it is in the way, and the branch moves by `update-ref` with its old value. The `HEAD` of
+//! the agent decides the parents; the tip is that of its own branch, where it has moved it:
 //!
 //! | `HEAD` is | files as in `HEAD` | otherwise |
 //! | --- | --- | --- |
@@ -13,7 +13,8 @@
 //! | elsewhere, on another branch | nothing to do | tip and `HEAD` <- new |
 //! | elsewhere, on no branch (a rebase stopped) | tip and `HEAD` <- new | tip and `HEAD` <- new |
 //!
-//! So no commit of the agent's is lost, and no look at other work undoes its own.
+//! So no commit of the agent's is lost, and no look at other work undoes its own. What stays on
+//! other branches and in stashes of its repository is told.
 //!
 //! The first row is nearly every checkpoint, and what it needs is what `git commit` does: two runs of git
 //! in place of five. Whatever is otherwise, or fails there, goes the long way.
@@ -21,44 +22,20 @@
 use super::checkout::{Checkout, remove};
 use super::error::Result;
 use super::git::Output;
-use super::repository::{CommitId, nonsense};
-use super::wip::{Saved, Wip};
-
-/// The branch and `HEAD` before a checkpoint.
-struct State {
-    /// `None` when the agent deleted the branch.
-    branch: Option<CommitId>,
-    /// The branch's commit. Where there is no branch: the one that it had when the job was started, or else the
-    /// base.
-    tip: CommitId,
-    tip_tree: String,
-    head: At,
-}
-
-enum At {
-    /// The job's branch, or what is the same commit.
-    Branch,
-    /// On another branch, or on none.
-    Elsewhere { commit: CommitId, named: bool },
-    /// On a branch without a commit, or lost.
-    Nowhere,
-}
-
-/// What is to become of the branch.
-enum Step {
-    Nothing,
-    MoveTo(CommitId),
-    Commit(Vec<CommitId>),
-}
+use super::own::OwnHead;
+use super::repository::CommitId;
+use super::state::{At, State, Step};
+use super::wip::{Isolation, Saved, Wip};
 
 impl Wip {
     /// Commits everything that is in the job's checkout to its branch: changed, new and deleted
     /// files and the commits of submodules, but not what git ignores. Then the checkout is on the
     /// branch and clean. Also for a process that did not start the job, after a kill.
     ///
-    /// Nothing is saved when the worktree is gone; when the branch is gone with it, it is made again where
-    /// it was when this process started the job. A worktree that was never complete is removed: no agent
-    /// has been there, and git refuses to work in the repository as long as it lies there.
+    /// Nothing is saved when the checkout is gone, and it is told that what was committed there is
+    /// gone with it; a branch that is gone, too, is made again where it was when this process
+    /// started the job. A message begins with the job's name and a colon. A linked worktree that was never complete is removed: no agent has been
+    /// there, and git refuses to work in the repository as long as it lies there.
     ///
     /// # Errors
     /// When git fails; the files are as they were.
@@ -72,56 +49,64 @@ impl Wip {
         }
     }
 
-    /// Makes a branch again that the agent removed together with its worktree. Nothing tells what it had
+    /// Makes a branch again that was removed together with the checkout. Nothing tells what had been
     /// committed there.
     fn bring_back(&self) -> Result<Saved> {
-        let Some(known) = self.known_tip.as_ref().filter(|_| !self.is_in_place()) else {
-            return Ok(Saved::default());
+        let Isolation::Own(place) = &self.isolation else { return Ok(Saved::default()) };
+        let removed = place.given()?.map(|given| {
+            format!("its checkout was removed, and with it what was committed there since {given}")
+        });
+        let known = self.known_tip.as_ref().filter(|_| !self.is_held());
+        let (None, Some(known)) = (self.tip()?, known) else {
+            return Ok(Saved { commit: None, left_out: removed });
         };
-        if self.tip()?.is_some() {
-            return Ok(Saved::default());
-        }
         self.unlock_branch()?;
         self.repo.update_ref(&self.branch_ref(), known, &known.nothing())?;
-        let left_out = format!(
-            "the worktree and the branch {} were removed; the branch is back at {known}, and commits made \
+        let back = format!(
+            "the checkout and the branch {} were removed; the branch is back at {known}, and commits made \
              since may have no name: `git fsck --lost-found` lists such",
             self.branch()
         );
-        Ok(Saved { commit: None, left_out: Some(left_out) })
+        Ok(Saved { commit: None, left_out: Some(back) })
     }
 
     pub(super) fn save(&self, checkout: &Checkout, message: &str) -> Result<Saved> {
         checkout.clear_locks()?;
         self.unlock_branch()?;
+        self.restore_hidden(checkout)?;
         if let Some(saved) = self.commit_on_branch(checkout, message)? {
             return Ok(saved);
         }
-        let state = self.state(checkout)?;
+        let work = self.work_ref(checkout)?;
+        let mut state = self.state(checkout, &work.name)?;
         let (tree, left_out) = self.write_tree(checkout, &state.tip)?;
         let step = self.step(&state, &tree)?;
-        let old = state.branch.as_ref().map_or_else(|| state.tip.nothing(), ToString::to_string);
-        let commit = match &step {
-            Step::Nothing if state.branch.is_none() => {
-                self.repo.update_ref(&self.branch_ref(), &state.tip, &old)?;
-                None
-            }
-            Step::Nothing => None,
-            Step::MoveTo(commit) => Some(commit.clone()),
+        let in_files = !matches!(step, Step::Nothing) || tree == state.tip_tree;
+        let tip = match step {
+            Step::Nothing => state.tip.clone(),
+            Step::MoveTo(commit) => commit,
             Step::Commit(parents) => {
                 let parents: Vec<&CommitId> = parents.iter().collect();
-                Some(self.repo.commit_tree(&tree, &parents, message)?)
+                self.repo.commit_tree(&tree, &parents, message)?
             }
         };
-        if let Some(commit) = &commit {
-            self.repo.update_ref(&self.branch_ref(), commit, &old)?;
+        let is_new = tip != state.there;
+        if is_new && let (Isolation::Own(place), Some(_)) = (&self.isolation, &work.held) {
+            place.hold(true)?;
         }
-        let in_files = commit.is_some() || tree == state.tip_tree;
-        self.settle(checkout, &state, in_files)?;
-        Ok(Saved { commit, left_out })
+        let is_missing = state.branch.is_none() && work.held.is_none();
+        if is_new || is_missing {
+            let old = state.branch.as_ref().map_or_else(|| tip.nothing(), ToString::to_string);
+            self.repo.update_ref(&work.name, &tip, &old)?;
+        }
+        let held = work.held.filter(|_| self.is_held());
+        let lost = state.lost.take();
+        self.settle(checkout, &state, &tip, in_files)?;
+        let left = [left_out, lost, self.left_in_own(checkout, &tip)?, held];
+        Ok(Saved { left_out: joined(left), commit: is_new.then_some(tip) })
     }
 
-    /// Commits in a worktree whose `HEAD` is the branch, when nothing is going on there. `None`: it is not
+    /// Commits in a checkout whose `HEAD` is the branch, when nothing is going on there. `None`: it is not
     /// so, or git would not. In the user's own checkout somebody may switch branches meanwhile, and `git
     /// commit` would go to whatever is checked out then.
     fn commit_on_branch(&self, checkout: &Checkout, message: &str) -> Result<Option<Saved>> {
@@ -129,14 +114,15 @@ impl Wip {
             return Ok(None);
         }
         // Without the branch this would make a commit without a parent.
-        if !checkout.is_on(&self.branch_ref())? || self.loose_tip()?.is_none() {
+        let Some(tip) = self.loose_tip()? else { return Ok(None) };
+        if !self.is_settled(checkout, &tip)? {
             return Ok(None);
         }
         let index = checkout.temporary_index();
         if !checkout.copy_index(&index)? || self.add_all(checkout)?.code() != Some(0) {
             return Ok(None);
         }
-        let left_out = self.left_inside(checkout)?;
+        let left_inside = self.left_inside(checkout)?;
         let call = checkout.call(self.repo.git(), "commit").env("GIT_INDEX_FILE", &index);
         let call = call.args(["--quiet", "--no-verify", "--cleanup=verbatim", "-m", message]);
         let output = call.slow().output()?;
@@ -152,7 +138,20 @@ impl Wip {
             Some(tip) => Some(tip),
             None => self.tip()?,
         };
+        let tip = commit.as_ref().unwrap_or(&tip);
+        if let (Isolation::Own(place), Some(own)) = (&self.isolation, &checkout.own) {
+            self.put_own_on(place, own, tip)?;
+        }
+        let left_out = joined([left_inside, self.left_in_own(checkout, tip)?]);
         Ok(Some(Saved { commit, left_out }))
+    }
+
+    /// Whether the branch is at this commit for the agent and for the user, and neither has moved it or
+    /// gone elsewhere.
+    fn is_settled(&self, checkout: &Checkout, tip: &CommitId) -> Result<bool> {
+        let branch = self.branch_ref();
+        let Some(own) = &checkout.own else { return checkout.is_on(&branch) };
+        Ok(own.head()? == OwnHead::Branch(branch, tip.clone()) && self.is_free(tip)?)
     }
 
     /// A commit of a tree on top of the branch and of what the agent committed itself; no branch
@@ -163,7 +162,7 @@ impl Wip {
         tree: &str,
         message: &str,
     ) -> Result<CommitId> {
-        let state = self.state(checkout)?;
+        let state = self.state(checkout, &self.work_name())?;
         Ok(match self.step(&state, tree)? {
             Step::Nothing => state.tip,
             Step::MoveTo(commit) => commit,
@@ -172,38 +171,6 @@ impl Wip {
                 self.repo.commit_tree(tree, &parents, message)?
             }
         })
-    }
-
-    fn state(&self, checkout: &Checkout) -> Result<State> {
-        let branch = self.branch_ref();
-        let ask = |revisions: &[&str]| -> Result<Vec<String>> {
-            let call = checkout.call(self.repo.git(), "rev-parse").arg("--revs-only");
-            let mut call = call.args(revisions).read_only();
-            if checkout.git_dir.is_some() {
-                call = call.args(["HEAD^{commit}", "--symbolic-full-name", "HEAD"]);
-            }
-            let output = call.run()?;
-            let text = str::from_utf8(&output.stdout).map_err(|_| nonsense(&output.stdout))?;
-            Ok(text.lines().map(str::to_owned).collect())
-        };
-        let id = |text: &String| CommitId::parse(text).ok_or_else(|| nonsense(text.as_bytes()));
-        // Output ends at the first revision that is not there.
-        let mut lines = ask(&[&format!("{branch}^{{commit}}"), &format!("{branch}^{{tree}}")])?;
-        let found = !lines.is_empty();
-        if !found {
-            let known = self.known_tip.as_ref().unwrap_or(&self.base);
-            lines = ask(&[&format!("{known}^{{commit}}"), &format!("{known}^{{tree}}")])?;
-        }
-        let [tip, tip_tree, head @ ..] = lines.as_slice() else {
-            return Err(nonsense(lines.join("\n").as_bytes()));
-        };
-        let tip = id(tip)?;
-        let head = match head {
-            [_, name] if *name == branch => At::Branch,
-            [commit, name] => At::Elsewhere { commit: id(commit)?, named: name != "HEAD" },
-            _ => At::Nowhere,
-        };
-        Ok(State { branch: found.then(|| tip.clone()), tip, tip_tree: tip_tree.clone(), head })
     }
 
     /// Puts all files into a tree, in an index of its own.
@@ -227,10 +194,7 @@ impl Wip {
             _ => None,
         };
         let inside = self.left_inside(checkout)?;
-        let left_out = match (refused, inside) {
-            (Some(refused), Some(inside)) => Some(format!("{refused}; {inside}")),
-            (refused, inside) => refused.or(inside),
-        };
+        let left_out = joined([refused, inside]);
         let call = checkout.call(self.repo.git(), "write-tree").env("GIT_INDEX_FILE", &index);
         Ok((call.slow().line()?, left_out))
     }
@@ -245,32 +209,22 @@ impl Wip {
             .output()
     }
 
-    fn step(&self, state: &State, tree: &str) -> Result<Step> {
-        let on_tip = || {
-            let clean = tree == state.tip_tree;
-            if clean { Step::Nothing } else { Step::Commit(vec![state.tip.clone()]) }
-        };
-        let (head, named) = match &state.head {
-            At::Elsewhere { commit, named } if *commit != state.tip => (commit, *named),
-            _ => return Ok(on_tip()),
-        };
-        let call = self.repo.call("rev-parse").args(["--verify", &format!("{head}^{{tree}}")]);
-        let clean = call.line()? == tree;
-        let call = self.repo.call("merge-base").args([state.tip.as_str(), head.as_str()]);
-        let fork = call.output()?;
-        let fork = String::from_utf8_lossy(&fork.stdout).trim().to_owned();
-        let (ahead, behind) = (fork == state.tip.as_str(), fork == head.as_str());
-        Ok(match clean {
-            true if ahead => Step::MoveTo(head.clone()),
-            true if behind || named => Step::Nothing,
-            false if ahead => Step::Commit(vec![head.clone()]),
-            false if behind => Step::Commit(vec![state.tip.clone()]),
-            _ => Step::Commit(vec![state.tip.clone(), head.clone()]),
-        })
-    }
-
     /// Leaves the checkout on the branch, clean, with no operation going on.
-    fn settle(&self, checkout: &Checkout, state: &State, in_files: bool) -> Result<()> {
+    fn settle(
+        &self,
+        checkout: &Checkout,
+        state: &State,
+        tip: &CommitId,
+        in_files: bool,
+    ) -> Result<()> {
+        if let (Isolation::Own(place), Some(own)) = (&self.isolation, &checkout.own) {
+            checkout.install_index()?;
+            if !in_files {
+                let call = checkout.call(self.repo.git(), "read-tree");
+                call.args(["--reset", "-u", tip.as_str()]).slow().run()?;
+            }
+            return self.put_own_on(place, own, tip);
+        }
         if checkout.git_dir.is_none() {
             return remove(&checkout.temporary_index());
         }
@@ -287,4 +241,10 @@ impl Wip {
         let call = checkout.call(self.repo.git(), "checkout").args(["--quiet", "--force"]);
         call.args([self.branch(), "--"]).slow().run().map(drop)
     }
+}
+
+/// The words that there are, in one text.
+fn joined(words: impl IntoIterator<Item = Option<String>>) -> Option<String> {
+    let words: Vec<String> = words.into_iter().flatten().collect();
+    (!words.is_empty()).then(|| words.join("; "))
 }

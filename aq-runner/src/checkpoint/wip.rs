@@ -7,6 +7,7 @@ use super::checkout::{Checkout, remove};
 use super::error::{At, CheckpointError, Result};
 use super::files;
 use super::notes::{Notes, Origin};
+use super::own::OwnPlace;
 use super::repository::{CommitId, Head, Repository};
 
 /// Where the branches of all jobs are.
@@ -18,10 +19,32 @@ const EMPTY_START: &str = "aq: the empty start of a repository";
 /// Where a job's agent works.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Isolation {
-    /// In a worktree of its own, at this path.
-    Worktree(PathBuf),
-    /// In the checkout itself.
+    /// In a checkout of its own, which borrows the objects of the user's repository.
+    Own(OwnPlace),
+    /// In the user's checkout itself.
     InPlace,
+}
+
+impl Isolation {
+    /// The directory of the job's own checkout; `None` when it has none.
+    pub fn dir(&self) -> Option<&Path> {
+        match self {
+            Self::Own(place) => Some(&place.dir),
+            Self::InPlace => None,
+        }
+    }
+}
+
+/// The branch that a job starts from and is merged into, by its full name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Target {
+    /// The one that is checked out when the job first starts.
+    #[default]
+    Head,
+    /// This one, or what is checked out where it is gone.
+    Noted(String),
+    /// This one and no other.
+    Named(String),
 }
 
 /// What has to be known of a job.
@@ -33,6 +56,8 @@ pub struct Job {
     pub cwd: PathBuf,
     /// Where its agent works.
     pub isolation: Isolation,
+    /// Where it starts from.
+    pub target: Target,
     /// The file that keeps its base commit. Two more lie beside it, ending in `.from` and `.back`.
     pub base_file: PathBuf,
     /// The queue's directory, which is never a part of the work, not even inside the checkout.
@@ -53,10 +78,14 @@ impl Job {
 pub struct Wip {
     pub(super) repo: Repository,
     pub(super) base: CommitId,
+    /// Where the job starts from, when that is not known from an earlier start.
+    from: Origin,
     pub(super) notes: Notes,
     pub(super) isolation: Isolation,
     /// The branch's commit when this process started the job; `None` when it did not.
     pub(super) known_tip: Option<CommitId>,
+    /// The job's, with which the text of each commit begins.
+    pub(super) name: String,
     branch: String,
     queue: PathBuf,
 }
@@ -66,9 +95,9 @@ pub struct Wip {
 pub struct Started {
     /// Its branch.
     pub wip: Wip,
-    /// Where the agent works: at the place in the worktree that `cwd` has in the checkout.
+    /// Where the agent works: at the place in the job's checkout that `cwd` has in the user's.
     pub dir: PathBuf,
-    /// Whether the worktree was made just now, so that `setup` has to run.
+    /// Whether the checkout was made just now, so that `setup` has to run.
     pub fresh: bool,
     /// What an earlier attempt had left and was saved now.
     pub leftovers: Saved,
@@ -100,16 +129,16 @@ impl Wip {
         let notes = Notes::beside(&job.base_file);
         let known = notes.base()?;
         let first = known.is_none();
-        let base = match known {
-            Some(base) => base,
-            None => first_base(&repo)?,
+        let (base, from) = match known {
+            Some(base) => (base, Origin::of(repo.head())),
+            None => first_base(&repo, &job.target, &job.branch())?,
         };
-        let mut wip = Self::new(job, repo, base, notes);
+        let mut wip = Self::new(job, repo, base, from, notes);
         if first && has_branch {
             return Err(CheckpointError::BranchTaken(wip.branch));
         }
         let (checkout, fresh, leftovers) = match &wip.isolation {
-            Isolation::Worktree(path) => wip.start_worktree(path, first)?,
+            Isolation::Own(place) => wip.start_own(place, first)?,
             Isolation::InPlace => wip.start_in_place(first)?,
         };
         let dir = wip.directory(&checkout)?;
@@ -122,7 +151,7 @@ impl Wip {
     }
 
     /// Opens the branch of a job that was started before, maybe by another process. `None` when it
-    /// never was, and outside git. When `cwd` is gone, the worktree tells the repository.
+    /// never was, and outside git. When `cwd` is gone, the job's checkout tells the repository.
     ///
     /// # Errors
     /// When the base is damaged, or no repository can be found any more.
@@ -130,16 +159,23 @@ impl Wip {
         let notes = Notes::beside(&job.base_file);
         let Some(base) = notes.base()? else { return Ok(None) };
         let repo = match (Repository::discover(&job.cwd, &job.marks), &job.isolation) {
-            (Err(_), Isolation::Worktree(path)) if path.is_dir() => {
-                Repository::discover(path, &job.marks)?
+            (Err(e), Isolation::Own(place)) => {
+                let common_dir = place.common_dir().filter(|dir| dir.is_dir());
+                let elsewhere = common_dir.or_else(|| Some(place.linked.clone()));
+                match elsewhere.filter(|dir| dir.is_dir()) {
+                    Some(dir) => Repository::discover(&dir, &job.marks)?,
+                    None => return Err(e),
+                }
             }
             (found, _) => found?,
         };
-        Ok(repo.map(|repo| Self::new(job, repo, base, notes)))
+        let Some(repo) = repo else { return Ok(None) };
+        let from = Origin::of(repo.head());
+        Ok(Some(Self::new(job, repo, base, from, notes)))
     }
 
     /// Saves everything, as [`checkpoint`](Self::checkpoint) does, and gives the checkout of an
-    /// in-place job back: what was checked out before is checked out again. A worktree stays, for
+    /// in-place job back: what was checked out before is checked out again. A checkout of its own stays, for
     /// `verify`, a later attempt, or a look at it.
     ///
     /// # Errors
@@ -175,12 +211,12 @@ impl Wip {
         self.notes.from()
     }
 
-    /// The branch's newest commit; `None` when the branch is gone.
+    /// The newest commit of the job's work; `None` when the branch is gone.
     ///
     /// # Errors
     /// When git fails.
     pub fn tip(&self) -> Result<Option<CommitId>> {
-        self.repo.commit(&self.branch_ref())
+        self.repo.commit(&self.work_name())
     }
 
     /// The same, from the branch's own file, without a run of git. `None` also where git keeps it elsewhere;
@@ -193,11 +229,12 @@ impl Wip {
         Ok(files::read(&file).at("read", &file)?.and_then(|text| CommitId::parse(&text)))
     }
 
-    fn new(job: &Job, repo: Repository, base: CommitId, notes: Notes) -> Self {
+    fn new(job: &Job, repo: Repository, base: CommitId, from: Origin, notes: Notes) -> Self {
         let isolation = job.isolation.clone();
         let branch = branch_of(&job.name);
         let queue = job.queue.clone();
-        Self { repo, base, notes, isolation, known_tip: None, branch, queue }
+        let name = job.name.clone();
+        Self { repo, base, from, notes, isolation, known_tip: None, name, branch, queue }
     }
 
     /// The branch by its full name.
@@ -213,7 +250,10 @@ impl Wip {
     /// The files that are the job's at this moment.
     pub(super) fn checkout(&self) -> Result<Option<Checkout>> {
         match &self.isolation {
-            Isolation::Worktree(path) => self.find_worktree(path),
+            Isolation::Own(place) => match self.find_own(place)? {
+                Some(checkout) => Ok(Some(checkout)),
+                None => self.find_linked(&place.linked),
+            },
             Isolation::InPlace if self.notes.back()?.is_some() => self.own_checkout().map(Some),
             Isolation::InPlace => Ok(None),
         }
@@ -229,7 +269,7 @@ impl Wip {
 
     /// Writes down where the job starts.
     pub(super) fn begin(&self) -> Result<()> {
-        self.notes.begin(&self.base, &Origin::of(self.repo.head()))
+        self.notes.begin(&self.base, &self.from)
     }
 
     /// Why the branch cannot be made. Because of its name it never could be, so a job that was about to
@@ -255,6 +295,7 @@ impl Wip {
             root: root.to_owned(),
             common_dir: self.repo.common_dir().to_owned(),
             exclude: inside.map(|path| path.as_os_str().to_owned()),
+            own: None,
         })
     }
 
@@ -269,8 +310,24 @@ impl Wip {
     }
 }
 
-/// What `HEAD` is, or an empty commit where there is none.
-fn first_base(repo: &Repository) -> Result<CommitId> {
+/// The commit of the target, or an empty one where there is none yet, and the branch that it is of.
+fn first_base(repo: &Repository, target: &Target, branch: &str) -> Result<(CommitId, Origin)> {
+    let here = Origin::of(repo.head());
+    let wanted = match target {
+        Target::Noted(name) | Target::Named(name) if here.full() != name => name,
+        _ => return Ok((head_commit(repo)?, here)),
+    };
+    match (repo.commit(wanted)?, target) {
+        (Some(commit), _) => Ok((commit, Origin::Branch(wanted.clone()))),
+        (None, Target::Named(_)) => Err(CheckpointError::NoSuchTarget {
+            branch: branch.to_owned(),
+            target: wanted.replacen("refs/heads/", "", 1),
+        }),
+        (None, _) => Ok((head_commit(repo)?, here)),
+    }
+}
+
+fn head_commit(repo: &Repository) -> Result<CommitId> {
     match repo.head() {
         Head::Branch(_, commit) | Head::Detached(commit) => Ok(commit.clone()),
         Head::Unborn(_) => {

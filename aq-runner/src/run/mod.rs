@@ -4,6 +4,7 @@
 mod actions;
 mod agent_env;
 mod attempts;
+mod checkouts;
 mod dependencies;
 mod dispatcher;
 mod echo;

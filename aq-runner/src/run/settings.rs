@@ -13,6 +13,7 @@ use serde::Deserialize;
 use crate::engine::{EngineChange, EngineConfig, EngineConfigError, Registry};
 use crate::store::{QueueDir, StoreError, read_saved, read_text, replace_durably};
 
+use super::checkouts::BESIDE;
 use super::host::Tool;
 
 /// The most that a log takes, in MiB: more than agents print who are well, and less than a disk has.
@@ -36,6 +37,9 @@ pub struct Config {
     pub capabilities: Vec<String>,
     /// Variables that agents do not get; `*` stands for any letters.
     pub env_deny: Vec<String>,
+    /// Where jobs' checkouts are made: a directory, or `beside` the user's checkout. Default: in the
+    /// queue, or below `AQ_HOME`.
+    pub worktrees: Option<String>,
     /// How long an engine may go on after its final event, in seconds or as `60s`. Default 60 s.
     pub result_grace: Option<String>,
     /// Time between SIGTERM and SIGKILL. Default 5 s.
@@ -130,6 +134,13 @@ impl Environment {
     /// Where the user keeps profiles, when not in the queue: `AGENT_QUEUE_PROFILES`.
     pub fn profiles(&self) -> Option<PathBuf> {
         self.path("AGENT_QUEUE_PROFILES")
+    }
+
+    /// Where queues of repositories are, and what jobs need outside of checkouts: `AQ_HOME`, else
+    /// `~/aq-work`. A relative path counts for nothing.
+    pub fn aq_home(&self) -> Option<PathBuf> {
+        let named = self.path("AQ_HOME").filter(|dir| dir.is_absolute());
+        named.or_else(|| Some(self.path("HOME")?.join("aq-work")))
     }
 
     /// All of it.
@@ -248,6 +259,13 @@ impl Settings {
             0 => u64::MAX,
             mb => mb.saturating_mul(1 << 20),
         };
+        if let Some(dir) = config.worktrees.as_deref().filter(|dir| *dir != BESIDE)
+            && !Path::new(dir).is_absolute()
+            && !dir.starts_with("~/")
+        {
+            let words = "expected an absolute directory, one that begins with `~/`, or `beside`";
+            return Err(whole(format!("worktrees: {dir:?}: {words}")));
+        }
         let push_every = duration("fleet.push-every", &config.fleet.push_every, 60)?;
         if config.fleet.push_wip.as_ref().is_some_and(|remote| remote.starts_with('-')) {
             return Err(whole("fleet.push-wip: a remote does not begin with `-`".to_owned()));

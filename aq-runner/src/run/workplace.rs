@@ -1,31 +1,46 @@
 //! Where a job works, and the branch that keeps its work: `checkpoint` with a queue's paths.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use aq_manifest::JobId;
 use jiff::Timestamp;
 
-use crate::checkpoint::{CheckpointError, Isolation, Job, Merged, Removed, Wip};
+use crate::checkpoint::{CheckpointError, Isolation, Job, Merged, OwnPlace, Removed, Target, Wip};
 use crate::store::{self, Cleaned, JobRecord, Meta, QueueDir, Record, StoreError};
 
-/// What `checkpoint` has to know of a job.
-pub(crate) fn checkpoint_job(queue: &QueueDir, id: &JobId, cwd: &Path, in_place: bool) -> Job {
-    let state = queue.state();
-    let isolation = if in_place {
+/// What `checkpoint` has to know of a job that has run, by its record.
+pub(crate) fn checkpoint_job(queue: &QueueDir, id: &JobId, meta: &Meta) -> Job {
+    let isolation = if meta.get("isolation") == Some("in-place") {
         Isolation::InPlace
     } else {
-        Isolation::Worktree(state.join(format!("worktrees/{id}")))
+        Isolation::Own(own_place(queue, id, recorded_dir(queue, id, meta)))
     };
     Job {
         name: id.to_string(),
-        cwd: cwd.to_owned(),
+        cwd: meta.get("cwd").map(PathBuf::from).unwrap_or_default(),
         isolation,
+        target: meta.get("target").map_or(Target::Head, |name| Target::Noted(name.to_owned())),
         base_file: queue.wip_base(id),
         queue: queue.root().to_owned(),
         marks: vec![
             ("AQ_JOB_ID".into(), id.as_str().into()),
             ("AQ_QUEUE".into(), queue.root().into()),
         ],
+    }
+}
+
+/// Where a job's checkout is by its record, or by the queue when that has moved.
+fn recorded_dir(queue: &QueueDir, id: &JobId, meta: &Meta) -> PathBuf {
+    let recorded = meta.get("checkout").map(PathBuf::from).filter(|dir| dir.is_dir());
+    recorded.unwrap_or_else(|| queue.work().join(id.as_str()))
+}
+
+pub(crate) fn own_place(queue: &QueueDir, id: &JobId, dir: PathBuf) -> OwnPlace {
+    let state = queue.state();
+    OwnPlace {
+        dir,
+        control: state.join(format!("checkouts/{id}")),
+        linked: state.join(format!("worktrees/{id}")),
     }
 }
 
@@ -42,9 +57,7 @@ pub(crate) fn branch_of(
     if !queue.wip_base(id).exists() {
         return Ok(None);
     }
-    let cwd = meta.get("cwd").map(PathBuf::from).unwrap_or_default();
-    let in_place = meta.get("isolation") == Some("in-place");
-    Wip::open(&checkpoint_job(queue, id, &cwd, in_place))
+    Wip::open(&checkpoint_job(queue, id, meta))
 }
 
 /// Commits what a dead worker's agent left, for recovery. What could not be saved is still where
@@ -85,11 +98,11 @@ pub fn diff(
 
 fn put_away(queue: &QueueDir, id: &JobId) -> WorkplaceError {
     let base = std::fs::read_to_string(queue.wip_base(id)).unwrap_or_default();
-    let branch = checkpoint_job(queue, id, Path::new(""), false).branch();
+    let branch = checkpoint_job(queue, id, &Meta::default()).branch();
     WorkplaceError::PutAway { id: id.clone(), branch, base: base.trim().to_owned() }
 }
 
-/// Merges the job's branch into the one that it started from, with what was changed in its worktree
+/// Merges the job's branch into the one that it started from, with what was changed in its checkout
 /// since.
 ///
 /// # Errors
@@ -97,7 +110,7 @@ fn put_away(queue: &QueueDir, id: &JobId) -> WorkplaceError {
 /// checkout is in the way; then no branch but the job's own has changed.
 pub(crate) fn merge(queue: &QueueDir, id: &JobId, meta: &Meta) -> Result<Merged, WorkplaceError> {
     let wip = branch_of(queue, id, meta)?.ok_or_else(|| WorkplaceError::NoBranch(id.clone()))?;
-    // What a person corrected in its worktree is its work, too, and so is what could not be committed
+    // What a person corrected in its checkout is its work, too, and so is what could not be committed
     // when it ended, on a full disk for one. A checkout that was given back is the user's.
     if !wip.is_in_place() || meta.get("checkpoint_error").is_some() {
         wip.expect_finished()?;
@@ -110,7 +123,7 @@ pub(crate) fn merge(queue: &QueueDir, id: &JobId, meta: &Meta) -> Result<Merged,
 }
 
 /// Puts the logs and records of finished jobs beyond the newest `keep` away, and removes their
-/// worktrees. Branches that are not merged stay. Worktrees that could not be removed are named.
+/// checkouts. Branches that are not merged stay. Checkouts that could not be removed are named.
 ///
 /// # Errors
 /// When the queue's folders cannot be read or written.
@@ -125,15 +138,15 @@ pub fn clean(
             branch_of(queue, id, meta).and_then(|wip| wip.map(|wip| wip.remove()).transpose());
         match removed {
             Ok(Some(Removed::Kept { repository })) => left.push(format!(
-                "the worktree of {id} stays: {} is a repository, and may have commits that are \
+                "the checkout of {id} stays: {} is a repository, and may have commits that are \
                  nowhere else; remove it when it has none",
                 repository.display()
             )),
             Ok(Some(Removed::NotSaved { left_out })) => left.push(format!(
-                "the worktree of {id} stays: not everything in it can be committed: {left_out}"
+                "the checkout of {id} stays: not everything in it can be committed: {left_out}"
             )),
-            Ok(Some(Removed::Worktree { .. }) | None) => {}
-            Err(e) => left.push(format!("the worktree of {id} stays: {e}")),
+            Ok(Some(Removed::Checkout { .. }) | None) => {}
+            Err(e) => left.push(format!("the checkout of {id} stays: {e}")),
         }
     })?;
     Ok((cleaned, left))
@@ -158,10 +171,10 @@ pub enum WorkplaceError {
         /// The commit from which it started.
         base: String,
     },
-    /// Not all that lies in its worktree can be committed.
+    /// Not all that lies in its checkout can be committed.
     #[error(
         "not all work of {id} can be committed, so it is not merged: {left_out}; commit or remove \
-         those files in its worktree, or merge its branch by hand and ship it without --merge"
+         those files in its checkout, or merge its branch by hand and ship it without --merge"
     )]
     LeftOut {
         /// The job.

@@ -137,6 +137,11 @@ impl QueueDir {
         self.root.join(format!(".state/tmp/{id}"))
     }
 
+    /// Where jobs' checkouts are, when the queue is in no checkout itself.
+    pub fn work(&self) -> PathBuf {
+        self.root.join("work")
+    }
+
     /// The index by idempotency key.
     pub(crate) fn keys(&self) -> PathBuf {
         self.root.join(".state/keys")

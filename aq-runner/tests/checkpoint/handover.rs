@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use aq_runner::checkpoint::{Handover, Isolation, Job, Pushed, Started, Wip, take_up};
+use aq_runner::checkpoint::{Handover, Isolation, Job, OwnPlace, Pushed, Started, Wip, take_up};
 
 use crate::lab::{Lab, write};
 
@@ -24,7 +24,11 @@ fn hosts() -> Hosts {
     let first = lab.start("fix", &repo);
     let queue = lab.path().join("second");
     let second = Job {
-        isolation: Isolation::Worktree(queue.join("worktrees/fix")),
+        isolation: Isolation::Own(OwnPlace {
+            dir: queue.join("work/fix"),
+            control: queue.join("checkouts/fix"),
+            linked: queue.join("worktrees/fix"),
+        }),
         base_file: queue.join("fix.base"),
         queue,
         ..lab.job("fix", &clone)

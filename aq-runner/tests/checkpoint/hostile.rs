@@ -181,26 +181,27 @@ fn pipe(path: &Path) {
 #[test]
 fn a_pipe_in_the_place_of_a_file_of_gits_is_not_waited_for() {
     let (lab, repo) = Lab::with_repo();
-    let git_dir = |name: &str| repo.join(".git/worktrees").join(name);
-    for (name, file) in [("one", "index"), ("two", "locked")] {
-        let started = lab.start(name, &repo);
-        write(&started.dir.join("new"), "1");
-        pipe(&git_dir(name).join(file));
-        assert!(started.wip.finish("work").unwrap().commit.is_some(), "{file}");
-        assert_eq!(lab.show(&repo, &format!("aq/wip/{name}:new")), "1");
-    }
     for (name, file) in [
-        ("three", git_dir("three").join("HEAD")),
-        ("four", repo.join(".git/refs/heads/aq/wip/four")),
+        ("one", "index"),
+        ("two", "HEAD"),
+        ("three", "packed-refs"),
+        ("four", "refs/heads/aq/wip/four"),
+        ("five", "refs/stash"),
     ] {
         let started = lab.start(name, &repo);
         write(&started.dir.join("new"), "1");
-        let whole = fs::read(&file).unwrap();
-        pipe(&file);
-        let refused = started.wip.finish("work").unwrap_err().to_string();
-        assert!(refused.ends_with("it is no regular file"), "{refused}");
-        fs::remove_file(&file).unwrap();
-        fs::write(&file, whole).unwrap();
-        assert!(started.wip.finish("work").unwrap().commit.is_some(), "{name}");
+        pipe(&started.dir.join(".git").join(file));
+        assert!(started.wip.finish("work").unwrap().commit.is_some(), "{file}");
+        assert_eq!(lab.show(&repo, &format!("aq/wip/{name}:new")), "1");
     }
+    let file = repo.join(".git/refs/heads/aq/wip/six");
+    let started = lab.start("six", &repo);
+    write(&started.dir.join("new"), "1");
+    let whole = fs::read(&file).unwrap();
+    pipe(&file);
+    let refused = started.wip.finish("work").unwrap_err().to_string();
+    assert!(refused.ends_with("it is no regular file"), "{refused}");
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, whole).unwrap();
+    assert!(started.wip.finish("work").unwrap().commit.is_some());
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use aq_runner::checkpoint::{Isolation, Job, Started, Wip};
+use aq_runner::checkpoint::{Isolation, Job, OwnPlace, Started, Target, Wip};
 use tempfile::TempDir;
 
 pub(crate) struct Lab {
@@ -74,17 +74,42 @@ impl Lab {
         (output.status.success(), String::from_utf8(text).unwrap().trim().to_owned())
     }
 
-    /// A job with a worktree of its own.
+    /// Where the checkout of a job is, and aq's directory for it.
+    pub(crate) fn place(&self, name: &str) -> OwnPlace {
+        let queue = self.root.join("queue");
+        OwnPlace {
+            dir: queue.join("work").join(name),
+            control: queue.join(".state/checkouts").join(name),
+            linked: queue.join(".state/worktrees").join(name),
+        }
+    }
+
+    /// A job with a checkout of its own.
     pub(crate) fn job(&self, name: &str, cwd: &Path) -> Job {
         let queue = self.root.join("queue");
         Job {
             name: name.to_owned(),
             cwd: cwd.to_owned(),
-            isolation: Isolation::Worktree(queue.join(".state/worktrees").join(name)),
+            isolation: Isolation::Own(self.place(name)),
+            target: Target::Head,
             base_file: queue.join(".state/wip").join(format!("{name}.base")),
             queue,
             marks: self.env(),
         }
+    }
+
+    /// A job with the linked worktree that version 0.1 has made for it.
+    pub(crate) fn linked(&self, name: &str, repo: &Path) -> Job {
+        let job = self.job(name, repo);
+        let place = self.place(name);
+        let base = self.rev(repo, "HEAD");
+        let branch = format!("aq/wip/{name}");
+        write(&job.base_file.with_extension("from"), "refs/heads/main\n");
+        write(&job.base_file, &format!("{base}\n"));
+        let path = place.linked.to_str().unwrap().to_owned();
+        self.git(repo, &["branch", "-q", &branch]);
+        self.git(repo, &["worktree", "add", "-q", &path, &branch]);
+        job
     }
 
     pub(crate) fn in_place(&self, name: &str, cwd: &Path) -> Job {
@@ -114,12 +139,13 @@ impl Lab {
         self.git(repo, &["rev-parse", revision])
     }
 
-    /// Everything that a job may not change in a checkout: branches but its own, `HEAD`, index
-    /// and files.
+    /// Everything that a job may not change in a checkout: refs but its own, `HEAD`, index and
+    /// files.
     pub(crate) fn user_side(&self, repo: &Path) -> String {
         let refs = self.git(repo, &["for-each-ref", "--format=%(refname) %(objectname)"]);
-        let refs: Vec<_> =
-            refs.lines().filter(|line| !line.starts_with("refs/heads/aq/wip/")).collect();
+        let is_users =
+            |line: &&str| !line.starts_with("refs/heads/aq/wip/") && !line.starts_with("refs/aq/");
+        let refs: Vec<_> = refs.lines().filter(is_users).collect();
         let head = fs::read_to_string(repo.join(".git/HEAD")).unwrap();
         let status = self.git(repo, &["status", "--porcelain", "--ignored"]);
         let diff = self.git(repo, &["diff", "HEAD"]);

@@ -214,7 +214,9 @@ fn what_is_not_committed_in_a_repository_inside_is_named() {
     let removed = started.wip.remove().unwrap();
     assert!(matches!(removed, Removed::NotSaved { .. }), "{removed:?}");
     assert!(module.join("made").exists());
-    lab.git(&started.dir, &["config", "submodule.mod.ignore", "untracked"]);
+    lab.git(&started.dir, &["config", "submodule.mod.ignore", "all"]);
+    assert_eq!(left_out(), named, "what the agent sets is not what the user says");
+    lab.git(&outer, &["config", "submodule.mod.ignore", "untracked"]);
     assert_eq!(left_out(), "", "the user does not care");
     write(&module.join("a.txt"), "changed\n");
     assert_eq!(left_out(), named);

@@ -93,6 +93,7 @@ fn work_that_cannot_be_written_is_told_and_stays() {
     lab.git(&job.dir, &["add", "-A"]);
     let tree = lab.git(&job.dir, &["write-tree"]);
     let dir = repo.join(".git/objects").join(&tree[..2]);
+    fs::create_dir_all(&dir).unwrap();
     fs::rename(&dir, repo.join("away")).unwrap();
     fs::write(&dir, "").unwrap();
     lab.git(&job.dir, &["reset", "-q"]);
@@ -127,22 +128,17 @@ fn commits_of_the_agent_stay() {
 }
 
 #[test]
-fn locks_that_a_kill_left_are_no_obstacle() {
+fn locks_of_killed_processes_are_no_obstacle() {
     let (lab, repo, job) = with_job();
     // Then `HEAD` has to be put back, which its lock would prevent.
     lab.git(&job.dir, &["checkout", "-q", "--detach"]);
-    let admin = repo.join(".git/worktrees/fix");
-    lab.git(&job.dir, &["checkout", "-q", "--detach"]);
-    let locks = [
-        "index.lock",
-        "HEAD.lock",
-        "AUTO_MERGE.lock",
-        "ORIG_HEAD.lock",
-        "aq-index",
-        "aq-index.lock",
-    ];
-    for lock in locks {
-        write(&admin.join(lock), "garbage");
+    let control = lab.place("fix").control;
+    let ours = ["index.lock", "HEAD.lock", "aq-index", "aq-index.lock"];
+    let theirs = ["index.lock", "HEAD.lock", "config.lock", "refs/heads/aq/wip/fix.lock"];
+    let locks: Vec<_> = ours.iter().map(|name| control.join(name)).collect();
+    let agents: Vec<_> = theirs.iter().map(|name| job.dir.join(".git").join(name)).collect();
+    for lock in locks.iter().chain(&agents) {
+        write(lock, "garbage");
     }
     // Those of the whole repository can be anybody's.
     let of_all = repo.join(".git/packed-refs.lock");
@@ -150,7 +146,7 @@ fn locks_that_a_kill_left_are_no_obstacle() {
     write(&repo.join(".git/refs/heads/aq/wip/fix.lock"), "");
     write(&job.dir.join("new"), "1");
     assert!(job.wip.checkpoint("work").unwrap().commit.is_some());
-    assert!(locks.iter().all(|lock| !admin.join(lock).exists()) && of_all.exists());
+    assert!(locks.iter().chain(&agents).all(|lock| !lock.exists()) && of_all.exists());
     fs::remove_file(of_all).unwrap();
     assert_settled(&lab, &job);
 }
@@ -158,25 +154,29 @@ fn locks_that_a_kill_left_are_no_obstacle() {
 #[test]
 fn a_damaged_index_costs_no_work() {
     for damage in [Some("garbage"), Some(""), None] {
-        let (lab, repo, job) = with_job();
-        let index = repo.join(".git/worktrees/fix/index");
-        match damage {
-            Some(text) => fs::write(&index, text).unwrap(),
-            None => fs::remove_file(&index).unwrap(),
+        for whose in ["aq's", "the agent's"] {
+            let (lab, repo, job) = with_job();
+            let dir = if whose == "aq's" { lab.place("fix").control } else { job.dir.join(".git") };
+            let index = dir.join("index");
+            match damage {
+                Some(text) => fs::write(&index, text).unwrap(),
+                None => fs::remove_file(&index).unwrap(),
+            }
+            write(&job.dir.join("new"), "1");
+            job.wip.checkpoint("work").unwrap();
+            let files = lab.files(&repo, "aq/wip/fix");
+            assert_eq!(files, ["a.txt", "new", "sub/b.txt"], "{whose} {damage:?}");
+            assert_settled(&lab, &job);
         }
-        write(&job.dir.join("new"), "1");
-        job.wip.checkpoint("work").unwrap();
-        assert_eq!(lab.files(&repo, "aq/wip/fix"), ["a.txt", "new", "sub/b.txt"], "{damage:?}");
-        assert_settled(&lab, &job);
     }
 }
 
 #[test]
-fn a_merge_with_conflicts_is_saved_as_it_lies_there() {
+fn a_merge_with_conflicts_is_saved_as_it_is() {
     let (lab, repo, job) = with_job();
     commit(&lab, &job.dir, "a.txt", "ours\n");
-    commit(&lab, &repo, "a.txt", "theirs\n");
-    assert!(!lab.try_git(&job.dir, &["merge", "main"]).0);
+    let theirs = commit(&lab, &repo, "a.txt", "theirs\n");
+    assert!(!lab.try_git(&job.dir, &["merge", &theirs]).0);
     job.wip.checkpoint("work").unwrap();
     assert!(lab.show(&repo, "aq/wip/fix:a.txt").contains("<<<<<<<"));
     assert_settled(&lab, &job);
@@ -187,10 +187,12 @@ fn a_rebase_that_stopped_loses_neither_side() {
     let (lab, repo, job) = with_job();
     let one = commit(&lab, &job.dir, "a.txt", "ours\n");
     let main = commit(&lab, &repo, "a.txt", "theirs\n");
-    assert!(!lab.try_git(&job.dir, &["rebase", "main"]).0);
+    assert!(!lab.try_git(&job.dir, &["rebase", &main]).0);
     write(&job.dir.join("new"), "1");
-    job.wip.checkpoint("work").unwrap();
-    assert!(contains(&lab, &repo, &one) && contains(&lab, &repo, &main));
+    let saved = job.wip.checkpoint("work").unwrap();
+    assert!(contains(&lab, &repo, &main));
+    // The branch as it was before the rebase is still there, and is the job's.
+    assert!(contains(&lab, &repo, &one), "{saved:?}");
     assert_eq!(lab.show(&repo, "aq/wip/fix:new"), "1");
     assert_eq!(lab.rev(&repo, "main"), main);
     assert_settled(&lab, &job);
@@ -214,43 +216,45 @@ fn a_detached_head_ahead_of_the_branch_is_kept() {
 }
 
 #[test]
-fn a_branch_that_the_agent_made_is_taken_along_and_not_written() {
+fn a_branch_of_the_agents_is_taken_along() {
     let (lab, repo, job) = with_job();
     lab.git(&job.dir, &["checkout", "-q", "-b", "feature"]);
     let own = commit(&lab, &job.dir, "mine", "1");
     write(&job.dir.join("rest"), "2");
-    job.wip.checkpoint("work").unwrap();
-    assert_eq!(lab.rev(&repo, "feature"), own);
+    assert_eq!(job.wip.checkpoint("work").unwrap().left_out, None);
     assert_eq!(lab.rev(&repo, "aq/wip/fix~1"), own);
     assert_eq!(lab.show(&repo, "aq/wip/fix:rest"), "2");
+    assert!(!lab.try_git(&repo, &["rev-parse", "--verify", "-q", "feature"]).0);
     assert_settled(&lab, &job);
 }
 
 #[test]
-fn another_branch_is_never_written_but_its_changed_files_are_saved() {
+fn changed_files_on_another_branch_are_saved() {
     let (lab, repo, job) = with_job();
     lab.git(&repo, &["branch", "other"]);
+    let before = lab.rev(&repo, "other");
     let own = commit(&lab, &job.dir, "mine", "1");
-    lab.git(&job.dir, &["checkout", "-q", "other"]);
+    lab.git(&job.dir, &["checkout", "-q", "-b", "other", "HEAD~1"]);
     let other = commit(&lab, &job.dir, "theirs", "2");
     write(&job.dir.join("rest"), "3");
     job.wip.checkpoint("work").unwrap();
-    assert_eq!(lab.rev(&repo, "other"), other);
+    assert_eq!(lab.rev(&repo, "other"), before, "the user's branch of that name is another one");
     assert!(contains(&lab, &repo, &own) && contains(&lab, &repo, &other));
     assert_eq!(lab.show(&repo, "aq/wip/fix:rest"), "3");
     assert_settled(&lab, &job);
 }
 
 #[test]
-fn a_look_at_other_work_does_not_undo_the_agents_own() {
+fn a_look_at_other_work_undoes_nothing() {
     for elsewhere in ["other", "HEAD~1"] {
         let (lab, repo, job) = with_job();
-        commit(&lab, &repo, "apart", "0");
-        lab.git(&repo, &["branch", "other"]);
+        let apart = commit(&lab, &repo, "apart", "0");
         let own = commit(&lab, &job.dir, "mine", "1");
+        lab.git(&job.dir, &["branch", "other", &apart]);
         lab.git(&job.dir, &["checkout", "-q", elsewhere]);
-        assert_eq!(job.wip.checkpoint("work").unwrap().commit, None);
+        let saved = job.wip.checkpoint("work").unwrap();
         assert_eq!(lab.rev(&repo, "aq/wip/fix"), own);
+        assert_eq!(saved.left_out, None, "the user has that commit");
         assert!(job.dir.join("mine").exists(), "the files are those of the branch again");
         assert_settled(&lab, &job);
     }
@@ -283,14 +287,21 @@ fn a_deleted_branch_is_made_again() {
 }
 
 #[test]
-fn an_agent_that_destroys_git_in_its_worktree_loses_nothing() {
-    let (lab, repo, job) = with_job();
-    fs::remove_file(job.dir.join(".git")).unwrap();
-    lab.git(&job.dir, &["init", "-q", "-b", "mine"]);
-    write(&job.dir.join("new"), "1");
-    job.wip.checkpoint("work").unwrap();
-    assert_eq!(lab.files(&repo, "aq/wip/fix"), ["a.txt", "new", "sub/b.txt"]);
-    assert_eq!(lab.rev(&repo, "aq/wip/fix~1"), lab.rev(&repo, "main"));
+fn an_agent_that_destroys_git_loses_nothing() {
+    for with_commit in [false, true] {
+        let (lab, repo, job) = with_job();
+        fs::remove_dir_all(job.dir.join(".git")).unwrap();
+        lab.git(&job.dir, &["init", "-q", "-b", "mine"]);
+        if with_commit {
+            commit(&lab, &job.dir, "own", "1");
+        }
+        write(&job.dir.join("new"), "1");
+        job.wip.checkpoint("work").unwrap();
+        let files = lab.files(&repo, "aq/wip/fix");
+        assert!(files.contains(&"new".to_owned()) && files.contains(&"a.txt".to_owned()));
+        assert_eq!(lab.rev(&repo, "aq/wip/fix~1"), lab.rev(&repo, "main"));
+        assert_settled(&lab, &job);
+    }
 }
 
 #[test]
@@ -302,33 +313,36 @@ fn a_worktree_that_the_agent_removed_deletes_nothing() {
 }
 
 #[test]
-fn a_branch_that_the_agent_removed_with_its_worktree_is_back_where_it_was() {
+fn a_removed_checkout_is_told() {
     let (lab, repo, job) = with_job();
-    let remove = |started: &Started| {
-        lab.git(&repo, &["worktree", "remove", "--force", started.dir.to_str().unwrap()]);
-        lab.git(&repo, &["branch", "-q", "-D", "aq/wip/fix"]);
-    };
     commit(&lab, &job.dir, "mine", "1");
-    remove(&job);
+    fs::remove_dir_all(&job.dir).unwrap();
     let saved = job.wip.finish("work").unwrap();
-    assert!(saved.left_out.unwrap().contains("git fsck --lost-found"));
+    assert!(saved.left_out.unwrap().contains("its checkout was removed"));
     assert_eq!(lab.rev(&repo, "aq/wip/fix"), lab.rev(&repo, "main"));
+    let again = lab.start("fix", &repo);
+    assert!(again.fresh && again.dir.join("a.txt").exists());
+    assert_eq!(again.wip.finish("work").unwrap().left_out, None);
+}
 
+#[test]
+fn a_branch_removed_with_its_checkout_is_back() {
+    let (lab, repo) = Lab::with_repo();
     // What an earlier attempt saved is not lost, whether or not the branch has a file of its own.
     for packed in [false, true] {
         let job = lab.start("fix", &repo);
-        write(&job.dir.join("new"), "1");
+        write(&job.dir.join("new"), if packed { "2" } else { "1" });
         job.wip.finish("work").unwrap();
         let tip = lab.rev(&repo, "aq/wip/fix");
         if packed {
             lab.git(&repo, &["pack-refs", "--all"]);
         }
         let again = lab.start("fix", &repo);
-        remove(&again);
+        fs::remove_dir_all(&again.dir).unwrap();
+        lab.git(&repo, &["branch", "-q", "-D", "aq/wip/fix"]);
         let left_out = again.wip.finish("work").unwrap().left_out.unwrap();
-        assert!(left_out.contains(&tip), "{left_out}");
+        assert!(left_out.contains(&tip) && left_out.contains("git fsck --lost-found"));
         assert_eq!(lab.rev(&repo, "aq/wip/fix"), tip);
-        assert_eq!(again.wip.finish("work").unwrap().left_out, None);
 
         // The branch alone: the files are there.
         let again = lab.start("fix", &repo);
@@ -336,12 +350,6 @@ fn a_branch_that_the_agent_removed_with_its_worktree_is_back_where_it_was() {
         again.wip.finish("work").unwrap();
         assert_eq!(lab.rev(&repo, "aq/wip/fix"), tip);
     }
-
-    // Who did not start the job does not know.
-    let known = Wip::open(&lab.job("fix", &repo)).unwrap().unwrap();
-    remove(&lab.start("fix", &repo));
-    assert_eq!(known.finish("work").unwrap().left_out, None);
-    assert_eq!(known.tip().unwrap(), None);
 }
 
 #[test]
@@ -357,18 +365,26 @@ fn what_cannot_be_saved_is_named_and_the_rest_is_saved() {
 }
 
 #[test]
-fn a_kill_between_any_two_steps_is_made_good_by_the_next_checkpoint() {
-    // After the commit and before the index: the branch is ahead of what the index says.
+fn a_kill_within_a_checkpoint_is_made_good() {
+    // After the commit: the branch is ahead of aq's index, and of the agent's repository.
     let (lab, repo, job) = with_job();
     write(&job.dir.join("new"), "1");
-    let index = repo.join(".git/worktrees/fix/index");
-    let before = fs::read(&index).unwrap();
-    let saved = job.wip.checkpoint("work").unwrap().commit.unwrap();
-    fs::write(&index, before).unwrap();
-    let again = Wip::open(&lab.job("fix", &repo)).unwrap().unwrap();
-    assert_eq!(again.checkpoint("work").unwrap().commit, None);
-    assert_eq!(lab.rev(&repo, "aq/wip/fix"), saved.as_str());
-    assert_settled(&lab, &job);
+    let control = lab.place("fix").control;
+    let files = [control.join("index"), control.join("given"), job.dir.join(".git/index")];
+    let branch = job.dir.join(".git/refs/heads/aq/wip/fix");
+    let files: Vec<_> = files.into_iter().chain([branch]).collect();
+    let before: Vec<_> = files.iter().map(|file| fs::read(file).unwrap()).collect();
+    let saved = job.wip.checkpoint("fix: work").unwrap().commit.unwrap();
+    for undone in 1..=files.len() {
+        for (file, text) in files.iter().zip(&before).take(undone) {
+            fs::write(file, text).unwrap();
+        }
+        let again = Wip::open(&lab.job("fix", &repo)).unwrap().unwrap();
+        let done = again.checkpoint("fix: work").unwrap();
+        assert_eq!((done.commit, done.left_out), (None, None), "{undone}");
+        assert_eq!(lab.rev(&repo, "aq/wip/fix"), saved.as_str());
+        assert_settled(&lab, &job);
+    }
 }
 
 #[test]

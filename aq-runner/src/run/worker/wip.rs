@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use aq_manifest::{FailureClass, Isolation, JobSpec, Outcome, ScopePolicy, ScopeSet, Stage};
 
-use crate::checkpoint::{Changes, Wip, collect};
+use crate::checkpoint::{self, Changes, Wip, collect};
 use crate::store::Record;
 
-use super::super::workplace::checkpoint_job;
+use super::super::checkouts::checkouts;
+use super::super::workplace::{checkpoint_job, own_place};
 use super::{Failure, Work};
 
 /// Paths outside the scope that are listed; the others are counted.
@@ -31,7 +32,7 @@ impl Workplace {
         self.wip.as_ref()
     }
 
-    /// Whether the directory is gone that a worktree of the job's own had.
+    /// Whether the directory is gone that a checkout of the job's own had.
     pub(super) fn is_lost(&self) -> bool {
         self.wip.as_ref().is_some_and(|wip| !wip.is_in_place()) && !self.dir.is_dir()
     }
@@ -41,7 +42,7 @@ impl Work<'_> {
     /// Gets the directory ready in which the job works.
     pub(super) fn take_workplace(&mut self, spec: &JobSpec, cwd: &Path) -> Result<(), Failure> {
         let in_place = spec.isolation == Isolation::InPlace;
-        let job = checkpoint_job(self.queue, self.job.id(), cwd, in_place);
+        let job = self.checkpoint_job(spec, cwd);
         self.take_up_work(&job);
         let started =
             Wip::start(&job).map_err(|e| Failure::Final(Outcome::SetupFailed, e.to_string()))?;
@@ -57,8 +58,9 @@ impl Work<'_> {
             .set("wip_branch", started.wip.branch())
             .set("wip_base", started.wip.base().as_str())
             .set("isolation", if in_place { "in-place" } else { "worktree" })
+            .set_some("checkout", job.isolation.dir().map(Path::display))
             .clear(&["checkpoint_error"])
-            // `setup` has not seen a new worktree.
+            // `setup` has not seen a new checkout.
             .clear(if started.fresh { &["setup_done"] } else { &[] })
             // Where only `verify` is still to come, these are of the attempt that it judges.
             .clear(match self.job.stage() {
@@ -70,6 +72,23 @@ impl Work<'_> {
         recorded.map_err(|e| Failure::NotCounted(e.to_string()))?;
         self.push_work();
         Ok(())
+    }
+
+    fn checkpoint_job(&self, spec: &JobSpec, cwd: &Path) -> checkpoint::Job {
+        let (queue, id) = (self.queue, self.job.id());
+        let recorded = checkpoint_job(queue, id, self.job.meta());
+        let isolation = match (spec.isolation, &recorded.isolation) {
+            (Isolation::InPlace, _) => checkpoint::Isolation::InPlace,
+            // A job keeps the checkout that it has.
+            (Isolation::Worktree, checkpoint::Isolation::Own(place)) if place.is_made() => {
+                recorded.isolation
+            }
+            (Isolation::Worktree, _) => {
+                let dir = checkouts(queue, &self.settings, cwd).join(id.as_str());
+                checkpoint::Isolation::Own(own_place(queue, id, dir))
+            }
+        };
+        checkpoint::Job { cwd: cwd.to_owned(), isolation, ..recorded }
     }
 
     /// Commits what the agent changed, and counts it. `None` outside git; an error says why git

@@ -1,4 +1,4 @@
-//! A job in a worktree of its own: start, resume, what a kill leaves, removal.
+//! A job in a checkout of its own: start, resume, what a kill leaves, removal.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use aq_runner::checkpoint::{CheckpointError, Origin, Removed, Wip};
 use crate::lab::{Lab, start, write};
 
 #[test]
-fn a_job_works_in_a_worktree_and_the_checkout_stays_as_it_was() {
+fn the_users_checkout_is_never_touched() {
     let (lab, repo) = Lab::with_repo();
     write(&repo.join("a.txt"), "the user's own change\n");
     write(&repo.join("scratch"), "untracked\n");
@@ -15,7 +15,7 @@ fn a_job_works_in_a_worktree_and_the_checkout_stays_as_it_was() {
 
     let job = lab.start("fix", &repo.join("sub"));
     assert!(job.fresh);
-    assert_eq!(job.dir, lab.path().join("queue/.state/worktrees/fix/sub"));
+    assert_eq!(job.dir, lab.path().join("queue/work/fix/repo/sub"));
     assert_eq!(fs::read_to_string(job.dir.join("../a.txt")).unwrap(), "one\n");
     write(&job.dir.join("b.txt"), "changed\n");
     let saved = job.wip.finish("fix: attempt 1").unwrap();
@@ -59,9 +59,9 @@ fn a_later_start_goes_on_where_the_branch_is() {
 
     fs::remove_dir_all(&second.dir).unwrap();
     let third = lab.start("fix", &repo);
-    assert!(third.fresh, "a worktree that is gone is made again");
+    assert!(third.fresh, "a checkout that is gone is made again");
     assert_eq!(fs::read_to_string(third.dir.join("new")).unwrap(), "1");
-    assert_eq!(lab.git(&repo, &["worktree", "list"]).lines().count(), 2);
+    assert_eq!(lab.git(&repo, &["worktree", "list"]).lines().count(), 1);
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn what_a_killed_attempt_left_is_saved_by_the_next() {
     assert!(!second.fresh);
     assert_eq!(second.leftovers.commit.as_ref().unwrap().as_str(), lab.rev(&repo, "aq/wip/fix"));
     assert_eq!(lab.files(&repo, "aq/wip/fix"), [".gitignore", "new", "sub/b.txt"]);
-    assert!(second.dir.join("target/x").exists(), "what git ignores stays in the worktree");
+    assert!(second.dir.join("target/x").exists(), "what git ignores stays in the checkout");
 }
 
 #[test]
@@ -105,39 +105,26 @@ fn a_job_that_never_started_has_nothing_to_open() {
 }
 
 #[test]
-fn a_worktree_that_was_never_complete_is_thrown_away_and_not_saved() {
+fn an_incomplete_checkout_is_not_saved() {
     let (lab, repo) = Lab::with_repo();
     let started = lab.start("fix", &repo);
-    // What a kill in `git worktree add` leaves: its own lock, and only some of the files.
-    let admin = repo.join(".git/worktrees/fix");
-    write(&admin.join("locked"), "initializing\n");
-    fs::remove_file(admin.join("index")).unwrap();
+    // What a kill leaves before all files are written.
+    fs::remove_file(lab.place("fix").control.join("given")).unwrap();
     fs::remove_file(started.dir.join("a.txt")).unwrap();
 
-    assert_eq!(started.wip.checkpoint("recovered").unwrap().commit, None);
-    assert!(!admin.exists() && !started.dir.exists(), "others need not stumble over it");
     assert_eq!(started.wip.checkpoint("recovered").unwrap().commit, None);
     let again = lab.start("fix", &repo);
     assert!(again.fresh);
     assert!(again.dir.join("a.txt").exists());
     assert_eq!(lab.rev(&repo, "aq/wip/fix"), lab.rev(&repo, "main"));
-    assert!(!admin.join("locked").exists());
 }
 
 #[test]
-fn a_worktree_that_its_agent_has_locked_is_saved() {
+fn a_half_made_linked_worktree_is_waited_for() {
     let (lab, repo) = Lab::with_repo();
-    let started = lab.start("fix", &repo);
-    lab.git(&started.dir, &["worktree", "lock", "--reason", "initializing", "."]);
-    write(&started.dir.join("new"), "1");
-    assert!(started.wip.checkpoint("work").unwrap().commit.is_some());
-    assert!(!lab.start("fix", &repo).fresh);
-}
-
-#[test]
-fn a_worktree_that_another_job_is_making_is_waited_for() {
-    let (lab, repo) = Lab::with_repo();
-    let killed = lab.start("killed", &repo);
+    // Version 0.1 makes a worktree of another job.
+    let linked = lab.linked("killed", &repo);
+    let killed = start(&linked);
     let admin = repo.join(".git/worktrees/killed");
     write(&admin.join("locked"), "initializing\n");
     write(&admin.join("commondir"), "");
@@ -145,9 +132,7 @@ fn a_worktree_that_another_job_is_making_is_waited_for() {
     let job = lab.job("other", &repo);
     std::thread::scope(|scope| {
         let other = scope.spawn(|| start(&job));
-        // Its own branch is made; now it meets what is half made, and waits until that is gone.
-        let branch = repo.join(".git/refs/heads/aq/wip/other");
-        while !branch.exists() && !other.is_finished() {
+        while !lab.path().join("queue/.state/wip/other.base").exists() && !other.is_finished() {
             std::thread::yield_now();
         }
         assert_eq!(killed.wip.checkpoint("recovered").unwrap().commit, None);
@@ -178,31 +163,6 @@ fn a_kill_before_the_branch_was_made_is_made_good() {
 }
 
 #[test]
-fn a_lost_registration_costs_no_work() {
-    let (lab, repo) = Lab::with_repo();
-    let started = lab.start("fix", &repo);
-    write(&started.dir.join("new"), "1");
-    fs::remove_dir_all(repo.join(".git/worktrees/fix")).unwrap();
-    let again = lab.start("fix", &repo);
-    assert!(again.leftovers.commit.is_some());
-    assert!(again.fresh);
-    assert_eq!(lab.show(&repo, "aq/wip/fix:new"), "1");
-    assert_eq!(lab.files(&repo, "aq/wip/fix"), ["a.txt", "new", "sub/b.txt"]);
-    assert_eq!(lab.status(&again.dir), "");
-}
-
-#[test]
-fn only_the_jobs_own_stale_registration_is_pruned() {
-    let (lab, repo) = Lab::with_repo();
-    lab.git(&repo, &["worktree", "add", "-q", "../users", "-b", "users"]);
-    fs::rename(lab.path().join("users"), lab.path().join("unplugged")).unwrap();
-    let started = lab.start("fix", &repo);
-    fs::remove_dir_all(&started.dir).unwrap();
-    lab.start("fix", &repo);
-    assert!(repo.join(".git/worktrees/users").exists());
-}
-
-#[test]
 fn a_branch_of_somebody_else_is_not_taken() {
     let (lab, repo) = Lab::with_repo();
     lab.git(&repo, &["branch", "aq/wip/fix"]);
@@ -213,17 +173,66 @@ fn a_branch_of_somebody_else_is_not_taken() {
 }
 
 #[test]
-fn a_branch_that_the_user_has_checked_out_is_left_alone() {
+fn a_branch_that_the_user_has_is_held_back() {
     let (lab, repo) = Lab::with_repo();
     let started = lab.start("fix", &repo);
     write(&started.dir.join("new"), "1");
-    started.wip.finish("one").unwrap();
-    fs::remove_dir_all(&started.dir).unwrap();
-    lab.git(&repo, &["worktree", "prune"]);
+    started.wip.finish("fix: one").unwrap();
+    let before = lab.rev(&repo, "aq/wip/fix");
     lab.git(&repo, &["checkout", "-q", "aq/wip/fix"]);
-    let error = Wip::start(&lab.job("fix", &repo)).unwrap_err().to_string();
-    assert!(error.contains("already"), "{error}");
+
+    let again = lab.start("fix", &repo);
+    assert_eq!(again.wip.finish("fix: two").unwrap().left_out, None, "nothing is new");
+    write(&again.dir.join("new"), "2");
+    let saved = again.wip.finish("fix: two").unwrap();
+    assert!(saved.left_out.unwrap().contains(&format!("checked out in {}", repo.display())));
+    assert_eq!(lab.rev(&repo, "aq/wip/fix"), before);
     assert_eq!(lab.status(&repo), "");
+    assert_eq!(lab.show(&repo, "refs/aq/held/fix:new"), "2");
+    assert_eq!(again.wip.changes().unwrap().paths, ["new"]);
+    assert_eq!(lab.status(&again.dir), "");
+
+    lab.git(&repo, &["checkout", "-q", "main"]);
+    let saved = lab.start("fix", &repo).wip.finish("fix: three").unwrap();
+    assert_eq!(saved.left_out, None);
+    assert_eq!(lab.show(&repo, "aq/wip/fix:new"), "2");
+    assert!(!lab.try_git(&repo, &["rev-parse", "--verify", "-q", "refs/aq/held/fix"]).0);
+}
+
+#[test]
+fn a_branch_that_the_user_moved_is_followed() {
+    let (lab, repo) = Lab::with_repo();
+    let started = lab.start("fix", &repo);
+    write(&started.dir.join("new"), "1");
+    started.wip.finish("fix: one").unwrap();
+    lab.git(&repo, &["checkout", "-q", "aq/wip/fix"]);
+    write(&repo.join("new"), "corrected");
+    lab.git(&repo, &["commit", "-q", "-a", "-m", "a reviewer's"]);
+    lab.git(&repo, &["checkout", "-q", "main"]);
+    let reviewed = lab.rev(&repo, "aq/wip/fix");
+
+    // While the agent has nothing new, its files follow.
+    let again = lab.start("fix", &repo);
+    assert_eq!(fs::read_to_string(again.dir.join("new")).unwrap(), "corrected");
+    assert_eq!(lab.rev(&again.dir, "HEAD"), reviewed);
+
+    // Otherwise nobody's work is undone, and it is told.
+    lab.git(&repo, &["checkout", "-q", "aq/wip/fix"]);
+    lab.git(&repo, &["commit", "-q", "--allow-empty", "-m", "more of a reviewer's"]);
+    lab.git(&repo, &["checkout", "-q", "main"]);
+    let moved = lab.rev(&repo, "aq/wip/fix");
+    write(&again.dir.join("other"), "2");
+    let saved = again.wip.finish("fix: two").unwrap();
+    assert!(saved.left_out.unwrap().contains("moved by somebody else"));
+    assert_eq!(lab.rev(&repo, "aq/wip/fix"), moved);
+    assert_eq!(lab.show(&repo, "refs/aq/held/fix:other"), "2");
+
+    lab.git(&repo, &["checkout", "-q", "aq/wip/fix"]);
+    lab.git(&repo, &["merge", "-q", "refs/aq/held/fix"]);
+    lab.git(&repo, &["checkout", "-q", "main"]);
+    let third = lab.start("fix", &repo);
+    assert_eq!(third.leftovers.left_out, None);
+    assert_eq!(lab.rev(&third.dir, "HEAD"), lab.rev(&repo, "aq/wip/fix"));
 }
 
 #[test]
@@ -262,33 +271,31 @@ fn names_that_git_refuses_have_a_branch_too() {
 }
 
 #[test]
-fn removal_keeps_an_unmerged_branch_and_saves_what_lies_there() {
+fn removal_keeps_an_unmerged_branch() {
     let (lab, repo) = Lab::with_repo();
     let started = lab.start("fix", &repo);
     write(&started.dir.join("new"), "1");
-    assert_eq!(started.wip.remove().unwrap(), Removed::Worktree { branch: false });
+    assert_eq!(started.wip.remove().unwrap(), Removed::Checkout { branch: false });
     assert!(!started.dir.exists());
     assert_eq!(lab.show(&repo, "aq/wip/fix:new"), "1");
-    assert_eq!(lab.git(&repo, &["worktree", "list"]).lines().count(), 1);
-    assert_eq!(started.wip.remove().unwrap(), Removed::Worktree { branch: false });
+    assert_eq!(lab.git(&repo, &["for-each-ref", "refs/aq"]), "");
+    assert_eq!(started.wip.remove().unwrap(), Removed::Checkout { branch: false });
 
     started.wip.merge("merge").unwrap();
-    assert_eq!(started.wip.remove().unwrap(), Removed::Worktree { branch: true });
+    assert_eq!(started.wip.remove().unwrap(), Removed::Checkout { branch: true });
     assert_eq!(started.wip.tip().unwrap(), None);
 }
 
 #[test]
-fn removal_takes_a_branch_without_commits_and_a_path_of_the_same_name_elsewhere_stays() {
+fn removal_takes_a_branch_without_commits() {
     let (lab, repo) = Lab::with_repo();
-    lab.git(&repo, &["worktree", "add", "-q", "../fix", "-b", "users"]);
     let started = lab.start("fix", &repo);
-    assert_eq!(started.wip.remove().unwrap(), Removed::Worktree { branch: true });
-    assert!(lab.path().join("fix/a.txt").exists());
-    assert_eq!(lab.status(&lab.path().join("fix")), "");
+    assert_eq!(started.wip.remove().unwrap(), Removed::Checkout { branch: true });
+    assert_eq!(lab.git(&repo, &["for-each-ref", "refs/aq", "refs/heads/aq"]), "");
 }
 
 #[test]
-fn a_clone_inside_a_worktree_is_not_removed_with_it() {
+fn a_clone_inside_stays() {
     let (lab, repo) = Lab::with_repo();
     let other = lab.repo("other");
     let started = lab.start("fix", &repo);
@@ -299,11 +306,11 @@ fn a_clone_inside_a_worktree_is_not_removed_with_it() {
 }
 
 #[test]
-fn a_directory_that_git_does_not_know_exists_in_the_worktree() {
+fn an_unknown_directory_is_made() {
     let (lab, repo) = Lab::with_repo();
     fs::create_dir_all(repo.join("empty/deep")).unwrap();
     let started = lab.start("fix", &repo.join("empty/deep"));
-    assert!(started.dir.ends_with("fix/empty/deep") && started.dir.is_dir());
+    assert!(started.dir.ends_with("repo/empty/deep") && started.dir.is_dir());
 }
 
 #[test]
@@ -326,15 +333,13 @@ fn a_merged_branch_that_somebody_has_checked_out_stays() {
     write(&started.dir.join("new"), "1");
     started.wip.finish("work").unwrap();
     started.wip.merge("merge").unwrap();
-    fs::remove_dir_all(&started.dir).unwrap();
-    lab.git(&repo, &["worktree", "prune"]);
     lab.git(&repo, &["checkout", "-q", "aq/wip/fix"]);
-    assert_eq!(started.wip.remove().unwrap(), Removed::Worktree { branch: false });
+    assert_eq!(started.wip.remove().unwrap(), Removed::Checkout { branch: false });
     assert_eq!(lab.status(&repo), "");
 }
 
 #[test]
-fn what_cannot_be_committed_keeps_its_worktree() {
+fn what_cannot_be_committed_stays() {
     let (lab, repo) = Lab::with_repo();
     let started = lab.start("fix", &repo);
     // A repository without a commit: git leaves it out, with all files in it.
@@ -346,6 +351,6 @@ fn what_cannot_be_committed_keeps_its_worktree() {
     assert!(left_out.contains("inner"), "{left_out}");
     assert!(started.dir.join("inner/work").exists());
     fs::remove_dir_all(started.dir.join("inner")).unwrap();
-    assert!(matches!(started.wip.remove().unwrap(), Removed::Worktree { .. }));
+    assert!(matches!(started.wip.remove().unwrap(), Removed::Checkout { .. }));
     assert!(!started.dir.exists());
 }

@@ -1,0 +1,169 @@
+//! Making the checkout step by step (`git clone --shared` fails on partial clones and copies the
+//! packs of shallow ones), and finding it again.
+//!
+//! The order is: the ref that keeps what is borrowed, with the job's branch; the control directory;
+//! `.git` in the checkout; the files; the indexes; and last the name of the commit that all of it is
+//! at. What a kill leaves before that has no such name, no agent has seen it, and it is made anew.
+
+use std::fs::DirBuilder;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use super::super::checkout::{Checkout, remove};
+use super::super::error::{At, Result};
+use super::super::files;
+use super::super::repository::CommitId;
+use super::super::wip::{Saved, Wip};
+use super::place::{OwnPlace, repository_name};
+use super::refs::OwnRepository;
+use super::repository::Lender;
+use super::settings::render;
+
+impl Wip {
+    /// Gets the checkout ready: new, or as it was left, with what was left in it saved.
+    pub(in super::super) fn start_own(
+        &self,
+        place: &OwnPlace,
+        first: bool,
+    ) -> Result<(Checkout, bool, Saved)> {
+        if first {
+            self.begin()?;
+        }
+        let mut leftovers = Saved::default();
+        if !first && let Some(checkout) = self.checkout()? {
+            leftovers = self.save(&checkout, "aq: left by an attempt that was interrupted")?;
+            if checkout.own.is_some() {
+                self.follow_branch(place, &checkout)?;
+                return Ok((checkout, false, leftovers));
+            }
+            if checkout.git_dir.is_some() {
+                return Ok((checkout, false, leftovers));
+            }
+        }
+        if !first {
+            place.discard()?;
+            self.discard_linked(&place.linked)?;
+            self.unlock_branch()?;
+        }
+        let with_branch = first || self.tip()?.is_none();
+        let made = self.make_own(place, with_branch);
+        Ok((made.map_err(|e| self.not_made(first, e))?, true, leftovers))
+    }
+
+    /// The checkout, if it was ever complete and its files are there.
+    pub(in super::super) fn find_own(&self, place: &OwnPlace) -> Result<Option<Checkout>> {
+        let Some(root) = place.root() else { return Ok(None) };
+        if !root.is_dir() || !place.is_whole() {
+            return Ok(None);
+        }
+        let checkout = self.own_at(place, root);
+        if let Some(own) = checkout.own.as_ref().filter(|own| !own.is_whole()) {
+            // The agent removed or replaced it. Its files are still its work.
+            let at = place.given()?.unwrap_or_else(|| self.base.clone());
+            remove(own.dir())?;
+            self.make_repository(&checkout.root, own, &Lender::read(self)?, &at)?;
+            // Without one, all files are read again, and nothing is lost.
+            let _ = own.install_index(&place.index());
+        }
+        Ok(Some(checkout))
+    }
+
+    fn make_own(&self, place: &OwnPlace, with_branch: bool) -> Result<Checkout> {
+        let lender = Lender::read(self)?;
+        let tip = match self.tip()? {
+            Some(tip) if !with_branch => tip,
+            _ => self.base.clone(),
+        };
+        let keeper = self.keep(&lender.tips, with_branch)?;
+        let checkout = self.own_at(place, place.dir.join(repository_name(&self.repo)));
+        self.make_control(place, &checkout, &lender)?;
+        place.keep(&keeper)?;
+        private(&place.dir)?;
+        DirBuilder::new().create(&checkout.root).at("create", &checkout.root)?;
+        if let Some(own) = &checkout.own {
+            self.make_repository(&checkout.root, own, &lender, &tip)?;
+        }
+        let call = checkout.call(self.repo.git(), "read-tree").args(["-m", "-u", tip.as_str()]);
+        call.slow().run()?;
+        if let Some(own) = &checkout.own {
+            own.install_index(&place.index())?;
+        }
+        place.give(&tip)?;
+        Ok(checkout)
+    }
+
+    /// aq's directory for the checkout: its `HEAD` is the job's branch, whatever the agent does.
+    fn make_control(&self, place: &OwnPlace, checkout: &Checkout, lender: &Lender) -> Result<()> {
+        remove(&place.control)?;
+        private(&place.control)?;
+        let write = |name: &str, bytes: &[u8]| files::put(&place.control.join(name), bytes);
+        let common = self.repo.common_dir();
+        write("commondir", &[common.as_os_str().as_bytes(), b"\n"].concat())?;
+        write("HEAD", format!("ref: {}\n", self.branch_ref()).as_bytes())?;
+        let mut of_worktree = lender.settings.iter().filter(|one| one.is_of_worktree()).peekable();
+        if of_worktree.peek().is_some() {
+            write("config.worktree", &render(of_worktree, self.settings_place(&[])))?;
+        }
+        private(&place.control.join("info"))?;
+        let sparse = "info/sparse-checkout";
+        files::copy(&self.repo.git_dir().join(sparse), &place.control.join(sparse))?;
+        if common.join("reftable").is_dir() {
+            // Where refs are in tables, each worktree has one of its own, for `HEAD`.
+            private(&place.control.join("reftable"))?;
+            write("reftable/tables.list", b"")?;
+            private(&place.control.join("refs"))?;
+            write("refs/heads", b"this repository uses the reftable format\n")?;
+            let call = self.repo.git().call(&place.control, "symbolic-ref");
+            let call = call.env("GIT_DIR", &place.control);
+            call.args(["HEAD", &self.branch_ref()]).run()?;
+        }
+        place.name(&checkout.root)
+    }
+
+    fn own_at(&self, place: &OwnPlace, root: PathBuf) -> Checkout {
+        Checkout {
+            git_dir: Some(place.control.clone()),
+            own: Some(OwnRepository::of(&root)),
+            root,
+            common_dir: self.repo.common_dir().to_owned(),
+            exclude: None,
+        }
+    }
+
+    /// Brings the files up to a branch that was moved in the user's repository since they were
+    /// given to the agent. There is nothing in them that the branch does not have.
+    fn follow_branch(&self, place: &OwnPlace, checkout: &Checkout) -> Result<()> {
+        let (Some(given), Some(tip)) = (place.given()?, self.tip()?) else { return Ok(()) };
+        let Some(own) = &checkout.own else { return Ok(()) };
+        self.refresh_shallow(own)?;
+        if given == tip || self.is_held() {
+            return Ok(());
+        }
+        self.move_files(checkout, &given, &tip)?;
+        self.put_own_on(place, own, &tip)
+    }
+
+    fn move_files(&self, checkout: &Checkout, from: &CommitId, to: &CommitId) -> Result<()> {
+        let call = checkout.call(self.repo.git(), "read-tree").args(["-m", "-u"]);
+        call.args([from.as_str(), to.as_str()]).slow().run().map(drop)
+    }
+
+    /// Puts the agent's repository on the branch: refs, index, and no operation that goes on.
+    pub(in super::super) fn put_own_on(
+        &self,
+        place: &OwnPlace,
+        own: &OwnRepository,
+        tip: &CommitId,
+    ) -> Result<()> {
+        own.clear_unfinished()?;
+        own.put_on(&self.branch_ref(), tip)?;
+        own.install_index(&place.index())?;
+        place.give(tip)
+    }
+}
+
+/// Makes a directory, and those above it, that nobody else can look into.
+fn private(dir: &Path) -> Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).at("create", dir)
+}

@@ -1,0 +1,102 @@
+//! Taking away what a finished job had: its checkout, and its branch when that is merged.
+
+use std::path::PathBuf;
+
+use super::checkout::Checkout;
+use super::error::Result;
+use super::git::Output;
+use super::own::OwnPlace;
+use super::wip::{Isolation, Wip};
+
+/// What became of a finished job's checkout and branch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Removed {
+    /// The checkout is gone.
+    Checkout {
+        /// Whether the branch is gone too: it was merged, or had no commit of its own.
+        branch: bool,
+    },
+    /// Everything stays: a repository inside the checkout may hold commits that are nowhere else.
+    Kept {
+        /// Where that repository is.
+        repository: PathBuf,
+    },
+    /// Everything stays: some work in the checkout is in no commit of the branch, so it is nowhere
+    /// else.
+    NotSaved {
+        /// Words about it.
+        left_out: String,
+    },
+}
+
+impl Wip {
+    /// Removes the checkout of a job that has ended, and the branch if it is merged into the one
+    /// from which the job started. What is not committed yet is saved first, and then the branch
+    /// stays.
+    ///
+    /// # Errors
+    /// When git fails.
+    pub fn remove(&self) -> Result<Removed> {
+        if let Isolation::Own(place) = &self.isolation {
+            if let Some(checkout) = self.checkout()? {
+                let saved = self.save(&checkout, "aq: left in the checkout")?;
+                if let Some(left_out) = saved.left_out {
+                    return Ok(Removed::NotSaved { left_out });
+                }
+                if let Some(repository) = self.inner_repository(&checkout)? {
+                    return Ok(Removed::Kept { repository });
+                }
+            }
+            self.discard(place)?;
+        }
+        self.forget_pushed()?;
+        Ok(Removed::Checkout { branch: self.remove_merged_branch()? })
+    }
+
+    /// Removes the checkout, and what was kept in the user's repository for it.
+    pub(super) fn discard(&self, place: &OwnPlace) -> Result<()> {
+        place.discard()?;
+        self.discard_linked(&place.linked)?;
+        self.let_go()
+    }
+
+    fn remove_merged_branch(&self) -> Result<bool> {
+        let Some(tip) = self.tip()? else { return Ok(true) };
+        let merged = tip == self.base
+            || match self.origin()? {
+                Some(origin) => self.is_ancestor(tip.as_str(), origin.full())?,
+                None => false,
+            };
+        if !merged {
+            return Ok(false);
+        }
+        // Unlike `update-ref -d` this refuses while somebody has the branch checked out.
+        let call = self.repo.call("branch").args(["--quiet", "-D", "--", self.branch()]);
+        Ok(call.output()?.code() == Some(0))
+    }
+
+    fn is_ancestor(&self, ancestor: &str, descendant: &str) -> Result<bool> {
+        let call = self.repo.call("merge-base").args(["--is-ancestor", ancestor, descendant]);
+        // 128: the other branch is gone. Then nobody can say that it was merged.
+        Ok(call.output()?.code() == Some(0))
+    }
+
+    /// A repository inside the checkout: a submodule with files, or a clone that the agent made.
+    fn inner_repository(&self, checkout: &Checkout) -> Result<Option<PathBuf>> {
+        let dir = match (&checkout.own, &checkout.git_dir) {
+            (Some(own), _) => own.dir(),
+            (None, Some(dir)) => dir,
+            (None, None) => return Ok(None),
+        };
+        if dir.join("modules").is_dir() {
+            return Ok(Some(dir.join("modules")));
+        }
+        let list: Output =
+            checkout.call(self.repo.git(), "ls-files").args(["--stage", "-z"]).run()?;
+        let links = list.fields().filter_map(|line| {
+            let (kind, path) = line.split_once('\t')?;
+            kind.starts_with("160000 ").then(|| checkout.root.join(path))
+        });
+        Ok(links.into_iter().find(|path| path.join(".git").symlink_metadata().is_ok()))
+    }
+}

@@ -1,0 +1,157 @@
+//! The branch and `HEAD` before a checkpoint, and what follows for the branch.
+
+use super::checkout::Checkout;
+use super::error::Result;
+use super::own::{OwnHead, OwnRepository};
+use super::repository::{CommitId, nonsense};
+use super::wip::Wip;
+
+/// The branch and `HEAD` before a checkpoint.
+pub(super) struct State {
+    /// `None` when somebody deleted the branch.
+    pub(super) branch: Option<CommitId>,
+    /// The commit that it has, or had.
+    pub(super) there: CommitId,
+    /// The branch's commit, as the agent has left it in its own repository. Where there is no
+    /// branch: the one that it had when the job was started, or else the base.
+    pub(super) tip: CommitId,
+    pub(super) tip_tree: String,
+    pub(super) head: At,
+    /// Commits of the agent's that could not be taken over, in words.
+    pub(super) lost: Option<String>,
+}
+
+pub(super) enum At {
+    /// On the job's branch, or what is the same commit.
+    Branch,
+    /// On another branch, or on none.
+    Elsewhere { commit: CommitId, named: bool },
+    /// On a branch without a commit, or lost.
+    Nowhere,
+}
+
+/// What is to become of the branch.
+pub(super) enum Step {
+    Nothing,
+    MoveTo(CommitId),
+    Commit(Vec<CommitId>),
+}
+
+impl Wip {
+    /// Reads the state; `name` is the ref that has the job's work.
+    pub(super) fn state(&self, checkout: &Checkout, name: &str) -> Result<State> {
+        let ask = |revisions: &[&str]| -> Result<Vec<String>> {
+            let call = checkout.call(self.repo.git(), "rev-parse").arg("--revs-only");
+            let mut call = call.args(revisions).read_only();
+            if checkout.own.is_none() && checkout.git_dir.is_some() {
+                call = call.args(["HEAD^{commit}", "--symbolic-full-name", "HEAD"]);
+            }
+            let output = call.run()?;
+            let text = str::from_utf8(&output.stdout).map_err(|_| nonsense(&output.stdout))?;
+            Ok(text.lines().map(str::to_owned).collect())
+        };
+        let id = |text: &String| CommitId::parse(text).ok_or_else(|| nonsense(text.as_bytes()));
+        // Output ends at the first revision that is not there.
+        let mut lines = ask(&[&format!("{name}^{{commit}}"), &format!("{name}^{{tree}}")])?;
+        let found = !lines.is_empty();
+        if !found {
+            let given = self.given()?;
+            let known = given.as_ref().or(self.known_tip.as_ref()).unwrap_or(&self.base);
+            lines = ask(&[&format!("{known}^{{commit}}"), &format!("{known}^{{tree}}")])?;
+        }
+        let [tip, tip_tree, head @ ..] = lines.as_slice() else {
+            return Err(nonsense(lines.join("\n").as_bytes()));
+        };
+        let there = id(tip)?;
+        let branch = found.then(|| there.clone());
+        let Some(own) = &checkout.own else {
+            let head = match head {
+                [_, branch] if *branch == self.branch_ref() => At::Branch,
+                [commit, branch] => At::Elsewhere { commit: id(commit)?, named: branch != "HEAD" },
+                _ => At::Nowhere,
+            };
+            let tip_tree = tip_tree.clone();
+            return Ok(State { branch, tip: there.clone(), there, tip_tree, head, lost: None });
+        };
+        let (tip, lost) = self.own_tip(own, &there)?;
+        let tip_tree = if tip == there { tip_tree.clone() } else { self.tree(&tip)? };
+        let (head, lost_head) = self.own_head(own, &tip)?;
+        Ok(State { branch, there, tip, tip_tree, head, lost: lost.or(lost_head) })
+    }
+
+    /// The job's branch as the agent has left it. What it made of the branch, the branch is, unless that
+    /// has nothing to do with the job's history; and where the agent has not moved it, it is where
+    /// aq has it.
+    fn own_tip(&self, own: &OwnRepository, there: &CommitId) -> Result<(CommitId, Option<String>)> {
+        let given = self.given()?;
+        let Some(own_tip) = own.resolve(&self.branch_ref())? else {
+            return Ok((there.clone(), None));
+        };
+        if own_tip == *there || Some(&own_tip) == given.as_ref() {
+            return Ok((there.clone(), None));
+        }
+        let told =
+            |why: String| Ok((there.clone(), Some(format!("its branch {}: {why}", self.branch()))));
+        if let Err(e) = self.bring(own, &own_tip, there) {
+            return told(format!("its commits cannot be taken over: {e}"));
+        }
+        match self.fork(there, &own_tip)? {
+            None => told("it has a history of its own by now".to_owned()),
+            // An earlier checkpoint was killed before it told the agent's repository.
+            Some(fork) if fork == own_tip && given.as_ref() != Some(there) => {
+                Ok((there.clone(), None))
+            }
+            Some(_) => Ok((own_tip, None)),
+        }
+    }
+
+    /// Where the agent has left its own repository. Its commits are taken over.
+    fn own_head(&self, own: &OwnRepository, tip: &CommitId) -> Result<(At, Option<String>)> {
+        let (commit, branch) = match own.head()? {
+            OwnHead::Nowhere => return Ok((At::Nowhere, None)),
+            OwnHead::Branch(name, _) if name == self.branch_ref() => return Ok((At::Branch, None)),
+            OwnHead::Branch(name, commit) => (commit, Some(name)),
+            OwnHead::Detached(commit) => (commit, None),
+        };
+        if commit != *tip
+            && let Err(e) = self.bring(own, &commit, tip)
+        {
+            let what = branch.as_deref().unwrap_or("HEAD");
+            let words = format!("the commits of {what} cannot be taken over: {e}");
+            return Ok((At::Nowhere, Some(words)));
+        }
+        Ok((At::Elsewhere { commit, named: branch.is_some() }, None))
+    }
+
+    fn tree(&self, commit: &CommitId) -> Result<String> {
+        self.repo.call("rev-parse").args(["--verify", &format!("{commit}^{{tree}}")]).line()
+    }
+
+    pub(super) fn step(&self, state: &State, tree: &str) -> Result<Step> {
+        let on_tip = || {
+            let clean = tree == state.tip_tree;
+            if clean { Step::Nothing } else { Step::Commit(vec![state.tip.clone()]) }
+        };
+        let (head, named) = match &state.head {
+            At::Elsewhere { commit, named } if *commit != state.tip => (commit, *named),
+            At::Branch | At::Elsewhere { .. } | At::Nowhere => return Ok(on_tip()),
+        };
+        let clean = self.tree(head)? == tree;
+        let fork = self.fork(&state.tip, head)?;
+        let ahead = fork.as_ref() == Some(&state.tip);
+        let behind = fork.as_ref() == Some(head);
+        Ok(match clean {
+            true if ahead => Step::MoveTo(head.clone()),
+            true if behind || named => Step::Nothing,
+            false if ahead => Step::Commit(vec![head.clone()]),
+            false if behind => Step::Commit(vec![state.tip.clone()]),
+            _ => Step::Commit(vec![state.tip.clone(), head.clone()]),
+        })
+    }
+
+    /// The newest commit that two have in common; `None` when there is none.
+    pub(super) fn fork(&self, one: &CommitId, other: &CommitId) -> Result<Option<CommitId>> {
+        let output = self.repo.call("merge-base").args([one.as_str(), other.as_str()]).output()?;
+        Ok(CommitId::parse(String::from_utf8_lossy(&output.stdout).trim()))
+    }
+}

@@ -1,0 +1,110 @@
+//! Jobs of version 0.1, which have a linked worktree: they keep it as long as it is there.
+
+use std::fs;
+
+use aq_runner::checkpoint::{Removed, Wip};
+
+use crate::lab::{Lab, start, write};
+
+#[test]
+fn a_job_keeps_its_linked_worktree() {
+    let (lab, repo) = Lab::with_repo();
+    let job = lab.linked("fix", &repo);
+    write(&lab.place("fix").linked.join("left"), "1");
+    let started = start(&job);
+    assert!(!started.fresh && started.leftovers.commit.is_some());
+    assert_eq!(started.dir, lab.place("fix").linked);
+    write(&started.dir.join("new"), "1");
+    let own = lab.git(&started.dir, &["add", "-A"]);
+    assert_eq!(own, "");
+    assert!(started.wip.finish("fix: work").unwrap().commit.is_some());
+    assert_eq!(lab.files(&repo, "aq/wip/fix"), ["a.txt", "left", "new", "sub/b.txt"]);
+    assert_eq!(lab.status(&started.dir), "");
+
+    started.wip.merge("merge").unwrap();
+    assert_eq!(started.wip.remove().unwrap(), Removed::Checkout { branch: true });
+    assert!(!started.dir.exists());
+    assert_eq!(lab.git(&repo, &["worktree", "list"]).lines().count(), 1);
+}
+
+#[test]
+fn the_next_checkout_is_a_repository() {
+    let (lab, repo) = Lab::with_repo();
+    let job = lab.linked("fix", &repo);
+    let started = start(&job);
+    write(&started.dir.join("new"), "1");
+    started.wip.finish("fix: work").unwrap();
+    fs::remove_dir_all(&started.dir).unwrap();
+    let again = start(&job);
+    assert!(again.fresh && again.dir.join("new").exists());
+    assert!(again.dir.starts_with(lab.place("fix").dir));
+    assert_eq!(lab.git(&repo, &["worktree", "list"]).lines().count(), 1);
+}
+
+#[test]
+fn a_half_made_worktree_is_not_saved() {
+    let (lab, repo) = Lab::with_repo();
+    let job = lab.linked("fix", &repo);
+    // What a kill in `git worktree add` leaves: its own lock, and only some of the files.
+    let admin = repo.join(".git/worktrees/fix");
+    write(&admin.join("locked"), "initializing\n");
+    fs::remove_file(admin.join("index")).unwrap();
+    fs::remove_file(lab.place("fix").linked.join("a.txt")).unwrap();
+
+    let wip = Wip::open(&job).unwrap().unwrap();
+    assert_eq!(wip.checkpoint("recovered").unwrap().commit, None);
+    assert!(
+        !admin.exists() && !lab.place("fix").linked.exists(),
+        "others need not stumble over it"
+    );
+    let again = start(&job);
+    assert!(again.fresh && again.dir.join("a.txt").exists());
+    assert_eq!(lab.rev(&repo, "aq/wip/fix"), lab.rev(&repo, "main"));
+}
+
+#[test]
+fn a_lock_of_the_agents_is_no_half_made_worktree() {
+    let (lab, repo) = Lab::with_repo();
+    let started = start(&lab.linked("fix", &repo));
+    lab.git(&started.dir, &["worktree", "lock", "--reason", "initializing", "."]);
+    write(&started.dir.join("new"), "1");
+    assert!(started.wip.checkpoint("work").unwrap().commit.is_some());
+}
+
+#[test]
+fn a_lost_registration_costs_no_work() {
+    let (lab, repo) = Lab::with_repo();
+    let job = lab.linked("fix", &repo);
+    write(&start(&job).dir.join("new"), "1");
+    fs::remove_dir_all(repo.join(".git/worktrees/fix")).unwrap();
+    let again = start(&job);
+    assert!(again.leftovers.commit.is_some() && again.fresh);
+    assert_eq!(lab.files(&repo, "aq/wip/fix"), ["a.txt", "new", "sub/b.txt"]);
+    assert_eq!(lab.status(&again.dir), "");
+}
+
+#[test]
+fn commits_and_branches_of_the_agent_are_taken_along() {
+    let (lab, repo) = Lab::with_repo();
+    let started = start(&lab.linked("fix", &repo));
+    lab.git(&started.dir, &["checkout", "-q", "-b", "feature"]);
+    write(&started.dir.join("mine"), "1");
+    lab.git(&started.dir, &["add", "-A"]);
+    lab.git(&started.dir, &["commit", "-q", "-m", "mine"]);
+    write(&started.dir.join("rest"), "2");
+    started.wip.checkpoint("work").unwrap();
+    assert_eq!(lab.rev(&repo, "aq/wip/fix~1"), lab.rev(&repo, "feature"));
+    assert_eq!(lab.status(&started.dir), "");
+}
+
+#[test]
+fn only_its_own_stale_registration_is_pruned() {
+    let (lab, repo) = Lab::with_repo();
+    lab.git(&repo, &["worktree", "add", "-q", "../users", "-b", "users"]);
+    fs::rename(lab.path().join("users"), lab.path().join("unplugged")).unwrap();
+    let job = lab.linked("fix", &repo);
+    fs::remove_dir_all(&lab.place("fix").linked).unwrap();
+    start(&job);
+    assert!(repo.join(".git/worktrees/users").exists());
+    assert!(!repo.join(".git/worktrees/fix").exists());
+}

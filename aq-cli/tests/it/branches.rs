@@ -47,35 +47,36 @@ fn an_attempt_goes_on_from_the_one_before() {
     assert_eq!(sandbox.on_branch("a", "tries"), "1\n2\n3");
     let subjects = sandbox.git(&["log", "--reverse", "--format=%s", "main..aq/wip/a"]);
     assert_eq!(subjects, "a: attempt 1\na: attempt 2\na: attempt 3");
-    let ran = fs::read_to_string(sandbox.queue(".state/worktrees/ran-setup")).unwrap();
-    assert_eq!(ran, "x\n", "setup runs once a worktree");
+    let ran = fs::read_to_string(sandbox.queue("work/a/ran-setup")).unwrap();
+    assert_eq!(ran, "x\n", "setup runs once a checkout");
 }
 
 #[test]
-fn a_worktree_that_is_made_anew_is_set_up_anew() {
+fn a_new_checkout_is_set_up_anew() {
     let sandbox = Sandbox::with_repository();
-    let front = "setup: echo x >> ../ran-setup\nretry: {max: 2, backoff: 0s}";
-    // The agent removes the worktree under its own feet.
+    let front = "setup: echo x >> ../../ran-setup\nretry: {max: 2, backoff: 0s}";
+    // The agent removes the checkout under its own feet.
     let body = "echo $AQ_ATTEMPT > f; test $AQ_ATTEMPT = 2 || { rm -rf \"$PWD\"; exit 1; }";
     sandbox.add("a", front, body);
     sandbox.ok(&["run", "--once"]);
     assert_eq!(sandbox.on_branch("a", "f"), "2");
-    let ran = fs::read_to_string(sandbox.queue(".state/worktrees/ran-setup")).unwrap();
+    let ran = fs::read_to_string(sandbox.queue("work/ran-setup")).unwrap();
     assert_eq!(ran, "x\nx\n");
 }
 
 #[test]
-fn verify_gets_a_worktree_that_the_agent_removed() {
+fn verify_gets_a_checkout_that_the_agent_removed() {
     let sandbox = Sandbox::with_repository();
     let commit = "git add -A; git -c user.name=a -c user.email=a@example.com commit -q -m x";
-    let front = "setup: echo x > .ready\nverify: grep -q done w && test -e .ready\nallowed-scope: [docs/**]";
+    let front = "setup: echo x > .ready\nverify: test -e a.txt && test -e .ready";
     sandbox.add("a", front, &format!("rm .ready; echo done > w; {commit}; rm -rf \"$PWD\""));
     sandbox.ok(&["run", "--once"]);
     assert_eq!(sandbox.folders("a"), ["testing"], "{}", sandbox.log("a"));
     assert!(sandbox.log("a").contains("its directory is gone, and is made anew from its branch"));
-    assert_eq!(sandbox.meta_value("a", "scope_warning"), "w", "it is the agent's");
+    let left_out = sandbox.meta_value("a", "left_out");
+    assert!(left_out.starts_with("its checkout was removed"), "{left_out}");
 
-    // Where only the directory is removed that the job works in, in a worktree that is there.
+    // Where only the directory is removed that the job works in, in a checkout that is there.
     fs::create_dir(sandbox.work().join("sub")).unwrap();
     sandbox.commit("sub/b.txt", "two\n");
     let front = "cwd: ../work/sub\nverify: echo x > by-verify";
@@ -86,34 +87,26 @@ fn verify_gets_a_worktree_that_the_agent_removed() {
 }
 
 #[test]
-fn an_agent_that_removes_worktree_and_branch_is_told_of() {
+fn a_removed_checkout_and_branch_are_told() {
     let sandbox = Sandbox::with_repository();
     let commit = "git add -A; git -c user.name=a -c user.email=a@example.com commit -q -m x";
     let repository = sandbox.work();
-    let remove = format!(
-        "at=$PWD; cd '{}'; git worktree remove --force \"$at\"; git branch -q -D aq/wip/a",
-        repository.display()
-    );
+    let remove =
+        format!("rm -rf \"$PWD\"; cd '{}'; git branch -q -D aq/wip/a", repository.display());
     sandbox.add("a", "verify: test -e a.txt", &format!("echo 1 > w; {commit}; {remove}"));
     sandbox.ok(&["run", "--once"]);
     assert_eq!(sandbox.folders("a"), ["testing"], "{}", sandbox.log("a"));
-    let warning = "warning: not everything could be committed: the worktree and the branch aq/wip/a were removed";
+    let warning = "warning: not everything could be committed: the checkout and the branch aq/wip/a were removed";
     assert!(sandbox.log("a").contains(warning), "{}", sandbox.log("a"));
     let said = "not all of its work could be committed";
     for args in [&["status"][..], &["why", "a"]] {
         let told = sandbox.ok(args);
         assert!(told.contains(said) && told.contains("aq logs"), "{told}");
     }
-    let lost = sandbox.git(&["fsck", "--lost-found"]);
-    let commit = lost.split_whitespace().last().unwrap();
-    assert_eq!(sandbox.git(&["show", &format!("{commit}:w")]), "1");
     assert_eq!(sandbox.ok(&["diff", "a"]), "");
 
-    sandbox.git(&["worktree", "remove", "--force", "../queue/.state/worktrees/a"]);
     sandbox.git(&["branch", "-q", "-D", "aq/wip/a"]);
     let (code, told) = sandbox.code(&["diff", "a"]);
-    assert!(code == 4 && told.contains("somebody deleted it"), "{code} {told}");
-    let (code, told) = sandbox.code(&["ship", "--merge", "a"]);
     assert!(code == 4 && told.contains("somebody deleted it"), "{code} {told}");
 }
 
@@ -268,7 +261,7 @@ fn jobs_of_one_repository_run_at_once_when_their_locks_differ() {
 }
 
 #[test]
-fn clean_removes_worktrees_and_no_branch_that_is_not_merged() {
+fn clean_removes_checkouts_and_merged_branches() {
     let sandbox = Sandbox::with_repository();
     for job in ["merged", "open", "nested"] {
         sandbox.add(job, "", &format!("echo x > {job}.txt"));
@@ -279,14 +272,13 @@ fn clean_removes_worktrees_and_no_branch_that_is_not_merged() {
     sandbox.ok(&["ship", "open", "inner"]);
     let (code, said) = sandbox.code(&["clean", "--keep", "0"]);
     assert_eq!(code, 0, "{said}");
-    assert!(said.contains("warning: the worktree of inner stays: "), "{said}");
-    let there = |job: &str| sandbox.queue(&format!(".state/worktrees/{job}")).exists();
+    assert!(said.contains("warning: the checkout of inner stays: "), "{said}");
+    let there = |job: &str| sandbox.queue(&format!("work/{job}")).exists();
     let branch = |job: &str| sandbox.try_git(&["rev-parse", &format!("aq/wip/{job}")]).0;
     assert_eq!((there("merged"), branch("merged")), (false, false));
     assert_eq!((there("open"), branch("open")), (false, true));
     assert_eq!((there("nested"), branch("nested")), (true, true), "it is not shipped");
     assert_eq!((there("inner"), branch("inner")), (true, true));
-    assert_eq!(sandbox.git(&["worktree", "list"]).lines().count(), 3);
     // What was put away is named, and what is still there is shown.
     let archive = fs::read_dir(sandbox.queue(".archive")).unwrap().next().unwrap().unwrap().path();
     let (code, said) = sandbox.code(&["logs", "open"]);

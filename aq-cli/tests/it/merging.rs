@@ -35,7 +35,7 @@ fn a_merge_without_all_of_the_work_is_refused() {
     assert!(said.contains("not all work of a can be committed, so it is not merged: "), "{said}");
     assert!(said.contains("inner"), "{said}");
     assert_eq!(sandbox.folders("a"), ["testing"]);
-    fs::remove_dir_all(sandbox.queue(".state/worktrees/a/inner")).unwrap();
+    fs::remove_dir_all(sandbox.own("a", "inner")).unwrap();
     sandbox.ok(&["ship", "--merge", "a"]);
     assert!(sandbox.work().join("w").exists());
 }
@@ -45,7 +45,7 @@ fn what_a_reviewer_corrected_is_merged() {
     let sandbox = Sandbox::with_repository();
     sandbox.add("a", "review-policy: human", "echo draft > x");
     sandbox.ok(&["run", "--once"]);
-    fs::write(sandbox.queue(".state/worktrees/a/x"), "fixed\n").unwrap();
+    fs::write(sandbox.own("a", "x"), "fixed\n").unwrap();
     sandbox.ok(&["ship", "--merge", "a"]);
     assert_eq!(sandbox.git(&["show", "main:x"]), "fixed");
     let subjects = sandbox.git(&["log", "--format=%s", "main"]);
@@ -59,8 +59,8 @@ fn a_merge_that_a_reviewer_has_not_finished_is_not_merged() {
     sandbox.ok(&["run", "--once"]);
     sandbox.commit("a.txt", "three\n");
     let main = sandbox.git(&["rev-parse", "main"]);
-    let worktree = sandbox.queue(".state/worktrees/a");
-    assert!(!sandbox.try_git(&["-C", worktree.to_str().unwrap(), "merge", "-q", "main"]).0);
+    let checkout = sandbox.own("a", "");
+    assert!(!sandbox.try_git(&["-C", checkout.to_str().unwrap(), "merge", "-q", &main]).0);
     let (code, said) = sandbox.code(&["ship", "--merge", "a"]);
     assert!(code == 4 && said.contains("finish or abort it"), "{code} {said}");
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::sandbox::Sandbox;
@@ -42,6 +42,11 @@ impl Sandbox {
         fs::write(self.work().join(file), text).unwrap();
         self.git(&["add", "-A"]);
         self.git(&["commit", "-q", "-m", file]);
+    }
+
+    /// A path in the checkout of a job's own.
+    pub(crate) fn own(&self, job: &str, path: &str) -> PathBuf {
+        self.queue(&format!("work/{job}/work")).join(path)
     }
 
     /// A file on a job's branch.

@@ -49,6 +49,9 @@ pub enum CheckpointError {
     /// A repository, or a branch in it, is there, and git takes it for none.
     #[error("{} is there, but git cannot read it; see what `git status` says there", .0.display())]
     Unreadable(PathBuf),
+    /// A path that git prints in more than one line.
+    #[error("{0:?} has a line break in its path, which git cannot tell from two paths; rename it")]
+    LineBreak(PathBuf),
     /// The operating system refused something.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {

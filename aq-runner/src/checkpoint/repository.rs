@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::error::{At, CheckpointError, Result};
@@ -86,6 +87,9 @@ impl Repository {
         if !found {
             return Ok(None);
         }
+        if dir.as_os_str().as_encoded_bytes().contains(&b'\n') {
+            return Err(CheckpointError::LineBreak(dir));
+        }
         let git = Git::new(marks);
         let output = git
             .call(&dir, "rev-parse")
@@ -98,7 +102,7 @@ impl Repository {
             // Git says so of one that it cannot read, too. To take that for none would be to work among the
             // user's own files.
             return match dir.ancestors().find_map(whole_repository) {
-                Some(damaged) if !is_told_to_stop(&output) => {
+                Some(damaged) if !is_told_to_stop(&output, &dir, &damaged) => {
                     Err(CheckpointError::Unreadable(damaged))
                 }
                 _ => Ok(None),
@@ -284,10 +288,12 @@ fn is_whole(git_dir: &Path) -> bool {
     git_dir.join("HEAD").is_file() && is_dir("objects") && is_dir("refs")
 }
 
-/// Whether git did not go up as far as it could: to another file system, or beyond what the user allows.
-fn is_told_to_stop(output: &Output) -> bool {
-    output.errors().contains("mount point")
-        || std::env::var_os("GIT_CEILING_DIRECTORIES").is_some_and(|dirs| !dirs.is_empty())
+/// Whether git did not go up as far as to what was found there: to another file system, or beyond what
+/// the user allows.
+fn is_told_to_stop(output: &Output, dir: &Path, found: &Path) -> bool {
+    let device = |path: &Path| path.metadata().map(|about| about.dev()).ok();
+    let is_beyond = output.errors().contains("mount point") && device(dir) != device(found);
+    is_beyond || std::env::var_os("GIT_CEILING_DIRECTORIES").is_some_and(|dirs| !dirs.is_empty())
 }
 
 fn is_there(path: &Path) -> io::Result<bool> {

@@ -242,9 +242,11 @@ impl Wip {
         format!("refs/heads/{}", self.branch)
     }
 
-    /// Removes a lock on the branch. Only this job's dead processes can have left one.
+    /// Removes locks on the job's refs. Only its own dead processes can have left one.
     pub(super) fn unlock_branch(&self) -> Result<()> {
-        remove(&self.repo.common_dir().join(format!("{}.lock", self.branch_ref())))
+        let names = [self.branch_ref(), self.kept_ref(), self.held_ref()];
+        let dir = self.repo.common_dir();
+        names.iter().try_for_each(|name| remove(&dir.join(format!("{name}.lock"))))
     }
 
     /// The files that are the job's at this moment.

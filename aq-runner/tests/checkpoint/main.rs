@@ -1,6 +1,7 @@
 //! Checkpoints, with the real git program in temporary directories.
 
 mod artifacts;
+mod borrowing;
 mod handover;
 mod hostile;
 mod in_place;

@@ -148,8 +148,8 @@ fn work_that_could_not_be_committed_on_a_full_disk_is_merged_all_the_same() {
     assert_eq!(sandbox.folders("x"), ["testing"], "{}", sandbox.log("x"));
     let error = sandbox.meta_value("x", "checkpoint_error");
     assert!(error.contains("No space left on device"), "{error}");
-    assert!(sandbox.queue(".state/worktrees/x/work.txt").exists());
-    fs::remove_file(sandbox.queue(".state/worktrees/x/rest")).unwrap();
+    assert!(sandbox.own("x", "work.txt").exists());
+    fs::remove_file(sandbox.own("x", "rest")).unwrap();
     let said = sandbox.ok(&["ship", "x", "--merge"]);
     assert_eq!(said, "x is merged into main and shipped\n");
     assert_eq!(sandbox.git(&["show", "main:work.txt"]), "precious");

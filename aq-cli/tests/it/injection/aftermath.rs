@@ -24,7 +24,7 @@ fn is_kept(point: &Point<'_>) {
     for attempt in told(sandbox) {
         let story = || format!("{what}: {attempt}: {:?}\n{}", sandbox.meta("a"), sandbox.log("a"));
         let read = |file: &str| {
-            let path = sandbox.queue(&format!(".state/worktrees/a/{file}"));
+            let path = sandbox.own("a", file);
             if is_in_place {
                 return fs::read_to_string(path).unwrap_or_default();
             }
@@ -97,7 +97,7 @@ impl Point<'_> {
         let (sound, words) = sandbox.try_git(&["fsck", "--no-dangling"]);
         assert!(sound, "{what}: {words}");
         if sandbox.meta_value("a", "checkpoint_error").is_empty() {
-            let tree = sandbox.queue(".state/worktrees/a").display().to_string();
+            let tree = sandbox.own("a", "").display().to_string();
             assert_eq!(sandbox.git(&["-C", &tree, "status", "--porcelain"]), "", "{what}");
         }
         // Whatever came between, what is accepted is merged with all of its work.

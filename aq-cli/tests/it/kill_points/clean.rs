@@ -41,7 +41,7 @@ pub(crate) fn look(point: &Point<'_>) {
         }
         assert_eq!(sandbox.git(&["show", "main:merged.txt"]), "x", "{what}");
         assert_eq!(sandbox.git(&["status", "--porcelain"]), "", "{what}");
-        assert!(sandbox.queue(".state/worktrees/rests/rests.txt").exists(), "{what}");
+        assert!(sandbox.own("rests", "rests.txt").exists(), "{what}");
     };
     are_there();
     point.again(&["clean", "--keep", "0"]);
@@ -49,7 +49,7 @@ pub(crate) fn look(point: &Point<'_>) {
     for job in ["merged", "open"] {
         assert!(!sandbox.queue(&format!(".state/meta/{job}.meta")).exists(), "{what}: {job}");
         // When a git was killed, `clean` says so and goes on.
-        let stays = sandbox.queue(&format!(".state/worktrees/{job}")).exists();
+        let stays = sandbox.queue(&format!("work/{job}")).exists();
         assert!(!stays || !is_only_aq(point), "{what}: {job}");
     }
     for stage in ["testing", "inbox"] {

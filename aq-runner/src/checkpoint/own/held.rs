@@ -23,7 +23,7 @@ pub(in super::super) struct WorkRef {
 }
 
 impl Wip {
-    fn held_ref(&self) -> String {
+    pub(in super::super) fn held_ref(&self) -> String {
         self.branch_ref().replacen(BRANCHES, HELD, 1)
     }
 

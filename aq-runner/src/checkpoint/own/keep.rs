@@ -65,7 +65,7 @@ impl Wip {
     }
 
     /// The ref that keeps what the job's checkout borrows.
-    pub(super) fn kept_ref(&self) -> String {
+    pub(in super::super) fn kept_ref(&self) -> String {
         self.branch_ref().replacen(BRANCHES, KEPT, 1)
     }
 }

@@ -51,6 +51,12 @@ impl OwnPlace {
         Some(PathBuf::from(OsString::from_vec(path)))
     }
 
+    /// Records whose objects the checkout borrows: as git does in a linked worktree.
+    pub(super) fn lend(&self, common_dir: &Path) -> Result<()> {
+        let path = common_dir.as_os_str().as_bytes();
+        files::put(&self.control.join("commondir"), &[path, b"\n"].concat())
+    }
+
     /// aq's index of the files.
     pub(super) fn index(&self) -> PathBuf {
         self.control.join("index")

@@ -51,7 +51,7 @@ impl Wip {
             DirBuilder::new().create(&dir).at("create", &dir)?;
         }
         let common = self.repo.common_dir();
-        files::put(&dir.join("objects/info/alternates"), &alternate(&common.join("objects")))?;
+        own.borrow_from(&common.join("objects"), None)?;
         let origin = self.origin()?;
         let target = origin.as_ref().and_then(Origin::branch);
         let branches = lender.tips.branches(target.as_slice());
@@ -121,11 +121,24 @@ fn listed(call: Call) -> Result<Vec<Setting>> {
     Ok(parse(&call.run()?.stdout))
 }
 
+impl OwnRepository {
+    /// Makes git look for objects there, too, and no more in the old place.
+    pub(super) fn borrow_from(&self, objects: &Path, old: Option<&Path>) -> Result<()> {
+        let file = self.dir().join("objects/info/alternates");
+        let known = files::read_bytes(&file).at("read", &file)?.unwrap_or_default();
+        let (new, old) = (alternate(objects), old.map(alternate));
+        let others = known.split(|&byte| byte == b'\n').filter(|line| {
+            !line.is_empty() && **line != new && old.as_ref().is_none_or(|old| **line != *old)
+        });
+        let lines = std::iter::once(new.as_slice()).chain(others);
+        files::put(&file, &[lines.collect::<Vec<_>>().join(&b'\n').as_slice(), b"\n"].concat())
+    }
+}
+
 /// A line of `info/alternates`. What a line cannot hold is quoted as in C.
 fn alternate(path: &Path) -> Vec<u8> {
     let path = path.as_os_str().as_bytes();
-    let line = if path.contains(&b'\n') { quoted(path) } else { path.to_vec() };
-    [line.as_slice(), b"\n"].concat()
+    if path.contains(&b'\n') { quoted(path) } else { path.to_vec() }
 }
 
 /// A path in quotes, as git reads it where several paths are in one text.
@@ -164,7 +177,7 @@ mod tests {
 
     #[test]
     fn odd_paths_are_quoted() {
-        assert_eq!(alternate(Path::new("/a b/\"c\"")), b"/a b/\"c\"\n");
-        assert_eq!(alternate(Path::new("/a\nb\\\"")), b"\"/a\\nb\\\\\\\"\"\n");
+        assert_eq!(alternate(Path::new("/a b/\"c\"")), b"/a b/\"c\"");
+        assert_eq!(alternate(Path::new("/a\nb\\\"")), b"\"/a\\nb\\\\\\\"\"");
     }
 }

@@ -6,7 +6,6 @@
 //! at. What a kill leaves before that has no such name, no agent has seen it, and it is made anew.
 
 use std::fs::DirBuilder;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -58,6 +57,7 @@ impl Wip {
             return Ok(None);
         }
         let checkout = self.own_at(place, root);
+        self.follow_repository(place, &checkout)?;
         if let Some(own) = checkout.own.as_ref().filter(|own| !own.is_whole()) {
             // The agent removed or replaced it. Its files are still its work.
             let at = place.given()?.unwrap_or_else(|| self.base.clone());
@@ -67,6 +67,17 @@ impl Wip {
             let _ = own.install_index(&place.index());
         }
         Ok(Some(checkout))
+    }
+
+    /// Makes a checkout borrow from where the user's repository is by now, when it was moved.
+    fn follow_repository(&self, place: &OwnPlace, checkout: &Checkout) -> Result<()> {
+        let common = self.repo.common_dir();
+        let Some(old) = place.common_dir().filter(|old| old != common) else { return Ok(()) };
+        if let Some(own) = checkout.own.as_ref().filter(|own| own.is_whole()) {
+            own.borrow_from(&common.join("objects"), Some(&old.join("objects")))?;
+        }
+        // Last, so that a kill before it has all of this done again.
+        place.lend(common)
     }
 
     fn make_own(&self, place: &OwnPlace, with_branch: bool) -> Result<Checkout> {
@@ -99,7 +110,7 @@ impl Wip {
         private(&place.control)?;
         let write = |name: &str, bytes: &[u8]| files::put(&place.control.join(name), bytes);
         let common = self.repo.common_dir();
-        write("commondir", &[common.as_os_str().as_bytes(), b"\n"].concat())?;
+        place.lend(common)?;
         write("HEAD", format!("ref: {}\n", self.branch_ref()).as_bytes())?;
         let mut of_worktree = lender.settings.iter().filter(|one| one.is_of_worktree()).peekable();
         if of_worktree.peek().is_some() {

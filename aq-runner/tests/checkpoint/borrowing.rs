@@ -1,0 +1,427 @@
+//! The job's own repository: what it has of the user's, what reaches the user's, and what stays
+//! when somebody prunes.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use aq_runner::checkpoint::{Removed, Started, Wip};
+
+use crate::lab::{Lab, start, write};
+
+fn commit(lab: &Lab, dir: &Path, file: &str, text: &str) -> String {
+    write(&dir.join(file), text);
+    lab.git(dir, &["add", "-A"]);
+    lab.git(dir, &["commit", "-q", "-m", file]);
+    lab.rev(dir, "HEAD")
+}
+
+/// Removes everything that nothing leads to, at once.
+fn prune(lab: &Lab, repo: &Path) {
+    lab.git(repo, &["reflog", "expire", "--expire=now", "--all"]);
+    lab.git(repo, &["gc", "-q", "--prune=now"]);
+}
+
+fn assert_whole(lab: &Lab, dir: &Path) {
+    let (whole, said) = lab.try_git(dir, &["fsck", "--no-dangling"]);
+    assert!(whole && !said.contains("missing"), "{said}");
+}
+
+fn told(started: &Started) -> String {
+    started.wip.finish("fix: work").unwrap().left_out.unwrap_or_default()
+}
+
+#[test]
+fn work_is_whole_without_the_checkout() {
+    let (lab, repo) = Lab::with_repo();
+    let job = lab.start("fix", &repo);
+    // Staged, so that git has the object already, and not where it is needed.
+    write(&job.dir.join("staged"), "1");
+    lab.git(&job.dir, &["add", "staged"]);
+    job.wip.finish("fix: one").unwrap();
+    let middle = commit(&lab, &job.dir, "committed", "2");
+    commit(&lab, &job.dir, "committed", "3");
+    write(&job.dir.join("later"), "staged, too");
+    lab.git(&job.dir, &["add", "later"]);
+    job.wip.finish("fix: two").unwrap();
+    assert_eq!(job.wip.remove().unwrap(), Removed::Checkout { branch: false });
+    prune(&lab, &repo);
+    assert_whole(&lab, &repo);
+    let files = lab.files(&repo, "aq/wip/fix");
+    assert_eq!(files, ["a.txt", "committed", "later", "staged", "sub/b.txt"]);
+    assert_eq!(lab.show(&repo, &format!("{middle}:committed")), "2");
+}
+
+#[test]
+fn many_objects_come_along_in_a_pack() {
+    let (lab, repo) = Lab::with_repo();
+    let job = lab.start("fix", &repo);
+    for n in 0..150 {
+        write(&job.dir.join(format!("many/{n}")), &n.to_string());
+    }
+    let own = commit(&lab, &job.dir, "last", "x");
+    job.wip.finish("fix: work").unwrap();
+    assert_eq!(lab.rev(&repo, "aq/wip/fix"), own);
+    fs::remove_dir_all(&job.dir).unwrap();
+    assert_whole(&lab, &repo);
+}
+
+#[test]
+fn a_damaged_commit_costs_no_files() {
+    let (lab, repo) = Lab::with_repo();
+    let job = lab.start("fix", &repo);
+    let own = commit(&lab, &job.dir, "mine", "1");
+    let object = job.dir.join(".git/objects").join(&own[..2]).join(&own[2..]);
+    fs::set_permissions(&object, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(&object, "garbage").unwrap();
+    assert!(told(&job).contains("cannot be taken over"));
+    assert_eq!(lab.files(&repo, "aq/wip/fix"), ["a.txt", "mine", "sub/b.txt"]);
+    assert_whole(&lab, &repo);
+}
+
+#[test]
+fn borrowed_objects_are_kept() {
+    let (lab, repo) = Lab::with_repo();
+    lab.git(&repo, &["checkout", "-q", "-b", "gone"]);
+    let gone = commit(&lab, &repo, "gone", "1");
+    lab.git(&repo, &["tag", "-a", "v1", "-m", "one"]);
+    lab.git(&repo, &["update-ref", "refs/remotes/origin/topic", &gone]);
+    lab.git(&repo, &["checkout", "-q", "main"]);
+    let job = lab.start("fix", &repo);
+    lab.git(&repo, &["branch", "-q", "-D", "gone"]);
+    lab.git(&repo, &["tag", "-d", "v1"]);
+    lab.git(&repo, &["update-ref", "-d", "refs/remotes/origin/topic"]);
+    lab.git(&repo, &["commit", "-q", "--amend", "-m", "amended"]);
+    prune(&lab, &repo);
+    assert_eq!(lab.show(&job.dir, "v1:gone"), "1");
+    assert!(lab.git(&job.dir, &["log", "--all", "--format=%s"]).contains("gone"));
+    lab.git(&job.dir, &["gc", "-q"]);
+    assert_whole(&lab, &job.dir);
+    write(&job.dir.join("new"), "1");
+    job.wip.finish("fix: work").unwrap();
+    assert_whole(&lab, &repo);
+    assert_eq!(lab.status(&job.dir), "");
+
+    // With the job goes what was kept for it.
+    job.wip.remove().unwrap();
+    lab.git(&repo, &["branch", "-q", "-D", "aq/wip/fix"]);
+    prune(&lab, &repo);
+    assert!(!lab.try_git(&repo, &["cat-file", "-e", &gone]).0);
+}
+
+#[test]
+fn jobs_that_see_the_same_share_a_keeper() {
+    let (lab, repo) = Lab::with_repo();
+    let keeper = |name: &str| lab.rev(&repo, &format!("refs/aq/base/{name}"));
+    lab.start("one", &repo);
+    lab.start("two", &repo);
+    assert_eq!(keeper("one"), keeper("two"));
+    commit(&lab, &repo, "later", "1");
+    lab.start("three", &repo);
+    assert_ne!(keeper("one"), keeper("three"));
+    // One that was pruned is made again.
+    for name in ["one", "two", "three"] {
+        lab.git(&repo, &["update-ref", "-d", &format!("refs/aq/base/{name}")]);
+    }
+    prune(&lab, &repo);
+    lab.start("four", &repo);
+    assert_eq!(keeper("four").len(), 40);
+}
+
+#[test]
+fn an_agents_git_reaches_nothing_of_the_users() {
+    let (lab, repo) = Lab::with_repo();
+    let before = lab.user_side(&repo);
+    let config = fs::read(repo.join(".git/config")).unwrap();
+    let job = lab.start("fix", &repo);
+    let marker = lab.path().join("marker");
+    let hook = job.dir.join(".git/hooks/post-commit");
+    write(&hook, &format!("#!/bin/sh\ntouch '{}'\n", marker.display()));
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    write(&job.dir.join("a.txt"), "stashed\n");
+    for args in [
+        &["stash", "-q"][..],
+        &["branch", "mine"],
+        &["branch", "-q", "-D", "main"],
+        &["tag", "t"],
+        &["worktree", "add", "-q", "../other"],
+        &["remote", "add", "up", "/nowhere"],
+        &["config", "core.bare", "true"],
+        &["config", "core.hooksPath", "evil"],
+    ] {
+        lab.try_git(&job.dir, args);
+    }
+    job.wip.finish("fix: work").unwrap();
+    commit(&lab, &repo, "users", "1");
+    assert!(!marker.exists());
+    lab.git(&repo, &["reset", "-q", "--hard", "HEAD~1"]);
+    assert_eq!(lab.user_side(&repo), before);
+    assert_eq!(fs::read(repo.join(".git/config")).unwrap(), config);
+    assert_eq!(lab.git(&repo, &["worktree", "list"]).lines().count(), 1);
+    let common = lab.git(&job.dir, &["rev-parse", "--git-common-dir"]);
+    fs::remove_dir_all(job.dir.join(common)).unwrap();
+    assert_whole(&lab, &repo);
+}
+
+#[test]
+fn nothing_that_an_agent_configured_runs() {
+    let (lab, repo) = Lab::with_repo();
+    let job = lab.start("fix", &repo);
+    let marker = lab.path().join("marker");
+    let script = lab.path().join("script");
+    write(&script, &format!("#!/bin/sh\ntouch '{}'\ncat\n", marker.display()));
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let run = script.to_str().unwrap();
+    for (key, value) in [
+        ("core.fsmonitor", run),
+        ("core.alternateRefsCommand", run),
+        ("filter.x.clean", run),
+        ("filter.x.smudge", run),
+        ("diff.external", run),
+        ("uploadpack.packObjectsHook", run),
+        ("core.sshCommand", run),
+        ("credential.helper", run),
+    ] {
+        lab.git(&job.dir, &["config", key, value]);
+    }
+    write(&job.dir.join(".gitattributes"), "* filter=x\n");
+    write(&job.dir.join("new"), "1");
+    write(&job.dir.join(".git/info/exclude"), "*\n");
+    job.wip.finish("fix: work").unwrap();
+    // What the agent does with git itself is its own business.
+    fs::remove_file(&marker).ok();
+    let again = lab.start("fix", &repo);
+    write(&again.dir.join("more"), "2");
+    again.wip.finish("fix: work").unwrap();
+    again.wip.merge("merge").unwrap();
+    again.wip.remove().unwrap();
+    assert!(!marker.exists());
+    assert!(lab.files(&repo, "main").contains(&"more".to_owned()));
+}
+
+#[test]
+fn hidden_changes_are_saved() {
+    let (lab, repo) = Lab::with_repo();
+    write(&repo.join("other/c.txt"), "three\n");
+    lab.git(&repo, &["add", "-A"]);
+    lab.git(&repo, &["commit", "-q", "-m", "more"]);
+    let job = lab.start("fix", &repo);
+    lab.git(&job.dir, &["update-index", "--assume-unchanged", "a.txt"]);
+    lab.git(&job.dir, &["update-index", "--skip-worktree", "sub/b.txt"]);
+    for file in ["a.txt", "sub/b.txt", "new"] {
+        write(&job.dir.join(file), "hidden\n");
+    }
+    write(&job.dir.join(".git/info/exclude"), "*\n");
+    job.wip.finish("fix: work").unwrap();
+    assert_eq!(job.wip.changes().unwrap().paths, ["a.txt", "new", "sub/b.txt"]);
+    assert!(!lab.git(&job.dir, &["ls-files", "-v"]).contains("h "));
+}
+
+#[test]
+fn settings_that_have_an_effect_are_there() {
+    let (lab, repo) = Lab::with_repo();
+    let work = lab.path().join("work.config");
+    write(&work, "[user]\nemail = ada@work.example\n[commit]\ntemplate = /t\n");
+    lab.config(&format!(
+        "[user]\nname = Ada\nemail = ada@home.example\n[includeIf \"gitdir:{}/\"]\npath = {}\n",
+        repo.display(),
+        work.display()
+    ));
+    lab.git(&repo, &["config", "core.autocrlf", "true"]);
+    lab.git(&repo, &["config", "remote.origin.url", "../up.git"]);
+    lab.git(&repo, &["config", "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*"]);
+    lab.git(&repo, &["config", "remote.https.url", "https://me:secret@host.example/x"]);
+    lab.git(&repo, &["config", "aq.id", "1"]);
+    let job = lab.start("fix", &repo);
+    let get = |key: &str| lab.try_git(&job.dir, &["config", key]).1;
+    assert_eq!(get("user.email"), "ada@work.example");
+    assert_eq!(get("user.name"), "Ada");
+    assert_eq!(get("core.autocrlf"), "true");
+    let up = lab.path().join("repo/../up.git");
+    assert_eq!(get("remote.origin.url"), up.display().to_string());
+    assert_eq!(get("remote.https.url"), "https://me@host.example/x");
+    assert_eq!(get("aq.id"), "");
+    assert_eq!(lab.git(&job.dir, &["config", "--get-all", "user.email"]).lines().count(), 2);
+}
+
+#[test]
+fn branches_tags_and_remotes_are_there() {
+    let (lab, repo) = Lab::with_repo();
+    let main = lab.rev(&repo, "main");
+    lab.git(&repo, &["tag", "-a", "v1", "-m", "one"]);
+    lab.git(&repo, &["update-ref", "refs/remotes/origin/main", &main]);
+    lab.git(&repo, &["symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main"]);
+    lab.git(&repo, &["notes", "add", "-m", "a note"]);
+    lab.git(&repo, &["checkout", "-q", "-b", "topic"]);
+    lab.git(&repo, &["branch", "private"]);
+    commit(&lab, &repo, "topic", "1");
+    let job = lab.start("fix", &repo);
+    let refs = lab.git(&job.dir, &["for-each-ref", "--format=%(refname)"]);
+    let refs: Vec<_> = refs.lines().collect();
+    assert_eq!(
+        refs,
+        [
+            "refs/heads/aq/wip/fix",
+            "refs/heads/main",
+            "refs/heads/topic",
+            "refs/notes/commits",
+            "refs/remotes/origin/HEAD",
+            "refs/remotes/origin/main",
+            "refs/tags/v1"
+        ]
+    );
+    assert!(lab.git(&job.dir, &["describe"]).starts_with("v1-1-g"));
+    assert_eq!(lab.git(&job.dir, &["rev-parse", "--abbrev-ref", "HEAD"]), "aq/wip/fix");
+    assert_eq!(lab.status(&job.dir), "");
+}
+
+#[test]
+fn hooks_of_the_user_run_for_the_agent() {
+    let (lab, repo) = Lab::with_repo();
+    let hook = repo.join(".git/hooks/pre-commit");
+    write(&hook, "#!/bin/sh\necho ran >> \"$HOME/ran\"\n");
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    let job = lab.start("fix", &repo);
+    write(&job.dir.join("new"), "1");
+    job.wip.finish("fix: work").unwrap();
+    assert!(!lab.path().join("ran").exists(), "never for aq");
+    commit(&lab, &job.dir, "mine", "1");
+    assert!(lab.path().join("ran").exists());
+}
+
+#[test]
+fn what_is_on_no_branch_is_told() {
+    let (lab, repo) = Lab::with_repo();
+    let job = lab.start("fix", &repo);
+    write(&job.dir.join("a.txt"), "stashed\n");
+    lab.git(&job.dir, &["stash", "-q"]);
+    assert!(told(&job).contains("its stash has"));
+    lab.git(&job.dir, &["stash", "drop", "-q"]);
+    assert_eq!(told(&job), "");
+
+    lab.git(&job.dir, &["checkout", "-q", "--orphan", "site"]);
+    lab.git(&job.dir, &["rm", "-rfq", "."]);
+    commit(&lab, &job.dir, "index.html", "site");
+    let left = told(&job);
+    assert!(left.contains("its branch site has one commit"), "{left}");
+    assert!(job.dir.join("a.txt").exists(), "the checkout is on the job's branch again");
+    let Removed::NotSaved { left_out } = job.wip.remove().unwrap() else { panic!() };
+    assert!(left_out.contains("site"), "{left_out}");
+    lab.git(&job.dir, &["branch", "-q", "-D", "site"]);
+
+    // A tag or a branch at what is known already is nothing.
+    lab.git(&job.dir, &["tag", "here"]);
+    lab.git(&job.dir, &["branch", "there"]);
+    commit(&lab, &job.dir, "mine", "1");
+    lab.git(&job.dir, &["branch", "same"]);
+    assert_eq!(told(&job), "");
+}
+
+#[test]
+fn a_shallow_repository_lends_what_it_has() {
+    let (lab, deep) = Lab::with_repo();
+    commit(&lab, &deep, "second", "2");
+    commit(&lab, &deep, "third", "3");
+    let url = format!("file://{}", deep.display());
+    lab.git(lab.path(), &["clone", "-q", "--depth", "1", &url, "shallow"]);
+    let repo = lab.path().join("shallow");
+    let job = lab.start("fix", &repo);
+    assert_eq!(lab.git(&job.dir, &["log", "--format=%s"]), "third");
+    commit(&lab, &job.dir, "mine", "1");
+    job.wip.finish("fix: work").unwrap();
+    assert_whole(&lab, &repo);
+
+    lab.git(&repo, &["fetch", "-q", "--unshallow"]);
+    let again = lab.start("fix", &repo);
+    assert_eq!(lab.git(&again.dir, &["log", "--format=%s"]).lines().count(), 4);
+}
+
+#[test]
+fn a_partial_clone_fetches_what_it_lacks() {
+    let (lab, whole) = Lab::with_repo();
+    write(&whole.join("a.txt"), "changed\n");
+    commit(&lab, &whole, "more", "2");
+    lab.git(&whole, &["config", "uploadpack.allowFilter", "true"]);
+    lab.git(&whole, &["config", "uploadpack.allowAnySHA1InWant", "true"]);
+    let url = format!("file://{}", whole.display());
+    lab.git(lab.path(), &["clone", "-q", "--filter=blob:none", &url, "partial"]);
+    let repo = lab.path().join("partial");
+    let job = lab.start("fix", &repo);
+    assert_eq!(lab.show(&job.dir, "HEAD~1:a.txt"), "one");
+    commit(&lab, &job.dir, "mine", "1");
+    write(&job.dir.join("rest"), "2");
+    job.wip.finish("fix: work").unwrap();
+    assert_eq!(lab.show(&repo, "aq/wip/fix:rest"), "2");
+    assert_whole(&lab, &repo);
+}
+
+#[test]
+fn a_sparse_checkout_stays_sparse() {
+    let (lab, repo) = Lab::with_repo();
+    write(&repo.join("other/c.txt"), "three\n");
+    lab.git(&repo, &["add", "-A"]);
+    lab.git(&repo, &["commit", "-q", "-m", "more"]);
+    for kind in ["--cone", "--no-cone"] {
+        lab.git(&repo, &["sparse-checkout", "set", kind, "sub"]);
+        let name = format!("fix{kind}");
+        let job = lab.start(&name, &repo);
+        assert!(!job.dir.join("other").exists(), "{kind}");
+        assert_eq!(lab.status(&job.dir), "", "{kind}");
+        write(&job.dir.join("sub/new"), "1");
+        job.wip.finish("fix: work").unwrap();
+        assert_eq!(job.wip.changes().unwrap().paths, ["sub/new"], "{kind}");
+        assert_eq!(lab.status(&job.dir), "", "{kind}");
+    }
+}
+
+#[test]
+fn a_repository_that_was_moved_is_followed() {
+    let (lab, repo) = Lab::with_repo();
+    let job = lab.start("fix", &repo);
+    commit(&lab, &job.dir, "mine", "1");
+    let moved = lab.path().join("moved");
+    fs::rename(&repo, &moved).unwrap();
+    let again = lab.start("fix", &moved);
+    assert!(!again.fresh);
+    assert_eq!(again.dir, job.dir);
+    assert_eq!(lab.status(&again.dir), "");
+    assert_eq!(lab.show(&moved, "aq/wip/fix:mine"), "1");
+    assert_whole(&lab, &again.dir);
+}
+
+#[test]
+fn odd_paths_lend_as_well() {
+    let lab = Lab::new();
+    for name in [" a \"quoted\" one", "a:colon", ".hidden", "#hash"] {
+        let repo = lab.repo(name);
+        let job = Wip::start(&lab.job("fix", &repo)).unwrap();
+        let job = job.unwrap_or_else(|| panic!("{name:?}"));
+        assert!(!job.dir.file_name().unwrap().to_str().unwrap().starts_with('.'), "{name:?}");
+        commit(&lab, &job.dir, "mine", "1");
+        write(&job.dir.join("rest"), "2");
+        job.wip.finish("fix: work").unwrap();
+        assert_eq!(lab.files(&repo, "aq/wip/fix"), ["a.txt", "mine", "rest", "sub/b.txt"]);
+        job.wip.remove().unwrap();
+        fs::remove_file(lab.path().join("queue/.state/wip/fix.base")).unwrap();
+    }
+    let refused = Wip::start(&lab.job("fix", &lab.repo("two\nlines"))).unwrap_err().to_string();
+    assert!(refused.contains("has a line break in its path"), "{refused}");
+}
+
+#[test]
+fn a_job_starts_from_its_target() {
+    use aq_runner::checkpoint::{CheckpointError, Job, Origin, Target};
+    let (lab, repo) = Lab::with_repo();
+    let main = lab.rev(&repo, "main");
+    lab.git(&repo, &["checkout", "-q", "-b", "topic"]);
+    commit(&lab, &repo, "topic", "1");
+    let job = |name: &str, target| Job { target, ..lab.job(name, &repo) };
+    let noted = start(&job("noted", Target::Noted("refs/heads/main".into())));
+    assert_eq!(noted.wip.base().as_str(), main);
+    assert_eq!(noted.wip.origin().unwrap(), Some(Origin::Branch("refs/heads/main".into())));
+    assert!(!noted.dir.join("topic").exists());
+    let gone = start(&job("gone", Target::Noted("refs/heads/gone".into())));
+    assert_eq!(gone.wip.base().as_str(), lab.rev(&repo, "topic"));
+    let error = Wip::start(&job("named", Target::Named("refs/heads/gone".into()))).unwrap_err();
+    assert!(matches!(error, CheckpointError::NoSuchTarget { .. }), "{error}");
+}

@@ -7,8 +7,8 @@ use aq_caps::Requirement;
 use serde_json::Value as Json;
 
 use crate::kinds::{
-    Bool, Choice, Command, Environment, Glob, Kind, Label, Limits, Line, List, Name, OneOrMore,
-    Pause, ProfileName, Requires, RetryRule, Text, Whole,
+    Bool, Branch, Choice, Command, Environment, Glob, Kind, Label, Limits, Line, List, Name,
+    OneOrMore, Pause, ProfileName, Requires, RetryRule, Text, Whole,
 };
 use crate::reader::Reader;
 use crate::yaml::Node;
@@ -121,9 +121,12 @@ keys! {
     "verify" verify: String as Command;
     /// Who lets finished work on: `auto` leaves it to `verify`, `human` waits for a person.
     "review-policy" review_policy: ReviewPolicy as Choice<ReviewPolicy>, default "auto";
-    /// Where the agent works: in a git worktree of the job's own, or in the checkout itself.
+    /// Where the agent works: in a checkout of the job's own, or in the user's itself.
     "isolation" isolation: Isolation as Choice<Isolation>, default "worktree";
-    /// A shell command run once in a fresh worktree, before the agent.
+    /// The branch that the job starts from and is merged into. Without it, the one that was checked
+    /// out in `cwd` when the job was added.
+    "target" target: String as Branch;
+    /// A shell command run once in a fresh checkout, before the agent.
     "setup" setup: String as Command;
     /// Globs of the paths that the job may change; `dir/**` is a whole subtree. Without it, all.
     "allowed-scope" allowed_scope: Vec<String> as List<Glob, MAX_GLOBS>;
@@ -156,7 +159,7 @@ mod tests {
     /// The table of the contract, key by key.
     const CONTRACT: &str = "engine engine-class prefers-engine cwd yolo lock timeout priority \
         profile capabilities idempotency-key deps deps-mode retry verify review-policy isolation \
-        setup allowed-scope scope-policy budget artifacts tracker-item expect-changes model args \
+        target setup allowed-scope scope-policy budget artifacts tracker-item expect-changes model args \
         env fleet-job-id fleet-lease-epoch";
 
     #[test]

@@ -52,7 +52,9 @@ pub struct JobSpec {
     pub review_policy: ReviewPolicy,
     /// Where the agent works.
     pub isolation: Isolation,
-    /// Run once in a fresh worktree.
+    /// The branch that it starts from and is merged into, as people name it.
+    pub target: Option<String>,
+    /// Run once in a fresh checkout.
     pub setup: Option<String>,
     /// Globs of what may change; empty: everything.
     pub allowed_scope: Vec<String>,
@@ -155,6 +157,7 @@ pub fn resolve(job: &Manifest, profile: Option<&Profile>) -> JobSpec {
         verify: given.verify,
         review_policy: given.review_policy.unwrap_or_default(),
         isolation: given.isolation.unwrap_or_default(),
+        target: given.target,
         setup: given.setup,
         allowed_scope: given.allowed_scope.unwrap_or_default(),
         scope_policy: given.scope_policy.unwrap_or_default(),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use aq_runner::run::{Settings, without_engine};
+use aq_runner::run::{Settings, add_context, without_engine};
 use aq_runner::store::{AddContext, AddReport, Added, QueueDir, add};
 use jiff::Timestamp;
 
@@ -30,12 +30,8 @@ pub(crate) struct Args {
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     let drafts = drafts(&args.files, args.name.as_deref())?;
     let queue = here.queue_or_new()?;
-    let context = AddContext {
-        base: here.cwd()?,
-        home: here.home(),
-        now: Timestamp::now(),
-        colour: output::errors_in_colour(),
-    };
+    let context = add_context(&queue, &here.environment, here.cwd()?, Timestamp::now());
+    let context = AddContext { colour: output::errors_in_colour(), ..context };
     let report = add(&queue, &drafts, &context)?;
     // A bad config is for those to tell who need it: the jobs are in.
     tell_added(&queue, here.settings(&queue).ok().as_ref(), report, args.json);

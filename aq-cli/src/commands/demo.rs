@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use aq_runner::run::{RunOptions, overview, run as run_loop};
+use aq_runner::run::{RunOptions, add_context, overview, run as run_loop};
 use aq_runner::store::{AddContext, Draft, QueueDir, add};
 use jiff::Timestamp;
 
@@ -32,12 +32,8 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     write_files(&dir, &queue)?;
     output::line(format_args!("$ cd {} && aq add jobs", dir.display()));
     let drafts: Vec<Draft> = quickstart::JOBS.iter().map(draft).collect::<Result<_, _>>()?;
-    let context = AddContext {
-        base: dir.clone(),
-        home: here.home(),
-        now: Timestamp::now(),
-        colour: output::errors_in_colour(),
-    };
+    let context = add_context(&queue, &here.environment, dir.clone(), Timestamp::now());
+    let context = AddContext { colour: output::errors_in_colour(), ..context };
     let report = add(&queue, &drafts, &context)?;
     output::human::added(&report.added);
 

@@ -1,6 +1,6 @@
 //! `aq from-tracker`
 
-use aq_runner::run::{Pulled, TrackError, Wanted, pull, put_in};
+use aq_runner::run::{Pulled, TrackError, Wanted, add_context, pull, put_in};
 use aq_runner::store::{AddContext, AddReport};
 use jiff::Timestamp;
 
@@ -39,12 +39,8 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
         .collect::<Result<_, _>>()?;
     let queue = here.queue_or_new()?;
     let settings = here.settings(&queue)?;
-    let context = AddContext {
-        base: here.cwd()?,
-        home: here.home(),
-        now: Timestamp::now(),
-        colour: output::errors_in_colour(),
-    };
+    let context = add_context(&queue, &here.environment, here.cwd()?, Timestamp::now());
+    let context = AddContext { colour: output::errors_in_colour(), ..context };
     let mut report = AddReport::default();
     let mut failures: Vec<Failure> = Vec::new();
     for wanted in &wanted {

@@ -1,7 +1,8 @@
 //! Adding a job from a page, as `aq add` does from a file.
 
 use aq_manifest::JobId;
-use aq_runner::store::{AddContext, Added, Draft, add as put_in};
+use aq_runner::run::add_context;
+use aq_runner::store::{Added, Draft, add as put_in};
 use axum::Form;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -85,13 +86,9 @@ pub(super) async fn add(
 
 fn put(dashboard: &Dashboard, name: &str, text: String) -> Result<JobId, PageError> {
     let id = JobId::new(name).map_err(crate::exit::Failure::usage)?;
-    let context = AddContext {
-        // There is no directory that the person is in: that of the queue is as good as any.
-        base: dashboard.queue.root().to_owned(),
-        home: dashboard.environment.path("HOME"),
-        now: Timestamp::now(),
-        colour: false,
-    };
+    // There is no directory that the person is in: that of the queue is as good as any.
+    let base = dashboard.queue.root().to_owned();
+    let context = add_context(&dashboard.queue, &dashboard.environment, base, Timestamp::now());
     let draft = Draft::new(format!("{id}.md"), id, text);
     let report = put_in(&dashboard.queue, &[draft], &context)?;
     let first = report.added.first().map(Added::id);

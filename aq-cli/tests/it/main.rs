@@ -32,6 +32,7 @@ mod sandbox;
 mod shadow;
 mod shapes;
 mod soak;
+mod spawned;
 mod terminal;
 mod told;
 mod trackers;

@@ -15,4 +15,4 @@ pub(crate) use kind::Kind;
 pub(crate) use list::{List, OneOrMore};
 pub(crate) use retry::RetryRule;
 pub(crate) use scalar::{Bool, Choice, Pause, Whole};
-pub(crate) use text::{Command, Glob, Label, Line, Name, ProfileName, Requires, Text};
+pub(crate) use text::{Branch, Command, Glob, Label, Line, Name, ProfileName, Requires, Text};

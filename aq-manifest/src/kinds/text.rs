@@ -33,6 +33,8 @@ pub(crate) struct Command;
 pub(crate) struct Requires;
 /// A glob over paths of the repository.
 pub(crate) struct Glob;
+/// A branch of a git repository, as people name it.
+pub(crate) struct Branch;
 
 impl Kind for Name {
     type Value = String;
@@ -163,6 +165,43 @@ impl Kind for Requires {
     fn schema() -> Json {
         json!({"type": "string", "minLength": 1})
     }
+}
+
+impl Kind for Branch {
+    type Value = String;
+
+    fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<String> {
+        let text = reader.text(node, "a branch")?;
+        if !reader.check_line(node, text, MAX_WORD) {
+            return None;
+        }
+        let name = text.strip_prefix("refs/heads/").unwrap_or(text);
+        if !is_branch(name) {
+            let help = "a branch's name, as `git branch` prints it, such as `main`".to_owned();
+            reader.error(node, "is not a branch's name", Some(help));
+            return None;
+        }
+        Some(name.to_owned())
+    }
+
+    fn schema() -> Json {
+        json!({"type": "string", "minLength": 1, "maxLength": MAX_WORD})
+    }
+}
+
+/// The rules of `git check-ref-format --branch`.
+fn is_branch(name: &str) -> bool {
+    let is_part = |part: &str| {
+        !part.is_empty() && !part.starts_with('.') && !part.to_ascii_lowercase().ends_with(".lock")
+    };
+    let is_bad = |c: char| c.is_control() || c == ' ' || "~^:?*[\\".contains(c);
+    name.split('/').all(is_part)
+        && !name.contains(is_bad)
+        && !name.contains("..")
+        && !name.contains("@{")
+        && !name.starts_with('-')
+        && !name.ends_with('.')
+        && !matches!(name, "@" | "HEAD")
 }
 
 impl Kind for Glob {

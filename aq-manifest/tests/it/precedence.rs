@@ -20,6 +20,7 @@ retry: {max: 2}
 verify: make test
 review-policy: human
 isolation: in-place
+target: main
 setup: npm ci
 allowed-scope: ['src/**']
 scope-policy: enforce

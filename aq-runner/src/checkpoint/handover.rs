@@ -9,7 +9,7 @@ use super::checkout::remove;
 use super::error::{CheckpointError, Result};
 use super::notes::{Notes, Origin};
 use super::repository::{CommitId, Head, Repository};
-use super::wip::{BRANCHES, Job, Wip, branch_ref};
+use super::wip::{BRANCHES, Job, Wip, branch_ref, first_base};
 
 /// The index of a snapshot. One loop makes them, one after the other.
 const INDEX: &str = "aq-snapshot-index";
@@ -114,7 +114,7 @@ impl Wip {
 /// here: its next start goes on from there. Answers the commit; `None` outside git, and when the
 /// job has a branch here already.
 ///
-/// The base is the commit at which the work left the history that is checked out here.
+/// The base is the commit at which the work left the history of the target here.
 ///
 /// # Errors
 /// When the handover names no branch of jobs or no commit, git fails, or the remote does not have
@@ -143,11 +143,13 @@ pub fn take_up(job: &Job, remote: &str, handover: &Handover) -> Result<Option<Co
     fetch.arg(format!("{theirs}:{pushed}")).slow().run()?;
     // The branch may have moved since, and its newest commit is the newest work.
     let commit = repo.commit(&pushed)?.unwrap_or(told);
-    let here = match repo.head() {
-        Head::Branch(_, commit) | Head::Detached(commit) => Some(commit),
-        Head::Unborn(_) => None,
+    let (here, from) = match repo.head() {
+        Head::Unborn(_) => (None, Origin::of(repo.head())),
+        _ => {
+            first_base(&repo, &job.target, &job.branch()).map(|(here, from)| (Some(here), from))?
+        }
     };
-    let base = match here {
+    let base = match &here {
         Some(here) => merge_base(&repo, here, &commit)?,
         None => None,
     };
@@ -159,7 +161,7 @@ pub fn take_up(job: &Job, remote: &str, handover: &Handover) -> Result<Option<Co
     // The branch first: with it and without a base all of this is done again, after a kill.
     let old = old.map_or_else(|| commit.nothing(), |old| old.to_string());
     repo.update_ref(&branch, &commit, &old).map_err(|e| repo.why_not_made(&branch, e))?;
-    notes.begin(base.as_ref().unwrap_or(&commit), &Origin::of(repo.head()))?;
+    notes.begin(base.as_ref().unwrap_or(&commit), &from)?;
     Ok(Some(commit))
 }
 

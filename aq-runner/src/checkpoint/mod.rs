@@ -61,5 +61,5 @@ pub use merge::Merged;
 pub use notes::Origin;
 pub use own::OwnPlace;
 pub use removal::Removed;
-pub use repository::{CommitId, Head, Repository};
+pub use repository::{CommitId, Head, Repository, branch_at};
 pub use wip::{Isolation, Job, Saved, Started, Target, Wip};

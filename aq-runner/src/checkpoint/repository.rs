@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::error::{At, CheckpointError, Result};
+use super::files;
 use super::git::{Call, Git, Output};
 
 /// The full name of a commit.
@@ -265,6 +266,25 @@ fn without_commit(git: &Git, dir: &Path, common_dir: &Path) -> Result<Head> {
         return Err(CheckpointError::Unreadable(file));
     }
     Ok(Head::Unborn(name))
+}
+
+/// The branch that a directory has checked out, by its full name, without a run of git. `None` on no
+/// branch, outside git, and where refs are in tables.
+pub fn branch_at(dir: &Path) -> Option<String> {
+    let head = dir.ancestors().find_map(|dir| {
+        let inside = dir.join(".git");
+        let git_dir = match inside.symlink_metadata() {
+            Ok(about) if about.is_file() => {
+                dir.join(files::read(&inside).ok()??.strip_prefix("gitdir: ")?)
+            }
+            Ok(_) => inside,
+            Err(_) if is_whole(dir) => dir.to_owned(),
+            Err(_) => return None,
+        };
+        Some(files::read(&git_dir.join("HEAD")).ok().flatten())
+    })?;
+    let name = head?.strip_prefix("ref: ")?.to_owned();
+    (name.starts_with("refs/heads/") && name != "refs/heads/.invalid").then_some(name)
 }
 
 fn looks_like_repository(dir: &Path) -> io::Result<bool> {

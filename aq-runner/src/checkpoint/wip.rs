@@ -313,7 +313,11 @@ impl Wip {
 }
 
 /// The commit of the target, or an empty one where there is none yet, and the branch that it is of.
-fn first_base(repo: &Repository, target: &Target, branch: &str) -> Result<(CommitId, Origin)> {
+pub(super) fn first_base(
+    repo: &Repository,
+    target: &Target,
+    branch: &str,
+) -> Result<(CommitId, Origin)> {
     let here = Origin::of(repo.head());
     let wanted = match target {
         Target::Noted(name) | Target::Named(name) if here.full() != name => name,

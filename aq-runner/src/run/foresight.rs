@@ -80,7 +80,7 @@ mod tests {
             })
             .collect();
         let base = dir.path().to_owned();
-        let context = AddContext { base, home: None, now: Timestamp::UNIX_EPOCH, colour: false };
+        let context = AddContext::new(base, None, Timestamp::UNIX_EPOCH);
         let report = add(&queue, &drafts, &context).unwrap();
         // No PATH, so nothing but the shell is there.
         let settings = Settings::load(&queue, Environment::default()).unwrap();

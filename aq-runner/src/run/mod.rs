@@ -2,6 +2,7 @@
 //! others: store, processes and engines meet here.
 
 mod actions;
+mod adding;
 mod agent_env;
 mod attempts;
 mod checkouts;
@@ -33,6 +34,7 @@ mod worker_program;
 mod workplace;
 
 pub use actions::{Stopped, reject, requeue, stop, stop_all, stop_loop};
+pub use adding::add_context;
 pub use attempts::{Attempt, attempts};
 pub use dependencies::{Dependencies, Edge, Node, dependencies};
 pub use dispatcher::{Progress, RunError, RunOptions, Summary, run};

@@ -19,7 +19,11 @@ pub(crate) fn checkpoint_job(queue: &QueueDir, id: &JobId, meta: &Meta) -> Job {
         name: id.to_string(),
         cwd: meta.get("cwd").map(PathBuf::from).unwrap_or_default(),
         isolation,
-        target: meta.get("target").map_or(Target::Head, |name| Target::Noted(name.to_owned())),
+        target: match (meta.get("target"), meta.get("added_on")) {
+            (Some(name), _) => Target::Named(name.to_owned()),
+            (None, Some(name)) => Target::Noted(name.to_owned()),
+            (None, None) => Target::Head,
+        },
         base_file: queue.wip_base(id),
         queue: queue.root().to_owned(),
         marks: vec![

@@ -4,7 +4,7 @@ mod place;
 mod plan;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use aq_manifest::{JobId, JobSpec, Stage};
 use jiff::Timestamp;
@@ -47,6 +47,46 @@ pub struct AddContext {
     pub now: Timestamp,
     /// Whether reports may use colour.
     pub colour: bool,
+    /// The branch that a directory has checked out, by its full name.
+    pub branch_at: fn(&Path) -> Option<String>,
+    /// The job whose agent adds.
+    pub parent: Option<Parent>,
+}
+
+/// The job whose agent adds another one, which then works where this one was added.
+#[derive(Clone, Debug)]
+pub struct Parent {
+    /// Directories of the agent's, with those of the project that they stand for.
+    pub places: Vec<(PathBuf, PathBuf)>,
+    /// The branch that it is merged into, by its full name.
+    pub branch: Option<String>,
+}
+
+impl Parent {
+    /// The place in the project; `None` for a directory that is not the agent's.
+    fn project_place(&self, dir: &Path) -> Option<PathBuf> {
+        self.places.iter().find_map(|(own, project)| {
+            let rest = dir.strip_prefix(own).ok()?;
+            // A path does not end in a slash.
+            Some(project.join(rest).components().collect())
+        })
+    }
+}
+
+impl AddContext {
+    /// What applies where nobody but a person adds, and outside of git.
+    pub fn new(base: PathBuf, home: Option<PathBuf>, now: Timestamp) -> Self {
+        Self { base, home, now, colour: false, branch_at: |_| None, parent: None }
+    }
+
+    /// A directory and its branch, as the job gets them.
+    fn place(&self, dir: PathBuf) -> Place {
+        let parent = self.parent.as_ref();
+        match parent.and_then(|parent| Some((parent.project_place(&dir)?, parent.branch.clone()))) {
+            Some((dir, branch)) => Place { is_there: dir.is_dir(), dir, branch },
+            None => Place { is_there: dir.is_dir(), branch: (self.branch_at)(&dir), dir },
+        }
+    }
 }
 
 impl Draft {
@@ -159,7 +199,16 @@ pub enum AddError {
 struct Checked<'a> {
     draft: &'a Draft,
     spec: JobSpec,
-    cwd: PathBuf,
+    place: Place,
+}
+
+/// Where a job works.
+#[derive(Clone)]
+struct Place {
+    dir: PathBuf,
+    is_there: bool,
+    /// The branch that is checked out there.
+    branch: Option<String>,
 }
 
 /// Adds jobs. When this returns `Ok`, they survive power loss.
@@ -195,7 +244,7 @@ fn check<'a>(
     let mut checked = Vec::with_capacity(drafts.len());
     let mut invalid = Vec::new();
     // Most of them work in the same directory.
-    let mut places: HashMap<Option<String>, (PathBuf, bool)> = HashMap::new();
+    let mut places: HashMap<Option<String>, Place> = HashMap::new();
     for draft in drafts {
         match load(queue.profiles(), &draft.name, &draft.text, context.colour) {
             Ok(file) if !draft.is_granted && has_grant(&file.spec) => {
@@ -209,22 +258,24 @@ fn check<'a>(
             }
             Ok(file) => {
                 let place = places.entry(file.spec.cwd.clone()).or_insert_with_key(|cwd| {
-                    let cwd = resolve_cwd(cwd.as_deref(), &context.base, context.home.as_deref());
-                    let is_there = cwd.is_dir();
-                    (cwd, is_there)
+                    context.place(resolve_cwd(
+                        cwd.as_deref(),
+                        &context.base,
+                        context.home.as_deref(),
+                    ))
                 });
-                let (cwd, is_there) = place.clone();
+                let place = place.clone();
                 if !file.warnings.is_empty() {
                     report.warnings.push(file.warnings);
                 }
-                if !is_there {
+                if !place.is_there {
                     report.warnings.push(format!(
                         "warning: {}: the directory {} is not there yet; the job fails if it is still missing when it starts\n",
                         draft.name,
-                        cwd.display()
+                        place.dir.display()
                     ));
                 }
-                checked.push(Checked { draft, spec: file.spec, cwd });
+                checked.push(Checked { draft, spec: file.spec, place });
             }
             Err(problem) => invalid.push(problem),
         }

@@ -23,7 +23,7 @@ mod text;
 mod transition;
 mod values;
 
-pub use add::{AddContext, AddError, AddReport, Added, Draft, add};
+pub use add::{AddContext, AddError, AddReport, Added, Draft, Parent, add};
 pub use artifacts::{Artifact, artifacts, open_artifact};
 pub(crate) use clean::archived;
 pub use clean::{Cleaned, archived_log, clean, withdraw};

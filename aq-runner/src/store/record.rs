@@ -83,6 +83,11 @@ impl JobRecord {
     }
 }
 
+/// A branch by its full name.
+fn branch_ref(name: &str) -> String {
+    format!("refs/heads/{name}")
+}
+
 /// The effective values of a job, as docs/on-disk-format.md wants them recorded.
 pub(crate) fn describe(queue: &QueueDir, spec: &JobSpec, cwd: &Path, file: &Path) -> Record {
     let lock = match spec.lock.as_deref() {
@@ -105,6 +110,7 @@ pub(crate) fn describe(queue: &QueueDir, spec: &JobSpec, cwd: &Path, file: &Path
             "review_policy",
             if spec.review_policy == ReviewPolicy::Human { "human" } else { "auto" },
         )
+        .set("target", spec.target.as_deref().map_or(String::new(), branch_ref))
         .set_list("allowed_scope", &spec.allowed_scope)
         .set("idempotency_key", spec.idempotency_key.as_deref().unwrap_or(""))
         .set_list("deps", &spec.deps)

@@ -39,7 +39,7 @@ impl TestQueue {
 
     pub(crate) fn add_drafts(&self, drafts: &[Draft]) -> Result<Vec<Added>, AddError> {
         let base = self.base().to_owned();
-        let context = AddContext { base, home: None, now: Timestamp::UNIX_EPOCH, colour: false };
+        let context = AddContext::new(base, None, Timestamp::UNIX_EPOCH);
         add(&self.queue, drafts, &context).map(|report| report.added)
     }
 

@@ -73,6 +73,7 @@ fn value(spec: &JobSpec, key: &str) -> Option<String> {
         "verify" => word(&spec.verify),
         "review-policy" => spec.review_policy.to_string(),
         "isolation" => spec.isolation.to_string(),
+        "target" => word(&spec.target),
         "setup" => word(&spec.setup),
         "allowed-scope" => spec.allowed_scope.join(", "),
         "scope-policy" => spec.scope_policy.to_string(),

@@ -6,6 +6,7 @@ use aq_fleet::protocol::{FactoryId, Grant};
 use aq_manifest::{JobId, claimed};
 use jiff::Timestamp;
 
+use crate::checkpoint::branch_at;
 use crate::store::{AddContext, AddError, Draft, QueueDir, Record, StoreError, add};
 
 /// What became of a grant.
@@ -49,7 +50,7 @@ pub(crate) fn take(
             draft.record.set("resume_branch", &from.branch).set("resume_commit", &from.commit);
     }
     let base = queue.root().parent().unwrap_or(queue.root()).to_owned();
-    let context = AddContext { base, home, now, colour: false };
+    let context = AddContext { branch_at, ..AddContext::new(base, home, now) };
     match add(queue, &[draft], &context) {
         Ok(report) => match report.added.first() {
             Some(added) => Ok(Taken::Job(added.id().clone())),

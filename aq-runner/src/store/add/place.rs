@@ -13,7 +13,7 @@ use super::super::queue_dir::QueueDir;
 use super::super::record::describe;
 use super::super::transition::{HeldJob, RUN_KEYS};
 use super::plan::Plan;
-use super::{AddContext, AddError, Added, Checked, Draft};
+use super::{AddContext, AddError, Added, Checked};
 
 /// Writes the files under names that nothing looks at, with their content durable, and the records with their
 /// names, too: a job whose record a power cut took away would be taken for a hand-dropped file, and work in
@@ -38,8 +38,8 @@ pub(super) fn stage_files(
         // No job id starts with a dot, so this is nobody's scratch folder.
         let temporary = queue.state().join(format!("tmp/.add-{adder}-{n}.md"));
         write_new(&temporary, job.draft.text.as_bytes(), !bulk)?;
-        let record = origin(context, job.draft);
-        let record = record.followed_by(describe(queue, &job.spec, &job.cwd, &temporary));
+        let record = origin(context, job);
+        let record = record.followed_by(describe(queue, &job.spec, &job.place.dir, &temporary));
         match plan {
             // The old record stays: what the old file said is overwritten key by key.
             Plan::Supersede(id, old) if id == old.id() => {}
@@ -55,9 +55,13 @@ pub(super) fn stage_files(
     Ok(staged)
 }
 
-fn origin(context: &AddContext, draft: &Draft) -> Record {
-    let record = Record::new().set("added_at", context.now);
-    record.set("added_from", context.base.display()).followed_by(draft.record.clone())
+fn origin(context: &AddContext, job: &Checked<'_>) -> Record {
+    let base = context.place(context.base.clone()).dir;
+    Record::new()
+        .set("added_at", context.now)
+        .set("added_from", base.display())
+        .set("added_on", job.place.branch.as_deref().unwrap_or_default())
+        .followed_by(job.draft.record.clone())
 }
 
 /// Gives the files their names, and notes each in `added` as soon as it has its own. The record is
@@ -111,8 +115,8 @@ fn supersede(
     let file = queue.job_file(Stage::Inbox, id);
     let old_id = old.id().clone();
     if *id == old_id {
-        let record = Record::new().clear(RUN_KEYS).followed_by(origin(context, job.draft));
-        old.append(&record.followed_by(describe(queue, &job.spec, &job.cwd, temporary)))?;
+        let record = Record::new().clear(RUN_KEYS).followed_by(origin(context, job));
+        old.append(&record.followed_by(describe(queue, &job.spec, &job.place.dir, temporary)))?;
         // Where it was added is nowhere else, and says where it works.
         old.sync()?;
         std::fs::rename(temporary, &file).at("replace", &file)?;

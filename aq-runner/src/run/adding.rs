@@ -1,0 +1,68 @@
+//! Who adds a job: a person, or the agent of another one. What an agent adds is work for the project,
+//! not for the checkout that its own job throws away.
+
+use std::path::{Path, PathBuf};
+
+use aq_manifest::{JobId, Stage};
+use jiff::Timestamp;
+
+use crate::checkpoint::{Isolation, Origin, branch_at};
+use crate::store::{AddContext, Meta, Parent, QueueDir};
+
+use super::settings::Environment;
+use super::workplace::{branch_of, checkpoint_job};
+
+/// The context of an add that was called in a directory.
+pub fn add_context(
+    queue: &QueueDir,
+    environment: &Environment,
+    base: PathBuf,
+    now: Timestamp,
+) -> AddContext {
+    let parent = parent(queue, &base);
+    AddContext { branch_at, parent, ..AddContext::new(base, environment.path("HOME"), now) }
+}
+
+/// The job in whose checkout or TMPDIR a directory is. Agents may have changed their environment, so the
+/// place decides.
+fn parent(queue: &QueueDir, dir: &Path) -> Option<Parent> {
+    let below = dir.strip_prefix(queue.work()).ok();
+    let name = below.and_then(|below| below.iter().next()?.to_str());
+    let by_place = name.and_then(|name| JobId::new(name).ok());
+    let running = [Stage::Building, Stage::Review].into_iter();
+    let running = running.flat_map(|stage| queue.jobs(stage).unwrap_or_default());
+    by_place.into_iter().chain(running).find_map(|id| {
+        let meta = Meta::read(&queue.meta(&id)).ok()?;
+        let places = places(queue, &id, &meta);
+        let is_there = places.iter().any(|(own, _)| dir.starts_with(own));
+        is_there.then(|| Parent { places, branch: target(queue, &id, &meta) })
+    })
+}
+
+/// What an agent has of its own, with what it stands for in the project.
+fn places(queue: &QueueDir, id: &JobId, meta: &Meta) -> Vec<(PathBuf, PathBuf)> {
+    let job = checkpoint_job(queue, id, meta);
+    let is_top = |dir: &&Path| dir.join(".git").symlink_metadata().is_ok();
+    let top = job.cwd.ancestors().find(is_top).unwrap_or(&job.cwd);
+    let mut places = vec![(queue.scratch(id), job.cwd.clone())];
+    match &job.isolation {
+        Isolation::Own(place) => {
+            let roots = place.root().into_iter().chain([place.linked.clone()]);
+            places.extend(roots.map(|root| (root, top.to_owned())));
+        }
+        // The checkout is on the job's branch, which no other job may be merged into.
+        Isolation::InPlace => places.push((top.to_owned(), top.to_owned())),
+    }
+    places
+}
+
+/// The branch that a job is merged into: the one that it started from, or will.
+fn target(queue: &QueueDir, id: &JobId, meta: &Meta) -> Option<String> {
+    let started = branch_of(queue, id, meta).ok().flatten();
+    let origin = started.and_then(|wip| wip.origin().ok().flatten());
+    let recorded = || meta.get("target").or(meta.get("added_on")).map(str::to_owned);
+    match origin {
+        Some(Origin::Branch(name)) => Some(name),
+        _ => recorded(),
+    }
+}

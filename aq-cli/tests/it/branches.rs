@@ -74,7 +74,7 @@ fn verify_gets_a_checkout_that_the_agent_removed() {
     assert_eq!(sandbox.folders("a"), ["testing"], "{}", sandbox.log("a"));
     assert!(sandbox.log("a").contains("its directory is gone, and is made anew from its branch"));
     let left_out = sandbox.meta_value("a", "left_out");
-    assert!(left_out.starts_with("its checkout was removed"), "{left_out}");
+    assert!(left_out.starts_with("the checkout: it was removed"), "{left_out}");
 
     // Where only the directory is removed that the job works in, in a checkout that is there.
     fs::create_dir(sandbox.work().join("sub")).unwrap();
@@ -96,7 +96,7 @@ fn a_removed_checkout_and_branch_are_told() {
     sandbox.add("a", "verify: test -e a.txt", &format!("echo 1 > w; {commit}; {remove}"));
     sandbox.ok(&["run", "--once"]);
     assert_eq!(sandbox.folders("a"), ["testing"], "{}", sandbox.log("a"));
-    let warning = "warning: not everything could be committed: the checkout and the branch aq/wip/a were removed";
+    let warning = "left out: the checkout: it was removed, and the branch aq/wip/a with it";
     assert!(sandbox.log("a").contains(warning), "{}", sandbox.log("a"));
     let said = "not all of its work could be committed";
     for args in [&["status"][..], &["why", "a"]] {
@@ -272,7 +272,12 @@ fn clean_removes_checkouts_and_merged_branches() {
     sandbox.ok(&["ship", "open", "inner"]);
     let (code, said) = sandbox.code(&["clean", "--keep", "0"]);
     assert_eq!(code, 0, "{said}");
-    assert!(said.contains("warning: the checkout of inner stays: "), "{said}");
+    assert!(
+        said.contains(
+            "warning: the checkout of inner stays, with work that is not on its branch: lib: "
+        ),
+        "{said}"
+    );
     let there = |job: &str| sandbox.queue(&format!("work/{job}")).exists();
     let branch = |job: &str| sandbox.try_git(&["rev-parse", &format!("aq/wip/{job}")]).0;
     assert_eq!((there("merged"), branch("merged")), (false, false));

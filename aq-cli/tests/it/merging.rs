@@ -29,7 +29,7 @@ fn a_merge_without_all_of_the_work_is_refused() {
     let sandbox = Sandbox::with_repository();
     sandbox.add("a", "", "echo done > w; git init -q inner");
     sandbox.ok(&["run", "--once", "--quiet"]);
-    assert!(sandbox.log("a").contains("warning: not everything could be committed: "));
+    assert!(sandbox.log("a").contains("warning: not all of the work is on the branch:"));
     let (code, said) = sandbox.code(&["ship", "--merge", "a"]);
     assert_eq!(code, 4, "{said}");
     assert!(said.contains("not all work of a can be committed, so it is not merged: "), "{said}");

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::error::{At, Result};
 use super::files::{self, is_absent};
 use super::git::{Call, Git};
-use super::own::OwnRepository;
+use super::own::{OwnRepository, borrowed_from};
 
 /// The index in which a checkpoint is made. There is one in a checkout at a time, so what lies
 /// there under this name is left from a process that was killed.
@@ -56,14 +56,20 @@ pub(super) struct Checkout {
     pub(super) exclude: Option<OsString>,
     /// The agent's own repository; `None` where it shares that of the user.
     pub(super) own: Option<OwnRepository>,
+    /// Where new objects go, when that is not the user's repository.
+    pub(super) objects: Option<PathBuf>,
 }
 
 impl Checkout {
     /// A call on the files. It does not look at `.git` in the directory, which an agent can change.
     pub(super) fn call(&self, git: &Git, subcommand: &str) -> Call {
-        git.call(&self.root, subcommand)
+        let call = git
+            .call(&self.root, subcommand)
             .env("GIT_DIR", self.git_dir.as_ref().unwrap_or(&self.common_dir))
-            .env("GIT_WORK_TREE", &self.root)
+            .env("GIT_WORK_TREE", &self.root);
+        let Some(objects) = &self.objects else { return call };
+        let lent = borrowed_from(&self.common_dir.join("objects"));
+        call.env("GIT_OBJECT_DIRECTORY", objects).env("GIT_ALTERNATE_OBJECT_DIRECTORIES", lent)
     }
 
     /// What makes a call look at everything except the queue.

@@ -44,21 +44,18 @@ impl Wip {
     /// When git fails.
     pub fn snapshot(&self, message: &str) -> Result<Option<CommitId>> {
         let Some(checkout) = self.checkout()? else { return Ok(None) };
+        let checkout = self.aside(&checkout);
         let index = checkout.git_dir.as_ref().unwrap_or(&checkout.common_dir).join(INDEX);
         // Left by a loop that was killed.
         remove(&index)?;
         remove(&index.with_extension("lock"))?;
         checkout.copy_index(&index)?;
-        let call = |subcommand| {
-            checkout.call(self.repo.git(), subcommand).env("GIT_INDEX_FILE", &index).slow()
-        };
-        let add = call("add").args(["--all", "--sparse", "--ignore-errors"]);
-        let added = add.args(checkout.pathspec()).output()?;
-        // 1: some files could not be read, which may be gone by now.
-        if !matches!(added.code(), Some(0 | 1)) {
-            return Err(added.failure());
-        }
-        let tree = call("write-tree").line()?;
+        let base = self.given()?.unwrap_or_else(|| self.base.clone());
+        // Some files may be gone by now, or cannot be read at this moment.
+        self.add_all(&checkout, &index)?;
+        let staged = self.index_of_work(&checkout, &index, &base)?;
+        let tree = self.tree_of(&checkout, &staged)?;
+        remove(&staged)?;
         remove(&index)?;
         let pushed = format!("{}^{{tree}}", pushed_ref(&self.branch_ref()));
         let pushed = self.repo.call("rev-parse").args(["--verify", "--quiet", &pushed]).output()?;

@@ -96,7 +96,14 @@ impl Wip {
 
     fn worktree_at(&self, path: &Path, git_dir: Option<PathBuf>) -> Checkout {
         let common_dir = self.repo.common_dir().to_owned();
-        Checkout { git_dir, root: path.to_owned(), common_dir, exclude: None, own: None }
+        Checkout {
+            git_dir,
+            root: path.to_owned(),
+            common_dir,
+            exclude: None,
+            own: None,
+            objects: None,
+        }
     }
 }
 

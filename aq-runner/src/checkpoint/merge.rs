@@ -101,7 +101,7 @@ impl Wip {
         let output = call.args(["--no-messages", old.as_str(), tip.as_str()]).slow().output()?;
         let mut fields = output.fields();
         match (output.code(), fields.next()) {
-            (Some(0), Some(tree)) => self.repo.commit_tree(&tree, &[old, &tip], message),
+            (Some(0), Some(tree)) => self.repo.commit_tree(&tree, &[old.clone(), tip], message),
             (Some(1), Some(_)) => Err(CheckpointError::Conflict {
                 branch: self.branch().to_owned(),
                 into: into.to_owned(),
@@ -151,6 +151,7 @@ impl Wip {
             common_dir,
             exclude: None,
             own: None,
+            objects: None,
         }))
     }
 }

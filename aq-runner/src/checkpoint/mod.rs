@@ -34,22 +34,26 @@
 //! # Ok::<(), aq_runner::checkpoint::CheckpointError>(())
 //! ```
 
+mod add;
 mod artifacts;
 mod changes;
 mod checkout;
 mod error;
 mod files;
 mod git;
+mod gitlinks;
 mod handover;
 mod in_place;
-mod inner;
+mod left;
 mod linked;
 mod merge;
+mod nested;
 mod notes;
 mod own;
 mod removal;
 mod repository;
 mod save;
+mod setup;
 mod state;
 mod wip;
 
@@ -57,6 +61,7 @@ pub use artifacts::{Collected, collect};
 pub use changes::Changes;
 pub use error::CheckpointError;
 pub use handover::{Handover, Pushed, take_up};
+pub use left::{LeftOut, left_out_words};
 pub use merge::Merged;
 pub use notes::Origin;
 pub use own::OwnPlace;

@@ -1,10 +1,7 @@
 //! Taking away what a finished job had: its checkout, and its branch when that is merged.
 
-use std::path::PathBuf;
-
-use super::checkout::Checkout;
 use super::error::Result;
-use super::git::Output;
+use super::left::LeftOut;
 use super::own::OwnPlace;
 use super::wip::{Isolation, Wip};
 
@@ -16,16 +13,11 @@ pub enum Removed {
         /// Whether the branch is gone too: it was merged, or had no commit of its own.
         branch: bool,
     },
-    /// Everything stays: a repository inside the checkout may hold commits that are nowhere else.
-    Kept {
-        /// Where that repository is.
-        repository: PathBuf,
-    },
     /// Everything stays: some work in the checkout is in no commit of the branch, so it is nowhere
     /// else.
     NotSaved {
-        /// Words about it.
-        left_out: String,
+        /// All of it.
+        left_out: Vec<LeftOut>,
     },
 }
 
@@ -40,11 +32,8 @@ impl Wip {
         if let Isolation::Own(place) = &self.isolation {
             if let Some(checkout) = self.checkout()? {
                 let saved = self.save(&checkout, "aq: left in the checkout")?;
-                if let Some(left_out) = saved.left_out {
-                    return Ok(Removed::NotSaved { left_out });
-                }
-                if let Some(repository) = self.inner_repository(&checkout)? {
-                    return Ok(Removed::Kept { repository });
+                if !saved.left_out.is_empty() {
+                    return Ok(Removed::NotSaved { left_out: saved.left_out });
                 }
             }
             self.discard(place)?;
@@ -79,24 +68,5 @@ impl Wip {
         let call = self.repo.call("merge-base").args(["--is-ancestor", ancestor, descendant]);
         // 128: the other branch is gone. Then nobody can say that it was merged.
         Ok(call.output()?.code() == Some(0))
-    }
-
-    /// A repository inside the checkout: a submodule with files, or a clone that the agent made.
-    fn inner_repository(&self, checkout: &Checkout) -> Result<Option<PathBuf>> {
-        let dir = match (&checkout.own, &checkout.git_dir) {
-            (Some(own), _) => own.dir(),
-            (None, Some(dir)) => dir,
-            (None, None) => return Ok(None),
-        };
-        if dir.join("modules").is_dir() {
-            return Ok(Some(dir.join("modules")));
-        }
-        let list: Output =
-            checkout.call(self.repo.git(), "ls-files").args(["--stage", "-z"]).run()?;
-        let links = list.fields().filter_map(|line| {
-            let (kind, path) = line.split_once('\t')?;
-            kind.starts_with("160000 ").then(|| checkout.root.join(path))
-        });
-        Ok(links.into_iter().find(|path| path.join(".git").symlink_metadata().is_ok()))
     }
 }

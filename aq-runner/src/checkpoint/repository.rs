@@ -194,18 +194,29 @@ impl Repository {
     pub(super) fn commit_tree(
         &self,
         tree: &str,
-        parents: &[&CommitId],
+        parents: &[CommitId],
+        message: &str,
+    ) -> Result<CommitId> {
+        self.commit_tree_by(|| self.call("commit-tree"), tree, parents, message)
+    }
+
+    /// The same by calls that find the tree.
+    pub(super) fn commit_tree_by(
+        &self,
+        commit_tree: impl Fn() -> Call,
+        tree: &str,
+        parents: &[CommitId],
         message: &str,
     ) -> Result<CommitId> {
         let call = |call: Call| {
             let parents = parents.iter().flat_map(|parent| ["-p", parent.as_str()]);
             call.args(parents).args(["-m", message, tree]).output()
         };
-        let mut output = call(self.call("commit-tree"))?;
+        let mut output = call(commit_tree())?;
         if output.errors().contains("Please tell me who you are")
             || output.errors().contains("empty ident name")
         {
-            let mut anonymous = self.call("commit-tree");
+            let mut anonymous = commit_tree();
             for role in ["AUTHOR", "COMMITTER"] {
                 anonymous = anonymous
                     .env(&format!("GIT_{role}_NAME"), "aq")

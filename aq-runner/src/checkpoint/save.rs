@@ -19,11 +19,16 @@
 //! The first row is nearly every checkpoint, and what it needs is what `git commit` does: two runs of git
 //! in place of five. Whatever is otherwise, or fails there, goes the long way.
 
-use super::checkout::{Checkout, remove};
-use super::error::Result;
-use super::git::Output;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::checkout::{Checkout, copy_index, remove};
+use super::error::{At as _, Result};
+use super::files;
+use super::left::LeftOut;
 use super::own::OwnHead;
 use super::repository::CommitId;
+use super::setup::{has_setup, of_the_agent};
 use super::state::{At, State, Step};
 use super::wip::{Isolation, Saved, Wip};
 
@@ -53,8 +58,10 @@ impl Wip {
     /// committed there.
     fn bring_back(&self) -> Result<Saved> {
         let Isolation::Own(place) = &self.isolation else { return Ok(Saved::default()) };
-        let removed = place.given()?.map(|given| {
-            format!("its checkout was removed, and with it what was committed there since {given}")
+        let told = |why: String| vec![LeftOut::checkout_gone(why)];
+        let given = place.given()?;
+        let removed = given.map_or_else(Vec::new, |given| {
+            told(format!("it was removed, and with it what was committed there since {given}"))
         });
         let known = self.known_tip.as_ref().filter(|_| !self.is_held());
         let (None, Some(known)) = (self.tip()?, known) else {
@@ -63,14 +70,15 @@ impl Wip {
         self.unlock_branch()?;
         self.repo.update_ref(&self.branch_ref(), known, &known.nothing())?;
         let back = format!(
-            "the checkout and the branch {} were removed; the branch is back at {known}, and commits made \
+            "it was removed, and the branch {} with it; the branch is back at {known}, and commits made \
              since may have no name: `git fsck --lost-found` lists such",
             self.branch()
         );
-        Ok(Saved { commit: None, left_out: Some(back) })
+        Ok(Saved { commit: None, left_out: told(back) })
     }
 
     pub(super) fn save(&self, checkout: &Checkout, message: &str) -> Result<Saved> {
+        let checkout = &self.aside(checkout);
         checkout.clear_locks()?;
         self.unlock_branch()?;
         self.restore_hidden(checkout)?;
@@ -79,16 +87,13 @@ impl Wip {
         }
         let work = self.work_ref(checkout)?;
         let mut state = self.state(checkout, &work.name)?;
-        let (tree, left_out) = self.write_tree(checkout, &state.tip)?;
+        let (tree, mut left) = self.write_tree(checkout, &state.tip)?;
         let step = self.step(&state, &tree)?;
         let in_files = !matches!(step, Step::Nothing) || tree == state.tip_tree;
         let tip = match step {
             Step::Nothing => state.tip.clone(),
             Step::MoveTo(commit) => commit,
-            Step::Commit(parents) => {
-                let parents: Vec<&CommitId> = parents.iter().collect();
-                self.repo.commit_tree(&tree, &parents, message)?
-            }
+            Step::Commit(parents) => self.commit_aside(checkout, &tree, &parents, message)?,
         };
         let is_new = tip != state.there;
         if is_new && let (Isolation::Own(place), Some(_)) = (&self.isolation, &work.held) {
@@ -99,18 +104,33 @@ impl Wip {
             let old = state.branch.as_ref().map_or_else(|| tip.nothing(), ToString::to_string);
             self.repo.update_ref(&work.name, &tip, &old)?;
         }
-        let held = work.held.filter(|_| self.is_held());
-        let lost = state.lost.take();
+        left.extend(state.lost.take());
+        left.extend(work.held.filter(|_| self.is_held()));
         self.settle(checkout, &state, &tip, in_files)?;
-        let left = [left_out, lost, self.left_in_own(checkout, &tip)?, held];
-        Ok(Saved { left_out: joined(left), commit: is_new.then_some(tip) })
+        let commit = is_new.then(|| tip.clone());
+        Ok(Saved { left_out: self.all_left(checkout, left, &tip)?, commit })
+    }
+
+    /// What is left out, with what is on other branches of the agent's, and without what `setup` had
+    /// left there.
+    fn all_left(
+        &self,
+        checkout: &Checkout,
+        mut left: Vec<LeftOut>,
+        tip: &CommitId,
+    ) -> Result<Vec<LeftOut>> {
+        left.extend(self.left_in_own(checkout, tip)?);
+        match &self.isolation {
+            Isolation::Own(place) => of_the_agent(place, left),
+            Isolation::InPlace => Ok(left),
+        }
     }
 
     /// Commits in a checkout whose `HEAD` is the branch, when nothing is going on there. `None`: it is not
     /// so, or git would not. In the user's own checkout somebody may switch branches meanwhile, and `git
     /// commit` would go to whatever is checked out then.
     fn commit_on_branch(&self, checkout: &Checkout, message: &str) -> Result<Option<Saved>> {
-        if self.is_in_place() || checkout.unfinished().is_some() {
+        if self.is_in_place() || checkout.unfinished().is_some() || checkout.objects.is_some() {
             return Ok(None);
         }
         // Without the branch this would make a commit without a parent.
@@ -119,31 +139,35 @@ impl Wip {
             return Ok(None);
         }
         let index = checkout.temporary_index();
-        if !checkout.copy_index(&index)? || self.add_all(checkout)?.code() != Some(0) {
+        if !checkout.copy_index(&index)? {
             return Ok(None);
         }
-        let left_inside = self.left_inside(checkout)?;
+        let Ok(left) = self.add_all(checkout, &index) else { return Ok(None) };
         let call = checkout.call(self.repo.git(), "commit").env("GIT_INDEX_FILE", &index);
         let call = call.args(["--quiet", "--no-verify", "--cleanup=verbatim", "-m", message]);
         let output = call.slow().output()?;
         let is_new = match output.code() {
             Some(0) => true,
             // Nothing is new; or objects cannot be written, and then it says so.
-            Some(1) if output.errors().is_empty() => false,
+            Some(1) if output.errors().is_empty() => {
+                if self.tree_of(checkout, &index)? != self.tree(&tip)? {
+                    return Ok(None);
+                }
+                false
+            }
             _ => return Ok(None),
         };
-        checkout.install_index()?;
-        let commit = match self.loose_tip()? {
-            _ if !is_new => None,
-            Some(tip) => Some(tip),
-            None => self.tip()?,
+        let tip = match (is_new, self.loose_tip()?) {
+            (false, _) => tip,
+            (true, Some(tip)) => tip,
+            (true, None) => self.tip()?.unwrap_or(tip),
         };
-        let tip = commit.as_ref().unwrap_or(&tip);
+        checkout.install_index()?;
         if let (Isolation::Own(place), Some(own)) = (&self.isolation, &checkout.own) {
-            self.put_own_on(place, own, tip)?;
+            self.put_own_on(place, own, &tip, &place.index())?;
         }
-        let left_out = joined([left_inside, self.left_in_own(checkout, tip)?]);
-        Ok(Some(Saved { commit, left_out }))
+        let left_out = self.all_left(checkout, left, &tip)?;
+        Ok(Some(Saved { commit: is_new.then_some(tip), left_out }))
     }
 
     /// Whether the branch is at this commit for the agent and for the user, and neither has moved it or
@@ -166,47 +190,55 @@ impl Wip {
         Ok(match self.step(&state, tree)? {
             Step::Nothing => state.tip,
             Step::MoveTo(commit) => commit,
-            Step::Commit(parents) => {
-                let parents: Vec<&CommitId> = parents.iter().collect();
-                self.repo.commit_tree(tree, &parents, message)?
-            }
+            Step::Commit(parents) => self.commit_aside(checkout, tree, &parents, message)?,
         })
     }
 
     /// Puts all files into a tree, in an index of its own.
-    fn write_tree(&self, checkout: &Checkout, tip: &CommitId) -> Result<(String, Option<String>)> {
+    fn write_tree(&self, checkout: &Checkout, tip: &CommitId) -> Result<(String, Vec<LeftOut>)> {
         let index = checkout.temporary_index();
-        let mut output = None;
+        let mut added = None;
         if checkout.copy_index(&index)? {
-            output = Some(self.add_all(checkout)?);
+            added = self.add_all(checkout, &index).ok();
         }
         // A damaged index is no reason to lose work: the branch's own commit is as good a start,
         // only slower, since every file is read.
-        if !output.as_ref().is_some_and(|output| matches!(output.code(), Some(0 | 1))) {
-            checkout.clear_locks()?;
-            let read = checkout.call(self.repo.git(), "read-tree").env("GIT_INDEX_FILE", &index);
-            read.arg(tip.as_str()).slow().run()?;
-            output = Some(self.add_all(checkout)?);
-        }
-        let refused = match &output {
-            Some(output) if output.code() == Some(1) => Some(output.errors()),
-            Some(output) if output.code() != Some(0) => return Err(output.failure()),
-            _ => None,
+        let left = match added {
+            Some(left) => left,
+            None => {
+                checkout.clear_locks()?;
+                let read =
+                    checkout.call(self.repo.git(), "read-tree").env("GIT_INDEX_FILE", &index);
+                read.arg(tip.as_str()).slow().run()?;
+                self.add_all(checkout, &index)?
+            }
         };
-        let inside = self.left_inside(checkout)?;
-        let left_out = joined([refused, inside]);
-        let call = checkout.call(self.repo.git(), "write-tree").env("GIT_INDEX_FILE", &index);
-        Ok((call.slow().line()?, left_out))
+        let staged = self.index_of_work(checkout, &index, tip)?;
+        Ok((self.tree_of(checkout, &staged)?, left))
     }
 
-    fn add_all(&self, checkout: &Checkout) -> Result<Output> {
-        checkout
-            .call(self.repo.git(), "add")
-            .env("GIT_INDEX_FILE", checkout.temporary_index())
-            .args(["--all", "--sparse", "--ignore-errors"])
-            .args(checkout.pathspec())
-            .slow()
-            .output()
+    pub(super) fn tree_of(&self, checkout: &Checkout, index: &Path) -> Result<String> {
+        let call = checkout.call(self.repo.git(), "write-tree").env("GIT_INDEX_FILE", index);
+        call.slow().line()
+    }
+
+    /// The index without what `setup` has made: this one, where `setup` has made nothing.
+    pub(super) fn index_of_work(
+        &self,
+        checkout: &Checkout,
+        index: &Path,
+        tip: &CommitId,
+    ) -> Result<PathBuf> {
+        let Isolation::Own(place) = &self.isolation else { return Ok(index.to_owned()) };
+        if checkout.own.is_none() || !has_setup(place) {
+            return Ok(index.to_owned());
+        }
+        let staged = index.with_extension("work");
+        let file = files::open(index).at("open", index)?;
+        let copy = File::create(&staged).at("create", &staged)?;
+        copy_index(&file, &copy).at("copy the index to", &staged)?;
+        self.without_setup(place, checkout, &staged, tip)?;
+        Ok(staged)
     }
 
     /// Leaves the checkout on the branch, clean, with no operation going on.
@@ -223,7 +255,8 @@ impl Wip {
                 let call = checkout.call(self.repo.git(), "read-tree");
                 call.args(["--reset", "-u", tip.as_str()]).slow().run()?;
             }
-            return self.put_own_on(place, own, tip);
+            let staged = self.index_of_work(checkout, &place.index(), tip)?;
+            return self.put_own_on(place, own, tip, &staged);
         }
         if checkout.git_dir.is_none() {
             return remove(&checkout.temporary_index());
@@ -241,10 +274,4 @@ impl Wip {
         let call = checkout.call(self.repo.git(), "checkout").args(["--quiet", "--force"]);
         call.args([self.branch(), "--"]).slow().run().map(drop)
     }
-}
-
-/// The words that there are, in one text.
-fn joined(words: impl IntoIterator<Item = Option<String>>) -> Option<String> {
-    let words: Vec<String> = words.into_iter().flatten().collect();
-    (!words.is_empty()).then(|| words.join("; "))
 }

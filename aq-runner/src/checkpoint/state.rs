@@ -2,6 +2,7 @@
 
 use super::checkout::Checkout;
 use super::error::Result;
+use super::left::LeftOut;
 use super::own::{OwnHead, OwnRepository};
 use super::repository::{CommitId, nonsense};
 use super::wip::Wip;
@@ -18,7 +19,7 @@ pub(super) struct State {
     pub(super) tip_tree: String,
     pub(super) head: At,
     /// Commits of the agent's that could not be taken over, in words.
-    pub(super) lost: Option<String>,
+    pub(super) lost: Option<LeftOut>,
 }
 
 pub(super) enum At {
@@ -82,7 +83,11 @@ impl Wip {
     /// The job's branch as the agent has left it. What it made of the branch, the branch is, unless that
     /// has nothing to do with the job's history; and where the agent has not moved it, it is where
     /// aq has it.
-    fn own_tip(&self, own: &OwnRepository, there: &CommitId) -> Result<(CommitId, Option<String>)> {
+    fn own_tip(
+        &self,
+        own: &OwnRepository,
+        there: &CommitId,
+    ) -> Result<(CommitId, Option<LeftOut>)> {
         let given = self.given()?;
         let Some(own_tip) = own.resolve(&self.branch_ref())? else {
             return Ok((there.clone(), None));
@@ -90,8 +95,9 @@ impl Wip {
         if own_tip == *there || Some(&own_tip) == given.as_ref() {
             return Ok((there.clone(), None));
         }
-        let told =
-            |why: String| Ok((there.clone(), Some(format!("its branch {}: {why}", self.branch()))));
+        let told = |why: String| {
+            Ok((there.clone(), Some(LeftOut::new(format!("branch {}", self.branch()), why))))
+        };
         if let Err(e) = self.bring(own, &own_tip, there) {
             return told(format!("its commits cannot be taken over: {e}"));
         }
@@ -106,7 +112,7 @@ impl Wip {
     }
 
     /// Where the agent has left its own repository. Its commits are taken over.
-    fn own_head(&self, own: &OwnRepository, tip: &CommitId) -> Result<(At, Option<String>)> {
+    fn own_head(&self, own: &OwnRepository, tip: &CommitId) -> Result<(At, Option<LeftOut>)> {
         let (commit, branch) = match own.head()? {
             OwnHead::Nowhere => return Ok((At::Nowhere, None)),
             OwnHead::Branch(name, _) if name == self.branch_ref() => return Ok((At::Branch, None)),
@@ -116,14 +122,14 @@ impl Wip {
         if commit != *tip
             && let Err(e) = self.bring(own, &commit, tip)
         {
-            let what = branch.as_deref().unwrap_or("HEAD");
-            let words = format!("the commits of {what} cannot be taken over: {e}");
-            return Ok((At::Nowhere, Some(words)));
+            let what = branch.unwrap_or_else(|| "HEAD".to_owned());
+            let why = format!("its commits cannot be taken over: {e}");
+            return Ok((At::Nowhere, Some(LeftOut::new(what, why))));
         }
         Ok((At::Elsewhere { commit, named: branch.is_some() }, None))
     }
 
-    fn tree(&self, commit: &CommitId) -> Result<String> {
+    pub(super) fn tree(&self, commit: &CommitId) -> Result<String> {
         self.repo.call("rev-parse").args(["--verify", &format!("{commit}^{{tree}}")]).line()
     }
 

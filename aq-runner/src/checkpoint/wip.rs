@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::checkout::{Checkout, remove};
 use super::error::{At, CheckpointError, Result};
 use super::files;
+use super::left::LeftOut;
 use super::notes::{Notes, Origin};
 use super::own::OwnPlace;
 use super::repository::{CommitId, Head, Repository};
@@ -108,9 +109,9 @@ pub struct Started {
 pub struct Saved {
     /// The branch's new commit; `None` when there was nothing new.
     pub commit: Option<CommitId>,
-    /// What could not be saved, in words: files that cannot be read, a repository without a commit
-    /// inside this one, changes that are not committed in one inside. Everything else was saved.
-    pub left_out: Option<String>,
+    /// What the branch does not hold: files that git cannot add, work in repositories inside, other
+    /// branches and stashes of the agent's. Everything else was saved.
+    pub left_out: Vec<LeftOut>,
 }
 
 impl Wip {
@@ -298,6 +299,7 @@ impl Wip {
             common_dir: self.repo.common_dir().to_owned(),
             exclude: inside.map(|path| path.as_os_str().to_owned()),
             own: None,
+            objects: None,
         })
     }
 

@@ -15,6 +15,7 @@ use aq_manifest::{FailureClass, JobId, JobIdError, JobSpec, Outcome, ReviewPolic
 use aq_scheduler::{AfterFailure, after_failure};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::checkpoint::LeftOut;
 use crate::engine::PROMPT_FILE;
 use crate::process::{Cgroup, ProcessId, Supervisor};
 use crate::store::{
@@ -83,6 +84,7 @@ pub fn work(queue: &QueueDir, id: &JobId, environment: Environment) -> Result<()
         attempt,
         cgroup: None,
         place: None,
+        gone: Vec::new(),
         fleet: None,
     };
     if let Some(problem) = outdated {
@@ -126,6 +128,8 @@ struct Work<'a> {
     cgroup: Option<Cgroup>,
     /// Where the job works, once that is ready.
     place: Option<Workplace>,
+    /// Work of this attempt that is nowhere any more.
+    gone: Vec<LeftOut>,
     /// The grant of a job that the fleet gave to this host.
     fleet: Option<FleetJob>,
 }

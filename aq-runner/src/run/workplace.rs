@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use aq_manifest::JobId;
 use jiff::Timestamp;
 
-use crate::checkpoint::{CheckpointError, Isolation, Job, Merged, OwnPlace, Removed, Target, Wip};
+use crate::checkpoint::{
+    CheckpointError, Isolation, Job, Merged, OwnPlace, Removed, Target, Wip, left_out_words,
+};
 use crate::store::{self, Cleaned, JobRecord, Meta, QueueDir, Record, StoreError};
 
 /// What `checkpoint` has to know of a job that has run, by its record.
@@ -70,7 +72,10 @@ pub(crate) fn save_leftovers(queue: &QueueDir, id: &JobId, meta: &Meta) -> Recor
     let saved = branch_of(queue, id, meta)
         .and_then(|wip| wip.map(|wip| wip.finish(&format!("{id}: recovered"))).transpose());
     match saved {
-        Ok(saved) => Record::new().set_some("left_out", saved.and_then(|saved| saved.left_out)),
+        Ok(saved) => {
+            let left = saved.and_then(|saved| left_out_words(&saved.left_out));
+            Record::new().set_some("left_out", left)
+        }
         Err(e) => Record::new().set("checkpoint_error", e),
     }
 }
@@ -119,7 +124,7 @@ pub(crate) fn merge(queue: &QueueDir, id: &JobId, meta: &Meta) -> Result<Merged,
     if !wip.is_in_place() || meta.get("checkpoint_error").is_some() {
         wip.expect_finished()?;
         let saved = wip.finish(&format!("{id}: left uncommitted"))?;
-        if let Some(left_out) = saved.left_out {
+        if let Some(left_out) = left_out_words(&saved.left_out) {
             return Err(WorkplaceError::LeftOut { id: id.clone(), left_out });
         }
     }
@@ -141,13 +146,9 @@ pub fn clean(
         let removed =
             branch_of(queue, id, meta).and_then(|wip| wip.map(|wip| wip.remove()).transpose());
         match removed {
-            Ok(Some(Removed::Kept { repository })) => left.push(format!(
-                "the checkout of {id} stays: {} is a repository, and may have commits that are \
-                 nowhere else; remove it when it has none",
-                repository.display()
-            )),
             Ok(Some(Removed::NotSaved { left_out })) => left.push(format!(
-                "the checkout of {id} stays: not everything in it can be committed: {left_out}"
+                "the checkout of {id} stays, with work that is not on its branch: {}",
+                left_out_words(&left_out).unwrap_or_default()
             )),
             Ok(Some(Removed::Checkout { .. }) | None) => {}
             Err(e) => left.push(format!("the checkout of {id} stays: {e}")),

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use aq_runner::checkpoint::{Removed, Started, Wip};
 
-use crate::lab::{Lab, start, write};
+use crate::lab::{Lab, left, start, write};
 
 fn commit(lab: &Lab, dir: &Path, file: &str, text: &str) -> String {
     write(&dir.join(file), text);
@@ -28,7 +28,7 @@ fn assert_whole(lab: &Lab, dir: &Path) {
 }
 
 fn told(started: &Started) -> String {
-    started.wip.finish("fix: work").unwrap().left_out.unwrap_or_default()
+    left(&started.wip.finish("fix: work").unwrap())
 }
 
 #[test]
@@ -295,7 +295,7 @@ fn what_is_on_no_branch_is_told() {
     let job = lab.start("fix", &repo);
     write(&job.dir.join("a.txt"), "stashed\n");
     lab.git(&job.dir, &["stash", "-q"]);
-    assert!(told(&job).contains("its stash has"));
+    assert!(told(&job).starts_with("stash: "));
     lab.git(&job.dir, &["stash", "drop", "-q"]);
     assert_eq!(told(&job), "");
 
@@ -303,10 +303,10 @@ fn what_is_on_no_branch_is_told() {
     lab.git(&job.dir, &["rm", "-rfq", "."]);
     commit(&lab, &job.dir, "index.html", "site");
     let left = told(&job);
-    assert!(left.contains("its branch site has one commit"), "{left}");
+    assert!(left.contains("branch site: one commit is not"), "{left}");
     assert!(job.dir.join("a.txt").exists(), "the checkout is on the job's branch again");
     let Removed::NotSaved { left_out } = job.wip.remove().unwrap() else { panic!() };
-    assert!(left_out.contains("site"), "{left_out}");
+    assert_eq!(left_out[0].what, "branch site");
     lab.git(&job.dir, &["branch", "-q", "-D", "site"]);
 
     // A tag or a branch at what is known already is nothing.
@@ -424,4 +424,84 @@ fn a_job_starts_from_its_target() {
     assert_eq!(gone.wip.base().as_str(), lab.rev(&repo, "topic"));
     let error = Wip::start(&job("named", Target::Named("refs/heads/gone".into()))).unwrap_err();
     assert!(matches!(error, CheckpointError::NoSuchTarget { .. }), "{error}");
+}
+
+#[test]
+fn worktrees_of_sub_agents_are_looked_at() {
+    let (lab, repo) = Lab::with_repo();
+    let job = lab.start("fix", &repo);
+    lab.git(&job.dir, &["worktree", "add", "-q", "sub/agent-1", "-b", "agent-1"]);
+    lab.git(&job.dir, &["worktree", "add", "-q", "../agent-2", "-b", "agent-2"]);
+    assert_eq!(told(&job), "", "there is nothing in them yet");
+    commit(&lab, &job.dir.join("sub/agent-1"), "w", "1");
+    write(&job.dir.join("../agent-2/x"), "2");
+    let told = told(&job);
+    println!("{told}");
+    assert!(told.contains("agent-2: a repository inside has changes that are not committed (x)"));
+    assert!(told.contains("branch agent-1: one commit is not on the job's branch"), "{told}");
+    assert_eq!(lab.git(&repo, &["ls-tree", "-r", "aq/wip/fix", "sub/agent-1"]), "");
+    assert!(matches!(job.wip.remove().unwrap(), Removed::NotSaved { .. }));
+}
+
+#[test]
+fn files_that_git_cannot_add_are_named() {
+    let (lab, repo) = Lab::with_repo();
+    write(&repo.join(".gitattributes"), "*.enc filter=bad\n*.utf16 working-tree-encoding=UTF-16\n");
+    lab.git(&repo, &["config", "filter.bad.clean", "false"]);
+    lab.git(&repo, &["config", "filter.bad.required", "true"]);
+    commit(&lab, &repo, "more", "1");
+    let job = lab.start("fix", &repo);
+    for n in 0..9 {
+        write(&job.dir.join(format!("good-{n}")), "1");
+    }
+    write(&job.dir.join("a.enc"), "secret");
+    write(&job.dir.join("b.utf16"), "no utf-16\n");
+    fs::remove_file(job.dir.join("sub/b.txt")).unwrap();
+    let saved = job.wip.finish("fix: work").unwrap();
+    let named: Vec<&str> = saved.left_out.iter().map(|one| one.what.as_str()).collect();
+    assert_eq!(named, ["a.enc", "b.utf16"], "{:?}", saved.left_out);
+    assert!(saved.left_out[0].why.contains("clean filter 'bad' failed"), "{:?}", saved.left_out);
+    let files = lab.files(&repo, "aq/wip/fix");
+    assert_eq!(files.iter().filter(|file| file.starts_with("good-")).count(), 9);
+    assert!(!files.contains(&"sub/b.txt".to_owned()) && !files.contains(&"a.enc".to_owned()));
+    assert!(job.dir.join("a.enc").exists());
+}
+
+#[test]
+fn what_setup_makes_is_not_the_agents() {
+    let (lab, repo) = Lab::with_repo();
+    let job = lab.start("fix", &repo);
+    let at = |name: &str| job.dir.join(name);
+    write(&at(".env"), "TOKEN=secret\n");
+    write(&at("a.txt"), "patched\n");
+    write(&at("made/kept"), "1");
+    write(&at("made/changed"), "1");
+    fs::remove_file(at("sub/b.txt")).unwrap();
+    std::os::unix::fs::symlink("/nowhere", at("node_modules")).unwrap();
+    lab.git(&job.dir, &["init", "-q", "tool"]);
+    write(&at("tool/x"), "1");
+    job.wip.note_setup().unwrap();
+
+    assert_eq!(told(&job), "");
+    assert_eq!(job.wip.changes().unwrap().paths, [""; 0]);
+    assert_eq!(lab.status(&job.dir), "M a.txt\n D sub/b.txt\n?? tool/");
+
+    // An agent that commits everything does not commit those, and what it changes is its own.
+    write(&at("made/changed"), "2");
+    lab.git(&job.dir, &["checkout", "-q", "--", "a.txt"]);
+    write(&at("made/new"), "3");
+    fs::remove_dir_all(at("tool")).unwrap();
+    commit(&lab, &job.dir, "mine", "1");
+    write(&at("rest"), "4");
+    job.wip.finish("fix: work").unwrap();
+    let paths = job.wip.changes().unwrap().paths;
+    assert_eq!(paths, ["made/changed", "made/new", "mine", "rest", "sub/b.txt"]);
+    assert_eq!(fs::read_to_string(at(".env")).unwrap(), "TOKEN=secret\n");
+    assert!(at("node_modules").symlink_metadata().is_ok());
+
+    // Nor does the content get into the user's repository.
+    let blob = lab.git(&job.dir, &["hash-object", ".env"]);
+    assert!(!lab.try_git(&repo, &["cat-file", "-e", &blob]).0);
+    job.wip.remove().unwrap();
+    assert_whole(&lab, &repo);
 }

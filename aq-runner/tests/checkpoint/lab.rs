@@ -5,7 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use aq_runner::checkpoint::{Isolation, Job, OwnPlace, Started, Target, Wip};
+use aq_runner::checkpoint::{
+    Isolation, Job, OwnPlace, Saved, Started, Target, Wip, left_out_words,
+};
 use tempfile::TempDir;
 
 pub(crate) struct Lab {
@@ -151,6 +153,11 @@ impl Lab {
         let diff = self.git(repo, &["diff", "HEAD"]);
         format!("{refs:?}\n{head}\n{status}\n{diff}")
     }
+}
+
+/// What a checkpoint has left out, in words.
+pub(crate) fn left(saved: &Saved) -> String {
+    left_out_words(&saved.left_out).unwrap_or_default()
 }
 
 pub(crate) fn start(job: &Job) -> Started {

@@ -4,7 +4,7 @@ use std::fs;
 
 use aq_runner::checkpoint::{CheckpointError, Origin, Removed, Wip};
 
-use crate::lab::{Lab, start, write};
+use crate::lab::{Lab, left, start, write};
 
 #[test]
 fn the_users_checkout_is_never_touched() {
@@ -182,10 +182,10 @@ fn a_branch_that_the_user_has_is_held_back() {
     lab.git(&repo, &["checkout", "-q", "aq/wip/fix"]);
 
     let again = lab.start("fix", &repo);
-    assert_eq!(again.wip.finish("fix: two").unwrap().left_out, None, "nothing is new");
+    assert_eq!(left(&again.wip.finish("fix: two").unwrap()), "", "nothing is new");
     write(&again.dir.join("new"), "2");
     let saved = again.wip.finish("fix: two").unwrap();
-    assert!(saved.left_out.unwrap().contains(&format!("checked out in {}", repo.display())));
+    assert!(left(&saved).contains(&format!("checked out in {}", repo.display())));
     assert_eq!(lab.rev(&repo, "aq/wip/fix"), before);
     assert_eq!(lab.status(&repo), "");
     assert_eq!(lab.show(&repo, "refs/aq/held/fix:new"), "2");
@@ -194,7 +194,7 @@ fn a_branch_that_the_user_has_is_held_back() {
 
     lab.git(&repo, &["checkout", "-q", "main"]);
     let saved = lab.start("fix", &repo).wip.finish("fix: three").unwrap();
-    assert_eq!(saved.left_out, None);
+    assert_eq!(left(&saved), "");
     assert_eq!(lab.show(&repo, "aq/wip/fix:new"), "2");
     assert!(!lab.try_git(&repo, &["rev-parse", "--verify", "-q", "refs/aq/held/fix"]).0);
 }
@@ -223,7 +223,7 @@ fn a_branch_that_the_user_moved_is_followed() {
     let moved = lab.rev(&repo, "aq/wip/fix");
     write(&again.dir.join("other"), "2");
     let saved = again.wip.finish("fix: two").unwrap();
-    assert!(saved.left_out.unwrap().contains("moved by somebody else"));
+    assert!(left(&saved).contains("moved by somebody else"));
     assert_eq!(lab.rev(&repo, "aq/wip/fix"), moved);
     assert_eq!(lab.show(&repo, "refs/aq/held/fix:other"), "2");
 
@@ -231,7 +231,7 @@ fn a_branch_that_the_user_moved_is_followed() {
     lab.git(&repo, &["merge", "-q", "refs/aq/held/fix"]);
     lab.git(&repo, &["checkout", "-q", "main"]);
     let third = lab.start("fix", &repo);
-    assert_eq!(third.leftovers.left_out, None);
+    assert_eq!(left(&third.leftovers), "");
     assert_eq!(lab.rev(&third.dir, "HEAD"), lab.rev(&repo, "aq/wip/fix"));
 }
 
@@ -295,14 +295,19 @@ fn removal_takes_a_branch_without_commits() {
 }
 
 #[test]
-fn a_clone_inside_stays() {
+fn work_in_a_clone_stays() {
     let (lab, repo) = Lab::with_repo();
     let other = lab.repo("other");
     let started = lab.start("fix", &repo);
     lab.git(&started.dir, &["clone", "-q", other.to_str().unwrap(), "inner"]);
+    write(&started.dir.join("inner/new"), "1");
     let removed = started.wip.remove().unwrap();
-    assert_eq!(removed, Removed::Kept { repository: started.dir.join("inner") });
+    let Removed::NotSaved { left_out } = &removed else { panic!("{removed:?}") };
+    assert_eq!(left_out[0].what, "inner");
     assert!(started.dir.join("inner/a.txt").exists());
+    // What a remote has anyway is no reason to stay.
+    fs::remove_file(started.dir.join("inner/new")).unwrap();
+    assert_eq!(started.wip.remove().unwrap(), Removed::Checkout { branch: true });
 }
 
 #[test]
@@ -348,7 +353,7 @@ fn what_cannot_be_committed_stays() {
     started.wip.finish("work").unwrap();
     let removed = started.wip.remove().unwrap();
     let Removed::NotSaved { left_out } = &removed else { panic!("{removed:?}") };
-    assert!(left_out.contains("inner"), "{left_out}");
+    assert_eq!(left_out[0].what, "inner");
     assert!(started.dir.join("inner/work").exists());
     fs::remove_dir_all(started.dir.join("inner")).unwrap();
     assert!(matches!(started.wip.remove().unwrap(), Removed::Checkout { .. }));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use aq_runner::checkpoint::{Head, Removed, Repository, Wip};
 
-use crate::lab::{Lab, start, write};
+use crate::lab::{Lab, left, start, write};
 
 fn discover(lab: &Lab, dir: &Path) -> Option<Repository> {
     Repository::discover(dir, &lab.job("none", dir).marks).unwrap()
@@ -186,7 +186,7 @@ fn the_commit_of_a_submodule_is_saved() {
     assert_eq!(lab.rev(&outer, "aq/wip/fix:mod"), lab.rev(&module, "HEAD"));
     assert_eq!(started.wip.changes().unwrap().paths, ["mod", "new"]);
     let removed = started.wip.remove().unwrap();
-    assert!(matches!(removed, Removed::Kept { .. }), "{removed:?}");
+    assert!(matches!(removed, Removed::NotSaved { .. }), "{removed:?}");
 }
 
 #[test]
@@ -194,14 +194,14 @@ fn what_is_not_committed_in_a_repository_inside_is_named() {
     let lab = Lab::new();
     let outer = with_submodule(&lab);
     let started = lab.start("fix", &outer);
-    let left_out = || started.wip.checkpoint("work").unwrap().left_out.unwrap_or_default();
+    let left_out = || left(&started.wip.checkpoint("work").unwrap());
     assert_eq!(left_out(), "", "a submodule without files has no changes");
     let update = ["-c", "protocol.file.allow=always", "submodule", "--quiet", "update", "--init"];
     lab.git(&started.dir, &update);
     let module = started.dir.join("mod");
     write(&started.dir.join("new"), "1");
     assert_eq!(left_out(), "", "nor one in which nothing has changed");
-    let named = "repositories inside have changes that are not committed in them: \"mod\"";
+    let named = "mod: a repository inside has changes that are not committed (made)";
     write(&module.join("made"), "1");
     assert_eq!(left_out(), named);
     write(&started.dir.join("new"), "2");
@@ -219,10 +219,18 @@ fn what_is_not_committed_in_a_repository_inside_is_named() {
     lab.git(&outer, &["config", "submodule.mod.ignore", "untracked"]);
     assert_eq!(left_out(), "", "the user does not care");
     write(&module.join("a.txt"), "changed\n");
-    assert_eq!(left_out(), named);
+    assert_eq!(left_out(), named.replace("made", "a.txt"));
     lab.git(&module, &["add", "-A"]);
     lab.git(&module, &["commit", "-q", "-m", "inner"]);
-    assert_eq!(left_out(), "");
+    let told = left_out();
+    assert!(
+        told.starts_with("mod: a repository inside has a commit that no remote has;"),
+        "{told}"
+    );
+    // It is there for the user all the same.
+    let pointer = lab.rev(&outer, "aq/wip/fix:mod");
+    assert_eq!(lab.rev(&outer.join("mod"), "refs/aq/submodule/fix"), pointer);
+    assert_eq!(pointer, lab.rev(&module, "HEAD"));
 }
 
 #[test]
@@ -232,10 +240,11 @@ fn what_is_not_committed_in_a_clone_of_the_agents_is_named() {
     for job in [lab.job("fix", &repo), lab.in_place("borrowed", &repo)] {
         let started = start(&job);
         lab.git(&started.dir, &["clone", "-q", other.to_str().unwrap(), "inner"]);
-        assert_eq!(started.wip.checkpoint("work").unwrap().left_out, None);
+        assert_eq!(left(&started.wip.checkpoint("work").unwrap()), "");
+        assert_eq!(lab.git(&repo, &["ls-tree", started.wip.branch(), "inner"]), "", "no pointer");
         write(&started.dir.join("inner/new"), "1");
-        let left_out = started.wip.finish("work").unwrap().left_out.unwrap();
-        assert!(left_out.contains("inner"), "{left_out}");
+        let told = left(&started.wip.finish("work").unwrap());
+        assert!(told.starts_with("inner: "), "{told}");
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use aq_runner::checkpoint::{Started, Wip};
 
-use crate::lab::{Lab, write};
+use crate::lab::{Lab, left, write};
 
 fn with_job() -> (Lab, std::path::PathBuf, Started) {
     let (lab, repo) = Lab::with_repo();
@@ -221,7 +221,7 @@ fn a_branch_of_the_agents_is_taken_along() {
     lab.git(&job.dir, &["checkout", "-q", "-b", "feature"]);
     let own = commit(&lab, &job.dir, "mine", "1");
     write(&job.dir.join("rest"), "2");
-    assert_eq!(job.wip.checkpoint("work").unwrap().left_out, None);
+    assert_eq!(left(&job.wip.checkpoint("work").unwrap()), "");
     assert_eq!(lab.rev(&repo, "aq/wip/fix~1"), own);
     assert_eq!(lab.show(&repo, "aq/wip/fix:rest"), "2");
     assert!(!lab.try_git(&repo, &["rev-parse", "--verify", "-q", "feature"]).0);
@@ -254,7 +254,7 @@ fn a_look_at_other_work_undoes_nothing() {
         lab.git(&job.dir, &["checkout", "-q", elsewhere]);
         let saved = job.wip.checkpoint("work").unwrap();
         assert_eq!(lab.rev(&repo, "aq/wip/fix"), own);
-        assert_eq!(saved.left_out, None, "the user has that commit");
+        assert_eq!(left(&saved), "", "the user has that commit");
         assert!(job.dir.join("mine").exists(), "the files are those of the branch again");
         assert_settled(&lab, &job);
     }
@@ -318,11 +318,11 @@ fn a_removed_checkout_is_told() {
     commit(&lab, &job.dir, "mine", "1");
     fs::remove_dir_all(&job.dir).unwrap();
     let saved = job.wip.finish("work").unwrap();
-    assert!(saved.left_out.unwrap().contains("its checkout was removed"));
+    assert!(left(&saved).starts_with("the checkout: it was removed"));
     assert_eq!(lab.rev(&repo, "aq/wip/fix"), lab.rev(&repo, "main"));
     let again = lab.start("fix", &repo);
     assert!(again.fresh && again.dir.join("a.txt").exists());
-    assert_eq!(again.wip.finish("work").unwrap().left_out, None);
+    assert_eq!(left(&again.wip.finish("work").unwrap()), "");
 }
 
 #[test]
@@ -340,8 +340,8 @@ fn a_branch_removed_with_its_checkout_is_back() {
         let again = lab.start("fix", &repo);
         fs::remove_dir_all(&again.dir).unwrap();
         lab.git(&repo, &["branch", "-q", "-D", "aq/wip/fix"]);
-        let left_out = again.wip.finish("work").unwrap().left_out.unwrap();
-        assert!(left_out.contains(&tip) && left_out.contains("git fsck --lost-found"));
+        let told = left(&again.wip.finish("work").unwrap());
+        assert!(told.contains(&tip) && told.contains("git fsck --lost-found"), "{told}");
         assert_eq!(lab.rev(&repo, "aq/wip/fix"), tip);
 
         // The branch alone: the files are there.
@@ -360,7 +360,7 @@ fn what_cannot_be_saved_is_named_and_the_rest_is_saved() {
     write(&job.dir.join("new"), "1");
     let saved = job.wip.checkpoint("work").unwrap();
     assert!(saved.commit.is_some());
-    assert!(saved.left_out.unwrap().contains("inner"));
+    assert_eq!(saved.left_out[0].what, "inner");
     assert_eq!(lab.files(&repo, "aq/wip/fix"), ["a.txt", "new", "sub/b.txt"]);
 }
 
@@ -381,7 +381,7 @@ fn a_kill_within_a_checkpoint_is_made_good() {
         }
         let again = Wip::open(&lab.job("fix", &repo)).unwrap().unwrap();
         let done = again.checkpoint("fix: work").unwrap();
-        assert_eq!((done.commit, done.left_out), (None, None), "{undone}");
+        assert_eq!((&done.commit, left(&done)), (&None, String::new()), "{undone}");
         assert_eq!(lab.rev(&repo, "aq/wip/fix"), saved.as_str());
         assert_settled(&lab, &job);
     }

@@ -1,13 +1,14 @@
-//! Taking commits of the agent's over into the user's repository, without reading anything of the
-//! agent's repository but objects.
+//! Taking commits of the agent's over into a repository of the user's, without reading anything of
+//! the agent's repository but objects.
 
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 
 use super::super::error::{At, CheckpointError, Result};
-use super::super::git::failure;
+use super::super::git::{Call, failure};
 use super::super::repository::CommitId;
 use super::super::wip::{Isolation, Wip};
 use super::refs::OwnRepository;
@@ -19,8 +20,8 @@ const MANY: u32 = 100;
 const HEADER: usize = 12;
 
 impl Wip {
-    /// Takes over a commit and all that it leads to. Nothing is taken that is there already, or that the checkout
-    /// has borrowed.
+    /// Takes over a commit and all that it leads to. Nothing is taken that is there already, or that
+    /// the checkout has borrowed.
     ///
     /// # Errors
     /// When something is missing or damaged; then nothing of it is used.
@@ -30,48 +31,57 @@ impl Wip {
         commit: &CommitId,
         tip: &CommitId,
     ) -> Result<()> {
-        let there = self.notes.dir();
-        let known = format!("{commit}\n^{tip}\n^{}\n", self.base);
         let keeper = match &self.isolation {
             Isolation::Own(place) => place.keeper(),
             Isolation::InPlace => None,
         };
-        let mut pack = match keeper {
-            Some(keeper) => match self.pack(own, &format!("{known}^{keeper}\n")) {
+        let known = [tip.clone(), self.base.clone()];
+        if let Some(keeper) = keeper {
+            let known = [&known[..], &[keeper]].concat();
+            match self.bring_into(self.repo.common_dir(), &own.objects(), commit, &known) {
                 // Somebody has removed the ref that kept it.
-                Err(CheckpointError::Git { .. }) => self.pack(own, &known)?,
-                packed => packed?,
-            },
-            None => self.pack(own, &known)?,
-        };
-        let objects = count(&mut pack).at("read a file in", there)?;
-        if objects == 0 {
-            return Ok(());
+                Err(CheckpointError::Git { .. }) => {}
+                brought => return brought,
+            }
         }
-        let call = match objects {
-            ..MANY => self.repo.call("unpack-objects").args(["-q", "--strict"]),
-            _ => self.repo.call("index-pack").args(["--stdin", "--fix-thin", "--strict"]),
-        };
-        call.input(pack).slow().run().map(drop)
+        self.bring_into(self.repo.common_dir(), &own.objects(), commit, &known)
     }
 
-    /// Packs what these revisions lead to, out of both repositories.
-    fn pack(&self, own: &OwnRepository, revisions: &str) -> Result<File> {
+    /// Takes a commit over into a repository, from objects elsewhere. It has the known ones.
+    pub(in super::super) fn bring_into(
+        &self,
+        repository: &Path,
+        objects: &Path,
+        commit: &CommitId,
+        known: &[CommitId],
+    ) -> Result<()> {
         let there = self.notes.dir();
+        let mut revisions = format!("{commit}\n");
+        revisions.extend(known.iter().map(|known| format!("^{known}\n")));
+        let call = |subcommand: &str| -> Call {
+            self.repo.git().call(repository, subcommand).env("GIT_DIR", repository).slow()
+        };
         let mut pack = tempfile::tempfile_in(there).at("create a file in", there)?;
-        let call = self.repo.call("pack-objects");
-        let call = call.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", borrowed_from(own));
-        let call = call.args(["-q", "--revs", "--thin", "--stdout", "--delta-base-offset"]);
-        let mut call = call.text(revisions.as_bytes())?.slow();
+        let packs = call("pack-objects")
+            .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", borrowed_from(objects))
+            .args(["-q", "--revs", "--thin", "--stdout", "--delta-base-offset"]);
         let mut write = |piece: &[u8]| pack.write_all(piece).at("write to a file in", there);
-        let (status, errors) = call.stream(&mut write)?;
-        if status.success() { Ok(pack) } else { Err(failure("pack-objects", status, &errors)) }
+        let (status, errors) = packs.text(revisions.as_bytes())?.stream(&mut write)?;
+        if !status.success() {
+            return Err(failure("pack-objects", status, &errors));
+        }
+        let call = match count(&mut pack).at("read a file in", there)? {
+            0 => return Ok(()),
+            ..MANY => call("unpack-objects").args(["-q", "--strict"]),
+            _ => call("index-pack").args(["--stdin", "--fix-thin", "--strict"]),
+        };
+        call.input(pack).run().map(drop)
     }
 }
 
-/// The agent's objects, as a further place to look for some.
-pub(super) fn borrowed_from(own: &OwnRepository) -> OsString {
-    OsString::from_vec(quoted(own.objects().as_os_str().as_bytes()))
+/// A further place to look for objects.
+pub(in super::super) fn borrowed_from(objects: &Path) -> OsString {
+    OsString::from_vec(quoted(objects.as_os_str().as_bytes()))
 }
 
 fn count(pack: &mut File) -> std::io::Result<u32> {

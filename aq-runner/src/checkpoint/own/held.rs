@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::super::checkout::Checkout;
 use super::super::error::Result;
 use super::super::files;
+use super::super::left::LeftOut;
 use super::super::repository::CommitId;
 use super::super::wip::{BRANCHES, Isolation, Wip};
 use super::place::OwnPlace;
@@ -18,8 +19,8 @@ const HELD: &str = "refs/aq/held/";
 #[derive(Debug)]
 pub(in super::super) struct WorkRef {
     pub(in super::super) name: String,
-    /// Words about why this is not the branch.
-    pub(in super::super) held: Option<String>,
+    /// Why this is not the branch.
+    pub(in super::super) held: Option<LeftOut>,
 }
 
 impl Wip {
@@ -75,11 +76,10 @@ impl Wip {
             Some(root) => format!("is checked out in {}", root.display()),
             None => "was moved by somebody else".to_owned(),
         };
-        let held = format!(
-            "the branch {} {why} and stays as it is: the work is at {held}, which `git merge {held}` \
-             brings there",
-            self.branch()
+        let why = format!(
+            "it {why} and stays as it is: the work is at {held}, which `git merge {held}` brings there"
         );
+        let held = LeftOut::new(format!("branch {}", self.branch()), why);
         Ok(WorkRef { name, held: Some(held) })
     }
 

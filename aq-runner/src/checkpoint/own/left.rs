@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::super::checkout::Checkout;
 use super::super::error::Result;
+use super::super::left::LeftOut;
 use super::super::repository::CommitId;
 use super::super::wip::{Isolation, Wip};
 use super::bring::borrowed_from;
@@ -21,9 +22,9 @@ impl Wip {
         &self,
         checkout: &Checkout,
         tip: &CommitId,
-    ) -> Result<Option<String>> {
+    ) -> Result<Vec<LeftOut>> {
         let (Isolation::Own(place), Some(own)) = (&self.isolation, &checkout.own) else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
         let given = parse_packed(&place.given_refs()?);
         let refs = own.refs()?;
@@ -35,23 +36,21 @@ impl Wip {
                 && given.get(*name) != Some(commit)
         };
         let new: Vec<(&String, &CommitId)> = refs.iter().filter(is_new).collect();
-        if new.is_empty() {
-            return Ok(None);
-        }
         let mut left = Vec::new();
         for (name, commit) in new.iter().take(MOST) {
             let words = match self.commits_beyond(own, &refs, commit, tip) {
                 Ok(0) => continue,
-                Ok(1) => "one commit that is".to_owned(),
-                Ok(count) => format!("{count} commits that are"),
-                Err(e) => format!("something that git cannot read ({e}) and that is"),
+                Ok(1) => "one commit is".to_owned(),
+                Ok(count) => format!("{count} commits are"),
+                Err(e) => format!("something that git cannot read ({e}) is"),
             };
-            left.push(format!("{} has {words} not on the job's branch", shown(name)));
+            left.push(LeftOut::new(shown(name), format!("{words} not on the job's branch")));
         }
         if new.len() > MOST {
-            left.push(format!("{} more branches or tags were not looked at", new.len() - MOST));
+            let rest = format!("{} more were not looked at", new.len() - MOST);
+            left.push(LeftOut::new("branches and tags", rest));
         }
-        Ok((!left.is_empty()).then(|| format!("its own repository: {}", left.join(", "))))
+        Ok(left)
     }
 
     /// The number of commits that only this ref of the agent's leads to.
@@ -65,7 +64,7 @@ impl Wip {
         let fetched = refs.iter().filter(|(name, _)| name.starts_with("refs/remotes/"));
         let fetched = fetched.map(|(_, commit)| format!("^{commit}")).take(MOST_FETCHED);
         let call = self.repo.call("rev-list").args(["--count", "--ignore-missing"]);
-        let call = call.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", borrowed_from(own));
+        let call = call.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", borrowed_from(&own.objects()));
         let call = call.args([commit.to_string(), format!("^{tip}")]).args(fetched);
         Ok(call.args(["--not", "--all"]).slow().line()?.parse().unwrap_or(1))
     }
@@ -73,9 +72,9 @@ impl Wip {
 
 fn shown(name: &str) -> String {
     if name == "refs/stash" {
-        return "its stash".to_owned();
+        return "stash".to_owned();
     }
     let kinds = [("refs/heads/", "branch"), ("refs/tags/", "tag")];
     let of_kind = kinds.iter().find_map(|(prefix, kind)| Some((kind, name.strip_prefix(prefix)?)));
-    of_kind.map_or_else(|| name.to_owned(), |(kind, name)| format!("its {kind} {name}"))
+    of_kind.map_or_else(|| name.to_owned(), |(kind, name)| format!("{kind} {name}"))
 }

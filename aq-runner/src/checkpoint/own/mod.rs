@@ -20,5 +20,6 @@ mod settings;
 mod start;
 mod tips;
 
+pub(super) use bring::borrowed_from;
 pub use place::OwnPlace;
 pub(super) use refs::{OwnHead, OwnRepository};

@@ -58,7 +58,7 @@ impl OwnPlace {
     }
 
     /// aq's index of the files.
-    pub(super) fn index(&self) -> PathBuf {
+    pub(in super::super) fn index(&self) -> PathBuf {
         self.control.join("index")
     }
 

@@ -41,6 +41,17 @@ impl OwnRepository {
         Self { dir: root.join(".git") }
     }
 
+    /// A repository by its own directory.
+    pub(in super::super) fn at(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
+    /// The full name of the branch that `HEAD` says is checked out.
+    pub(in super::super) fn head_name(&self) -> Option<String> {
+        let text = files::read(&self.dir.join("HEAD")).ok()??;
+        text.strip_prefix("ref:").map(|name| name.trim().to_owned())
+    }
+
     pub(in super::super) fn dir(&self) -> &Path {
         &self.dir
     }

@@ -64,7 +64,9 @@ impl Wip {
             remove(own.dir())?;
             self.make_repository(&checkout.root, own, &Lender::read(self)?, &at)?;
             // Without one, all files are read again, and nothing is lost.
-            let _ = own.install_index(&place.index());
+            if let Ok(index) = self.index_of_work(&checkout, &place.index(), &at) {
+                let _ = own.install_index(&index);
+            }
         }
         Ok(Some(checkout))
     }
@@ -139,6 +141,7 @@ impl Wip {
             root,
             common_dir: self.repo.common_dir().to_owned(),
             exclude: None,
+            objects: None,
         }
     }
 
@@ -152,7 +155,8 @@ impl Wip {
             return Ok(());
         }
         self.move_files(checkout, &given, &tip)?;
-        self.put_own_on(place, own, &tip)
+        let index = self.index_of_work(checkout, &place.index(), &tip)?;
+        self.put_own_on(place, own, &tip, &index)
     }
 
     fn move_files(&self, checkout: &Checkout, from: &CommitId, to: &CommitId) -> Result<()> {
@@ -166,10 +170,11 @@ impl Wip {
         place: &OwnPlace,
         own: &OwnRepository,
         tip: &CommitId,
+        index: &Path,
     ) -> Result<()> {
         own.clear_unfinished()?;
         own.put_on(&self.branch_ref(), tip)?;
-        own.install_index(&place.index())?;
+        own.install_index(index)?;
         place.give(tip)
     }
 }

@@ -10,6 +10,7 @@ use crate::process::{Cause, Ended, Status};
 use crate::store::{Record, make_scratch};
 
 use super::super::agent_env::EngineEnv;
+use super::wip::Workplace;
 use super::{Failure, Work};
 
 impl Work<'_> {
@@ -43,6 +44,11 @@ impl Work<'_> {
         let ended = self.shell(setup, spec, cwd, env)?;
         self.shell_verdict("setup", spec, &ended)
             .map_err(|why| Failure::Final(Outcome::SetupFailed, why))?;
+        if let Some(wip) = self.place.as_ref().and_then(Workplace::wip)
+            && let Err(e) = wip.note_setup()
+        {
+            self.note(&format!("warning: what `setup` made counts as the agent's: {e}"));
+        }
         let record = Record::new().set("setup_done", 1);
         let done = self.retry_on_full_disk(|work| work.job.append(&record));
         done.map_err(|e| Failure::NotCounted(e.to_string()))

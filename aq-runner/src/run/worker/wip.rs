@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use aq_manifest::{FailureClass, Isolation, JobSpec, Outcome, ScopePolicy, ScopeSet, Stage};
 
-use crate::checkpoint::{self, Changes, Wip, collect};
+use crate::checkpoint::{self, Changes, LeftOut, Wip, collect, left_out_words};
 use crate::store::Record;
 
 use super::super::checkouts::checkouts;
@@ -101,7 +101,7 @@ impl Work<'_> {
         match saved {
             Ok((saved, changes)) => {
                 place.unsaved = false;
-                self.note_left_out(saved.left_out);
+                self.note_left_out(&saved.left_out);
                 let record = Record::new()
                     .set("files_changed", changes.files_changed)
                     .set("lines_added", changes.lines_added)
@@ -128,7 +128,7 @@ impl Work<'_> {
         let message = format!("{}: attempt {}", self.job.id(), self.attempt);
         match wip.finish(&message) {
             Ok(saved) => {
-                self.note_left_out(saved.left_out);
+                self.note_left_out(&saved.left_out);
                 self.push_work();
             }
             Err(e) => self.cannot_save(&e.to_string()),
@@ -143,13 +143,25 @@ impl Work<'_> {
         }
     }
 
-    /// Says what could not be committed, once: in the log, and on record.
-    fn note_left_out(&mut self, left_out: Option<String>) {
-        let Some(left_out) = left_out else { return };
-        if self.job.meta().get("left_out") != Some(&left_out) {
-            self.note(&format!("warning: not everything could be committed: {left_out}"));
-            let _ = self.job.append(&Record::new().set("left_out", left_out));
+    /// Says what the branch does not hold, once: in the log, and on record.
+    fn note_left_out(&mut self, left: &[LeftOut]) {
+        // A removed checkout is not there to be looked at again.
+        let lost = left.iter().filter(|one| one.is_gone());
+        self.gone.extend(lost.cloned());
+        let left: Vec<LeftOut> =
+            self.gone.iter().chain(left.iter().filter(|one| !one.is_gone())).cloned().collect();
+        let left = left.as_slice();
+        let left_out = left_out_words(left).unwrap_or_default();
+        if self.job.meta().get("left_out").unwrap_or_default() == left_out {
+            return;
         }
+        if !left.is_empty() {
+            self.note("warning: not all of the work is on the branch:");
+        }
+        for one in left.iter().take(LISTED) {
+            self.note(&format!("left out: {one}"));
+        }
+        let _ = self.job.append(&Record::new().set("left_out", left_out));
     }
 
     fn cannot_save(&mut self, why: &str) {

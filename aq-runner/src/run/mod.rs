@@ -10,6 +10,7 @@ mod echo;
 mod engine_use;
 mod fleet;
 mod foresight;
+mod hidden_env;
 mod history;
 pub mod host;
 mod job_log;

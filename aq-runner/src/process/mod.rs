@@ -57,7 +57,7 @@ pub use cgroup::{Cgroup, CgroupError};
 pub use identity::{BootId, ProcessId, ProcessIdError};
 pub use rustix::process::Signal;
 pub use secrets::take_secrets;
-pub use spawn::{Detached, spawn_detached};
+pub use spawn::{Detached, spawn_detached, take_line};
 pub use start::SuperviseError;
 pub use supervisor::Supervisor;
 pub use sweep::{Swept, Traces, sweep};

@@ -27,7 +27,7 @@ pub fn work_if_asked(
         return None;
     }
     let (queue, job) = (PathBuf::from(arguments.next()?), arguments.next()?);
-    let environment = Environment::new(std::env::vars_os());
+    let environment = Environment::take();
     Some(JobId::new(&job.to_string_lossy()).map_err(WorkerError::from).and_then(|id| {
         let queue = QueueDir::open(&queue)?;
         let queue = match environment.profiles() {

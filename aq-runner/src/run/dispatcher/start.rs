@@ -12,6 +12,7 @@ use super::super::foresight::lacks_engine;
 use super::super::launch::start_worker;
 use super::super::recovery::{WORKER_KEYS, recover_job};
 use super::super::wake::Wake;
+use super::fleet::WorkerLine;
 use super::{Dispatcher, Progress};
 
 impl Dispatcher<'_> {
@@ -118,8 +119,11 @@ impl Dispatcher<'_> {
 
     fn spawn_worker(&mut self, job: HeldJob) -> io::Result<()> {
         let id = job.id().clone();
-        let mut child = start_worker(self.queue, &self.options.worker, job)?;
+        let (line, of_worker) = self.line_to_worker(job.meta()).unzip();
+        let mut child = start_worker(self.queue, &self.options.worker, job, of_worker)?;
         self.wakes.after(Wake::WorkerEnded(id), move || {
+            // Before the wait: the next worker of the job speaks only when this one has been heard.
+            line.map(WorkerLine::serve);
             // How it ended does not matter: what it left on disk does.
             let _ = child.wait();
         })

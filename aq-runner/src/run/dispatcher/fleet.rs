@@ -28,7 +28,6 @@ use crate::store::{HeldJob, JobRecord, Meta, QueueDir, Record, StoreError, moves
 use crate::sync::fleet::{Holder, Membership, MembershipSettings, News, Status};
 
 use lines::CALL_FOR_WORKER;
-pub(super) use lines::WorkerLine;
 
 /// How long one call to the coordinator may take, retries included.
 const CALL: Duration = Duration::from_secs(10);

@@ -12,7 +12,6 @@ use super::super::foresight::lacks_engine;
 use super::super::launch::start_worker;
 use super::super::recovery::{WORKER_KEYS, recover_job};
 use super::super::wake::Wake;
-use super::fleet::WorkerLine;
 use super::{Dispatcher, Progress};
 
 impl Dispatcher<'_> {
@@ -123,7 +122,9 @@ impl Dispatcher<'_> {
         let mut child = start_worker(self.queue, &self.options.worker, job, of_worker)?;
         self.wakes.after(Wake::WorkerEnded(id), move || {
             // Before the wait: the next worker of the job speaks only when this one has been heard.
-            line.map(WorkerLine::serve);
+            if let Some(line) = line {
+                line.serve();
+            }
             // How it ended does not matter: what it left on disk does.
             let _ = child.wait();
         })

@@ -11,7 +11,8 @@ use crate::store::Record;
 use crate::sync::fleet::{JobReporter, Told};
 
 use super::super::fleet::{
-    fleet_dir, lease, metrics, next_report, push, pushed, pushed_record, take_up, worker_name,
+    FleetSettingsError, fleet_dir, lease, metrics, next_report, push, pushed, pushed_record,
+    take_up, worker_name,
 };
 use super::wip::Workplace;
 use super::{Failure, Work};
@@ -32,7 +33,9 @@ impl Work<'_> {
         let line = take_line().ok().flatten();
         let outbox = fleet_dir(self.queue).join("outbox");
         let opened = match worker_name(&self.settings.environment, self.job.meta()) {
-            Ok(Some(name)) => JobReporter::open(name, lease, &outbox, line).map_err(|e| e.into()),
+            Ok(Some(name)) => {
+                JobReporter::open(name, lease, &outbox, line).map_err(FleetSettingsError::from)
+            }
             Ok(None) => {
                 return self.note("a job of the fleet, and AQ_FLEET is off: nothing is reported");
             }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aq_coordinator::{Config, DEFAULT_RATE, Database, Echoes, ServeError, TlsFiles, Tokens};
 use aq_manifest::{DurationError, parse_duration};
-use aq_runner::run::{Environment, TOKEN_VARIABLES, TRACKER_TOKENS};
+use aq_runner::run::{Environment, FLEET_TOKEN, TRACKER_TOKENS};
 
 use super::Here;
 use super::here::listen_address;
@@ -53,12 +53,11 @@ fn duration(text: &str) -> Result<Duration, DurationError> {
 
 pub(crate) fn run(here: &Here, args: Args) -> Outcome {
     let tls = args.tls_cert.zip(args.tls_key).map(|(cert, key)| TlsFiles { cert, key });
-    // A file with tokens of hosts is read instead of the one of this host.
-    let wanted = match args.token_file {
-        Some(_) => &TRACKER_TOKENS[..],
-        None => &TOKEN_VARIABLES[..],
-    };
-    let (environment, warnings) = here.environment.with_tokens(wanted).map_err(Failure::usage)?;
+    let tells_trackers = here.environment.get("AQ_TRACKER_AUTO").is_some_and(|auto| auto == "1");
+    let of_trackers = TRACKER_TOKENS.iter().filter(|_| tells_trackers);
+    let of_fleet = args.token_file.is_none().then_some(&FLEET_TOKEN);
+    let wanted: Vec<&str> = of_trackers.chain(of_fleet).copied().collect();
+    let (environment, warnings) = here.environment.with_tokens(&wanted).map_err(Failure::usage)?;
     for warning in warnings {
         output::warning(&warning);
     }
@@ -96,13 +95,13 @@ fn tokens(environment: &Environment, file: Option<PathBuf>) -> Result<Tokens, Fa
     if let Some(file) = file {
         return Tokens::read(&file).map_err(Failure::usage);
     }
-    let Some(token) = text_of(environment, "AQ_FLEET_TOKEN")? else {
+    let Some(token) = text_of(environment, FLEET_TOKEN)? else {
         return Err(Failure::usage(
             "no token: put one a line into a file for --token-file, or one into a file that \
              AQ_FLEET_TOKEN_FILE names, or into AQ_FLEET_TOKEN; `openssl rand -hex 32` makes one",
         ));
     };
-    Tokens::parse("AQ_FLEET_TOKEN", &token).map_err(Failure::usage)
+    Tokens::parse(FLEET_TOKEN, &token).map_err(Failure::usage)
 }
 
 fn text_of(environment: &Environment, name: &str) -> Result<Option<String>, Failure> {

@@ -9,11 +9,14 @@ use super::hidden_env::is_secret;
 use super::settings::Environment;
 use crate::process::take_secrets;
 
-/// The variables that a `_FILE` can stand in for.
-pub const TOKEN_VARIABLES: [&str; 3] = ["AQ_FLEET_TOKEN", "AQ_TRACKER_TOKEN", "AQ_GITHUB_TOKEN"];
+/// The variable of the token that a coordinator knows its hosts by.
+pub const FLEET_TOKEN: &str = "AQ_FLEET_TOKEN";
 
-/// Those of trackers.
+/// The variables of trackers' tokens.
 pub const TRACKER_TOKENS: [&str; 2] = ["AQ_TRACKER_TOKEN", "AQ_GITHUB_TOKEN"];
+
+/// All variables that a `_FILE` can stand in for.
+pub const TOKEN_VARIABLES: [&str; 3] = [FLEET_TOKEN, TRACKER_TOKENS[0], TRACKER_TOKENS[1]];
 
 /// The longest first line of a token file, in bytes.
 const MAX_TOKEN: u64 = 4096;
@@ -104,7 +107,8 @@ impl Environment {
     pub fn with_tokens(&self, variables: &[&str]) -> Result<(Self, Vec<String>), TokenFileError> {
         let (mut read, mut warnings) = (Vec::new(), Vec::new());
         for variable in variables {
-            if let Some(token) = self.token(variable)? {
+            if let Some(file) = self.token_file(variable) {
+                let token = file.read()?;
                 read.push(((*variable).into(), token.text.into()));
                 warnings.extend(token.warning);
             }

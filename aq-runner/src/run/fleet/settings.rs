@@ -10,14 +10,12 @@ use aq_fleet::switches::{SwitchError, Switches};
 use aq_manifest::JobIdError;
 
 use super::super::settings::Environment;
-use super::super::tokens::{TokenFile, TokenFileError};
+use super::super::tokens::{FLEET_TOKEN, TokenFile, TokenFileError};
 use crate::store::{Meta, QueueDir};
 use crate::sync::fleet::Holder;
 
 /// Where the coordinator is.
 const URL: &str = "AQ_FLEET_URL";
-/// The token that it knows its hosts by.
-const TOKEN: &str = "AQ_FLEET_TOKEN";
 /// This host's name in the fleet.
 const FACTORY: &str = "AQ_FACTORY_ID";
 
@@ -110,7 +108,7 @@ impl FleetSettings {
             "give the coordinator's address, such as https://coordinator.example:7332",
         ))?;
         let factory = factory(environment)?;
-        let token = match (environment.token_file(TOKEN), text(TOKEN)) {
+        let token = match (environment.token_file(FLEET_TOKEN), text(FLEET_TOKEN)) {
             (Some(file), _) => TokenSource::File(file),
             (None, Some(text)) => TokenSource::Given(text.parse()?),
             (None, None) => TokenSource::Missing,
@@ -128,7 +126,7 @@ impl FleetSettings {
             TokenSource::File(file) => file.read()?.text.parse()?,
             TokenSource::Missing => {
                 let mend = "give the coordinator's token, or its file in AQ_FLEET_TOKEN_FILE";
-                return Err(FleetSettingsError::Missing(TOKEN, mend));
+                return Err(FleetSettingsError::Missing(FLEET_TOKEN, mend));
             }
         };
         let http = Http::new(&self.url)?;

@@ -8,8 +8,8 @@ use super::os;
 /// A variable and its value.
 type Variable = (OsString, OsString);
 
-/// Takes the variables whose name `is_secret` accepts out of this process: its children inherit none
-/// of them, and whoever looks at it from outside (`ps e`, `/proc/PID/environ`) finds no value.
+/// Takes the variables whose name `is_secret` accepts out of this process: its children inherit
+/// none of them, and whoever looks at it from outside (`ps e`, `/proc/PID/environ`) finds no value.
 ///
 /// To be called first thing in `main`, while there is one thread. Where nothing is to be taken it
 /// makes no system call.

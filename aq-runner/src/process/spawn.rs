@@ -30,8 +30,8 @@ pub struct Detached {
     pub stderr: File,
 }
 
-/// The other end of the line that this worker was given as its standard output, if it was given one.
-/// From here on standard output goes where standard error goes, and no child inherits the line.
+/// The worker's end of the line that it was given as its standard output, if it was given one. From
+/// here on standard output goes where standard error goes, and no child inherits the line.
 ///
 /// # Errors
 /// The system's own.

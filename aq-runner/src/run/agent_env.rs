@@ -40,8 +40,8 @@ pub(crate) struct TakenOut<'a> {
 }
 
 /// Puts the environment together: the user's without what is hidden or `taken_out`, what keeps
-/// programs from waiting for a person, then what the engine sets, then the job's `env`, then who the
-/// job is.
+/// programs from waiting for a person, then what the engine sets, then the job's `env`, then who
+/// the job is.
 ///
 /// # Errors
 /// The job's `env` refers to a variable that there is not.

@@ -107,7 +107,8 @@ pub(in crate::process) fn environment_list() -> *const *mut c_char {
     }
 }
 
-/// Tests for a process without a second thread. Where `/proc` does not tell, the caller is believed.
+/// Tests for a process without a second thread. Where `/proc` does not tell, the caller is
+/// believed.
 pub(in crate::process) fn is_single_threaded() -> bool {
     fs::read_dir("/proc/self/task").map_or(true, |threads| threads.count() == 1)
 }

@@ -118,7 +118,8 @@ pub(in crate::process) fn environment_list() -> *const *mut c_char {
     }
 }
 
-/// Tests for a process without a second thread. The caller is believed: nothing here asks the system.
+/// Tests for a process without a second thread. The caller is believed: nothing here asks the
+/// system.
 pub(in crate::process) fn is_single_threaded() -> bool {
     true
 }

@@ -133,7 +133,6 @@ impl Dispatcher<'_> {
             (self.observer)(Progress::Trouble(&format!("warning: {warning}")));
         }
         let holder = settings.holder(self.queue, CALL)?;
-        let for_workers = settings.holder(self.queue, CALL_FOR_WORKER)?;
         let dir = fleet_dir(self.queue);
         std::fs::create_dir_all(dir.join("held"))
             .map_err(|e| RunError::System("make .state/fleet", e))?;
@@ -170,8 +169,8 @@ impl Dispatcher<'_> {
         }
         self.fleet = Some(Fleet {
             membership,
+            for_workers: holder.within(CALL_FOR_WORKER),
             holder,
-            for_workers,
             news,
             mode,
             jobs: BTreeMap::new(),

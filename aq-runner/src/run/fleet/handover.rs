@@ -31,9 +31,9 @@ pub(crate) fn take_up(
     fetch(job, remote, &handover)
 }
 
-/// Pushes a job's branch, as it is, to a remote that git knows by this name or address. `renew` asks
-/// whether the job is still this host's. `None` when there is nothing new, or when another host has the
-/// job by now.
+/// Pushes a job's branch, as it is, to a remote that git knows by this name or address. `renew`
+/// asks whether the job is still this host's. `None` when there is nothing new, or when another
+/// host has the job by now.
 ///
 /// # Errors
 /// When git fails or the remote cannot be reached.

@@ -1,6 +1,6 @@
-//! What the worker of a fleet job has the loop tell the coordinator before it goes on: that the ground
-//! is ready, and that the agent is done. A worker has no token. A coordinator, or a loop, that cannot
-//! be reached holds nothing up: what could not be told waits in the outbox.
+//! Reports of a fleet job's worker before it goes on: that the ground is ready, and that the agent
+//! is done. A worker has no token, so the loop sends them. A coordinator, or a loop, that cannot be
+//! reached holds nothing up: the report waits in the outbox.
 
 use aq_fleet::protocol::LeaseRef;
 use aq_manifest::Stage;

@@ -47,6 +47,12 @@ impl Holder {
         Ok(Self { factory, client, outbox: Outbox::open(dir)? })
     }
 
+    /// The same holder, whose calls take at most `deadline`.
+    #[must_use]
+    pub fn within(&self, deadline: Duration) -> Self {
+        Self { client: Arc::new(self.client.within(deadline)), ..self.clone() }
+    }
+
     /// The same holder under another name: the coordinator knows a job's lease by the name that the
     /// job was given under.
     #[must_use]

@@ -1,8 +1,8 @@
 //! The line between a run loop and the worker of a fleet's job. The loop alone has the token: the
-//! worker asks over the line, and the loop tells the coordinator and passes on what it says.
+//! worker asks over the line, and the loop calls the coordinator and passes its answer on.
 //!
-//! Both ends send lines of JSON. A worker whose loop is gone, or never had a line for it, takes that
-//! for a coordinator that cannot be reached: what it has to say waits in the outbox on disk.
+//! Both ends send lines of JSON. A worker whose loop is gone, or never had a line for it, takes
+//! that for a coordinator that cannot be reached: its reports wait in the outbox on disk.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -20,8 +20,8 @@ use super::holder::{Holder, Told, report_of};
 /// The longest line, in bytes: a report has a branch, a commit and some numbers.
 const MAX_LINE: u64 = 64 << 10;
 
-/// How long a worker waits for an answer: longer than a loop needs to find that the coordinator is
-/// away. A loop that is slower stands still.
+/// The longest wait of a worker for an answer: more than a loop needs to find that the coordinator
+/// is away. A loop that is slower has been stopped.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a worker asks of its loop.
@@ -62,8 +62,8 @@ impl JobReporter {
         Ok(Self { factory, lease, outbox: Outbox::open(dir)?, line: line.map(BufReader::new) })
     }
 
-    /// Says how far the job has come, and waits for the answer. When there is none, the report waits
-    /// in the outbox.
+    /// Reports how far the job has come, and waits for the answer. When there is none, the report
+    /// goes into the outbox.
     pub fn report(
         &mut self,
         seq: u64,
@@ -88,8 +88,8 @@ impl JobReporter {
         told.unwrap_or_else(|| Told::Later("no run loop answers".to_owned()))
     }
 
-    /// The loop's answer. A line that fails once is not used again: an answer that comes late would be
-    /// taken for that of the next request.
+    /// The loop's answer. A line that fails once is not used again: an answer that comes late would
+    /// be taken for that of the next request.
     fn ask(&mut self, request: &LineRequest) -> Option<Told> {
         let mut line = self.line.take()?;
         send(line.get_mut(), request).ok()?;

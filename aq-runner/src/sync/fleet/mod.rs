@@ -1,5 +1,6 @@
 //! This host in a fleet: its membership, which two threads keep up, what a job's holder tells the
-//! coordinator about it, the line over which a job's worker has the loop tell it, and the shadow, which compares decisions.
+//! coordinator about it, the line between a job's worker and the loop, and the shadow, which
+//! compares decisions.
 
 mod holder;
 mod line;

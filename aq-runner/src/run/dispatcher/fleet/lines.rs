@@ -1,5 +1,4 @@
-//! Lines to the workers of the fleet's jobs, which have no token: the loop tells the coordinator what
-//! they have to say.
+//! Lines to the workers of the fleet's jobs. They have no token: the loop reports for them.
 
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -11,7 +10,7 @@ use crate::run::fleet::lease;
 use crate::store::Meta;
 use crate::sync::fleet::{Holder, serve_line};
 
-/// How long a call for a worker may take, retries included.
+/// The longest that a call for a worker may take, retries included.
 pub(super) const CALL_FOR_WORKER: Duration = Duration::from_secs(5);
 
 /// The loop's end of a line.
@@ -29,8 +28,9 @@ impl WorkerLine {
 }
 
 impl Dispatcher<'_> {
-    /// A line to the worker of a job that is about to start, and the worker's end. `None` for a job of
-    /// this host's own, and where no line can be had: such a worker leaves its reports in the outbox.
+    /// A line to the worker of a job that is about to start, and the worker's end. `None` for a job
+    /// of this host's own, and where no line can be had: such a worker leaves its reports in the
+    /// outbox.
     pub(in crate::run::dispatcher) fn line_to_worker(
         &self,
         meta: &Meta,

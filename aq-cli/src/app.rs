@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use aq_runner::run::Environment;
 use clap::{ColorChoice, CommandFactory, Parser};
 
 use crate::commands::{self, Command};
@@ -36,6 +37,8 @@ pub(crate) fn run() -> ExitCode {
     if let Some(code) = commands::worker::run_if_asked() {
         return code;
     }
+    // Before anything that could start a program or a thread.
+    let environment = Environment::take();
     commands::complete_if_asked(Arguments::command);
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
@@ -48,7 +51,8 @@ pub(crate) fn run() -> ExitCode {
             return end(Ok(Exit::Done));
         }
     };
-    end(commands::run(arguments.global.queue, arguments.command, Arguments::command))
+    let Arguments { global, command } = arguments;
+    end(commands::run(global.queue, command, Arguments::command, environment))
 }
 
 fn end(outcome: Outcome) -> ExitCode {

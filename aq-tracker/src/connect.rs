@@ -25,14 +25,18 @@ pub struct Trackers {
 }
 
 /// What is read of the environment.
-const VARIABLES: [&str; 6] = [
+const VARIABLES: [&str; 7] = [
     "AQ_TRACKER_URL",
     items::TOKEN,
     "AQ_TRACKER_PRODUCT",
     "AQ_TRACKER_API_CMD",
     "AQ_GITHUB_API",
-    "GITHUB_TOKEN",
+    GITHUB_TOKENS[0],
+    GITHUB_TOKENS[1],
 ];
+
+/// The variables of GitHub's token. The first one is for aq alone: agents are not given it.
+const GITHUB_TOKENS: [&str; 2] = ["AQ_GITHUB_TOKEN", "GITHUB_TOKEN"];
 
 impl fmt::Debug for Trackers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -67,10 +71,12 @@ impl Trackers {
     /// As [`Self::tracker`].
     pub fn github(&self) -> Result<GitHub<HttpTransport>, TrackerError> {
         let base = self.get("AQ_GITHUB_API").unwrap_or(GITHUB);
-        let token = self.get("GITHUB_TOKEN").and_then(Token::new);
+        let token = GITHUB_TOKENS.into_iter().find_map(|name| self.get(name));
+        let token = token.and_then(Token::new);
         if token.is_none() {
             return Err(not_set_up(
-                "GITHUB_TOKEN is not set: give it a token that may read and write issues",
+                "neither AQ_GITHUB_TOKEN nor GITHUB_TOKEN is set: give one a token that may read \
+                 and write issues",
             ));
         }
         let who = Kind::GitHub.name();
@@ -121,13 +127,14 @@ mod tests {
         assert!(
             missing(&[("AQ_TRACKER_URL", " ")], Kind::Items).starts_with("AQ_TRACKER_URL is not")
         );
-        assert!(missing(&[], Kind::GitHub).starts_with("GITHUB_TOKEN is not set"));
+        assert!(missing(&[], Kind::GitHub).starts_with("neither AQ_GITHUB_TOKEN nor"));
         let bad = [("GITHUB_TOKEN", "t"), ("AQ_GITHUB_API", "github")];
         assert!(missing(&bad, Kind::GitHub).starts_with("AQ_GITHUB_API is no URL"));
         for (set, kind) in [
             (("AQ_TRACKER_URL", "https://tracker.example"), Kind::Items),
             (("AQ_TRACKER_API_CMD", "tracker"), Kind::Items),
             (("GITHUB_TOKEN", "t"), Kind::GitHub),
+            (("AQ_GITHUB_TOKEN", "t"), Kind::GitHub),
         ] {
             assert_eq!(problem(&[set], kind), None);
         }

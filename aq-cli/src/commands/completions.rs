@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use aq_manifest::Stage;
+use aq_runner::run::Environment;
 use clap_complete::Shell;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
@@ -42,9 +43,9 @@ pub(crate) fn complete_if_asked(arguments: fn() -> clap::Command) {
 /// Completes the ids of the jobs that lie in some stages.
 pub(crate) fn jobs_in(stages: &'static [Stage]) -> ArgValueCompleter {
     ArgValueCompleter::new(move |prefix: &OsStr| {
-        let (Some(prefix), Ok(queue)) = (prefix.to_str(), Here::new(named_queue()).queue()) else {
-            return Vec::new();
-        };
+        let environment = Environment::new(std::env::vars_os());
+        let queue = Here::new(named_queue(), environment).queue();
+        let (Some(prefix), Ok(queue)) = (prefix.to_str(), queue) else { return Vec::new() };
         let ids = stages.iter().flat_map(|&stage| queue.jobs(stage).unwrap_or_default());
         let matching = ids.filter(|id| id.as_str().starts_with(prefix));
         matching.map(|id| CompletionCandidate::new(id.as_str())).collect()

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use aq_coordinator::{Config, DEFAULT_RATE, Database, Echoes, ServeError, TlsFiles, Tokens};
 use aq_manifest::{DurationError, parse_duration};
+use aq_runner::run::{Environment, FLEET_TOKEN, TRACKER_TOKENS};
 
 use super::Here;
 use super::here::listen_address;
@@ -26,7 +27,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL")]
     database: Option<Database>,
     /// The tokens that hosts show, one a line, a label before each if you like
-    /// [default: the one in AQ_FLEET_TOKEN]
+    /// [default: the one in the file AQ_FLEET_TOKEN_FILE, or in AQ_FLEET_TOKEN]
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// How long a host keeps a job without a sign of life
@@ -52,16 +53,24 @@ fn duration(text: &str) -> Result<Duration, DurationError> {
 
 pub(crate) fn run(here: &Here, args: Args) -> Outcome {
     let tls = args.tls_cert.zip(args.tls_key).map(|(cert, key)| TlsFiles { cert, key });
+    let tells_trackers = here.environment.get("AQ_TRACKER_AUTO").is_some_and(|auto| auto == "1");
+    let of_trackers = TRACKER_TOKENS.iter().filter(|_| tells_trackers);
+    let of_fleet = args.token_file.is_none().then_some(&FLEET_TOKEN);
+    let wanted: Vec<&str> = of_trackers.chain(of_fleet).copied().collect();
+    let (environment, warnings) = here.environment.with_tokens(&wanted).map_err(Failure::usage)?;
+    for warning in warnings {
+        output::warning(&warning);
+    }
     let config = Config {
         listen: args.listen,
         database: database(here, args.database)?,
-        tokens: tokens(here, args.token_file)?,
+        tokens: tokens(&environment, args.token_file)?,
         lease: args.lease,
         heartbeat: args.heartbeat,
         tls,
         insecure: args.insecure,
         rate: DEFAULT_RATE,
-        echoes: Echoes::new(|name| here.environment.get(name)?.into_string().ok()),
+        echoes: Echoes::new(|name| environment.get(name)?.into_string().ok()),
     };
     output::log::start();
     aq_coordinator::run(config, |url| output::line(format_args!("listening on {url}")))?;
@@ -73,7 +82,7 @@ fn database(here: &Here, named: Option<Database>) -> Result<Database, Failure> {
         return Ok(named);
     }
     // Not an option of clap's: its errors repeat the value, which may hold a password.
-    if let Some(text) = text_of(here, "AQ_DATABASE")? {
+    if let Some(text) = text_of(&here.environment, "AQ_DATABASE")? {
         return text.parse().map_err(|e| Failure::usage(format_args!("AQ_DATABASE: {e}")));
     }
     let dir = here.data_dir()?;
@@ -82,21 +91,21 @@ fn database(here: &Here, named: Option<Database>) -> Result<Database, Failure> {
     Ok(Database::Sqlite(dir.join("coordinator.sqlite")))
 }
 
-fn tokens(here: &Here, file: Option<PathBuf>) -> Result<Tokens, Failure> {
+fn tokens(environment: &Environment, file: Option<PathBuf>) -> Result<Tokens, Failure> {
     if let Some(file) = file {
         return Tokens::read(&file).map_err(Failure::usage);
     }
-    let Some(token) = text_of(here, "AQ_FLEET_TOKEN")? else {
+    let Some(token) = text_of(environment, FLEET_TOKEN)? else {
         return Err(Failure::usage(
-            "no token: put one a line into a file for --token-file, or one into AQ_FLEET_TOKEN; \
-             `openssl rand -hex 32` makes one",
+            "no token: put one a line into a file for --token-file, or one into a file that \
+             AQ_FLEET_TOKEN_FILE names, or into AQ_FLEET_TOKEN; `openssl rand -hex 32` makes one",
         ));
     };
-    Tokens::parse("AQ_FLEET_TOKEN", &token).map_err(Failure::usage)
+    Tokens::parse(FLEET_TOKEN, &token).map_err(Failure::usage)
 }
 
-fn text_of(here: &Here, name: &str) -> Result<Option<String>, Failure> {
-    let text = here.environment.get(name).map(OsString::into_string).transpose();
+fn text_of(environment: &Environment, name: &str) -> Result<Option<String>, Failure> {
+    let text = environment.get(name).map(OsString::into_string).transpose();
     let text = text.map_err(|_| Failure::usage(format_args!("{name} is not UTF-8")))?;
     Ok(text.filter(|text| !text.is_empty()))
 }

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::Command;
 
 use aq_manifest::Stage;
-use aq_runner::run::{FleetSettings, Settings, fleet_overview, host_capabilities, overview};
+use aq_runner::run::{
+    FleetSettings, Settings, TOKEN_VARIABLES, fleet_overview, host_capabilities, overview,
+};
 use aq_runner::store::{QueueDir, profile_names};
 use jiff::Timestamp;
 use nix::fcntl::{AT_FDCWD, AtFlags};
@@ -39,6 +41,7 @@ pub(crate) fn run(here: &Here) -> Outcome {
         )),
     }
     findings.push(git());
+    findings.extend(token_files(here));
     findings.extend(fleet(here));
     let exit = if findings.iter().any(Finding::is_bad) { Exit::No } else { Exit::Done };
     report(&findings);
@@ -161,6 +164,14 @@ fn git() -> Finding {
     }
 }
 
+/// Files of tokens that cannot be used, or that others can read.
+fn token_files(here: &Here) -> impl Iterator<Item = Finding> {
+    TOKEN_VARIABLES.into_iter().filter_map(|variable| match here.environment.token(variable) {
+        Ok(token) => Some(Finding::doubtful(token?.warning?, "or move the token to another file")),
+        Err(e) => Some(Finding::bad(e, "correct the variable, or the file")),
+    })
+}
+
 /// Only when this host is to be in a fleet is anything asked.
 fn fleet(here: &Here) -> Option<Finding> {
     let settings = match FleetSettings::read(&here.environment) {
@@ -172,6 +183,6 @@ fn fleet(here: &Here) -> Option<Finding> {
             "the coordinator answers: {} of {} hosts alive",
             fleet.stats.factories_alive, fleet.stats.factories_known
         )),
-        Err(e) => Finding::bad(e, "look at AQ_FLEET_URL, AQ_FLEET_TOKEN and the coordinator"),
+        Err(e) => Finding::bad(e, "look at AQ_FLEET_URL, the token and the coordinator"),
     })
 }

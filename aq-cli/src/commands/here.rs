@@ -18,8 +18,7 @@ pub(crate) struct Here {
 }
 
 impl Here {
-    pub(crate) fn new(named: Option<PathBuf>) -> Self {
-        let environment = Environment::new(std::env::vars_os());
+    pub(crate) fn new(named: Option<PathBuf>, environment: Environment) -> Self {
         // An empty variable is as good as none.
         Self { named: named.or_else(|| environment.path("AQ_QUEUE")), environment }
     }

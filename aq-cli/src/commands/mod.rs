@@ -37,6 +37,7 @@ pub(crate) mod worker;
 
 use std::path::PathBuf;
 
+use aq_runner::run::Environment;
 use clap::Subcommand;
 
 use crate::exit::Outcome;
@@ -156,8 +157,9 @@ pub(crate) fn run(
     queue: Option<PathBuf>,
     command: Command,
     arguments: fn() -> clap::Command,
+    environment: Environment,
 ) -> Outcome {
-    let here = Here::new(queue);
+    let here = Here::new(queue, environment);
     match command {
         Command::Init(Lazy(args)) => init::run(&here, args),
         Command::Add(Lazy(args)) => add::run(&here, &args),

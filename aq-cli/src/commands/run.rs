@@ -52,7 +52,7 @@ impl From<RunError> for Failure {
             RunError::Store(error) => error.into(),
             RunError::Fleet(error) => error.into(),
             RunError::AlreadyRunning { .. } => Self::new(Exit::Refused, error),
-            RunError::Settings(_) => Self::new(Exit::Usage, error),
+            RunError::Settings(_) | RunError::Token(_) => Self::new(Exit::Usage, error),
             RunError::System(..) => Self::new(Exit::Environment, error),
         }
     }

@@ -39,7 +39,7 @@ impl From<TrackError> for Failure {
         match error {
             TrackError::Add(error) => error.into(),
             TrackError::Store(error) => error.into(),
-            TrackError::Item(_) | TrackError::Unfit { .. } => {
+            TrackError::Item(_) | TrackError::Unfit { .. } | TrackError::Token(_) => {
                 Self::usage(plain(&error.to_string()))
             }
             TrackError::NoItem(_) | TrackError::Fleet(_) => Self::new(Exit::Refused, error),

@@ -35,8 +35,6 @@ pub(super) fn definition() -> Definition {
         // As root it refuses to run without permission checks unless it is told that the machine
         // is a sandbox.
         root_yolo_env: variables(&[("IS_SANDBOX", "1")]),
-        // The first one makes a nested start refuse to run; the others tie it to the outer
-        // session and its editor.
         account_env: words(&[
             "ANTHROPIC_API_KEY",
             "ANTHROPIC_AUTH_TOKEN",
@@ -44,7 +42,23 @@ pub(super) fn definition() -> Definition {
             "CLAUDE_CODE_OAUTH_TOKEN",
             "CLAUDE_CONFIG_DIR",
         ]),
-        child_env: words(&["CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_SSE_PORT"]),
+        // The first one makes a nested start refuse to run; the last one makes it wait for the end
+        // of a usage limit, for hours, inside its slot. The others tie it to the outer session.
+        child_env: words(&[
+            "CLAUDECODE",
+            "CLAUDE_CODE_ENTRYPOINT",
+            "CLAUDE_CODE_SSE_PORT",
+            "CLAUDE_CODE_CHILD_SESSION",
+            "CLAUDE_CODE_SESSION_ID",
+            "CLAUDE_CODE_SESSION_ATTENDED",
+            "CLAUDE_CODE_MESSAGING_SOCKET",
+            "CLAUDE_CODE_MESSAGING_TOKEN",
+            "CLAUDE_CODE_CHILD_NOTES_DIR",
+            "CLAUDE_EFFORT",
+            "CLAUDE_PID",
+            "AI_AGENT",
+            "CLAUDE_CODE_RETRY_WATCHDOG",
+        ]),
         ..Definition::named("claude")
     }
 }

@@ -38,6 +38,9 @@ pub(super) fn definition() -> Definition {
             "CODEX_CI",
             "CODEX_SANDBOX",
             "CODEX_SANDBOX_NETWORK_DISABLED",
+            "CODEX_SESSION_ID",
+            "CODEX_TOOL_CALL_ID",
+            "CODEX_VERSION",
         ]),
         ..Definition::named("codex")
     }

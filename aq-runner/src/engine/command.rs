@@ -50,8 +50,6 @@ pub struct EngineCommand {
     pub stdin: Option<Vec<u8>>,
     /// Variables to set, before the job's own `env`.
     pub env_set: Vec<(OsString, OsString)>,
-    /// Variables to take out of what the engine inherits, before `env_set`.
-    pub env_remove: Vec<OsString>,
     /// Files to write before the start, all directly in the scratch directory.
     pub files: Vec<ScratchFile>,
     /// Where the engine was told to write its usage. It may not be there after the run.
@@ -115,7 +113,6 @@ pub(super) fn build(
     engine: &str,
     definition: &Definition,
     program: PathBuf,
-    env_remove: Vec<OsString>,
     job: &Invocation<'_>,
 ) -> Result<EngineCommand, CommandError> {
     let prompt = whole_prompt(definition.prompt, job);
@@ -167,7 +164,6 @@ pub(super) fn build(
         args,
         stdin: (definition.prompt == PromptBy::Stdin).then(|| prompt.clone().into()),
         env_set,
-        env_remove,
         files: in_file.then(file).into_iter().collect(),
         usage_file: uses(definition, "usage_file").then_some(usage_file.clone()),
         resumes: session.is_some(),
@@ -333,15 +329,5 @@ mod tests {
         let command = command("claude", &Invocation { session: Some("--evil"), ..job() });
         assert!(!command.resumes);
         assert!(!line(&command.args).contains("evil"));
-    }
-
-    #[test]
-    fn marks_of_an_outer_agent_are_taken_out_for_every_engine() {
-        let removed = command("shell", &job()).env_remove;
-        for mark in ["CLAUDECODE", "CODEX_THREAD_ID", "CODEX_SANDBOX", "GEMINI_CLI"] {
-            assert!(removed.iter().any(|name| name == mark), "{mark}");
-        }
-        let change = EngineChange { child_env: words("MINE"), ..Default::default() };
-        assert!(configured(change, &job()).unwrap().env_remove.iter().any(|n| n == "MINE"));
     }
 }

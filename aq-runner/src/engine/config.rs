@@ -52,7 +52,8 @@ pub struct EngineChange {
     pub env: Option<BTreeMap<String, String>>,
     /// Variables to set in addition when root runs a job with `yolo: true`.
     pub root_yolo_env: Option<BTreeMap<String, String>>,
-    /// Variables that the engine sets for its own children: no engine that aq starts inherits them.
+    /// Variables that the engine sets for its own children, or that make it wait for hours: nothing
+    /// that aq starts for a job inherits them.
     pub child_env: Option<Vec<String>>,
     /// Variables that choose the account it works with: usage limits are counted by account.
     pub account_env: Option<Vec<String>>,

@@ -29,6 +29,7 @@ pub(super) fn definition() -> Definition {
         resume_args: words(&["--resume={session}"]),
         output: &FORMAT,
         class: words(&["chat-coder"]),
+        child_env: words(&["COPILOT_AGENT_SESSION_ID", "COPILOT_CLI"]),
         account_env: words(&[
             "COPILOT_GITHUB_TOKEN",
             "GH_TOKEN",

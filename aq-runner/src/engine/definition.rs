@@ -41,7 +41,8 @@ pub(super) struct Definition {
     pub(super) env: BTreeMap<String, String>,
     /// Set in addition when root runs the engine with its permission checks off.
     pub(super) root_yolo_env: BTreeMap<String, String>,
-    /// What the engine sets for its own children, and no other agent should inherit.
+    /// What the engine sets for its own children, or what makes it wait for hours: no program of a
+    /// job inherits it.
     pub(super) child_env: Vec<String>,
     /// The variables that choose the account it works with.
     pub(super) account_env: Vec<String>,

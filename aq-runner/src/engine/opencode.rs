@@ -25,6 +25,7 @@ pub(super) fn definition() -> Definition {
         resume_args: words(&["-s", "{session}"]),
         output: &FORMAT,
         class: words(&["agentic-coder"]),
+        child_env: words(&["OPENCODE", "OPENCODE_PID", "AGENT"]),
         env: variables(&[("OPENCODE_DISABLE_AUTOUPDATE", "1")]),
         ..Definition::named("opencode")
     }

@@ -26,7 +26,7 @@ pub struct Registry {
     engines: BTreeMap<String, Engine>,
     classes: Classes,
     places: Places,
-    /// The union of what engines set for their own children.
+    /// The union over all engines.
     child_env: Vec<OsString>,
 }
 
@@ -139,7 +139,13 @@ impl Registry {
     pub fn command(&self, name: &str, job: &Invocation<'_>) -> Result<EngineCommand, CommandError> {
         let engine = self.engine(name)?;
         let program = self.locate(name, engine)?;
-        build(name, &engine.definition, program, self.child_env.clone(), job)
+        build(name, &engine.definition, program, job)
+    }
+
+    /// Variables that engines set for their own children, or that make one wait in its slot: of all
+    /// engines, sorted, for no program of a job to inherit.
+    pub fn child_env(&self) -> &[OsString] {
+        &self.child_env
     }
 
     /// The reader of a run's output on engine `name`.
@@ -340,6 +346,19 @@ mod tests {
         let registry = Registry::new(&EngineConfig::default(), &env).unwrap();
         assert!(registry.names().all(|name| name == "shell" || registry.installed(name).is_none()));
         assert!(registry.installed("shell").is_some());
+    }
+
+    #[test]
+    fn marks_of_all_outer_agents_are_known() {
+        let change =
+            crate::engine::EngineChange { child_env: Some(names("MINE")), ..Default::default() };
+        let engines = [("mine".to_owned(), change)].into();
+        let config = EngineConfig { engines, ..Default::default() };
+        let registry = Registry::new(&config, &|_| None).unwrap();
+        for mark in ["CLAUDECODE", "CLAUDE_CODE_RETRY_WATCHDOG", "CODEX_THREAD_ID", "GEMINI_CLI"] {
+            assert!(registry.child_env().iter().any(|name| name == mark), "{mark}");
+        }
+        assert!(registry.child_env().iter().any(|name| name == "MINE"));
     }
 
     #[test]

@@ -3,10 +3,13 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::{SigSet, Signal};
+use rustix::fs::{FileType, fstat};
 
 /// A worker to be started.
 #[derive(Debug)]
@@ -21,10 +24,27 @@ pub struct Detached {
     pub env: Vec<(OsString, OsString)>,
     /// Its standard input, which can hand on an open file, and a lock with it.
     pub stdin: Stdio,
-    /// Where its standard output goes.
-    pub stdout: File,
+    /// Where its standard output goes: a file, or a line to it; see [`take_line`].
+    pub stdout: Stdio,
     /// Where its standard error goes.
     pub stderr: File,
+}
+
+/// The worker's end of the line that it was given as its standard output, if it was given one. From
+/// here on standard output goes where standard error goes, and no child inherits the line.
+///
+/// # Errors
+/// The system's own.
+pub fn take_line() -> io::Result<Option<UnixStream>> {
+    let stdout = io::stdout();
+    let kind = FileType::from_raw_mode(fstat(&stdout)?.st_mode);
+    if kind != FileType::Socket {
+        return Ok(None);
+    }
+    let line = UnixStream::from(stdout.as_fd().try_clone_to_owned()?);
+    nix::unistd::dup2_stdout(io::stderr())?;
+    // Another kind of socket has no such address.
+    Ok(line.local_addr().is_ok().then_some(line))
 }
 
 /// Starts a worker. The first thing it does must be

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use aq_manifest::{JobId, env_reference};
 
+use super::hidden_env::{UNATTENDED, is_hidden};
 use super::settings::Environment;
 
 /// A variable that a job's `env` refers to is not there, or is kept from agents.
@@ -29,37 +30,42 @@ pub(crate) struct Identity<'a> {
     pub(crate) scratch: &'a Path,
 }
 
-/// What an engine takes out and puts in.
+/// Names that the user's environment is cleared of, beside those that are always hidden.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct EngineEnv<'a> {
-    pub(crate) remove: &'a [OsString],
-    pub(crate) set: &'a [(OsString, OsString)],
+pub(crate) struct TakenOut<'a> {
+    /// `env-deny` of the config.
+    pub(crate) deny: &'a [String],
+    /// Marks that outer agents leave, of all engines: one of them may have started aq.
+    pub(crate) of_engines: &'a [OsString],
 }
 
-/// Puts the environment together: the user's, less tokens of ours and `deny`, then the engine's,
-/// then the job's `env`, then who the job is.
+/// Puts the environment together: the user's without what is hidden or `taken_out`, what keeps
+/// programs from waiting for a person, then what the engine sets, then the job's `env`, then who
+/// the job is.
 ///
 /// # Errors
 /// The job's `env` refers to a variable that there is not.
 pub(crate) fn agent_env(
     user: &Environment,
-    deny: &[String],
-    engine: EngineEnv<'_>,
+    taken_out: TakenOut<'_>,
+    engine: &[(OsString, OsString)],
     job: &BTreeMap<String, String>,
     identity: Identity<'_>,
 ) -> Result<Vec<(OsString, OsString)>, MissingVariable> {
-    let denied = |name: &OsStr| {
-        is_own_token(name.as_bytes())
-            || deny.iter().any(|d| wildcard(d.as_bytes(), name.as_bytes()))
+    let denied = |name: &OsString| {
+        is_hidden(name.as_bytes())
+            || taken_out.of_engines.contains(name)
+            || taken_out.deny.iter().any(|d| wildcard(d.as_bytes(), name.as_bytes()))
     };
     let mut env: BTreeMap<OsString, OsString> = user
         .iter()
-        .filter(|(name, _)| !denied(name) && !engine.remove.contains(name))
+        .filter(|(name, _)| !denied(name))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
+    env.extend(UNATTENDED.map(|(name, value)| (name.into(), value.into())));
     // `${NAME}` sees what the agent may see and no more: job files come from trackers, too.
     let visible = env.clone();
-    env.extend(engine.set.iter().cloned());
+    env.extend(engine.iter().cloned());
     for (key, value) in job {
         env.insert(key.into(), value_of(key, value, &visible)?);
     }
@@ -68,11 +74,6 @@ pub(crate) fn agent_env(
     env.insert("AQ_QUEUE".into(), identity.queue.into());
     env.insert("TMPDIR".into(), identity.scratch.into());
     Ok(env.into_iter().collect())
-}
-
-/// `AQ_*TOKEN*`: for aq itself, never for an agent.
-fn is_own_token(name: &[u8]) -> bool {
-    name.starts_with(b"AQ_") && name.windows(5).any(|part| part == b"TOKEN")
 }
 
 /// Whether `*` in the pattern can stand for letters so that it is the name. Linear in both.
@@ -123,7 +124,9 @@ mod tests {
         let id = JobId::new("job").unwrap();
         let identity =
             Identity { id: &id, attempt: 2, queue: Path::new("/q"), scratch: Path::new("/q/tmp") };
-        let env = agent_env(&user, &deny, EngineEnv::default(), &job, identity)?;
+        let of_engines = ["OUTER".into()];
+        let taken_out = TakenOut { deny: &deny, of_engines: &of_engines };
+        let env = agent_env(&user, taken_out, &[], &job, identity)?;
         Ok(env
             .into_iter()
             .map(|(k, v)| (k.into_string().unwrap(), v.into_string().unwrap()))
@@ -131,17 +134,29 @@ mod tests {
     }
 
     #[test]
-    fn tokens_of_ours_and_denied_names_are_kept_from_agents() {
+    fn hidden_and_denied_names_are_kept_from_agents() {
         let user = [
             ("AQ_FLEET_TOKEN", "s"),
             ("AQ_TRACKER_TOKEN_FILE", "s"),
             ("AWS_KEY", "s"),
+            ("GIT_DIR", "s"),
+            ("GIT_CONFIG_VALUE_0", "s"),
+            ("OUTER", "s"),
             ("HOME", "/h"),
             ("MY_TOKEN", "mine"),
         ];
-        let env = env_of(&user, &["AWS_*"], &[]).unwrap();
+        let mut env = env_of(&user, &["AWS_*"], &[]).unwrap();
+        env.retain(|name, _| UNATTENDED.iter().all(|(quiet, _)| quiet != name));
         let names: Vec<_> = env.keys().map(String::as_str).collect();
         assert_eq!(names, ["AQ_ATTEMPT", "AQ_JOB_ID", "AQ_QUEUE", "HOME", "MY_TOKEN", "TMPDIR"]);
+    }
+
+    #[test]
+    fn only_the_job_can_bring_an_editor() {
+        let user = [("GIT_EDITOR", "vi"), ("EDITOR", "vi"), ("GIT_TERMINAL_PROMPT", "1")];
+        let env = env_of(&user, &["GIT_*"], &[("EDITOR", "ed"), ("A", "${VISUAL}")]).unwrap();
+        let found = ["GIT_EDITOR", "EDITOR", "GIT_TERMINAL_PROMPT", "A"].map(|name| &env[name]);
+        assert_eq!(found, ["true", "ed", "0", "true"]);
     }
 
     #[test]

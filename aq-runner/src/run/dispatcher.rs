@@ -21,13 +21,14 @@ use jiff::tz::TimeZone;
 use crate::process::ProcessId;
 use crate::store::{FileLock, JobRecord, QueueDir, Record, StoreError};
 
-use super::echo::Echoes;
+use super::echo::{EchoError, Echoes};
 use super::engine_use::Sight;
 use super::fleet::FleetSettingsError;
 use super::host_capabilities;
 use super::model::{Model, resting_state};
 use super::recovery::worker;
 use super::settings::{Settings, SettingsError};
+use super::tokens::TokenFileError;
 use super::troubles::Troubles;
 use super::wake::{Wake, Wakes};
 use clock::Clock;
@@ -121,12 +122,24 @@ pub enum RunError {
     /// What this host is to be in a fleet.
     #[error(transparent)]
     Fleet(#[from] FleetSettingsError),
+    /// A file that should hold a token.
+    #[error(transparent)]
+    Token(#[from] TokenFileError),
     /// The queue's files.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The operating system.
     #[error("cannot {0}: {1}")]
     System(&'static str, io::Error),
+}
+
+impl From<EchoError> for RunError {
+    fn from(error: EchoError) -> Self {
+        match error {
+            EchoError::Thread(e) => Self::System("start a thread for trackers", e),
+            EchoError::Token(e) => Self::Token(e),
+        }
+    }
 }
 
 /// Runs the loop until a signal ends it or, with `once`, until nothing more will happen by itself.
@@ -161,8 +174,7 @@ pub fn run(
     let limits = Limits { max: options.max, max_review: options.max_review };
     let engines_seen = Sight::take(queue, &settings);
     let capabilities = host_capabilities(Some(queue), &settings, false).capabilities;
-    let echoes = Echoes::start(queue, &settings)
-        .map_err(|e| RunError::System("start a thread for trackers", e))?;
+    let echoes = Echoes::start(queue, &settings)?;
     let tokens = capabilities.iter().cloned().collect();
     let model = Model::new(queue, &settings, capabilities, limits, Timestamp::now());
     let mut dispatcher = Dispatcher {

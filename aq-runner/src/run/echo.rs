@@ -14,10 +14,11 @@ use std::time::Duration;
 use aq_manifest::{JobId, Stage};
 use aq_tracker::{Echo, Trackers};
 
-use crate::store::{HeldJob, Meta, QueueDir, Record, Result};
+use crate::store::{HeldJob, Meta, QueueDir, Record, StoreError};
 use crate::sync::tracker::{Outbox, Sender, Told};
 
 use super::settings::{Environment, Settings};
+use super::tokens::{TRACKER_TOKENS, TokenFileError};
 use super::wake::Wake;
 use noter::{Look, Noter};
 use teller::Teller;
@@ -34,6 +35,17 @@ pub(crate) struct Echoes {
     threads: Option<Threads>,
 }
 
+/// Why trackers cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EchoError {
+    /// A thread could not be started.
+    #[error("cannot start a thread for trackers: {0}")]
+    Thread(#[from] std::io::Error),
+    /// A token cannot be read.
+    #[error(transparent)]
+    Token(#[from] TokenFileError),
+}
+
 #[derive(Debug)]
 struct Threads {
     to_noter: ToThread<Look>,
@@ -44,7 +56,7 @@ struct Threads {
 
 impl Echoes {
     /// Starts the threads, if the environment asks for it.
-    pub(crate) fn start(queue: &QueueDir, settings: &Settings) -> std::io::Result<Self> {
+    pub(crate) fn start(queue: &QueueDir, settings: &Settings) -> Result<Self, EchoError> {
         if settings.environment.get("AQ_TRACKER_AUTO").is_none_or(|value| value != "1") {
             return Ok(Self { threads: None });
         }
@@ -56,7 +68,10 @@ impl Echoes {
         let (to_teller, jobs) = channel();
         let (tell, troubles) = channel();
         let (alive, ended) = channel::<()>();
-        let trackers = trackers(&settings.environment);
+        let (trackers, warnings) = trackers(&settings.environment)?;
+        for warning in warnings {
+            let _ = tell.send(format!("tracker: warning: {warning}"));
+        }
         let connect = Box::new(move |kind| trackers.tracker(kind));
         let (outbox, statuses) = (outbox(queue), settings.statuses.clone());
         let teller = Teller {
@@ -106,9 +121,12 @@ fn live_jobs(queue: &QueueDir) -> Vec<JobId> {
     live.into_iter().flat_map(|stage| queue.jobs(stage).unwrap_or_default()).collect()
 }
 
-/// The trackers that an environment names.
-pub(super) fn trackers(environment: &Environment) -> Trackers {
-    Trackers::new(|name| environment.get(name)?.into_string().ok())
+/// The trackers that an environment names, and why others may know their tokens.
+pub(super) fn trackers(
+    environment: &Environment,
+) -> Result<(Trackers, Vec<String>), TokenFileError> {
+    let (environment, warnings) = environment.with_tokens(&TRACKER_TOKENS)?;
+    Ok((Trackers::new(|name| environment.get(name)?.into_string().ok()), warnings))
 }
 
 /// What waits to be told.
@@ -130,7 +148,7 @@ pub(super) fn echo(stage: Stage, meta: &Meta) -> Echo {
 ///
 /// # Errors
 /// [`StoreError::Busy`] while a worker holds it.
-pub(super) fn record_told(queue: &QueueDir, id: &JobId, told: &Told) -> Result<()> {
+pub(super) fn record_told(queue: &QueueDir, id: &JobId, told: &Told) -> Result<(), StoreError> {
     let mut job = HeldJob::take(queue, id)?;
     job.append(
         &Record::new()

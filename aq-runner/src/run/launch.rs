@@ -2,7 +2,9 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Child;
 
@@ -12,17 +14,27 @@ use crate::store::{HeldJob, QueueDir};
 /// The first argument of a program that is to work on a job.
 pub(crate) const WORKER: &str = "worker";
 
-/// Starts `PROGRAM worker QUEUE JOB` and hands the job over to it.
-pub(crate) fn start_worker(queue: &QueueDir, program: &Path, job: HeldJob) -> io::Result<Child> {
+/// Starts `PROGRAM worker QUEUE JOB` and hands the job over to it. The worker of a fleet's job gets
+/// `line` as its standard output.
+pub(crate) fn start_worker(
+    queue: &QueueDir,
+    program: &Path,
+    job: HeldJob,
+    line: Option<UnixStream>,
+) -> io::Result<Child> {
     let id = job.id().clone();
     let output = worker_log(queue)?;
+    let stdout = match line {
+        Some(line) => OwnedFd::from(line).into(),
+        None => output.try_clone()?.into(),
+    };
     spawn_detached(Detached {
         program: program.to_owned(),
         args: vec![WORKER.into(), queue.root().into(), id.as_str().into()],
         cwd: None,
         env: Vec::new(),
         stdin: job.hand_over(),
-        stdout: output.try_clone()?,
+        stdout,
         stderr: output,
     })
 }

@@ -12,6 +12,7 @@ mod echo;
 mod engine_use;
 mod fleet;
 mod foresight;
+mod hidden_env;
 mod history;
 pub mod host;
 mod job_log;
@@ -25,6 +26,7 @@ mod ship;
 mod steps;
 mod stop;
 mod this_host;
+mod tokens;
 mod tracker;
 mod troubles;
 mod view;
@@ -51,6 +53,9 @@ pub use shadow_report::{AgreementReport, Bar, BarError, Divergence, Verdict, sha
 pub use ship::{ShipError, promote, ship, ship_merged};
 pub use steps::{is_note, read_steps};
 pub use this_host::host_capabilities;
+pub use tokens::{
+    FLEET_TOKEN, GivenToken, TOKEN_VARIABLES, TRACKER_TOKENS, TokenFileError, TokenFileProblem,
+};
 pub use tracker::{Echoed, Pulled, TrackError, TrackerView, Wanted, pull, put_in, to_tracker};
 pub use view::{Activity, JobView, Overview, RunLoop, is_at_work, look_up, overview, run_loop};
 pub use wake::QueueWatch;

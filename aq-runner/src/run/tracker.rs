@@ -12,6 +12,7 @@ use crate::store::{
 
 use super::echo::{echo, item_of, known, outbox, record_told, trackers};
 use super::settings::Settings;
+use super::tokens::TokenFileError;
 
 /// The longest that a tracker which wants a pause is waited for while a person waits.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -57,6 +58,9 @@ pub enum TrackError {
     /// The tracker.
     #[error("{}", with_mend(.0))]
     Tracker(#[from] TrackerError),
+    /// A file that should hold a token.
+    #[error(transparent)]
+    Token(#[from] TokenFileError),
     /// No job can be made of it.
     #[error("{item}: {problem}")]
     Unfit {
@@ -103,7 +107,7 @@ impl Pulled {
 /// # Errors
 /// The tracker's.
 pub fn pull(settings: &Settings, wanted: &Wanted) -> Result<Vec<Pulled>, TrackError> {
-    let trackers = trackers(&settings.environment);
+    let (trackers, _) = trackers(&settings.environment)?;
     let items = match wanted {
         Wanted::Item(id) => {
             let tracker = trackers.tracker(id.kind())?;
@@ -189,7 +193,8 @@ pub fn to_tracker(queue: &QueueDir, settings: &Settings, id: &JobId) -> Result<E
     if told.waiting.is_empty() && told.is_last(stage) {
         return Ok(Echoed::Known { item: item.to_owned() });
     }
-    let tracker = trackers(&settings.environment).tracker(item_id.kind())?;
+    let (trackers, _) = trackers(&settings.environment)?;
+    let tracker = trackers.tracker(item_id.kind())?;
     told.comment = patiently(|| tracker.echo(&item_id, &update, told.comment.as_deref()))?;
     told.echoed = Some(stage.folder().to_owned());
     told.seen = told.echoed.clone();

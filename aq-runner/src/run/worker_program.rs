@@ -15,7 +15,8 @@ use super::worker::{WorkerError, work};
 /// as [`RunOptions::worker`](super::RunOptions::worker) is started. `None` when they are others. The
 /// environment is that of the process.
 ///
-/// To be called first thing in `main`, while there is one thread.
+/// To be called first thing in `main`, while there is one thread: secrets are taken out of the
+/// process's environment, as [`Environment::take`] does it.
 ///
 /// # Errors
 /// When nothing could be done and recovery has to see to the job.
@@ -27,7 +28,7 @@ pub fn work_if_asked(
         return None;
     }
     let (queue, job) = (PathBuf::from(arguments.next()?), arguments.next()?);
-    let environment = Environment::new(std::env::vars_os());
+    let environment = Environment::take();
     Some(JobId::new(&job.to_string_lossy()).map_err(WorkerError::from).and_then(|id| {
         let queue = QueueDir::open(&queue)?;
         let queue = match environment.profiles() {

@@ -26,7 +26,7 @@ fn a_worker_has_its_own_session_and_ignores_the_terminal_it_came_from() {
         cwd: Some(dir.path().to_owned()),
         env: vec![("WORD".into(), "worker".into())],
         stdin: std::process::Stdio::null(),
-        stdout: file.try_clone().unwrap(),
+        stdout: file.try_clone().unwrap().into(),
         stderr: file,
     })
     .unwrap();

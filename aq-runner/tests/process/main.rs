@@ -4,4 +4,5 @@ mod detached;
 mod ends;
 mod probe_run;
 mod recovery;
+mod secrets;
 mod survivors;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use aq_runner::process::{
     Cgroup, Drain, Flow, Observer, ProcessId, Signal, Stdin, Stream, Supervisor, Task, Traces,
-    sweep,
+    sweep, take_secrets,
 };
 
 #[derive(Default)]
@@ -53,6 +53,9 @@ fn say(to: &mut dyn Write, line: std::fmt::Arguments<'_>) {
 }
 
 fn main() -> ExitCode {
+    for (name, value) in take_secrets(|name| name.starts_with(b"PROBE_SECRET")) {
+        say(&mut io::stdout(), format_args!("took {}={}", name.display(), value.display()));
+    }
     let mut supervisor = Supervisor::install().expect("the test runs on a system that can do it");
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let mut parts = arguments.split(|argument| argument == "--");

@@ -40,7 +40,10 @@ fn problem(answer: &Answer, what: &str) -> TrackerError {
         403 | 429 if let Some(after) = limit(answer, &said) => {
             TrackerError::Limited { who: WHO, after }
         }
-        401 | 403 => TrackerError::Denied { who: WHO, variable: "GITHUB_TOKEN", detail },
+        401 | 403 => {
+            let variable = "AQ_GITHUB_TOKEN or GITHUB_TOKEN";
+            TrackerError::Denied { who: WHO, variable, detail }
+        }
         404 | 410 => TrackerError::NotFound { who: WHO, item: what.to_owned() },
         300..=399 => TrackerError::Refused {
             who: WHO,

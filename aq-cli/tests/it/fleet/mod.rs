@@ -17,3 +17,4 @@ mod outages;
 mod page;
 mod partition;
 mod proxy;
+mod tokens;

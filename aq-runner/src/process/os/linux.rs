@@ -1,5 +1,6 @@
 //! Linux: `/proc`, pidfds, the subreaper.
 
+use std::ffi::c_char;
 use std::fs;
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -90,6 +91,26 @@ fn starts(line: &[u8]) -> bool {
     let [state, flags, env_end] = [0, 6, 48].map(|at| fields.get(at).copied().unwrap_or_default());
     let of_kernel = flags.parse::<u32>().is_ok_and(|flags| flags & KERNEL_THREAD != 0);
     env_end == "0" && !of_kernel && !matches!(state, "Z" | "X" | "x")
+}
+
+/// The C library's list of the texts of this process's environment, ended by a null pointer.
+pub(in crate::process) fn environment_list() -> *const *mut c_char {
+    #[expect(unsafe_code, reason = "nix and rustix have no environ")]
+    // SAFETY: glibc and musl both have a variable of this name and type.
+    unsafe extern "C" {
+        static environ: *const *mut c_char;
+    }
+    #[expect(unsafe_code, reason = "nix and rustix have no environ")]
+    // SAFETY: only the pointer is read; whoever follows it sees to the rest.
+    unsafe {
+        environ
+    }
+}
+
+/// Tests for a process without a second thread. Where `/proc` does not tell, the caller is
+/// believed.
+pub(in crate::process) fn is_single_threaded() -> bool {
+    fs::read_dir("/proc/self/task").map_or(true, |threads| threads.count() == 1)
 }
 
 /// Makes this process the parent of every orphan below it.

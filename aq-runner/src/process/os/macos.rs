@@ -4,7 +4,7 @@
 //! launchd and "no child left" proves nothing about it. Only [`sweep`](crate::process::sweep)
 //! finds it, by its environment; a caller on macOS does that after each command.
 
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -107,6 +107,21 @@ pub(in crate::process) fn environment(pid: i32) -> Option<Vec<u8>> {
     };
     block.truncate(length);
     if result == 0 { after_arguments(&block).map(<[u8]>::to_vec) } else { None }
+}
+
+/// The C library's list of the texts of this process's environment, ended by a null pointer.
+pub(in crate::process) fn environment_list() -> *const *mut c_char {
+    #[expect(unsafe_code, reason = "nix and rustix have no environ")]
+    // SAFETY: it answers where the pointer is, which is there as long as the process.
+    unsafe {
+        (*libc::_NSGetEnviron()).cast_const()
+    }
+}
+
+/// Tests for a process without a second thread. The caller is believed: nothing here asks the
+/// system.
+pub(in crate::process) fn is_single_threaded() -> bool {
+    true
 }
 
 /// Whether a process is in the middle of `exec`. The system does not tell.

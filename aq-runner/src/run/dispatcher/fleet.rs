@@ -2,6 +2,7 @@
 //! lost, and tells how its jobs ended. Without a fleet none of this does anything.
 
 mod ends;
+mod lines;
 mod ships;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,8 @@ use super::{Dispatcher, Progress, RunError};
 use crate::store::{HeldJob, JobRecord, Meta, QueueDir, Record, StoreError, moves, profile_names};
 use crate::sync::fleet::{Holder, Membership, MembershipSettings, News, Status};
 
+use lines::CALL_FOR_WORKER;
+
 /// How long one call to the coordinator may take, retries included.
 const CALL: Duration = Duration::from_secs(10);
 
@@ -46,6 +49,8 @@ const LEAVE: Duration = Duration::from_secs(4);
 pub(super) struct Fleet {
     membership: Membership,
     holder: Holder,
+    /// What tells the coordinator for workers.
+    for_workers: Holder,
     news: Arc<Mutex<Vec<News>>>,
     mode: Mode,
     /// The fleet's jobs that are here and have not ended.
@@ -124,6 +129,9 @@ impl Dispatcher<'_> {
         if let Some(warning) = settings.switches.take_warning() {
             (self.observer)(Progress::Trouble(warning));
         }
+        if let Some(warning) = settings.token_warning() {
+            (self.observer)(Progress::Trouble(&format!("warning: {warning}")));
+        }
         let holder = settings.holder(self.queue, CALL)?;
         let dir = fleet_dir(self.queue);
         std::fs::create_dir_all(dir.join("held"))
@@ -161,6 +169,7 @@ impl Dispatcher<'_> {
         }
         self.fleet = Some(Fleet {
             membership,
+            for_workers: holder.within(CALL_FOR_WORKER),
             holder,
             news,
             mode,

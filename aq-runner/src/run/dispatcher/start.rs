@@ -118,8 +118,13 @@ impl Dispatcher<'_> {
 
     fn spawn_worker(&mut self, job: HeldJob) -> io::Result<()> {
         let id = job.id().clone();
-        let mut child = start_worker(self.queue, &self.options.worker, job)?;
+        let (line, of_worker) = self.line_to_worker(job.meta()).unzip();
+        let mut child = start_worker(self.queue, &self.options.worker, job, of_worker)?;
         self.wakes.after(Wake::WorkerEnded(id), move || {
+            // Before the wait: the next worker of the job speaks only when this one has been heard.
+            if let Some(line) = line {
+                line.serve();
+            }
             // How it ended does not matter: what it left on disk does.
             let _ = child.wait();
         })

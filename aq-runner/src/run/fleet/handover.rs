@@ -9,19 +9,10 @@ use super::pushed;
 use crate::checkpoint::{CheckpointError, CommitId, Handover, Job, Pushed, Wip, take_up as fetch};
 use crate::run::workplace::branch_of;
 use crate::store::{Meta, QueueDir};
-use crate::sync::fleet::{Holder, Told};
+use crate::sync::fleet::Told;
 
 /// Digits of the fleet job's id that tell its branch from that of another job of the same name.
 const DIGITS: usize = 8;
-
-/// A remote, and what is known of a job's branch there.
-#[derive(Clone, Debug)]
-pub(crate) struct Remote<'a> {
-    /// As git knows it: a name or an address.
-    pub(crate) name: &'a str,
-    /// To ask whether the job is still this host's.
-    pub(crate) holder: &'a Holder,
-}
 
 /// Fetches the work of the host that had the job, before its first start here. Answers the commit.
 ///
@@ -40,37 +31,39 @@ pub(crate) fn take_up(
     fetch(job, remote, &handover)
 }
 
-/// Pushes a job's branch, as it is. `None` when there is nothing new, or when another host has the
-/// job by now.
+/// Pushes a job's branch, as it is, to a remote that git knows by this name or address. `renew`
+/// asks whether the job is still this host's. `None` when there is nothing new, or when another
+/// host has the job by now.
 ///
 /// # Errors
 /// When git fails or the remote cannot be reached.
 pub(crate) fn push(
-    remote: &Remote<'_>,
+    remote: &str,
     wip: &Wip,
     lease: LeaseRef,
     meta: &Meta,
+    renew: impl FnOnce() -> Told,
 ) -> Result<Option<Checkpoint>, CheckpointError> {
     let Some(tip) = wip.tip()? else { return Ok(None) };
     let known = pushed(meta).map(|checkpoint| checkpoint.branch.to_string());
     let resumed = || meta.get("resume_branch").map(str::to_owned);
     let is_first = known.is_none() && meta.get("resume_branch").is_none();
     let mut branch = known.or_else(resumed).unwrap_or_else(|| wip.branch().to_owned());
-    let mut done = wip.push(remote.name, &branch, &tip, false)?;
+    let mut done = wip.push(remote, &branch, &tip, false)?;
     if done == Pushed::Overtaken && is_first {
         // Another job of this name was there first.
         let digits: String = lease.job_id.to_string().chars().take(DIGITS).collect();
         branch = format!("{}-{digits}", wip.branch());
-        done = wip.push(remote.name, &branch, &tip, true)?;
-    } else if done == Pushed::Overtaken && remote.holder.renew(lease) == Told::Accepted {
+        done = wip.push(remote, &branch, &tip, true)?;
+    } else if done == Pushed::Overtaken && renew() == Told::Accepted {
         // Whoever overtook has lost the job.
-        done = wip.push(remote.name, &branch, &tip, true)?;
+        done = wip.push(remote, &branch, &tip, true)?;
     }
     if done == Pushed::Overtaken {
         return Ok(None);
     }
     let (Ok(branch), Ok(commit)) = (branch.parse(), tip.as_str().parse()) else { return Ok(None) };
-    Ok(Some(Checkpoint { branch, commit, remote: shown(remote.name) }))
+    Ok(Some(Checkpoint { branch, commit, remote: shown(remote) }))
 }
 
 /// Pushes what the agents of all fleet jobs have done so far, committed or not, so that a host that

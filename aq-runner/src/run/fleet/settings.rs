@@ -10,13 +10,12 @@ use aq_fleet::switches::{SwitchError, Switches};
 use aq_manifest::JobIdError;
 
 use super::super::settings::Environment;
+use super::super::tokens::{FLEET_TOKEN, TokenFile, TokenFileError};
 use crate::store::{Meta, QueueDir};
 use crate::sync::fleet::Holder;
 
 /// Where the coordinator is.
 const URL: &str = "AQ_FLEET_URL";
-/// The token that it knows its hosts by.
-const TOKEN: &str = "AQ_FLEET_TOKEN";
 /// This host's name in the fleet.
 const FACTORY: &str = "AQ_FACTORY_ID";
 
@@ -28,7 +27,19 @@ pub struct FleetSettings {
     /// This host's name in the fleet.
     pub factory: FactoryId,
     url: String,
-    token: Option<Token>,
+    token: TokenSource,
+}
+
+/// Where the token is.
+#[derive(Clone, Debug)]
+enum TokenSource {
+    /// Nowhere.
+    Missing,
+    /// In the environment that this process has taken.
+    Given(Token),
+    /// In the file that the environment names. It is read for each client: whoever only looks at
+    /// this host needs no token.
+    File(TokenFile),
 }
 
 /// Why this host cannot take part in a fleet.
@@ -57,6 +68,9 @@ pub enum FleetSettingsError {
     /// The token cannot be used.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// The file that should hold the token cannot be used.
+    #[error(transparent)]
+    TokenFile(#[from] TokenFileError),
     /// The address cannot be used.
     #[error(transparent)]
     Url(#[from] HttpError),
@@ -72,12 +86,11 @@ impl FleetSettings {
     /// # Errors
     /// Says which variable is wrong or missing.
     pub fn read(environment: &Environment) -> Result<Option<Self>, FleetSettingsError> {
-        let text = |name: &str| text_of(environment, name);
-        let switches = Switches::resolve(text)?;
+        let switches = Switches::resolve(|name| text_of(environment, name))?;
         if !switches.is_online() {
             return Ok(None);
         }
-        Self::with(switches, text).map(Some)
+        Self::with(switches, environment).map(Some)
     }
 
     /// Where the coordinator is, whether this host is in the fleet or not: to submit a job, or look.
@@ -85,22 +98,21 @@ impl FleetSettings {
     /// # Errors
     /// Says which variable is wrong or missing.
     pub fn of_coordinator(environment: &Environment) -> Result<Self, FleetSettingsError> {
-        let text = |name: &str| text_of(environment, name);
-        Self::with(Switches::resolve(text)?, text)
+        Self::with(Switches::resolve(|name| text_of(environment, name))?, environment)
     }
 
-    fn with(
-        switches: Switches,
-        text: impl Fn(&str) -> Option<String>,
-    ) -> Result<Self, FleetSettingsError> {
+    fn with(switches: Switches, environment: &Environment) -> Result<Self, FleetSettingsError> {
+        let text = |name: &str| text_of(environment, name);
         let url = text(URL).ok_or(FleetSettingsError::Missing(
             URL,
             "give the coordinator's address, such as https://coordinator.example:7332",
         ))?;
-        let name = text(FACTORY).unwrap_or_else(host_name);
-        let factory =
-            name.parse().map_err(|problem| FleetSettingsError::Factory { name, problem })?;
-        let token = text(TOKEN).map(|token| token.parse()).transpose()?;
+        let factory = factory(environment)?;
+        let token = match (environment.token_file(FLEET_TOKEN), text(FLEET_TOKEN)) {
+            (Some(file), _) => TokenSource::File(file),
+            (None, Some(text)) => TokenSource::Given(text.parse()?),
+            (None, None) => TokenSource::Missing,
+        };
         Ok(Self { switches, factory, url, token })
     }
 
@@ -109,10 +121,24 @@ impl FleetSettings {
     /// # Errors
     /// When there is no token, or the address cannot be used.
     pub fn client(&self, deadline: Duration) -> Result<Client, FleetSettingsError> {
-        let missing = FleetSettingsError::Missing(TOKEN, "give the coordinator's token");
-        let token = self.token.clone().ok_or(missing)?;
+        let token = match &self.token {
+            TokenSource::Given(token) => token.clone(),
+            TokenSource::File(file) => file.read()?.text.parse()?,
+            TokenSource::Missing => {
+                let mend = "give the coordinator's token, or its file in AQ_FLEET_TOKEN_FILE";
+                return Err(FleetSettingsError::Missing(FLEET_TOKEN, mend));
+            }
+        };
         let http = Http::new(&self.url)?;
         Ok(Client::new(Arc::new(http), Arc::new(SystemClock), token, deadline))
+    }
+
+    /// Why others may know the token, when they may.
+    pub(crate) fn token_warning(&self) -> Option<String> {
+        match &self.token {
+            TokenSource::File(file) => file.read().ok()?.warning,
+            TokenSource::Given(_) | TokenSource::Missing => None,
+        }
     }
 
     /// This host under the name by which it was given a job. The coordinator knows the lease by that
@@ -133,6 +159,27 @@ impl FleetSettings {
         let client = Arc::new(self.client(deadline)?);
         Ok(Holder::open(self.factory.clone(), client, &fleet_dir(queue).join("outbox"))?)
     }
+}
+
+/// The name under which a worker tells of its job: the one that the job was given under, else this
+/// host's. `None` where the fleet is off. No token is looked at, since a worker has none.
+///
+/// # Errors
+/// Says which variable is wrong.
+pub(crate) fn worker_name(
+    environment: &Environment,
+    meta: &Meta,
+) -> Result<Option<FactoryId>, FleetSettingsError> {
+    let switches = Switches::resolve(|name| text_of(environment, name))?;
+    if !switches.is_online() {
+        return Ok(None);
+    }
+    meta.parsed("fleet_factory").map_or_else(|| factory(environment), Ok).map(Some)
+}
+
+fn factory(environment: &Environment) -> Result<FactoryId, FleetSettingsError> {
+    let name = text_of(environment, FACTORY).unwrap_or_else(host_name);
+    name.parse().map_err(|problem| FleetSettingsError::Factory { name, problem })
 }
 
 /// A variable that is set to something.

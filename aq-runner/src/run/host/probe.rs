@@ -14,6 +14,8 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
+use super::super::hidden_env::is_hidden;
+
 /// The most that is read of each output stream, in bytes.
 const MAX_OUTPUT: usize = 64 * 1024;
 
@@ -59,8 +61,8 @@ impl From<io::Error> for ProbeError {
 /// What `program` prints, stdout before stderr, when it ends well within `limit`.
 ///
 /// It gets an empty stdin, `path` as its `PATH`, the root as its working directory, so that no
-/// file of a project decides which version a version manager answers for, and none of aq's own
-/// tokens. What it leaves behind in its process group is killed when it ends.
+/// file of a project decides which version a version manager answers for, and no variable that is
+/// hidden from agents. What it leaves behind in its process group is killed when it ends.
 pub(super) fn run(
     program: &Path,
     args: &[String],
@@ -72,8 +74,8 @@ pub(super) fn run(
     command.args(args).env("PATH", path).current_dir("/").process_group(0);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     for (name, _) in std::env::vars_os() {
-        let text = name.to_string_lossy();
-        if NOISY.contains(&&*text) || (text.starts_with("AQ_") && text.contains("TOKEN")) {
+        let is_noisy = NOISY.iter().any(|noisy| name == *noisy);
+        if is_noisy || is_hidden(name.as_encoded_bytes()) {
             command.env_remove(&name);
         }
     }

@@ -10,7 +10,6 @@ use crate::engine::{EndedBy, EngineCommand, ErrorClass, Exit, Invocation, Verdic
 use crate::process::{Cause, Ended, Status, Stdin, Task};
 use crate::store::{JobFile, Record, StoreError, make_scratch, write_private};
 
-use super::super::agent_env::EngineEnv;
 use super::super::engine_use;
 use super::usage::{AgentRun, over_budget, usage_record};
 use super::{Failure, Work};
@@ -25,8 +24,7 @@ impl Work<'_> {
             .map_err(|e| Failure::NotCounted(format!("cannot make its TMPDIR: {e}")))?;
         let engine = self.job.meta().get("engine").unwrap_or_default().to_owned();
         let command = self.engine_command(&engine, file, &scratch)?;
-        let engine_env = EngineEnv { remove: &command.env_remove, set: &command.env_set };
-        let env = self.env(spec, engine_env, &scratch).map_err(setup_failed)?;
+        let env = self.env(spec, &command.env_set, &scratch).map_err(setup_failed)?;
         // Those whose worker died count too, but `retry` does not end them.
         let max = spec.retry.as_ref().map_or(1, |retry| retry.max);
         let of = if self.attempt <= max { format!(" of {max}") } else { String::new() };

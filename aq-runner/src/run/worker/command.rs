@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::process::{Cgroup, Drain, Ended, Flow, Observer, Stdin, Stream, SuperviseError, Task};
 use crate::store::{HeldJob, Record};
 
-use super::super::agent_env::{EngineEnv, Identity, agent_env};
+use super::super::agent_env::{Identity, TakenOut, agent_env};
 use super::super::job_log::JobLog;
 use super::usage::AgentRun;
 use super::wip::Workplace;
@@ -72,7 +72,7 @@ impl Work<'_> {
     pub(super) fn env(
         &self,
         spec: &JobSpec,
-        engine: EngineEnv<'_>,
+        engine: &[(OsString, OsString)],
         scratch: &Path,
     ) -> Result<Vec<(OsString, OsString)>, String> {
         let identity = Identity {
@@ -81,8 +81,11 @@ impl Work<'_> {
             queue: self.queue.root(),
             scratch,
         };
-        let deny = &self.settings.config.env_deny;
-        agent_env(&self.settings.environment, deny, engine, &spec.env, identity)
+        let taken_out = TakenOut {
+            deny: &self.settings.config.env_deny,
+            of_engines: self.settings.engines.child_env(),
+        };
+        agent_env(&self.settings.environment, taken_out, engine, &spec.env, identity)
             .map_err(|e| e.to_string())
     }
 

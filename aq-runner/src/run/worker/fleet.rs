@@ -1,28 +1,26 @@
-//! What the worker of a fleet job tells the coordinator before it goes on: that the ground is ready,
-//! and that the agent is done. A coordinator that cannot be reached holds nothing up: what could not
-//! be told waits in the outbox.
-
-use std::time::Duration;
+//! Reports of a fleet job's worker before it goes on: that the ground is ready, and that the agent
+//! is done. A worker has no token, so the loop sends them. A coordinator, or a loop, that cannot be
+//! reached holds nothing up: the report waits in the outbox.
 
 use aq_fleet::protocol::LeaseRef;
 use aq_manifest::Stage;
 
-use crate::checkpoint::{self, Wip};
+use crate::checkpoint;
+use crate::process::take_line;
 use crate::store::Record;
-use crate::sync::fleet::{Holder, Told};
+use crate::sync::fleet::{JobReporter, Told};
 
 use super::super::fleet::{
-    FleetSettings, Remote, lease, metrics, next_report, push, pushed, pushed_record, take_up,
+    FleetSettingsError, fleet_dir, lease, metrics, next_report, push, pushed, pushed_record,
+    take_up, worker_name,
 };
+use super::wip::Workplace;
 use super::{Failure, Work};
-
-/// How long the coordinator is waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The grant that the job is worked on under.
 #[derive(Debug)]
 pub(super) struct FleetJob {
-    holder: Holder,
+    reporter: JobReporter,
     lease: LeaseRef,
 }
 
@@ -31,16 +29,20 @@ impl Work<'_> {
     /// worked on all the same, and only its ship waits.
     pub(super) fn join_fleet(&mut self) {
         let Some(lease) = lease(self.job.meta()) else { return };
-        let holder = match FleetSettings::read(&self.settings.environment) {
-            Ok(Some(fleet)) => {
-                fleet.named_in(self.job.meta()).holder(self.queue, PATIENCE).map(Some)
+        // First of all: nothing that is started may inherit it.
+        let line = take_line().ok().flatten();
+        let outbox = fleet_dir(self.queue).join("outbox");
+        let opened = match worker_name(&self.settings.environment, self.job.meta()) {
+            Ok(Some(name)) => {
+                JobReporter::open(name, lease, &outbox, line).map_err(FleetSettingsError::from)
             }
-            Ok(None) => Ok(None),
+            Ok(None) => {
+                return self.note("a job of the fleet, and AQ_FLEET is off: nothing is reported");
+            }
             Err(e) => Err(e),
         };
-        match holder {
-            Ok(Some(holder)) => self.fleet = Some(FleetJob { holder, lease }),
-            Ok(None) => self.note("a job of the fleet, and AQ_FLEET is off: nothing is reported"),
+        match opened {
+            Ok(reporter) => self.fleet = Some(FleetJob { reporter, lease }),
             Err(e) => self.note(&format!("nothing is reported to the fleet: {e}")),
         }
     }
@@ -58,11 +60,10 @@ impl Work<'_> {
             Stage::Building => Failure::NotCounted(e.to_string()),
             _ => Failure::Unrecorded(e),
         })?;
-        let Some(FleetJob { holder, lease }) = &self.fleet else { return Ok(()) };
+        let Some(FleetJob { reporter, .. }) = &mut self.fleet else { return Ok(()) };
         let meta = self.job.meta();
         let numbers = (stage != Stage::Building).then(|| metrics(meta));
-        let report = holder.report_of(*lease, seq, stage, pushed(meta), numbers);
-        match holder.report(*lease, report) {
+        match reporter.report(seq, stage, pushed(meta), numbers) {
             Told::Accepted => Ok(()),
             Told::Fenced => Err(Failure::Fenced),
             Told::Later(why) => {
@@ -94,11 +95,11 @@ impl Work<'_> {
     /// Pushes the branch, so that another host can go on from here.
     pub(super) fn push_work(&mut self) {
         let Some(name) = &self.settings.config.fleet.push_wip else { return };
-        let (Some(FleetJob { holder, lease }), Some(wip)) = (&self.fleet, self.wip()) else {
+        let wip = self.place.as_ref().and_then(Workplace::wip);
+        let (Some(FleetJob { reporter, lease }), Some(wip)) = (&mut self.fleet, wip) else {
             return;
         };
-        let remote = Remote { name, holder };
-        let done = push(&remote, wip, *lease, self.job.meta());
+        let done = push(name, wip, *lease, self.job.meta(), || reporter.renew());
         match done {
             Ok(Some(checkpoint)) => {
                 // Not on record, it is only told later.
@@ -107,9 +108,5 @@ impl Work<'_> {
             Ok(None) => {}
             Err(e) => self.note(&format!("warning: the work is not pushed: {e}")),
         }
-    }
-
-    fn wip(&self) -> Option<&Wip> {
-        self.place.as_ref()?.wip()
     }
 }

@@ -9,7 +9,6 @@ use aq_manifest::{FailureClass, JobSpec, Outcome, format_duration};
 use crate::process::{Cause, Ended, Status};
 use crate::store::{Record, make_scratch};
 
-use super::super::agent_env::EngineEnv;
 use super::wip::Workplace;
 use super::{Failure, Work};
 
@@ -21,7 +20,7 @@ impl Work<'_> {
         let cwd = self.workplace(spec)?;
         let scratch = make_scratch(self.queue, self.job.id())
             .map_err(|e| failed(format!("cannot make its TMPDIR: {e}")))?;
-        let env = self.env(spec, EngineEnv::default(), &scratch).map_err(failed)?;
+        let env = self.env(spec, &[], &scratch).map_err(failed)?;
         self.setup(spec, &cwd, &env)?;
         self.note("verify");
         self.touch_workplace();

@@ -12,13 +12,15 @@ use aq_fleet::protocol::{
     Renew, Report,
 };
 use aq_manifest::{Outcome, Stage};
+use serde::{Deserialize, Serialize};
 
 /// How often, and how long apart, another process that sends for the same job is waited for.
 const TURNS: u32 = 20;
 const TURN: Duration = Duration::from_millis(50);
 
 /// What came of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Told {
     /// The coordinator took note: the job is this host's.
     Accepted,
@@ -43,6 +45,19 @@ impl Holder {
     /// When the outbox cannot be made.
     pub fn open(factory: FactoryId, client: Arc<Client>, dir: &Path) -> Result<Self, OutboxError> {
         Ok(Self { factory, client, outbox: Outbox::open(dir)? })
+    }
+
+    /// The same holder, whose calls take at most `deadline`.
+    #[must_use]
+    pub fn within(&self, deadline: Duration) -> Self {
+        Self { client: Arc::new(self.client.within(deadline)), ..self.clone() }
+    }
+
+    /// The same holder under another name: the coordinator knows a job's lease by the name that the
+    /// job was given under.
+    #[must_use]
+    pub fn named(&self, factory: FactoryId) -> Self {
+        Self { factory, ..self.clone() }
     }
 
     /// This host's name in the fleet.
@@ -94,16 +109,7 @@ impl Holder {
         checkpoint: Option<Checkpoint>,
         metrics: Option<Metrics>,
     ) -> Report {
-        Report {
-            factory_id: self.factory.clone(),
-            epoch: lease.epoch,
-            seq,
-            stage,
-            checkpoint,
-            metrics,
-            shadow: false,
-            verdict: None,
-        }
+        report_of(&self.factory, lease, seq, stage, checkpoint, metrics)
     }
 
     /// Says how far a job has come, some time.
@@ -204,5 +210,26 @@ impl Holder {
             Err(CallError::Fenced { .. }) => Told::Fenced,
             Err(why) => Told::Later(why.to_string()),
         }
+    }
+}
+
+/// A report of a host's.
+pub(super) fn report_of(
+    factory: &FactoryId,
+    lease: LeaseRef,
+    seq: u64,
+    stage: Stage,
+    checkpoint: Option<Checkpoint>,
+    metrics: Option<Metrics>,
+) -> Report {
+    Report {
+        factory_id: factory.clone(),
+        epoch: lease.epoch,
+        seq,
+        stage,
+        checkpoint,
+        metrics,
+        shadow: false,
+        verdict: None,
     }
 }

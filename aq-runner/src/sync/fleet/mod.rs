@@ -1,13 +1,16 @@
 //! This host in a fleet: its membership, which two threads keep up, what a job's holder tells the
-//! coordinator about it, and the shadow, which compares decisions.
+//! coordinator about it, the line between a job's worker and the loop, and the shadow, which
+//! compares decisions.
 
 mod holder;
+mod line;
 mod member;
 mod shadow;
 #[cfg(test)]
 mod tests;
 
 pub use holder::{Holder, Told};
+pub use line::{JobReporter, serve_line};
 pub use member::{Membership, MembershipSettings, News, Status};
 pub use shadow::{
     Decision, Original, Question, Shadow, ShadowSettings, read_shadow_log, shadow_log,

@@ -2,6 +2,7 @@
 
 mod claims;
 mod holder;
+mod line;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,0 +1,47 @@
+//! Lines to the workers of the fleet's jobs. They have no token: the loop reports for them.
+
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use aq_fleet::protocol::LeaseRef;
+
+use super::super::Dispatcher;
+use crate::run::fleet::lease;
+use crate::store::Meta;
+use crate::sync::fleet::{Holder, serve_line};
+
+/// The longest that a call for a worker may take, retries included.
+pub(super) const CALL_FOR_WORKER: Duration = Duration::from_secs(5);
+
+/// The loop's end of a line.
+pub(in crate::run::dispatcher) struct WorkerLine {
+    stream: UnixStream,
+    holder: Holder,
+    lease: LeaseRef,
+}
+
+impl WorkerLine {
+    /// Answers the worker until its end is closed, at the latest with its process.
+    pub(in crate::run::dispatcher) fn serve(self) {
+        serve_line(self.stream, &self.holder, self.lease);
+    }
+}
+
+impl Dispatcher<'_> {
+    /// A line to the worker of a job that is about to start, and the worker's end. `None` for a job
+    /// of this host's own, and where no line can be had: such a worker leaves its reports in the
+    /// outbox.
+    pub(in crate::run::dispatcher) fn line_to_worker(
+        &self,
+        meta: &Meta,
+    ) -> Option<(WorkerLine, UnixStream)> {
+        let fleet = self.fleet.as_ref()?;
+        let lease = lease(meta)?;
+        let (stream, of_worker) = UnixStream::pair().ok()?;
+        let holder = match meta.parsed("fleet_factory") {
+            Some(factory) => fleet.for_workers.named(factory),
+            None => fleet.for_workers.clone(),
+        };
+        Some((WorkerLine { stream, holder, lease }, of_worker))
+    }
+}

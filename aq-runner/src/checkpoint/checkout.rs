@@ -116,6 +116,11 @@ impl Checkout {
         UNFINISHED.iter().chain(UNFINISHED_DETAILS).try_for_each(|name| remove(&dir.join(name)))
     }
 
+    /// The index that belongs to the files.
+    pub(super) fn index(&self) -> PathBuf {
+        self.git_dir.as_ref().unwrap_or(&self.common_dir).join("index")
+    }
+
     pub(super) fn temporary_index(&self) -> PathBuf {
         self.git_dir.as_ref().unwrap_or(&self.common_dir).join(INDEX)
     }

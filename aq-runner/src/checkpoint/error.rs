@@ -93,6 +93,17 @@ pub enum CheckpointError {
         /// Some of the paths.
         paths: Vec<String>,
     },
+    /// Files that git does not know are where new ones have to go.
+    #[error(
+        "files that git does not know are in the way in {} ({}); move them away",
+        root.display(), list(paths)
+    )]
+    InTheWay {
+        /// The checkout.
+        root: PathBuf,
+        /// Some of the paths.
+        paths: Vec<String>,
+    },
     /// A merge, rebase or bisection is going on in the checkout.
     #[error("{} is in the middle of a git operation ({what}); finish or abort it", root.display())]
     Unfinished {
@@ -152,6 +163,9 @@ pub enum CheckpointError {
     /// The branch into which to merge has several checkouts.
     #[error("{0} is checked out in several places; leave it in all but one")]
     ManyCheckouts(String),
+    /// Another merge does not come to an end.
+    #[error("another merge goes on in {} and does not end; `aq status` shows whose", .0.display())]
+    MergeGoesOn(PathBuf),
     /// The merge does not come out clean.
     #[error(
         "{branch} does not merge cleanly into {into} (conflicts: {}); nothing was changed. Merge it \

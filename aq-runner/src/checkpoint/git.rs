@@ -44,8 +44,35 @@ const CONFIG: &[&str] = &[
     "core.safecrlf=false",
     // A file that changed is a change, whatever was assumed of it.
     "core.ignoreStat=false",
+    // Many jobs of one repository write refs at once.
+    "core.filesRefLockTimeout=60000",
+    "core.packedRefsTimeout=60000",
+    "reftable.lockTimeout=60000",
+    // Merges are the same whatever is set.
+    "merge.renames=true",
+    "merge.directoryRenames=conflict",
+    "merge.renormalize=false",
+    "merge.conflictStyle=merge",
+    "diff.renameLimit=0",
     // An index in two files could not be copied.
     "core.splitIndex=false",
+];
+
+/// Events for which a newer git runs hooks by its configuration, whatever `core.hooksPath` says (seen
+/// with 2.55). `hook.<event>.enabled` turns all of an event off, whoever named them.
+const HOOK_EVENTS: &[&str] = &[
+    "pre-commit",
+    "prepare-commit-msg",
+    "commit-msg",
+    "post-commit",
+    "pre-merge-commit",
+    "post-merge",
+    "post-checkout",
+    "post-index-change",
+    "reference-transaction",
+    "pre-push",
+    "post-rewrite",
+    "pre-auto-gc",
 ];
 
 /// What would send git to another repository, or make it ask or print otherwise. `git rev-parse
@@ -88,10 +115,18 @@ impl Git {
 
     /// A call in a directory, where git looks for the repository itself.
     pub(super) fn call(&self, dir: &Path, subcommand: &str) -> Call {
+        self.call_with(&[], dir, subcommand)
+    }
+
+    /// A call with further options of git itself.
+    pub(super) fn call_with(&self, options: &[&str], dir: &Path, subcommand: &str) -> Call {
         let mut command = Command::new("git");
         command.arg("--no-pager");
         for setting in CONFIG {
             command.args(["-c", setting]);
+        }
+        for event in HOOK_EVENTS {
+            command.args(["-c", &format!("hook.{event}.enabled=false")]);
         }
         for name in UNSET {
             command.env_remove(name);
@@ -106,6 +141,7 @@ impl Git {
             .stderr(Stdio::piped())
             // A group of its own, so that what git started dies with it.
             .process_group(0)
+            .args(options)
             .arg(subcommand);
         Call { command, subcommand: subcommand.to_owned(), limit: QUICK }
     }

@@ -91,21 +91,25 @@ impl Wip {
         if let Some(what) = checkout.unfinished() {
             return Err(CheckpointError::Unfinished { root: checkout.root.clone(), what });
         }
-        expect_clean(&self.repo, checkout, "--untracked-files=normal")
+        expect_clean(&self.repo, checkout)
     }
 }
 
-/// Refuses a checkout that has changes.
-pub(super) fn expect_clean(repo: &Repository, checkout: &Checkout, untracked: &str) -> Result<()> {
+fn expect_clean(repo: &Repository, checkout: &Checkout) -> Result<()> {
     let status = checkout
         .call(repo.git(), "status")
-        .args(["--porcelain", "-z", "--no-renames", "--ignore-submodules=none", untracked])
+        .args(["--porcelain", "-z", "--no-renames", "--ignore-submodules=none"])
+        .arg("--untracked-files=normal")
         .args(checkout.pathspec())
         .read_only()
         .slow()
         .run()?;
-    let paths: Vec<String> =
-        status.fields().map(|entry| entry.get(3..).unwrap_or(&entry).to_owned()).collect();
+    let paths = status.fields().map(|entry| entry.get(3..).unwrap_or(&entry).to_owned());
+    refuse_dirt(checkout, paths.collect())
+}
+
+/// Refuses a checkout in which these paths have changes.
+pub(super) fn refuse_dirt(checkout: &Checkout, paths: Vec<String>) -> Result<()> {
     if paths.is_empty() {
         return Ok(());
     }

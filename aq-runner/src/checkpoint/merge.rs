@@ -1,15 +1,29 @@
 //! Bringing a job's branch into the branch from which it started.
+//!
+//! The merge is made in objects only, then the files of a checkout of the target follow, and last
+//! its branch moves. When this is killed between the two, the next call finds the files where they
+//! should be and moves the branch.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::fs::{File, TryLockError};
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::checkout::Checkout;
-use super::error::{CheckpointError, Result};
-use super::in_place::expect_clean;
+use super::error::{At, CheckpointError, Result};
+use super::in_place::refuse_dirt;
 use super::notes::Origin;
 use super::repository::{CommitId, nonsense};
 use super::wip::Wip;
+
+/// The file in a repository whose lock lets one merge at a time pass.
+const LOCK: &str = "aq-merge.lock";
+/// The longest wait for another merge: it has its own limits.
+const PATIENCE: Duration = Duration::from_secs(30 * 60);
+/// The pause between two looks at it.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// What a merge did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,13 +34,15 @@ pub struct Merged {
     pub commit: CommitId,
     /// The checkout whose files followed, if the branch was checked out.
     pub checkout: Option<PathBuf>,
+    /// Submodules of that checkout that are now at an older commit than the branch says.
+    pub submodules: Vec<String>,
     /// The repository's own directory: where commits and branches are.
     pub repository: PathBuf,
 }
 
 impl Wip {
     /// Refuses a job whose own checkout is in the middle of a merge or rebase: its conflicts would be
-    /// committed as they lie there, and merged.
+    /// committed as they are, and merged.
     ///
     /// # Errors
     /// When it is, or git fails.
@@ -39,14 +55,16 @@ impl Wip {
     }
 
     /// Merges the job's branch into the branch from which the job started: the branch moves
-    /// forward, or gets a merge commit with `message`. Files of a checkout of it follow. Merging
+    /// forward, or gets a merge commit with `message`. Where it has dropped what the job started
+    /// from, it gets the job's own commits and no others. Files of a checkout of it follow. Merging
     /// again changes nothing.
     ///
     /// # Errors
-    /// When the job started from no branch, or that is gone, the merge is not clean, or the branch is checked out
-    /// and the checkout has changes, or files in the way. Nothing is changed then.
+    /// When the job started from no branch, or that is gone, the merge is not clean, or the branch
+    /// is checked out and the checkout has changes, or files in the way. Nothing is changed then.
     pub fn merge(&self, message: &str) -> Result<Merged> {
         let branch = || self.branch().to_owned();
+        let _one_at_a_time = self.lock_merges()?;
         let tip = self.tip()?.ok_or_else(|| CheckpointError::NoBranch(branch()))?;
         let origin = self.origin()?;
         let Some(Origin::Branch(target)) = &origin else {
@@ -61,62 +79,168 @@ impl Wip {
             return Err(CheckpointError::TargetGone { branch: branch(), into, base });
         }
         let checkout = self.checkout_of(target, &into)?;
-        if let Some(checkout) = &checkout {
-            if let Some(what) = checkout.unfinished() {
-                return Err(CheckpointError::Unfinished { root: checkout.root.clone(), what });
-            }
-            expect_clean(&self.repo, checkout, "--untracked-files=no")?;
+        if let Some(checkout) = &checkout
+            && let Some(what) = checkout.unfinished()
+        {
+            return Err(CheckpointError::Unfinished { root: checkout.root.clone(), what });
         }
         let commit = match &old {
             None => tip,
             Some(old) => self.merged(old, tip, &into, message)?,
         };
-        let root = checkout.as_ref().map(|checkout| checkout.root.clone());
-        let repository = self.repo.common_dir().to_owned();
-        let merged = Merged { into, commit, checkout: root, repository };
-        if old.as_ref() == Some(&merged.commit) {
-            return Ok(merged);
+        if old.as_ref() != Some(&commit) {
+            if let Some(checkout) = &checkout {
+                self.move_checkout(checkout, old.as_ref(), &commit)?;
+            }
+            let old = old.as_ref().map_or_else(|| commit.nothing(), ToString::to_string);
+            self.repo.update_ref(target, &commit, &old)?;
         }
-        match &checkout {
-            Some(checkout) => self.fast_forward(checkout, &merged.commit)?,
-            None => {
-                let old = old.map_or_else(|| merged.commit.nothing(), |old| old.to_string());
-                self.repo.update_ref(target, &merged.commit, &old)?;
+        let submodules = match &checkout {
+            Some(checkout) => self.submodules_behind(checkout)?,
+            None => Vec::new(),
+        };
+        let root = checkout.map(|checkout| checkout.root);
+        let repository = self.repo.common_dir().to_owned();
+        Ok(Merged { into, commit, checkout: root, submodules, repository })
+    }
+
+    /// Waits until no other merge is made in the repository.
+    fn lock_merges(&self) -> Result<File> {
+        let path = self.repo.common_dir().join(LOCK);
+        let file = File::options().write(true).create(true).truncate(false).open(&path);
+        let file = file.at("create", &path)?;
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::Error(e)) => return Err(e).at("lock", &path),
+                Err(TryLockError::WouldBlock) if Instant::now() >= give_up => {
+                    return Err(CheckpointError::MergeGoesOn(self.repo.common_dir().to_owned()));
+                }
+                Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
             }
         }
-        Ok(merged)
     }
 
     /// The commit that has both; on no branch yet.
     fn merged(&self, old: &CommitId, tip: CommitId, into: &str, message: &str) -> Result<CommitId> {
-        let fork = self.repo.call("merge-base").args([old.as_str(), tip.as_str()]).output()?;
-        let fork = String::from_utf8_lossy(&fork.stdout).trim().to_owned();
-        if fork == old.as_str() {
-            return Ok(tip);
+        let conflict = |paths: Vec<String>| CheckpointError::Conflict {
+            branch: self.branch().to_owned(),
+            into: into.to_owned(),
+            paths,
+        };
+        match self.fork(old, &tip)? {
+            Some(fork) if fork == tip => return Ok(old.clone()),
+            // What the job started from is not in the target any more.
+            _ if self.fork(old, &self.base)?.as_ref() != Some(&self.base) => {
+                return self.replayed(old, &tip, message)?.map_err(conflict);
+            }
+            Some(fork) if fork == *old => return Ok(tip),
+            _ => {}
         }
-        if fork == tip.as_str() {
-            return Ok(old.clone());
+        let tree = self.merge_trees(old, old, &tip)?.map_err(conflict)?;
+        self.repo.commit_tree(&tree, &[old.clone(), tip], message)
+    }
+
+    /// The tree that has the changes of two commits, or the paths in conflict. Attributes are those of
+    /// the target, and so are the drivers that they name.
+    pub(super) fn merge_trees(
+        &self,
+        target: &CommitId,
+        ours: &CommitId,
+        theirs: &CommitId,
+    ) -> Result<std::result::Result<String, Vec<String>>> {
+        let call = |options: &[&str]| {
+            let call = self.repo.call_with(options, "merge-tree");
+            let call = call.args(["--write-tree", "-z", "--name-only", "--no-messages"]);
+            call.args([ours.as_str(), theirs.as_str()]).slow().output()
+        };
+        let mut output = call(&[&format!("--attr-source={target}")])?;
+        if output.errors().contains("unknown option") {
+            // Git before 2.41 looks into the files of a checkout, of which there are none here.
+            output = call(&[])?;
         }
-        let call = self.repo.call("merge-tree").args(["--write-tree", "-z", "--name-only"]);
-        let output = call.args(["--no-messages", old.as_str(), tip.as_str()]).slow().output()?;
         let mut fields = output.fields();
         match (output.code(), fields.next()) {
-            (Some(0), Some(tree)) => self.repo.commit_tree(&tree, &[old.clone(), tip], message),
-            (Some(1), Some(_)) => Err(CheckpointError::Conflict {
-                branch: self.branch().to_owned(),
-                into: into.to_owned(),
-                paths: fields.collect(),
-            }),
+            (Some(0), Some(tree)) => Ok(Ok(tree)),
+            (Some(1), Some(_)) => Ok(Err(fields.collect())),
             _ => Err(output.failure()),
         }
     }
 
-    /// Moves a checked-out branch and its files in one step of git's own, which refuses when the
-    /// branch has moved, and when a file that git does not know is in the way.
-    fn fast_forward(&self, checkout: &Checkout, commit: &CommitId) -> Result<()> {
-        let call = checkout.call(self.repo.git(), "merge").args(["--ff-only", "--quiet"]);
-        let call = call.args(["--no-overwrite-ignore", "--no-autostash", "--no-stat"]);
-        call.args(["--no-verify-signatures", commit.as_str()]).slow().run().map(drop)
+    /// Brings the files of a checkout of the target to its new commit. Git refuses when one has changes, and
+    /// when a file that it does not know is in the way.
+    fn move_checkout(
+        &self,
+        checkout: &Checkout,
+        old: Option<&CommitId>,
+        new: &CommitId,
+    ) -> Result<()> {
+        let call = |subcommand| checkout.call(self.repo.git(), subcommand).slow();
+        let has_it = call("diff-index").args(["--cached", "--quiet", new.as_str(), "--"]).output()?;
+        if has_it.code() == Some(0) && old.is_some() {
+            // An earlier call was killed before the branch followed.
+            call("update-index").args(["-q", "--refresh", "--ignore-submodules"]).output()?;
+            let names = ["--name-only", "-z", "--ignore-submodules=all"];
+            let changed = call("diff-files").args(names).run()?;
+            return refuse_dirt(checkout, changed.fields().collect());
+        }
+        // What is checked out in submodules is not touched, and is nobody's business.
+        let status = call("status").args(["--porcelain", "-z", "--no-renames", "-uno"]);
+        let status = status.arg("--ignore-submodules=all").read_only().run()?;
+        let changed = status.fields().map(|line| line.get(3..).unwrap_or(&line).to_owned());
+        refuse_dirt(checkout, changed.collect())?;
+        let old = old.unwrap_or(&self.base);
+        self.refuse_files_in_the_way(checkout, old, new)?;
+        call("read-tree").args(["-m", "-u", old.as_str(), new.as_str()]).run().map(drop)
+    }
+
+    /// Refuses to write over files that git does not know: to `read-tree` those that it ignores are
+    /// worth nothing.
+    fn refuse_files_in_the_way(
+        &self,
+        checkout: &Checkout,
+        old: &CommitId,
+        new: &CommitId,
+    ) -> Result<()> {
+        let call = self.repo.call("diff-tree").args(["-r", "-z", "--name-status", "--no-renames"]);
+        let call = call.args(["--diff-filter=AD", old.as_str(), new.as_str(), "--"]);
+        let output = call.slow().run()?;
+        let mut fields = output.stdout.split(|&byte| byte == 0);
+        let (mut added, mut deleted) = (Vec::new(), BTreeSet::new());
+        while let (Some(kind), Some(path)) = (fields.next(), fields.next()) {
+            let path = PathBuf::from(OsString::from_vec(path.to_vec()));
+            if kind == b"A" {
+                added.push(path);
+            } else {
+                deleted.insert(path);
+            }
+        }
+        let is_in_the_way = |path: &&PathBuf| {
+            let there = path.ancestors().find(|part| {
+                checkout.root.join(part).symlink_metadata().is_ok()
+            });
+            // A directory is no obstacle for what goes into it.
+            let is_dir = |part: &Path| part != *path && checkout.root.join(part).is_dir();
+            there.is_some_and(|part| !is_dir(part) && !deleted.contains(part))
+        };
+        let paths: Vec<String> =
+            added.iter().filter(is_in_the_way).map(|path| path.display().to_string()).collect();
+        if paths.is_empty() {
+            return Ok(());
+        }
+        Err(CheckpointError::InTheWay { root: checkout.root.clone(), paths })
+    }
+
+    /// The submodules with files whose commit is not that of the index.
+    fn submodules_behind(&self, checkout: &Checkout) -> Result<Vec<String>> {
+        let links = self.gitlinks(checkout, &checkout.index())?;
+        let is_behind = |(path, commit): &(&OsString, &CommitId)| {
+            let nested = super::nested::Nested::at(&checkout.root.join(path));
+            nested.and_then(|nested| nested.head()).is_some_and(|head| head != **commit)
+        };
+        let behind = links.iter().filter(is_behind);
+        Ok(behind.map(|(path, _)| path.to_string_lossy().into_owned()).collect())
     }
 
     /// The one place where a branch is checked out.

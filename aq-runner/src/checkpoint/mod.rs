@@ -51,6 +51,7 @@ mod nested;
 mod notes;
 mod own;
 mod removal;
+mod replay;
 mod repository;
 mod save;
 mod setup;

@@ -171,8 +171,13 @@ impl Repository {
 
     /// A call that works on objects and refs only.
     pub(super) fn call(&self, subcommand: &str) -> Call {
+        self.call_with(&[], subcommand)
+    }
+
+    /// The same with further options of git itself.
+    pub(super) fn call_with(&self, options: &[&str], subcommand: &str) -> Call {
         let dir = &self.common_dir;
-        self.git.call(dir, subcommand).env("GIT_DIR", dir)
+        self.git.call_with(options, dir, subcommand).env("GIT_DIR", dir)
     }
 
     /// The commit of a revision; `None` when there is none.

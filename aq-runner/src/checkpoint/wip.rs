@@ -341,7 +341,15 @@ fn head_commit(repo: &Repository) -> Result<CommitId> {
         Head::Unborn(_) => {
             let call =
                 repo.call("hash-object").args(["-w", "-t", "tree"]).arg(Path::new("/dev/null"));
-            repo.commit_tree(&call.line()?, &[], EMPTY_START)
+            // The same for all jobs, which have to be merged with one another.
+            let call_by = || {
+                ["AUTHOR", "COMMITTER"].iter().fold(repo.call("commit-tree"), |call, role| {
+                    call.env(&format!("GIT_{role}_NAME"), "aq")
+                        .env(&format!("GIT_{role}_EMAIL"), "aq@localhost")
+                        .env(&format!("GIT_{role}_DATE"), "1970-01-01T00:00:00Z")
+                })
+            };
+            repo.commit_tree_by(call_by, &call.line()?, &[], EMPTY_START)
         }
     }
 }

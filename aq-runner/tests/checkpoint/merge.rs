@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use aq_runner::checkpoint::{CheckpointError, Wip};
 
-use crate::lab::{Lab, write};
+use crate::lab::{Lab, left, write};
 
 /// A job that has changed `new` and ended.
 fn done() -> (Lab, PathBuf, Wip) {
@@ -154,4 +154,172 @@ fn without_a_branch_there_is_nothing_to_merge() {
     assert!(matches!(wip.merge("merge"), Err(CheckpointError::NoBranch(_))));
     assert_eq!(wip.changes().unwrap().files_changed, 0);
     assert!(matches!(wip.diff(false, &mut Vec::new()), Err(CheckpointError::NoBranch(_))));
+}
+
+#[test]
+fn dropped_commits_stay_dropped() {
+    for how in ["amended", "reset", "rebased"] {
+        let (lab, repo) = Lab::with_repo();
+        commit(&lab, &repo, "secret.env", "SECRET\n");
+        let dropped = lab.rev(&repo, "main");
+        let started = lab.start("fix", &repo);
+        for file in ["one", "two"] {
+            commit(&lab, &started.dir, file, file);
+        }
+        write(&started.dir.join("three"), "3");
+        started.wip.finish("fix: work").unwrap();
+        match how {
+            "amended" => {
+                lab.git(&repo, &["rm", "-q", "secret.env"]);
+                write(&repo.join("kept"), "1");
+                lab.git(&repo, &["add", "-A"]);
+                lab.git(&repo, &["commit", "-q", "--amend", "-m", "amended"]);
+            }
+            "reset" => drop(lab.git(&repo, &["reset", "-q", "--hard", "HEAD~1"])),
+            _ => {
+                lab.git(&repo, &["reset", "-q", "--hard", "HEAD~1"]);
+                commit(&lab, &repo, "other", "1");
+            }
+        }
+        let before = lab.rev(&repo, "main");
+        let merged = started.wip.merge("aq: fix").unwrap();
+        assert_eq!(lab.rev(&repo, "main"), merged.commit.as_str(), "{how}");
+        let subjects = lab.git(&repo, &["log", "--format=%s by %an", &format!("{before}..main")]);
+        assert_eq!(subjects, "fix: work by Ada\ntwo by Ada\none by Ada", "{how}");
+        assert!(!lab.try_git(&repo, &["merge-base", "--is-ancestor", &dropped, "main"]).0, "{how}");
+        assert!(repo.join("three").exists() && !repo.join("secret.env").exists(), "{how}");
+        assert_eq!(lab.status(&repo), "", "{how}");
+        // Again changes nothing.
+        assert_eq!(started.wip.merge("aq: fix").unwrap().commit, merged.commit, "{how}");
+    }
+}
+
+#[test]
+fn a_history_that_is_no_row_becomes_one_commit() {
+    let (lab, repo) = Lab::with_repo();
+    commit(&lab, &repo, "dropped", "1");
+    let started = lab.start("fix", &repo);
+    lab.git(&started.dir, &["checkout", "-q", "-b", "side"]);
+    commit(&lab, &started.dir, "side", "1");
+    lab.git(&started.dir, &["checkout", "-q", "aq/wip/fix"]);
+    commit(&lab, &started.dir, "own", "1");
+    lab.git(&started.dir, &["merge", "-q", "-m", "both", "side"]);
+    started.wip.finish("fix: work").unwrap();
+    lab.git(&repo, &["reset", "-q", "--hard", "HEAD~1"]);
+    started.wip.merge("aq: fix").unwrap();
+    assert_eq!(lab.git(&repo, &["log", "--format=%s", "main"]), "aq: fix\nfirst");
+    assert_eq!(lab.files(&repo, "main"), ["a.txt", "own", "side", "sub/b.txt"]);
+}
+
+#[test]
+fn no_setting_makes_another_merge() {
+    let (lab, repo, wip) = done();
+    for (key, value) in [
+        ("branch.main.mergeOptions", "--no-ff --squash"),
+        ("merge.ff", "false"),
+        ("merge.verifySignatures", "true"),
+        ("merge.autoStash", "true"),
+        ("pull.rebase", "true"),
+        ("commit.gpgSign", "true"),
+        ("gpg.program", "false"),
+        ("merge.renames", "false"),
+    ] {
+        lab.git(&repo, &["config", key, value]);
+    }
+    let tip = lab.rev(&repo, "aq/wip/fix");
+    assert_eq!(wip.merge("aq: fix").unwrap().commit.as_str(), tip);
+    assert_eq!((lab.rev(&repo, "main"), lab.status(&repo)), (tip, String::new()));
+}
+
+#[test]
+fn drivers_are_those_of_the_target() {
+    let (lab, repo) = Lab::with_repo();
+    write(&repo.join(".gitattributes"), "*.txt merge=ours\n");
+    lab.git(&repo, &["config", "merge.ours.driver", "true"]);
+    commit(&lab, &repo, "x", "1");
+    let started = lab.start("fix", &repo);
+    write(&started.dir.join("a.txt"), "theirs\n");
+    // The agent's own rules and drivers do not count.
+    write(&started.dir.join(".gitattributes"), "*.txt merge=evil\n");
+    started.wip.finish("fix: work").unwrap();
+    let marker = lab.path().join("marker");
+    lab.git(&repo, &["config", "merge.evil.driver", &format!("touch {}", marker.display())]);
+    commit(&lab, &repo, "a.txt", "ours\n");
+    started.wip.merge("aq: fix").unwrap();
+    assert_eq!(lab.show(&repo, "main:a.txt"), "ours");
+    assert!(!marker.exists());
+}
+
+#[test]
+fn jobs_of_an_empty_repository_merge() {
+    let lab = Lab::new();
+    let repo = lab.path().join("repo");
+    lab.git(lab.path(), &["init", "-q", "-b", "main", "repo"]);
+    let jobs: Vec<_> = ["one", "two"].into_iter().map(|name| lab.start(name, &repo)).collect();
+    for (job, file) in jobs.iter().zip(["f", "g"]) {
+        write(&job.dir.join(file), "1");
+        job.wip.finish("work").unwrap();
+    }
+    for job in &jobs {
+        job.wip.merge("aq: merge").unwrap();
+    }
+    assert_eq!(lab.files(&repo, "main"), ["f", "g"]);
+    assert_eq!(lab.status(&repo), "");
+    assert_eq!(jobs[0].wip.base(), jobs[1].wip.base());
+}
+
+#[test]
+fn a_moved_submodule_does_not_block_the_next_merge() {
+    let lab = Lab::new();
+    let inner = lab.repo("inner");
+    let outer = lab.repo("outer");
+    let file = ["-c", "protocol.file.allow=always"];
+    let url = inner.to_str().unwrap();
+    lab.git(&outer, &[&file[..], &["submodule", "--quiet", "add", url, "mod"]].concat());
+    lab.git(&outer, &["commit", "-q", "-m", "submodule"]);
+    commit(&lab, &inner, "newer", "1");
+    let newer = lab.rev(&inner, "main");
+    let mover = lab.start("mover", &outer);
+    lab.git(&mover.dir, &[&file[..], &["submodule", "--quiet", "update", "--init"]].concat());
+    lab.git(&mover.dir.join("mod"), &["pull", "-q", "origin", "main"]);
+    assert_eq!(left(&mover.wip.finish("mover: work").unwrap()), "");
+    let other = lab.start("other", &outer);
+    write(&other.dir.join("x"), "1");
+    other.wip.finish("other: work").unwrap();
+
+    let merged = mover.wip.merge("aq: mover").unwrap();
+    assert_eq!(merged.submodules, ["mod"], "it is said which have to be updated");
+    assert_eq!(lab.rev(&outer, "main:mod"), newer);
+    other.wip.merge("aq: other").unwrap();
+    assert!(outer.join("x").exists());
+    lab.git(&outer, &[&file[..], &["submodule", "--quiet", "update"]].concat());
+    assert!(outer.join("mod/newer").exists() && lab.status(&outer).is_empty());
+}
+
+#[test]
+fn merges_of_one_repository_take_turns() {
+    let (lab, repo) = Lab::with_repo();
+    let names: Vec<String> = (0..6).map(|n| format!("job-{n}")).collect();
+    let jobs: Vec<_> = names.iter().map(|name| lab.start(name, &repo)).collect();
+    for (job, name) in jobs.iter().zip(&names) {
+        write(&job.dir.join(name), "1");
+        job.wip.finish("work").unwrap();
+    }
+    std::thread::scope(|scope| {
+        for job in &jobs {
+            scope.spawn(|| job.wip.merge("aq: merge").unwrap());
+        }
+    });
+    assert_eq!(lab.files(&repo, "main").iter().filter(|file| names.contains(file)).count(), 6);
+    assert_eq!(lab.status(&repo), "");
+}
+
+#[test]
+fn a_kill_before_the_branch_moved_is_made_good() {
+    let (lab, repo, wip) = done();
+    let (old, new) = (lab.rev(&repo, "main"), lab.rev(&repo, "aq/wip/fix"));
+    lab.git(&repo, &["read-tree", "-m", "-u", &old, &new]);
+    assert_ne!(lab.status(&repo), "", "the files are ahead of the branch");
+    wip.merge("aq: fix").unwrap();
+    assert_eq!((lab.rev(&repo, "main"), lab.status(&repo)), (new, String::new()));
 }

@@ -7,12 +7,12 @@ use aq_caps::Requirement;
 use serde_json::Value as Json;
 
 use crate::kinds::{
-    Bool, Branch, Choice, Command, Environment, Glob, Kind, Label, Limits, Line, List, Name,
-    OneOrMore, Pause, ProfileName, Requires, RetryRule, Text, Whole,
+    Bool, Branch, Choice, Command, Environment, Expected, Glob, Kind, Label, Limits, Line, List,
+    Name, OneOrMore, Pause, ProfileName, Requires, RetryRule, Text, Whole,
 };
 use crate::reader::Reader;
 use crate::yaml::Node;
-use crate::{Budget, DepsMode, Isolation, Priority, Retry, ReviewPolicy, ScopePolicy};
+use crate::{Budget, DepsMode, Expect, Isolation, Priority, Retry, ReviewPolicy, ScopePolicy};
 
 /// One key of the front matter.
 #[derive(Clone, Copy, Debug)]
@@ -140,6 +140,8 @@ keys! {
     "tracker-item" tracker_item: String as Label, job only: IDENTITY;
     /// Ending without a change in the work tree is a failure.
     "expect-changes" expect_changes: bool as Bool, default "false";
+    /// What may stay out of the job's branch without a question: `{leave-out: [GLOB]}`.
+    "expect" expect: Expect as Expected;
     /// The engine's model. Without it, the engine's own choice.
     "model" model: String as Line;
     /// Further arguments for the engine's command line.
@@ -159,7 +161,7 @@ mod tests {
     /// The table of the contract, key by key.
     const CONTRACT: &str = "engine engine-class prefers-engine cwd yolo lock timeout priority \
         profile capabilities idempotency-key deps deps-mode retry verify review-policy isolation \
-        target setup allowed-scope scope-policy budget artifacts tracker-item expect-changes model args \
+        target setup allowed-scope scope-policy budget artifacts tracker-item expect-changes expect model args \
         env fleet-job-id fleet-lease-epoch";
 
     #[test]

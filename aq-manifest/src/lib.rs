@@ -56,6 +56,6 @@ pub use scope::{GlobError, ScopeSet};
 pub use spec::{JobSpec, Origin, prompt, resolve};
 pub use stage::Stage;
 pub use values::{
-    Backoff, Budget, DepsMode, Isolation, Priority, Retry, ReviewPolicy, ScopePolicy,
+    Backoff, Budget, DepsMode, Expect, Isolation, Priority, Retry, ReviewPolicy, ScopePolicy,
 };
 pub use words::UnknownWord;

@@ -7,7 +7,8 @@ use std::time::Duration;
 use aq_caps::Requirement;
 
 use crate::{
-    Budget, DepsMode, Isolation, Manifest, Priority, Profile, Retry, ReviewPolicy, ScopePolicy,
+    Budget, DepsMode, Expect, Isolation, Manifest, Priority, Profile, Retry, ReviewPolicy,
+    ScopePolicy,
 };
 
 /// The class to choose an engine from when neither job nor profile says.
@@ -68,6 +69,8 @@ pub struct JobSpec {
     pub tracker_item: Option<String>,
     /// Ending without a change is a failure.
     pub expect_changes: bool,
+    /// What is no surprise.
+    pub expect: Expect,
     /// Model name.
     pub model: Option<String>,
     /// Extra argv.
@@ -165,6 +168,7 @@ pub fn resolve(job: &Manifest, profile: Option<&Profile>) -> JobSpec {
         artifacts: given.artifacts.unwrap_or_default(),
         tracker_item: given.tracker_item,
         expect_changes: given.expect_changes.unwrap_or_default(),
+        expect: given.expect.unwrap_or_default(),
         model: given.model,
         args: given.args.unwrap_or_default(),
         env: given.env.unwrap_or_default(),

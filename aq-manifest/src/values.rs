@@ -102,6 +102,13 @@ pub struct Budget {
     pub turns: Option<u64>,
 }
 
+/// What is no surprise of a job.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expect {
+    /// Globs of what may stay out of the job's branch.
+    pub leave_out: Vec<String>,
+}
+
 impl Retry {
     /// The pause after `attempts_done` failed attempts; 0 counts as 1.
     pub fn delay(&self, attempts_done: u32) -> Duration {

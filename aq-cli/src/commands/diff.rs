@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use aq_runner::run::diff;
+use aq_runner::store::JobRecord;
 
 use super::here::{Here, job_id};
 use crate::exit::{Exit, Failure, Outcome};
@@ -20,7 +21,12 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     let queue = here.queue()?;
     // Without git's colours: what agents write goes through a filter on its way to a terminal.
     let mut screen = output::Screen::new();
-    diff(&queue, &job_id(&args.job)?, false, &mut screen)?;
+    let id = job_id(&args.job)?;
+    diff(&queue, &id, false, &mut screen)?;
     screen.flush().map_err(|e| Failure::io("write the diff", &e))?;
+    let record = JobRecord::read(&queue, queue.expect(&id)?, id)?;
+    for line in output::job::left_out_lines(&record) {
+        output::warning(&format!("warning: not in the diff, {line}"));
+    }
     Ok(Exit::Done)
 }

@@ -1,13 +1,13 @@
 //! `aq promote`, `ship`, `reject`, `requeue`: one step of one job each.
 
-use aq_manifest::Stage;
+use aq_manifest::{JobId, Stage};
 use aq_runner::run;
-use aq_runner::store::JobRecord;
+use aq_runner::store::{JobRecord, QueueDir};
 use jiff::Timestamp;
 
 use super::Here;
 use super::here::job_id;
-use crate::exit::{Exit, Outcome};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 
 #[derive(Debug, clap::Args)]
@@ -21,10 +21,13 @@ pub(crate) struct Promote {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:  aq ship fix-login\n           aq ship --merge fix-login")]
 pub(crate) struct Ship {
-    /// Merge the job's branch, with what was corrected in its worktree, into the branch that it started
+    /// Merge the job's branch, with what was corrected in its checkout, into the branch that it started
     /// from; when that does not go cleanly, that branch is not changed and the job is not shipped
     #[arg(long)]
     merge: bool,
+    /// Also jobs whose branch does not hold all of their work, which `aq why` names
+    #[arg(long)]
+    leave_out: bool,
     /// The jobs
     #[arg(required = true, add = super::completions::jobs_in(&[Stage::Review, Stage::Testing]))]
     jobs: Vec<String>,
@@ -63,17 +66,38 @@ pub(crate) fn promote(here: &Here, args: &Promote) -> Outcome {
 
 pub(crate) fn ship(here: &Here, args: &Ship) -> Outcome {
     let queue = here.queue()?;
-    for job in &args.jobs {
-        let id = job_id(job)?;
-        if args.merge {
-            let merged = run::ship_merged(&queue, &here.environment, &id, Timestamp::now())?;
-            output::line(format_args!("{id} is merged into {} and shipped", merged.into));
-        } else {
-            run::ship(&queue, &here.environment, &id, Timestamp::now())?;
-            output::line(format_args!("{id} is shipped"));
+    let jobs: Vec<JobId> = args.jobs.iter().map(|job| job_id(job)).collect::<Result<_, _>>()?;
+    let mut failures = Vec::new();
+    // One that cannot go does not stop the next.
+    for id in &jobs {
+        match ship_one(here, &queue, args, id) {
+            Ok(line) => output::line(line),
+            Err(failure) => failures.push(failure),
         }
     }
-    Ok(Exit::Done)
+    let Some(last) = failures.pop() else { return Ok(Exit::Done) };
+    for failure in &failures {
+        output::error(failure);
+    }
+    Err(last)
+}
+
+fn ship_one(here: &Here, queue: &QueueDir, args: &Ship, id: &JobId) -> Result<String, Failure> {
+    let (environment, now) = (&here.environment, Timestamp::now());
+    if !args.merge {
+        run::ship(queue, environment, id, args.leave_out, now)?;
+        return Ok(format!("{id} is shipped"));
+    }
+    let merged = run::ship_merged(queue, environment, id, args.leave_out, now)?;
+    let update = match (merged.checkout, merged.submodules.is_empty()) {
+        (Some(root), false) => format!(
+            "; in {} `git submodule update {}` brings the files of submodules up to date",
+            root.display(),
+            merged.submodules.join(" ")
+        ),
+        _ => String::new(),
+    };
+    Ok(format!("{id} is merged into {} and shipped{update}", merged.into))
 }
 
 pub(crate) fn reject(here: &Here, args: &Reject) -> Outcome {

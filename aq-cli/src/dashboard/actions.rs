@@ -124,11 +124,11 @@ fn run_it(
             format!("{id} is in {stage}/")
         }
         Action::Ship => {
-            run::ship(queue, environment, id, now)?;
+            run::ship(queue, environment, id, false, now)?;
             format!("{id} is shipped")
         }
         Action::Merge => {
-            let merged = run::ship_merged(queue, environment, id, now)?;
+            let merged = run::ship_merged(queue, environment, id, false, now)?;
             format!("{id} is merged into {} and shipped", merged.into)
         }
         Action::Reject => {

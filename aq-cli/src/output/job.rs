@@ -1,7 +1,7 @@
 //! What is said of one job.
 
 use aq_manifest::{JobId, Stage, format_duration};
-use aq_runner::run::{Activity, JobView, Recovered, Stopped};
+use aq_runner::run::{Activity, JobView, Recovered, Stopped, recorded_left_out};
 use aq_runner::store::JobRecord;
 use aq_scheduler::Reason;
 use jiff::Timestamp;
@@ -33,7 +33,10 @@ pub(crate) fn result(record: &JobRecord) -> String {
 
 /// The answer of `aq why`.
 pub(crate) fn why(job: &JobView, now: Timestamp) -> String {
-    format!("{} (in {}/) {}", job.record.id, job.record.stage, what(job, now))
+    let mut lines =
+        vec![format!("{} (in {}/) {}", job.record.id, job.record.stage, what(job, now))];
+    lines.extend(left_out_lines(&job.record));
+    lines.join("\n")
 }
 
 /// What a job does, or why it does not.
@@ -58,17 +61,24 @@ pub(crate) fn what(job: &JobView, now: Timestamp) -> String {
     }
 }
 
-/// Whether a person may be about to accept a job whose branch has not all of its work.
-pub(crate) fn lacks_work(record: &JobRecord) -> bool {
-    matches!(record.stage, Stage::Review | Stage::Testing) && record.meta.get("left_out").is_some()
+/// The names of work that the branch of a job does not hold, which a person may be about to accept.
+pub(crate) fn left_out(record: &JobRecord) -> Option<String> {
+    let is_open = matches!(record.stage, Stage::Review | Stage::Testing);
+    let left = recorded_left_out(&record.meta);
+    let names: Vec<String> = left.iter().map(|one| plain(&one.what)).collect();
+    (is_open && !names.is_empty()).then(|| names.join(", "))
+}
+
+/// Each piece of it in a line of its own, with the reason.
+pub(crate) fn left_out_lines(record: &JobRecord) -> Vec<String> {
+    let left = recorded_left_out(&record.meta);
+    left.iter().map(|one| format!("left out: {}", plain(&one.to_string()))).collect()
 }
 
 fn rest(record: &JobRecord) -> String {
     let id = &record.id;
-    let warning = match lacks_work(record) {
-        true => format!("; not all of its work could be committed, `aq logs {id}` says what"),
-        false => String::new(),
-    };
+    let warning =
+        left_out(record).map_or_else(String::new, |names| format!("; not on its branch: {names}"));
     match record.stage {
         Stage::Review => {
             format!("waits for you: `aq promote {id}`, `aq ship {id}` or `aq reject {id}`{warning}")

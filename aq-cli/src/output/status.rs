@@ -9,7 +9,7 @@ use aq_scheduler::EngineState;
 use jiff::Timestamp;
 
 use super::insights;
-use super::job::{lacks_work, reason, result};
+use super::job::{left_out, reason, result};
 use super::style::{self, paint, plain};
 use super::table::{Cell, Table};
 use super::time::{short, until};
@@ -229,9 +229,9 @@ fn remark(job: &JobView, now: Timestamp) -> Cell {
         Activity::Running { verifying: true, .. } => Cell::styled(style::BUSY, "verify runs"),
         Activity::Running { .. } => Cell::styled(style::BUSY, "running"),
         Activity::Lost => Cell::styled(style::BAD, "its worker died; `aq recover` puts it back"),
-        Activity::Resting if lacks_work(&job.record) => Cell::styled(
+        Activity::Resting if left_out(&job.record).is_some() => Cell::styled(
             style::ATTENTION,
-            "not all of its work could be committed: `aq logs` says what",
+            format_args!("not on its branch: {}", left_out(&job.record).unwrap_or_default()),
         ),
         Activity::Resting => match job.record.stage {
             Stage::Review => {

@@ -32,7 +32,7 @@ fn a_merge_without_all_of_the_work_is_refused() {
     assert!(sandbox.log("a").contains("warning: not all of the work is on the branch:"));
     let (code, said) = sandbox.code(&["ship", "--merge", "a"]);
     assert_eq!(code, 4, "{said}");
-    assert!(said.contains("not all work of a can be committed, so it is not merged: "), "{said}");
+    assert!(said.contains("not all work of a is on its branch, so it is not shipped: "), "{said}");
     assert!(said.contains("inner"), "{said}");
     assert_eq!(sandbox.folders("a"), ["testing"]);
     fs::remove_dir_all(sandbox.own("a", "inner")).unwrap();
@@ -68,4 +68,47 @@ fn a_merge_that_a_reviewer_has_not_finished_is_not_merged() {
         (vec!["testing"], main)
     );
     assert_eq!(sandbox.on_branch("a", "a.txt"), "two");
+}
+
+#[test]
+fn work_that_is_left_out_is_named_everywhere() {
+    let sandbox = Sandbox::with_repository();
+    let nested = "mkdir app; cd app; git init -q; echo code > main.c; git add .; \
+                  git -c user.name=a -c user.email=a@example.com commit -qm init";
+    sandbox.add("nested", "", nested);
+    sandbox.add("stashed", "", "echo work >> a.txt; git stash -q; echo x > x");
+    sandbox.add("known", "expect: {leave-out: [app]}", nested);
+    sandbox.ok(&["run", "--once", "--ship"]);
+    assert_eq!(sandbox.folders("known"), ["shipped"], "{}", sandbox.log("known"));
+    for (job, name) in [("nested", "app"), ("stashed", "stash")] {
+        assert_eq!(sandbox.folders(job), ["testing"], "a person decides: {}", sandbox.log(job));
+        let status = sandbox.ok(&["status"]);
+        assert!(status.contains(&format!("not on its branch: {name}")), "{status}");
+        let why = sandbox.ok(&["why", job]);
+        assert!(why.contains(&format!("\nleft out: {name}: ")), "{why}");
+        let (code, said) = sandbox.code(&["diff", job]);
+        assert!(code == 0 && said.contains(&format!("left out: {name}: ")), "{code} {said}");
+        for args in [&["ship", job][..], &["ship", "--merge", job]] {
+            let (code, said) = sandbox.code(args);
+            assert!(code == 4 && said.contains("aq ship --leave-out"), "{code} {said}");
+        }
+    }
+    sandbox.ok(&["ship", "--merge", "--leave-out", "nested", "stashed"]);
+    assert_eq!(sandbox.git(&["ls-tree", "-r", "--name-only", "main"]), "a.txt\nx");
+}
+
+#[test]
+fn a_batch_goes_on_after_one_that_conflicts() {
+    let sandbox = Sandbox::with_repository();
+    for job in ["one", "two", "three"] {
+        let file = if job == "three" { "c.txt" } else { "a.txt" };
+        sandbox.add(job, "", &format!("echo {job} > {file}"));
+    }
+    sandbox.ok(&["run", "--once"]);
+    let (code, said) = sandbox.code(&["ship", "--merge", "one", "two", "three"]);
+    assert_eq!(code, 4, "{said}");
+    assert!(said.contains("one is merged into main") && said.contains("three is merged"), "{said}");
+    assert!(said.contains("aq/wip/two does not merge cleanly into main"), "{said}");
+    assert_eq!(sandbox.folders("two"), ["testing"]);
+    assert_eq!(sandbox.git(&["show", "main:c.txt"]), "three");
 }

@@ -2,6 +2,7 @@
 
 mod budget;
 mod environment;
+mod expect;
 mod kind;
 mod list;
 mod retry;
@@ -11,6 +12,7 @@ mod text;
 pub(crate) use budget::Limits;
 pub(crate) use environment::Environment;
 pub use environment::env_reference;
+pub(crate) use expect::Expected;
 pub(crate) use kind::Kind;
 pub(crate) use list::{List, OneOrMore};
 pub(crate) use retry::RetryRule;

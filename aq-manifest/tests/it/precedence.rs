@@ -21,6 +21,7 @@ verify: make test
 review-policy: human
 isolation: in-place
 target: main
+expect: {leave-out: [vendor/**]}
 setup: npm ci
 allowed-scope: ['src/**']
 scope-policy: enforce

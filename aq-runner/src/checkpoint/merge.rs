@@ -177,7 +177,8 @@ impl Wip {
         new: &CommitId,
     ) -> Result<()> {
         let call = |subcommand| checkout.call(self.repo.git(), subcommand).slow();
-        let has_it = call("diff-index").args(["--cached", "--quiet", new.as_str(), "--"]).output()?;
+        let has_it =
+            call("diff-index").args(["--cached", "--quiet", new.as_str(), "--"]).output()?;
         if has_it.code() == Some(0) && old.is_some() {
             // An earlier call was killed before the branch followed.
             call("update-index").args(["-q", "--refresh", "--ignore-submodules"]).output()?;
@@ -217,9 +218,8 @@ impl Wip {
             }
         }
         let is_in_the_way = |path: &&PathBuf| {
-            let there = path.ancestors().find(|part| {
-                checkout.root.join(part).symlink_metadata().is_ok()
-            });
+            let there =
+                path.ancestors().find(|part| checkout.root.join(part).symlink_metadata().is_ok());
             // A directory is no obstacle for what goes into it.
             let is_dir = |part: &Path| part != *path && checkout.root.join(part).is_dir();
             there.is_some_and(|part| !is_dir(part) && !deleted.contains(part))

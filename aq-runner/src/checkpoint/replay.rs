@@ -41,7 +41,10 @@ impl Wip {
                     let call = || {
                         let names = ["GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_AUTHOR_DATE"];
                         let call = self.repo.call("commit-tree");
-                        names.iter().zip(&author).fold(call, |call, (name, value)| call.env(name, value))
+                        names
+                            .iter()
+                            .zip(&author)
+                            .fold(call, |call, (name, value)| call.env(name, value))
                     };
                     on_top = self.repo.commit_tree_by(call, &tree, &[on_top], &message)?;
                 }
@@ -78,7 +81,8 @@ impl Wip {
     /// The commits after the base, oldest first; `None` where one has several parents, or there are
     /// too many.
     fn in_a_row(&self, tip: &CommitId) -> Result<Option<Vec<Original>>> {
-        let call = self.repo.call("log").args(["--reverse", "--topo-order", "-z", "--no-show-signature"]);
+        let call =
+            self.repo.call("log").args(["--reverse", "--topo-order", "-z", "--no-show-signature"]);
         let call = call.arg("--format=%H%n%P%n%an%n%ae%n%aI%n%B");
         let output = call.args([format!("^{}", self.base), tip.to_string()]).slow().run()?;
         let mut originals = Vec::new();
@@ -87,7 +91,8 @@ impl Wip {
             let mut lines = entry.splitn(6, '\n');
             let mut line = || lines.next().map(str::to_owned);
             let fields = (line(), line(), line(), line(), line(), line());
-            let (Some(id), Some(parents), Some(name), Some(mail), Some(date), Some(message)) = fields
+            let (Some(id), Some(parents), Some(name), Some(mail), Some(date), Some(message)) =
+                fields
             else {
                 return Err(nonsense(entry.as_bytes()));
             };

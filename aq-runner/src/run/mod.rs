@@ -17,6 +17,7 @@ mod history;
 pub mod host;
 mod job_log;
 mod launch;
+mod left_out;
 mod model;
 mod recovery;
 mod replica;
@@ -47,6 +48,7 @@ pub use fleet::{
 };
 pub use foresight::{NoEngine, without_engine};
 pub use history::{history, job_numbers};
+pub use left_out::recorded_left_out;
 pub use recovery::{Recovered, recover};
 pub use settings::{Config, Environment, Settings, SettingsError};
 pub use shadow_report::{AgreementReport, Bar, BarError, Divergence, Verdict, shadow_report};

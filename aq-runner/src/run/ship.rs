@@ -13,9 +13,10 @@ use crate::store::{HeldJob, Promise, QueueDir, Record, StoreError, sync_file_sys
 use super::actions::take;
 use super::fleet::{Gate, ask_to_ship, lease};
 use super::launch::start_worker;
+use super::left_out::recorded_left_out;
 use super::settings::Environment;
 use super::stop::Why;
-use super::workplace::{WorkplaceError, merge};
+use super::workplace::{WorkplaceError, merge, refuse_left_out};
 
 /// Why a job is not shipped.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +46,8 @@ pub enum ShipError {
     },
 }
 
-/// Accepts a job from review/ or testing/. Durable when this returns.
+/// Accepts a job from review/ or testing/. Durable when this returns. With `leave_out` also one whose
+/// branch does not hold all of its work.
 ///
 /// # Errors
 /// [`StoreError::WrongStage`] elsewhere; [`StoreError::Busy`] while `verify` runs; for a job of the
@@ -54,14 +56,17 @@ pub fn ship(
     queue: &QueueDir,
     environment: &Environment,
     id: &JobId,
+    leave_out: bool,
     now: Timestamp,
 ) -> Result<(), ShipError> {
     let mut job = shippable(queue, id)?;
+    refuse_left_out(id, &recorded_left_out(job.meta()), leave_out)?;
     pass_gate(queue, environment, &mut job, now)?;
     Ok(job.move_to(Stage::Shipped, shipped(now), Promise::Durable)?)
 }
 
-/// Merges a job's branch into the one that it started from, then accepts the job.
+/// Merges a job's branch into the one that it started from, then accepts the job. `leave_out` is that
+/// of [`ship`].
 ///
 /// # Errors
 /// As [`ship`], and when the job has no branch or the merge is not clean; then nothing has changed
@@ -71,19 +76,19 @@ pub fn ship_merged(
     queue: &QueueDir,
     environment: &Environment,
     id: &JobId,
+    leave_out: bool,
     now: Timestamp,
 ) -> Result<Merged, ShipError> {
     let mut job = shippable(queue, id)?;
     // First the question: what is merged cannot be taken back.
     pass_gate(queue, environment, &mut job, now)?;
-    let merged = merge(queue, id, job.meta())?;
+    let merged = merge(queue, id, job.meta(), leave_out)?;
     // Git syncs a branch and not the commits that it leads to: after a power cut a job would be shipped
     // whose work is nowhere.
     for dir in iter::once(&merged.repository).chain(&merged.checkout) {
         sync_file_system(dir)?;
     }
-    let record =
-        shipped(now).set("merged_into", &merged.into).clear(&["checkpoint_error", "left_out"]);
+    let record = shipped(now).set("merged_into", &merged.into).clear(&["checkpoint_error"]);
     job.move_to(Stage::Shipped, record, Promise::Durable)?;
     Ok(merged)
 }
@@ -105,7 +110,7 @@ pub fn promote(
     job.require(&[Stage::Review, Stage::Testing], "promote", "review/ or testing/")?;
     if job.stage() == Stage::Testing {
         drop(job);
-        ship(queue, environment, id, now)?;
+        ship(queue, environment, id, false, now)?;
         return Ok(Stage::Shipped);
     }
     start_worker(queue, worker, job, None).and_then(|mut child| child.wait()).map_err(

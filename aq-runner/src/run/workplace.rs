@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use aq_manifest::JobId;
 use jiff::Timestamp;
 
+use super::left_out::{left_out_record, unexpected};
 use crate::checkpoint::{
-    CheckpointError, Isolation, Job, Merged, OwnPlace, Removed, Target, Wip, left_out_words,
+    CheckpointError, Isolation, Job, LeftOut, Merged, OwnPlace, Removed, Target, Wip,
+    left_out_words,
 };
 use crate::store::{self, Cleaned, JobRecord, Meta, QueueDir, Record, StoreError};
 
@@ -73,8 +75,8 @@ pub(crate) fn save_leftovers(queue: &QueueDir, id: &JobId, meta: &Meta) -> Recor
         .and_then(|wip| wip.map(|wip| wip.finish(&format!("{id}: recovered"))).transpose());
     match saved {
         Ok(saved) => {
-            let left = saved.and_then(|saved| left_out_words(&saved.left_out));
-            Record::new().set_some("left_out", left)
+            let left = saved.map(|saved| saved.left_out).unwrap_or_default();
+            left_out_record(&unexpected(meta, left))
         }
         Err(e) => Record::new().set("checkpoint_error", e),
     }
@@ -117,18 +119,33 @@ fn put_away(queue: &QueueDir, id: &JobId) -> WorkplaceError {
 /// # Errors
 /// When the job has no branch, not all of its work can be committed, the merge is not clean, or a
 /// checkout is in the way; then no branch but the job's own has changed.
-pub(crate) fn merge(queue: &QueueDir, id: &JobId, meta: &Meta) -> Result<Merged, WorkplaceError> {
+pub(crate) fn merge(
+    queue: &QueueDir,
+    id: &JobId,
+    meta: &Meta,
+    leave_out: bool,
+) -> Result<Merged, WorkplaceError> {
     let wip = branch_of(queue, id, meta)?.ok_or_else(|| WorkplaceError::NoBranch(id.clone()))?;
     // What a person corrected in its checkout is its work, too, and so is what could not be committed
     // when it ended, on a full disk for one. A checkout that was given back is the user's.
     if !wip.is_in_place() || meta.get("checkpoint_error").is_some() {
         wip.expect_finished()?;
         let saved = wip.finish(&format!("{id}: left uncommitted"))?;
-        if let Some(left_out) = left_out_words(&saved.left_out) {
-            return Err(WorkplaceError::LeftOut { id: id.clone(), left_out });
-        }
+        refuse_left_out(id, &unexpected(meta, saved.left_out), leave_out)?;
     }
     Ok(wip.merge(&format!("aq: {id}"))?)
+}
+
+/// Refuses to accept a job whose branch lacks some of its work, unless that is asked for.
+pub(crate) fn refuse_left_out(
+    id: &JobId,
+    left: &[LeftOut],
+    leave_out: bool,
+) -> Result<(), WorkplaceError> {
+    match left_out_words(left) {
+        Some(left_out) if !leave_out => Err(WorkplaceError::LeftOut { id: id.clone(), left_out }),
+        _ => Ok(()),
+    }
 }
 
 /// Puts the logs and records of finished jobs beyond the newest `keep` away, and removes their
@@ -178,8 +195,8 @@ pub enum WorkplaceError {
     },
     /// Not all that lies in its checkout can be committed.
     #[error(
-        "not all work of {id} can be committed, so it is not merged: {left_out}; commit or remove \
-         those files in its checkout, or merge its branch by hand and ship it without --merge"
+        "not all work of {id} is on its branch, so it is not shipped: {left_out}; commit or remove \
+         that in its checkout, or `aq ship --leave-out {id}` to ship it without"
     )]
     LeftOut {
         /// The job.

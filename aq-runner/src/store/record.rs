@@ -112,6 +112,7 @@ pub(crate) fn describe(queue: &QueueDir, spec: &JobSpec, cwd: &Path, file: &Path
         )
         .set("target", spec.target.as_deref().map_or(String::new(), branch_ref))
         .set_list("allowed_scope", &spec.allowed_scope)
+        .set_list("leave_out", &spec.expect.leave_out)
         .set("idempotency_key", spec.idempotency_key.as_deref().unwrap_or(""))
         .set_list("deps", &spec.deps)
         .set("deps_mode", if spec.deps_mode == DepsMode::Soft { "soft" } else { "hard" })

@@ -59,6 +59,7 @@ pub const RUN_KEYS: &[&str] = &[
     "scope_warning",
     "checkpoint_error",
     "left_out",
+    "left_out_why",
     "result",
     "failure_class",
     "message",

@@ -81,6 +81,7 @@ fn value(spec: &JobSpec, key: &str) -> Option<String> {
         "artifacts" => spec.artifacts.join(", "),
         "tracker-item" => word(&spec.tracker_item),
         "expect-changes" => spec.expect_changes.to_string(),
+        "expect" => spec.expect.leave_out.join(", "),
         "model" => word(&spec.model),
         "args" => spec.args.join(" "),
         "env" => spec.env.keys().cloned().collect::<Vec<_>>().join(", "),

@@ -1,6 +1,6 @@
 //! The head of a job's page: what it is, what it does, what can be done with it.
 
-use aq_runner::run::{Activity, JobView};
+use aq_runner::run::{Activity, JobView, recorded_left_out};
 use jiff::Timestamp;
 use maud::{Markup, html};
 
@@ -27,12 +27,19 @@ pub(super) fn head(
     let word = |key: &str| meta.get(key).map(visible);
     let engine = word("engine").or_else(|| word("engine_wanted"));
     let now = Timestamp::now();
+    let left = recorded_left_out(meta);
     Ok(html! {
         div.title {
             h1 { (record.id) }
             span.stage.(record.stage.folder()) { (record.stage) }
         }
         p.what.(kind(job)) { (with_code(&what(job, now))) }
+        @if !left.is_empty() {
+            section.left-out aria-label="Work that is not on the branch" {
+                p { "Not on its branch:" }
+                ul { @for one in &left { li { code { (visible(&one.what)) } " " (visible(&one.why)) } } }
+            }
+        }
         dl.facts {
             @if let Some(priority) = word("priority") { div { dt { "Priority" } dd { (priority) } } }
             @if let Some(engine) = engine {

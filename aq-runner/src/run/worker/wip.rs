@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use aq_manifest::{FailureClass, Isolation, JobSpec, Outcome, ScopePolicy, ScopeSet, Stage};
 
-use crate::checkpoint::{self, Changes, LeftOut, Wip, collect, left_out_words};
+use crate::checkpoint::{self, Changes, LeftOut, Wip, collect};
 use crate::store::Record;
 
 use super::super::checkouts::checkouts;
+use super::super::left_out::{left_out_record, unexpected, whys};
 use super::super::workplace::{checkpoint_job, own_place};
 use super::{Failure, Work};
 
@@ -64,7 +65,7 @@ impl Work<'_> {
             .clear(if started.fresh { &["setup_done"] } else { &[] })
             // Where only `verify` is still to come, these are of the attempt that it judges.
             .clear(match self.job.stage() {
-                Stage::Building => &["scope_warning", "left_out"],
+                Stage::Building => &["scope_warning", "left_out", "left_out_why"],
                 _ => &[],
             });
         self.place = Some(Workplace { dir: started.dir, wip: Some(started.wip), unsaved: true });
@@ -150,9 +151,9 @@ impl Work<'_> {
         self.gone.extend(lost.cloned());
         let left: Vec<LeftOut> =
             self.gone.iter().chain(left.iter().filter(|one| !one.is_gone())).cloned().collect();
-        let left = left.as_slice();
-        let left_out = left_out_words(left).unwrap_or_default();
-        if self.job.meta().get("left_out").unwrap_or_default() == left_out {
+        let left = unexpected(self.job.meta(), left);
+        let record = left_out_record(&left);
+        if self.job.meta().list("left_out_why") == whys(&left) {
             return;
         }
         if !left.is_empty() {
@@ -161,7 +162,7 @@ impl Work<'_> {
         for one in left.iter().take(LISTED) {
             self.note(&format!("left out: {one}"));
         }
-        let _ = self.job.append(&Record::new().set("left_out", left_out));
+        let _ = self.job.append(&record);
     }
 
     fn cannot_save(&mut self, why: &str) {

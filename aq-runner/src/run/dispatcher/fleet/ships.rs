@@ -16,10 +16,11 @@ impl Dispatcher<'_> {
     /// coordinator was asked, for which the loop does not wait.
     pub(in crate::run::dispatcher) fn ship(&mut self, id: &JobId) -> Result<(), StoreError> {
         let record = JobRecord::read(self.queue, Stage::Testing, id.clone())?;
-        if lease(&record.meta).is_some() {
+        // A person decides about work that is not on the branch; the table says so.
+        if lease(&record.meta).is_some() || record.meta.get("left_out").is_some() {
             return self.rest(id, Stage::Testing);
         }
-        match ship(self.queue, &self.settings.environment, id, Timestamp::now()) {
+        match ship(self.queue, &self.settings.environment, id, false, Timestamp::now()) {
             Ok(()) => self.rest(id, Stage::Shipped),
             Err(ShipError::Store(e)) => Err(e),
             Err(e) => {
@@ -45,7 +46,7 @@ impl Dispatcher<'_> {
         let environment = self.settings.environment.clone();
         let shipping = self.wakes.after(Wake::Free(id.clone()), move || {
             // Why it could not be is on record, and it is tried again.
-            let _ = ship(&queue, &environment, &job, now);
+            let _ = ship(&queue, &environment, &job, false, now);
         });
         if shipping.is_ok() {
             self.busy.insert(id.clone());

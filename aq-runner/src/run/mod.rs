@@ -15,6 +15,7 @@ pub mod host;
 mod job_log;
 mod launch;
 mod model;
+pub mod place;
 mod recovery;
 mod replica;
 mod settings;

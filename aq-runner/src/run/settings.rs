@@ -132,6 +132,12 @@ impl Environment {
         self.path("AGENT_QUEUE_PROFILES")
     }
 
+    /// Parent of the queues of repositories: `AQ_HOME`, else `~/aq-work`. `None` without either.
+    /// A relative one is returned as it is; who uses it refuses it.
+    pub fn aq_home(&self) -> Option<PathBuf> {
+        self.path("AQ_HOME").or_else(|| Some(self.path("HOME")?.join("aq-work")))
+    }
+
     /// All of it.
     pub fn iter(&self) -> impl Iterator<Item = (&OsString, &OsString)> {
         self.variables.iter()

@@ -1,0 +1,301 @@
+//! A project that was moved, or copied, together with what its queue has recorded of it.
+//!
+//! What was recorded is mapped job by job, and the marker last: a process that dies between leaves
+//! the marker as it was, and the next one goes on. A record says for how many moves it was mapped
+//! (`place_moves`), so that none is mapped twice, not even where the new place is below the old one.
+
+use std::path::{Path, PathBuf};
+
+use aq_manifest::Stage;
+
+use crate::store::{
+    FileLock, HeldJob, Meta, QueueDir, Record, RepositoryMarker, StoreError, below,
+    sync_file_system,
+};
+
+use super::checkouts::{recorded_queue, repair_checkouts};
+use super::error::{PlaceError, is_absent};
+use super::repository_place::{RepositoryPlace, is_same};
+use super::search::{PROJECT_QUEUE, QueuePlace};
+
+/// A move that the queue has not followed yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relocation {
+    /// The old top.
+    pub from: PathBuf,
+    /// The new one.
+    pub to: PathBuf,
+    /// The marker to be.
+    marker: RepositoryMarker,
+}
+
+/// What followed a move.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelocationReport {
+    /// The old top.
+    pub from: PathBuf,
+    /// The new one.
+    pub to: PathBuf,
+    /// Jobs that work in the new place now.
+    pub jobs: usize,
+    /// Checkouts of jobs that could not be mended, with the cause.
+    pub problems: Vec<String>,
+}
+
+/// Whether the project is where the queue has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Finding {
+    Settled,
+    /// The marker is missing, or incomplete; nothing was moved.
+    Unmarked(RepositoryMarker),
+    Moved(Relocation),
+    Copied(PathBuf),
+}
+
+/// The move that a queue has not followed yet, for those who only look.
+///
+/// # Errors
+/// When the marker cannot be read, or the queue is a copy.
+pub fn pending_relocation(
+    queue: &QueueDir,
+    place: &QueuePlace,
+) -> Result<Option<Relocation>, PlaceError> {
+    match look(queue, place.repository.as_ref())? {
+        Finding::Moved(relocation) => Ok(Some(relocation)),
+        Finding::Copied(original) => {
+            Err(PlaceError::CopiedQueue { queue: queue.root().to_owned(), original })
+        }
+        Finding::Settled | Finding::Unmarked(_) => Ok(None),
+    }
+}
+
+/// Follows a project that was moved: recorded directories are mapped and checkouts mended, once,
+/// whoever asks first. To be called before a verb changes the queue, which has to be trusted.
+///
+/// # Errors
+/// When the queue's files cannot be written, or the queue is a copy.
+pub fn follow_relocation(
+    queue: &QueueDir,
+    place: &QueuePlace,
+) -> Result<Option<RelocationReport>, PlaceError> {
+    let repository = place.repository.as_ref();
+    if look(queue, repository)? == Finding::Settled {
+        return Ok(None);
+    }
+    let _one_at_a_time = FileLock::relocating(queue)?;
+    match look(queue, repository)? {
+        Finding::Settled => Ok(None),
+        Finding::Unmarked(marker) => {
+            marker.write(queue)?;
+            Ok(None)
+        }
+        Finding::Copied(original) => {
+            Err(PlaceError::CopiedQueue { queue: queue.root().to_owned(), original })
+        }
+        Finding::Moved(relocation) => {
+            let jobs = map_records(queue, &relocation)?;
+            let problems = repair_checkouts(queue, &relocation.from, &relocation.to);
+            // The marker says that all of this is done.
+            sync_file_system(queue.root())?;
+            relocation.marker.write(queue)?;
+            let Relocation { from, to, .. } = relocation;
+            Ok(Some(RelocationReport { from, to, jobs, problems }))
+        }
+    }
+}
+
+fn look(queue: &QueueDir, repository: Option<&RepositoryPlace>) -> Result<Finding, PlaceError> {
+    let marker = RepositoryMarker::read(queue.root())?;
+    if queue.root().ends_with(PROJECT_QUEUE) {
+        return Ok(look_at_project(queue, marker));
+    }
+    let (Some(marker), Some(repository)) = (marker, repository) else {
+        return Ok(Finding::Settled);
+    };
+    let Some(recorded) = marker.path.clone() else { return Ok(Finding::Settled) };
+    let is_moved_queue = marker.root.as_deref() != Some(queue.root());
+    let top = repository.main_top().to_owned();
+    if is_same(&recorded, &repository.common_dir) {
+        if !is_moved_queue {
+            return Ok(Finding::Settled);
+        }
+        // The queue itself is elsewhere: only checkouts in it have to be mended.
+        let marker = RepositoryMarker { root: Some(queue.root().to_owned()), ..marker };
+        return Ok(Finding::Moved(Relocation { from: top.clone(), to: top, marker }));
+    }
+    let from = marker.top.clone().unwrap_or(recorded);
+    let path = Some(repository.common_dir.clone());
+    let root = Some(queue.root().to_owned());
+    let marker = RepositoryMarker { path, root, ..marker };
+    Ok(Finding::Moved(moved(marker, from, top)))
+}
+
+/// A queue in a project's own `.aq/` moves with it.
+fn look_at_project(queue: &QueueDir, marker: Option<RepositoryMarker>) -> Finding {
+    let root = queue.root();
+    let top_of = |root: &Path| root.parent().unwrap_or(root).to_owned();
+    let here = RepositoryMarker {
+        top: Some(top_of(root)),
+        root: Some(root.to_owned()),
+        ..marker.clone().unwrap_or_default()
+    };
+    // One of version 0.1 has no marker; what git knows of its checkouts tells.
+    let recorded = match marker {
+        Some(marker) => marker.root,
+        None => recorded_queue(queue),
+    };
+    match recorded {
+        None => Finding::Unmarked(here),
+        Some(recorded) if recorded == root && here.top.is_some() => {
+            let is_marked = RepositoryMarker::read(root).ok().flatten().is_some();
+            if is_marked { Finding::Settled } else { Finding::Unmarked(here) }
+        }
+        Some(recorded) => match recorded.metadata() {
+            Err(e) if is_absent(&e) => Finding::Moved(moved(here, top_of(&recorded), top_of(root))),
+            Ok(_) if is_same(&recorded, root) => Finding::Settled,
+            _ => Finding::Copied(recorded),
+        },
+    }
+}
+
+fn moved(marker: RepositoryMarker, from: PathBuf, to: PathBuf) -> Relocation {
+    let mut moved_from = marker.moved_from;
+    moved_from.push(from.clone());
+    let marker = RepositoryMarker { top: Some(to.clone()), moved_from, ..marker };
+    Relocation { from, to, marker }
+}
+
+/// Maps the records of all jobs that nobody holds. A worker maps what it needs by itself.
+fn map_records(queue: &QueueDir, relocation: &Relocation) -> Result<usize, StoreError> {
+    if relocation.from == relocation.to {
+        return Ok(0);
+    }
+    let number = relocation.marker.moved_from.len();
+    let mut mapped = 0;
+    for stage in Stage::ALL {
+        for id in queue.jobs(stage)? {
+            // Most looks are enough: what is not recorded there is not to be mapped.
+            if record_of(&Meta::read(&queue.meta(&id))?, relocation, number).is_none() {
+                continue;
+            }
+            let mut job = match HeldJob::take(queue, &id) {
+                Ok(job) => job,
+                Err(StoreError::Busy(_) | StoreError::NoSuchJob(_)) => continue,
+                Err(e) => return Err(e),
+            };
+            if let Some(record) = record_of(job.meta(), relocation, number) {
+                job.append(&record)?;
+                mapped += 1;
+            }
+        }
+    }
+    Ok(mapped)
+}
+
+/// What to append to a job's record; `None` when nothing of it is in the old place.
+fn record_of(meta: &Meta, relocation: &Relocation, number: usize) -> Option<Record> {
+    let done: usize = meta.parsed("place_moves").unwrap_or(0);
+    if done >= number {
+        return None;
+    }
+    let mapped = |key: &str| {
+        let place = below(Path::new(meta.get(key)?), &relocation.from, &relocation.to)?;
+        Some(place.display().to_string())
+    };
+    let (cwd, lock, added_from) = (mapped("cwd"), mapped("lock"), mapped("added_from"));
+    if cwd.is_none() && lock.is_none() && added_from.is_none() {
+        return None;
+    }
+    let record = Record::new().set_some("cwd", cwd).set_some("lock", lock);
+    Some(record.set_some("added_from", added_from).set("place_moves", number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{TestQueue, id};
+
+    struct Lab {
+        queue: TestQueue,
+        old: PathBuf,
+        new: PathBuf,
+    }
+
+    impl Lab {
+        /// A queue with the jobs `a` and `b` in `old`, which was moved to `new`.
+        fn new(new: &str) -> Self {
+            let queue = TestQueue::new();
+            let base = queue.base().canonicalize().unwrap();
+            let (old, new) = (base.join("p"), base.join(new));
+            for (name, dir) in [("a", &old), ("b", &old.join("src"))] {
+                queue.place(name, Stage::Inbox, "x");
+                let dir = dir.display();
+                let meta = format!("cwd={dir}\nlock={dir}\nadded_from={dir}\n");
+                std::fs::write(queue.meta(&id(name)), meta).unwrap();
+            }
+            Self { queue, old, new }
+        }
+
+        fn relocation(&self) -> Relocation {
+            moved(RepositoryMarker::default(), self.old.clone(), self.new.clone())
+        }
+
+        fn places(&self, name: &str) -> [PathBuf; 3] {
+            let meta = self.queue.record(name);
+            ["cwd", "lock", "added_from"].map(|key| meta.get(key).unwrap().into())
+        }
+    }
+
+    #[test]
+    fn directories_below_the_old_top_are_mapped_once() {
+        // Mapped twice, a place below itself would be wrong.
+        for new in ["p2", "p/p"] {
+            let lab = Lab::new(new);
+            let relocation = lab.relocation();
+            assert_eq!(map_records(&lab.queue, &relocation).unwrap(), 2);
+            assert_eq!(map_records(&lab.queue, &relocation).unwrap(), 0);
+            assert_eq!(lab.places("a"), [(); 3].map(|()| lab.new.clone()), "{new}");
+            assert_eq!(lab.places("b"), [(); 3].map(|()| lab.new.join("src")), "{new}");
+        }
+    }
+
+    #[test]
+    fn other_directories_and_held_jobs_stay() {
+        let lab = Lab::new("p2");
+        let elsewhere = "cwd=/elsewhere\nlock=mine\nadded_from=/elsewhere\n";
+        std::fs::write(lab.queue.meta(&id("a")), elsewhere).unwrap();
+        let held = HeldJob::take(&lab.queue, &id("b")).unwrap();
+        assert_eq!(map_records(&lab.queue, &lab.relocation()).unwrap(), 0);
+        drop(held);
+        assert_eq!(map_records(&lab.queue, &lab.relocation()).unwrap(), 1);
+        let meta = std::fs::read_to_string(lab.queue.meta(&id("a"))).unwrap();
+        assert_eq!(meta, elsewhere);
+    }
+
+    #[test]
+    fn a_second_move_is_mapped_like_the_first() {
+        let lab = Lab::new("p2");
+        let first = lab.relocation();
+        map_records(&lab.queue, &first).unwrap();
+        let second = moved(first.marker, lab.new.clone(), lab.old.clone());
+        assert_eq!(map_records(&lab.queue, &second).unwrap(), 2);
+        assert_eq!(lab.places("a"), [(); 3].map(|()| lab.old.clone()));
+        assert_eq!(second.marker.moved_from, [lab.old.clone(), lab.new.clone()]);
+    }
+
+    #[test]
+    fn project_queues_know_moves_and_copies() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().canonicalize().unwrap().join(name);
+        let queue = QueueDir::init(&at("p/.aq")).unwrap();
+        let Finding::Unmarked(marker) = look(&queue, None).unwrap() else { panic!("no marker") };
+        marker.write(&queue).unwrap();
+        assert_eq!(look(&queue, None).unwrap(), Finding::Settled);
+        std::fs::rename(at("p"), at("p2")).unwrap();
+        let queue = QueueDir::open(&at("p2/.aq")).unwrap();
+        let Finding::Moved(relocation) = look(&queue, None).unwrap() else { panic!("not moved") };
+        assert_eq!((relocation.from, relocation.to), (at("p"), at("p2")));
+        std::fs::create_dir_all(at("p/.aq")).unwrap();
+        assert_eq!(look(&queue, None).unwrap(), Finding::Copied(at("p/.aq")));
+    }
+}

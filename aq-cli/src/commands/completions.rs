@@ -42,7 +42,8 @@ pub(crate) fn complete_if_asked(arguments: fn() -> clap::Command) {
 /// Completes the ids of the jobs that lie in some stages.
 pub(crate) fn jobs_in(stages: &'static [Stage]) -> ArgValueCompleter {
     ArgValueCompleter::new(move |prefix: &OsStr| {
-        let (Some(prefix), Ok(queue)) = (prefix.to_str(), Here::new(named_queue()).queue()) else {
+        let (Some(prefix), Ok(queue)) = (prefix.to_str(), Here::new(named_queue()).silent_queue())
+        else {
             return Vec::new();
         };
         let ids = stages.iter().flat_map(|&stage| queue.jobs(stage).unwrap_or_default());

@@ -53,7 +53,7 @@ pub(crate) struct Requeue {
 }
 
 pub(crate) fn promote(here: &Here, args: &Promote) -> Outcome {
-    let queue = here.queue()?;
+    let queue = here.trusted_queue()?;
     let id = job_id(&args.job)?;
     let stage = run::promote(&queue, &here.environment, &id, &here.program()?, Timestamp::now())?;
     let record = JobRecord::read(&queue, stage, id)?;
@@ -62,7 +62,7 @@ pub(crate) fn promote(here: &Here, args: &Promote) -> Outcome {
 }
 
 pub(crate) fn ship(here: &Here, args: &Ship) -> Outcome {
-    let queue = here.queue()?;
+    let queue = here.trusted_queue()?;
     for job in &args.jobs {
         let id = job_id(job)?;
         if args.merge {
@@ -77,7 +77,7 @@ pub(crate) fn ship(here: &Here, args: &Ship) -> Outcome {
 }
 
 pub(crate) fn reject(here: &Here, args: &Reject) -> Outcome {
-    let queue = here.queue()?;
+    let queue = here.trusted_queue()?;
     let id = job_id(&args.job)?;
     run::reject(&queue, &id, args.reason.as_deref(), Timestamp::now())?;
     output::line(format_args!("{id} is rejected; `aq requeue {id}` runs it again"));
@@ -85,7 +85,7 @@ pub(crate) fn reject(here: &Here, args: &Reject) -> Outcome {
 }
 
 pub(crate) fn requeue(here: &Here, args: &Requeue) -> Outcome {
-    let queue = here.queue()?;
+    let queue = here.trusted_queue()?;
     for job in &args.jobs {
         let id = job_id(job)?;
         run::requeue(&queue, &id, args.force)?;

@@ -40,7 +40,11 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
         let queue = here.queue()?;
         let (settings, warning) = here.settings_or_last(&queue)?;
         let ended = if args.all { usize::MAX } else { SHOWN_ENDED };
-        Ok((overview(&queue, &settings, ended, Timestamp::now())?, warning))
+        let mut overview = overview(&queue, &settings, ended, Timestamp::now())?;
+        if here.untrusted(&queue).is_some() {
+            overview.distrust();
+        }
+        Ok((overview, warning))
     };
     let shown = if args.all { usize::MAX } else { SHOWN };
     if args.watch {

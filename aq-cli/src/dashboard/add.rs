@@ -1,6 +1,7 @@
 //! Adding a job from a page, as `aq add` does from a file.
 
 use aq_manifest::JobId;
+use aq_runner::run::place::require_trust;
 use aq_runner::store::{AddContext, Added, Draft, add as put_in};
 use axum::Form;
 use axum::extract::State;
@@ -85,9 +86,10 @@ pub(super) async fn add(
 
 fn put(dashboard: &Dashboard, name: &str, text: String) -> Result<JobId, PageError> {
     let id = JobId::new(name).map_err(crate::exit::Failure::usage)?;
+    require_trust(&dashboard.queue, &dashboard.environment)?;
     let context = AddContext {
-        // There is no directory that the person is in: that of the queue is as good as any.
-        base: dashboard.queue.root().to_owned(),
+        // There is no directory that the person is in.
+        base: dashboard.base()?,
         home: dashboard.environment.path("HOME"),
         now: Timestamp::now(),
         colour: false,

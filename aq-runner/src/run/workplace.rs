@@ -6,7 +6,9 @@ use aq_manifest::JobId;
 use jiff::Timestamp;
 
 use crate::checkpoint::{CheckpointError, Isolation, Job, Merged, Removed, Wip};
-use crate::store::{self, Cleaned, JobRecord, Meta, QueueDir, Record, StoreError};
+use crate::store::{
+    self, Cleaned, JobRecord, Meta, QueueDir, Record, RepositoryMarker, StoreError,
+};
 
 /// What `checkpoint` has to know of a job.
 pub(crate) fn checkpoint_job(queue: &QueueDir, id: &JobId, cwd: &Path, in_place: bool) -> Job {
@@ -29,6 +31,18 @@ pub(crate) fn checkpoint_job(queue: &QueueDir, id: &JobId, cwd: &Path, in_place:
     }
 }
 
+/// The directory that a job works in, where it is now: its project may have been moved while the job
+/// was held, so that its record could not be mapped.
+pub(crate) fn present_cwd(queue: &QueueDir, meta: &Meta) -> PathBuf {
+    let recorded = meta.get("cwd").map(PathBuf::from).unwrap_or_default();
+    if recorded.is_dir() {
+        return recorded;
+    }
+    // Without a marker nothing is known of a move.
+    let marker = RepositoryMarker::read(queue.root()).ok().flatten();
+    marker.map_or_else(|| recorded.clone(), |marker| marker.present(&recorded))
+}
+
 /// The branch of a job that has run; `None` when it never ran in a git repository.
 ///
 /// # Errors
@@ -42,7 +56,7 @@ pub(crate) fn branch_of(
     if !queue.wip_base(id).exists() {
         return Ok(None);
     }
-    let cwd = meta.get("cwd").map(PathBuf::from).unwrap_or_default();
+    let cwd = present_cwd(queue, meta);
     let in_place = meta.get("isolation") == Some("in-place");
     Wip::open(&checkpoint_job(queue, id, &cwd, in_place))
 }

@@ -9,7 +9,6 @@ use crate::output;
 pub(crate) struct Args {}
 
 pub(crate) fn run(here: &Here) -> Outcome {
-    // Whoever asks where the queue is can do without being told what it is worth.
-    output::bytes(here.silent_queue()?.root().as_os_str().as_encoded_bytes());
+    output::bytes(here.queue()?.root().as_os_str().as_encoded_bytes());
     Ok(Exit::Done)
 }

@@ -46,12 +46,13 @@ impl Here {
                 output::warning(&output::style::plain(&text));
             }
             match pending_relocation(&queue, self.place()?) {
-                Ok(None) => {}
-                Ok(Some(moved)) => output::warning(&format!(
+                Ok(Some(moved)) if moved.from != moved.to => output::warning(&format!(
                     "warning: {} was moved to {}; the next command that changes the queue follows it",
                     shown(&moved.from),
                     shown(&moved.to)
                 )),
+                // Where only the queue is elsewhere, nobody has to know.
+                Ok(_) => {}
                 Err(e) => output::warning(&output::style::plain(&format!("warning: {e}"))),
             }
         }

@@ -48,7 +48,7 @@ pub(crate) fn take(
         draft.record =
             draft.record.set("resume_branch", &from.branch).set("resume_commit", &from.commit);
     }
-    let base = queue.root().parent().unwrap_or(queue.root()).to_owned();
+    let base = queue.project()?;
     let context = AddContext { base, home, now, colour: false };
     match add(queue, &[draft], &context) {
         Ok(report) => match report.added.first() {

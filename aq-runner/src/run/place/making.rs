@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{AccessFlags, faccessat, geteuid};
 
+use aq_manifest::Stage;
+
 use crate::store::{FileLock, QueueDir, RepositoryMarker};
 
 use super::super::settings::Environment;
@@ -28,8 +30,12 @@ pub struct MadeQueue {
     pub is_new: bool,
 }
 
+/// What in a directory says that it is a queue, or is to be one.
+const QUEUE_PARTS: [&str; 7] =
+    ["profiles", "config.yaml", "logs", ".state", "schedules", "questions", "feedback"];
+
 /// Makes a queue in a directory, or what is missing of one. A new one is trusted; a directory that
-/// has something in it is not, because nobody knows where that came from.
+/// has a part of a queue in it is not, because nobody knows where that came from.
 ///
 /// # Errors
 /// When the directory, or the user's list, cannot be written.
@@ -37,8 +43,9 @@ pub fn make_queue(dir: &Path, environment: &Environment) -> Result<MadeQueue, Pl
     let parents = DirBuilder::new().recursive(true).mode(0o700).create(dir);
     parents.map_err(|e| at("create", dir, e))?;
     let root = dir.canonicalize().map_err(|e| at("open", dir, e))?;
-    let mut entries = std::fs::read_dir(&root).map_err(|e| at("read", &root, e))?;
-    let is_new = entries.next().is_none();
+    let stages = Stage::ALL.map(Stage::folder);
+    let has = |name: &&str| root.join(name).symlink_metadata().is_ok();
+    let is_new = !QUEUE_PARTS.iter().chain(&stages).any(has);
     if is_new {
         // First on the list: a queue whose making was cut short can then be completed.
         list_queue(&root, environment)?;

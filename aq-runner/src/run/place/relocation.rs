@@ -119,6 +119,13 @@ fn look(queue: &QueueDir, repository: Option<&RepositoryPlace>) -> Result<Findin
         if !is_moved_queue {
             return Ok(Finding::Settled);
         }
+        if let Some(other) = marker.root.clone().filter(|other| !is_gone(other)) {
+            return Ok(if is_same(&other, queue.root()) {
+                Finding::Settled
+            } else {
+                Finding::Copied(other)
+            });
+        }
         // The queue itself is elsewhere: only checkouts in it have to be mended.
         let marker = RepositoryMarker { root: Some(queue.root().to_owned()), ..marker };
         return Ok(Finding::Moved(Relocation { from: top.clone(), to: top, marker }));
@@ -139,6 +146,7 @@ fn look_at_project(queue: &QueueDir, marker: Option<RepositoryMarker>) -> Findin
         root: Some(root.to_owned()),
         ..marker.clone().unwrap_or_default()
     };
+    let is_marked = marker.is_some();
     // One of version 0.1 has no marker; what git knows of its checkouts tells.
     let recorded = match marker {
         Some(marker) => marker.root,
@@ -146,16 +154,18 @@ fn look_at_project(queue: &QueueDir, marker: Option<RepositoryMarker>) -> Findin
     };
     match recorded {
         None => Finding::Unmarked(here),
-        Some(recorded) if recorded == root && here.top.is_some() => {
-            let is_marked = RepositoryMarker::read(root).ok().flatten().is_some();
-            if is_marked { Finding::Settled } else { Finding::Unmarked(here) }
+        Some(recorded) if recorded == root && is_marked => Finding::Settled,
+        Some(recorded) if recorded == root => Finding::Unmarked(here),
+        Some(recorded) if is_gone(&recorded) => {
+            Finding::Moved(moved(here, top_of(&recorded), top_of(root)))
         }
-        Some(recorded) => match recorded.metadata() {
-            Err(e) if is_absent(&e) => Finding::Moved(moved(here, top_of(&recorded), top_of(root))),
-            Ok(_) if is_same(&recorded, root) => Finding::Settled,
-            _ => Finding::Copied(recorded),
-        },
+        Some(recorded) if is_same(&recorded, root) => Finding::Settled,
+        Some(recorded) => Finding::Copied(recorded),
     }
+}
+
+fn is_gone(path: &Path) -> bool {
+    path.metadata().is_err_and(|e| is_absent(&e))
 }
 
 fn moved(marker: RepositoryMarker, from: PathBuf, to: PathBuf) -> Relocation {

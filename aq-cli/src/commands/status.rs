@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::Here;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
+use crate::output::style::plain;
 
 /// How often `--watch` looks again.
 const REDRAW: Duration = Duration::from_secs(1);
@@ -56,7 +57,10 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
         loop {
             let (overview, warning) = look()?;
             let warning = warning.map_or(String::new(), |text| format!("{text}\n"));
-            let text = warning + &output::status::status(&overview, shown);
+            // What was said of the queue is off the screen by now.
+            let untrusted = here.untrusted(&here.queue()?);
+            let untrusted = untrusted.map_or(String::new(), |why| plain(&why.to_string()) + "\n");
+            let text = untrusted + &warning + &output::status::status(&overview, shown);
             if !output::redraw(&text) {
                 return Ok(Exit::Done);
             }

@@ -7,7 +7,7 @@ use aq_runner::run::place::trust_queue;
 use aq_runner::store::QueueDir;
 
 use super::Here;
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::{Exit, Outcome};
 use crate::output;
 use crate::output::trust::TrustedContent;
 
@@ -33,5 +33,5 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     let is_new = trust_queue(&queue, &here.environment)?;
     output::line(if is_new { "it is trusted from now on" } else { "it was trusted already" });
     // The settings are to be mended before anything runs; that they are read says nothing.
-    settings.map(|_| Exit::Done).map_err(Failure::from)
+    settings.map(|_| Exit::Done)
 }

@@ -423,7 +423,7 @@ mod tests {
         let queue = TestQueue::new();
         queue.add(&[("a", "---\nengine: shell\n---\ntrue\n")]).unwrap();
         std::fs::write(queue.job_file(Stage::Inbox, &id("dropped")), "x").unwrap();
-        queue.place("rests", Stage::Review, "x");
+        queue.place("rests", Stage::Testing, "x");
         let mut found = look(&queue, 0);
         found.distrust();
         let why = format!("the queue is not trusted: aq trust {}", queue.root().display());

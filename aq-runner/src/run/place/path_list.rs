@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn paths_are_listed_once_and_privately() {
         let (_dir, list) = list();
-        assert_eq!(list.read().unwrap(), [PathBuf::new(); 0]);
+        assert!(list.read().unwrap().is_empty());
         let odd = PathBuf::from(OsString::from_vec(b"/a\n\\b\xff".to_vec()));
         assert!(list.add(&odd).unwrap());
         assert!(list.add(Path::new("/b")).unwrap());

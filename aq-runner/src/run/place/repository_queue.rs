@@ -159,8 +159,8 @@ fn marked_queues(aq_home: &Path, part: &str) -> Vec<MarkedQueue> {
 mod tests {
     use super::*;
 
-    /// What is at a path: nothing, the repository itself, or one with this id.
-    struct Facts(&'static [(&'static str, RecordedStanding)]);
+    /// What is at each path; nothing elsewhere.
+    struct Facts(Vec<(&'static str, RecordedStanding)>);
 
     impl RecordedPlace for Facts {
         fn standing(&self, recorded: &Path, _here: &Path) -> RecordedStanding {
@@ -178,8 +178,8 @@ mod tests {
         MarkedQueue { dir: dir.into(), marker }
     }
 
-    fn chosen(queues: &[MarkedQueue], id: Option<&str>, facts: Facts) -> String {
-        match choose(queues, id, Path::new("/here"), &facts) {
+    fn chosen(queues: &[MarkedQueue], id: Option<&str>, facts: &Facts) -> String {
+        match choose(queues, id, Path::new("/here"), facts) {
             RepositoryQueue::Found(queue) => format!("found {}", queue.dir.display()),
             RepositoryQueue::Moved(queue) => format!("moved {}", queue.dir.display()),
             RepositoryQueue::Copied { original } => format!("copy of {}", original.display()),
@@ -190,43 +190,32 @@ mod tests {
     #[test]
     fn ids_decide_where_there_are_any() {
         let queues = [queue("a", Some("1"), "/old"), queue("b", Some("2"), "/here")];
-        let gone = || Facts(&[]);
-        assert_eq!(chosen(&queues, Some("1"), gone()), "moved a");
-        assert_eq!(chosen(&queues, Some("3"), gone()), "missing");
-        assert_eq!(chosen(&queues, None, gone()), "found b");
-        assert_eq!(chosen(&[], Some("1"), gone()), "missing");
-        let same = Facts(&[("/old", RecordedStanding::Same)]);
-        assert_eq!(chosen(&queues, Some("1"), same), "found a");
+        let gone = Facts(Vec::new());
+        assert_eq!(chosen(&queues, Some("1"), &gone), "moved a");
+        assert_eq!(chosen(&queues, Some("3"), &gone), "missing");
+        assert_eq!(chosen(&queues, None, &gone), "found b");
+        assert_eq!(chosen(&[], Some("1"), &gone), "missing");
+        let same = Facts(vec![("/old", RecordedStanding::Same)]);
+        assert_eq!(chosen(&queues, Some("1"), &same), "found a");
     }
 
     #[test]
     fn the_recorded_repository_keeps_the_queue() {
         let queues = [queue("a", Some("1"), "/old")];
-        let other = |id: Option<&str>| RecordedStanding::Other(id.map(str::to_owned));
-        let choose =
-            |standing| match choose(&queues, Some("1"), Path::new("/here"), &OneStanding(standing))
-            {
-                RepositoryQueue::Copied { original } => original.display().to_string(),
-                other => format!("{other:?}").split('(').next().unwrap_or_default().to_owned(),
-            };
-        assert_eq!(choose(other(Some("1"))), "/old");
-        assert_eq!(choose(other(None)), "/old");
-        assert_eq!(choose(other(Some("2"))), "Moved");
-    }
-
-    struct OneStanding(RecordedStanding);
-
-    impl RecordedPlace for OneStanding {
-        fn standing(&self, _recorded: &Path, _here: &Path) -> RecordedStanding {
-            self.0.clone()
+        for (id, expected) in
+            [(Some("1"), "copy of /old"), (None, "copy of /old"), (Some("2"), "moved a")]
+        {
+            let other = RecordedStanding::Other(id.map(str::to_owned));
+            assert_eq!(chosen(&queues, Some("1"), &Facts(vec![("/old", other)])), expected);
         }
     }
 
     #[test]
     fn a_marker_without_an_id_goes_by_its_path() {
         let queues = [queue("a", None, "/here"), queue("b", Some("1"), "/old")];
-        let copied = Facts(&[("/old", RecordedStanding::Other(None))]);
-        assert_eq!(chosen(&queues, Some("1"), copied), "found a");
-        assert_eq!(chosen(&[queue("a", None, "/there")], Some("1"), Facts(&[])), "missing");
+        let copied = Facts(vec![("/old", RecordedStanding::Other(None))]);
+        assert_eq!(chosen(&queues, Some("1"), &copied), "found a");
+        let elsewhere = [queue("a", None, "/there")];
+        assert_eq!(chosen(&elsewhere, Some("1"), &Facts(Vec::new())), "missing");
     }
 }

@@ -25,7 +25,7 @@ struct Arguments {
 /// What every command takes.
 #[derive(Debug, clap::Args)]
 struct Global {
-    /// The queue's directory [env: AQ_QUEUE] [default: that of the repository or project, see `aq path`]
+    /// The queue's directory [env: AQ_QUEUE] [default: the repository's or project's: `aq path`]
     #[arg(long, global = true, value_name = "DIR")]
     queue: Option<PathBuf>,
 }

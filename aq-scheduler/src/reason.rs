@@ -65,7 +65,8 @@ pub enum Reason {
     },
     /// All slots are taken, or go to jobs before it.
     NoSlot,
-    /// Nothing of the queue is run. No plan gives this: a front end says it in place of every other.
+    /// Nothing of the queue is run. No plan gives this: a front end says it in place of every
+    /// other.
     Untrusted {
         /// The queue's directory, as one word of a command line.
         queue: String,

@@ -11,50 +11,47 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:  aq init && aq add fix-login.md && aq run --once\n           aq init ~/nightly"
-)]
+#[command(after_help = "Examples:  aq init && aq add fix-login.md\n           aq init ~/nightly")]
 pub(crate) struct Args {
     /// Where the queue is made [default: below AQ_HOME for a repository, else ./.aq]
     dir: Option<PathBuf>,
 }
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
-    let (made, project) = make(here, args)?;
+    let (made, projects) = make(here, args)?;
     let root = made.queue.root();
     let verb = if made.is_new { "made a queue at" } else { "there is already a queue at" };
     output::line(format_args!("{verb} {}", output::style::plain(&root.display().to_string())));
     here.take_over(&made.queue)?;
-    if let Some(project) = project {
-        for found in waiting_elsewhere(&made.queue, &project, &here.environment)? {
-            output::warning(&output::human::waiting_elsewhere(&found));
-        }
+    for found in waiting_elsewhere(&made.queue, &projects, &here.environment)? {
+        output::warning(&output::human::waiting_elsewhere(&found));
     }
     Ok(Exit::Done)
 }
 
-/// Makes the queue. Answers the directory whose jobs belong into it, where there is one.
-fn make(here: &Here, args: &Args) -> Result<(MadeQueue, Option<PathBuf>), Failure> {
+/// Makes the queue. Answers the directories whose jobs belong into it, where there are any.
+fn make(here: &Here, args: &Args) -> Result<(MadeQueue, Vec<PathBuf>), Failure> {
     let environment = &here.environment;
     if let Some(dir) = &args.dir {
-        return Ok((make_queue(dir, environment)?, None));
+        return Ok((make_queue(dir, environment)?, Vec::new()));
     }
     let place = here.place()?;
     match (place.origin, &place.path, &place.repository) {
         (QueueOrigin::Argument | QueueOrigin::Variable, Some(dir), _) => {
-            Ok((make_queue(dir, environment)?, None))
+            Ok((make_queue(dir, environment)?, Vec::new()))
         }
         (QueueOrigin::Project, Some(dir), Some(_)) => {
-            let project = dir.parent().map(Path::to_owned);
+            let project = dir.parent().map(Path::to_owned).into_iter().collect();
             Ok((make_queue(dir, environment)?, project))
         }
         (_, _, Some(repository)) => {
             let made = make_repository_queue(repository, environment)?;
-            Ok((made, Some(repository.main_top().to_owned())))
+            // A linked work tree is another directory of the same repository.
+            Ok((made, vec![repository.main_top().to_owned(), repository.top.clone()]))
         }
         _ => {
             let cwd = here.cwd()?;
-            Ok((make_queue(&cwd.join(PROJECT_QUEUE), environment)?, Some(cwd)))
+            Ok((make_queue(&cwd.join(PROJECT_QUEUE), environment)?, vec![cwd]))
         }
     }
 }

@@ -53,14 +53,15 @@ pub(crate) use completions::complete_if_asked;
 pub(crate) enum Command {
     /// Make a queue: of this repository, else ./.aq, or in DIR.
     ///
-    /// The queue of a repository is below ~/aq-work (AQ_HOME), so that nothing of aq is in a checkout.
+    /// The queue of a repository is below ~/aq-work (AQ_HOME): nothing of aq is in a checkout.
     /// What is made here is trusted.
     Init(Lazy<init::Args>),
     /// Print where the queue is.
     Path(Lazy<path::Args>),
     /// Trust a queue that aq did not make for you: what it names may be run from now on.
     ///
-    /// Says what that is. A queue that is not trusted can be looked at; nothing of it is run or changed.
+    /// Says what that is. A queue that is not trusted can be looked at; nothing of it is run or
+    /// changed.
     Trust(Lazy<trust::Args>),
     /// Add jobs: files, all `*.md` of a directory, or `-` for standard input.
     ///

@@ -55,8 +55,8 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     Ok(if summary.failed > 0 { Exit::No } else { Exit::Done })
 }
 
-/// The queue of a loop that a service manager has started, when it is not trusted: to end then would
-/// be to be started again, for ever. On a terminal a person reads the refusal.
+/// The queue of a loop that a service manager has started, when it is not trusted: to end then
+/// would be to be started again, for ever. On a terminal a person reads the refusal.
 fn unattended(here: &Here, has_terminal: bool) -> Option<QueueDir> {
     let is_set = |name: &str| here.environment.get(name).is_some_and(|value| !value.is_empty());
     // A terminal of macOS has the variable, too, and there it is 0.

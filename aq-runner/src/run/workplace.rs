@@ -31,8 +31,8 @@ pub(crate) fn checkpoint_job(queue: &QueueDir, id: &JobId, cwd: &Path, in_place:
     }
 }
 
-/// The directory that a job works in, where it is now: its project may have been moved while the job
-/// was held, so that its record could not be mapped.
+/// The directory that a job works in, where it is now: its project may have been moved while the
+/// job was held, so that its record could not be mapped.
 pub(crate) fn present_cwd(queue: &QueueDir, meta: &Meta) -> PathBuf {
     let recorded = meta.get("cwd").map(PathBuf::from).unwrap_or_default();
     if recorded.is_dir() {

@@ -82,8 +82,8 @@ impl QueueDir {
         &self.root
     }
 
-    /// The directory that jobs without one of their own work in: the top of the repository whose queue
-    /// this is, else the queue's parent.
+    /// The directory that jobs without one of their own work in: the top of the repository whose
+    /// queue this is, else the queue's parent.
     ///
     /// # Errors
     /// When the marker cannot be read.

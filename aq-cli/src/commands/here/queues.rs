@@ -47,7 +47,8 @@ impl Here {
             }
             match pending_relocation(&queue, self.place()?) {
                 Ok(Some(moved)) if moved.from != moved.to => output::warning(&format!(
-                    "warning: {} was moved to {}; the next command that changes the queue follows it",
+                    "warning: {} was moved to {}; the next command that changes the queue \
+                     follows it",
                     shown(&moved.from),
                     shown(&moved.to)
                 )),
@@ -76,8 +77,8 @@ impl Here {
         }
     }
 
-    /// The queue, for those who change something, made when it is not there; says so, because it may
-    /// be made where nobody looks.
+    /// The queue, for those who change something, made when it is not there; says so, because it
+    /// may be made where nobody looks.
     pub(crate) fn queue_or_new(&self) -> Result<QueueDir, Failure> {
         let place = self.place()?;
         match place.path.as_deref().map(QueueDir::open) {
@@ -157,7 +158,8 @@ impl Here {
             && is_first_pass(place, &self.environment)
         {
             output::warning(&format!(
-                "warning: {} is not used for {}, which is a repository of its own; `--queue {}` names it",
+                "warning: {} is not used for {}, which is a repository of its own; \
+                 `--queue {}` names it",
                 shown(above),
                 shown(&repository.top),
                 shown(above)

@@ -43,8 +43,8 @@ pub(super) fn repair_checkouts(queue: &QueueDir, old: &Path, new: &Path) -> Vec<
     }
 }
 
-/// Where a queue without a marker was when git last made a checkout in it, by git's own notes in the
-/// repository that it is in; `None` when there is none of those.
+/// Where a queue without a marker was when git last made a checkout in it, by git's own notes in
+/// the repository that it is in; `None` when there is none of those.
 pub(super) fn recorded_queue(queue: &QueueDir) -> Option<PathBuf> {
     let jobs = worktrees(queue);
     if jobs.is_empty() {

@@ -1,6 +1,6 @@
 //! Jobs that wait for a directory in another queue than the one that is used there now.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use aq_manifest::{JobId, Stage};
 
@@ -21,15 +21,18 @@ pub struct WaitingElsewhere {
 }
 
 /// The jobs in the inboxes of all queues that the user's list has, and of the user's own, that work
-/// in `dir` or below it. `here` is left out. A queue that cannot be read has none.
+/// in one of `dirs` or below it. `here` is left out. A queue that cannot be read has none.
 ///
 /// # Errors
 /// When `AQ_HOME` is no place.
 pub fn waiting_elsewhere(
     here: &QueueDir,
-    dir: &Path,
+    dirs: &[PathBuf],
     environment: &Environment,
 ) -> Result<Vec<WaitingElsewhere>, PlaceError> {
+    if dirs.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut queues = trusted_queues(environment);
     queues.extend(UserDirs::new(environment)?.data);
     queues.sort();
@@ -37,17 +40,18 @@ pub fn waiting_elsewhere(
     let opened = queues.iter().filter_map(|path| QueueDir::open(path).ok());
     let others = opened.filter(|queue| queue.root() != here.root());
     let found = others.map(|queue| WaitingElsewhere {
-        jobs: jobs_in(&queue, dir),
+        jobs: jobs_in(&queue, dirs),
         queue: queue.root().to_owned(),
     });
     Ok(found.filter(|found| !found.jobs.is_empty()).collect())
 }
 
-fn jobs_in(queue: &QueueDir, dir: &Path) -> Vec<JobId> {
+fn jobs_in(queue: &QueueDir, dirs: &[PathBuf]) -> Vec<JobId> {
     let ids = queue.jobs(Stage::Inbox).unwrap_or_default();
     let works_here = |id: &JobId| {
         let record = JobRecord::read(queue, Stage::Inbox, id.clone());
-        record.is_ok_and(|record| record.cwd().is_some_and(|cwd| cwd.starts_with(dir)))
+        let cwd = record.ok().and_then(|record| record.cwd());
+        cwd.is_some_and(|cwd| dirs.iter().any(|dir| cwd.starts_with(dir)))
     };
     let mut jobs: Vec<JobId> = ids.into_iter().filter(works_here).collect();
     jobs.sort();

@@ -25,7 +25,8 @@ pub enum PlaceError {
     },
     /// The config of a repository has an id that aq never writes.
     #[error(
-        "{}: aq.id is {value:?}, which is no id of aq; `git config --file {} --unset-all aq.id` removes it",
+        "{}: aq.id is {value:?}, which is no id of aq; \
+         `git config --file {} --unset-all aq.id` removes it",
         config.display(), config.display()
     )]
     BadId {
@@ -36,8 +37,8 @@ pub enum PlaceError {
     },
     /// The queue would be in a checkout.
     #[error(
-        "AQ_HOME ({}) is in the work tree of {}, where git and other tools would walk through the queue; \
-         set AQ_HOME={}",
+        "AQ_HOME ({}) is in the work tree of {}, where git and other tools would walk through \
+         the queue; set AQ_HOME={}",
         aq_home.display(), top.display(), instead.display()
     )]
     InWorkTree {
@@ -50,7 +51,8 @@ pub enum PlaceError {
     },
     /// The repository is a copy of one that has the queue.
     #[error(
-        "there is no queue for {}: it is a copy of {}, which keeps its queue; `aq init` makes one for the copy",
+        "there is no queue for {}: it is a copy of {}, which keeps its queue; `aq init` makes \
+         one for the copy",
         top.display(), original.display()
     )]
     CopiedRepository {
@@ -61,7 +63,8 @@ pub enum PlaceError {
     },
     /// The queue was copied together with its project; its jobs are those of the other project.
     #[error(
-        "{} is a copy of {}, and its jobs are those of that project; remove the copy, and `aq init` makes a queue",
+        "{} is a copy of {}, and its jobs are those of that project; remove the copy, and \
+         `aq init` makes a queue",
         queue.display(), original.display()
     )]
     CopiedQueue {

@@ -54,16 +54,18 @@ impl fmt::Display for ExposedPlace {
         match self.writers {
             PlaceWriters::Owner(owner) => write!(
                 f,
-                "{path} belongs to user {owner}, who could change the queue; use a queue in a directory of \
-                 your own, or AQ_TRUST where you have to trust that user"
+                "{path} belongs to user {owner}, who could change the queue; use a queue in a \
+                 directory of your own, or AQ_TRUST where you have to trust that user"
             ),
             PlaceWriters::Group(group) => write!(
                 f,
-                "{path} can be written by group {group}, which could change the queue; `chmod g-w {path}`"
+                "{path} can be written by group {group}, which could change the queue; \
+                 `chmod g-w {path}`"
             ),
             PlaceWriters::Everybody => write!(
                 f,
-                "{path} can be written by every user, who could change the queue; `chmod go-w {path}`"
+                "{path} can be written by every user, who could change the queue; \
+                 `chmod go-w {path}`"
             ),
         }
     }

@@ -1,8 +1,8 @@
 //! Where a repository's queue is, how it is found, and whether it is trusted.
 //!
-//! A queue is found by [`find_queue`] and made by [`make_queue`] and [`make_repository_queue`]. What
-//! a queue names is run only when [`require_trust`] says so. [`follow_relocation`] keeps it together
-//! with a project that was moved. `docs/places.md` has the rules for users.
+//! A queue is found by [`find_queue`] and made by [`make_queue`] and [`make_repository_queue`].
+//! What a queue names is run only when [`require_trust`] says so. [`follow_relocation`] keeps it
+//! together with a project that was moved. `docs/places.md` has the rules for users.
 
 mod checkouts;
 mod elsewhere;
@@ -10,6 +10,7 @@ mod error;
 mod exposure;
 mod git_config;
 mod making;
+mod mapping;
 mod path_list;
 mod relocation;
 mod repository_place;
@@ -17,6 +18,7 @@ mod repository_queue;
 mod search;
 mod trust;
 mod user_dirs;
+mod work_trees;
 
 pub use elsewhere::{WaitingElsewhere, waiting_elsewhere};
 pub use error::PlaceError;

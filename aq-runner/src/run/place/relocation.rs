@@ -2,19 +2,16 @@
 //!
 //! What was recorded is mapped job by job, and the marker last: a process that dies between leaves
 //! the marker as it was, and the next one goes on. A record says for how many moves it was mapped
-//! (`place_moves`), so that none is mapped twice, not even where the new place is below the old one.
+//! (`place_moves`), so that none is mapped twice, not even where the new place is below the old
+//! one.
 
 use std::path::{Path, PathBuf};
 
-use aq_manifest::Stage;
-
-use crate::store::{
-    FileLock, HeldJob, Meta, QueueDir, Record, RepositoryMarker, StoreError, below,
-    sync_file_system,
-};
+use crate::store::{FileLock, QueueDir, RepositoryMarker, sync_file_system};
 
 use super::checkouts::{recorded_queue, repair_checkouts};
 use super::error::{PlaceError, is_absent};
+use super::mapping::{RecordMove, map_records};
 use super::repository_place::{RepositoryPlace, is_same};
 use super::search::{PROJECT_QUEUE, QueuePlace};
 
@@ -27,6 +24,12 @@ pub struct Relocation {
     pub to: PathBuf,
     /// The marker to be.
     marker: RepositoryMarker,
+}
+
+impl Relocation {
+    fn step(&self, number: usize) -> RecordMove<'_> {
+        RecordMove { from: &self.from, to: &self.to, number }
+    }
 }
 
 /// What followed a move.
@@ -93,7 +96,8 @@ pub fn follow_relocation(
             Err(PlaceError::CopiedQueue { queue: queue.root().to_owned(), original })
         }
         Finding::Moved(relocation) => {
-            let jobs = map_records(queue, &relocation)?;
+            let number = relocation.marker.moved_from.len();
+            let jobs = map_records(queue, &relocation.step(number))?;
             let problems = repair_checkouts(queue, &relocation.from, &relocation.to);
             // The marker says that all of this is done.
             sync_file_system(queue.root())?;
@@ -175,123 +179,9 @@ fn moved(marker: RepositoryMarker, from: PathBuf, to: PathBuf) -> Relocation {
     Relocation { from, to, marker }
 }
 
-/// Maps the records of all jobs that nobody holds. A worker maps what it needs by itself.
-fn map_records(queue: &QueueDir, relocation: &Relocation) -> Result<usize, StoreError> {
-    if relocation.from == relocation.to {
-        return Ok(0);
-    }
-    let number = relocation.marker.moved_from.len();
-    let mut mapped = 0;
-    for stage in Stage::ALL {
-        for id in queue.jobs(stage)? {
-            // Most looks are enough: what is not recorded there is not to be mapped.
-            if record_of(&Meta::read(&queue.meta(&id))?, relocation, number).is_none() {
-                continue;
-            }
-            let mut job = match HeldJob::take(queue, &id) {
-                Ok(job) => job,
-                Err(StoreError::Busy(_) | StoreError::NoSuchJob(_)) => continue,
-                Err(e) => return Err(e),
-            };
-            if let Some(record) = record_of(job.meta(), relocation, number) {
-                job.append(&record)?;
-                mapped += 1;
-            }
-        }
-    }
-    Ok(mapped)
-}
-
-/// What to append to a job's record; `None` when nothing of it is in the old place.
-fn record_of(meta: &Meta, relocation: &Relocation, number: usize) -> Option<Record> {
-    let done: usize = meta.parsed("place_moves").unwrap_or(0);
-    if done >= number {
-        return None;
-    }
-    let mapped = |key: &str| {
-        let place = below(Path::new(meta.get(key)?), &relocation.from, &relocation.to)?;
-        Some(place.display().to_string())
-    };
-    let (cwd, lock, added_from) = (mapped("cwd"), mapped("lock"), mapped("added_from"));
-    if cwd.is_none() && lock.is_none() && added_from.is_none() {
-        return None;
-    }
-    let record = Record::new().set_some("cwd", cwd).set_some("lock", lock);
-    Some(record.set_some("added_from", added_from).set("place_moves", number))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::testing::{TestQueue, id};
-
-    struct Lab {
-        queue: TestQueue,
-        old: PathBuf,
-        new: PathBuf,
-    }
-
-    impl Lab {
-        /// A queue with the jobs `a` and `b` in `old`, which was moved to `new`.
-        fn new(new: &str) -> Self {
-            let queue = TestQueue::new();
-            let base = queue.base().canonicalize().unwrap();
-            let (old, new) = (base.join("p"), base.join(new));
-            for (name, dir) in [("a", &old), ("b", &old.join("src"))] {
-                queue.place(name, Stage::Inbox, "x");
-                let dir = dir.display();
-                let meta = format!("cwd={dir}\nlock={dir}\nadded_from={dir}\n");
-                std::fs::write(queue.meta(&id(name)), meta).unwrap();
-            }
-            Self { queue, old, new }
-        }
-
-        fn relocation(&self) -> Relocation {
-            moved(RepositoryMarker::default(), self.old.clone(), self.new.clone())
-        }
-
-        fn places(&self, name: &str) -> [PathBuf; 3] {
-            let meta = self.queue.record(name);
-            ["cwd", "lock", "added_from"].map(|key| meta.get(key).unwrap().into())
-        }
-    }
-
-    #[test]
-    fn directories_below_the_old_top_are_mapped_once() {
-        // Mapped twice, a place below itself would be wrong.
-        for new in ["p2", "p/p"] {
-            let lab = Lab::new(new);
-            let relocation = lab.relocation();
-            assert_eq!(map_records(&lab.queue, &relocation).unwrap(), 2);
-            assert_eq!(map_records(&lab.queue, &relocation).unwrap(), 0);
-            assert_eq!(lab.places("a"), [(); 3].map(|()| lab.new.clone()), "{new}");
-            assert_eq!(lab.places("b"), [(); 3].map(|()| lab.new.join("src")), "{new}");
-        }
-    }
-
-    #[test]
-    fn other_directories_and_held_jobs_stay() {
-        let lab = Lab::new("p2");
-        let elsewhere = "cwd=/elsewhere\nlock=mine\nadded_from=/elsewhere\n";
-        std::fs::write(lab.queue.meta(&id("a")), elsewhere).unwrap();
-        let held = HeldJob::take(&lab.queue, &id("b")).unwrap();
-        assert_eq!(map_records(&lab.queue, &lab.relocation()).unwrap(), 0);
-        drop(held);
-        assert_eq!(map_records(&lab.queue, &lab.relocation()).unwrap(), 1);
-        let meta = std::fs::read_to_string(lab.queue.meta(&id("a"))).unwrap();
-        assert_eq!(meta, elsewhere);
-    }
-
-    #[test]
-    fn a_second_move_is_mapped_like_the_first() {
-        let lab = Lab::new("p2");
-        let first = lab.relocation();
-        map_records(&lab.queue, &first).unwrap();
-        let second = moved(first.marker, lab.new.clone(), lab.old.clone());
-        assert_eq!(map_records(&lab.queue, &second).unwrap(), 2);
-        assert_eq!(lab.places("a"), [(); 3].map(|()| lab.old.clone()));
-        assert_eq!(second.marker.moved_from, [lab.old.clone(), lab.new.clone()]);
-    }
 
     #[test]
     fn project_queues_know_moves_and_copies() {

@@ -66,8 +66,8 @@ pub fn shell_word(path: &Path) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// Checks that the user wants what this queue names to be run: `aq init` or `aq trust` has put it on
-/// the list in the user's state directory and no other user could change it since, or `AQ_TRUST`
+/// Checks that the user wants what this queue names to be run: `aq init` or `aq trust` has put it
+/// on the list in the user's state directory and no other user could change it since, or `AQ_TRUST`
 /// names it.
 ///
 /// Every front end calls this before it runs or changes anything of a queue: before [`run`], and
@@ -127,8 +127,8 @@ pub(super) fn list_queue(root: &Path, environment: &Environment) -> Result<bool,
     match trust_list(environment) {
         Some(list) => list.add(root),
         None => {
-            let why = "neither HOME nor XDG_STATE_HOME is set, so no queue can be listed as trusted; set one, \
-                       or AQ_TRUST";
+            let why = "neither HOME nor XDG_STATE_HOME is set, so no queue can be listed as \
+                       trusted; set one, or AQ_TRUST";
             Err(at("trust", root, io::Error::other(why)))
         }
     }

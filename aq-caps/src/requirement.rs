@@ -190,7 +190,8 @@ impl RequirementProblem {
 }
 
 impl Requirement {
-    /// Whether the answer of this tool decides: `tool` in any form, or `has:tool`.
+    /// True when the answer of this tool decides: it asks for `tool` in any form, or for
+    /// `has:tool`.
     pub fn depends_on(&self, tool: &str) -> bool {
         self.alternatives.iter().any(|term| {
             let is_has = |text: &str| term.key.as_str() == "has" && text == tool;

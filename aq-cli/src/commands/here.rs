@@ -20,7 +20,7 @@ pub(crate) struct Here {
     pub(crate) environment: Environment,
     /// The queue that is meant, once it was looked for.
     place: OnceCell<QueuePlace>,
-    /// What is to be said of the queue was said.
+    /// The notices about the queue were printed.
     is_noticed: Cell<bool>,
 }
 

@@ -13,7 +13,7 @@ use crate::output;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:  aq init && aq add fix-login.md\n           aq init ~/nightly")]
 pub(crate) struct Args {
-    /// Where the queue is made [default: below AQ_HOME for a repository, else ./.aq]
+    /// Directory of the queue [default: below AQ_HOME for a repository, else ./.aq]
     dir: Option<PathBuf>,
 }
 

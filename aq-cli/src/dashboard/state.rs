@@ -48,7 +48,7 @@ impl Dashboard {
         Settings::load(&self.queue, self.environment.clone()).map_err(PageError::environment)
     }
 
-    /// What a relative `cwd` is relative to: the project whose queue this is, where that is
+    /// Base of a relative `cwd`: the project whose queue this is, where that is
     /// recorded.
     pub(super) fn base(&self) -> Result<PathBuf, PageError> {
         let marker = RepositoryMarker::read(self.queue.root())?;

@@ -1,4 +1,4 @@
-//! What a person trusts with a queue.
+//! The content of a queue that a person trusts with it.
 
 use std::fmt::{Display, Write};
 use std::path::Path;
@@ -10,7 +10,7 @@ use super::style::plain;
 /// The content of a queue that decides about what is run.
 #[derive(Debug)]
 pub(crate) struct TrustedContent<'a, E> {
-    /// Where it is.
+    /// Its directory.
     pub(crate) queue: &'a Path,
     /// Its settings, or what is wrong with them.
     pub(crate) config: Result<&'a Config, &'a E>,

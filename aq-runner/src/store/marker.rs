@@ -1,4 +1,4 @@
-//! What a queue records of the project that it is for: `.state/repository`.
+//! The project of a queue, as the queue records it: `.state/repository`.
 
 use std::io;
 use std::path::{Path, PathBuf};

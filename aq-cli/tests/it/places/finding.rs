@@ -3,11 +3,11 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use super::lab::Lab;
+use super::lab::PlacesLab;
 
 #[test]
 fn a_repository_keeps_its_checkout_clean() {
-    let lab = Lab::new();
+    let lab = PlacesLab::new();
     lab.repository("my app");
     assert_eq!(lab.queue("my app/src"), "");
     let made = lab.ok("my app/src", &["init"]);
@@ -28,7 +28,7 @@ fn a_repository_keeps_its_checkout_clean() {
 
 #[test]
 fn an_add_makes_the_repositorys_queue() {
-    let lab = Lab::new();
+    let lab = PlacesLab::new();
     lab.repository("app");
     let job = lab.job("a", "", "true");
     let said = lab.aq("app", &["add", &job]);
@@ -46,7 +46,7 @@ fn an_add_makes_the_repositorys_queue() {
 
 #[test]
 fn no_git_is_started_to_find_a_queue() {
-    let mut lab = Lab::new();
+    let mut lab = PlacesLab::new();
     lab.repository("app");
     lab.repository("super");
     lab.git("super", &["submodule", "add", "-q", &lab.text("app"), "sub"]);
@@ -66,7 +66,7 @@ fn no_git_is_started_to_find_a_queue() {
 
 #[test]
 fn linked_work_trees_share_and_submodules_do_not() {
-    let lab = Lab::new();
+    let lab = PlacesLab::new();
     lab.repository("app");
     lab.repository("super");
     lab.git("super", &["submodule", "add", "-q", &lab.text("app"), "sub"]);
@@ -91,7 +91,7 @@ fn linked_work_trees_share_and_submodules_do_not() {
 
 #[test]
 fn a_bare_repository_has_its_own() {
-    let lab = Lab::new();
+    let lab = PlacesLab::new();
     lab.repository("app");
     lab.git("", &["clone", "-q", "--bare", "app", "mirror.git"]);
     lab.git("mirror.git", &["worktree", "add", "-q", &lab.text("of-bare"), "main"]);
@@ -107,7 +107,7 @@ fn a_bare_repository_has_its_own() {
 
 #[test]
 fn a_home_that_is_a_repository_counts_in_itself() {
-    let lab = Lab::new();
+    let lab = PlacesLab::new();
     lab.repository("home");
     fs::create_dir(lab.path("home/notes")).unwrap();
     lab.repository("home/app");
@@ -132,7 +132,7 @@ fn a_home_that_is_a_repository_counts_in_itself() {
 
 #[test]
 fn a_queue_above_is_named_once_and_not_taken() {
-    let lab = Lab::new();
+    let lab = PlacesLab::new();
     lab.ok("", &["init"]);
     assert_eq!(lab.queue(""), lab.text(".aq"));
     lab.repository("app");
@@ -154,7 +154,7 @@ fn a_queue_above_is_named_once_and_not_taken() {
 
 #[test]
 fn symbolic_links_lead_to_the_same_queue() {
-    let lab = Lab::new();
+    let lab = PlacesLab::new();
     lab.repository("app");
     lab.ok("app", &["init"]);
     let queue = lab.queue("app");
@@ -168,7 +168,7 @@ fn symbolic_links_lead_to_the_same_queue() {
 
 #[test]
 fn variables_of_git_do_not_count() {
-    let mut lab = Lab::new();
+    let mut lab = PlacesLab::new();
     lab.repository("app");
     lab.repository("other");
     lab.ok("app", &["init"]);
@@ -185,7 +185,7 @@ fn variables_of_git_do_not_count() {
 
 #[test]
 fn a_damaged_repository_is_no_plain_directory() {
-    let lab = Lab::new();
+    let lab = PlacesLab::new();
     lab.repository("app");
     fs::write(lab.path("app/.git/HEAD"), "nonsense\n").unwrap();
     let job = lab.job("a", "", "true");

@@ -10,15 +10,15 @@ use tempfile::TempDir;
 
 use crate::sandbox::job_text;
 
-/// What a command came to.
+/// Exit code and output of a command.
 #[derive(Debug)]
-pub(super) struct Said {
+pub(super) struct CommandEnd {
     pub(super) code: i32,
     pub(super) out: String,
     pub(super) err: String,
 }
 
-impl Said {
+impl CommandEnd {
     pub(super) fn of(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
         Self {
@@ -29,13 +29,13 @@ impl Said {
     }
 }
 
-pub(super) struct Lab {
+pub(super) struct PlacesLab {
     dir: TempDir,
     /// Variables of every command.
     pub(super) env: Vec<(&'static str, String)>,
 }
 
-impl Lab {
+impl PlacesLab {
     pub(super) fn new() -> Self {
         let dir = TempDir::with_prefix("aq-places-").unwrap();
         // Another user can look into it, as into many homes.
@@ -72,8 +72,8 @@ impl Lab {
         command
     }
 
-    pub(super) fn aq<S: AsRef<OsStr>>(&self, cwd: &str, args: &[S]) -> Said {
-        Said::of(&self.command(cwd, args).output().unwrap())
+    pub(super) fn aq<S: AsRef<OsStr>>(&self, cwd: &str, args: &[S]) -> CommandEnd {
+        CommandEnd::of(&self.command(cwd, args).output().unwrap())
     }
 
     /// As [`Self::aq`], which has to go well; what it prints to standard output.
@@ -83,7 +83,7 @@ impl Lab {
         said.out
     }
 
-    /// Where the queue for a directory is; empty when there is none.
+    /// Path of the queue for a directory; empty when there is none.
     pub(super) fn queue(&self, cwd: &str) -> String {
         let said = self.aq(cwd, &["path"]);
         assert_eq!(said.code, if said.out.is_empty() { 3 } else { 0 }, "{said:?}");
@@ -95,7 +95,7 @@ impl Lab {
         self.clean(&mut git, &self.path(cwd));
         git.args(["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]);
         git.args(["-c", "protocol.file.allow=always", "-c", "safe.directory=*"]);
-        let said = Said::of(&git.args(args).output().unwrap());
+        let said = CommandEnd::of(&git.args(args).output().unwrap());
         assert_eq!(said.code, 0, "git {args:?} in {cwd}: {said:?}");
         said.out
     }

@@ -1,12 +1,12 @@
-//! What `aq init` makes where, and what it says of other queues.
+//! Queues that `aq init` makes, and its words about other queues.
 
 use std::fs;
 
-use super::lab::Lab;
+use super::lab::PlacesLab;
 
 #[test]
 fn a_home_in_a_work_tree_is_refused() {
-    let mut lab = Lab::new();
+    let mut lab = PlacesLab::new();
     lab.repository("app");
     lab.repository("other");
     for inside in ["app/queues", "other/deep/queues"] {
@@ -28,7 +28,7 @@ fn a_home_in_a_work_tree_is_refused() {
 
 #[test]
 fn elsewhere_the_queue_is_in_the_directory() {
-    let lab = Lab::new();
+    let lab = PlacesLab::new();
     fs::create_dir_all(lab.path("plain/deep")).unwrap();
     let made = lab.ok("plain", &["init"]);
     assert_eq!(made, format!("made a queue at {}", lab.text("plain/.aq")));
@@ -41,7 +41,7 @@ fn elsewhere_the_queue_is_in_the_directory() {
 
 #[test]
 fn jobs_that_wait_elsewhere_are_named() {
-    let lab = Lab::new();
+    let lab = PlacesLab::new();
     lab.repository("app");
     let elsewhere = lab.text("nightly");
     lab.ok("", &["init", &elsewhere]);
@@ -63,7 +63,7 @@ fn jobs_that_wait_elsewhere_are_named() {
 
 #[test]
 fn many_inits_at_once_make_one_queue() {
-    let lab = Lab::new();
+    let lab = PlacesLab::new();
     lab.repository("app");
     let children: Vec<_> = (0..8).map(|_| lab.command("app", &["init"]).spawn().unwrap()).collect();
     for mut child in children {
@@ -78,7 +78,7 @@ fn many_inits_at_once_make_one_queue() {
 
 #[test]
 fn hand_dropped_jobs_work_in_the_repository() {
-    let lab = Lab::new();
+    let lab = PlacesLab::new();
     lab.repository("app");
     lab.ok("app", &["init"]);
     let queue = lab.queue("app");

@@ -1,4 +1,4 @@
-//! Where queues are, how they are found, and whether they are trusted.
+//! Places of queues: finding, making, trusting and moving them.
 
 mod finding;
 mod lab;

@@ -3,13 +3,13 @@
 use std::fs;
 use std::process::Command;
 
-use super::lab::Lab;
+use super::lab::PlacesLab;
 
-fn rename(lab: &Lab, from: &str, to: &str) {
+fn rename(lab: &PlacesLab, from: &str, to: &str) {
     fs::rename(lab.path(from), lab.path(to)).unwrap();
 }
 
-fn copy(lab: &Lab, from: &str, to: &str) {
+fn copy(lab: &PlacesLab, from: &str, to: &str) {
     let done = Command::new("cp").arg("-a").args([lab.path(from), lab.path(to)]).status();
     assert!(done.unwrap().success());
 }
@@ -21,7 +21,7 @@ fn meta(queue: &str, job: &str, key: &str) -> String {
 }
 
 /// A repository with a job in testing/ and one that waits.
-fn project(lab: &Lab) {
+fn project(lab: &PlacesLab) {
     lab.repository("p");
     lab.add("p/src", "done", "", "echo done >done.txt");
     lab.ok("p", &["run", "--once", "--quiet"]);
@@ -30,7 +30,7 @@ fn project(lab: &Lab) {
 
 #[test]
 fn a_renamed_project_goes_on() {
-    let lab = Lab::new();
+    let lab = PlacesLab::new();
     lab.repository("p");
     lab.add("p/src", "done", "", "echo done >done.txt");
     lab.ok("p", &["run", "--once", "--quiet"]);
@@ -71,7 +71,7 @@ fn a_renamed_project_goes_on() {
 
 #[test]
 fn a_job_that_was_held_finds_the_moved_project() {
-    let lab = Lab::new();
+    let lab = PlacesLab::new();
     project(&lab);
     let queue = lab.queue("p");
     // The lock of a worker.
@@ -90,7 +90,7 @@ fn a_job_that_was_held_finds_the_moved_project() {
 
 #[test]
 fn a_copy_leaves_the_original_alone() {
-    let lab = Lab::new();
+    let lab = PlacesLab::new();
     project(&lab);
     let (queue, head) = (lab.queue("p"), lab.git("p", &["rev-parse", "main"]));
     copy(&lab, "p", "p2");
@@ -116,7 +116,7 @@ fn a_copy_leaves_the_original_alone() {
 
 #[test]
 fn another_project_in_the_old_place_keeps_nothing() {
-    let lab = Lab::new();
+    let lab = PlacesLab::new();
     project(&lab);
     let queue = lab.queue("p");
     rename(&lab, "p", "q");
@@ -131,7 +131,7 @@ fn another_project_in_the_old_place_keeps_nothing() {
 }
 
 /// As version 0.1 made it: in the checkout, without a marker, and not on any list.
-fn old_project(lab: &Lab) {
+fn old_project(lab: &PlacesLab) {
     lab.repository("p");
     lab.ok("p", &["init", ".aq"]);
     lab.add("p/src", "done", "", "echo done >done.txt");
@@ -143,7 +143,7 @@ fn old_project(lab: &Lab) {
 
 #[test]
 fn a_queue_of_an_earlier_version_asks_once() {
-    let lab = Lab::new();
+    let lab = PlacesLab::new();
     old_project(&lab);
     assert_eq!(lab.queue("p/src"), lab.text("p/.aq"));
     assert_eq!(lab.aq("p", &["run", "--once"]).code, 4);
@@ -156,7 +156,7 @@ fn a_queue_of_an_earlier_version_asks_once() {
 
 #[test]
 fn a_moved_queue_of_an_earlier_version_is_mended() {
-    let lab = Lab::new();
+    let lab = PlacesLab::new();
     old_project(&lab);
     // One without a marker, by what git knows; then one with it.
     for (from, to) in [("p", "q"), ("q", "r")] {
@@ -178,7 +178,7 @@ fn a_moved_queue_of_an_earlier_version_is_mended() {
 
 #[test]
 fn a_copied_queue_of_an_earlier_version_changes_nothing() {
-    let lab = Lab::new();
+    let lab = PlacesLab::new();
     old_project(&lab);
     copy(&lab, "p", "p2");
     let head = lab.git("p", &["rev-parse", "main"]);
@@ -194,7 +194,7 @@ fn a_copied_queue_of_an_earlier_version_changes_nothing() {
 
 #[test]
 fn queues_can_be_moved_to_another_home() {
-    let mut lab = Lab::new();
+    let mut lab = PlacesLab::new();
     project(&lab);
     let old = lab.queue("p");
     rename(&lab, "home/aq-work", "work");

@@ -6,12 +6,12 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::Stdio;
 
-use super::lab::{Lab, set_mode};
+use super::lab::{PlacesLab, set_mode};
 use crate::sandbox::{job_text, kill_child, wait_child, wait_for};
 
 /// A clone that brings a queue, of which every part that can be a program leaves a mark.
-fn clone_with_queue() -> Lab {
-    let lab = Lab::new();
+fn clone_with_queue() -> PlacesLab {
+    let lab = PlacesLab::new();
     lab.repository("app");
     let queue = lab.foreign_queue("app/.aq");
     let mark = lab.text("mark");
@@ -31,12 +31,12 @@ fn clone_with_queue() -> Lab {
     lab
 }
 
-fn is_marked(lab: &Lab) -> bool {
+fn is_marked(lab: &PlacesLab) -> bool {
     lab.path("mark").exists()
 }
 
 #[test]
-fn what_came_with_a_clone_is_read_and_not_run() {
+fn a_cloned_queue_is_read_and_not_run() {
     let lab = clone_with_queue();
     let queue = lab.text("app/.aq");
     assert_eq!(lab.queue("app/src"), queue);
@@ -137,7 +137,7 @@ fn trust_says_what_will_run_and_lets_it() {
 
 #[test]
 fn a_queue_that_others_can_write_is_refused() {
-    let lab = Lab::new();
+    let lab = PlacesLab::new();
     lab.ok("", &["init", "shared/q"]);
     let queue = lab.text("shared/q");
     let status = || lab.aq("", &["--queue", &queue, "status"]);
@@ -175,7 +175,7 @@ fn the_variable_trusts_for_containers() {
 
 #[test]
 fn a_loop_under_a_service_manager_waits() {
-    let lab = Lab::new();
+    let lab = PlacesLab::new();
     let queue = lab.foreign_queue("q");
     let job = job_text("", "true");
     fs::write(queue.join("inbox/a.md"), job).unwrap();
@@ -198,7 +198,7 @@ fn a_loop_under_a_service_manager_waits() {
 
 #[test]
 fn a_waiting_loop_can_be_ended() {
-    let lab = Lab::new();
+    let lab = PlacesLab::new();
     let queue = lab.foreign_queue("q").display().to_string();
     let mut command = lab.command("", &["--queue", &queue, "run"]);
     command.env("INVOCATION_ID", "0123456789abcdef").stderr(Stdio::piped());

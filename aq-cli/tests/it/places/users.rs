@@ -5,26 +5,26 @@ use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::lab::{Lab, Said, set_mode};
+use super::lab::{CommandEnd, PlacesLab, set_mode};
 use crate::sandbox::skipped;
 
 /// Nobody's number, and another one.
 const ADA: u32 = 54_321;
 const BOB: u32 = 54_322;
 
-/// Users of one machine, with `aq` where each can run it.
-struct Users {
-    lab: Lab,
+/// MachineUsers of one machine, with `aq` where each can run it.
+struct MachineUsers {
+    lab: PlacesLab,
 }
 
-impl Users {
+impl MachineUsers {
     /// `None` where this test cannot be another user.
     fn new() -> Option<Self> {
         if !nix::unistd::geteuid().is_root() {
             skipped("only root can be two users");
             return None;
         }
-        let lab = Lab::new();
+        let lab = PlacesLab::new();
         fs::copy(env!("CARGO_BIN_EXE_aq"), lab.path("aq")).unwrap();
         set_mode(&lab.path("aq"), 0o755);
         for user in [ADA, BOB] {
@@ -35,16 +35,16 @@ impl Users {
         Some(Self { lab })
     }
 
-    fn run(&self, user: u32, cwd: &str, program: &Path, args: &[&str]) -> Said {
+    fn run(&self, user: u32, cwd: &str, program: &Path, args: &[&str]) -> CommandEnd {
         let mut command = Command::new("setpriv");
         self.lab.clean(&mut command, &self.lab.path(cwd));
         command.env("HOME", self.lab.path(&format!("home-{user}")));
         let (uid, gid) = (format!("--reuid={user}"), format!("--regid={user}"));
         command.args([&uid, &gid, "--clear-groups", "--"]).arg(program).args(args);
-        Said::of(&command.output().unwrap())
+        CommandEnd::of(&command.output().unwrap())
     }
 
-    fn aq(&self, user: u32, cwd: &str, args: &[&str]) -> Said {
+    fn aq(&self, user: u32, cwd: &str, args: &[&str]) -> CommandEnd {
         self.run(user, cwd, &self.lab.path("aq"), args)
     }
 
@@ -72,7 +72,7 @@ fn give(path: &Path, user: u32) {
 
 #[test]
 fn two_users_of_a_checkout_have_a_queue_each() {
-    let Some(users) = Users::new() else { return };
+    let Some(users) = MachineUsers::new() else { return };
     users.repository(ADA, "app");
     let made = users.aq(ADA, "app", &["init"]);
     assert_eq!(made.code, 0, "{made:?}");
@@ -100,7 +100,7 @@ fn two_users_of_a_checkout_have_a_queue_each() {
 
 #[test]
 fn a_config_that_cannot_be_written_goes_by_path() {
-    let Some(users) = Users::new() else { return };
+    let Some(users) = MachineUsers::new() else { return };
     users.repository(ADA, "app");
     let app = users.lab.text("app");
     users.git(BOB, "", &["config", "--global", "--add", "safe.directory", &app]);
@@ -117,7 +117,7 @@ fn a_config_that_cannot_be_written_goes_by_path() {
 
 #[test]
 fn a_queue_of_another_user_is_never_run() {
-    let Some(users) = Users::new() else { return };
+    let Some(users) = MachineUsers::new() else { return };
     // Anybody can make one in a sticky directory, above whoever works there.
     set_mode(&users.lab.path(""), 0o1777);
     let queue = users.lab.foreign_queue(".aq");
@@ -140,7 +140,7 @@ fn a_queue_of_another_user_is_never_run() {
 
 #[test]
 fn a_directory_of_a_group_is_exposed() {
-    let Some(users) = Users::new() else { return };
+    let Some(users) = MachineUsers::new() else { return };
     let home = users.lab.path(&format!("home-{ADA}"));
     assert_eq!(users.aq(ADA, "", &["init", &home.join("team/q").display().to_string()]).code, 0);
     let team = home.join("team");
@@ -156,8 +156,8 @@ fn a_directory_of_a_group_is_exposed() {
 }
 
 #[test]
-fn a_checkout_mounted_elsewhere_gets_its_own_with_another_home() {
-    let mut lab = Lab::new();
+fn another_home_and_mount_get_another_queue() {
+    let mut lab = PlacesLab::new();
     lab.repository("app");
     lab.ok("app", &["init"]);
     let id = lab.git("app", &["config", "aq.id"]);

@@ -40,7 +40,7 @@ pub struct HostConfig {
     pub time_limit: Duration,
 }
 
-/// Whether programs are started to ask tools for their versions.
+/// Choice of the tools that are started to be asked for their versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProbePolicy {
     /// None is: of an old answer and no answer, the old one is the better.

@@ -43,8 +43,8 @@ pub(super) fn repair_checkouts(queue: &QueueDir, old: &Path, new: &Path) -> Vec<
     }
 }
 
-/// Where a queue without a marker was when git last made a checkout in it, by git's own notes in
-/// the repository that it is in; `None` when there is none of those.
+/// Earlier place of a queue without a marker, when git last made a checkout in it, by git's notes
+/// in the repository that it is in; `None` when there is none of those.
 pub(super) fn recorded_queue(queue: &QueueDir) -> Option<PathBuf> {
     let jobs = worktrees(queue);
     if jobs.is_empty() {
@@ -78,7 +78,7 @@ fn worktrees(queue: &QueueDir) -> Vec<PathBuf> {
     entries.flatten().map(|entry| entry.path()).filter(is_job).collect()
 }
 
-/// What a file of one line says behind a word.
+/// The rest of a file of one line, behind a word.
 fn link(file: &Path, word: &str) -> Option<String> {
     use std::io::Read;
     use std::os::unix::fs::OpenOptionsExt;

@@ -1,4 +1,4 @@
-//! What keeps a queue from being found, made or used.
+//! Errors of finding, making and using a queue.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ pub enum PlaceError {
         aq_home.display(), top.display(), instead.display()
     )]
     InWorkTree {
-        /// Where it would be.
+        /// The home that was asked for.
         aq_home: PathBuf,
         /// The top of that work tree.
         top: PathBuf,
@@ -86,7 +86,7 @@ pub(super) fn at(action: &'static str, path: &Path, source: io::Error) -> StoreE
     StoreError::Io { action, path: path.to_owned(), source }
 }
 
-/// Whether nothing has this name.
+/// True when nothing has this name.
 pub(super) fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

@@ -1,4 +1,4 @@
-//! Who else could change a queue, by the owners and modes of the directories that it is in.
+//! Other users who could change a queue, by the owners and modes of the directories that it is in.
 //!
 //! Access control lists are not read: one that lets another user write shows in the mode as the
 //! group's write permission, which counts.
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Group, Uid, User, geteuid};
 
-/// What in a queue decides about what is run, beside the queue's directory itself.
+/// The parts of a queue that decide about what is run.
 const INNER: [&str; 4] = ["inbox", "profiles", ".state", "config.yaml"];
 
 /// A directory as far as its permissions go.
@@ -78,9 +78,10 @@ pub(super) fn exposed_in(
     chain: &[DirectoryFacts],
     caller: u32,
     is_own_group: &dyn Fn(u32) -> bool,
-) -> Exposure {
+) -> ExposureVerdict {
     for (n, dir) in chain.iter().enumerate() {
-        let exposed = |writers| Exposure::Exposed(ExposedPlace { path: dir.path.clone(), writers });
+        let exposed =
+            |writers| ExposureVerdict::Exposed(ExposedPlace { path: dir.path.clone(), writers });
         if dir.owner != 0 && dir.owner != caller {
             return exposed(PlaceWriters::Owner(dir.owner));
         }
@@ -94,15 +95,15 @@ pub(super) fn exposed_in(
             return exposed(PlaceWriters::Group(dir.group));
         }
         if dir.is_private_of(caller) {
-            return Exposure::Private;
+            return ExposureVerdict::Private;
         }
     }
-    Exposure::Visible
+    ExposureVerdict::Visible
 }
 
-/// What the directories of a path come to.
+/// Verdict about the directories of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Exposure {
+pub(super) enum ExposureVerdict {
     /// Nobody else can even look into it.
     Private,
     /// Others may look, and none can write.
@@ -131,9 +132,9 @@ pub fn exposed_place(queue: &Path) -> io::Result<Option<ExposedPlace>> {
         }
     }
     match exposed_in(&chain, caller.as_raw(), &is_own_group) {
-        Exposure::Private => return Ok(None),
-        Exposure::Exposed(found) => return Ok(Some(found)),
-        Exposure::Visible => {}
+        ExposureVerdict::Private => return Ok(None),
+        ExposureVerdict::Exposed(found) => return Ok(Some(found)),
+        ExposureVerdict::Visible => {}
     }
     for name in INNER {
         let inner = match facts(&queue.join(name)) {
@@ -141,7 +142,9 @@ pub fn exposed_place(queue: &Path) -> io::Result<Option<ExposedPlace>> {
             Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
             Err(e) => return Err(e),
         };
-        if let Exposure::Exposed(found) = exposed_in(&[inner], caller.as_raw(), &is_own_group) {
+        if let ExposureVerdict::Exposed(found) =
+            exposed_in(&[inner], caller.as_raw(), &is_own_group)
+        {
             return Ok(Some(found));
         }
     }
@@ -196,9 +199,9 @@ mod tests {
             });
         }
         match exposed_in(&chain, ME, &|group| group == OWN) {
-            Exposure::Private => "private".to_owned(),
-            Exposure::Visible => "visible".to_owned(),
-            Exposure::Exposed(ExposedPlace { path, writers }) => {
+            ExposureVerdict::Private => "private".to_owned(),
+            ExposureVerdict::Visible => "visible".to_owned(),
+            ExposureVerdict::Exposed(ExposedPlace { path, writers }) => {
                 format!("{} {writers:?}", path.display())
             }
         }

@@ -14,7 +14,7 @@ const MAX_LEN: u64 = 1 << 20;
 /// Digits of a new id.
 const ID_BYTES: usize = 16;
 
-/// What aq has to know of a config.
+/// The values of a repository's config that matter to aq.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ConfigFacts {
     /// `aq.id`.
@@ -108,7 +108,7 @@ fn plain_value(text: &str) -> String {
     if quoted { value } else { value.trim_end().to_owned() }
 }
 
-/// Whether a text could be an id of ours: it becomes a part of a directory's name.
+/// True for a text that could be an id of ours: it becomes a part of a directory's name.
 fn is_id(text: &str) -> bool {
     (8..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric())
 }
@@ -125,7 +125,7 @@ pub(super) fn new_id() -> Result<String, PlaceError> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Whether an id is already there counts.
+/// Treatment of an id that is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum IdPolicy {
     /// One that is there stays.

@@ -27,7 +27,7 @@ pub struct MadeQueue {
     pub is_new: bool,
 }
 
-/// What in a directory says that it is a queue, or is to be one.
+/// Names in a directory by which it is a queue, or is to be one.
 const QUEUE_PARTS: [&str; 7] =
     ["profiles", "config.yaml", "logs", ".state", "schedules", "questions", "feedback"];
 
@@ -176,12 +176,12 @@ pub fn make_missing_queue(
 mod tests {
     use super::*;
 
-    struct Lab {
+    struct MakingLab {
         _dir: tempfile::TempDir,
         root: PathBuf,
     }
 
-    impl Lab {
+    impl MakingLab {
         fn new() -> Self {
             let dir = tempfile::tempdir().unwrap();
             let root = dir.path().canonicalize().unwrap();
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn new_queues_are_trusted_and_others_not() {
-        let lab = Lab::new();
+        let lab = MakingLab::new();
         let environment = lab.environment("work");
         let made = make_queue(&lab.root.join("a/q"), &environment).unwrap();
         assert!(made.is_new);
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn repositories_get_one_queue_each() {
-        let lab = Lab::new();
+        let lab = MakingLab::new();
         let environment = lab.environment("work");
         let repository = lab.repository("my app");
         let made = make_repository_queue(&repository, &environment).unwrap();
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn another_home_gets_a_queue_with_the_same_id() {
-        let lab = Lab::new();
+        let lab = MakingLab::new();
         let repository = lab.repository("app");
         let id = |home: &str| {
             let made = make_repository_queue(&repository, &lab.environment(home)).unwrap();
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_half_made_queue_is_no_obstacle() {
-        let lab = Lab::new();
+        let lab = MakingLab::new();
         std::fs::create_dir_all(lab.root.join("work/.new/inbox")).unwrap();
         let made = make_repository_queue(&lab.repository("app"), &lab.environment("work"));
         assert!(made.unwrap().is_new);
@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_home_in_a_checkout_is_refused_with_another() {
-        let lab = Lab::new();
+        let lab = MakingLab::new();
         let repository = lab.repository("app");
         lab.repository("other");
         for (aq_home, top) in [("app/work", "app"), ("other/a/b", "other")] {

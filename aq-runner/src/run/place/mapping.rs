@@ -43,7 +43,7 @@ pub(super) fn map_records(queue: &QueueDir, step: &RecordMove<'_>) -> Result<usi
     Ok(mapped)
 }
 
-/// What to append to a job's record; `None` when nothing of it is in the old place.
+/// The lines to append to a job's record; `None` when nothing of it is in the old place.
 fn record_of(meta: &Meta, step: &RecordMove<'_>) -> Option<Record> {
     let done: usize = meta.parsed("place_moves").unwrap_or(0);
     if done >= step.number {
@@ -68,13 +68,13 @@ mod tests {
     use super::*;
     use crate::store::testing::{TestQueue, id};
 
-    struct Lab {
+    struct MoveLab {
         queue: TestQueue,
         old: PathBuf,
         new: PathBuf,
     }
 
-    impl Lab {
+    impl MoveLab {
         /// A queue with the jobs `a` and `b` in `old`, which was moved to `new`.
         fn new(new: &str) -> Self {
             let queue = TestQueue::new();
@@ -103,7 +103,7 @@ mod tests {
     fn directories_below_the_old_top_are_mapped_once() {
         // Mapped twice, a place below itself would be wrong.
         for new in ["p2", "p/p"] {
-            let lab = Lab::new(new);
+            let lab = MoveLab::new(new);
             let first = lab.first();
             assert_eq!(map_records(&lab.queue, &first).unwrap(), 2);
             assert_eq!(map_records(&lab.queue, &first).unwrap(), 0);
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn other_directories_and_held_jobs_stay() {
-        let lab = Lab::new("p2");
+        let lab = MoveLab::new("p2");
         let elsewhere = "cwd=/elsewhere\nlock=mine\nadded_from=/elsewhere\n";
         std::fs::write(lab.queue.meta(&id("a")), elsewhere).unwrap();
         let held = HeldJob::take(&lab.queue, &id("b")).unwrap();
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_second_move_is_mapped_like_the_first() {
-        let lab = Lab::new("p2");
+        let lab = MoveLab::new("p2");
         map_records(&lab.queue, &lab.first()).unwrap();
         let second = RecordMove { from: &lab.new, to: &lab.old, number: 2 };
         assert_eq!(map_records(&lab.queue, &second).unwrap(), 2);

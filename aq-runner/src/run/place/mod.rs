@@ -1,4 +1,4 @@
-//! Where a repository's queue is, how it is found, and whether it is trusted.
+//! The places of queues: which one is meant, where it is made, and whether it is trusted.
 //!
 //! A queue is found by [`find_queue`] and made by [`make_queue`] and [`make_repository_queue`].
 //! What a queue names is run only when [`require_trust`] says so. [`follow_relocation`] keeps it
@@ -25,7 +25,7 @@ pub use error::PlaceError;
 pub use exposure::{ExposedPlace, PlaceWriters, exposed_place};
 pub use making::{MadeQueue, make_missing_queue, make_queue, make_repository_queue};
 pub use path_list::PathList;
-pub use relocation::{Relocation, RelocationReport, follow_relocation, pending_relocation};
+pub use relocation::{MoveReport, ProjectMove, follow_relocation, pending_relocation};
 pub use repository_place::RepositoryPlace;
 pub use search::{
     PROJECT_QUEUE, QueueOrigin, QueuePlace, QueueSearch, RepositoryStanding, find_queue,

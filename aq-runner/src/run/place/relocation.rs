@@ -1,6 +1,6 @@
 //! A project that was moved, or copied, together with what its queue has recorded of it.
 //!
-//! What was recorded is mapped job by job, and the marker last: a process that dies between leaves
+//! Records are mapped job by job, and the marker last: a process that dies between leaves
 //! the marker as it was, and the next one goes on. A record says for how many moves it was mapped
 //! (`place_moves`), so that none is mapped twice, not even where the new place is below the old
 //! one.
@@ -17,7 +17,7 @@ use super::search::{PROJECT_QUEUE, QueuePlace};
 
 /// A move that the queue has not followed yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Relocation {
+pub struct ProjectMove {
     /// The old top.
     pub from: PathBuf,
     /// The new one.
@@ -26,15 +26,15 @@ pub struct Relocation {
     marker: RepositoryMarker,
 }
 
-impl Relocation {
+impl ProjectMove {
     fn step(&self, number: usize) -> RecordMove<'_> {
         RecordMove { from: &self.from, to: &self.to, number }
     }
 }
 
-/// What followed a move.
+/// Effects of following a move.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RelocationReport {
+pub struct MoveReport {
     /// The old top.
     pub from: PathBuf,
     /// The new one.
@@ -45,13 +45,13 @@ pub struct RelocationReport {
     pub problems: Vec<String>,
 }
 
-/// Whether the project is where the queue has it.
+/// Place of the project, compared with what the queue has recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Finding {
+enum ProjectFinding {
     Settled,
     /// The marker is missing, or incomplete; nothing was moved.
     Unmarked(RepositoryMarker),
-    Moved(Relocation),
+    Moved(ProjectMove),
     Copied(PathBuf),
 }
 
@@ -62,13 +62,13 @@ enum Finding {
 pub fn pending_relocation(
     queue: &QueueDir,
     place: &QueuePlace,
-) -> Result<Option<Relocation>, PlaceError> {
+) -> Result<Option<ProjectMove>, PlaceError> {
     match look(queue, place.repository.as_ref())? {
-        Finding::Moved(relocation) => Ok(Some(relocation)),
-        Finding::Copied(original) => {
+        ProjectFinding::Moved(relocation) => Ok(Some(relocation)),
+        ProjectFinding::Copied(original) => {
             Err(PlaceError::CopiedQueue { queue: queue.root().to_owned(), original })
         }
-        Finding::Settled | Finding::Unmarked(_) => Ok(None),
+        ProjectFinding::Settled | ProjectFinding::Unmarked(_) => Ok(None),
     }
 }
 
@@ -80,69 +80,72 @@ pub fn pending_relocation(
 pub fn follow_relocation(
     queue: &QueueDir,
     place: &QueuePlace,
-) -> Result<Option<RelocationReport>, PlaceError> {
+) -> Result<Option<MoveReport>, PlaceError> {
     let repository = place.repository.as_ref();
-    if look(queue, repository)? == Finding::Settled {
+    if look(queue, repository)? == ProjectFinding::Settled {
         return Ok(None);
     }
     let _one_at_a_time = FileLock::relocating(queue)?;
     match look(queue, repository)? {
-        Finding::Settled => Ok(None),
-        Finding::Unmarked(marker) => {
+        ProjectFinding::Settled => Ok(None),
+        ProjectFinding::Unmarked(marker) => {
             marker.write(queue)?;
             Ok(None)
         }
-        Finding::Copied(original) => {
+        ProjectFinding::Copied(original) => {
             Err(PlaceError::CopiedQueue { queue: queue.root().to_owned(), original })
         }
-        Finding::Moved(relocation) => {
+        ProjectFinding::Moved(relocation) => {
             let number = relocation.marker.moved_from.len();
             let jobs = map_records(queue, &relocation.step(number))?;
             let problems = repair_checkouts(queue, &relocation.from, &relocation.to);
             // The marker says that all of this is done.
             sync_file_system(queue.root())?;
             relocation.marker.write(queue)?;
-            let Relocation { from, to, .. } = relocation;
-            Ok(Some(RelocationReport { from, to, jobs, problems }))
+            let ProjectMove { from, to, .. } = relocation;
+            Ok(Some(MoveReport { from, to, jobs, problems }))
         }
     }
 }
 
-fn look(queue: &QueueDir, repository: Option<&RepositoryPlace>) -> Result<Finding, PlaceError> {
+fn look(
+    queue: &QueueDir,
+    repository: Option<&RepositoryPlace>,
+) -> Result<ProjectFinding, PlaceError> {
     let marker = RepositoryMarker::read(queue.root())?;
     if queue.root().ends_with(PROJECT_QUEUE) {
         return Ok(look_at_project(queue, marker));
     }
     let (Some(marker), Some(repository)) = (marker, repository) else {
-        return Ok(Finding::Settled);
+        return Ok(ProjectFinding::Settled);
     };
-    let Some(recorded) = marker.path.clone() else { return Ok(Finding::Settled) };
+    let Some(recorded) = marker.path.clone() else { return Ok(ProjectFinding::Settled) };
     let is_moved_queue = marker.root.as_deref() != Some(queue.root());
     let top = repository.main_top().to_owned();
     if is_same(&recorded, &repository.common_dir) {
         if !is_moved_queue {
-            return Ok(Finding::Settled);
+            return Ok(ProjectFinding::Settled);
         }
         if let Some(other) = marker.root.clone().filter(|other| !is_gone(other)) {
             return Ok(if is_same(&other, queue.root()) {
-                Finding::Settled
+                ProjectFinding::Settled
             } else {
-                Finding::Copied(other)
+                ProjectFinding::Copied(other)
             });
         }
         // The queue itself is elsewhere: only checkouts in it have to be mended.
         let marker = RepositoryMarker { root: Some(queue.root().to_owned()), ..marker };
-        return Ok(Finding::Moved(Relocation { from: top.clone(), to: top, marker }));
+        return Ok(ProjectFinding::Moved(ProjectMove { from: top.clone(), to: top, marker }));
     }
     let from = marker.top.clone().unwrap_or(recorded);
     let path = Some(repository.common_dir.clone());
     let root = Some(queue.root().to_owned());
     let marker = RepositoryMarker { path, root, ..marker };
-    Ok(Finding::Moved(moved(marker, from, top)))
+    Ok(ProjectFinding::Moved(moved(marker, from, top)))
 }
 
 /// A queue in a project's own `.aq/` moves with it.
-fn look_at_project(queue: &QueueDir, marker: Option<RepositoryMarker>) -> Finding {
+fn look_at_project(queue: &QueueDir, marker: Option<RepositoryMarker>) -> ProjectFinding {
     let root = queue.root();
     let top_of = |root: &Path| root.parent().unwrap_or(root).to_owned();
     let here = RepositoryMarker {
@@ -157,14 +160,14 @@ fn look_at_project(queue: &QueueDir, marker: Option<RepositoryMarker>) -> Findin
         None => recorded_queue(queue),
     };
     match recorded {
-        None => Finding::Unmarked(here),
-        Some(recorded) if recorded == root && is_marked => Finding::Settled,
-        Some(recorded) if recorded == root => Finding::Unmarked(here),
+        None => ProjectFinding::Unmarked(here),
+        Some(recorded) if recorded == root && is_marked => ProjectFinding::Settled,
+        Some(recorded) if recorded == root => ProjectFinding::Unmarked(here),
         Some(recorded) if is_gone(&recorded) => {
-            Finding::Moved(moved(here, top_of(&recorded), top_of(root)))
+            ProjectFinding::Moved(moved(here, top_of(&recorded), top_of(root)))
         }
-        Some(recorded) if is_same(&recorded, root) => Finding::Settled,
-        Some(recorded) => Finding::Copied(recorded),
+        Some(recorded) if is_same(&recorded, root) => ProjectFinding::Settled,
+        Some(recorded) => ProjectFinding::Copied(recorded),
     }
 }
 
@@ -172,11 +175,11 @@ fn is_gone(path: &Path) -> bool {
     path.metadata().is_err_and(|e| is_absent(&e))
 }
 
-fn moved(marker: RepositoryMarker, from: PathBuf, to: PathBuf) -> Relocation {
+fn moved(marker: RepositoryMarker, from: PathBuf, to: PathBuf) -> ProjectMove {
     let mut moved_from = marker.moved_from;
     moved_from.push(from.clone());
     let marker = RepositoryMarker { top: Some(to.clone()), moved_from, ..marker };
-    Relocation { from, to, marker }
+    ProjectMove { from, to, marker }
 }
 
 #[cfg(test)]
@@ -188,14 +191,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().canonicalize().unwrap().join(name);
         let queue = QueueDir::init(&at("p/.aq")).unwrap();
-        let Finding::Unmarked(marker) = look(&queue, None).unwrap() else { panic!("no marker") };
+        let ProjectFinding::Unmarked(marker) = look(&queue, None).unwrap() else {
+            panic!("no marker")
+        };
         marker.write(&queue).unwrap();
-        assert_eq!(look(&queue, None).unwrap(), Finding::Settled);
+        assert_eq!(look(&queue, None).unwrap(), ProjectFinding::Settled);
         std::fs::rename(at("p"), at("p2")).unwrap();
         let queue = QueueDir::open(&at("p2/.aq")).unwrap();
-        let Finding::Moved(relocation) = look(&queue, None).unwrap() else { panic!("not moved") };
+        let ProjectFinding::Moved(relocation) = look(&queue, None).unwrap() else {
+            panic!("not moved")
+        };
         assert_eq!((relocation.from, relocation.to), (at("p"), at("p2")));
         std::fs::create_dir_all(at("p/.aq")).unwrap();
-        assert_eq!(look(&queue, None).unwrap(), Finding::Copied(at("p/.aq")));
+        assert_eq!(look(&queue, None).unwrap(), ProjectFinding::Copied(at("p/.aq")));
     }
 }

@@ -18,7 +18,7 @@ const MAX_LINK: u64 = 16 << 10;
 /// A repository, seen from a directory in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepositoryPlace {
-    /// Where objects and branches are.
+    /// The directory of objects and branches.
     pub common_dir: PathBuf,
     /// Top of the work tree that the directory is in, or the bare repository.
     pub top: PathBuf,
@@ -38,9 +38,9 @@ impl RepositoryPlace {
         environment: &Environment,
     ) -> Result<Option<Self>, PlaceError> {
         let found = match look(dir, environment) {
-            Sighting::Nothing => None,
-            Sighting::Repository(found) => Some(found),
-            Sighting::Unclear => ask_git(dir)?,
+            RepositorySighting::Nothing => None,
+            RepositorySighting::Repository(found) => Some(found),
+            RepositorySighting::Unclear => ask_git(dir)?,
         };
         let is_home = |place: &Self| home.is_some_and(|home| is_same(&place.top, home));
         Ok(found.filter(|place| dir == place.top || !is_home(place)))
@@ -55,7 +55,7 @@ impl RepositoryPlace {
         }
     }
 
-    /// What its queue is called: the name of the top directory, less what is awkward in paths.
+    /// Name of its queue: that of the top directory, less what is awkward in paths.
     pub fn name(&self) -> String {
         let name = self.main_top().file_name().unwrap_or_default().to_string_lossy().into_owned();
         path_word(name.strip_suffix(".git").unwrap_or(&name))
@@ -78,35 +78,35 @@ fn path_word(name: &str) -> String {
     if word.is_empty() { "repository".to_owned() } else { word.to_owned() }
 }
 
-/// Whether both paths are one directory.
+/// True when both paths are one directory.
 pub(super) fn is_same(a: &Path, b: &Path) -> bool {
     let id = |path: &Path| path.metadata().map(|about| (about.dev(), about.ino()));
     a == b || matches!((id(a), id(b)), (Ok(a), Ok(b)) if a == b)
 }
 
-enum Sighting {
+enum RepositorySighting {
     Nothing,
     Repository(RepositoryPlace),
     /// Git has to be asked.
     Unclear,
 }
 
-fn look(dir: &Path, environment: &Environment) -> Sighting {
-    let Ok(start) = dir.metadata() else { return Sighting::Unclear };
+fn look(dir: &Path, environment: &Environment) -> RepositorySighting {
+    let Ok(start) = dir.metadata() else { return RepositorySighting::Unclear };
     // Git stops at these, and at mount points.
     let has_bounds = environment.path("GIT_CEILING_DIRECTORIES").is_some();
     for above in dir.ancestors() {
         let dot_git = above.join(".git");
         let link = match dot_git.symlink_metadata() {
             Ok(link) => link,
-            Err(e) if !is_absent(&e) => return Sighting::Unclear,
-            Err(_) if is_git_dir(above) => return Sighting::Unclear,
+            Err(e) if !is_absent(&e) => return RepositorySighting::Unclear,
+            Err(_) if is_git_dir(above) => return RepositorySighting::Unclear,
             Err(_) => continue,
         };
-        let Ok(top) = above.metadata() else { return Sighting::Unclear };
+        let Ok(top) = above.metadata() else { return RepositorySighting::Unclear };
         let is_bounded = above != dir && (has_bounds || top.dev() != start.dev());
         if is_bounded || !is_own(&top) || !is_own(&link) {
-            return Sighting::Unclear;
+            return RepositorySighting::Unclear;
         }
         let found = if link.is_dir() {
             whole(above, dot_git)
@@ -115,9 +115,9 @@ fn look(dir: &Path, environment: &Environment) -> Sighting {
         } else {
             None
         };
-        return found.map_or(Sighting::Unclear, Sighting::Repository);
+        return found.map_or(RepositorySighting::Unclear, RepositorySighting::Repository);
     }
-    Sighting::Nothing
+    RepositorySighting::Nothing
 }
 
 fn is_own(about: &Metadata) -> bool {
@@ -163,7 +163,7 @@ fn read_link(path: &Path) -> io::Result<String> {
     Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }
 
-/// Whether a directory has what git looks for in a repository.
+/// True for a directory that has what git looks for in a repository.
 fn is_git_dir(dir: &Path) -> bool {
     dir.join("HEAD").symlink_metadata().is_ok()
         && dir.join("objects").is_dir()

@@ -55,9 +55,8 @@ pub(super) fn queue_of(
     {
         return Ok(RepositoryQueue::Found(queue));
     }
-    let chosen = |queues: &[MarkedQueue]| {
-        choose(queues, id.as_deref(), &repository.common_dir, &StandsOnDisk)
-    };
+    let chosen =
+        |queues: &[MarkedQueue]| choose(queues, id.as_deref(), &repository.common_dir, &DiskPlaces);
     // A repository that was renamed has its old name there, and still its id.
     if let Some(short) = id.as_deref().map(|id| id.get(..SHORT).unwrap_or(id))
         && let found @ RepositoryQueue::Found(_) = chosen(&marked_queues(aq_home, short))
@@ -67,7 +66,7 @@ pub(super) fn queue_of(
     Ok(chosen(&marked_queues(aq_home, "")))
 }
 
-/// What has to be looked up of a recorded repository to judge a marker.
+/// A look at recorded repositories, to judge markers.
 trait RecordedPlace {
     fn standing(&self, recorded: &Path, here: &Path) -> RecordedStanding;
 }
@@ -82,9 +81,9 @@ enum RecordedStanding {
     Other(Option<String>),
 }
 
-struct StandsOnDisk;
+struct DiskPlaces;
 
-impl RecordedPlace for StandsOnDisk {
+impl RecordedPlace for DiskPlaces {
     fn standing(&self, recorded: &Path, here: &Path) -> RecordedStanding {
         match recorded.metadata() {
             Err(e) if is_absent(&e) => RecordedStanding::Gone,
@@ -159,10 +158,10 @@ fn marked_queues(aq_home: &Path, part: &str) -> Vec<MarkedQueue> {
 mod tests {
     use super::*;
 
-    /// What is at each path; nothing elsewhere.
-    struct Facts(Vec<(&'static str, RecordedStanding)>);
+    /// Recorded repositories by their paths; nothing is elsewhere.
+    struct KnownPlaces(Vec<(&'static str, RecordedStanding)>);
 
-    impl RecordedPlace for Facts {
+    impl RecordedPlace for KnownPlaces {
         fn standing(&self, recorded: &Path, _here: &Path) -> RecordedStanding {
             let known = self.0.iter().find(|(path, _)| Path::new(path) == recorded);
             known.map_or(RecordedStanding::Gone, |(_, standing)| standing.clone())
@@ -178,7 +177,7 @@ mod tests {
         MarkedQueue { dir: dir.into(), marker }
     }
 
-    fn chosen(queues: &[MarkedQueue], id: Option<&str>, facts: &Facts) -> String {
+    fn chosen(queues: &[MarkedQueue], id: Option<&str>, facts: &KnownPlaces) -> String {
         match choose(queues, id, Path::new("/here"), facts) {
             RepositoryQueue::Found(queue) => format!("found {}", queue.dir.display()),
             RepositoryQueue::Moved(queue) => format!("moved {}", queue.dir.display()),
@@ -190,12 +189,12 @@ mod tests {
     #[test]
     fn ids_decide_where_there_are_any() {
         let queues = [queue("a", Some("1"), "/old"), queue("b", Some("2"), "/here")];
-        let gone = Facts(Vec::new());
+        let gone = KnownPlaces(Vec::new());
         assert_eq!(chosen(&queues, Some("1"), &gone), "moved a");
         assert_eq!(chosen(&queues, Some("3"), &gone), "missing");
         assert_eq!(chosen(&queues, None, &gone), "found b");
         assert_eq!(chosen(&[], Some("1"), &gone), "missing");
-        let same = Facts(vec![("/old", RecordedStanding::Same)]);
+        let same = KnownPlaces(vec![("/old", RecordedStanding::Same)]);
         assert_eq!(chosen(&queues, Some("1"), &same), "found a");
     }
 
@@ -206,16 +205,16 @@ mod tests {
             [(Some("1"), "copy of /old"), (None, "copy of /old"), (Some("2"), "moved a")]
         {
             let other = RecordedStanding::Other(id.map(str::to_owned));
-            assert_eq!(chosen(&queues, Some("1"), &Facts(vec![("/old", other)])), expected);
+            assert_eq!(chosen(&queues, Some("1"), &KnownPlaces(vec![("/old", other)])), expected);
         }
     }
 
     #[test]
     fn a_marker_without_an_id_goes_by_its_path() {
         let queues = [queue("a", None, "/here"), queue("b", Some("1"), "/old")];
-        let copied = Facts(vec![("/old", RecordedStanding::Other(None))]);
+        let copied = KnownPlaces(vec![("/old", RecordedStanding::Other(None))]);
         assert_eq!(chosen(&queues, Some("1"), &copied), "found a");
         let elsewhere = [queue("a", None, "/there")];
-        assert_eq!(chosen(&elsewhere, Some("1"), &Facts(Vec::new())), "missing");
+        assert_eq!(chosen(&elsewhere, Some("1"), &KnownPlaces(Vec::new())), "missing");
     }
 }

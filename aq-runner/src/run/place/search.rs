@@ -15,7 +15,7 @@ pub const PROJECT_QUEUE: &str = ".aq";
 /// A question for a queue.
 #[derive(Clone, Copy, Debug)]
 pub struct QueueSearch<'a> {
-    /// What `--queue` says.
+    /// The value of `--queue`.
     pub named: Option<&'a Path>,
     /// The current directory, without symbolic links.
     pub cwd: &'a Path,
@@ -38,7 +38,7 @@ pub enum QueueOrigin {
     User,
 }
 
-/// What is known of the repository that the current directory is in.
+/// The repository of the current directory, compared with what its queue has recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RepositoryStanding {
     /// Nothing is to be said of it: there is none, or its queue is where it was.
@@ -60,7 +60,7 @@ pub enum RepositoryStanding {
 pub struct QueuePlace {
     /// Its directory; `None` in a repository that has none yet, and for a user without a home.
     pub path: Option<PathBuf>,
-    /// How it was found.
+    /// The rule that found it.
     pub origin: QueueOrigin,
     /// The repository of the current directory, where that was looked for.
     pub repository: Option<RepositoryPlace>,
@@ -129,8 +129,8 @@ fn project_queue(dir: &Path) -> Option<PathBuf> {
     (queue.symlink_metadata().is_ok() && has("inbox") && has(".state")).then_some(queue)
 }
 
-/// Whether this `.aq/` above this repository is to be named now: once for each pair, as the user's
-/// state directory remembers. Where nothing can be remembered it is named each time.
+/// True when this `.aq/` above this repository is to be named now: once for each pair, as the
+/// user's state directory remembers. Where nothing can be remembered it is named each time.
 pub fn is_first_pass(place: &QueuePlace, environment: &Environment) -> bool {
     let (Some(queue), Some(repository)) = (&place.passed_over, &place.repository) else {
         return false;
@@ -147,12 +147,12 @@ mod tests {
 
     use super::*;
 
-    struct Lab {
+    struct SearchLab {
         _dir: tempfile::TempDir,
         root: PathBuf,
     }
 
-    impl Lab {
+    impl SearchLab {
         fn new() -> Self {
             let dir = tempfile::tempdir().unwrap();
             let root = dir.path().canonicalize().unwrap();
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn outside_of_repositories_the_nearest_counts() {
-        let lab = Lab::new();
+        let lab = SearchLab::new();
         assert_eq!(lab.found("a/b", &[]).0, "User home/.local/share/aq");
         lab.queue("");
         assert_eq!(lab.found("a/b", &[]).0, "Project .aq");
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_folder_of_the_name_is_no_queue() {
-        let lab = Lab::new();
+        let lab = SearchLab::new();
         create_dir_all(lab.root.join("a/.aq/inbox")).unwrap();
         create_dir_all(lab.root.join("a/b")).unwrap();
         std::fs::write(lab.root.join("a/b/.aq"), "").unwrap();
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn in_repositories_nothing_above_counts() {
-        let lab = Lab::new();
+        let lab = SearchLab::new();
         lab.queue("");
         lab.repository("p");
         assert_eq!(lab.found("p/src", &[]), ("Repository none".to_owned(), Some(".aq".to_owned())));
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_queue_above_is_named_once() {
-        let lab = Lab::new();
+        let lab = SearchLab::new();
         let environment = Environment::new([("HOME".into(), lab.root.join("home").into())]);
         lab.queue("");
         let mut said = Vec::new();
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_repository_of_the_home_is_passed_by() {
-        let lab = Lab::new();
+        let lab = SearchLab::new();
         lab.repository("home");
         lab.queue("home");
         assert_eq!(lab.found("home/src", &[]).0, "Project home/.aq");

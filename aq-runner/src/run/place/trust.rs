@@ -1,4 +1,4 @@
-//! Whether a queue is the user's own will: what it names is run only then.
+//! Trust in queues: what a queue names is run only when that is the user's own will.
 
 use std::fmt;
 use std::io;
@@ -16,8 +16,8 @@ use super::exposure::{ExposedPlace, exposed_place};
 use super::path_list::PathList;
 use super::user_dirs::UserDirs;
 
-/// How often a queue that is waited for is looked at where the list cannot be watched, and for what
-/// changes elsewhere, such as a mode.
+/// Pause between two looks at a queue that is waited for, where the list cannot be watched, and for
+/// what changes elsewhere, such as a mode.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// A queue of which nothing is run.

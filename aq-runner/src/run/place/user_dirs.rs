@@ -14,7 +14,7 @@ pub struct UserDirs {
     pub aq_home: Option<PathBuf>,
     /// The queue that is used where there is no project.
     pub data: Option<PathBuf>,
-    /// What is remembered of queues: the trusted ones, and those that were named.
+    /// Memory about queues: the trusted ones, and those that were named.
     pub state: Option<PathBuf>,
 }
 

@@ -1,4 +1,4 @@
-//! Whether a directory is in a checkout, for queues that are to be in none.
+//! Work trees around a directory: queues are to be in none.
 
 use std::path::{Path, PathBuf};
 
@@ -10,8 +10,8 @@ use super::error::{PlaceError, at, is_absent};
 use super::repository_place::{RepositoryPlace, is_same};
 use super::user_dirs::UserDirs;
 
-/// Refuses a parent of queues that is in a checkout, where a queue would be in the way of what people
-/// do there.
+/// Refuses a parent of queues that is in a checkout, where a queue would be in the way of what
+/// people do there.
 ///
 /// # Errors
 /// Names a place that would do.

@@ -35,7 +35,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
-    let queue = match unattended(here, std::io::stderr().is_terminal()) {
+    let queue = match unattended(here, has_terminal()) {
         Some(queue) => wait_for_queue(here, queue)?,
         None => here.trusted_queue()?,
     };
@@ -53,6 +53,14 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     })?;
     reporter.end(&summary);
     Ok(if summary.failed > 0 { Exit::No } else { Exit::Done })
+}
+
+/// True when a person may be there. Terminals that are services themselves hand their variables on
+/// to what runs in them, so these alone say nothing.
+fn has_terminal() -> bool {
+    std::io::stdin().is_terminal()
+        || std::io::stdout().is_terminal()
+        || std::io::stderr().is_terminal()
 }
 
 /// The queue of a loop that a service manager has started, when it is not trusted: to end then

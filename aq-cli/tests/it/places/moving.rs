@@ -70,6 +70,42 @@ fn a_renamed_project_goes_on() {
 }
 
 #[test]
+fn a_move_that_was_cut_short_is_completed() {
+    let lab = PlacesLab::new();
+    project(&lab);
+    let queue = lab.queue("p");
+    // The new place is below the old one: mapped twice, it would be none.
+    rename(&lab, "p", "x");
+    fs::create_dir(lab.path("p")).unwrap();
+    rename(&lab, "x", "p/p");
+    let obstacle = format!("{queue}/.state/tmp/.repository");
+    fs::create_dir(&obstacle).unwrap();
+    let said = lab.aq("p/p", &["recover"]);
+    assert_eq!(said.code, 5, "{said:?}");
+    assert_eq!(meta(&queue, "next", "cwd"), lab.text("p/p/src"));
+    fs::remove_dir(&obstacle).unwrap();
+    let said = lab.aq("p/p", &["run", "--once", "--quiet"]);
+    assert!(said.err.ends_with("2 of the queue's jobs now work there"), "{said:?}");
+    assert_eq!(meta(&queue, "next", "cwd"), lab.text("p/p/src"));
+    lab.ok("p/p", &["ship", "--merge", "done", "next"]);
+}
+
+#[test]
+fn submodules_move_with_their_superproject() {
+    let lab = PlacesLab::new();
+    lab.repository("lib");
+    lab.repository("p");
+    lab.git("p", &["submodule", "add", "-q", &lab.text("lib"), "sub"]);
+    lab.add("p/sub", "a", "isolation: in-place", "echo x >x.txt");
+    let queue = lab.queue("p/sub");
+    rename(&lab, "p", "q");
+    let said = lab.aq("q/sub", &["run", "--once", "--quiet"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!((lab.queue("q/sub"), meta(&queue, "a", "cwd")), (queue, lab.text("q/sub")));
+    assert!(lab.git("q/sub", &["ls-tree", "--name-only", "aq/wip/a"]).contains("x.txt"));
+}
+
+#[test]
 fn a_job_that_was_held_finds_the_moved_project() {
     let lab = PlacesLab::new();
     project(&lab);

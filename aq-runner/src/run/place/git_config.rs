@@ -30,7 +30,8 @@ impl ConfigFacts {
     /// When the file cannot be read, or has an id that aq never writes.
     pub(super) fn read(common_dir: &Path) -> Result<Self, PlaceError> {
         let path = common_dir.join("config");
-        let mut bytes = Vec::new();
+        // Nearly every config is read at once.
+        let mut bytes = Vec::with_capacity(4096);
         match open(&path).and_then(|file| file.take(MAX_LEN).read_to_end(&mut bytes)) {
             Ok(_) => {}
             Err(e) if is_absent(&e) => return Ok(Self::default()),

@@ -17,7 +17,8 @@ pub(super) struct RecordMove<'a> {
     pub(super) number: usize,
 }
 
-/// Maps the records of all jobs that nobody holds. A worker maps what it needs by itself.
+/// Maps the records of all jobs that nobody holds, and counts those that are mapped then. A worker
+/// maps what it needs by itself.
 pub(super) fn map_records(queue: &QueueDir, step: &RecordMove<'_>) -> Result<usize, StoreError> {
     if step.from == step.to {
         return Ok(0);
@@ -25,8 +26,11 @@ pub(super) fn map_records(queue: &QueueDir, step: &RecordMove<'_>) -> Result<usi
     let mut mapped = 0;
     for stage in Stage::ALL {
         for id in queue.jobs(stage)? {
-            // Most looks are enough: what is not recorded there is not to be mapped.
-            if record_of(&Meta::read(&queue.meta(&id))?, step).is_none() {
+            // Mostly a look is enough: what is not recorded there is not to be mapped.
+            let meta = Meta::read(&queue.meta(&id))?;
+            if record_of(&meta, step).is_none() {
+                // Somebody came that far before, and no further.
+                mapped += usize::from(moves(&meta) == step.number);
                 continue;
             }
             let mut job = match HeldJob::take(queue, &id) {
@@ -43,10 +47,14 @@ pub(super) fn map_records(queue: &QueueDir, step: &RecordMove<'_>) -> Result<usi
     Ok(mapped)
 }
 
+/// The moves for which a record was mapped.
+fn moves(meta: &Meta) -> usize {
+    meta.parsed("place_moves").unwrap_or(0)
+}
+
 /// The lines to append to a job's record; `None` when nothing of it is in the old place.
 fn record_of(meta: &Meta, step: &RecordMove<'_>) -> Option<Record> {
-    let done: usize = meta.parsed("place_moves").unwrap_or(0);
-    if done >= step.number {
+    if moves(meta) >= step.number {
         return None;
     }
     let mapped = |key: &str| {
@@ -106,7 +114,7 @@ mod tests {
             let lab = MoveLab::new(new);
             let first = lab.first();
             assert_eq!(map_records(&lab.queue, &first).unwrap(), 2);
-            assert_eq!(map_records(&lab.queue, &first).unwrap(), 0);
+            assert_eq!(map_records(&lab.queue, &first).unwrap(), 2);
             assert_eq!(lab.places("a"), [(); 3].map(|()| lab.new.clone()), "{new}");
             assert_eq!(lab.places("b"), [(); 3].map(|()| lab.new.join("src")), "{new}");
         }

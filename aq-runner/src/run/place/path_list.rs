@@ -82,7 +82,7 @@ impl PathList {
             let why = "another user can write it; make it your own, with mode 600";
             return Err(at("believe", &self.path, io::Error::other(why)));
         }
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(4096);
         let mut file = file;
         file.seek(SeekFrom::Start(0)).map_err(failed)?;
         file.take(MAX_LEN).read_to_end(&mut bytes).map_err(failed)?;

@@ -158,7 +158,7 @@ fn linked(top: &Path, dot_git: &Path) -> Option<RepositoryPlace> {
 /// The one line of a file by which git leads elsewhere.
 fn read_link(path: &Path) -> io::Result<String> {
     let file = File::options().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)?;
-    let mut text = String::new();
+    let mut text = String::with_capacity(512);
     file.take(MAX_LINK).read_to_string(&mut text)?;
     Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }

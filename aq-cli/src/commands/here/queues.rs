@@ -205,7 +205,8 @@ fn no_queue(place: &QueuePlace) -> Failure {
 
 impl From<UntrustedQueue> for Failure {
     fn from(error: UntrustedQueue) -> Self {
-        Self::new(Exit::Refused, error)
+        // The name of a directory that a stranger chose.
+        Self::new(Exit::Refused, output::style::plain(&error.to_string()))
     }
 }
 

@@ -96,6 +96,8 @@ fn submodules_move_with_their_superproject() {
     lab.repository("lib");
     lab.repository("p");
     lab.git("p", &["submodule", "add", "-q", &lab.text("lib"), "sub"]);
+    lab.add("p/sub", "done", "", "echo done >done.txt");
+    lab.ok("p/sub", &["run", "--once", "--quiet"]);
     lab.add("p/sub", "a", "isolation: in-place", "echo x >x.txt");
     let queue = lab.queue("p/sub");
     rename(&lab, "p", "q");
@@ -103,6 +105,9 @@ fn submodules_move_with_their_superproject() {
     assert_eq!(said.code, 0, "{said:?}");
     assert_eq!((lab.queue("q/sub"), meta(&queue, "a", "cwd")), (queue, lab.text("q/sub")));
     assert!(lab.git("q/sub", &["ls-tree", "--name-only", "aq/wip/a"]).contains("x.txt"));
+    lab.ok("q/sub", &["ship", "--merge", "done"]);
+    assert!(lab.git("q/sub", &["ls-tree", "--name-only", "main"]).contains("done.txt"));
+    assert_eq!(lab.git("q/sub", &["worktree", "list"]).matches("prunable").count(), 0);
 }
 
 #[test]

@@ -8,18 +8,21 @@ use crate::store::QueueDir;
 /// The most that is read of git's files that lead to a directory, in bytes.
 const MAX_LINK: u64 = 16 << 10;
 
-/// Mends the checkouts of a queue's jobs whose repository was at `old` and is at `new`, so that git
-/// finds the one from the other. Answers what could not be mended, in words: those jobs are as they
-/// were, and say themselves what is wrong.
+/// Mends the checkouts of a queue's jobs whose repository is, or was, below one of `places` and has
+/// its work tree at `top` now, so that git finds the one from the other. Answers what could not be
+/// mended, in words: those jobs are as they were, and say themselves what is wrong.
 ///
 /// These are linked work trees, in `.state/worktrees/`. Whatever else a checkout is, it is mended
 /// from here.
-pub(super) fn repair_checkouts(queue: &QueueDir, old: &Path, new: &Path) -> Vec<String> {
+pub(super) fn repair_checkouts(queue: &QueueDir, places: &[&Path], top: &Path) -> Vec<String> {
     let mine = |path: &PathBuf| {
         let Some(git_dir) = link(&path.join(".git"), "gitdir: ") else { return false };
         let git_dir = path.join(git_dir);
-        // Where only the queue was moved, git's directory is where it was.
-        git_dir.starts_with(old) || git_dir.starts_with(new)
+        // The agent can have written that file, and is not to have another job's checkout.
+        let name =
+            |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let is_named_alike = name(&git_dir).starts_with(&name(path));
+        is_named_alike && places.iter().any(|place| git_dir.starts_with(place))
     };
     let checkouts: Vec<PathBuf> = worktrees(queue).into_iter().filter(mine).collect();
     if checkouts.is_empty() {
@@ -30,13 +33,13 @@ pub(super) fn repair_checkouts(queue: &QueueDir, old: &Path, new: &Path) -> Vec<
     for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE"] {
         git.env_remove(name);
     }
-    git.env("LC_ALL", "C").current_dir(new).stdin(Stdio::null());
+    git.env("LC_ALL", "C").current_dir(top).stdin(Stdio::null());
     let done = git.args(["worktree", "repair"]).args(&checkouts).output();
     match done {
         Ok(output) if output.status.success() => Vec::new(),
         Ok(output) => vec![format!(
             "`git worktree repair` failed in {}: {}",
-            new.display(),
+            top.display(),
             String::from_utf8_lossy(&output.stderr).trim()
         )],
         Err(e) => vec![format!("cannot run git to mend the checkouts of jobs: {e}")],

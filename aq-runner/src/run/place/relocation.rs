@@ -22,11 +22,19 @@ pub struct ProjectMove {
     pub from: PathBuf,
     /// The new one.
     pub to: PathBuf,
+    /// The old common git directory, where it is recorded.
+    old_path: Option<PathBuf>,
     /// The marker to be.
     marker: RepositoryMarker,
 }
 
 impl ProjectMove {
+    /// The directories in which the repository was, or is.
+    fn places(&self) -> Vec<&Path> {
+        let tops = [self.from.as_path(), self.to.as_path()].into_iter();
+        tops.chain(self.old_path.as_deref()).chain(self.marker.path.as_deref()).collect()
+    }
+
     fn step(&self, number: usize) -> RecordMove<'_> {
         RecordMove { from: &self.from, to: &self.to, number }
     }
@@ -98,7 +106,7 @@ pub fn follow_relocation(
         ProjectFinding::Moved(relocation) => {
             let number = relocation.marker.moved_from.len();
             let jobs = map_records(queue, &relocation.step(number))?;
-            let problems = repair_checkouts(queue, &relocation.from, &relocation.to);
+            let problems = repair_checkouts(queue, &relocation.places(), &relocation.to);
             // The marker says that all of this is done.
             sync_file_system(queue.root())?;
             relocation.marker.write(queue)?;
@@ -135,13 +143,15 @@ fn look(
         }
         // The queue itself is elsewhere: only checkouts in it have to be mended.
         let marker = RepositoryMarker { root: Some(queue.root().to_owned()), ..marker };
-        return Ok(ProjectFinding::Moved(ProjectMove { from: top.clone(), to: top, marker }));
+        let (from, old_path) = (top.clone(), None);
+        return Ok(ProjectFinding::Moved(ProjectMove { from, to: top, old_path, marker }));
     }
-    let from = marker.top.clone().unwrap_or(recorded);
+    let from = marker.top.clone().unwrap_or_else(|| recorded.clone());
     let path = Some(repository.common_dir.clone());
     let root = Some(queue.root().to_owned());
     let marker = RepositoryMarker { path, root, ..marker };
-    Ok(ProjectFinding::Moved(moved(marker, from, top)))
+    let relocation = moved(marker, from, top);
+    Ok(ProjectFinding::Moved(ProjectMove { old_path: Some(recorded), ..relocation }))
 }
 
 /// A queue in a project's own `.aq/` moves with it.
@@ -179,7 +189,7 @@ fn moved(marker: RepositoryMarker, from: PathBuf, to: PathBuf) -> ProjectMove {
     let mut moved_from = marker.moved_from;
     moved_from.push(from.clone());
     let marker = RepositoryMarker { top: Some(to.clone()), moved_from, ..marker };
-    ProjectMove { from, to, marker }
+    ProjectMove { from, to, old_path: None, marker }
 }
 
 #[cfg(test)]

@@ -189,6 +189,17 @@ impl RequirementProblem {
     }
 }
 
+impl Requirement {
+    /// True when the answer of this tool decides: it asks for `tool` in any form, or for
+    /// `has:tool`.
+    pub fn depends_on(&self, tool: &str) -> bool {
+        self.alternatives.iter().any(|term| {
+            let is_has = |text: &str| term.key.as_str() == "has" && text == tool;
+            term.key.as_str() == tool || matches!(&term.test, Test::Value(text, _) if is_has(text))
+        })
+    }
+}
+
 impl fmt::Display for Requirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, term) in self.alternatives.iter().enumerate() {
@@ -209,5 +220,27 @@ impl fmt::Display for Requirement {
 impl fmt::Debug for Requirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tools_that_decide_are_known() {
+        for (text, depends) in [
+            ("node", true),
+            ("node>=20", true),
+            ("!node:any", true),
+            ("gpu | node:20", true),
+            ("has:node", true),
+            ("has:nodejs", false),
+            ("nodejs", false),
+            ("os:node", false),
+        ] {
+            let requirement: Requirement = text.parse().unwrap();
+            assert_eq!(requirement.depends_on("node"), depends, "{text}");
+        }
     }
 }

@@ -26,7 +26,7 @@ struct Arguments {
 /// What every command takes.
 #[derive(Debug, clap::Args)]
 struct Global {
-    /// The queue's directory [env: AQ_QUEUE] [default: the nearest .aq/, else ~/.local/share/aq]
+    /// The queue's directory [env: AQ_QUEUE] [default: the repository's or project's: `aq path`]
     #[arg(long, global = true, value_name = "DIR")]
     queue: Option<PathBuf>,
 }

@@ -65,6 +65,12 @@ pub enum Reason {
     },
     /// All slots are taken, or go to jobs before it.
     NoSlot,
+    /// Nothing of the queue is run. No plan gives this: a front end says it in place of every
+    /// other.
+    Untrusted {
+        /// The queue's directory, as one word of a command line.
+        queue: String,
+    },
 }
 
 /// A dep that is not satisfied.
@@ -124,6 +130,9 @@ impl fmt::Display for Reason {
                 write!(f, "no free slot ({waiting} of {max} jobs wait in review)")
             }
             Self::NoSlot => f.write_str("no free slot"),
+            Self::Untrusted { queue } => {
+                write!(f, "the queue is not trusted: aq trust {queue}")
+            }
         }
     }
 }

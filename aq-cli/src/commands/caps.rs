@@ -1,5 +1,6 @@
 //! `aq caps`
 
+use aq_runner::run::host::ProbePolicy;
 use aq_runner::run::host_capabilities;
 
 use super::Here;
@@ -20,7 +21,15 @@ pub(crate) struct Args {
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     let queue = here.queue_if_any()?;
     let settings = here.settings_if_any(queue.as_ref())?;
-    let host = host_capabilities(queue.as_ref(), &settings, args.refresh);
+    let untrusted = queue.as_ref().and_then(|queue| here.untrusted(queue));
+    let probing = match untrusted {
+        Some(untrusted) if args.refresh => return Err(untrusted.into()),
+        // Its config names the tools.
+        Some(_) => ProbePolicy::CachedOnly,
+        None if args.refresh => ProbePolicy::Refresh,
+        None => ProbePolicy::AsNeeded,
+    };
+    let host = host_capabilities(queue.as_ref(), &settings, probing);
     if args.json {
         output::json::capabilities(&host);
     } else {

@@ -22,6 +22,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     let profiles = here.profiles()?;
+    // Profiles of a queue that is not trusted are read, and that is said.
+    here.queue_if_any()?;
     let checked: Vec<Checked> =
         args.files.iter().map(|file| check(&profiles, file, args.json)).collect();
     if args.json {

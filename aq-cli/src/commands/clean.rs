@@ -16,7 +16,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
-    let queue = here.queue()?;
+    let queue = here.trusted_queue()?;
     let (cleaned, left) = clean(&queue, args.keep, Timestamp::now())?;
     for problem in left {
         output::warning(&format!("warning: {problem}"));

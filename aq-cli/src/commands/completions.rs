@@ -44,7 +44,7 @@ pub(crate) fn complete_if_asked(arguments: fn() -> clap::Command) {
 pub(crate) fn jobs_in(stages: &'static [Stage]) -> ArgValueCompleter {
     ArgValueCompleter::new(move |prefix: &OsStr| {
         let environment = Environment::new(std::env::vars_os());
-        let queue = Here::new(named_queue(), environment).queue();
+        let queue = Here::new(named_queue(), environment).silent_queue();
         let (Some(prefix), Ok(queue)) = (prefix.to_str(), queue) else { return Vec::new() };
         let ids = stages.iter().flat_map(|&stage| queue.jobs(stage).unwrap_or_default());
         let matching = ids.filter(|id| id.as_str().starts_with(prefix));

@@ -29,11 +29,15 @@ pub(crate) struct Args {
 
 pub(crate) fn run(here: &Here, args: Args) -> Outcome {
     let tokens = args.token_file.map(|file| Tokens::read(&file)).transpose();
+    let queue = here.queue()?;
+    if here.untrusted(&queue).is_none() {
+        here.take_over(&queue)?;
+    }
     let options = Options {
         listen: args.listen,
         hosts: args.hosts,
         tokens: tokens.map_err(Failure::usage)?,
-        queue: here.queue()?,
+        queue,
         environment: here.environment.clone(),
         worker: here.program()?,
     };

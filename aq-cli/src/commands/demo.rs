@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use aq_runner::run::place::{PROJECT_QUEUE, make_queue};
 use aq_runner::run::{RunOptions, add_context, overview, run as run_loop};
 use aq_runner::store::{AddContext, Draft, QueueDir, add};
 use jiff::Timestamp;
@@ -28,7 +29,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
         Some(dir) => vacant(dir)?,
         None => temporary_dir()?,
     };
-    let queue = QueueDir::init(&dir.join(".aq"))?;
+    let queue = make_queue(&dir.join(PROJECT_QUEUE), &here.environment)?.queue;
     write_files(&dir, &queue)?;
     output::line(format_args!("$ cd {} && aq add jobs", dir.display()));
     let drafts: Vec<Draft> = quickstart::JOBS.iter().map(draft).collect::<Result<_, _>>()?;

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use aq_manifest::Stage;
+use aq_runner::run::host::ProbePolicy;
+use aq_runner::run::place::{QueueOrigin, TrustProblem, UntrustedQueue, exposed_place};
 use aq_runner::run::{
     FleetSettings, Settings, TOKEN_VARIABLES, fleet_overview, host_capabilities, overview,
 };
@@ -26,19 +28,19 @@ const ROOM: u64 = 1 << 30;
 
 pub(crate) fn run(here: &Here) -> Outcome {
     let mut findings = Vec::new();
-    let path = here.queue_path()?;
-    match here.queue() {
+    let place = here.place()?;
+    match here.silent_queue() {
         Ok(queue) => {
-            findings.push(Finding::good(format!("the queue is {}", queue.root().display())));
-            look_at_queue(here, &queue, &mut findings);
+            let (root, how) = (queue.root().display(), found_by(place.origin));
+            findings.push(Finding::good(format!("the queue is {root}, {how}")));
+            let untrusted = here.untrusted(&queue);
+            look_at_queue(here, &queue, untrusted.is_some(), &mut findings);
+            findings.push(trust(&queue, untrusted));
         }
-        Err(failure) if path.is_dir() => {
+        Err(failure) if place.path.as_ref().is_some_and(|path| path.is_dir()) => {
             findings.push(Finding::bad(failure, "see which directory is meant"));
         }
-        Err(_) => findings.push(Finding::bad(
-            format!("there is no queue at {}", path.display()),
-            "make one with `aq init`",
-        )),
+        Err(failure) => findings.push(Finding::bad(failure, "make one with `aq init`")),
     }
     findings.push(git());
     findings.extend(token_files(here));
@@ -48,7 +50,33 @@ pub(crate) fn run(here: &Here) -> Outcome {
     Ok(exit)
 }
 
-fn look_at_queue(here: &Here, queue: &QueueDir, findings: &mut Vec<Finding>) {
+fn found_by(origin: QueueOrigin) -> &'static str {
+    match origin {
+        QueueOrigin::Argument => "as --queue says",
+        QueueOrigin::Variable => "as AQ_QUEUE says",
+        QueueOrigin::Project => "the nearest .aq/",
+        QueueOrigin::Repository => "that of this repository",
+        QueueOrigin::User => "the one for where there is no project",
+    }
+}
+
+fn trust(queue: &QueueDir, untrusted: Option<UntrustedQueue>) -> Finding {
+    let Some(untrusted) = untrusted else {
+        return match exposed_place(queue.root()) {
+            Ok(None) => Finding::good("the queue is trusted, and no other user can change it"),
+            Ok(Some(place)) => Finding::doubtful(place, "AQ_TRUST trusts it all the same"),
+            Err(e) => Finding::doubtful(e, "AQ_TRUST trusts the queue all the same"),
+        };
+    };
+    let mend = match untrusted.cause {
+        TrustProblem::Unlisted => "look at what is in it, then run that",
+        TrustProblem::Exposed(_) => "other users' access control lists are not looked at",
+        TrustProblem::Unreadable(_) | TrustProblem::Hidden(_) => "check the owner and mode of that",
+    };
+    Finding::bad(untrusted, mend)
+}
+
+fn look_at_queue(here: &Here, queue: &QueueDir, is_untrusted: bool, findings: &mut Vec<Finding>) {
     findings.push(writable(queue));
     findings.push(room(queue));
     let settings = match here.settings(queue) {
@@ -66,7 +94,9 @@ fn look_at_queue(here: &Here, queue: &QueueDir, findings: &mut Vec<Finding>) {
             ));
         }
     }
-    for problem in host_capabilities(Some(queue), &settings, false).problems {
+    // The settings name what is asked.
+    let probing = if is_untrusted { ProbePolicy::CachedOnly } else { ProbePolicy::AsNeeded };
+    for problem in host_capabilities(Some(queue), &settings, probing).problems {
         findings.push(Finding::doubtful(problem, "`aq caps --refresh` tries again"));
     }
     match overview(queue, &settings, 0, Timestamp::now()) {

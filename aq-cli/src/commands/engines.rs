@@ -38,7 +38,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
 }
 
 fn retry(here: &Here, name: &str) -> Outcome {
-    let queue = here.queue()?;
+    let queue = here.trusted_queue()?;
     let settings = here.settings(&queue)?;
     if !settings.engines.names().any(|known| known == name) {
         return Err(Failure::usage(format_args!("there is no engine {name:?}; see `aq engines`")));

@@ -1,26 +1,32 @@
 //! Where and as whom `aq` was called: everything that commands take from the process around them.
 
+mod queues;
+
+use std::cell::{Cell, OnceCell};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use aq_manifest::JobId;
+use aq_runner::run::place::QueuePlace;
 use aq_runner::run::{Environment, Settings};
-use aq_runner::store::{PROJECT_QUEUE, QueueDir, StoreError, locate};
+use aq_runner::store::QueueDir;
 
-use crate::exit::{Exit, Failure};
-use crate::output;
+use crate::exit::Failure;
 
 /// The caller's surroundings.
 #[derive(Debug)]
 pub(crate) struct Here {
     named: Option<PathBuf>,
     pub(crate) environment: Environment,
+    /// The queue that is meant, once it was looked for.
+    place: OnceCell<QueuePlace>,
+    /// The notices about the queue were printed.
+    is_noticed: Cell<bool>,
 }
 
 impl Here {
     pub(crate) fn new(named: Option<PathBuf>, environment: Environment) -> Self {
-        // An empty variable is as good as none.
-        Self { named: named.or_else(|| environment.path("AQ_QUEUE")), environment }
+        Self { named, environment, place: OnceCell::new(), is_noticed: Cell::new(false) }
     }
 
     /// The working directory.
@@ -40,81 +46,6 @@ impl Here {
         data_home.map(|dir| dir.join("aq")).ok_or_else(|| {
             Failure::usage("HOME is not set, so there is no data directory; use --database")
         })
-    }
-
-    /// The directory of the queue that is meant, whether it is there or not.
-    pub(crate) fn queue_path(&self) -> Result<PathBuf, Failure> {
-        if let Some(named) = &self.named {
-            return Ok(named.clone());
-        }
-        let data_home = self.environment.path("XDG_DATA_HOME");
-        locate(&self.cwd()?, data_home.as_deref(), self.home().as_deref()).ok_or_else(|| {
-            Failure::usage("no queue is named and HOME is not set; use --queue DIR or AQ_QUEUE")
-        })
-    }
-
-    /// The queue, which must be there.
-    pub(crate) fn queue(&self) -> Result<QueueDir, Failure> {
-        match QueueDir::open(&self.queue_path()?) {
-            Ok(queue) => Ok(self.with_profiles(queue)),
-            Err(StoreError::NoQueue(_)) => Err(self.no_queue()),
-            Err(e) => Err(e.into()),
-        }
-    }
-
-    /// The queue, if it is there.
-    pub(crate) fn queue_if_any(&self) -> Result<Option<QueueDir>, Failure> {
-        match QueueDir::open(&self.queue_path()?) {
-            Ok(queue) => Ok(Some(self.with_profiles(queue))),
-            Err(StoreError::NoQueue(_) | StoreError::Incomplete { .. }) => Ok(None),
-            Err(e) => Err(e.into()),
-        }
-    }
-
-    /// The queue, made when it is not there; tells so, because it may be made where nobody looks.
-    pub(crate) fn queue_or_new(&self) -> Result<QueueDir, Failure> {
-        if let Some(queue) = self.queue_if_any()? {
-            return Ok(queue);
-        }
-        let queue = QueueDir::init(&self.queue_path()?)?;
-        output::warning(&format!("made a queue at {}", queue.root().display()));
-        Ok(self.with_profiles(queue))
-    }
-
-    fn no_queue(&self) -> Failure {
-        let path = self.queue_path().unwrap_or_default();
-        let path = path.display();
-        let message = match &self.named {
-            Some(_) => format!("there is no queue at {path}; `aq init {path}` makes one"),
-            None => format!(
-                "there is no queue: no {PROJECT_QUEUE}/ here or above, and none at {path}; \
-                 `aq init` makes one here, --queue names another"
-            ),
-        };
-        Failure::new(Exit::NotFound, message)
-    }
-
-    /// Where `aq init` makes a queue: where it is told to, else the project's own.
-    pub(crate) fn new_queue_path(&self, dir: Option<PathBuf>) -> Result<PathBuf, Failure> {
-        match dir.or_else(|| self.named.clone()) {
-            Some(dir) => Ok(dir),
-            None => Ok(self.cwd()?.join(PROJECT_QUEUE)),
-        }
-    }
-
-    fn with_profiles(&self, queue: QueueDir) -> QueueDir {
-        match self.environment.profiles() {
-            Some(profiles) => queue.with_profiles(profiles),
-            None => queue,
-        }
-    }
-
-    /// The folder of the profiles, whether there is a queue or not.
-    pub(crate) fn profiles(&self) -> Result<PathBuf, Failure> {
-        match self.environment.profiles() {
-            Some(profiles) => Ok(profiles),
-            None => Ok(self.queue_path()?.join("profiles")),
-        }
     }
 
     /// The queue's settings.

@@ -56,7 +56,7 @@ pub(crate) struct Requeue {
 }
 
 pub(crate) fn promote(here: &Here, args: &Promote) -> Outcome {
-    let queue = here.queue()?;
+    let queue = here.trusted_queue()?;
     let id = job_id(&args.job)?;
     let stage = run::promote(&queue, &here.environment, &id, &here.program()?, Timestamp::now())?;
     let record = JobRecord::read(&queue, stage, id)?;
@@ -65,7 +65,7 @@ pub(crate) fn promote(here: &Here, args: &Promote) -> Outcome {
 }
 
 pub(crate) fn ship(here: &Here, args: &Ship) -> Outcome {
-    let queue = here.queue()?;
+    let queue = here.trusted_queue()?;
     let jobs: Vec<JobId> = args.jobs.iter().map(|job| job_id(job)).collect::<Result<_, _>>()?;
     let mut failures = Vec::new();
     // One that cannot go does not stop the next.
@@ -101,7 +101,7 @@ fn ship_one(here: &Here, queue: &QueueDir, args: &Ship, id: &JobId) -> Result<St
 }
 
 pub(crate) fn reject(here: &Here, args: &Reject) -> Outcome {
-    let queue = here.queue()?;
+    let queue = here.trusted_queue()?;
     let id = job_id(&args.job)?;
     run::reject(&queue, &id, args.reason.as_deref(), Timestamp::now())?;
     output::line(format_args!("{id} is rejected; `aq requeue {id}` runs it again"));
@@ -109,7 +109,7 @@ pub(crate) fn reject(here: &Here, args: &Reject) -> Outcome {
 }
 
 pub(crate) fn requeue(here: &Here, args: &Requeue) -> Outcome {
-    let queue = here.queue()?;
+    let queue = here.trusted_queue()?;
     for job in &args.jobs {
         let id = job_id(job)?;
         run::requeue(&queue, &id, args.force)?;

@@ -23,6 +23,7 @@ mod job;
 mod lazy;
 mod logs;
 mod man;
+mod path;
 mod profiles;
 mod recover;
 mod run;
@@ -32,6 +33,7 @@ mod status;
 mod stop;
 mod submit;
 mod to_tracker;
+mod trust;
 mod why;
 pub(crate) mod worker;
 
@@ -50,8 +52,18 @@ pub(crate) use completions::complete_if_asked;
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make a queue: ./.aq, or DIR.
+    /// Make a queue: of this repository, else ./.aq, or in DIR.
+    ///
+    /// The queue of a repository is below ~/aq-work (AQ_HOME): nothing of aq is in a checkout.
+    /// What is made here is trusted.
     Init(Lazy<init::Args>),
+    /// Print where the queue is.
+    Path(Lazy<path::Args>),
+    /// Trust a queue that aq did not make for you: what it names may be run from now on.
+    ///
+    /// Says what that is. A queue that is not trusted can be looked at; nothing of it is run or
+    /// changed.
+    Trust(Lazy<trust::Args>),
     /// Add jobs: files, all `*.md` of a directory, or `-` for standard input.
     ///
     /// All are added or none is. When this has answered, they survive power loss.
@@ -161,7 +173,9 @@ pub(crate) fn run(
 ) -> Outcome {
     let here = Here::new(queue, environment);
     match command {
-        Command::Init(Lazy(args)) => init::run(&here, args),
+        Command::Init(Lazy(args)) => init::run(&here, &args),
+        Command::Path(_) => path::run(&here),
+        Command::Trust(Lazy(args)) => trust::run(&here, &args),
         Command::Add(Lazy(args)) => add::run(&here, &args),
         Command::Check(Lazy(args)) => check::run(&here, &args),
         Command::Schema(_) => schema::run(),

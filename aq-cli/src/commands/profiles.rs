@@ -12,6 +12,7 @@ pub(crate) struct Args {}
 
 pub(crate) fn run(here: &Here, _args: &Args) -> Outcome {
     let profiles = here.profiles()?;
+    here.queue_if_any()?;
     let names = profile_names(&profiles);
     if names.is_empty() {
         output::line(format_args!("there is no profile in {}", profiles.display()));

@@ -12,7 +12,7 @@ use crate::output;
 pub(crate) struct Args {}
 
 pub(crate) fn run(here: &Here) -> Outcome {
-    let queue = here.queue()?;
+    let queue = here.trusted_queue()?;
     let mut first_error = None;
     let recovered = recover(&queue, Timestamp::now())?;
     if recovered.is_empty() {

@@ -1,10 +1,16 @@
 //! `aq run`
 
+use std::io::IsTerminal;
+
+use aq_runner::run::place::wait_for_trust;
 use aq_runner::run::{RunError, RunOptions, run as run_loop};
+use aq_runner::store::QueueDir;
 
 use super::Here;
 use crate::exit::{Exit, Failure, Outcome};
+use crate::output;
 use crate::output::progress::Reporter;
+use crate::output::style::plain;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -29,7 +35,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
-    let queue = here.queue()?;
+    let queue = match unattended(here, has_terminal()) {
+        Some(queue) => wait_for_queue(here, queue)?,
+        None => here.trusted_queue()?,
+    };
     let settings = here.settings(&queue)?;
     let options = RunOptions {
         max: args.max.or(settings.config.max).unwrap_or(1).max(1),
@@ -44,6 +53,35 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     })?;
     reporter.end(&summary);
     Ok(if summary.failed > 0 { Exit::No } else { Exit::Done })
+}
+
+/// True when a person may be there. Terminals that are services themselves hand their variables on
+/// to what runs in them, so these alone say nothing.
+fn has_terminal() -> bool {
+    std::io::stdin().is_terminal()
+        || std::io::stdout().is_terminal()
+        || std::io::stderr().is_terminal()
+}
+
+/// The queue of a loop that a service manager has started, when it is not trusted: to end then
+/// would be to be started again, for ever. On a terminal a person reads the refusal.
+fn unattended(here: &Here, has_terminal: bool) -> Option<QueueDir> {
+    let is_set = |name: &str| here.environment.get(name).is_some_and(|value| !value.is_empty());
+    // A terminal of macOS has the variable, too, and there it is 0.
+    let is_launchd = here.environment.get("XPC_SERVICE_NAME").is_some_and(|name| name != "0");
+    let is_service = is_set("INVOCATION_ID") || is_launchd && is_set("XPC_SERVICE_NAME");
+    let queue = here.silent_queue().ok().filter(|_| is_service && !has_terminal)?;
+    here.untrusted(&queue).is_some().then_some(queue)
+}
+
+fn wait_for_queue(here: &Here, queue: QueueDir) -> Result<QueueDir, Failure> {
+    wait_for_trust(&queue, &here.environment, |untrusted| {
+        output::warning(&plain(&format!("{untrusted}; this loop waits until it is")));
+    })
+    .map_err(|e| Failure::io("wait until the queue is trusted", &e))?;
+    output::warning("the queue is trusted now");
+    here.take_over(&queue)?;
+    Ok(queue)
 }
 
 impl From<RunError> for Failure {

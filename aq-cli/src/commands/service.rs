@@ -18,7 +18,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
-    let queue = here.queue()?;
+    let queue = here.trusted_queue()?;
     let program = here.program()?;
     let service =
         output::service::Service { program: &program, queue: queue.root(), max: args.max };

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::Here;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
+use crate::output::style::plain;
 
 /// How often `--watch` looks again.
 const REDRAW: Duration = Duration::from_secs(1);
@@ -40,7 +41,11 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
         let queue = here.queue()?;
         let (settings, warning) = here.settings_or_last(&queue)?;
         let ended = if args.all { usize::MAX } else { SHOWN_ENDED };
-        Ok((overview(&queue, &settings, ended, Timestamp::now())?, warning))
+        let mut overview = overview(&queue, &settings, ended, Timestamp::now())?;
+        if here.untrusted(&queue).is_some() {
+            overview.distrust();
+        }
+        Ok((overview, warning))
     };
     let shown = if args.all { usize::MAX } else { SHOWN };
     if args.watch {
@@ -52,7 +57,10 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
         loop {
             let (overview, warning) = look()?;
             let warning = warning.map_or(String::new(), |text| format!("{text}\n"));
-            let text = warning + &output::status::status(&overview, shown);
+            // What was said of the queue is off the screen by now.
+            let untrusted = here.untrusted(&here.queue()?);
+            let untrusted = untrusted.map_or(String::new(), |why| plain(&why.to_string()) + "\n");
+            let text = untrusted + &warning + &output::status::status(&overview, shown);
             if !output::redraw(&text) {
                 return Ok(Exit::Done);
             }

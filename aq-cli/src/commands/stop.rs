@@ -21,7 +21,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
-    let queue = here.queue()?;
+    let queue = here.trusted_queue()?;
     if let Some(job) = &args.job {
         let id = job_id(job)?;
         output::line(output::job::stopped(&id, &run::stop(&queue, &id, Timestamp::now())?));

@@ -17,7 +17,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
-    let queue = here.queue()?;
+    let queue = here.trusted_queue()?;
     let settings = here.settings(&queue)?;
     for job in &args.jobs {
         let id = job_id(job)?;

@@ -24,7 +24,10 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     let (settings, warning) = here.settings_or_last(&queue)?;
     warning.iter().for_each(|text| output::warning(text));
     let now = Timestamp::now();
-    let job = look_up(&queue, &settings, &job_id(&args.job)?, now)?;
+    let mut job = look_up(&queue, &settings, &job_id(&args.job)?, now)?;
+    if here.untrusted(&queue).is_some() {
+        job.distrust(queue.root());
+    }
     if args.json {
         output::json::job(&job, now);
     } else {

@@ -2,6 +2,7 @@
 
 use aq_manifest::{JobId, Stage};
 use aq_runner::run;
+use aq_runner::run::place::require_trust;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Form, Json};
@@ -118,6 +119,7 @@ fn run_it(
     reason: &str,
 ) -> Result<String, PageError> {
     let (queue, environment, now) = (&dashboard.queue, &dashboard.environment, Timestamp::now());
+    require_trust(queue, environment)?;
     Ok(match action {
         Action::Promote => {
             let stage = run::promote(queue, environment, id, &dashboard.worker, now)?;

@@ -2,6 +2,7 @@
 
 use aq_manifest::JobId;
 use aq_runner::run::add_context;
+use aq_runner::run::place::require_trust;
 use aq_runner::store::{Added, Draft, add as put_in};
 use axum::Form;
 use axum::extract::State;
@@ -86,8 +87,9 @@ pub(super) async fn add(
 
 fn put(dashboard: &Dashboard, name: &str, text: String) -> Result<JobId, PageError> {
     let id = JobId::new(name).map_err(crate::exit::Failure::usage)?;
-    // There is no directory that the person is in: that of the queue is as good as any.
-    let base = dashboard.queue.root().to_owned();
+    require_trust(&dashboard.queue, &dashboard.environment)?;
+    // There is no directory that the person is in.
+    let base = dashboard.base()?;
     let context = add_context(&dashboard.queue, &dashboard.environment, base, Timestamp::now());
     let draft = Draft::new(format!("{id}.md"), id, text);
     let report = put_in(&dashboard.queue, &[draft], &context)?;

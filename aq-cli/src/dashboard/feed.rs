@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use aq_runner::run::place::require_trust;
 use aq_runner::run::{Environment, Overview, QueueWatch, Settings, overview};
 use aq_runner::store::QueueDir;
 use jiff::Timestamp;
@@ -75,7 +76,12 @@ impl Feed {
 
 fn look(queue: &QueueDir, environment: &Environment) -> Look {
     let settings = Settings::load(queue, environment.clone()).map_err(|e| e.to_string())?;
-    overview(queue, &settings, ENDED, Timestamp::now()).map_err(|e| e.to_string())
+    let look = overview(queue, &settings, ENDED, Timestamp::now());
+    let mut look = look.map_err(|e| e.to_string())?;
+    if require_trust(queue, environment).is_err() {
+        look.distrust();
+    }
+    Ok(look)
 }
 
 fn keep(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aq_manifest::JobId;
 use aq_runner::run::{Environment, Settings};
-use aq_runner::store::QueueDir;
+use aq_runner::store::{QueueDir, RepositoryMarker};
 use tokio::sync::Semaphore;
 
 use super::coordinator::Desk;
@@ -46,6 +46,14 @@ impl Dashboard {
     /// The settings as they are now: a person may change them while the dashboard is open.
     pub(super) fn settings(&self) -> Result<Settings, PageError> {
         Settings::load(&self.queue, self.environment.clone()).map_err(PageError::environment)
+    }
+
+    /// Base of a relative `cwd`: the project whose queue this is, where that is
+    /// recorded.
+    pub(super) fn base(&self) -> Result<PathBuf, PageError> {
+        let marker = RepositoryMarker::read(self.queue.root())?;
+        let top = marker.and_then(|marker| marker.top);
+        Ok(top.unwrap_or_else(|| self.queue.root().to_owned()))
     }
 
     /// Does work that blocks, such as reading files, away from the threads that answer requests.

@@ -4,6 +4,7 @@ use aq_manifest::{JobId, Profile};
 use aq_runner::engine::{EngineInfo, MissingBinary};
 use aq_runner::run::NoEngine;
 use aq_runner::run::host::Host;
+use aq_runner::run::place::WaitingElsewhere;
 use aq_runner::store::Added;
 
 use super::style::{self, paint, plain};
@@ -114,6 +115,17 @@ pub(crate) fn profile(profile: &Profile) -> String {
     let persona =
         persona.map_or(String::new(), |first| format!("  {}", paint(style::FAINT, plain(first))));
     format!("{}{persona}", paint(style::HEADING, &profile.name))
+}
+
+/// Jobs for a directory that wait in another queue.
+pub(crate) fn waiting_elsewhere(found: &WaitingElsewhere) -> String {
+    let mut jobs: Vec<&str> = found.jobs.iter().take(5).map(JobId::as_str).collect();
+    let more = format!("{} more", found.jobs.len() - jobs.len());
+    if found.jobs.len() > jobs.len() {
+        jobs.push(&more);
+    }
+    let queue = plain(&found.queue.display().to_string());
+    format!("jobs for this directory wait in {queue}: {}", jobs.join(", "))
 }
 
 /// What to look at when `aq demo` has ended.

@@ -70,6 +70,7 @@ pub(crate) fn status(overview: &Overview) {
     let mut answer = json!({
         "version": VERSION,
         "queue": overview.queue,
+        "trusted": !overview.is_untrusted,
         "now": now,
         "loop": run_loop,
         "counts": counts,

@@ -19,6 +19,7 @@ pub(crate) mod status;
 pub(crate) mod style;
 mod table;
 pub(crate) mod time;
+pub(crate) mod trust;
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -41,6 +42,13 @@ pub(crate) fn line(text: impl Display) {
     }
     // In one write, however many lines it has.
     note_written(std::io::stdout().lock().write_all(text.as_bytes()));
+}
+
+/// A line of the answer, byte for byte.
+pub(crate) fn bytes(line: &[u8]) {
+    let mut text = line.to_owned();
+    text.push(b'\n');
+    note_written(std::io::stdout().lock().write_all(&text));
 }
 
 /// What went wrong with the answer first.

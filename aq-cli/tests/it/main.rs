@@ -24,6 +24,7 @@ mod limits;
 mod merging;
 mod model_server;
 mod pages;
+mod places;
 mod power_cut;
 mod processes;
 mod races;

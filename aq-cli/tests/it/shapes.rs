@@ -45,7 +45,17 @@ fn status_and_why() {
     let status = sandbox.json(&["status", "--json"]);
     assert_eq!(
         keys(&status),
-        ["counts", "jobs", "loop", "not_jobs", "now", "queue", "resting_engines", "version"]
+        [
+            "counts",
+            "jobs",
+            "loop",
+            "not_jobs",
+            "now",
+            "queue",
+            "resting_engines",
+            "trusted",
+            "version"
+        ]
     );
     assert_eq!(status["version"], 1);
     assert_eq!(status["counts"]["inbox"], 2);

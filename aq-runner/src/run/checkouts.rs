@@ -29,7 +29,7 @@ pub(crate) fn checkouts(queue: &QueueDir, settings: &Settings, cwd: &Path) -> Pa
         None => {}
     }
     let inside = queue.work();
-    match settings.environment.aq_home() {
+    match settings.environment.aq_home().filter(|home| home.is_absolute()) {
         Some(home) if is_hidden(&inside) || is_in_checkout(queue.root(), settings) => {
             home.join(own)
         }

@@ -24,6 +24,7 @@ use crate::store::{FileLock, JobRecord, QueueDir, Record, StoreError};
 use super::echo::{EchoError, Echoes};
 use super::engine_use::Sight;
 use super::fleet::FleetSettingsError;
+use super::host::ProbePolicy;
 use super::host_capabilities;
 use super::model::{Model, resting_state};
 use super::recovery::worker;
@@ -173,7 +174,8 @@ pub fn run(
     let wakes = Wakes::new(queue).map_err(|e| RunError::System("take signals", e))?;
     let limits = Limits { max: options.max, max_review: options.max_review };
     let engines_seen = Sight::take(queue, &settings);
-    let capabilities = host_capabilities(Some(queue), &settings, false).capabilities;
+    let capabilities =
+        host_capabilities(Some(queue), &settings, ProbePolicy::AsNeeded).capabilities;
     let echoes = Echoes::start(queue, &settings)?;
     let tokens = capabilities.iter().cloned().collect();
     let model = Model::new(queue, &settings, capabilities, limits, Timestamp::now());

@@ -19,6 +19,7 @@ mod job_log;
 mod launch;
 mod left_out;
 mod model;
+pub mod place;
 mod recovery;
 mod replica;
 mod settings;

@@ -19,6 +19,8 @@ use crate::store::{JobRecord, QueueDir, holder};
 pub(crate) struct Model {
     queue: Queue,
     host: HostId,
+    /// Tools of which nobody knows what they are: what asks for them is not judged.
+    unasked: Vec<String>,
     /// What happened since it was asked for, when somebody follows.
     changes: Option<Vec<Change>>,
 }
@@ -42,7 +44,12 @@ impl Model {
             limits,
             misfits: Misfits::Reject,
         });
-        Self { queue, host, changes: None }
+        Self { queue, host, unasked: Vec::new(), changes: None }
+    }
+
+    /// Leaves requirements out that these tools would have to answer.
+    pub(crate) fn leave_open(&mut self, unasked: Vec<String>) {
+        self.unasked = unasked;
     }
 
     /// A second one of this, which has no jobs yet; from now on it is noted what happens, for it to
@@ -182,13 +189,15 @@ impl Model {
         let candidates = engines
             .candidates(wanted, class, &prefers)
             .unwrap_or_else(|_| vec![wanted.unwrap_or(class).to_owned()]);
+        let mut requirements = record.requirements();
+        requirements.retain(|wanted| !self.unasked.iter().any(|tool| wanted.depends_on(tool)));
         Job {
             priority: record.priority(),
             lock: meta.get("lock").map(str::to_owned),
             key: meta.get("idempotency_key").map(str::to_owned),
             deps: meta.list("deps"),
             deps_mode: record.deps_mode(),
-            requirements: record.requirements(),
+            requirements,
             engines: candidates,
             ..Job::new(record.id.clone(), record.added_at())
         }

@@ -136,11 +136,10 @@ impl Environment {
         self.path("AGENT_QUEUE_PROFILES")
     }
 
-    /// Where queues of repositories are, and what jobs need outside of checkouts: `AQ_HOME`, else
-    /// `~/aq-work`. A relative path counts for nothing.
+    /// Parent of the queues of repositories: `AQ_HOME`, else `~/aq-work`. `None` without either.
+    /// A relative one is returned as it is; who uses it refuses it.
     pub fn aq_home(&self) -> Option<PathBuf> {
-        let named = self.path("AQ_HOME").filter(|dir| dir.is_absolute());
-        named.or_else(|| Some(self.path("HOME")?.join("aq-work")))
+        self.path("AQ_HOME").or_else(|| Some(self.path("HOME")?.join("aq-work")))
     }
 
     /// All of it.

@@ -4,15 +4,20 @@ use std::time::Duration;
 
 use crate::store::QueueDir;
 
-use super::host::{Host, HostConfig, Tool, detect};
+use super::host::{Host, HostConfig, ProbePolicy, Tool, detect};
 use super::settings::Settings;
 
 /// How long one probe of a tool may take.
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Detects what this host has; what has not changed since is read from the queue's cache,
-/// when there is a queue.
-pub fn host_capabilities(queue: Option<&QueueDir>, settings: &Settings, refresh: bool) -> Host {
+/// when there is a queue. With any policy but [`ProbePolicy::CachedOnly`] this starts programs that
+/// the queue's config names, so that queue has to be trusted.
+pub fn host_capabilities(
+    queue: Option<&QueueDir>,
+    settings: &Settings,
+    probing: ProbePolicy,
+) -> Host {
     let environment = &settings.environment;
     let installed =
         settings.engines.names().filter(|name| settings.engines.installed(name).is_some());
@@ -23,7 +28,7 @@ pub fn host_capabilities(queue: Option<&QueueDir>, settings: &Settings, refresh:
         aq_caps: environment.get("AQ_CAPS").unwrap_or_default().to_string_lossy().into_owned(),
         extra: settings.config.capabilities.clone(),
         cache_dir: queue.map(QueueDir::state),
-        refresh,
+        probing,
         time_limit: PROBE_LIMIT,
     })
 }

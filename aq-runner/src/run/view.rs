@@ -2,7 +2,7 @@
 //! loop, when there is one, is not asked, because everything is on disk.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use aq_manifest::{JobId, ReviewPolicy, Stage};
@@ -14,8 +14,10 @@ use crate::store::{JobRecord, Meta, QueueDir, Result};
 
 use super::engine_use::resting_engines;
 use super::fleet::{FleetPart, fleet_part};
+use super::host::ProbePolicy;
 use super::host_capabilities;
 use super::model::{Model, resting_state};
+use super::place::shell_word;
 use super::recovery::worker;
 use super::settings::Settings;
 use super::tracker::{TrackerView, tracker_view};
@@ -43,8 +45,18 @@ pub struct Overview {
     pub counts: BTreeMap<Stage, usize>,
     /// Files in the inbox that cannot be jobs because of their names.
     pub strangers: Vec<String>,
+    /// The front end has said that nothing of this queue is run: [`Overview::distrust`].
+    pub is_untrusted: bool,
     /// This host's part in a fleet; `None` offline. An error says what is wrong with the switches.
     pub fleet: Option<std::result::Result<FleetPart, String>>,
+}
+
+impl Overview {
+    /// Says of each job that waits that the queue is not trusted: nothing else matters then.
+    pub fn distrust(&mut self) {
+        self.is_untrusted = true;
+        self.jobs.iter_mut().for_each(|job| job.distrust(&self.queue));
+    }
 }
 
 /// A run loop at work.
@@ -75,6 +87,14 @@ impl JobView {
     fn new(queue: &QueueDir, record: JobRecord, activity: Activity) -> Self {
         let tracker = tracker_view(queue, &record.id, &record.meta);
         Self { record, activity, tracker }
+    }
+
+    /// As [`Overview::distrust`], of one job.
+    pub fn distrust(&mut self, queue: &Path) {
+        if matches!(self.activity, Activity::Waiting(_) | Activity::Unread) {
+            let reason = Reason::Untrusted { queue: shell_word(queue) };
+            self.activity = Activity::Waiting(Some(reason));
+        }
     }
 
     /// How often it was tried, a running attempt included.
@@ -148,6 +168,7 @@ pub fn overview(
         resting: resting_engines(queue, settings, now),
         counts,
         strangers: queue.strangers()?,
+        is_untrusted: false,
         fleet: fleet_part(Some(queue), &settings.environment)
             .map_err(|e| e.to_string())
             .transpose(),
@@ -195,8 +216,10 @@ fn explained(
     limits: Limits,
     now: Timestamp,
 ) -> Vec<JobView> {
-    let capabilities = host_capabilities(Some(queue), settings, false).capabilities;
-    let mut model = Model::new(queue, settings, capabilities, limits, now);
+    // A look starts nothing, least of all what a queue names that nobody trusts.
+    let host = host_capabilities(Some(queue), settings, ProbePolicy::CachedOnly);
+    let mut model = Model::new(queue, settings, host.capabilities, limits, now);
+    model.leave_open(host.unasked);
     let stall = stall_limit(settings);
     let mut views = Vec::with_capacity(live.len());
     for record in live {
@@ -393,6 +416,24 @@ mod tests {
         assert_eq!(ids(&found.ended), ["new", "old"]);
         assert_eq!(found.counts[&Stage::Failed], 3);
         assert!(look(&queue, 0).ended.is_empty());
+    }
+
+    #[test]
+    fn jobs_of_untrusted_queues_say_so() {
+        let queue = TestQueue::new();
+        queue.add(&[("a", "---\nengine: shell\n---\ntrue\n")]).unwrap();
+        std::fs::write(queue.job_file(Stage::Inbox, &id("dropped")), "x").unwrap();
+        queue.place("rests", Stage::Testing, "x");
+        let mut found = look(&queue, 0);
+        found.distrust();
+        let why = format!("the queue is not trusted: aq trust {}", queue.root().display());
+        let said: Vec<String> = (found.jobs.iter())
+            .map(|job| match &job.activity {
+                Activity::Waiting(Some(reason)) => reason.to_string(),
+                other => format!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(said, [why.as_str(), why.as_str(), "Resting"]);
     }
 
     #[test]

@@ -10,7 +10,9 @@ use crate::checkpoint::{
     CheckpointError, Isolation, Job, LeftOut, Merged, OwnPlace, Removed, Target, Wip,
     left_out_words,
 };
-use crate::store::{self, Cleaned, JobRecord, Meta, QueueDir, Record, StoreError};
+use crate::store::{
+    self, Cleaned, JobRecord, Meta, QueueDir, Record, RepositoryMarker, StoreError,
+};
 
 /// What `checkpoint` has to know of a job that has run, by its record.
 pub(crate) fn checkpoint_job(queue: &QueueDir, id: &JobId, meta: &Meta) -> Job {
@@ -21,7 +23,7 @@ pub(crate) fn checkpoint_job(queue: &QueueDir, id: &JobId, meta: &Meta) -> Job {
     };
     Job {
         name: id.to_string(),
-        cwd: meta.get("cwd").map(PathBuf::from).unwrap_or_default(),
+        cwd: present_cwd(queue, meta),
         isolation,
         target: match (meta.get("target"), meta.get("added_on")) {
             (Some(name), _) => Target::Named(name.to_owned()),
@@ -50,6 +52,18 @@ pub(crate) fn own_place(queue: &QueueDir, id: &JobId, dir: PathBuf) -> OwnPlace 
         control: state.join(format!("checkouts/{id}")),
         linked: state.join(format!("worktrees/{id}")),
     }
+}
+
+/// The directory that a job works in, where it is now: its project may have been moved while the
+/// job was held, so that its record could not be mapped.
+pub(crate) fn present_cwd(queue: &QueueDir, meta: &Meta) -> PathBuf {
+    let recorded = meta.get("cwd").map(PathBuf::from).unwrap_or_default();
+    if recorded.is_dir() {
+        return recorded;
+    }
+    // Without a marker nothing is known of a move.
+    let marker = RepositoryMarker::read(queue.root()).ok().flatten();
+    marker.map_or_else(|| recorded.clone(), |marker| marker.present(&recorded))
 }
 
 /// The branch of a job that has run; `None` when it never ran in a git repository.

@@ -1,7 +1,7 @@
 //! Jobs that came without `aq add`: files dropped into the inbox by hand, or changed there.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use aq_manifest::{JobId, Outcome, Stage};
@@ -79,9 +79,11 @@ pub fn ingest(
             return Ok(Ingested::Refused(invalid));
         }
     };
-    let parent = queue.root().parent().unwrap_or(queue.root());
-    let base = job.meta().get("added_from").map_or(parent, Path::new);
-    let cwd = resolve_cwd(file.spec.cwd.as_deref(), base, home);
+    let base = match job.meta().get("added_from") {
+        Some(dir) => PathBuf::from(dir),
+        None => queue.project()?,
+    };
+    let cwd = resolve_cwd(file.spec.cwd.as_deref(), &base, home);
     let added_at = Timestamp::try_from(written).unwrap_or(now).min(now);
     let record = Record::new().set_some("added_at", is_new.then_some(added_at));
     let record = record.followed_by(describe(queue, &file.spec, &cwd, &path));

@@ -50,6 +50,24 @@ impl FileLock {
         Ok(Self { file })
     }
 
+    /// Takes the right to follow a project that was moved, waiting for it.
+    ///
+    /// # Errors
+    /// When the lock file cannot be made.
+    pub(crate) fn relocating(queue: &QueueDir) -> Result<Self> {
+        Self::waited_for(&queue.state().join("repository.lock"))
+    }
+
+    /// Takes the lock of a file outside of any queue, waiting for it.
+    ///
+    /// # Errors
+    /// When the lock file cannot be made.
+    pub(crate) fn waited_for(path: &Path) -> Result<Self> {
+        let file = open(path)?;
+        file.lock().at("lock", path)?;
+        Ok(Self { file })
+    }
+
     /// Takes the right to run the loop; `Err` inside has what the holder wrote about itself.
     ///
     /// # Errors

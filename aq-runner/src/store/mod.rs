@@ -9,9 +9,9 @@ mod error;
 mod ingest;
 mod job_file;
 mod keys;
-mod locate;
 mod locks;
 mod log_piece;
+mod marker;
 mod meta;
 mod moves;
 mod queue_dir;
@@ -36,9 +36,9 @@ pub use job_file::{
     Invalid, JobFile, ProfileError, load, load_profile, profile_names, resolve_cwd,
 };
 pub use keys::{Holder, holder};
-pub use locate::{PROJECT_QUEUE, locate};
 pub use locks::FileLock;
 pub use log_piece::{LogPiece, log_file, log_from, log_until};
+pub use marker::{RepositoryMarker, below};
 pub use meta::{Meta, MetaFile, Record};
 pub(crate) use moves::{Move, additions, moves};
 pub use queue_dir::{QueueDir, job_of};

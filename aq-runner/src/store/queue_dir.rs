@@ -10,6 +10,7 @@ use aq_manifest::{JobId, Stage};
 
 use super::durable::rename_new;
 use super::error::{At, Result, StoreError};
+use super::marker::RepositoryMarker;
 use super::text::{UnreadableJob, read_text};
 
 /// A queue directory that exists.
@@ -79,6 +80,17 @@ impl QueueDir {
     /// The directory itself, absolute.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The directory that jobs without one of their own work in: the top of the repository whose
+    /// queue this is, else the queue's parent.
+    ///
+    /// # Errors
+    /// When the marker cannot be read.
+    pub fn project(&self) -> Result<PathBuf> {
+        let top = RepositoryMarker::read(&self.root)?.and_then(|marker| marker.top);
+        let parent = || self.root.parent().unwrap_or(&self.root).to_owned();
+        Ok(top.unwrap_or_else(parent))
     }
 
     /// The same queue with its profiles elsewhere (`AGENT_QUEUE_PROFILES`).

@@ -16,6 +16,7 @@ mod steps;
 mod visible;
 
 use aq_manifest::JobId;
+use aq_runner::run::place::require_trust;
 use aq_runner::run::{JobView, look_up};
 use axum::extract::{Path, Query, State};
 use jiff::Timestamp;
@@ -135,7 +136,11 @@ async fn find(dashboard: &Dashboard, id: &JobId) -> Result<JobView, PageError> {
     dashboard
         .blocking(move |dashboard| {
             let settings = dashboard.settings()?;
-            Ok(look_up(&dashboard.queue, &settings, &id, Timestamp::now())?)
+            let mut job = look_up(&dashboard.queue, &settings, &id, Timestamp::now())?;
+            if require_trust(&dashboard.queue, &dashboard.environment).is_err() {
+                job.distrust(dashboard.queue.root());
+            }
+            Ok(job)
         })
         .await
 }

@@ -49,7 +49,7 @@ pub(crate) fn take(
         draft.record =
             draft.record.set("resume_branch", &from.branch).set("resume_commit", &from.commit);
     }
-    let base = queue.root().parent().unwrap_or(queue.root()).to_owned();
+    let base = queue.project()?;
     let context = AddContext { branch_at, ..AddContext::new(base, home, now) };
     match add(queue, &[draft], &context) {
         Ok(report) => match report.added.first() {

@@ -34,10 +34,21 @@ pub struct HostConfig {
     pub extra: Vec<String>,
     /// The directory of the cache; it is made when it is not there. `None`: no cache.
     pub cache_dir: Option<PathBuf>,
-    /// Probe again, whatever the cache says.
-    pub refresh: bool,
+    /// Which answers of tools count.
+    pub probing: ProbePolicy,
     /// How long one probe may take.
     pub time_limit: Duration,
+}
+
+/// Choice of the tools that are started to be asked for their versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbePolicy {
+    /// None is: of an old answer and no answer, the old one is the better.
+    CachedOnly,
+    /// Those whose answer is not cached, or too old.
+    AsNeeded,
+    /// All are, whatever the cache says.
+    Refresh,
 }
 
 impl Default for HostConfig {
@@ -50,7 +61,7 @@ impl Default for HostConfig {
             aq_caps: String::new(),
             extra: Vec::new(),
             cache_dir: None,
-            refresh: false,
+            probing: ProbePolicy::AsNeeded,
             time_limit: Duration::from_secs(2),
         }
     }
@@ -78,6 +89,7 @@ pub fn detect(config: &HostConfig) -> Host {
 struct Found {
     tokens: Vec<Advertised>,
     absent: Vec<String>,
+    unasked: Vec<String>,
     problems: Vec<HostProblem>,
 }
 
@@ -121,9 +133,14 @@ impl Found {
         let present = self.present(config);
         let earlier: Vec<Option<&Entry>> =
             present.iter().map(|tool| known.iter().find(|entry| tool.is_in(entry))).collect();
-        let holds = |entry: &&Entry| !config.refresh && entry.holds(now);
+        let holds = |entry: &&Entry| match config.probing {
+            ProbePolicy::CachedOnly => true,
+            ProbePolicy::AsNeeded => entry.holds(now),
+            ProbePolicy::Refresh => false,
+        };
         let asked: Vec<&Present> = (present.iter().zip(&earlier))
             .filter(|(_, earlier)| !earlier.as_ref().is_some_and(holds))
+            .filter(|_| config.probing != ProbePolicy::CachedOnly)
             .map(|(tool, _)| tool)
             .collect();
         let mut answers = ask(&asked, config).into_iter();
@@ -133,6 +150,10 @@ impl Found {
             if let Some(entry) = earlier.filter(holds) {
                 self.add_answer(tool, entry.answer.clone(), true);
                 entries.push(entry.clone());
+                continue;
+            }
+            if config.probing == ProbePolicy::CachedOnly {
+                self.unasked.push(tool.tool.name.clone());
                 continue;
             }
             let Some(answer) = answers.next() else { break };
@@ -201,6 +222,7 @@ impl Found {
             capabilities: self.tokens.iter().map(|found| found.token.clone()).collect(),
             tokens: self.tokens,
             absent: self.absent,
+            unasked: self.unasked,
             problems: self.problems,
         }
     }

@@ -11,7 +11,7 @@ mod report;
 mod system;
 mod tools;
 
-pub use detect::{HostConfig, detect};
+pub use detect::{HostConfig, ProbePolicy, detect};
 pub use probe::ProbeError;
 pub use report::{Advertised, Host, HostProblem, Source};
 pub use tools::Tool;

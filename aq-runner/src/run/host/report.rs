@@ -16,6 +16,8 @@ pub struct Host {
     pub tokens: Vec<Advertised>,
     /// Tools that are not on `PATH`. They were asked for, so this is no problem.
     pub absent: Vec<String>,
+    /// Tools that are there and were not asked, because none was to be started.
+    pub unasked: Vec<String>,
     /// What went wrong. None of it keeps the other tokens from being advertised.
     pub problems: Vec<HostProblem>,
 }

@@ -12,6 +12,7 @@ use crate::store::{HeldJob, Record};
 
 use super::super::agent_env::{Identity, TakenOut, agent_env};
 use super::super::job_log::JobLog;
+use super::super::workplace::present_cwd;
 use super::usage::AgentRun;
 use super::wip::Workplace;
 use super::{Failure, Work};
@@ -104,7 +105,7 @@ impl Work<'_> {
     }
 
     fn cwd(&self) -> Result<PathBuf, String> {
-        let cwd = self.job.meta().get("cwd").map(PathBuf::from).unwrap_or_default();
+        let cwd = present_cwd(self.queue, self.job.meta());
         if cwd.is_dir() {
             return Ok(cwd);
         }

@@ -243,10 +243,10 @@ fn a_warm_cache_answers_until_something_changes() {
     let acme = warm.tokens.iter().find(|found| found.token.key() == "acme").unwrap();
     assert!(acme.source.to_string().ends_with("(cached)"));
 
-    fixture.config.refresh = true;
+    fixture.config.probing = ProbePolicy::Refresh;
     fixture.detect();
     assert_eq!(fixture.runs(), 2, "refresh asks again");
-    fixture.config.refresh = false;
+    fixture.config.probing = ProbePolicy::AsNeeded;
 
     fixture.write("acme", "echo run >> \"$dir/runs\"; echo acme 1.3.0");
     assert!(holds(&fixture.detect(), "acme=1.3.0"), "another file");
@@ -270,7 +270,7 @@ fn a_tool_that_answered_before_is_kept_while_it_hangs() {
     fixture.tool("acme", "[ -e \"$dir/hang\" ] && exec sleep 600; echo 1.2.3");
     fixture.detect();
     fs::write(fixture.dir.path().join("hang"), "").unwrap();
-    fixture.config.refresh = true;
+    fixture.config.probing = ProbePolicy::Refresh;
     fixture.config.time_limit = Duration::from_millis(100);
     for _ in 0..2 {
         let host = fixture.detect();
@@ -300,4 +300,22 @@ fn a_probe_gets_the_given_path_the_root_and_no_project() {
     fixture.tool("outer", "[ \"$(pwd)\" = / ] && inner");
     let host = fixture.detect();
     assert!(holds(&host, "outer=3.4"), "{:?}", host.problems);
+}
+
+#[test]
+fn cached_answers_alone_start_nothing() {
+    let mut fixture = Fixture::new();
+    fixture.tool("acme", "echo run >>$dir/runs; echo 1.2.3");
+    fixture.config.cache_dir = Some(fixture.dir.path().join("cache"));
+    fixture.config.probing = ProbePolicy::CachedOnly;
+    let host = fixture.detect();
+    assert_eq!((fixture.runs(), host.unasked), (0, vec!["acme".to_owned()]));
+    assert!(!fixture.dir.path().join("cache").exists());
+    fixture.config.probing = ProbePolicy::AsNeeded;
+    fixture.detect();
+    fixture.config.probing = ProbePolicy::CachedOnly;
+    let host = fixture.detect();
+    assert_eq!((fixture.runs(), host.unasked), (1, Vec::new()));
+    let tokens: Vec<String> = host.tokens.iter().map(|found| found.token.to_string()).collect();
+    assert!(tokens.contains(&"acme:1.2.3".to_owned()), "{tokens:?}");
 }

@@ -1,0 +1,235 @@
+//! The queue that is meant, for those who look and for those who change or run something.
+
+use std::path::{Path, PathBuf};
+
+use aq_runner::run::place::{
+    PROJECT_QUEUE, PlaceError, QueueOrigin, QueuePlace, QueueSearch, RepositoryStanding,
+    TrustError, UntrustedQueue, find_queue, follow_relocation, is_first_pass, make_missing_queue,
+    pending_relocation, require_trust,
+};
+use aq_runner::store::{QueueDir, StoreError};
+
+use super::Here;
+use crate::exit::{Exit, Failure};
+use crate::output;
+
+impl Here {
+    /// The queue that is meant, whether it is there or not.
+    pub(crate) fn place(&self) -> Result<&QueuePlace, Failure> {
+        if let Some(place) = self.place.get() {
+            return Ok(place);
+        }
+        // Who names a queue may be in a directory that is gone.
+        let cwd = match self.named {
+            Some(_) => PathBuf::new(),
+            None => self.cwd()?,
+        };
+        let search =
+            QueueSearch { named: self.named.as_deref(), cwd: &cwd, environment: &self.environment };
+        let place = find_queue(&search)?;
+        Ok(self.place.get_or_init(|| place))
+    }
+
+    /// The directory of the queue that is meant, whether it is there or not.
+    pub(crate) fn queue_path(&self) -> Result<&Path, Failure> {
+        let place = self.place()?;
+        place.path.as_deref().ok_or_else(|| no_queue(place))
+    }
+
+    /// The queue, which must be there, for those who only look. Says what is to be known of it.
+    pub(crate) fn queue(&self) -> Result<QueueDir, Failure> {
+        let queue = self.open()?;
+        if !self.is_noticed.replace(true) {
+            self.name_passed_over()?;
+            if let Some(untrusted) = self.untrusted(&queue) {
+                let text = format!("warning: {untrusted}; nothing of it is run or changed");
+                output::warning(&output::style::plain(&text));
+            }
+            match pending_relocation(&queue, self.place()?) {
+                Ok(Some(moved)) if moved.from != moved.to => output::warning(&format!(
+                    "warning: {} was moved to {}; the next command that changes the queue \
+                     follows it",
+                    shown(&moved.from),
+                    shown(&moved.to)
+                )),
+                // Where only the queue is elsewhere, nobody has to know.
+                Ok(_) => {}
+                Err(e) => output::warning(&output::style::plain(&format!("warning: {e}"))),
+            }
+        }
+        Ok(queue)
+    }
+
+    /// The queue, which must be there, for those who change or run something: it is trusted, and
+    /// follows a project that was moved.
+    pub(crate) fn trusted_queue(&self) -> Result<QueueDir, Failure> {
+        let queue = self.open()?;
+        self.take_over(&queue)?;
+        Ok(queue)
+    }
+
+    /// The queue, if it is there, for those who only look.
+    pub(crate) fn queue_if_any(&self) -> Result<Option<QueueDir>, Failure> {
+        match self.place()?.path.as_deref().map(QueueDir::open) {
+            None | Some(Err(StoreError::NoQueue(_) | StoreError::Incomplete { .. })) => Ok(None),
+            Some(Err(e)) => Err(e.into()),
+            Some(Ok(_)) => self.queue().map(Some),
+        }
+    }
+
+    /// The queue, for those who change something, made when it is not there; says so, because it
+    /// may be made where nobody looks.
+    pub(crate) fn queue_or_new(&self) -> Result<QueueDir, Failure> {
+        let place = self.place()?;
+        match place.path.as_deref().map(QueueDir::open) {
+            None | Some(Err(StoreError::NoQueue(_) | StoreError::Incomplete { .. })) => {}
+            Some(Err(e)) => return Err(e.into()),
+            Some(Ok(queue)) => {
+                self.take_over(&queue)?;
+                return Ok(self.with_profiles(queue));
+            }
+        }
+        self.name_passed_over()?;
+        let made = make_missing_queue(place, &self.environment)?;
+        require_trust(&made.queue, &self.environment)?;
+        output::warning(&format!("made a queue at {}", shown(made.queue.root())));
+        Ok(self.with_profiles(made.queue))
+    }
+
+    /// The queue without a word, for a shell that completes names.
+    pub(crate) fn silent_queue(&self) -> Result<QueueDir, Failure> {
+        self.open()
+    }
+
+    /// The cause that nothing of a queue is run; `None` when it is trusted.
+    pub(crate) fn untrusted(&self, queue: &QueueDir) -> Option<UntrustedQueue> {
+        require_trust(queue, &self.environment).err()
+    }
+
+    /// The folder of the profiles, whether there is a queue or not.
+    pub(crate) fn profiles(&self) -> Result<PathBuf, Failure> {
+        if let Some(profiles) = self.environment.profiles() {
+            return Ok(profiles);
+        }
+        match &self.place()?.path {
+            Some(queue) => Ok(queue.join("profiles")),
+            None => Ok(self.cwd()?.join(PROJECT_QUEUE).join("profiles")),
+        }
+    }
+
+    /// Checks that a queue is trusted, and has it follow a project that was moved.
+    pub(crate) fn take_over(&self, queue: &QueueDir) -> Result<(), Failure> {
+        self.name_passed_over()?;
+        require_trust(queue, &self.environment)?;
+        let Some(report) = follow_relocation(queue, self.place()?)? else { return Ok(()) };
+        if report.from != report.to {
+            output::warning(&format!(
+                "{} was moved to {}: {} of the queue's jobs now work there",
+                shown(&report.from),
+                shown(&report.to),
+                report.jobs
+            ));
+        }
+        for problem in report.problems {
+            output::warning(&output::style::plain(&format!("warning: {problem}")));
+        }
+        Ok(())
+    }
+
+    fn open(&self) -> Result<QueueDir, Failure> {
+        match QueueDir::open(self.queue_path()?) {
+            Ok(queue) => Ok(self.with_profiles(queue)),
+            Err(StoreError::NoQueue(_)) => Err(no_queue(self.place()?)),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    fn with_profiles(&self, queue: QueueDir) -> QueueDir {
+        match self.environment.profiles() {
+            Some(profiles) => queue.with_profiles(profiles),
+            None => queue,
+        }
+    }
+
+    /// A `.aq/` above a repository is somebody's, and not of this repository.
+    fn name_passed_over(&self) -> Result<(), Failure> {
+        let place = self.place()?;
+        if let (Some(above), Some(repository)) = (&place.passed_over, &place.repository)
+            && is_first_pass(place, &self.environment)
+        {
+            output::warning(&format!(
+                "warning: {} is not used for {}, which is a repository of its own; \
+                 `--queue {}` names it",
+                shown(above),
+                shown(&repository.top),
+                shown(above)
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn shown(path: &Path) -> String {
+    output::style::plain(&path.display().to_string())
+}
+
+fn no_queue(place: &QueuePlace) -> Failure {
+    let message = match (place.origin, &place.path, &place.repository) {
+        (QueueOrigin::Argument | QueueOrigin::Variable, Some(path), _) => {
+            let path = path.display();
+            format!("there is no queue at {path}; `aq init {path}` makes one")
+        }
+        (_, _, Some(repository)) => match &place.standing {
+            RepositoryStanding::Copied { original } => {
+                let (top, original) = (repository.top.clone(), original.clone());
+                PlaceError::CopiedRepository { top, original }.to_string()
+            }
+            _ => format!(
+                "there is no queue for {}; `aq init` makes one, --queue names another",
+                repository.top.display()
+            ),
+        },
+        (_, Some(path), None) => format!(
+            "there is no queue: no {PROJECT_QUEUE}/ here or above, and none at {}; \
+             `aq init` makes one here, --queue names another",
+            path.display()
+        ),
+        (_, None, None) => {
+            return Failure::usage(
+                "no queue is named and HOME is not set; use --queue DIR or AQ_QUEUE",
+            );
+        }
+    };
+    Failure::new(Exit::NotFound, message)
+}
+
+impl From<UntrustedQueue> for Failure {
+    fn from(error: UntrustedQueue) -> Self {
+        // The name of a directory that a stranger chose.
+        Self::new(Exit::Refused, output::style::plain(&error.to_string()))
+    }
+}
+
+impl From<TrustError> for Failure {
+    fn from(error: TrustError) -> Self {
+        match error {
+            TrustError::Store(error) => error.into(),
+            TrustError::Exposed(_) => Self::new(Exit::Refused, error),
+        }
+    }
+}
+
+impl From<PlaceError> for Failure {
+    fn from(error: PlaceError) -> Self {
+        let exit = match error {
+            PlaceError::Store(error) => return error.into(),
+            PlaceError::RelativeHome(_) | PlaceError::NoHome | PlaceError::NotText(_) => {
+                Exit::Usage
+            }
+            PlaceError::CopiedRepository { .. } => Exit::NotFound,
+            PlaceError::CopiedQueue { .. } | PlaceError::InWorkTree { .. } => Exit::Refused,
+            PlaceError::Repository { .. } | PlaceError::BadId { .. } => Exit::Environment,
+        };
+        Self::new(exit, error)
+    }
+}

@@ -1,0 +1,8 @@
+//! Places of queues: finding, making, trusting and moving them.
+
+mod finding;
+mod lab;
+mod making;
+mod moving;
+mod trusting;
+mod users;

@@ -81,6 +81,8 @@ impl Sandbox {
         command
             .env_clear()
             .env("HOME", self.path("home"))
+            // In the home a TMPDIR would be too long, and jobs of all tests would share one place.
+            .env("AQ_HOME", self.path("h"))
             .env("PATH", path)
             .envs(&self.env)
             .current_dir(self.work())

@@ -18,6 +18,7 @@ use rustix::io::Errno;
 
 use super::node::{Node, open_directory, open_parent};
 use super::remaining::{Remaining, reason};
+use super::user;
 
 /// Directories that are kept open on the way down; the way back to one further up is `..`.
 const OPEN: usize = 64;
@@ -54,10 +55,22 @@ pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// As [`remove_tree`].
-fn remove_entry(parent: &OwnedFd, name: &CStr, path: &Path) -> io::Result<()> {
+pub(crate) fn remove_entry(parent: &OwnedFd, name: &CStr, path: &Path) -> io::Result<()> {
     let mut removal = Removal::new(path);
     removal.enter(parent, name);
-    removal.run(parent);
+    removal.run(Some(parent));
+    removal.remaining.into_result()
+}
+
+/// Removes everything in an open directory but the entry `keep`; `path` is for words.
+///
+/// # Errors
+/// As [`remove_tree`].
+pub(crate) fn empty_directory(dir: &OwnedFd, keep: Option<&CStr>, path: &Path) -> io::Result<()> {
+    let mut removal = Removal::new(path);
+    removal.keep = keep;
+    removal.go_into(c".", dir.try_clone()?)?;
+    removal.run(None);
     removal.remaining.into_result()
 }
 
@@ -77,22 +90,23 @@ struct Frame {
 
 struct Removal<'a> {
     path: &'a Path,
-    user: u32,
     /// The tree's file system: no other is entered.
     device: Option<u64>,
+    /// The entry of the topmost directory that stays.
+    keep: Option<&'a CStr>,
     frames: Vec<Frame>,
     remaining: Remaining,
 }
 
 impl<'a> Removal<'a> {
     fn new(path: &'a Path) -> Self {
-        let user = rustix::process::geteuid().as_raw();
-        let remaining = Remaining::default();
-        Self { path, user, device: None, frames: Vec::new(), remaining }
+        let (frames, remaining) = (Vec::new(), Remaining::default());
+        Self { path, device: None, keep: None, frames, remaining }
     }
 
-    /// Works until the topmost directory is left. `parent` is the directory that it is in.
-    fn run(&mut self, parent: &OwnedFd) {
+    /// Works until the topmost directory is left. `parent` is the directory that it is in; without
+    /// one it stays.
+    fn run(&mut self, parent: Option<&OwnedFd>) {
         while let Some(top) = self.frames.last_mut() {
             match (top.below.pop(), &top.dir) {
                 (Some(name), Some(dir)) => {
@@ -106,7 +120,7 @@ impl<'a> Removal<'a> {
 
     /// Removes an entry that is no directory, or goes into the one that it is.
     fn enter(&mut self, parent: &OwnedFd, name: &CStr) {
-        let entered = match open_directory(parent, name, self.user) {
+        let entered = match open_directory(parent, name, user()) {
             Ok(dir) => self.go_into(name, dir),
             Err(Errno::NOENT) => Ok(()),
             Err(Errno::NOTDIR | Errno::LOOP) => unlink(parent, name),
@@ -124,7 +138,7 @@ impl<'a> Removal<'a> {
         if is_below && (node.is_mount || self.device != Some(node.identity.0)) {
             return Err(Errno::BUSY);
         }
-        node.open_up(&dir, self.user)?;
+        node.open_up(&dir, user())?;
         self.device = Some(node.identity.0);
         self.frames.push(Frame {
             name: name.to_owned(),
@@ -143,6 +157,7 @@ impl<'a> Removal<'a> {
 
     /// Removes what is no directory in the topmost frame's, and notes the directories in it.
     fn list(&mut self) {
+        let keep = self.keep.filter(|_| self.frames.len() == 1);
         let Some(top) = self.frames.last_mut() else { return };
         let Some(dir) = top.dir.clone() else { return };
         top.rounds += 1;
@@ -159,7 +174,7 @@ impl<'a> Removal<'a> {
                         }
                     };
                     let name = entry.file_name();
-                    if name == c"." || name == c".." {
+                    if name == c"." || name == c".." || keep == Some(name) {
                         continue;
                     }
                     match remove_leaf(&dir, name, entry.file_type()) {
@@ -176,10 +191,10 @@ impl<'a> Removal<'a> {
     }
 
     /// Goes up from a directory with nothing left to do in it, and removes it.
-    fn leave(&mut self, outside: &OwnedFd) {
+    fn leave(&mut self, outside: Option<&OwnedFd>) {
         let Some(frame) = self.frames.pop() else { return };
         let Some(above) = self.frames.last() else {
-            return self.remove_left(outside, frame);
+            return outside.map_or((), |outside| self.remove_left(outside, frame));
         };
         let parent = match &above.dir {
             Some(dir) => Ok(Rc::clone(dir)),
@@ -228,7 +243,7 @@ impl<'a> Removal<'a> {
     /// Notes that an entry of the topmost frame's directory stays.
     fn stays(&mut self, dir: &OwnedFd, name: &CStr, error: Errno) {
         let mut remaining = std::mem::take(&mut self.remaining);
-        remaining.add(error, || (self.path_of(name), reason(dir, name, self.user, error)));
+        remaining.add(error, || (self.path_of(name), reason(dir, name, user(), error)));
         self.remaining = remaining;
         if let Some(top) = self.frames.last_mut() {
             top.remains = true;
@@ -353,5 +368,17 @@ mod tests {
         set_mode(&tree, 0o500);
         remove_tree(&tree).unwrap();
         assert!(!tree.exists());
+    }
+
+    #[test]
+    fn emptying_keeps_the_directory_and_one_file() {
+        let (_dir, tree) = lab();
+        fs::create_dir_all(tree.join("a/keep")).unwrap();
+        fs::write(tree.join("keep"), "x").unwrap();
+        fs::write(tree.join("other"), "x").unwrap();
+        let dir = OwnedFd::from(fs::File::open(&tree).unwrap());
+        empty_directory(&dir, Some(c"keep"), &tree).unwrap();
+        let left: Vec<_> = fs::read_dir(&tree).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(left, ["keep"]);
     }
 }

@@ -132,11 +132,6 @@ impl QueueDir {
         self.root.join(".state")
     }
 
-    /// The `TMPDIR` of a job, there only while it runs.
-    pub fn scratch(&self, id: &JobId) -> PathBuf {
-        self.root.join(format!(".state/tmp/{id}"))
-    }
-
     /// The index by idempotency key.
     pub(crate) fn keys(&self) -> PathBuf {
         self.root.join(".state/keys")

@@ -152,7 +152,7 @@ impl Dispatcher<'_> {
 
     /// A job in `building/` is worked on or has lost its worker; one in `review/` may rest, too.
     fn look_at_work(&mut self, id: &JobId, stage: Stage) -> Result<(), StoreError> {
-        recover_job(self.queue, id, Timestamp::now())?;
+        recover_job(self.queue, &self.settings.scratch, id, Timestamp::now())?;
         if !self.queue.has(stage, id) {
             return self.try_look_at(id);
         }

@@ -145,6 +145,15 @@ impl Sandbox {
         names
     }
 
+    /// What is in the directory of this sandbox's `TMPDIR`s, sorted.
+    pub(crate) fn scratch(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.path("h/t")).unwrap().flatten();
+        let mut names: Vec<String> =
+            entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort();
+        names
+    }
+
     /// What is recorded of a job: the last value of each key that has one.
     pub(crate) fn meta(&self, id: &str) -> BTreeMap<String, String> {
         let path = self.queue(&format!(".state/meta/{id}.meta"));

@@ -22,6 +22,7 @@ mod kill_points;
 mod limits;
 mod merging;
 mod model_server;
+mod moved_folders;
 mod pages;
 mod power_cut;
 mod processes;

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::process::ProcessId;
-use crate::store::{FileLock, JobRecord, QueueDir, Record, StoreError};
+use crate::store::{FileLock, JobRecord, QueueDir, Record, StoreError, remove_old_spares};
 
 use super::echo::Echoes;
 use super::engine_use::Sight;
@@ -308,6 +308,7 @@ struct Dispatcher<'a> {
 impl Dispatcher<'_> {
     fn run(&mut self) -> Result<Summary, RunError> {
         self.undouble()?;
+        remove_old_spares(self.queue);
         self.swept = self.folder_states();
         self.look_at_everything()?;
         self.expect_all_folders()?;

@@ -67,15 +67,17 @@ impl FolderWatch {
         }
     }
 
-    /// Watches the folders that are other directories than before, or `all`, because what is told
-    /// of one that moves ends its watch, perhaps after a new one began. Answers whether there were
-    /// any: what happened there meanwhile was not told.
+    /// Watches the folders that are other directories than before, or `all` in the root, because
+    /// what is told of one that moves ends its watch, perhaps after a new one began. Answers
+    /// whether there were any: what happened there meanwhile was not told.
     pub(crate) fn renew(&mut self, all: bool) -> bool {
         let mut changed = all;
-        for folder in &mut self.folders {
+        for (n, folder) in self.folders.iter_mut().enumerate() {
             // Of one that cannot be asked about, the old watch may still tell.
             let Ok(found) = folder_identity(&folder.path) else { continue };
-            if found == folder.identity && !all {
+            // The root's own watch has no pause: a folder that is made later than it is looked for
+            // here is told of.
+            if found == folder.identity && !(all && n > 0) {
                 continue;
             }
             changed |= found != folder.identity;
@@ -123,11 +125,11 @@ impl QueueWatch {
     }
 }
 
-/// What is watched. The root has the settings, and `.state/` the engines; what else happens there
-/// wakes nobody.
+/// What is watched, the root first. It has the settings, and `.state/` the engines; what else
+/// happens there wakes nobody.
 fn watched(queue: &QueueDir) -> impl Iterator<Item = PathBuf> {
     let others = [queue.root().to_owned(), queue.state(), queue.profiles().to_owned()];
-    Stage::ALL.map(|stage| queue.stage(stage)).into_iter().chain(others)
+    others.into_iter().chain(Stage::ALL.map(|stage| queue.stage(stage)))
 }
 
 fn watcher(
@@ -199,5 +201,62 @@ impl Places {
             job_of(path.file_name()?.to_str()?).map(Wake::Job)
         };
         event.paths.iter().filter_map(wake_of).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::store::testing::TestQueue;
+
+    #[test]
+    fn a_replaced_folder_is_told_of_again() {
+        let queue = TestQueue::new();
+        let (sender, told) = channel();
+        let mut watch = QueueWatch::start(&queue, move || {
+            let _ = sender.send(());
+        })
+        .unwrap();
+        let inbox = queue.stage(Stage::Inbox);
+        for round in 0..3 {
+            std::fs::rename(&inbox, queue.root().join(format!("old-{round}"))).unwrap();
+            std::fs::create_dir(&inbox).unwrap();
+            told.recv_timeout(Duration::from_secs(30)).unwrap();
+            // What is told of the move may come in several parts: until all has come, a new file is
+            // made for each.
+            let begun = Instant::now();
+            loop {
+                assert!(begun.elapsed() < Duration::from_secs(30), "round {round}");
+                watch.renew();
+                while told.try_recv().is_ok() {}
+                let name = format!("job-{}.md", begun.elapsed().as_nanos());
+                std::fs::write(inbox.join(name), "x").unwrap();
+                let is_told = told.recv_timeout(Duration::from_millis(200)).is_ok();
+                if is_told && !watch.moved.load(Ordering::SeqCst) {
+                    break;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_slow_look_finds_another_directory() {
+        let queue = TestQueue::new();
+        let mut watch = FolderWatch::start(&queue, |_| {}).unwrap();
+        assert!(!watch.renew(false));
+        std::fs::remove_dir(queue.profiles()).unwrap();
+        assert!(watch.renew(false), "it is gone");
+        assert!(!watch.renew(false));
+        std::fs::create_dir(queue.profiles()).unwrap();
+        assert!(watch.renew(false), "it is back");
+        let review = queue.stage(Stage::Review);
+        std::fs::rename(&review, queue.root().join("old")).unwrap();
+        std::fs::create_dir(&review).unwrap();
+        assert!(watch.renew(false), "it is another one");
+        assert!(!watch.renew(false));
+        assert!(watch.renew(true));
     }
 }

@@ -140,8 +140,9 @@ impl Dispatcher<'_> {
     /// Looks whether a folder is another directory than before, and then at everything. `told` says
     /// that the file system has told of one.
     pub(super) fn look_at_folders(&mut self, told: bool) -> Result<(), RunError> {
+        let changed = self.wakes.renew_watch(told);
         self.expect_queue()?;
-        if self.wakes.renew_watch(told) || told {
+        if changed || told {
             // Those of a folder that is gone.
             let known: Vec<JobId> = self.model.order().into_iter().cloned().collect();
             known.iter().for_each(|id| self.look_at(id));

@@ -13,7 +13,7 @@
 
 mod place;
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::fmt;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io;
@@ -24,8 +24,8 @@ use std::path::{Path, PathBuf};
 
 use aq_manifest::JobId;
 use rustix::fs::{
-    AtFlags, FlockOperation, Mode, OFlags, RenameFlags, Stat, fchmod, flock, fstat, mkdirat,
-    openat, renameat, renameat_with, statat, unlinkat,
+    AtFlags, FlockOperation, Mode, OFlags, Stat, fchmod, flock, fstat, mkdirat, openat, renameat,
+    statat, unlinkat,
 };
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
@@ -183,7 +183,7 @@ pub(crate) fn remove_scratch(
             Ok(()) | Err(Misfit::InUse(_)) => {}
             Err(Misfit::Stuck(e)) => problem = problem.or(Some(e.to_string())),
             Err(e) => {
-                let path = place.path.join(std::ffi::OsStr::from_bytes(name.to_bytes()));
+                let path = place.path.join(OsStr::from_bytes(name.to_bytes()));
                 problem = problem.or(Some(format!("{}: {e}", path.display())));
             }
         }
@@ -192,6 +192,16 @@ pub(crate) fn remove_scratch(
     match remove_tree(&queue.state().join(format!("tmp/{id}"))) {
         Ok(()) => problem,
         Err(e) => problem.or(Some(e.to_string())),
+    }
+}
+
+/// Removes the empty directories that versions until 0.1 kept in the queue.
+pub(crate) fn remove_old_spares(queue: &QueueDir) {
+    let entries = std::fs::read_dir(queue.state().join("tmp")).into_iter().flatten().flatten();
+    let is_spare = |name: &OsStr| name.as_bytes().starts_with(b".spare-");
+    for entry in entries.filter(|entry| is_spare(&entry.file_name())) {
+        // One that stays is in nobody's way.
+        let _ = remove_tree(&entry.path());
     }
 }
 
@@ -224,7 +234,7 @@ fn spare(n: u32) -> CString {
 
 /// Takes a spare directory for the job, or makes one.
 fn take(place: Place, name: &CStr) -> Result<Scratch, Misfit> {
-    let path = place.path.join(std::ffi::OsStr::from_bytes(name.to_bytes()));
+    let path = place.path.join(OsStr::from_bytes(name.to_bytes()));
     for _ in 0..TRIES {
         let found = match take_spare(&place, name) {
             Some(dir) => Some(dir),
@@ -284,7 +294,7 @@ fn lock(place: &Place, name: &CStr, path: &Path) -> Result<Option<OwnedFd>, Misf
 
 /// Removes what has the job's name and is of this user and of nobody who is alive.
 fn clear(place: &Place, name: &CStr) -> Result<(), Misfit> {
-    let path = place.path.join(std::ffi::OsStr::from_bytes(name.to_bytes()));
+    let path = place.path.join(OsStr::from_bytes(name.to_bytes()));
     let found = match statat(&place.dir, name, AtFlags::SYMLINK_NOFOLLOW) {
         Err(Errno::NOENT) => return Ok(()),
         other => other.map_err(|e| Misfit::Refused("look at", e.into()))?,
@@ -325,7 +335,7 @@ fn identity(found: &Stat) -> Identity {
 /// Renames within a place, and never over something.
 fn rename_new(dir: &OwnedFd, from: &CStr, to: &CStr) -> Result<(), Errno> {
     #[cfg(target_os = "linux")]
-    match renameat_with(dir, from, dir, to, RenameFlags::NOREPLACE) {
+    match rustix::fs::renameat_with(dir, from, dir, to, rustix::fs::RenameFlags::NOREPLACE) {
         // Some network file systems do not know the flag.
         Err(Errno::INVAL | Errno::NOSYS) => {}
         other => return other,

@@ -158,6 +158,18 @@ fn recovery_finds_a_directory_in_every_place() {
 }
 
 #[test]
+fn spares_of_older_versions_are_removed() {
+    let lab = Lab::new();
+    let tmp = lab.queue.state().join("tmp");
+    fs::create_dir(tmp.join(".spare-3")).unwrap();
+    fs::write(tmp.join(".spare-3/aq-prompt"), "x").unwrap();
+    fs::write(tmp.join(".stop-job"), "").unwrap();
+    remove_old_spares(&lab.queue);
+    let left: Vec<_> = fs::read_dir(tmp).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, [".stop-job"]);
+}
+
+#[test]
 fn a_link_in_its_place_leads_nowhere() {
     let lab = Lab::new();
     let places = lab.places(None);

@@ -48,10 +48,6 @@ impl Node {
         Self::of_any(dir)
     }
 
-    #[cfg_attr(
-        target_os = "linux",
-        expect(clippy::unnecessary_cast, reason = "other systems have narrower types")
-    )]
     fn of_any(dir: &OwnedFd) -> Result<Self, Errno> {
         let found = rustix::fs::fstat(dir)?;
         let identity = (found.st_dev as u64, found.st_ino as u64);

@@ -186,7 +186,7 @@ impl<'a> Removal<'a> {
             }
         }
         for (name, error) in refused {
-            self.stays(&*dir, &name, error);
+            self.stays(&dir, &name, error);
         }
     }
 

@@ -65,7 +65,7 @@ fn the_next_job_sees_nothing_of_the_one_before() {
     fs::create_dir_all(path.join("a/b")).unwrap();
     fs::write(path.join("a/b/c"), "x").unwrap();
     symlink("/", path.join("link")).unwrap();
-    fs::set_permissions(path.join("a"), Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(path.join("a"), Permissions::from_mode(0o000)).unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o777)).unwrap();
     let inode = path.metadata().unwrap().ino();
     scratch.put_away("prompt").unwrap();

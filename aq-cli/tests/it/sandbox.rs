@@ -145,7 +145,7 @@ impl Sandbox {
         names
     }
 
-    /// What is in the directory of this sandbox's `TMPDIR`s, sorted.
+    /// The names in the directory of this sandbox's `TMPDIR`s, sorted.
     pub(crate) fn scratch(&self) -> Vec<String> {
         let entries = fs::read_dir(self.path("h/t")).unwrap().flatten();
         let mut names: Vec<String> =

@@ -8,7 +8,7 @@ use nix::unistd::geteuid;
 
 use crate::sandbox::{Sandbox, is_alive, kill_child, kill_hard, wait_for};
 
-/// What a job finds out about its own.
+/// A job that says what it finds out about its own.
 const LOOK: &str = r#"stat -c 'mode %a' "$TMPDIR"
 echo "path $TMPDIR"
 ls -A "$TMPDIR" | sed 's/^/has /'

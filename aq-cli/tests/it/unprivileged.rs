@@ -14,7 +14,7 @@ use crate::sandbox::{PATIENCE, Sandbox, kill_child, kill_hard, skipped, wait_chi
 /// The user `nobody`, and its group.
 const NOBODY: u32 = 65_534;
 
-/// What Go's module cache looks like, in a directory.
+/// Commands that make something like Go's module cache in a directory.
 fn cache(dir: &str) -> String {
     format!(
         r#"mkdir -p "{dir}/mod/cache" "{dir}/mod/example.com@v1/inner"
@@ -87,7 +87,7 @@ impl Unprivileged {
         self.ok(&[OsStr::new("add"), file.as_os_str()]);
     }
 
-    /// What lies in a directory, also when it is not there.
+    /// The names in a directory; none when it is not there.
     fn names(&self, dir: &Path) -> Vec<String> {
         let entries = fs::read_dir(dir).into_iter().flatten().flatten();
         entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()

@@ -14,3 +14,6 @@ pub(crate) fn user() -> u32 {
     static USER: OnceLock<u32> = OnceLock::new();
     *USER.get_or_init(|| rustix::process::geteuid().as_raw())
 }
+
+#[cfg(test)]
+mod tests;

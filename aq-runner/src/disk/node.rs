@@ -16,16 +16,16 @@ const OWNER: Mode = Mode::RWXU;
 
 /// Facts about an open directory.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Node {
+pub(super) struct DirectoryFacts {
     /// Device and inode: what tells it from every other directory.
     pub(super) identity: (u64, u64),
     owner: u32,
     mode: u32,
-    /// Whether a file system begins here; `false` where the kernel does not say.
+    /// Set where a file system begins, if the kernel says so.
     pub(super) is_mount: bool,
 }
 
-impl Node {
+impl DirectoryFacts {
     /// Asks the kernel about an open directory.
     pub(super) fn of(dir: &OwnedFd) -> Result<Self, Errno> {
         #[cfg(target_os = "linux")]

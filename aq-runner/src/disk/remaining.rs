@@ -1,4 +1,4 @@
-//! What could not be removed, in words that name each path.
+//! The entries of a tree that cannot be removed, each with its path and the reason.
 
 use std::ffi::CStr;
 use std::fmt;
@@ -15,15 +15,15 @@ const NAMED: usize = 3;
 /// The longest path that is written out, in characters: trees can be deeper than anybody reads.
 const LONGEST: usize = 300;
 
-/// What is left of a tree that should be gone.
+/// Error of a removal: the entries that stay.
 #[derive(Debug, Default)]
-pub(crate) struct Remaining {
+pub(crate) struct RemovalError {
     named: Vec<(PathBuf, String)>,
     others: usize,
     first: Option<Errno>,
 }
 
-impl Remaining {
+impl RemovalError {
     /// Adds an entry that the system refused to remove. Its path and the reason are asked for only
     /// when it is named.
     pub(super) fn add(&mut self, error: Errno, words: impl FnOnce() -> (PathBuf, String)) {
@@ -44,7 +44,7 @@ impl Remaining {
     }
 }
 
-impl fmt::Display for Remaining {
+impl fmt::Display for RemovalError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, (path, why)) in self.named.iter().enumerate() {
             let path = path.to_string_lossy();
@@ -59,7 +59,7 @@ impl fmt::Display for Remaining {
     }
 }
 
-impl std::error::Error for Remaining {}
+impl std::error::Error for RemovalError {}
 
 /// The reason for a refusal, as far as the entry and its directory show one.
 pub(super) fn reason(dir: impl AsFd, name: &CStr, user: u32, error: Errno) -> String {

@@ -16,8 +16,8 @@ use std::rc::Rc;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, open, statat, unlinkat};
 use rustix::io::Errno;
 
-use super::node::{Node, open_directory, open_parent};
-use super::remaining::{Remaining, reason};
+use super::node::{DirectoryFacts, open_directory, open_parent};
+use super::remaining::{RemovalError, reason};
 use super::user;
 
 /// Directories that are kept open on the way down; the way back to one further up is `..`.
@@ -30,7 +30,7 @@ const ROUNDS: u32 = 64;
 /// as removed.
 ///
 /// # Errors
-/// [`Remaining`] names what cannot be removed; everything else is gone then.
+/// [`RemovalError`] names what cannot be removed; everything else is gone then.
 pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
     let Some(name) = path.file_name() else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it ends in no name"));
@@ -56,7 +56,7 @@ pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
 /// # Errors
 /// As [`remove_tree`].
 pub(crate) fn remove_entry(parent: &OwnedFd, name: &CStr, path: &Path) -> io::Result<()> {
-    let mut removal = Removal::new(path);
+    let mut removal = TreeRemoval::new(path);
     removal.enter(parent, name);
     removal.run(Some(parent));
     removal.remaining.into_result()
@@ -67,7 +67,7 @@ pub(crate) fn remove_entry(parent: &OwnedFd, name: &CStr, path: &Path) -> io::Re
 /// # Errors
 /// As [`remove_tree`].
 pub(crate) fn empty_directory(dir: &OwnedFd, keep: Option<&CStr>, path: &Path) -> io::Result<()> {
-    let mut removal = Removal::new(path);
+    let mut removal = TreeRemoval::new(path);
     removal.keep = keep;
     removal.go_into(c".", dir.try_clone()?)?;
     removal.run(None);
@@ -75,32 +75,32 @@ pub(crate) fn empty_directory(dir: &OwnedFd, keep: Option<&CStr>, path: &Path) -
 }
 
 /// A directory on the way from the top of the tree to where the removal is.
-struct Frame {
+struct WalkFrame {
     name: CString,
     identity: (u64, u64),
     /// `None` while too many others are open.
     dir: Option<Rc<OwnedFd>>,
     /// Directories in it that are still to be removed.
     below: Vec<CString>,
-    /// Whether something in it cannot be removed.
+    /// Set when something in it cannot be removed.
     remains: bool,
-    /// How often it was listed.
+    /// Number of listings so far.
     rounds: u32,
 }
 
-struct Removal<'a> {
+struct TreeRemoval<'a> {
     path: &'a Path,
     /// The tree's file system: no other is entered.
     device: Option<u64>,
     /// The entry of the topmost directory that stays.
     keep: Option<&'a CStr>,
-    frames: Vec<Frame>,
-    remaining: Remaining,
+    frames: Vec<WalkFrame>,
+    remaining: RemovalError,
 }
 
-impl<'a> Removal<'a> {
+impl<'a> TreeRemoval<'a> {
     fn new(path: &'a Path) -> Self {
-        let (frames, remaining) = (Vec::new(), Remaining::default());
+        let (frames, remaining) = (Vec::new(), RemovalError::default());
         Self { path, device: None, keep: None, frames, remaining }
     }
 
@@ -132,7 +132,7 @@ impl<'a> Removal<'a> {
     }
 
     fn go_into(&mut self, name: &CStr, dir: OwnedFd) -> Result<(), Errno> {
-        let node = Node::of(&dir)?;
+        let node = DirectoryFacts::of(&dir)?;
         // The top may be a mount point itself: what is in it was asked for, and only it stays.
         let is_below = !self.frames.is_empty();
         if is_below && (node.is_mount || self.device != Some(node.identity.0)) {
@@ -140,7 +140,7 @@ impl<'a> Removal<'a> {
         }
         node.open_up(&dir, user())?;
         self.device = Some(node.identity.0);
-        self.frames.push(Frame {
+        self.frames.push(WalkFrame {
             name: name.to_owned(),
             identity: node.identity,
             dir: Some(Rc::new(dir)),
@@ -217,7 +217,7 @@ impl<'a> Removal<'a> {
     }
 
     /// Removes a directory that is empty by now, unless something in it remains.
-    fn remove_left(&mut self, parent: &OwnedFd, frame: Frame) {
+    fn remove_left(&mut self, parent: &OwnedFd, frame: WalkFrame) {
         if !frame.remains {
             let removed = match unlinkat(parent, &frame.name, AtFlags::REMOVEDIR) {
                 // Not all entries were seen, or somebody has made new ones.
@@ -263,9 +263,9 @@ impl<'a> Removal<'a> {
 }
 
 /// The directory above `frame`'s, if it is still the one that it was.
-fn go_back(frame: &Frame, identity: (u64, u64)) -> Result<Rc<OwnedFd>, Errno> {
+fn go_back(frame: &WalkFrame, identity: (u64, u64)) -> Result<Rc<OwnedFd>, Errno> {
     let dir = open_parent(frame.dir.as_ref().ok_or(Errno::BADF)?)?;
-    match Node::of(&dir)?.identity == identity {
+    match DirectoryFacts::of(&dir)?.identity == identity {
         true => Ok(Rc::new(dir)),
         false => Err(Errno::STALE),
     }
@@ -291,94 +291,5 @@ fn remove_leaf(dir: &OwnedFd, name: &CStr, kind: FileType) -> Result<bool, Errno
             if FileType::from_raw_mode(found.st_mode).is_dir() { Ok(false) } else { Err(e) }
         }
         Err(e) => Err(e),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs::{self, Permissions};
-    use std::os::unix::fs::{PermissionsExt, symlink};
-
-    use super::*;
-
-    fn lab() -> (tempfile::TempDir, PathBuf) {
-        let dir = tempfile::tempdir().unwrap();
-        let tree = dir.path().join("tree");
-        fs::create_dir(&tree).unwrap();
-        (dir, tree)
-    }
-
-    fn set_mode(path: &Path, mode: u32) {
-        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
-    }
-
-    #[test]
-    fn links_are_removed_and_not_followed() {
-        let (dir, tree) = lab();
-        let outside = dir.path().join("outside");
-        fs::create_dir(&outside).unwrap();
-        fs::write(outside.join("file"), "x").unwrap();
-        symlink(&outside, tree.join("link")).unwrap();
-        symlink("nowhere", tree.join("dangling")).unwrap();
-        remove_tree(&tree).unwrap();
-        assert!(!tree.exists() && outside.join("file").exists());
-        symlink(&outside, &tree).unwrap();
-        remove_tree(&tree).unwrap();
-        assert!(tree.symlink_metadata().is_err() && outside.join("file").exists());
-    }
-
-    #[test]
-    fn a_missing_tree_counts_as_removed() {
-        let (_dir, tree) = lab();
-        remove_tree(&tree.join("none")).unwrap();
-        remove_tree(&tree.join("none/below")).unwrap();
-        fs::write(tree.join("file"), "").unwrap();
-        remove_tree(&tree.join("file/below")).unwrap();
-        remove_tree(&tree.join("file")).unwrap();
-        assert_eq!(fs::read_dir(&tree).unwrap().count(), 0);
-        assert!(remove_tree(Path::new("..")).is_err());
-    }
-
-    /// Trees deeper than a path can be long, and than descriptors are allowed.
-    #[test]
-    fn deep_trees_need_no_long_paths() {
-        use rustix::fs::{mkdirat, openat};
-        let (_dir, tree) = lab();
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-        let mut at = open(&tree, flags, Mode::empty()).unwrap();
-        for _ in 0..1_500 {
-            mkdirat(&at, "below", Mode::RWXU).unwrap();
-            mkdirat(&at, "beside", Mode::RWXU).unwrap();
-            at = openat(&at, "below", flags, Mode::empty()).unwrap();
-        }
-        remove_tree(&tree).unwrap();
-        assert!(!tree.exists());
-    }
-
-    #[test]
-    fn closed_directories_are_opened_up() {
-        let (_dir, tree) = lab();
-        for (name, mode) in [("no-write", 0o555), ("no-read", 0o333), ("no-entry", 0o666)] {
-            let inner = tree.join(name).join("inner");
-            fs::create_dir_all(&inner).unwrap();
-            fs::write(inner.join("file"), "x").unwrap();
-            set_mode(&inner, 0o000);
-            set_mode(&tree.join(name), mode);
-        }
-        set_mode(&tree, 0o500);
-        remove_tree(&tree).unwrap();
-        assert!(!tree.exists());
-    }
-
-    #[test]
-    fn emptying_keeps_the_directory_and_one_file() {
-        let (_dir, tree) = lab();
-        fs::create_dir_all(tree.join("a/keep")).unwrap();
-        fs::write(tree.join("keep"), "x").unwrap();
-        fs::write(tree.join("other"), "x").unwrap();
-        let dir = OwnedFd::from(fs::File::open(&tree).unwrap());
-        empty_directory(&dir, Some(c"keep"), &tree).unwrap();
-        let left: Vec<_> = fs::read_dir(&tree).unwrap().map(|e| e.unwrap().file_name()).collect();
-        assert_eq!(left, ["keep"]);
     }
 }

@@ -132,9 +132,9 @@ pub enum RunError {
     Lost {
         /// The path of the queue.
         queue: PathBuf,
-        /// What of it is gone, or is another directory now.
+        /// The part that is gone, or is another directory now.
         part: LostPart,
-        /// Where that is now, when the system tells.
+        /// The place of that part now, when the system tells.
         now_at: Option<PathBuf>,
         /// Jobs whose supervisors go on without the loop.
         going_on: Vec<JobId>,

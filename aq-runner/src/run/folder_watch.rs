@@ -95,14 +95,14 @@ impl FolderWatch {
 #[derive(Debug)]
 pub struct QueueWatch {
     watch: FolderWatch,
-    /// Whether a folder was moved, removed or made since the last [`Self::renew`].
+    /// Set when a folder was moved, removed or made since the last [`Self::renew`].
     moved: Arc<AtomicBool>,
 }
 
 impl QueueWatch {
-    /// Calls `changed`, on a thread of its own, whenever a job's file comes, changes or goes, and when
-    /// settings, profiles or what is known of engines change. Many changes are many calls. What happens
-    /// inside a record or a log is not told.
+    /// Calls `changed`, on a thread of its own, whenever a job's file comes, changes or goes, and
+    /// when settings, profiles or what is known of engines change. Many changes are many calls.
+    /// What happens inside a record or a log is not told.
     ///
     /// # Errors
     /// When the file system cannot be watched, such as one of another machine.
@@ -125,8 +125,8 @@ impl QueueWatch {
     }
 }
 
-/// What is watched, the root first. It has the settings, and `.state/` the engines; what else
-/// happens there wakes nobody.
+/// The folders that are watched, the root first. It has the settings, and `.state/` the engines;
+/// what else happens there wakes nobody.
 fn watched(queue: &QueueDir) -> impl Iterator<Item = PathBuf> {
     let others = [queue.root().to_owned(), queue.state(), queue.profiles().to_owned()];
     others.into_iter().chain(Stage::ALL.map(|stage| queue.stage(stage)))
@@ -136,7 +136,7 @@ fn watcher(
     queue: &QueueDir,
     tell: impl Fn(Wake) + Send + 'static,
 ) -> notify::Result<RecommendedWatcher> {
-    let places = Places {
+    let places = WatchedPaths {
         config: queue.config(),
         engines: queue.engines(),
         profiles: queue.profiles().to_owned(),
@@ -155,7 +155,8 @@ fn watcher(
         wakes.into_iter().for_each(&tell);
     })?;
     if Arc::strong_count(&started) == 1 {
-        // Its thread could not be started, which it does not say: it panics when it is used or dropped.
+        // Its thread could not be started, which it does not say: it panics when it is used or
+        // dropped.
         let _ = std::mem::ManuallyDrop::new(watcher);
         return Err(notify::Error::generic("no thread can be started that watches the queue"));
     }
@@ -163,7 +164,7 @@ fn watcher(
 }
 
 /// The paths that events are about.
-struct Places {
+struct WatchedPaths {
     config: PathBuf,
     engines: PathBuf,
     profiles: PathBuf,
@@ -171,7 +172,7 @@ struct Places {
     folders: BTreeSet<PathBuf>,
 }
 
-impl Places {
+impl WatchedPaths {
     fn wakes_of(&self, event: &notify::Event) -> Vec<Wake> {
         match event.kind {
             EventKind::Access(AccessKind::Close(AccessMode::Write)) => {}

@@ -162,7 +162,7 @@ pub struct Settings {
     pub kill_grace: Duration,
     /// [`Config::log_limit_mb`] in bytes.
     pub log_limit: u64,
-    /// Where `TMPDIR`s of jobs may be.
+    /// Places for `TMPDIR`s of jobs.
     pub scratch: ScratchPlaces,
     /// `tracker.status` of the config, read.
     pub statuses: StatusMap,
@@ -291,7 +291,7 @@ impl Settings {
     }
 }
 
-/// Where `TMPDIR`s of a queue's jobs may be, as far as its settings can be read: what a dead worker
+/// Places for `TMPDIR`s of a queue's jobs, as far as its settings can be read: what a dead worker
 /// left is removed whatever somebody has written into the file since.
 pub(crate) fn scratch_of(queue: &QueueDir, environment: &Environment) -> ScratchPlaces {
     match Settings::load_or_last(queue, environment.clone()) {

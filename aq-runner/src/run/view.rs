@@ -192,8 +192,8 @@ pub fn run_loop(queue: &QueueDir) -> Result<Option<RunLoop>> {
     }))
 }
 
-/// Whether the loop of a signature works on this directory. A queue that was moved takes the file
-/// of its loop along, and the loop is about to end.
+/// Answers whether the loop of a signature works on this directory. A queue that was moved takes
+/// the file of its loop along, and the loop is about to end.
 fn is_of(queue: &QueueDir, signature: &Meta) -> bool {
     let Some(named) = signature.get("queue").map(Path::new) else { return true };
     if named == queue.root() {

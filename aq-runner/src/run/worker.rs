@@ -19,7 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::engine::PROMPT_FILE;
 use crate::process::{Cgroup, ProcessId, Supervisor};
 use crate::store::{
-    FileLock, HeldJob, JobFile, Promise, QueueDir, Record, Scratch, StoreError, load, read_text,
+    FileLock, HeldJob, JobFile, Promise, QueueDir, Record, ScratchDir, StoreError, load, read_text,
 };
 
 use super::job_log::JobLog;
@@ -128,7 +128,7 @@ struct Work<'a> {
     /// Where the job works, once that is ready.
     place: Option<Workplace>,
     /// Its `TMPDIR`, once it needed one.
-    scratch: Option<Scratch>,
+    scratch: Option<ScratchDir>,
     /// The grant of a job that the fleet gave to this host.
     fleet: Option<FleetJob>,
 }
@@ -325,7 +325,7 @@ impl Work<'_> {
             }
             return Ok(path);
         }
-        let made = Scratch::make(&self.settings.scratch, self.queue, self.job.id());
+        let made = ScratchDir::make(&self.settings.scratch, self.queue, self.job.id());
         let mut scratch = made.map_err(|e| Failure::NotCounted(e.to_string()))?;
         if let Some(why) = scratch.passed_over() {
             self.note(&format!("warning: `tmp` in config.yaml does not do for a TMPDIR: {why}"));

@@ -107,15 +107,15 @@ pub fn ingest(
     Ok(Ingested::Job(JobRecord { id, stage: Stage::Inbox, meta }))
 }
 
-/// How long something that changed at that time has to rest yet.
+/// Time for which something that changed then has to rest yet.
 fn rest_after(changed: SystemTime) -> Option<Duration> {
     let age = SystemTime::now().duration_since(changed).unwrap_or(REST);
     REST.checked_sub(age).filter(|rest| !rest.is_zero())
 }
 
-/// Whether a profile came or went while the job's was looked for, or just before. Some editors, and
-/// git, remove a file before they write it anew, and a person may be replacing the folder: what the
-/// job had is no error of it until that has come to rest.
+/// Answers whether a profile came or went while the job's was looked for, or just before. Some
+/// editors, and git, remove a file before they write it anew, and a person may be replacing the
+/// folder: what the job had is no error of it until that has come to rest.
 fn profiles_changed(queue: &QueueDir, job: &HeldJob, looked_at: SystemTime) -> bool {
     let folder = queue.profiles();
     let has_one = job.meta().get("profile").is_some();

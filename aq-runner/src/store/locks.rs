@@ -91,12 +91,12 @@ impl FileLock {
         self.file.set_len(text.len() as u64).at("truncate", path)
     }
 
-    /// Whether the file that is locked still has this name: others look for it there.
+    /// Answers whether the file that is locked still has this name: others look for it there.
     pub(crate) fn is_at(&self, path: &Path) -> bool {
         is_at(&self.file, path).unwrap_or(false)
     }
 
-    /// Where the locked file is by now, if the system tells.
+    /// The path of the locked file by now, if the system tells.
     pub(crate) fn path_now(&self) -> Option<PathBuf> {
         let link = format!("/proc/self/fd/{}", self.file.as_raw_fd());
         let path = std::fs::read_link(link).ok()?;

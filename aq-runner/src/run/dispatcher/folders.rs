@@ -19,8 +19,8 @@ use super::{Dispatcher, Progress, RunError};
 /// already comes before what could.
 const LIVE: [Stage; 4] = [Stage::Building, Stage::Inbox, Stage::Review, Stage::Testing];
 
-/// For so long a folder's time may stay the same when it changes again: some file systems keep whole
-/// seconds, or every other one.
+/// For so long a folder's time may stay the same when it changes again: some file systems keep
+/// whole seconds, or every other one.
 const SAME_TIME: Duration = Duration::from_secs(2);
 
 /// Jobs that are named when a loop ends without them; the others are counted.
@@ -62,7 +62,7 @@ pub enum LostPart {
 }
 
 impl LostPart {
-    /// Whether the queue as a whole has gone.
+    /// Answers whether the queue as a whole has gone.
     pub fn is_whole(self) -> bool {
         matches!(self, Self::Root | Self::RootReplaced)
     }
@@ -130,7 +130,8 @@ impl Dispatcher<'_> {
         Ok(())
     }
 
-    /// What a loop begins with is whole; somebody may be at work on a folder only later.
+    /// Fails when a folder is missing as the loop begins; only later may somebody be at work on
+    /// one.
     pub(super) fn expect_all_folders(&self) -> Result<(), RunError> {
         let Some(stage) = self.missing.first() else { return Ok(()) };
         let (root, missing) = (self.queue.root().to_owned(), stage.folder());
@@ -167,8 +168,8 @@ impl Dispatcher<'_> {
         Ok(())
     }
 
-    /// When each folder last changed, and which directory it is; `None` when it may change again
-    /// without a sign of it, or cannot be asked.
+    /// The last change of each folder, and the directory that it is; `None` when it may change
+    /// again without a sign of it, or cannot be asked.
     pub(super) fn folder_states(&self) -> Vec<Option<FolderState>> {
         let state = |stage: &Stage| {
             let found = self.queue.stage(*stage).metadata().ok()?;

@@ -1,15 +1,15 @@
 //! The `TMPDIR` of a job: outside of every checkout, short enough for sockets, of this user alone.
 //!
 //! Its name follows from the queue and the job, so that recovery finds what a dead worker left with
-//! nothing on record. Its worker holds a lock on it, which ends with the worker: a directory that is
-//! locked belongs to somebody who is alive, and is neither used nor removed. (The same lock keeps
-//! `systemd-tmpfiles` from it.)
+//! nothing on record. Its worker holds a lock on it, which ends with the worker: a directory that
+//! is locked belongs to somebody who is alive, and is neither used nor removed. (The same lock
+//! keeps `systemd-tmpfiles` from it.)
 //!
 //! Directories are used again: a few empty ones wait beside them. An inode that was deleted costs
-//! those who make the next ones: ext4 without a journal does not give it out again for some seconds,
-//! and looks at each such inode to see that. A short job spent a quarter of its time there. So a
-//! job's directory, and the file that its prompt was in, pass to the next job of this user;
-//! whatever else is in it is removed.
+//! those who make the next ones: ext4 without a journal does not give it out again for some
+//! seconds, and looks at each such inode to see that. A short job spent a quarter of its time
+//! there. So a job's directory, and the file that its prompt was in, pass to the next job of this
+//! user; whatever else is in it is removed.
 
 mod place;
 
@@ -31,7 +31,7 @@ use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 pub use place::ScratchPlaces;
-use place::{Misfit, Origin, Place};
+use place::{PlaceMisfit, PlaceOrigin, ScratchPlace};
 
 use crate::disk::{empty_directory, remove_entry, remove_tree, user};
 
@@ -40,37 +40,37 @@ use super::queue_dir::QueueDir;
 /// Empty directories that are kept in a place; about as many as jobs run at once.
 const SPARES: u32 = 8;
 
-/// How often a directory is looked for, while others take what was found.
+/// Attempts to get a directory, while other processes take what was found.
 const TRIES: u32 = 4;
 
 /// The length of a directory's name: 40 bits of a digest.
 const NAME: usize = 8;
 
 /// Device and inode.
-type Identity = (u64, u64);
+type DirIdentity = (u64, u64);
 
 /// The `TMPDIR` of a job that runs.
 #[derive(Debug)]
-pub(crate) struct Scratch {
-    place: Place,
+pub(crate) struct ScratchDir {
+    place: ScratchPlace,
     name: CString,
     /// The directory, locked.
     dir: OwnedFd,
-    identity: Identity,
+    identity: DirIdentity,
     path: PathBuf,
-    /// Why the place that the queue's config names was passed over.
+    /// The reason for which the place that the queue's config names was passed over.
     passed_over: Option<String>,
 }
 
 /// No candidate does; each with the reason.
 #[derive(Debug)]
-pub(crate) struct NoPlace(Vec<(PathBuf, Origin, Misfit)>);
+pub(crate) struct NoPlace(Vec<(PathBuf, PlaceOrigin, PlaceMisfit)>);
 
 impl fmt::Display for NoPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "there is no place for its TMPDIR")?;
         for (n, (dir, origin, why)) in self.0.iter().enumerate() {
-            let named = if *origin == Origin::Config { " (`tmp` in config.yaml)" } else { "" };
+            let named = if *origin == PlaceOrigin::Config { " (`tmp` in config.yaml)" } else { "" };
             write!(f, "{}{}{named}: {why}", if n == 0 { ": " } else { "; " }, dir.display())?;
         }
         write!(
@@ -81,9 +81,9 @@ impl fmt::Display for NoPlace {
     }
 }
 
-impl Scratch {
-    /// Makes the job's directory in the first place that does, empty but for a file of one byte that
-    /// [`Self::put_away`] may have kept.
+impl ScratchDir {
+    /// Makes the job's directory in the first place that does, empty but for a file of one byte
+    /// that [`Self::put_away`] may have kept.
     ///
     /// # Errors
     /// [`NoPlace`], when none does.
@@ -100,7 +100,7 @@ impl Scratch {
             match taken {
                 Ok(scratch) => return Ok(scratch.instead_of(misfits.first())),
                 Err(why) => {
-                    if let Misfit::Repository { is_home: true, .. } = why {
+                    if let PlaceMisfit::Repository { is_home: true, .. } = why {
                         in_home.push(candidate.clone());
                     }
                     misfits.push((candidate.dir, candidate.origin, why));
@@ -118,9 +118,9 @@ impl Scratch {
         Err(NoPlace(misfits))
     }
 
-    fn instead_of(self, first: Option<&(PathBuf, Origin, Misfit)>) -> Self {
+    fn instead_of(self, first: Option<&(PathBuf, PlaceOrigin, PlaceMisfit)>) -> Self {
         let passed_over = first
-            .filter(|(_, origin, _)| *origin == Origin::Config)
+            .filter(|(_, origin, _)| *origin == PlaceOrigin::Config)
             .map(|(dir, _, why)| format!("{}: {why}", dir.display()));
         Self { passed_over, ..self }
     }
@@ -130,7 +130,7 @@ impl Scratch {
         &self.path
     }
 
-    /// Why the place that the queue's config names does not do; once.
+    /// Returns, once, the reason for which the place that the queue's config names does not do.
     pub(crate) fn passed_over(&mut self) -> Option<String> {
         self.passed_over.take()
     }
@@ -168,8 +168,8 @@ impl Scratch {
     }
 }
 
-/// Removes what a dead worker of the job left, in whatever place that is, and answers what cannot be
-/// removed.
+/// Removes what a dead worker of the job left, in whatever place that is, and answers what cannot
+/// be removed.
 pub(crate) fn remove_scratch(
     places: &ScratchPlaces,
     queue: &QueueDir,
@@ -177,11 +177,11 @@ pub(crate) fn remove_scratch(
 ) -> Option<String> {
     let name = name_of(queue, id);
     let mut problem = None;
-    for place in places.candidates().iter().flat_map(place::Candidate::existing) {
+    for place in places.candidates().iter().flat_map(place::PlaceCandidate::existing) {
         match clear(&place, &name) {
             // Somebody who is alive has it: it is not this job's.
-            Ok(()) | Err(Misfit::InUse(_)) => {}
-            Err(Misfit::Stuck(e)) => problem = problem.or(Some(e.to_string())),
+            Ok(()) | Err(PlaceMisfit::InUse(_)) => {}
+            Err(PlaceMisfit::Stuck(e)) => problem = problem.or(Some(e.to_string())),
             Err(e) => {
                 let path = place.path.join(OsStr::from_bytes(name.to_bytes()));
                 problem = problem.or(Some(format!("{}: {e}", path.display())));
@@ -233,7 +233,7 @@ fn spare(n: u32) -> CString {
 }
 
 /// Takes a spare directory for the job, or makes one.
-fn take(place: Place, name: &CStr) -> Result<Scratch, Misfit> {
+fn take(place: ScratchPlace, name: &CStr) -> Result<ScratchDir, PlaceMisfit> {
     let path = place.path.join(OsStr::from_bytes(name.to_bytes()));
     for _ in 0..TRIES {
         let found = match take_spare(&place, name) {
@@ -247,23 +247,23 @@ fn take(place: Place, name: &CStr) -> Result<Scratch, Misfit> {
                     clear(&place, name)?;
                     None
                 }
-                Err(e) => return Err(Misfit::Refused("make a directory in", e.into())),
+                Err(e) => return Err(PlaceMisfit::Refused("make a directory in", e.into())),
             },
         };
         let Some(dir) = found else { continue };
-        let look = |e: Errno| Misfit::Refused("look at", e.into());
+        let look = |e: Errno| PlaceMisfit::Refused("look at", e.into());
         let identity = identity(&fstat(&dir).map_err(look)?);
         if own_at(&place, name).map_err(look)? == Some(identity) {
             let name = name.to_owned();
-            return Ok(Scratch { place, name, dir, identity, path, passed_over: None });
+            return Ok(ScratchDir { place, name, dir, identity, path, passed_over: None });
         }
     }
-    Err(Misfit::InUse(path))
+    Err(PlaceMisfit::InUse(path))
 }
 
-/// A spare directory, locked, under the job's name. It may be another one by then that has the name:
-/// the caller looks.
-fn take_spare(place: &Place, name: &CStr) -> Option<OwnedFd> {
+/// A spare directory, locked, under the job's name. It may be another one by then that has the
+/// name: the caller looks.
+fn take_spare(place: &ScratchPlace, name: &CStr) -> Option<OwnedFd> {
     for n in 0..SPARES {
         let spare = spare(n);
         let Ok(dir) = open_directory(place, &spare) else { continue };
@@ -280,43 +280,43 @@ fn take_spare(place: &Place, name: &CStr) -> Option<OwnedFd> {
 }
 
 /// Opens and locks what has the job's name; `None` when it is gone.
-fn lock(place: &Place, name: &CStr, path: &Path) -> Result<Option<OwnedFd>, Misfit> {
+fn lock(place: &ScratchPlace, name: &CStr, path: &Path) -> Result<Option<OwnedFd>, PlaceMisfit> {
     let dir = match open_directory(place, name) {
         Err(Errno::NOENT) => return Ok(None),
-        other => other.map_err(|e| Misfit::Refused("open a directory in", e.into()))?,
+        other => other.map_err(|e| PlaceMisfit::Refused("open a directory in", e.into()))?,
     };
     match flock(&dir, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Some(dir)),
-        Err(Errno::WOULDBLOCK) => Err(Misfit::InUse(path.to_owned())),
-        Err(e) => Err(Misfit::NoLocks(e.into())),
+        Err(Errno::WOULDBLOCK) => Err(PlaceMisfit::InUse(path.to_owned())),
+        Err(e) => Err(PlaceMisfit::NoLocks(e.into())),
     }
 }
 
 /// Removes what has the job's name and is of this user and of nobody who is alive.
-fn clear(place: &Place, name: &CStr) -> Result<(), Misfit> {
+fn clear(place: &ScratchPlace, name: &CStr) -> Result<(), PlaceMisfit> {
     let path = place.path.join(OsStr::from_bytes(name.to_bytes()));
     let found = match statat(&place.dir, name, AtFlags::SYMLINK_NOFOLLOW) {
         Err(Errno::NOENT) => return Ok(()),
-        other => other.map_err(|e| Misfit::Refused("look at", e.into()))?,
+        other => other.map_err(|e| PlaceMisfit::Refused("look at", e.into()))?,
     };
     if found.st_uid != user() {
-        return Err(Misfit::Foreign(found.st_uid));
+        return Err(PlaceMisfit::Foreign(found.st_uid));
     }
     // What cannot be opened, a file or a directory that a job has closed, has no lock either.
     let _lock = match lock(place, name, &path) {
-        Err(Misfit::Refused(..)) => None,
+        Err(PlaceMisfit::Refused(..)) => None,
         other => other?,
     };
-    remove_entry(&place.dir, name, &path).map_err(Misfit::Stuck)
+    remove_entry(&place.dir, name, &path).map_err(PlaceMisfit::Stuck)
 }
 
-fn open_directory(place: &Place, name: &CStr) -> Result<OwnedFd, Errno> {
+fn open_directory(place: &ScratchPlace, name: &CStr) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     openat(&place.dir, name, flags, Mode::empty())
 }
 
-/// What has this name, if it is this user's.
-fn own_at(place: &Place, name: &CStr) -> Result<Option<Identity>, Errno> {
+/// The directory of this name, if it is this user's.
+fn own_at(place: &ScratchPlace, name: &CStr) -> Result<Option<DirIdentity>, Errno> {
     match statat(&place.dir, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(found) => Ok((found.st_uid == user()).then(|| identity(&found))),
         Err(Errno::NOENT) => Ok(None),
@@ -328,7 +328,7 @@ fn own_at(place: &Place, name: &CStr) -> Result<Option<Identity>, Errno> {
     target_os = "linux",
     expect(clippy::unnecessary_cast, reason = "other systems have narrower types")
 )]
-fn identity(found: &Stat) -> Identity {
+fn identity(found: &Stat) -> DirIdentity {
     (found.st_dev as u64, found.st_ino as u64)
 }
 

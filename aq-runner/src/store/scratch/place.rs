@@ -20,12 +20,12 @@ const LONGEST: usize = 40;
 const ROOM: u64 = 64 << 20;
 const ROOM_FILES: u64 = 1_000;
 
-/// What makes a directory a checkout: tools that look upwards from a `TMPDIR` would take it for
+/// Signs of a checkout: tools that look upwards from a `TMPDIR` would take it for
 /// theirs.
 const REPOSITORIES: [&str; 3] = [".git", ".jj", ".hg"];
 
-/// Where everybody may write, in this order: the first outlives a start of the machine and is on a
-/// disk, the other one may be in memory.
+/// Directories in which everybody may write, in this order: the first outlives a start of the
+/// machine and is on a disk, the other one may be in memory.
 const SYSTEM: [&str; 2] = ["/var/tmp", "/tmp"];
 
 /// The directories that are tried for the `TMPDIR` of a job.
@@ -55,15 +55,15 @@ impl ScratchPlaces {
     }
 
     /// The candidates in the order in which they are tried.
-    pub(super) fn candidates(&self) -> Vec<Candidate> {
-        let one = |dir: &PathBuf, origin| Candidate { dir: dir.clone(), origin };
-        let configured = self.configured.iter().map(|dir| one(dir, Origin::Config));
-        let own = self.aq_home.iter().map(|dir| one(&dir.join("t"), Origin::Own));
-        let system = self.system.iter().map(|dir| one(dir, Origin::System));
+    pub(super) fn candidates(&self) -> Vec<PlaceCandidate> {
+        let one = |dir: &PathBuf, origin| PlaceCandidate { dir: dir.clone(), origin };
+        let configured = self.configured.iter().map(|dir| one(dir, PlaceOrigin::Config));
+        let own = self.aq_home.iter().map(|dir| one(&dir.join("t"), PlaceOrigin::Own));
+        let system = self.system.iter().map(|dir| one(dir, PlaceOrigin::System));
         configured.chain(own).chain(system).collect()
     }
 
-    /// Whether `root` is the user's home.
+    /// Answers whether `root` is the user's home.
     fn is_home(&self, root: &Path) -> bool {
         self.home
             .as_ref()
@@ -71,9 +71,9 @@ impl ScratchPlaces {
     }
 }
 
-/// Who named a candidate.
+/// The one who named a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum PlaceOrigin {
     /// `tmp` of the queue's config.
     Config,
     /// aq's own directory of this user, which is made when it is missing.
@@ -84,22 +84,22 @@ pub(super) enum Origin {
 
 /// A directory that may do.
 #[derive(Clone, Debug)]
-pub(super) struct Candidate {
+pub(super) struct PlaceCandidate {
     pub(super) dir: PathBuf,
-    pub(super) origin: Origin,
+    pub(super) origin: PlaceOrigin,
 }
 
 /// A directory of this user's alone, in which `TMPDIR`s of jobs are.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ScratchPlace {
     pub(super) dir: OwnedFd,
     /// Without links.
     pub(super) path: PathBuf,
 }
 
-/// Why a candidate does not do.
+/// Reason for which a candidate does not do.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Misfit {
+pub(super) enum PlaceMisfit {
     #[error("cannot {0} it: {1}")]
     Refused(&'static str, io::Error),
     #[error("its part {} begins with a dot", .0.display())]
@@ -126,21 +126,21 @@ pub(super) enum Misfit {
     Stuck(io::Error),
 }
 
-impl Candidate {
+impl PlaceCandidate {
     /// The directory for jobs here, made when it is missing.
     pub(super) fn open(
         &self,
         places: &ScratchPlaces,
         name: usize,
         in_home: bool,
-    ) -> Result<Place, Misfit> {
+    ) -> Result<ScratchPlace, PlaceMisfit> {
         let user = user();
-        if self.origin == Origin::Own && self.dir.as_os_str().len() + 1 + name <= LONGEST {
+        if self.origin == PlaceOrigin::Own && self.dir.as_os_str().len() + 1 + name <= LONGEST {
             // What is made is nobody else's business; a directory that is there keeps its mode.
-            make_private(&self.dir).map_err(|e| Misfit::Refused("make", e))?;
+            make_private(&self.dir).map_err(|e| PlaceMisfit::Refused("make", e))?;
         }
-        let dir = open_any(&self.dir).map_err(|e| Misfit::Refused("open", e.into()))?;
-        let mut place = Place { path: real_path(&dir, &self.dir)?, dir };
+        let dir = open_any(&self.dir).map_err(|e| PlaceMisfit::Refused("open", e.into()))?;
+        let mut place = ScratchPlace { path: real_path(&dir, &self.dir)?, dir };
         if self.is_shared(&place.dir, user)? {
             let own = shared_name(user);
             place.path.push(&own);
@@ -156,82 +156,82 @@ impl Candidate {
     }
 
     /// Directories of this user's that are there, in which a job may have left something.
-    pub(super) fn existing(&self) -> Vec<Place> {
+    pub(super) fn existing(&self) -> Vec<ScratchPlace> {
         let user = user();
         let below = self.dir.join(shared_name(user));
         let dirs = match self.origin {
-            Origin::Config => vec![self.dir.clone(), below],
-            Origin::Own => vec![self.dir.clone()],
-            Origin::System => vec![below],
+            PlaceOrigin::Config => vec![self.dir.clone(), below],
+            PlaceOrigin::Own => vec![self.dir.clone()],
+            PlaceOrigin::System => vec![below],
         };
         let open = |path: PathBuf| {
             let dir = open_any(&path).ok()?;
-            (fstat(&dir).ok()?.st_uid == user).then_some(Place { dir, path })
+            (fstat(&dir).ok()?.st_uid == user).then_some(ScratchPlace { dir, path })
         };
         dirs.into_iter().filter_map(open).collect()
     }
 
-    /// Whether others write here too, so that this user needs a directory of his own in it.
-    fn is_shared(&self, dir: &OwnedFd, user: u32) -> Result<bool, Misfit> {
-        let found = fstat(dir).map_err(|e| Misfit::Refused("look at", e.into()))?;
+    /// Answers whether others write here too, so that this user needs a directory of his own in it.
+    fn is_shared(&self, dir: &OwnedFd, user: u32) -> Result<bool, PlaceMisfit> {
+        let found = fstat(dir).map_err(|e| PlaceMisfit::Refused("look at", e.into()))?;
         let mode = Mode::from_raw_mode(found.st_mode);
         if !mode.intersects(Mode::WGRP | Mode::WOTH) {
             return match found.st_uid == user {
-                true => Ok(self.origin == Origin::System),
-                false => Err(Misfit::Foreign(found.st_uid)),
+                true => Ok(self.origin == PlaceOrigin::System),
+                false => Err(PlaceMisfit::Foreign(found.st_uid)),
             };
         }
         // In a sticky directory nobody but its owner takes another's away.
         let is_trusted = found.st_uid == 0 || found.st_uid == user;
         match (is_trusted, mode.contains(Mode::SVTX)) {
             (true, true) => Ok(true),
-            (true, false) => Err(Misfit::Open),
-            (false, _) => Err(Misfit::Foreign(found.st_uid)),
+            (true, false) => Err(PlaceMisfit::Open),
+            (false, _) => Err(PlaceMisfit::Foreign(found.st_uid)),
         }
     }
 }
 
-impl Place {
-    fn fits_sockets(&self, name: usize) -> Result<(), Misfit> {
+impl ScratchPlace {
+    fn fits_sockets(&self, name: usize) -> Result<(), PlaceMisfit> {
         let len = self.path.as_os_str().as_bytes().len() + 1 + name;
-        if len > LONGEST { Err(Misfit::Long(len)) } else { Ok(()) }
+        if len > LONGEST { Err(PlaceMisfit::Long(len)) } else { Ok(()) }
     }
 
     /// Many tools pass over what begins with a dot, and some remove it.
-    fn has_no_dots(&self) -> Result<(), Misfit> {
+    fn has_no_dots(&self) -> Result<(), PlaceMisfit> {
         let mut parts = self.path.iter();
         match parts.find(|part| part.as_bytes().starts_with(b".")) {
-            Some(part) => Err(Misfit::Dotted(part.to_owned())),
+            Some(part) => Err(PlaceMisfit::Dotted(part.to_owned())),
             None => Ok(()),
         }
     }
 
-    fn is_outside(&self, places: &ScratchPlaces, in_home: bool) -> Result<(), Misfit> {
+    fn is_outside(&self, places: &ScratchPlaces, in_home: bool) -> Result<(), PlaceMisfit> {
         for dir in self.path.ancestors() {
             let is_one = |name| dir.join(name).symlink_metadata().is_ok();
             if REPOSITORIES.into_iter().any(is_one) {
                 let is_home = places.is_home(dir);
                 if !(is_home && in_home) {
-                    return Err(Misfit::Repository { root: dir.to_owned(), is_home });
+                    return Err(PlaceMisfit::Repository { root: dir.to_owned(), is_home });
                 }
             }
         }
         Ok(())
     }
 
-    fn has_room(&self) -> Result<(), Misfit> {
-        let found = fstatvfs(&self.dir).map_err(|e| Misfit::Refused("look at", e.into()))?;
+    fn has_room(&self) -> Result<(), PlaceMisfit> {
+        let found = fstatvfs(&self.dir).map_err(|e| PlaceMisfit::Refused("look at", e.into()))?;
         #[cfg(target_os = "linux")]
         if found.f_flag.contains(rustix::fs::StatVfsMountFlags::NOEXEC) {
-            return Err(Misfit::NoExecution);
+            return Err(PlaceMisfit::NoExecution);
         }
         let free = found.f_bavail.saturating_mul(found.f_frsize);
         if free < ROOM {
-            return Err(Misfit::NoRoom { free: free >> 20 });
+            return Err(PlaceMisfit::NoRoom { free: free >> 20 });
         }
         // Without a count of files there is no limit but room.
         if found.f_files > 0 && found.f_favail < ROOM_FILES {
-            return Err(Misfit::NoFiles(found.f_favail));
+            return Err(PlaceMisfit::NoFiles(found.f_favail));
         }
         Ok(())
     }
@@ -248,29 +248,29 @@ fn open_any(path: &Path) -> Result<OwnedFd, Errno> {
 
 /// A directory of this user's alone in one where others write: one that another user has made
 /// under its name is not taken, and no link followed.
-fn own_directory(parent: &OwnedFd, name: &str, user: u32) -> Result<OwnedFd, Misfit> {
+fn own_directory(parent: &OwnedFd, name: &str, user: u32) -> Result<OwnedFd, PlaceMisfit> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let open = || openat(parent, name, flags, Mode::empty());
     let opened = match open() {
         Err(Errno::NOENT) => match mkdirat(parent, name, Mode::RWXU) {
             Ok(()) | Err(Errno::EXIST) => open(),
-            Err(e) => return Err(Misfit::Refused("make a directory in", e.into())),
+            Err(e) => return Err(PlaceMisfit::Refused("make a directory in", e.into())),
         },
         other => other,
     };
     let dir = opened.map_err(|e| {
         let is_foreign = |found: rustix::fs::Stat| found.st_uid != user;
         match rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(found) if is_foreign(found) => Misfit::Foreign(found.st_uid),
-            _ => Misfit::Refused("open the directory of this user in", e.into()),
+            Ok(found) if is_foreign(found) => PlaceMisfit::Foreign(found.st_uid),
+            _ => PlaceMisfit::Refused("open the directory of this user in", e.into()),
         }
     })?;
-    let found = fstat(&dir).map_err(|e| Misfit::Refused("look at", e.into()))?;
+    let found = fstat(&dir).map_err(|e| PlaceMisfit::Refused("look at", e.into()))?;
     if found.st_uid != user {
-        return Err(Misfit::Foreign(found.st_uid));
+        return Err(PlaceMisfit::Foreign(found.st_uid));
     }
     if Mode::from_raw_mode(found.st_mode) != Mode::RWXU {
-        fchmod(&dir, Mode::RWXU).map_err(|e| Misfit::Refused("make private", e.into()))?;
+        fchmod(&dir, Mode::RWXU).map_err(|e| PlaceMisfit::Refused("make private", e.into()))?;
     }
     Ok(dir)
 }
@@ -284,8 +284,8 @@ fn make_private(dir: &Path) -> io::Result<()> {
 }
 
 /// The path of an open directory without links: what is above it counts, not how it was named.
-fn real_path(dir: &OwnedFd, named: &Path) -> Result<PathBuf, Misfit> {
+fn real_path(dir: &OwnedFd, named: &Path) -> Result<PathBuf, PlaceMisfit> {
     let path = std::fs::read_link(format!("/proc/self/fd/{}", dir.as_raw_fd()));
     let path = path.or_else(|_| named.canonicalize());
-    path.map_err(|e| Misfit::Refused("find the path of", e))
+    path.map_err(|e| PlaceMisfit::Refused("find the path of", e))
 }

@@ -39,12 +39,12 @@ impl Lab {
         places.with_system(&[&self.path("system")])
     }
 
-    fn job(&self, places: &ScratchPlaces, name: &str) -> Scratch {
-        Scratch::make(places, &self.queue, &id(name)).unwrap_or_else(|e| panic!("{e}"))
+    fn job(&self, places: &ScratchPlaces, name: &str) -> ScratchDir {
+        ScratchDir::make(places, &self.queue, &id(name)).unwrap_or_else(|e| panic!("{e}"))
     }
 
     fn refused(&self, places: &ScratchPlaces) -> String {
-        let error = Scratch::make(places, &self.queue, &id("job")).unwrap_err().to_string();
+        let error = ScratchDir::make(places, &self.queue, &id("job")).unwrap_err().to_string();
         error.replace(&self.path("").display().to_string(), "/")
     }
 }
@@ -98,7 +98,7 @@ fn a_kept_file_has_no_second_name() {
 fn spare_directories_are_bounded() {
     let lab = Lab::new();
     let places = lab.places(None);
-    let jobs: Vec<Scratch> = (0..20).map(|n| lab.job(&places, &format!("job-{n}"))).collect();
+    let jobs: Vec<ScratchDir> = (0..20).map(|n| lab.job(&places, &format!("job-{n}"))).collect();
     for job in jobs {
         job.put_away("prompt").unwrap();
     }

@@ -14,7 +14,7 @@ pub(crate) struct Args {}
 pub(crate) fn run(here: &Here) -> Outcome {
     let queue = here.trusted_queue()?;
     let mut first_error = None;
-    let recovered = recover(&queue, Timestamp::now())?;
+    let recovered = recover(&queue, &here.environment, Timestamp::now())?;
     if recovered.is_empty() {
         output::line("nothing to recover");
     }

@@ -90,6 +90,18 @@ impl From<RunError> for Failure {
             RunError::Store(error) => error.into(),
             RunError::Fleet(error) => error.into(),
             RunError::AlreadyRunning { .. } => Self::new(Exit::Refused, error),
+            RunError::Lost { part, ref now_at, .. } => {
+                let mend = match now_at {
+                    Some(path) if part.is_whole() => {
+                        format!("`aq --queue {} run` takes it up there", path.display())
+                    }
+                    None if part.is_whole() => {
+                        "where it is now, `aq --queue DIR run` takes it up".to_owned()
+                    }
+                    _ => "put it back, then `aq run`".to_owned(),
+                };
+                Self::new(Exit::NotFound, format_args!("{error}; {mend}"))
+            }
             RunError::Settings(_) | RunError::Token(_) => Self::new(Exit::Usage, error),
             RunError::System(..) => Self::new(Exit::Environment, error),
         }

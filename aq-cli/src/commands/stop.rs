@@ -24,7 +24,8 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     let queue = here.trusted_queue()?;
     if let Some(job) = &args.job {
         let id = job_id(job)?;
-        output::line(output::job::stopped(&id, &run::stop(&queue, &id, Timestamp::now())?));
+        let stopped = run::stop(&queue, &here.environment, &id, Timestamp::now())?;
+        output::line(output::job::stopped(&id, &stopped));
         return Ok(Exit::Done);
     }
     match run::stop_loop(&queue)? {

@@ -142,6 +142,6 @@ fn run_it(
             run::requeue(queue, id, true)?;
             format!("{id} is back in the inbox")
         }
-        Action::Stop => crate::output::job::stopped(id, &run::stop(queue, id, now)?),
+        Action::Stop => crate::output::job::stopped(id, &run::stop(queue, environment, id, now)?),
     })
 }

@@ -91,7 +91,7 @@ fn keep(
     waker: &Sender<()>,
     sender: &watch::Sender<Arc<Look>>,
 ) {
-    let mut watch = None;
+    let mut watch: Option<QueueWatch> = None;
     let mut rest = STALE;
     loop {
         // The feed itself has one receiver; without another one nobody looks at a page that lives, and
@@ -111,7 +111,9 @@ fn keep(
             }
         }
         while woken.try_recv().is_ok() {}
-        if watch.is_none() {
+        if let Some(watch) = &mut watch {
+            watch.renew();
+        } else {
             let waker = waker.clone();
             // A file system that cannot be watched is looked at after each rest.
             watch = QueueWatch::start(queue, move || {

@@ -32,7 +32,10 @@ const BANNED: [&str; 9] = [
 ];
 
 /// Rooms of `aq-runner` that do not know one another.
-const ROOMS: [&str; 6] = ["store", "process", "engine", "checkpoint", "insights", "sync"];
+const ROOMS: [&str; 7] = ["disk", "store", "process", "engine", "checkpoint", "insights", "sync"];
+
+/// The room below the others, which each of them may use.
+const BOTTOM: &str = "disk";
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
@@ -113,7 +116,8 @@ fn rooms_of_the_runner_do_not_know_one_another() {
             let text = fs::read_to_string(&file).unwrap();
             for (number, line) in text.lines().enumerate() {
                 for known in modules_named_in(line) {
-                    assert_eq!(known, room, "{}:{}: {line}", file.display(), number + 1);
+                    let place = format!("{}:{}: {line}", file.display(), number + 1);
+                    assert!(known == room || known == BOTTOM, "{place}");
                 }
             }
         }

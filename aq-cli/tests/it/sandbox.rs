@@ -81,6 +81,8 @@ impl Sandbox {
         command
             .env_clear()
             .env("HOME", self.path("home"))
+            // In the home a TMPDIR would be too long, and jobs of all tests would share one place.
+            .env("AQ_HOME", self.path("h"))
             .env("PATH", path)
             .envs(&self.env)
             .current_dir(self.work())
@@ -139,6 +141,15 @@ impl Sandbox {
             .filter_map(name)
             .filter_map(|name| name.strip_suffix(".md").map(str::to_owned))
             .collect();
+        names.sort();
+        names
+    }
+
+    /// The names in the directory of this sandbox's `TMPDIR`s, sorted.
+    pub(crate) fn scratch(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.path("h/t")).unwrap().flatten();
+        let mut names: Vec<String> =
+            entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
         names.sort();
         names
     }

@@ -5,8 +5,10 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::disk::remove_tree;
+
 use super::error::{At, Result};
-use super::files::{self, is_absent};
+use super::files;
 use super::git::{Call, Git};
 use super::own::{OwnRepository, borrowed_from};
 
@@ -169,13 +171,5 @@ fn is_lock_of_checkout(name: &str) -> bool {
 }
 
 pub(super) fn remove(path: &Path) -> Result<()> {
-    let gone = match path.symlink_metadata() {
-        Ok(data) if data.is_dir() => std::fs::remove_dir_all(path),
-        Ok(_) => std::fs::remove_file(path),
-        Err(e) => Err(e),
-    };
-    match gone {
-        Err(e) if !is_absent(&e) => Err(e).at("remove", path),
-        _ => Ok(()),
-    }
+    remove_tree(path).at("remove", path)
 }

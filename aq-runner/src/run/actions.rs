@@ -11,6 +11,7 @@ use crate::store::{
 };
 
 use super::recovery::{Recovered, recover_job, worker};
+use super::settings::{Environment, scratch_of};
 use super::stop::{StopRequest, Why};
 use super::view::is_at_work;
 
@@ -99,7 +100,12 @@ pub enum Stopped {
 ///
 /// # Errors
 /// [`StoreError::WrongStage`] when it neither waits nor runs.
-pub fn stop(queue: &QueueDir, id: &JobId, now: Timestamp) -> Result<Stopped> {
+pub fn stop(
+    queue: &QueueDir,
+    environment: &Environment,
+    id: &JobId,
+    now: Timestamp,
+) -> Result<Stopped> {
     let request = StopRequest::of(queue, id);
     let give_up = Instant::now() + WORKER_END;
     // Who was told; and whether somebody was at work at all, who may have seen the wish by itself.
@@ -121,7 +127,8 @@ pub fn stop(queue: &QueueDir, id: &JobId, now: Timestamp) -> Result<Stopped> {
                 // Its worker is dead: recovery ends what is left, and sees the wish.
                 drop(job);
                 make_request(queue, id)?;
-                if let Recovered::Failed(_) = recover_job(queue, id, now)? {
+                let places = scratch_of(queue, environment);
+                if let Recovered::Failed(_) = recover_job(queue, &places, id, now)? {
                     return Ok(Stopped::Ended(Stage::Failed));
                 }
             }

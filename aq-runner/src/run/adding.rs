@@ -7,9 +7,9 @@ use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
 use crate::checkpoint::{Isolation, Origin, branch_at};
-use crate::store::{AddContext, Meta, Parent, QueueDir};
+use crate::store::{AddContext, Meta, Parent, QueueDir, scratch_dirs};
 
-use super::settings::Environment;
+use super::settings::{Environment, scratch_of};
 use super::workplace::{branch_of, checkpoint_job};
 
 /// The context of an add that was called in a directory.
@@ -19,13 +19,13 @@ pub fn add_context(
     base: PathBuf,
     now: Timestamp,
 ) -> AddContext {
-    let parent = parent(queue, &base);
+    let parent = parent(queue, environment, &base);
     AddContext { branch_at, parent, ..AddContext::new(base, environment.path("HOME"), now) }
 }
 
 /// The job in whose checkout or TMPDIR a directory is. Agents may have changed their environment, so the
 /// place decides.
-fn parent(queue: &QueueDir, dir: &Path) -> Option<Parent> {
+fn parent(queue: &QueueDir, environment: &Environment, dir: &Path) -> Option<Parent> {
     let below = dir.strip_prefix(queue.work()).ok();
     let name = below.and_then(|below| below.iter().next()?.to_str());
     let by_place = name.and_then(|name| JobId::new(name).ok());
@@ -33,18 +33,24 @@ fn parent(queue: &QueueDir, dir: &Path) -> Option<Parent> {
     let running = running.flat_map(|stage| queue.jobs(stage).unwrap_or_default());
     by_place.into_iter().chain(running).find_map(|id| {
         let meta = Meta::read(&queue.meta(&id)).ok()?;
-        let places = places(queue, &id, &meta);
+        let places = places(queue, environment, &id, &meta);
         let is_there = places.iter().any(|(own, _)| dir.starts_with(own));
         is_there.then(|| Parent { places, branch: target(queue, &id, &meta) })
     })
 }
 
 /// What an agent has of its own, with what it stands for in the project.
-fn places(queue: &QueueDir, id: &JobId, meta: &Meta) -> Vec<(PathBuf, PathBuf)> {
+fn places(
+    queue: &QueueDir,
+    environment: &Environment,
+    id: &JobId,
+    meta: &Meta,
+) -> Vec<(PathBuf, PathBuf)> {
     let job = checkpoint_job(queue, id, meta);
     let is_top = |dir: &&Path| dir.join(".git").symlink_metadata().is_ok();
     let top = job.cwd.ancestors().find(is_top).unwrap_or(&job.cwd);
-    let mut places = vec![(queue.scratch(id), job.cwd.clone())];
+    let scratch = scratch_dirs(&scratch_of(queue, environment), queue, id).into_iter();
+    let mut places: Vec<_> = scratch.map(|dir| (dir, job.cwd.clone())).collect();
     match &job.isolation {
         Isolation::Own(place) => {
             let roots = place.root().into_iter().chain([place.linked.clone()]);

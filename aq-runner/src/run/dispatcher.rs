@@ -4,14 +4,15 @@
 mod clock;
 mod echo;
 mod fleet;
+mod folders;
 mod look;
 mod shadow;
 mod start;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use aq_manifest::{JobId, Stage};
 use aq_scheduler::{Counts, Limits, State};
@@ -19,7 +20,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::process::ProcessId;
-use crate::store::{FileLock, JobRecord, QueueDir, Record, StoreError};
+use crate::store::{FileLock, JobRecord, QueueDir, Record, StoreError, remove_old_spares};
 
 use super::echo::{EchoError, Echoes};
 use super::engine_use::Sight;
@@ -33,6 +34,8 @@ use super::tokens::TokenFileError;
 use super::troubles::Troubles;
 use super::wake::{Wake, Wakes};
 use clock::Clock;
+pub use folders::LostPart;
+use folders::{FolderState, QueueIdentity, shown_jobs};
 
 /// How often the folders are looked at on file systems that do not tell what changed.
 const SWEEP: Duration = Duration::from_secs(30);
@@ -129,6 +132,18 @@ pub enum RunError {
     /// The queue's files.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The directory that the loop works on has not its place any more.
+    #[error("{}{}{}", part.words(queue), folders::now_at(now_at.as_deref()), shown_jobs(going_on))]
+    Lost {
+        /// The path of the queue.
+        queue: PathBuf,
+        /// The part that is gone, or is another directory now.
+        part: LostPart,
+        /// The place of that part now, when the system tells.
+        now_at: Option<PathBuf>,
+        /// Jobs whose supervisors go on without the loop.
+        going_on: Vec<JobId>,
+    },
     /// The operating system.
     #[error("cannot {0}: {1}")]
     System(&'static str, io::Error),
@@ -154,12 +169,14 @@ pub fn run(
     observer: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Summary, RunError> {
     let mut lock = become_the_loop(queue)?;
+    let identity = QueueIdentity::of(queue);
     let me = ProcessId::current().map_err(|e| RunError::System("tell who this process is", e))?;
     let signature = Record::new()
         .set("pid", me.pid())
         .set("pidstart", me.start())
         .set("boot", me.boot())
         .set("started_at", Timestamp::now())
+        .set_some("queue", queue.root().to_str())
         .set("max", options.max)
         .set_some("max_review", options.max_review)
         .set("ship", options.ship);
@@ -192,6 +209,8 @@ pub fn run(
         unsettled: BTreeMap::new(),
         troubles: Troubles::default(),
         engines_seen,
+        identity,
+        missing: BTreeSet::new(),
         swept: Vec::new(),
         swept_at: Instant::now(),
         clock: Clock::new(),
@@ -207,8 +226,15 @@ pub fn run(
     for trouble in dispatcher.echoes.finish() {
         (dispatcher.observer)(Progress::Trouble(&trouble));
     }
-    // A loop that is gone leaves no name behind; the lock says the same, in case this fails.
-    let _ = std::fs::remove_file(queue.daemon_pid());
+    // A loop that is gone leaves no name behind; the lock says the same, in case this fails. Where
+    // its file was there may be another loop's by now.
+    let name = dispatcher.lock.path_now().or_else(|| {
+        let name = queue.daemon_pid();
+        dispatcher.lock.is_at(&name).then_some(name)
+    });
+    if let Some(name) = name {
+        let _ = std::fs::remove_file(name);
+    }
     result
 }
 
@@ -273,8 +299,12 @@ struct Dispatcher<'a> {
     troubles: Troubles,
     /// The engines as of the last look.
     engines_seen: Sight,
-    /// When the folders last changed, as of the last sweep.
-    swept: Vec<Option<SystemTime>>,
+    /// The directories that it works on.
+    identity: QueueIdentity,
+    /// Folders that are not there.
+    missing: BTreeSet<Stage>,
+    /// The folders as of the last sweep.
+    swept: Vec<Option<FolderState>>,
     /// When that was.
     swept_at: Instant,
     clock: Clock,
@@ -292,8 +322,10 @@ struct Dispatcher<'a> {
 impl Dispatcher<'_> {
     fn run(&mut self) -> Result<Summary, RunError> {
         self.undouble()?;
-        self.swept = self.folder_times();
+        remove_old_spares(self.queue);
+        self.swept = self.folder_states();
         self.look_at_everything()?;
+        self.expect_all_folders()?;
         loop {
             if !self.engines_seen.is_current(self.queue, &self.settings) {
                 self.refresh_engines();
@@ -303,6 +335,7 @@ impl Dispatcher<'_> {
             self.shadow_idle();
             if self.options.once && self.is_drained() {
                 // Without an inbox there is nothing in it, and that is no end to be content with.
+                self.expect_queue()?;
                 QueueDir::open(self.queue.root())?;
                 self.summary.waiting = self.model.counts().waiting;
                 return Ok(self.summary);
@@ -373,6 +406,7 @@ impl Dispatcher<'_> {
                 self.look_at(&id);
                 self.report_end(&id);
             }
+            Wake::Folders => self.look_at_folders(true)?,
             Wake::Everything => self.look_at_everything()?,
             Wake::Settings => self.reload(),
             Wake::Fleet => self.hear_fleet(),

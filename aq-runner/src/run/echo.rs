@@ -94,7 +94,7 @@ impl Echoes {
         let Some(threads) = &self.threads else { return };
         let look = match wake {
             Wake::Job(id) | Wake::WorkerEnded(id) | Wake::Free(id) => Look::Job(id.clone()),
-            Wake::Everything => Look::Everything,
+            Wake::Everything | Wake::Folders => Look::Everything,
             Wake::Settings | Wake::Engines | Wake::Fleet | Wake::Signal(_) => return,
         };
         // A thread that is gone has said why.

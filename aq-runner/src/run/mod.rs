@@ -11,6 +11,7 @@ mod dispatcher;
 mod echo;
 mod engine_use;
 mod fleet;
+mod folder_watch;
 mod foresight;
 mod hidden_env;
 mod history;
@@ -41,12 +42,13 @@ pub use actions::{Stopped, reject, requeue, stop, stop_all, stop_loop};
 pub use adding::add_context;
 pub use attempts::{Attempt, attempts};
 pub use dependencies::{Dependencies, Edge, Node, dependencies};
-pub use dispatcher::{Progress, RunError, RunOptions, Summary, run};
+pub use dispatcher::{LostPart, Progress, RunError, RunOptions, Summary, run};
 pub use engine_use::{resting_engines, retry_engine};
 pub use fleet::{
     FleetError, FleetOverview, FleetPart, FleetSettings, FleetSettingsError, Submitted, fleet_job,
     fleet_overview, fleet_part, submit,
 };
+pub use folder_watch::QueueWatch;
 pub use foresight::{NoEngine, without_engine};
 pub use history::{history, job_numbers};
 pub use left_out::recorded_left_out;
@@ -61,7 +63,6 @@ pub use tokens::{
 };
 pub use tracker::{Echoed, Pulled, TrackError, TrackerView, Wanted, pull, put_in, to_tracker};
 pub use view::{Activity, JobView, Overview, RunLoop, is_at_work, look_up, overview, run_loop};
-pub use wake::QueueWatch;
 pub use worker::{WorkerError, work};
 pub use worker_program::work_if_asked;
 pub use workplace::{WorkplaceError, clean, diff};

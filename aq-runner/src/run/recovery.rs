@@ -9,10 +9,12 @@ use jiff::Timestamp;
 
 use crate::process::{Cgroup, ProcessId, Traces, sweep};
 use crate::store::{
-    HeldJob, Meta, Promise, QueueDir, Record, Result, StoreError, Undoubled, doubled,
-    remove_scratch,
+    HeldJob, Meta, Promise, QueueDir, Record, Result, ScratchPlaces, StoreError, Undoubled,
+    doubled, remove_scratch,
 };
 
+use super::job_log::JobLog;
+use super::settings::{Environment, scratch_of};
 use super::stop::{StopRequest, Why};
 use super::workplace::save_leftovers;
 
@@ -52,12 +54,17 @@ pub(crate) const WORKER_KEYS: &[&str] = &["pid", "pidstart", "boot"];
 /// # Errors
 /// When the queue's folders cannot be read; what goes wrong with one job is in its place of the
 /// list and does not stop the others.
-pub fn recover(queue: &QueueDir, now: Timestamp) -> Result<Vec<(JobId, Result<Recovered>)>> {
+pub fn recover(
+    queue: &QueueDir,
+    environment: &Environment,
+    now: Timestamp,
+) -> Result<Vec<(JobId, Result<Recovered>)>> {
     let undoubled = undouble(queue, now)?;
+    let places = scratch_of(queue, environment);
     let mut jobs = queue.jobs(Stage::Building)?;
     jobs.extend(queue.jobs(Stage::Review)?);
     let recovered = jobs.into_iter().map(|id| {
-        let recovered = recover_job(queue, &id, now);
+        let recovered = recover_job(queue, &places, &id, now);
         (id, recovered)
     });
     let recovered = undoubled.into_iter().chain(recovered);
@@ -86,11 +93,18 @@ pub(crate) fn undouble(
 ///
 /// # Errors
 /// When its files cannot be read or moved.
-pub(crate) fn recover_job(queue: &QueueDir, id: &JobId, now: Timestamp) -> Result<Recovered> {
+pub(crate) fn recover_job(
+    queue: &QueueDir,
+    places: &ScratchPlaces,
+    id: &JobId,
+    now: Timestamp,
+) -> Result<Recovered> {
     let Some(mut job) = take_lost(queue, id)? else { return Ok(Recovered::Nothing) };
     match job.stage() {
-        Stage::Building => recover_building(queue, &mut job, now),
-        Stage::Review if job.meta().get("pid").is_some() => recover_review(queue, &mut job, now),
+        Stage::Building => recover_building(queue, places, &mut job, now),
+        Stage::Review if job.meta().get("pid").is_some() => {
+            recover_review(queue, places, &mut job, now)
+        }
         _ => Ok(Recovered::Nothing),
     }
 }
@@ -108,20 +122,25 @@ fn take_lost(queue: &QueueDir, id: &JobId) -> Result<Option<HeldJob>> {
     Ok((!is_at_work).then_some(job))
 }
 
-fn recover_building(queue: &QueueDir, job: &mut HeldJob, now: Timestamp) -> Result<Recovered> {
+fn recover_building(
+    queue: &QueueDir,
+    places: &ScratchPlaces,
+    job: &mut HeldJob,
+    now: Timestamp,
+) -> Result<Recovered> {
     let last_step = job.meta().parsed::<Stage>("moved_to");
     if let Some(to) = last_step.filter(|&to| to != Stage::Building) {
         job.finish_move(to, Promise::None)?;
-        remove_scratch(queue, job.id());
         if to == Stage::Review && job.meta().get("pid").is_some() {
-            return recover_review(queue, job, now);
+            return recover_review(queue, places, job, now);
         }
+        remove_what_it_left(queue, places, job.id(), now);
         return Ok(Recovered::Completed(to));
     }
     let launched = job.meta().parsed::<u32>("attempt");
     let started = job.meta().get("pid").is_some();
     let stop = StopRequest::of(queue, job.id());
-    end_leftovers(queue, job);
+    end_leftovers(queue, places, job, now);
     let base = Record::new().set("ended_at", now).clear(WORKER_KEYS);
     if launched.is_some() && !started && !stop.is_made() {
         job.move_to(Stage::Inbox, base, Promise::None)?;
@@ -143,8 +162,13 @@ fn recover_building(queue: &QueueDir, job: &mut HeldJob, now: Timestamp) -> Resu
 }
 
 /// The worker died while `verify` ran: the agent's work stands, and `verify` runs again.
-fn recover_review(queue: &QueueDir, job: &mut HeldJob, now: Timestamp) -> Result<Recovered> {
-    end_leftovers(queue, job);
+fn recover_review(
+    queue: &QueueDir,
+    places: &ScratchPlaces,
+    job: &mut HeldJob,
+    now: Timestamp,
+) -> Result<Recovered> {
+    end_leftovers(queue, places, job, now);
     let base = Record::new().clear(WORKER_KEYS);
     let base = base.followed_by(save_leftovers(queue, job.id(), job.meta()));
     let stop = StopRequest::of(queue, job.id());
@@ -187,18 +211,26 @@ pub(crate) fn worker(meta: &Meta) -> Option<ProcessId> {
 
 /// Ends what a dead worker's agent left running, and removes its `TMPDIR`. What cannot be ended is
 /// no reason to keep the job from going on.
-fn end_leftovers(queue: &QueueDir, job: &HeldJob) {
-    remove_scratch(queue, job.id());
+fn end_leftovers(queue: &QueueDir, places: &ScratchPlaces, job: &HeldJob, now: Timestamp) {
     let meta = job.meta();
-    if meta.get("pid").is_none() {
-        return;
+    if meta.get("pid").is_some() {
+        let cgroup = meta.get("cgroup").and_then(|path| Cgroup::at(Path::new(path)).ok());
+        let id = OsStr::new(job.id().as_str());
+        let markers = [("AQ_JOB_ID", id), ("AQ_QUEUE", queue.root().as_os_str())];
+        let _ = sweep(&Traces { markers: &markers, cgroup: cgroup.as_ref() }, GRACE);
+        if let Some(cgroup) = cgroup {
+            // One that is still in use is found by nobody, and harms nobody.
+            let _ = cgroup.remove();
+        }
     }
-    let cgroup = meta.get("cgroup").and_then(|path| Cgroup::at(Path::new(path)).ok());
-    let id = OsStr::new(job.id().as_str());
-    let markers = [("AQ_JOB_ID", id), ("AQ_QUEUE", queue.root().as_os_str())];
-    let _ = sweep(&Traces { markers: &markers, cgroup: cgroup.as_ref() }, GRACE);
-    if let Some(cgroup) = cgroup {
-        // One that is still in use is found by nobody, and harms nobody.
-        let _ = cgroup.remove();
+    // Nobody writes there any more.
+    remove_what_it_left(queue, places, job.id(), now);
+}
+
+/// Removes the `TMPDIR` of a dead worker; the job's log says what cannot be removed.
+fn remove_what_it_left(queue: &QueueDir, places: &ScratchPlaces, id: &JobId, now: Timestamp) {
+    let Some(problem) = remove_scratch(places, queue, id) else { return };
+    if let Ok(mut log) = JobLog::open(&queue.log(id), u64::MAX) {
+        log.note(now, &format!("warning: its TMPDIR cannot be removed: {problem}"));
     }
 }

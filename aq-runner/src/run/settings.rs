@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aq_tracker::StatusMap;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::engine::{EngineChange, EngineConfig, EngineConfigError, Registry};
-use crate::store::{QueueDir, StoreError, read_saved, read_text, replace_durably};
+use crate::store::{QueueDir, ScratchPlaces, StoreError, read_saved, read_text, replace_durably};
 
 use super::checkouts::BESIDE;
 use super::host::Tool;
@@ -46,6 +46,9 @@ pub struct Config {
     pub kill_grace: Option<String>,
     /// The most that a job's log takes, in MiB; `0` is no limit. Default 1024.
     pub log_limit_mb: Option<u64>,
+    /// The directory that is tried first for `TMPDIR`s of jobs, as it is written: `~` is the home.
+    #[serde(deserialize_with = "directory")]
+    pub tmp: Option<PathBuf>,
     /// This host in a fleet.
     pub fleet: FleetConfig,
     /// What trackers are told.
@@ -136,7 +139,7 @@ impl Environment {
         self.path("AGENT_QUEUE_PROFILES")
     }
 
-    /// Parent of the queues of repositories: `AQ_HOME`, else `~/aq-work`. `None` without either.
+    /// Parent of the queues of repositories, and of TMPDIRs: `AQ_HOME`, else `~/aq-work`. `None` without either.
     /// A relative one is returned as it is; who uses it refuses it.
     pub fn aq_home(&self) -> Option<PathBuf> {
         self.path("AQ_HOME").or_else(|| Some(self.path("HOME")?.join("aq-work")))
@@ -163,6 +166,8 @@ pub struct Settings {
     pub kill_grace: Duration,
     /// [`Config::log_limit_mb`] in bytes.
     pub log_limit: u64,
+    /// Places for `TMPDIR`s of jobs.
+    pub scratch: ScratchPlaces,
     /// `tracker.status` of the config, read.
     pub statuses: StatusMap,
     /// `fleet.push-every` of the config, read.
@@ -275,9 +280,17 @@ impl Settings {
             .map_err(|problem| SettingsError::Engines { path: path.to_owned(), problem })?;
         let statuses = StatusMap::with(&config.tracker.status)
             .map_err(|e| whole(format!("tracker.status: {e}")))?;
+        let tmp = match &config.tmp {
+            None => None,
+            Some(tmp) => Some(
+                in_home(tmp, environment)
+                    .ok_or_else(|| whole("tmp: begins with `~`, and HOME is not set".to_owned()))?,
+            ),
+        };
         Ok(Self {
             config,
             engines,
+            scratch: scratch_places(tmp, environment),
             environment: std::mem::take(environment),
             result_grace,
             kill_grace,
@@ -287,6 +300,40 @@ impl Settings {
             text,
         })
     }
+}
+
+/// Places for `TMPDIR`s of a queue's jobs, as far as its settings can be read: what a dead worker
+/// left is removed whatever somebody has written into the file since.
+pub(crate) fn scratch_of(queue: &QueueDir, environment: &Environment) -> ScratchPlaces {
+    match Settings::load_or_last(queue, environment.clone()) {
+        Ok((settings, _)) => settings.scratch,
+        Err(_) => scratch_places(None, environment),
+    }
+}
+
+fn scratch_places(tmp: Option<PathBuf>, environment: &Environment) -> ScratchPlaces {
+    let aq_home = environment.aq_home().filter(|home| home.is_absolute());
+    ScratchPlaces::new(tmp, aq_home, environment.path("HOME"))
+}
+
+/// A path with `~` replaced; `None` without a home.
+fn in_home(path: &Path, environment: &Environment) -> Option<PathBuf> {
+    match path.strip_prefix("~") {
+        Ok(below) => Some(environment.path("HOME")?.join(below)),
+        Err(_) => Some(path.to_owned()),
+    }
+}
+
+/// An absolute directory, or one in the home.
+fn directory<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
+    let path = PathBuf::from(String::deserialize(from)?);
+    if path.is_absolute() || path.starts_with("~") {
+        return Ok(Some(path));
+    }
+    let shown = path.display();
+    Err(serde::de::Error::custom(format_args!(
+        "tmp: {shown:?} is no absolute directory, such as /scratch/me or ~/tmp"
+    )))
 }
 
 fn parse_config(path: &Path, text: &str) -> Result<Config, SettingsError> {
@@ -389,6 +436,8 @@ mod tests {
                 "Q/config.yaml: tracker.status: \"done\" is no folder",
             ),
             ("result-grace: soon\n", "Q/config.yaml: result-grace: \"soon\": "),
+            ("max: 2\ntmp: tmp/x\n", "Q/config.yaml:2:6: tmp: \"tmp/x\" is no absolute directory"),
+            ("tmp: ~/x\n", "Q/config.yaml: tmp: begins with `~`, and HOME is not set"),
             ("classes: {a: [b]}\n", "Q/config.yaml: classes.a: no engine is called \"b\""),
         ] {
             let error = load(config).unwrap_err();

@@ -14,6 +14,7 @@ use crate::store::{JobRecord, Meta, QueueDir, Result};
 
 use super::engine_use::resting_engines;
 use super::fleet::{FleetPart, fleet_part};
+use super::folder_watch::folder_identity;
 use super::host::ProbePolicy;
 use super::host_capabilities;
 use super::model::{Model, resting_state};
@@ -201,12 +202,27 @@ pub fn run_loop(queue: &QueueDir) -> Result<Option<RunLoop>> {
     let Some(process) = worker(&signature).filter(ProcessId::is_alive) else {
         return Ok(None);
     };
+    if !is_of(queue, &signature) {
+        return Ok(None);
+    }
     Ok(Some(RunLoop {
         pid: process.pid(),
         started_at: signature.time("started_at"),
         max: signature.parsed("max").unwrap_or(1),
         max_review: signature.parsed("max_review"),
     }))
+}
+
+/// Answers whether the loop of a signature works on this directory. A queue that was moved takes
+/// the file of its loop along, and the loop is about to end.
+fn is_of(queue: &QueueDir, signature: &Meta) -> bool {
+    let Some(named) = signature.get("queue").map(Path::new) else { return true };
+    if named == queue.root() {
+        return true;
+    }
+    // The same directory may be seen under two paths.
+    let identity = |path: &Path| folder_identity(path).ok().flatten();
+    identity(named).is_some_and(|found| identity(queue.root()) == Some(found))
 }
 
 fn explained(

@@ -9,6 +9,7 @@ mod usage;
 mod wip;
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use aq_manifest::{FailureClass, JobId, JobIdError, JobSpec, Outcome, ReviewPolicy, Stage};
@@ -19,8 +20,7 @@ use crate::checkpoint::LeftOut;
 use crate::engine::PROMPT_FILE;
 use crate::process::{Cgroup, ProcessId, Supervisor};
 use crate::store::{
-    FileLock, HeldJob, JobFile, Promise, QueueDir, Record, StoreError, load, put_scratch_away,
-    read_text,
+    FileLock, HeldJob, JobFile, Promise, QueueDir, Record, ScratchDir, StoreError, load, read_text,
 };
 
 use super::job_log::JobLog;
@@ -85,6 +85,7 @@ pub fn work(queue: &QueueDir, id: &JobId, environment: Environment) -> Result<()
         cgroup: None,
         place: None,
         gone: Vec::new(),
+        scratch: None,
         fleet: None,
     };
     if let Some(problem) = outdated {
@@ -96,7 +97,7 @@ pub fn work(queue: &QueueDir, id: &JobId, environment: Environment) -> Result<()
         // A wish that came too late must not end the next attempt. Otherwise recovery sees to it.
         StopRequest::of(queue, id).withdraw();
     }
-    put_scratch_away(queue, id, PROMPT_FILE);
+    work.put_scratch_away();
     if let Some(cgroup) = work.cgroup {
         // One that cannot be removed is empty, and harms nobody.
         let _ = cgroup.leave();
@@ -130,6 +131,8 @@ struct Work<'a> {
     place: Option<Workplace>,
     /// Work of this attempt that is nowhere any more.
     gone: Vec<LeftOut>,
+    /// Its `TMPDIR`, once it needed one.
+    scratch: Option<ScratchDir>,
     /// The grant of a job that the fleet gave to this host.
     fleet: Option<FleetJob>,
 }
@@ -314,6 +317,32 @@ impl Work<'_> {
                 }
                 other => return other,
             }
+        }
+    }
+
+    /// The job's `TMPDIR`, with nothing in it.
+    fn scratch(&mut self) -> Result<PathBuf, Failure> {
+        if let Some(scratch) = &self.scratch {
+            let path = scratch.path().to_owned();
+            if let Err(e) = scratch.empty(PROMPT_FILE) {
+                self.note(&format!("warning: its TMPDIR is not empty: {e}"));
+            }
+            return Ok(path);
+        }
+        let made = ScratchDir::make(&self.settings.scratch, self.queue, self.job.id());
+        let mut scratch = made.map_err(|e| Failure::NotCounted(e.to_string()))?;
+        if let Some(why) = scratch.passed_over() {
+            self.note(&format!("warning: `tmp` in config.yaml does not do for a TMPDIR: {why}"));
+        }
+        let path = scratch.path().to_owned();
+        self.scratch = Some(scratch);
+        Ok(path)
+    }
+
+    fn put_scratch_away(&mut self) {
+        let Some(scratch) = self.scratch.take() else { return };
+        if let Err(e) = scratch.put_away(PROMPT_FILE) {
+            self.note(&format!("warning: its TMPDIR cannot be removed: {e}"));
         }
     }
 

@@ -44,14 +44,13 @@ pub fn ingest(
     let written = about.modified().at("look at", &path)?;
     let is_new = job.meta().get("source").is_none();
     if about.is_file()
-        && let Some(rest) =
-            REST.checked_sub(SystemTime::now().duration_since(written).unwrap_or(REST))
-        && !rest.is_zero()
+        && let Some(rest) = rest_after(written)
     {
         return Ok(Ingested::Unsettled(rest));
     }
     // Where the file lies when somebody reads of its errors.
     let name = queue.job_file(Stage::Failed, job.id()).display().to_string();
+    let looked_at = SystemTime::now();
     let loaded = match queue.read_job(Stage::Inbox, job.id()) {
         Ok(text) => load(queue.profiles(), &name, &text, false),
         Err(problem) => Err(Invalid::whole(&name, problem)),
@@ -75,6 +74,9 @@ pub fn ingest(
     let file = match checked {
         Ok(file) => file,
         Err(invalid) => {
+            if profiles_changed(queue, &job, looked_at) {
+                return Ok(Ingested::Unsettled(REST));
+            }
             refuse(queue, &mut job, &invalid, now)?;
             return Ok(Ingested::Refused(invalid));
         }
@@ -105,6 +107,26 @@ pub fn ingest(
     }
     let (id, meta) = (job.id().clone(), job.meta().clone());
     Ok(Ingested::Job(JobRecord { id, stage: Stage::Inbox, meta }))
+}
+
+/// Time for which something that changed then has to rest yet.
+fn rest_after(changed: SystemTime) -> Option<Duration> {
+    let age = SystemTime::now().duration_since(changed).unwrap_or(REST);
+    REST.checked_sub(age).filter(|rest| !rest.is_zero())
+}
+
+/// Answers whether a profile came or went while the job's was looked for, or just before. Some
+/// editors, and git, remove a file before they write it anew, and a person may be replacing the
+/// folder: what the job had is no error of it until that has come to rest.
+fn profiles_changed(queue: &QueueDir, job: &HeldJob, looked_at: SystemTime) -> bool {
+    let folder = queue.profiles();
+    let has_one = job.meta().get("profile").is_some();
+    let about = folder.metadata().or_else(|_| folder.parent().unwrap_or(folder).metadata());
+    let changed = about.and_then(|about| about.modified());
+    has_one
+        && changed.is_ok_and(|changed| {
+            looked_at.duration_since(changed).map_or(true, |before| before < REST)
+        })
 }
 
 /// Gives a file in the inbox the next free name when a job of its name lies in another folder:
@@ -256,6 +278,31 @@ mod tests {
             assert_eq!(record.meta.get("fleet_lease_epoch"), None, "{name}");
             assert_eq!(queue.record(name).get("fleet_job_id"), None, "{name} on disk");
         }
+    }
+
+    #[test]
+    fn a_profile_that_just_went_may_come_back() {
+        let queue = TestQueue::new();
+        let profile = queue.profiles().join("p.yaml");
+        std::fs::write(&profile, "priority: low\n").unwrap();
+        drop_in(&queue, "a", "---\nprofile: p\n---\nx\n", MINUTE);
+        assert!(matches!(take(&queue, "a"), Ingested::Job(_)));
+        std::fs::remove_file(&profile).unwrap();
+        let set_back = |dir: &Path| {
+            let dir = std::fs::File::open(dir).unwrap();
+            dir.set_modified(SystemTime::now() - MINUTE).unwrap();
+        };
+        let begun = Instant::now();
+        let taken = take(&queue, "a");
+        assert!(matches!(taken, Ingested::Unsettled(_)) || begun.elapsed() >= REST, "{taken:?}");
+        // As long as the folder itself is away, its parent says when it went.
+        set_back(queue.profiles());
+        std::fs::remove_dir(queue.profiles()).unwrap();
+        let begun = Instant::now();
+        let taken = take(&queue, "a");
+        assert!(matches!(taken, Ingested::Unsettled(_)) || begun.elapsed() >= REST, "{taken:?}");
+        set_back(queue.root());
+        assert!(matches!(take(&queue, "a"), Ingested::Refused(_)));
     }
 
     #[test]

@@ -3,8 +3,9 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::durable::is_at;
 use super::error::{At, Result};
@@ -106,6 +107,18 @@ impl FileLock {
         // Over what the last holder wrote: on a full disk there is room for that, and for no more.
         self.file.write_all(text.as_bytes()).at("write", path)?;
         self.file.set_len(text.len() as u64).at("truncate", path)
+    }
+
+    /// Answers whether the file that is locked still has this name: others look for it there.
+    pub(crate) fn is_at(&self, path: &Path) -> bool {
+        is_at(&self.file, path).unwrap_or(false)
+    }
+
+    /// The path of the locked file by now, if the system tells.
+    pub(crate) fn path_now(&self) -> Option<PathBuf> {
+        let link = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        let path = std::fs::read_link(link).ok()?;
+        is_at(&self.file, &path).is_ok_and(|is_there| is_there).then_some(path)
     }
 
     /// What the last holder wrote.

@@ -43,7 +43,10 @@ pub use meta::{Meta, MetaFile, Record};
 pub(crate) use moves::{Move, additions, moves};
 pub use queue_dir::{QueueDir, job_of};
 pub use record::JobRecord;
-pub(crate) use scratch::{make_scratch, put_scratch_away, remove_scratch, write_private};
+pub use scratch::ScratchPlaces;
+pub(crate) use scratch::{
+    ScratchDir, remove_old_spares, remove_scratch, scratch_dirs, write_private,
+};
 pub(crate) use text::read_saved;
 pub use text::{MAX_JOB_FILE, UnreadableJob, read_text};
 pub use transition::{HeldJob, Promise, RUN_KEYS};

@@ -144,11 +144,6 @@ impl QueueDir {
         self.root.join(".state")
     }
 
-    /// The `TMPDIR` of a job, there only while it runs.
-    pub fn scratch(&self, id: &JobId) -> PathBuf {
-        self.root.join(format!(".state/tmp/{id}"))
-    }
-
     /// Where jobs' checkouts are, when the queue is in no checkout itself.
     pub fn work(&self) -> PathBuf {
         self.root.join("work")

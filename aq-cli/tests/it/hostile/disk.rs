@@ -207,3 +207,28 @@ fn a_disk_that_fills_during_a_run_holds_jobs_up_until_there_is_room() {
     assert_eq!(sandbox.folders("behind"), ["shipped"]);
     is_well(&sandbox);
 }
+
+#[test]
+fn tmpdirs_need_room_and_execution() {
+    for (size, options, words) in [
+        ("128m", "noexec", "does not allow executing (noexec)"),
+        ("128m", "nr_inodes=500", "more files can be made, and a job should have 1000"),
+        ("1m", "rw", "MiB are free, and a job should have 64"),
+        ("128m", "exec", ""),
+    ] {
+        let dir = TempDir::with_prefix("aq-test-").unwrap();
+        let sandbox = Sandbox::new();
+        let Some(disk) = Tmpfs::mount(dir.path(), size) else { return };
+        disk.remount(options);
+        fs::write(sandbox.queue("config.yaml"), format!("tmp: {}\n", dir.path().display()))
+            .unwrap();
+        sandbox.add("a", "", "echo \"in $TMPDIR\"");
+        sandbox.ok(&["run", "--once", "--quiet"]);
+        let log = sandbox.log("a");
+        let is_passed_over = log.contains("`tmp` in config.yaml does not do for a TMPDIR");
+        assert_eq!(is_passed_over, !words.is_empty(), "{log}");
+        assert!(log.contains(words), "{log}");
+        let place = if words.is_empty() { dir.path() } else { &sandbox.path("h/t") };
+        assert!(log.contains(&format!("in {}/", place.display())), "{log}");
+    }
+}

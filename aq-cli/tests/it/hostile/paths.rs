@@ -12,7 +12,7 @@ use nix::unistd::mkfifo;
 use super::surroundings::{bounded, is_well};
 use crate::sandbox::{Sandbox, wait_child};
 
-/// Every file outside the queue.
+/// Every file outside the queue and the place of TMPDIRs.
 fn outside(sandbox: &Sandbox) -> BTreeSet<PathBuf> {
     fn walk(dir: &Path, queue: &Path, found: &mut BTreeSet<PathBuf>) {
         for entry in fs::read_dir(dir).unwrap().flatten() {
@@ -25,6 +25,7 @@ fn outside(sandbox: &Sandbox) -> BTreeSet<PathBuf> {
     }
     let mut found = BTreeSet::new();
     walk(&sandbox.path(""), &sandbox.queue(""), &mut found);
+    found.retain(|path| !path.starts_with(sandbox.path("h")));
     found
 }
 
@@ -40,6 +41,7 @@ fn keys_locks_and_deps_that_look_like_paths_stay_names() {
     assert_eq!(bounded(&sandbox, &["run", "--once", "--ship", "--quiet"]).0, 0);
     assert_eq!(sandbox.jobs("shipped"), ["first", "then"]);
     assert_eq!(outside(&sandbox), before);
+    assert_eq!(sandbox.scratch(), ["spare-0"]);
     is_well(&sandbox);
 }
 

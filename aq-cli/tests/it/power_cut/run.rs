@@ -57,6 +57,6 @@ fn a_loop_loses_nothing_and_runs_nothing_that_is_shipped() {
         commands: &[RUN],
         promised: &["shipped/a.md", "shipped/b.md", ".state/meta/a.meta", ".state/meta/b.meta"],
     };
-    let cuts = story.cut_everywhere(400, look);
+    let cuts = story.cut_everywhere(250, look);
     assert!(cuts >= 3, "{cuts}");
 }

@@ -1,7 +1,7 @@
 //! Looking at jobs: each look brings the model in line with one job's folder and record.
 
 use std::io;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use aq_manifest::{JobId, Stage};
 use aq_scheduler::State;
@@ -15,14 +15,6 @@ use super::super::model::{resting_state, settled};
 use super::super::recovery::{Recovered, recover_job, undouble, worker};
 use super::super::wake::Wake;
 use super::{Dispatcher, Progress, RunError};
-
-/// The folders of jobs that have not ended, in the order in which they are looked at: what runs
-/// already comes before what could.
-const LIVE: [Stage; 4] = [Stage::Building, Stage::Inbox, Stage::Review, Stage::Testing];
-
-/// For so long a folder's time may stay the same when it changes again: some file systems keep whole
-/// seconds, or every other one.
-const SAME_TIME: Duration = Duration::from_secs(2);
 
 /// The pause when it cannot be told whether a job is held.
 const WAIT_PAUSE: Duration = Duration::from_secs(1);
@@ -43,37 +35,6 @@ impl Dispatcher<'_> {
             }
         }
         Ok(())
-    }
-
-    pub(super) fn look_at_everything(&mut self) -> Result<(), RunError> {
-        for stage in LIVE {
-            for id in self.queue.jobs(stage)? {
-                self.look_at(&id);
-            }
-        }
-        Ok(())
-    }
-
-    /// Looks at everything when a folder has changed since the last sweep. Where changes are told,
-    /// this finds nothing new, and in an idle queue it costs a few system calls.
-    pub(super) fn sweep(&mut self) -> Result<(), RunError> {
-        self.swept_at = Instant::now();
-        let times = self.folder_times();
-        if self.swept != times || times.contains(&None) {
-            self.swept = times;
-            self.look_at_everything()?;
-        }
-        Ok(())
-    }
-
-    /// When each folder last changed; `None` when it may change again without a sign of it, or cannot be
-    /// asked.
-    pub(super) fn folder_times(&self) -> Vec<Option<SystemTime>> {
-        let time = |stage: &Stage| {
-            let time = self.queue.stage(*stage).metadata().and_then(|dir| dir.modified()).ok()?;
-            time.elapsed().is_ok_and(|age| age > SAME_TIME).then_some(time)
-        };
-        LIVE.iter().map(time).collect()
     }
 
     pub(super) fn look_at_settled(&mut self) {
@@ -152,7 +113,7 @@ impl Dispatcher<'_> {
 
     /// A job in `building/` is worked on or has lost its worker; one in `review/` may rest, too.
     fn look_at_work(&mut self, id: &JobId, stage: Stage) -> Result<(), StoreError> {
-        recover_job(self.queue, id, Timestamp::now())?;
+        recover_job(self.queue, &self.settings.scratch, id, Timestamp::now())?;
         if !self.queue.has(stage, id) {
             return self.try_look_at(id);
         }

@@ -93,7 +93,7 @@ impl Dispatcher<'_> {
         let started = self.spawn_worker(job);
         if let Err(e) = started {
             if stage == Stage::Building {
-                recover_job(self.queue, id, Timestamp::now())?;
+                recover_job(self.queue, &self.settings.scratch, id, Timestamp::now())?;
             }
             let path = self.options.worker.clone();
             return Err(StoreError::Io { action: "start the worker", path, source: e });

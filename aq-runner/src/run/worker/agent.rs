@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::engine::{EndedBy, EngineCommand, ErrorClass, Exit, Invocation, Verdict, next_session};
 use crate::process::{Cause, Ended, Status, Stdin, Task};
-use crate::store::{JobFile, Record, StoreError, make_scratch, write_private};
+use crate::store::{JobFile, Record, StoreError, write_private};
 
 use super::super::engine_use;
 use super::usage::{AgentRun, over_budget, usage_record};
@@ -20,8 +20,7 @@ impl Work<'_> {
         let spec = &file.spec;
         let setup_failed = |why: String| Failure::Final(Outcome::SetupFailed, why);
         let cwd = self.workplace(spec)?;
-        let scratch = make_scratch(self.queue, self.job.id())
-            .map_err(|e| Failure::NotCounted(format!("cannot make its TMPDIR: {e}")))?;
+        let scratch = self.scratch()?;
         let engine = self.job.meta().get("engine").unwrap_or_default().to_owned();
         let command = self.engine_command(&engine, file, &scratch)?;
         let env = self.env(spec, &command.env_set, &scratch).map_err(setup_failed)?;

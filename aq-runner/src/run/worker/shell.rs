@@ -7,7 +7,7 @@ use std::time::Duration;
 use aq_manifest::{FailureClass, JobSpec, Outcome, format_duration};
 
 use crate::process::{Cause, Ended, Status};
-use crate::store::{Record, make_scratch};
+use crate::store::Record;
 
 use super::wip::Workplace;
 use super::{Failure, Work};
@@ -18,8 +18,7 @@ impl Work<'_> {
         let Some(verify) = &spec.verify else { return Ok(()) };
         let failed = |why: String| Failure::Class(FailureClass::VerifyFailed, why);
         let cwd = self.workplace(spec)?;
-        let scratch = make_scratch(self.queue, self.job.id())
-            .map_err(|e| failed(format!("cannot make its TMPDIR: {e}")))?;
+        let scratch = self.scratch()?;
         let env = self.env(spec, &[], &scratch).map_err(failed)?;
         self.setup(spec, &cwd, &env)?;
         self.note("verify");

@@ -41,7 +41,7 @@ impl Dispatcher<'_> {
             Ok(job) if job.stage() == Stage::Building => {
                 drop(job);
                 make()?;
-                recover_job(self.queue, id, Timestamp::now())?;
+                recover_job(self.queue, &self.settings.scratch, id, Timestamp::now())?;
             }
             Ok(mut job) => {
                 let record = Why::Fenced.record().set("ended_at", Timestamp::now());
@@ -76,12 +76,13 @@ impl Dispatcher<'_> {
             return;
         }
         let (queue, job) = (self.queue.clone(), id.clone());
+        let environment = self.settings.environment.clone();
         let wake = Wake::Free(id.clone());
         let stopping = self.wakes.after(wake, move || {
             // One that has ended by itself meanwhile needs no stop; anything else is asked for again
             // with the next heartbeat.
             let now = Timestamp::now();
-            if let Err(StoreError::WrongStage { .. }) = stop(&queue, &job, now) {
+            if let Err(StoreError::WrongStage { .. }) = stop(&queue, &environment, &job, now) {
                 // Its work is done, and is not wanted.
                 let _ = reject(&queue, &job, Some("cancelled in the fleet"), now);
             }

@@ -1,0 +1,263 @@
+//! Watching a queue's folders. A watch is on a directory and not on its name: when somebody moves a
+//! folder away and makes another, the old one is still watched. So each folder's identity is kept,
+//! and one that is another directory now is watched anew.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use aq_manifest::Stage;
+use notify::event::{AccessKind, AccessMode, ModifyKind};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+
+use crate::store::{QueueDir, job_of};
+
+use super::wake::Wake;
+
+/// Device and inode of a directory: what it has that another of its name has not.
+pub(crate) type FolderIdentity = (u64, u64);
+
+/// The identity of what a path leads to; `None` when nothing is there.
+///
+/// # Errors
+/// When that cannot be told, as on a network file system that does not answer.
+pub(crate) fn folder_identity(path: &Path) -> io::Result<Option<FolderIdentity>> {
+    match path.metadata() {
+        Ok(found) => Ok(Some((found.dev(), found.ino()))),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(e) => Err(e),
+    }
+}
+
+/// The watch of one process over the folders of a queue.
+#[derive(Debug)]
+pub(crate) struct FolderWatch {
+    watcher: RecommendedWatcher,
+    folders: Vec<WatchedFolder>,
+}
+
+#[derive(Debug)]
+struct WatchedFolder {
+    path: PathBuf,
+    /// The directory that is watched; `None` while none is.
+    identity: Option<FolderIdentity>,
+}
+
+impl FolderWatch {
+    /// Starts to watch every folder that is there.
+    ///
+    /// # Errors
+    /// When none can be watched.
+    pub(crate) fn start(
+        queue: &QueueDir,
+        tell: impl Fn(Wake) + Send + 'static,
+    ) -> notify::Result<Self> {
+        let watcher = watcher(queue, tell)?;
+        let folders = watched(queue).map(|path| WatchedFolder { path, identity: None }).collect();
+        let mut watch = Self { watcher, folders };
+        watch.renew(false);
+        match watch.folders.iter().any(|folder| folder.identity.is_some()) {
+            true => Ok(watch),
+            false => Err(notify::Error::generic("no folder of the queue can be watched")),
+        }
+    }
+
+    /// Watches the folders that are other directories than before, or `all` in the root, because
+    /// what is told of one that moves ends its watch, perhaps after a new one began. Answers
+    /// whether there were any: what happened there meanwhile was not told.
+    pub(crate) fn renew(&mut self, all: bool) -> bool {
+        let mut changed = all;
+        for (n, folder) in self.folders.iter_mut().enumerate() {
+            // Of one that cannot be asked about, the old watch may still tell.
+            let Ok(found) = folder_identity(&folder.path) else { continue };
+            // The root's own watch has no pause: a folder that is made later than it is looked for
+            // here is told of.
+            if found == folder.identity && !(all && n > 0) {
+                continue;
+            }
+            changed |= found != folder.identity;
+            let _ = self.watcher.unwatch(&folder.path);
+            let is_watched = found.is_some()
+                && self.watcher.watch(&folder.path, RecursiveMode::NonRecursive).is_ok();
+            // When it was replaced just now, its new identity differs at the next look.
+            folder.identity = found.filter(|_| is_watched);
+        }
+        changed
+    }
+}
+
+/// A watch over a queue's folders that ends when it is dropped, for a program that shows the queue.
+#[derive(Debug)]
+pub struct QueueWatch {
+    watch: FolderWatch,
+    /// Set when a folder was moved, removed or made since the last [`Self::renew`].
+    moved: Arc<AtomicBool>,
+}
+
+impl QueueWatch {
+    /// Calls `changed`, on a thread of its own, whenever a job's file comes, changes or goes, and
+    /// when settings, profiles or what is known of engines change. Many changes are many calls.
+    /// What happens inside a record or a log is not told.
+    ///
+    /// # Errors
+    /// When the file system cannot be watched, such as one of another machine.
+    pub fn start(queue: &QueueDir, changed: impl Fn() + Send + 'static) -> io::Result<Self> {
+        let moved = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&moved);
+        let watch = FolderWatch::start(queue, move |wake| {
+            if wake == Wake::Folders {
+                told.store(true, Ordering::SeqCst);
+            }
+            changed();
+        });
+        Ok(Self { watch: watch.map_err(io::Error::other)?, moved })
+    }
+
+    /// Watches folders that were moved away and made anew. To be called at each look: it costs a
+    /// system call a folder.
+    pub fn renew(&mut self) {
+        self.watch.renew(self.moved.swap(false, Ordering::SeqCst));
+    }
+}
+
+/// The folders that are watched, the root first. It has the settings, and `.state/` the engines;
+/// what else happens there wakes nobody.
+fn watched(queue: &QueueDir) -> impl Iterator<Item = PathBuf> {
+    let others = [queue.root().to_owned(), queue.state(), queue.profiles().to_owned()];
+    others.into_iter().chain(Stage::ALL.map(|stage| queue.stage(stage)))
+}
+
+fn watcher(
+    queue: &QueueDir,
+    tell: impl Fn(Wake) + Send + 'static,
+) -> notify::Result<RecommendedWatcher> {
+    let places = WatchedPaths {
+        config: queue.config(),
+        engines: queue.engines(),
+        profiles: queue.profiles().to_owned(),
+        root: queue.root().to_owned(),
+        folders: watched(queue).collect(),
+    };
+    let started = Arc::new(());
+    let held = Arc::clone(&started);
+    let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let _with_the_thread = &held;
+        let wakes = match event {
+            Ok(event) if event.need_rescan() => vec![Wake::Everything],
+            Ok(event) => places.wakes_of(&event),
+            Err(_) => vec![Wake::Everything],
+        };
+        wakes.into_iter().for_each(&tell);
+    })?;
+    if Arc::strong_count(&started) == 1 {
+        // Its thread could not be started, which it does not say: it panics when it is used or
+        // dropped.
+        let _ = std::mem::ManuallyDrop::new(watcher);
+        return Err(notify::Error::generic("no thread can be started that watches the queue"));
+    }
+    Ok(watcher)
+}
+
+/// The paths that events are about.
+struct WatchedPaths {
+    config: PathBuf,
+    engines: PathBuf,
+    profiles: PathBuf,
+    root: PathBuf,
+    folders: BTreeSet<PathBuf>,
+}
+
+impl WatchedPaths {
+    fn wakes_of(&self, event: &notify::Event) -> Vec<Wake> {
+        match event.kind {
+            EventKind::Access(AccessKind::Close(AccessMode::Write)) => {}
+            EventKind::Access(_) => return Vec::new(),
+            _ => {}
+        }
+        let moves = matches!(
+            event.kind,
+            EventKind::Create(_)
+                | EventKind::Remove(_)
+                | EventKind::Modify(ModifyKind::Name(_))
+                | EventKind::Other
+                | EventKind::Any
+        );
+        let wake_of = |path: &PathBuf| {
+            if moves && self.folders.contains(path) {
+                return Some(Wake::Folders);
+            }
+            let folder = path.parent()?;
+            if *path == self.config || folder == self.profiles {
+                return Some(Wake::Settings);
+            }
+            if *path == self.engines {
+                return Some(Wake::Engines);
+            }
+            (folder.parent()? == self.root).then_some(())?;
+            job_of(path.file_name()?.to_str()?).map(Wake::Job)
+        };
+        event.paths.iter().filter_map(wake_of).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::store::testing::TestQueue;
+
+    #[test]
+    fn a_replaced_folder_is_told_of_again() {
+        let queue = TestQueue::new();
+        let (sender, told) = channel();
+        let mut watch = QueueWatch::start(&queue, move || {
+            let _ = sender.send(());
+        })
+        .unwrap();
+        let inbox = queue.stage(Stage::Inbox);
+        for round in 0..3 {
+            std::fs::rename(&inbox, queue.root().join(format!("old-{round}"))).unwrap();
+            std::fs::create_dir(&inbox).unwrap();
+            told.recv_timeout(Duration::from_secs(30)).unwrap();
+            // What is told of the move may come in several parts: until all has come, a new file is
+            // made for each.
+            let begun = Instant::now();
+            loop {
+                assert!(begun.elapsed() < Duration::from_secs(30), "round {round}");
+                watch.renew();
+                while told.try_recv().is_ok() {}
+                let name = format!("job-{}.md", begun.elapsed().as_nanos());
+                std::fs::write(inbox.join(name), "x").unwrap();
+                let is_told = told.recv_timeout(Duration::from_millis(200)).is_ok();
+                if is_told && !watch.moved.load(Ordering::SeqCst) {
+                    break;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_slow_look_finds_another_directory() {
+        let queue = TestQueue::new();
+        let mut watch = FolderWatch::start(&queue, |_| {}).unwrap();
+        assert!(!watch.renew(false));
+        std::fs::remove_dir(queue.profiles()).unwrap();
+        assert!(watch.renew(false), "it is gone");
+        assert!(!watch.renew(false));
+        std::fs::create_dir(queue.profiles()).unwrap();
+        assert!(watch.renew(false), "it is back");
+        let review = queue.stage(Stage::Review);
+        std::fs::rename(&review, queue.root().join("old")).unwrap();
+        std::fs::create_dir(&review).unwrap();
+        assert!(watch.renew(false), "it is another one");
+        assert!(!watch.renew(false));
+        assert!(watch.renew(true));
+    }
+}

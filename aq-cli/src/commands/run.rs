@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use aq_runner::run::place::wait_for_trust;
+use aq_runner::run::place::{shell_word, wait_for_trust};
 use aq_runner::run::{RunError, RunOptions, run as run_loop};
 use aq_runner::store::QueueDir;
 
@@ -93,7 +93,8 @@ impl From<RunError> for Failure {
             RunError::Lost { part, ref now_at, .. } => {
                 let mend = match now_at {
                     Some(path) if part.is_whole() => {
-                        format!("`aq --queue {} run` takes it up there", path.display())
+                        let dir = shell_word(path);
+                        format!("`aq trust {dir} && aq --queue {dir} run` takes it up there")
                     }
                     None if part.is_whole() => {
                         "where it is now, `aq --queue DIR run` takes it up".to_owned()

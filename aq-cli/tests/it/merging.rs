@@ -102,7 +102,7 @@ fn a_batch_goes_on_after_one_that_conflicts() {
     let sandbox = Sandbox::with_repository();
     for job in ["one", "two", "three"] {
         let file = if job == "three" { "c.txt" } else { "a.txt" };
-        sandbox.add(job, "", &format!("echo {job} > {file}"));
+        sandbox.add(job, "", &format!("echo its {job} > {file}"));
     }
     sandbox.ok(&["run", "--once"]);
     let (code, said) = sandbox.code(&["ship", "--merge", "one", "two", "three"]);
@@ -110,5 +110,5 @@ fn a_batch_goes_on_after_one_that_conflicts() {
     assert!(said.contains("one is merged into main") && said.contains("three is merged"), "{said}");
     assert!(said.contains("aq/wip/two does not merge cleanly into main"), "{said}");
     assert_eq!(sandbox.folders("two"), ["testing"]);
-    assert_eq!(sandbox.git(&["show", "main:c.txt"]), "three");
+    assert_eq!(sandbox.git(&["show", "main:c.txt"]), "its three");
 }

@@ -130,11 +130,13 @@ fn a_loop_ends_when_its_queue_is_renamed() {
     let root = sandbox.queue("").display().to_string();
     assert!(words.contains(&format!("the queue {root} was moved away or removed")), "{words}");
     assert!(words.contains("; its job goes on: goes-on; "), "{words}");
-    assert!(words.contains(&format!("`aq --queue {} run`", moved.display())), "{words}");
+    let mend = format!("`aq trust {0} && aq --queue {0} run`", moved.display());
+    assert!(words.contains(&mend), "{words}");
     assert!(!moved.join(".state/daemon.pid").exists());
     assert!(is_alive(worker));
     // Where the queue is now, a loop takes the job up, whose agent ends well.
     fs::write(sandbox.work().join("go"), "").unwrap();
+    assert!(at(&sandbox, &moved, &["trust"]).status.success());
     let output = at(&sandbox, &moved, &["run", "--once", "--quiet"]);
     assert!(output.status.success(), "{output:?}");
     assert!(moved.join("testing/goes-on.md").exists());

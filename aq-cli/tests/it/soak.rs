@@ -141,6 +141,6 @@ fn a_loop_takes_no_more_after_many_jobs_than_after_a_few_and_leaves_nothing() {
     let locks: Vec<_> = locks.map(|entry| fs::File::open(entry.path()).unwrap()).collect();
     assert_eq!(locks.len(), LOCKS);
     assert!(locks.iter().all(|lock| lock.try_lock().is_ok()), "a lock is held");
-    assert!(!sandbox.queue(".state/worktrees").exists());
+    assert!(!sandbox.queue("work").exists());
     assert_eq!(sandbox.faults(&[]), "");
 }

@@ -121,7 +121,7 @@ fn read_only_trees_are_removed_with_their_job() {
     assert_eq!(ended.code(), Some(1), "{}", sandbox.log("a"));
     assert_eq!(sandbox.folders("a"), ["failed"], "{}", sandbox.log("a"));
     assert_eq!(sandbox.scratch(), ["spare-0"], "{}", sandbox.log("a"));
-    assert!(sandbox.queue(".state/worktrees/a/cache/mod").exists());
+    assert!(sandbox.own("a", "cache/mod").exists());
     fs::write(&go, "").unwrap();
     user.ok(&["requeue", "a"]);
     user.ok(&["run", "--once", "--quiet"]);
@@ -129,7 +129,7 @@ fn read_only_trees_are_removed_with_their_job() {
     user.ok(&["ship", "a"]);
     let said = user.ok(&["clean", "--keep", "0"]);
     assert!(!said.contains("stays"), "{said}");
-    assert_eq!(user.names(&sandbox.queue(".state/worktrees")), [""; 0], "{said}");
+    assert_eq!(user.names(&sandbox.queue("work")), [""; 0], "{said}");
     assert_eq!(sandbox.scratch(), ["spare-0"]);
     assert!(!sandbox.log("a").contains("cannot be removed"));
 }

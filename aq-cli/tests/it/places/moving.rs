@@ -171,13 +171,23 @@ fn another_project_in_the_old_place_keeps_nothing() {
     assert_ne!(lab.queue("p"), queue);
 }
 
-/// As version 0.1 made it: in the checkout, without a marker, and not on any list.
+/// As version 0.1 made it: in the checkout, with a linked worktree for the job, without a marker, and
+/// not on any list.
 fn old_project(lab: &PlacesLab) {
     lab.repository("p");
     lab.ok("p", &["init", ".aq"]);
     lab.add("p/src", "done", "", "echo done >done.txt");
     lab.ok("p", &["run", "--once", "--quiet"]);
     lab.add("p/src", "next", "", "echo next >next.txt");
+    let queue = lab.text("p/.aq");
+    fs::remove_dir_all(meta(&queue, "done", "checkout")).unwrap();
+    fs::remove_dir_all(format!("{queue}/.state/checkouts")).unwrap();
+    let record = format!("{queue}/.state/meta/done.meta");
+    let text = fs::read_to_string(&record).unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with("checkout="));
+    fs::write(&record, lines.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    let worktree = format!("{queue}/.state/worktrees/done");
+    lab.git("p", &["worktree", "add", "-q", &worktree, "aq/wip/done"]);
     fs::remove_file(lab.path("p/.aq/.state/repository")).unwrap();
     fs::remove_file(lab.path("home/.local/state/aq/queues")).unwrap();
 }
@@ -247,6 +257,6 @@ fn queues_can_be_moved_to_another_home() {
     lab.ok("p", &["run", "--once", "--quiet"]);
     lab.ok("p", &["ship", "--merge", "done"]);
     assert!(lab.git("p", &["ls-tree", "-r", "--name-only", "main"]).contains("src/done.txt"));
-    let next = format!("{queue}/.state/worktrees/next");
+    let next = format!("{queue}/work/next");
     assert!(fs::read_dir(next).is_ok());
 }

@@ -9,8 +9,8 @@ use crate::injection::traced;
 use crate::sandbox::Sandbox;
 
 /// Any other that changes a file makes the model differ from the real end, which is noticed.
-const TRACED: &str = "openat,creat,write,writev,pwrite64,ftruncate,lseek,rename,renameat,renameat2,link,linkat,\
-                      unlink,unlinkat,mkdir,mkdirat,rmdir,fsync,fdatasync,syncfs";
+const TRACED: &str = "openat,creat,write,writev,pwrite64,copy_file_range,ftruncate,lseek,rename,renameat,\
+                      renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,rmdir,fsync,fdatasync,syncfs";
 
 /// One call that went well.
 #[derive(Debug)]
@@ -21,7 +21,8 @@ pub(super) struct Call {
     pub(super) args: Vec<String>,
     /// What it answered.
     pub(super) result: i64,
-    /// The paths that it is about, in their order, absolute. Not those of descriptors.
+    /// The paths that it is about, in their order, absolute. Of descriptors only that of the file that
+    /// another one is copied to.
     pub(super) paths: Vec<PathBuf>,
     /// What its first argument stands for, when that is a descriptor, or else its result.
     pub(super) opened: Option<PathBuf>,
@@ -79,7 +80,11 @@ impl Trace {
             self.cwd.extend(descriptor(arg).map(|dir| (process.to_owned(), dir)));
         }
         let writes = name.contains("write");
-        let paths = if writes { Vec::new() } else { self.paths(process, &args) };
+        let paths = match name {
+            _ if writes => Vec::new(),
+            "copy_file_range" => args.get(2).and_then(|arg| descriptor(arg)).into_iter().collect(),
+            _ => self.paths(process, &args),
+        };
         let opened = args.first().filter(|arg| !arg.starts_with("AT_FDCWD"));
         let opened = descriptor(result).or_else(|| descriptor(opened?));
         let bytes =

@@ -114,9 +114,10 @@ impl Disk {
         match call.name.as_str() {
             "openat" | "creat" => self.open(call),
             "write" | "writev" | "pwrite64" => self.write(call),
+            "copy_file_range" => self.copy(call),
             "lseek" => {
                 let offset = usize::try_from(call.result).unwrap();
-                if let Some(at) = self.offsets.get_mut(&descriptor(call)) {
+                if let Some(at) = self.offsets.get_mut(&descriptor(call, 0)) {
                     *at = offset;
                 }
                 false
@@ -210,12 +211,24 @@ impl Disk {
                 end = call.args.last().unwrap().parse().unwrap();
                 &mut end
             }
-            _ => self.offsets.get_mut(&descriptor(call)).unwrap_or(&mut end),
+            _ => self.offsets.get_mut(&descriptor(call, 0)).unwrap_or(&mut end),
         };
-        file.resize(file.len().max(*at + bytes.len()), 0);
-        file[*at..*at + bytes.len()].copy_from_slice(bytes);
-        *at += bytes.len();
+        put(file, at, bytes);
         true
+    }
+
+    /// Follows a copy from where the one file is read to where the other is written, both of the model.
+    fn copy(&mut self, call: &Call) -> bool {
+        let Some(to) = call.paths.first().and_then(|path| self.find(path)) else { return false };
+        let from = call.opened.as_deref().and_then(|path| self.find(path));
+        let from = from.unwrap_or_else(|| panic!("copied from outside: {call:?}"));
+        let length = usize::try_from(call.result).unwrap();
+        let read = self.offsets.get_mut(&descriptor(call, 0)).unwrap();
+        let bytes = self.nodes[from].now[*read..*read + length].to_vec();
+        *read += length;
+        let written = self.offsets.get_mut(&descriptor(call, 2)).unwrap();
+        put(&mut self.nodes[to].now, written, &bytes);
+        length > 0
     }
 
     fn comes(&mut self, place: (Node, String), node: Node) -> usize {
@@ -247,8 +260,16 @@ impl Disk {
     }
 }
 
-/// The process and the number of an open file.
-fn descriptor(call: &Call) -> (String, String) {
-    let number = call.args[0].split('<').next().unwrap_or_default();
+/// Writes into a file, and moves on by that.
+fn put(file: &mut Vec<u8>, at: &mut usize, bytes: &[u8]) {
+    let end = *at + bytes.len();
+    file.resize(file.len().max(end), 0);
+    file[*at..end].copy_from_slice(bytes);
+    *at = end;
+}
+
+/// The process and the number of the open file that an argument stands for.
+fn descriptor(call: &Call, arg: usize) -> (String, String) {
+    let number = call.args[arg].split('<').next().unwrap_or_default();
     (call.process.clone(), number.to_owned())
 }

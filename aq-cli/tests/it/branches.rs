@@ -6,7 +6,7 @@ use std::path::Path;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::sandbox::{Sandbox, is_alive, kill_child, kill_hard, wait_child, wait_for};
+use crate::sandbox::{Sandbox, is_alive, job_text, kill_child, kill_hard, wait_child, wait_for};
 
 fn touch(path: &Path) -> String {
     format!("touch '{}'", path.display())
@@ -185,6 +185,46 @@ fn in_place_borrows_the_checkout_and_gives_it_back() {
     let message = sandbox.meta_value("b", "message");
     assert!(message.contains("mine.txt") && message.contains("commit or stash"), "{message}");
     assert_eq!(sandbox.checkout(), before);
+}
+
+#[test]
+fn in_place_jobs_take_turns_whatever_their_lock() {
+    let sandbox = Sandbox::with_repository();
+    let (begun, go) = (sandbox.path("begun"), sandbox.path("go"));
+    let body = |name: &str| {
+        let wait = format!("while [ ! -e {} ]; do sleep 0.01; done", go.display());
+        format!("echo {name} >> {}; {wait}; echo x > {name}.txt", begun.display())
+    };
+    for name in ["a", "b"] {
+        let front = format!("isolation: in-place\nlock: {name}");
+        sandbox.add(name, &front, &body(name));
+    }
+    // Dropped by hand, so the loop does not know of the repository.
+    let front = format!("isolation: in-place\ncwd: {}", sandbox.work().display());
+    let text = job_text(&front, &body("c"));
+    fs::write(sandbox.queue("inbox/c.md"), text).unwrap();
+    let mut running = sandbox.start_loop(&["--max", "3"]);
+    wait_for("the first", || begun.exists());
+    let first = fs::read_to_string(&begun).unwrap();
+    let (first, second) = if first == "a\n" { ("a", "b") } else { ("b", "a") };
+    wait_for("the one dropped by hand", || !sandbox.meta_value("c", "message").is_empty());
+    let why = sandbox.ok(&["why", second]);
+    assert!(why.contains(&format!("{first} has the repository's own checkout")), "{why}");
+    assert_eq!(fs::read_to_string(&begun).unwrap().lines().count(), 1);
+    // What is added meanwhile is for the branch that will be back.
+    sandbox.add("d", "", "true");
+    assert_eq!(sandbox.meta_value("d", "added_on"), "refs/heads/main");
+    fs::write(&go, "").unwrap();
+    for name in ["a", "b"] {
+        sandbox.wait_for_stage(name, "testing");
+        let changed = format!("aq/wip/{name}");
+        assert_eq!(sandbox.git(&["diff", "--name-only", "main", &changed]), format!("{name}.txt"));
+        assert_eq!(sandbox.meta_value(name, "attempts"), "1");
+    }
+    kill_child(&mut running);
+    assert_eq!(sandbox.folders("c"), ["inbox"], "it is tried again, and lost no attempt");
+    assert_eq!(sandbox.meta_value("c", "attempts"), "");
+    assert_eq!(sandbox.log("c").matches("not started: the in-place job").count(), 1);
 }
 
 #[test]

@@ -120,6 +120,23 @@ pub enum CheckpointError {
         /// The other job's branch.
         branch: String,
     },
+    /// One in-place job at a time works in a repository, and another one does, or did and was killed.
+    #[error(
+        "the in-place job {job} of {} {}", queue.display(),
+        if *is_at_work { "is at work in this repository" } else {
+            "has not given the checkout back; `aq recover` there does"
+        }
+    )]
+    NotItsTurn {
+        /// The common git directory.
+        repository: PathBuf,
+        /// The other job.
+        job: String,
+        /// Its queue.
+        queue: PathBuf,
+        /// Whether its worker is there.
+        is_at_work: bool,
+    },
     /// The job has no branch any more, or not yet.
     #[error(
         "there is no branch {0}: `aq clean` removed it, since all of it was merged, or somebody deleted it, or \

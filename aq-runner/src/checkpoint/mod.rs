@@ -56,6 +56,7 @@ mod repository;
 mod save;
 mod setup;
 mod state;
+mod turn;
 mod wip;
 
 pub use artifacts::{Collected, collect};
@@ -67,5 +68,5 @@ pub use merge::Merged;
 pub use notes::Origin;
 pub use own::OwnPlace;
 pub use removal::Removed;
-pub use repository::{CommitId, Head, Repository, branch_at};
+pub use repository::{CommitId, Head, Repository, branch_at, repository_at};
 pub use wip::{Isolation, Job, Saved, Started, Target, Wip};

@@ -1,7 +1,9 @@
 //! A job's branch, and the place in which its agent works.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::checkout::{Checkout, remove};
 use super::error::{At, CheckpointError, Result};
@@ -10,6 +12,7 @@ use super::left::LeftOut;
 use super::notes::{Notes, Origin};
 use super::own::OwnPlace;
 use super::repository::{CommitId, Head, Repository};
+use super::turn::take_turn;
 
 /// Where the branches of all jobs are.
 pub(super) const BRANCHES: &str = "refs/heads/aq/wip/";
@@ -89,6 +92,8 @@ pub struct Wip {
     pub(super) name: String,
     branch: String,
     queue: PathBuf,
+    /// Held by an in-place job at work.
+    turn: Option<Arc<File>>,
 }
 
 /// A job that is ready for its agent.
@@ -122,12 +127,20 @@ impl Wip {
     ///
     /// # Errors
     /// In-place: when the checkout is dirty, bare, in the middle of an operation or taken by
-    /// another job. Both: when the branch exists and is not of this job, or git fails.
+    /// another job ([`NotItsTurn`](CheckpointError::NotItsTurn) while that may end by itself). Both: when the branch exists and is not of this job, or git fails.
     pub fn start(job: &Job) -> Result<Option<Started>> {
         let branch = branch_ref(&job.name);
         let found = Repository::discover_with(&job.cwd, &job.marks, &branch)?;
-        let Some((repo, has_branch)) = found else { return Ok(None) };
+        let Some((mut repo, mut has_branch)) = found else { return Ok(None) };
         let notes = Notes::beside(&job.base_file);
+        let mut turn = None;
+        if job.isolation == Isolation::InPlace {
+            turn = Some(Arc::new(take_turn(repo.common_dir(), &notes.back)?));
+            // Until now another job may have had the checkout.
+            let found = Repository::discover_with(&job.cwd, &job.marks, &branch)?;
+            let Some(found) = found else { return Ok(None) };
+            (repo, has_branch) = found;
+        }
         let known = notes.base()?;
         let first = known.is_none();
         let (base, from) = match known {
@@ -135,6 +148,7 @@ impl Wip {
             None => first_base(&repo, &job.target, &job.branch())?,
         };
         let mut wip = Self::new(job, repo, base, from, notes);
+        wip.turn = turn;
         if first && has_branch {
             return Err(CheckpointError::BranchTaken(wip.branch));
         }
@@ -185,6 +199,8 @@ impl Wip {
         let saved = self.checkpoint(message)?;
         if self.isolation == Isolation::InPlace {
             self.give_back()?;
+            // Where that fails, the end of the process ends the turn.
+            let _ = self.turn.as_ref().map(|turn| turn.unlock());
         }
         Ok(saved)
     }
@@ -235,7 +251,8 @@ impl Wip {
         let branch = branch_of(&job.name);
         let queue = job.queue.clone();
         let name = job.name.clone();
-        Self { repo, base, from, notes, isolation, known_tip: None, name, branch, queue }
+        let (known_tip, turn) = (None, None);
+        Self { repo, base, from, notes, isolation, known_tip, name, branch, queue, turn }
     }
 
     /// The branch by its full name.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use aq_manifest::{FailureClass, Isolation, JobSpec, Outcome, ScopePolicy, ScopeSet, Stage};
 
-use crate::checkpoint::{self, Changes, LeftOut, Wip, collect};
+use crate::checkpoint::{self, Changes, CheckpointError, LeftOut, Wip, collect};
 use crate::store::Record;
 
 use super::super::checkouts::checkouts;
@@ -45,8 +45,7 @@ impl Work<'_> {
         let in_place = spec.isolation == Isolation::InPlace;
         let job = self.checkpoint_job(spec, cwd);
         self.take_up_work(&job);
-        let started =
-            Wip::start(&job).map_err(|e| Failure::Final(Outcome::SetupFailed, e.to_string()))?;
+        let started = Wip::start(&job).map_err(|e| self.not_started(e))?;
         let Some(started) = started else {
             let dir = cwd.to_owned();
             self.place = Some(Workplace { dir, wip: None, unsaved: false });
@@ -73,6 +72,16 @@ impl Work<'_> {
         recorded.map_err(|e| Failure::NotCounted(e.to_string()))?;
         self.push_work();
         Ok(())
+    }
+
+    fn not_started(&mut self, error: CheckpointError) -> Failure {
+        let CheckpointError::NotItsTurn { repository, .. } = &error else {
+            return Failure::Final(Outcome::SetupFailed, error.to_string());
+        };
+        // From now on the loop does not start it beside another one of this queue.
+        let record = Record::new().set("repository_lock", repository.display());
+        let _ = self.job.append(&record);
+        Failure::NotCounted(error.to_string())
     }
 
     fn checkpoint_job(&self, spec: &JobSpec, cwd: &Path) -> checkpoint::Job {

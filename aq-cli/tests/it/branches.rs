@@ -244,6 +244,46 @@ fn a_checkout_is_given_back_when_its_worker_dies_in_verify() {
     assert_eq!(sandbox.on_branch("a", "w"), "done");
 }
 
+/// A filter of the user's that waits for a network, and a file that needs it.
+fn with_a_filter_that_hangs() -> Sandbox {
+    let sandbox = Sandbox::with_repository();
+    fs::write(sandbox.work().join(".gitattributes"), "*.far filter=far\n").unwrap();
+    sandbox.commit("a.far", "far away\n");
+    sandbox.git(&["config", "filter.far.smudge", "sleep 600"]);
+    fs::write(sandbox.queue("config.yaml"), "kill-grace: 1s\n").unwrap();
+    sandbox
+}
+
+#[test]
+fn a_git_that_does_not_end_is_ended_by_the_timeout() {
+    let sandbox = with_a_filter_that_hangs();
+    sandbox.add("a", "timeout: 1s", "true");
+    assert_eq!(sandbox.code(&["run", "--once"]).0, 1);
+    assert_eq!(sandbox.meta_value("a", "result"), "timeout");
+    let message = sandbox.meta_value("a", "message");
+    assert!(message.contains("did not end within 1 s"), "{message}");
+    sandbox.git(&["config", "filter.far.smudge", "cat"]);
+    sandbox.ok(&["requeue", "a"]);
+    sandbox.ok(&["run", "--once"]);
+    assert_eq!(sandbox.folders("a"), ["testing"]);
+}
+
+#[test]
+fn a_git_that_does_not_end_is_named_and_ended_by_stop() {
+    let sandbox = with_a_filter_that_hangs();
+    sandbox.add("a", "", "true");
+    let mut running = sandbox.start_loop(&["--once"]);
+    wait_for("the step", || sandbox.ok(&["status"]).contains("git read-tree takes long"));
+    let why = sandbox.ok(&["why", "a"]);
+    assert!(why.contains("; git read-tree takes long"), "{why}");
+    sandbox.ok(&["stop", "a"]);
+    assert_eq!(sandbox.folders("a"), ["failed"]);
+    assert_eq!(sandbox.meta_value("a", "result"), "stopped");
+    assert!(!sandbox.ok(&["status"]).contains("takes long"));
+    assert_eq!(wait_child(&mut running), 1);
+    wait_for("the filter's end", || sandbox.job_processes().is_empty());
+}
+
 #[test]
 fn what_was_changed_is_judged() {
     let sandbox = Sandbox::with_repository();

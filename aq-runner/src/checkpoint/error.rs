@@ -28,6 +28,12 @@ pub enum CheckpointError {
         /// The time that it had.
         limit: Duration,
     },
+    /// Git was ended, because the job was stopped and git went on.
+    #[error("`git {command}` was ended, because the job was stopped")]
+    Stopped {
+        /// Its subcommand.
+        command: String,
+    },
     /// Git printed more than is kept in memory.
     #[error("`git {command}` printed more than {limit} bytes")]
     TooMuchOutput {

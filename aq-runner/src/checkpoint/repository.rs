@@ -11,6 +11,7 @@ use super::error::{At, CheckpointError, Result};
 use super::files;
 use super::git::{Call, Git, Output};
 use super::turn::borrowed_branch;
+use super::watch::GitWatch;
 use super::wip::BRANCHES;
 
 /// The full name of a commit.
@@ -73,13 +74,14 @@ impl Repository {
     /// # Errors
     /// When the directory is gone, or git will not use this repository.
     pub fn discover(dir: &Path, marks: &[(OsString, OsString)]) -> Result<Option<Self>> {
-        Ok(Self::discover_with(dir, marks, "HEAD")?.map(|(repo, _)| repo))
+        let git = Git::new(marks, &GitWatch::default());
+        Ok(Self::discover_with(git, dir, "HEAD")?.map(|(repo, _)| repo))
     }
 
     /// Also tells whether a branch, by its full name, is there, without a further run of git.
     pub(super) fn discover_with(
+        git: Git,
         dir: &Path,
-        marks: &[(OsString, OsString)],
         branch: &str,
     ) -> Result<Option<(Self, bool)>> {
         let dir = dir.canonicalize().at("open", dir)?;
@@ -93,7 +95,6 @@ impl Repository {
         if dir.as_os_str().as_encoded_bytes().contains(&b'\n') {
             return Err(CheckpointError::LineBreak(dir));
         }
-        let git = Git::new(marks);
         let output = git
             .call(&dir, "rev-parse")
             .args(["--path-format=absolute", "--is-inside-work-tree", "--git-dir"])

@@ -8,11 +8,13 @@ use std::sync::Arc;
 use super::checkout::{Checkout, remove};
 use super::error::{At, CheckpointError, Result};
 use super::files;
+use super::git::Git;
 use super::left::LeftOut;
 use super::notes::{Notes, Origin};
 use super::own::OwnPlace;
 use super::repository::{CommitId, Head, Repository};
 use super::turn::take_turn;
+use super::watch::GitWatch;
 
 /// Where the branches of all jobs are.
 pub(super) const BRANCHES: &str = "refs/heads/aq/wip/";
@@ -68,12 +70,24 @@ pub struct Job {
     pub queue: PathBuf,
     /// Environment entries for every run of git, by which one that outlives its caller is found.
     pub marks: Vec<(OsString, OsString)>,
+    /// Who ends a run of git that does not end.
+    pub watch: GitWatch,
 }
 
 impl Job {
     /// The name of its branch, as people name it: `aq/wip/<job>`.
     pub fn branch(&self) -> String {
         branch_of(&self.name)
+    }
+
+    /// The repository of its directory.
+    pub(super) fn repository(&self) -> Result<Option<Repository>> {
+        Ok(self.repository_with(&self.cwd, "HEAD")?.map(|(repo, _)| repo))
+    }
+
+    /// The repository of a directory, and whether it has a branch.
+    fn repository_with(&self, dir: &Path, branch: &str) -> Result<Option<(Repository, bool)>> {
+        Repository::discover_with(Git::new(&self.marks, &self.watch), dir, branch)
     }
 }
 
@@ -130,14 +144,14 @@ impl Wip {
     /// another job ([`NotItsTurn`](CheckpointError::NotItsTurn) while that may end by itself). Both: when the branch exists and is not of this job, or git fails.
     pub fn start(job: &Job) -> Result<Option<Started>> {
         let branch = branch_ref(&job.name);
-        let found = Repository::discover_with(&job.cwd, &job.marks, &branch)?;
+        let found = job.repository_with(&job.cwd, &branch)?;
         let Some((mut repo, mut has_branch)) = found else { return Ok(None) };
         let notes = Notes::beside(&job.base_file);
         let mut turn = None;
         if job.isolation == Isolation::InPlace {
             turn = Some(Arc::new(take_turn(repo.common_dir(), &notes.back)?));
             // Until now another job may have had the checkout.
-            let found = Repository::discover_with(&job.cwd, &job.marks, &branch)?;
+            let found = job.repository_with(&job.cwd, &branch)?;
             let Some(found) = found else { return Ok(None) };
             (repo, has_branch) = found;
         }
@@ -173,12 +187,12 @@ impl Wip {
     pub fn open(job: &Job) -> Result<Option<Self>> {
         let notes = Notes::beside(&job.base_file);
         let Some(base) = notes.base()? else { return Ok(None) };
-        let repo = match (Repository::discover(&job.cwd, &job.marks), &job.isolation) {
+        let repo = match (job.repository(), &job.isolation) {
             (Err(e), Isolation::Own(place)) => {
                 let common_dir = place.common_dir().filter(|dir| dir.is_dir());
                 let elsewhere = common_dir.or_else(|| Some(place.linked.clone()));
                 match elsewhere.filter(|dir| dir.is_dir()) {
-                    Some(dir) => Repository::discover(&dir, &job.marks)?,
+                    Some(dir) => job.repository_with(&dir, "HEAD")?.map(|(repo, _)| repo),
                     None => return Err(e),
                 }
             }

@@ -50,7 +50,7 @@ impl Work<'_> {
         let in_place = spec.isolation == Isolation::InPlace;
         let job = self.checkpoint_job(spec, cwd);
         self.take_up_work(&job);
-        let started = Wip::start(&job).map_err(|e| self.not_started(e))?;
+        let started = Wip::start(&job).map_err(|e| self.not_started(&e))?;
         let Some(started) = started else {
             let dir = cwd.to_owned();
             self.place = Some(Workplace { dir, wip: None, unsaved: false });
@@ -79,8 +79,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn not_started(&mut self, error: CheckpointError) -> Failure {
-        match &error {
+    fn not_started(&mut self, error: &CheckpointError) -> Failure {
+        match error {
             CheckpointError::Stopped { .. } => Failure::Stopped,
             CheckpointError::TimedOut { .. } => {
                 Failure::Class(FailureClass::Timeout, error.to_string())

@@ -140,7 +140,15 @@ fn writable(queue: &QueueDir) -> Finding {
     let folders = Stage::ALL.map(|stage| queue.stage(stage)).into_iter();
     let others = ["", "logs", ".state", ".state/meta", ".state/wip", ".state/keys", ".state/locks"];
     // These are made when they are needed.
-    let later = ["artifacts", ".archive", ".state/worktrees", ".state/fleet", ".state/tracker"];
+    let later = [
+        "artifacts",
+        "work",
+        ".archive",
+        ".state/checkouts",
+        ".state/worktrees",
+        ".state/fleet",
+        ".state/tracker",
+    ];
     let others = others.map(|name| queue.root().join(name)).into_iter();
     let later = later.map(|name| queue.root().join(name)).into_iter().filter(|dir| dir.exists());
     for folder in folders.chain(others).chain(later) {

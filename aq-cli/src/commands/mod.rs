@@ -101,8 +101,8 @@ pub(crate) enum Command {
     Requeue(Lazy<job::Requeue>),
     /// Put jobs whose worker died back into the inbox. `aq run` does this by itself.
     Recover(Lazy<recover::Args>),
-    /// Put logs and records of long finished jobs away and remove their worktrees. Job files, and
-    /// branches that are not merged, stay.
+    /// Put logs and records of long finished jobs away and remove their checkouts. Job files, and
+    /// what is not merged or saved nowhere else, stay.
     Clean(Lazy<clean::Args>),
     /// Show what jobs took: one job, or the recent ones and each engine and profile together.
     Insights(Lazy<insights::Args>),

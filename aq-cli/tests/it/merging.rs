@@ -95,6 +95,10 @@ fn work_that_is_left_out_is_named_everywhere() {
     }
     sandbox.ok(&["ship", "--merge", "--leave-out", "nested", "stashed"]);
     assert_eq!(sandbox.git(&["ls-tree", "-r", "--name-only", "main"]), "a.txt\nx");
+    let said = sandbox.code(&["clean", "--keep", "0"]).1;
+    assert!(said.contains("the checkout of nested stays, with work"), "{said}");
+    assert!(sandbox.own("nested", "app/main.c").exists() && sandbox.own("stashed", "").exists());
+    assert!(!sandbox.own("known", "").exists(), "what is expected goes with the checkout");
 }
 
 #[test]

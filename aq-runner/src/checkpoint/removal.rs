@@ -16,7 +16,7 @@ pub enum Removed {
     /// Everything stays: some work in the checkout is in no commit of the branch, so it is nowhere
     /// else.
     NotSaved {
-        /// All of it.
+        /// All of it that is not expected.
         left_out: Vec<LeftOut>,
     },
 }
@@ -29,11 +29,20 @@ impl Wip {
     /// # Errors
     /// When git fails.
     pub fn remove(&self) -> Result<Removed> {
+        self.remove_with(|_| false)
+    }
+
+    /// The same where what is expected to be in no commit goes with the checkout.
+    ///
+    /// # Errors
+    /// As for [`remove`](Self::remove).
+    pub fn remove_with(&self, is_expected: impl Fn(&LeftOut) -> bool) -> Result<Removed> {
         if let Isolation::Own(place) = &self.isolation {
             if let Some(checkout) = self.checkout()? {
-                let saved = self.save(&checkout, "aq: left in the checkout")?;
-                if !saved.left_out.is_empty() {
-                    return Ok(Removed::NotSaved { left_out: saved.left_out });
+                let mut left_out = self.save(&checkout, "aq: left in the checkout")?.left_out;
+                left_out.retain(|one| !is_expected(one));
+                if !left_out.is_empty() {
+                    return Ok(Removed::NotSaved { left_out });
                 }
             }
             self.discard(place)?;

@@ -185,8 +185,9 @@ pub fn clean(
 ) -> Result<(Cleaned, Vec<String>), StoreError> {
     let mut left = Vec::new();
     let cleaned = store::clean(queue, keep, now, &mut |id, meta| {
-        let removed =
-            branch_of(queue, id, meta).and_then(|wip| wip.map(|wip| wip.remove()).transpose());
+        let is_expected = |one: &LeftOut| unexpected(meta, vec![one.clone()]).is_empty();
+        let removed = branch_of(queue, id, meta)
+            .and_then(|wip| wip.map(|wip| wip.remove_with(is_expected)).transpose());
         match removed {
             Ok(Some(Removed::NotSaved { left_out })) => left.push(format!(
                 "the checkout of {id} stays, with work that is not on its branch: {}",

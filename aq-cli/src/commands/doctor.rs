@@ -56,6 +56,7 @@ fn found_by(origin: QueueOrigin) -> &'static str {
         QueueOrigin::Variable => "as AQ_QUEUE says",
         QueueOrigin::Project => "the nearest .aq/",
         QueueOrigin::Repository => "that of this repository",
+        QueueOrigin::Checkout => "that of the job whose checkout this is",
         QueueOrigin::User => "the one for where there is no project",
     }
 }

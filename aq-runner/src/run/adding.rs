@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::checkpoint::{Isolation, Origin, branch_at, repository_at};
 use crate::store::{AddContext, Meta, Parent, QueueDir, scratch_dirs};
 
+use super::checkouts::job_of_checkout;
 use super::settings::{Environment, scratch_of};
 use super::workplace::{branch_of, checkpoint_job};
 
@@ -27,9 +28,8 @@ pub fn add_context(
 /// The job in whose checkout or TMPDIR a directory is. Agents may have changed their environment, so the
 /// place decides.
 fn parent(queue: &QueueDir, environment: &Environment, dir: &Path) -> Option<Parent> {
-    let below = dir.strip_prefix(queue.work()).ok();
-    let name = below.and_then(|below| below.iter().next()?.to_str());
-    let by_place = name.and_then(|name| JobId::new(name).ok());
+    let by_place = job_of_checkout(dir).filter(|(of, _)| of == queue.root());
+    let by_place = by_place.and_then(|(_, name)| JobId::new(name.to_str()?).ok());
     let running = [Stage::Building, Stage::Review].into_iter();
     let running = running.flat_map(|stage| queue.jobs(stage).unwrap_or_default());
     by_place.into_iter().chain(running).find_map(|id| {

@@ -2,8 +2,11 @@
 //! tools that look upwards find nothing of his, and with no part of its path that begins with a
 //! dot, since tools skip those.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::{OsStr, OsString};
+use std::fs::DirBuilder;
+use std::io::{self, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Component, Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -15,10 +18,13 @@ use super::settings::Settings;
 /// The value of `worktrees` in the config for a directory next to the user's checkout.
 pub(crate) const BESIDE: &str = "beside";
 
+/// The beginning of the name of a directory with the checkouts of one queue.
+const OWN: &str = "jobs-";
+
 /// Where the checkouts of a queue's jobs are made: where the config says, else in the queue, else, when
 /// that is in a checkout or hidden, below `AQ_HOME`. A job keeps the one that it has.
 pub(crate) fn checkouts(queue: &QueueDir, settings: &Settings, cwd: &Path) -> PathBuf {
-    let own = format!("jobs-{}", digest(queue.root().as_os_str()));
+    let own = format!("{OWN}{}", digest(queue.root().as_os_str()));
     match settings.config.worktrees.as_deref() {
         Some(BESIDE) => {
             if let Some((dir, name)) = beside(cwd) {
@@ -63,6 +69,45 @@ pub(crate) fn is_in_checkout(dir: &Path, settings: &Settings) -> bool {
     let home = settings.environment.path("HOME").and_then(|home| home.canonicalize().ok());
     let is_top = |dir: &&Path| dir.join(".git").symlink_metadata().is_ok();
     dir.ancestors().find(is_top).is_some_and(|top| Some(top) != home.as_deref())
+}
+
+/// The file that names the queue of checkouts that lie elsewhere. No job's id begins with a dot.
+const QUEUE_FILE: &str = ".queue";
+
+/// Notes whose checkouts are in a directory, so that their queue is found from within them.
+///
+/// # Errors
+/// When that cannot be written.
+pub(crate) fn note_queue(queue: &QueueDir, checkouts: &Path) -> io::Result<()> {
+    let name = queue.root().as_os_str().as_bytes();
+    let file = checkouts.join(QUEUE_FILE);
+    if checkouts == queue.work() || std::fs::read(&file).is_ok_and(|known| known == name) {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(checkouts)?;
+    let mut new = tempfile::NamedTempFile::new_in(checkouts)?;
+    new.write_all(name)?;
+    new.persist(&file)?;
+    Ok(())
+}
+
+/// The queue and the name of the job in whose checkout a directory is, if it is in one.
+pub(crate) fn job_of_checkout(dir: &Path) -> Option<(PathBuf, &OsStr)> {
+    dir.ancestors().find_map(|top| Some((queue_of_checkout(top)?, top.parent()?.file_name()?)))
+}
+
+/// The queue of the job whose checkout has this top.
+fn queue_of_checkout(top: &Path) -> Option<PathBuf> {
+    let job = top.parent()?;
+    let checkouts = job.parent()?;
+    let name = checkouts.file_name()?.to_str()?;
+    let queue = match std::fs::read(checkouts.join(QUEUE_FILE)) {
+        Ok(queue) if name.contains(OWN) => PathBuf::from(OsString::from_vec(queue)),
+        _ if name == "work" => checkouts.parent()?.to_owned(),
+        _ => return None,
+    };
+    let control = queue.join(".state/checkouts").join(job.file_name()?);
+    control.is_dir().then_some(queue)
 }
 
 /// Eight digits that tell one queue from another.

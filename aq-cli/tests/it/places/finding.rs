@@ -90,6 +90,31 @@ fn linked_work_trees_share_and_submodules_do_not() {
 }
 
 #[test]
+fn a_jobs_checkout_has_the_queue_of_the_job() {
+    // In the queue, below AQ_HOME because the queue is in the checkout, and where the config says.
+    for (init, config) in
+        [(&["init"][..], ""), (&["init", ".aq"], ""), (&["init"], "worktrees: beside\n")]
+    {
+        let lab = PlacesLab::new();
+        lab.repository("p");
+        lab.ok("p", init);
+        let queue = lab.queue("p");
+        fs::write(format!("{queue}/config.yaml"), config).unwrap();
+        lab.add("p/src", "a", "", "mkdir -p new/inside; pwd >where");
+        lab.ok("p", &["run", "--once", "--quiet"]);
+        let checkout = lab.git("p", &["show", "aq/wip/a:src/where"]);
+        for dir in [checkout.clone(), format!("{checkout}/new/inside")] {
+            assert_eq!(lab.queue(&dir), queue, "{dir}");
+        }
+        let job = lab.path("b.md");
+        fs::write(&job, "---\nengine: shell\n---\ntrue\n").unwrap();
+        lab.ok(&checkout, &["add", job.to_str().unwrap()]);
+        let record = fs::read_to_string(format!("{queue}/.state/meta/b.meta")).unwrap();
+        assert!(record.contains(&format!("\ncwd={}\n", lab.text("p/src"))), "{record}");
+    }
+}
+
+#[test]
 fn a_bare_repository_has_its_own() {
     let lab = PlacesLab::new();
     lab.repository("app");

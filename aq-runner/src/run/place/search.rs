@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::super::checkouts::job_of_checkout;
 use super::super::settings::Environment;
 use super::error::PlaceError;
 use super::path_list::PathList;
@@ -34,6 +35,8 @@ pub enum QueueOrigin {
     Project,
     /// The queue of the repository.
     Repository,
+    /// The queue of the job in whose checkout the current directory is.
+    Checkout,
     /// The user's own, where there is no project.
     User,
 }
@@ -91,6 +94,9 @@ pub fn find_queue(search: &QueueSearch<'_>) -> Result<QueuePlace, PlaceError> {
     }
     let dirs = UserDirs::new(search.environment)?;
     let cwd = search.cwd;
+    if let Some((queue, _)) = job_of_checkout(cwd) {
+        return Ok(QueuePlace::of(Some(queue), QueueOrigin::Checkout));
+    }
     let Some(repository) = RepositoryPlace::find(cwd, dirs.home.as_deref(), search.environment)?
     else {
         let near = cwd.ancestors().find_map(project_queue);

@@ -10,7 +10,7 @@ use aq_manifest::{FailureClass, Isolation, JobSpec, Outcome, ScopePolicy, ScopeS
 use crate::checkpoint::{self, Changes, CheckpointError, GitWatch, LeftOut, Wip, collect};
 use crate::store::{Record, append_note};
 
-use super::super::checkouts::checkouts;
+use super::super::checkouts::{checkouts, note_queue};
 use super::super::left_out::{left_out_record, unexpected, whys};
 use super::super::workplace::{checkpoint_job, own_place};
 use super::{Failure, Work};
@@ -105,7 +105,10 @@ impl Work<'_> {
                 recorded.isolation
             }
             (Isolation::Worktree, _) => {
-                let dir = checkouts(queue, &self.settings, cwd).join(id.as_str());
+                let checkouts = checkouts(queue, &self.settings, cwd);
+                // For those who look into the checkout; the job needs it not.
+                let _ = note_queue(queue, &checkouts);
+                let dir = checkouts.join(id.as_str());
                 checkpoint::Isolation::Own(own_place(queue, id, dir))
             }
         };

@@ -16,6 +16,7 @@ ALONE=
 [ -n "${RESULTS-}" ] || { ALONE=1 RESULTS=$W/results; }
 RESULTS=$(realpath -m "$RESULTS")
 RUNS=${RUNS:-3}
+[ -z "${AQ_EARLIER-}" ] || AQ_EARLIER=$(realpath -m "$AQ_EARLIER")
 # The same small environment for everybody: some keep it with each job. And nobody's settings.
 # shellcheck disable=SC2046 # they are words
 export -n $(compgen -e)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# N jobs in a git repository of 100 files, each with a worktree, a change and a commit of its own; milliseconds a job.
-# Beside it what git needs for the same, one after the other and two at a time. Usage: worktrees.sh [N]
+# N jobs in a git repository of 100 files, each with a checkout, a change and a commit of its own; milliseconds a job.
+# Beside it what git needs for the same, one after the other and two at a time, and, where AQ_EARLIER names the binary of
+# another version, what that one needs. Usage: worktrees.sh [N]
 . "$(dirname "$0")/common.sh"
 . "$HERE/peers.sh"
 N=${1:-40}
@@ -20,7 +21,9 @@ work() {
             away "$W/git"; mkdir "$W/git"; repository "$W/git/repository"
             case $1 in git) timed alone 1 ;; *) timed alone 2 ;; esac
             made=$(git -C "$W/git/repository" log --all --oneline --grep change | wc -l) ;;
-        aq)
+        aq | aq-earlier)
+            local AQ=$AQ
+            [ "$1" = aq ] || AQ=$AQ_EARLIER
             aq_hold; away "$W/repository"; repository "$W/repository"; aq_files "$N"
             sed -i 's/^true$/echo $AQ_JOB_ID > change/' "$W"/aq-jobs/*
             (cd "$W/repository" && "$AQ" --queue "$W/aq" add "$W/aq-jobs" > /dev/null)
@@ -37,7 +40,7 @@ work() {
     OF=$((made > 0 ? made : 1))
 }
 for ((r = 0; r < RUNS; r++)); do
-    for p in git git-2 aq $(present sloop); do
+    for p in git git-2 aq ${AQ_EARLIER:+aq-earlier} $(present sloop); do
         [ "$p" != sloop ] || [ "$r" = 0 ] || continue
         work "$p"
         record worktree "$p" "$(share "$MS" "$OF")" ms

@@ -65,7 +65,7 @@ impl Wip {
         });
         let known = self.known_tip.as_ref().filter(|_| !self.is_held());
         let (None, Some(known)) = (self.tip()?, known) else {
-            return Ok(Saved { commit: None, left_out: removed });
+            return Ok(Saved { left_out: removed, ..Saved::default() });
         };
         self.unlock_branch()?;
         self.repo.update_ref(&self.branch_ref(), known, &known.nothing())?;
@@ -74,17 +74,22 @@ impl Wip {
              since may have no name: `git fsck --lost-found` lists such",
             self.branch()
         );
-        Ok(Saved { commit: None, left_out: told(back) })
+        Ok(Saved { left_out: told(back), ..Saved::default() })
     }
 
     pub(super) fn save(&self, checkout: &Checkout, message: &str) -> Result<Saved> {
         let checkout = &self.aside(checkout);
         checkout.clear_locks()?;
         self.unlock_branch()?;
-        self.restore_hidden(checkout)?;
-        if let Some(saved) = self.commit_on_branch(checkout, message)? {
-            return Ok(saved);
-        }
+        let hidden = self.restore_hidden(checkout)?;
+        let saved = match self.commit_on_branch(checkout, message)? {
+            Some(saved) => saved,
+            None => self.save_at_length(checkout, message)?,
+        };
+        Ok(Saved { hidden, ..saved })
+    }
+
+    fn save_at_length(&self, checkout: &Checkout, message: &str) -> Result<Saved> {
         let work = self.work_ref(checkout)?;
         let mut state = self.state(checkout, &work.name)?;
         let (tree, mut left) = self.write_tree(checkout, &state.tip)?;
@@ -107,8 +112,8 @@ impl Wip {
         left.extend(state.lost.take());
         left.extend(work.held.filter(|_| self.is_held()));
         self.settle(checkout, &state, &tip, in_files)?;
-        let commit = is_new.then(|| tip.clone());
-        Ok(Saved { left_out: self.all_left(checkout, left, &tip)?, commit })
+        let left_out = self.all_left(checkout, left, &tip)?;
+        Ok(Saved { commit: is_new.then_some(tip), left_out, hidden: Vec::new() })
     }
 
     /// What is left out, with what is on other branches of the agent's, and without what `setup` had
@@ -167,7 +172,7 @@ impl Wip {
             self.put_own_on(place, own, &tip, &place.index())?;
         }
         let left_out = self.all_left(checkout, left, &tip)?;
-        Ok(Some(Saved { commit: is_new.then_some(tip), left_out }))
+        Ok(Some(Saved { commit: is_new.then_some(tip), left_out, hidden: Vec::new() }))
     }
 
     /// Whether the branch is at this commit for the agent and for the user, and neither has moved it or

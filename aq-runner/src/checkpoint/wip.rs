@@ -131,6 +131,9 @@ pub struct Saved {
     /// What the branch does not hold: files that git cannot add, work in repositories inside, other
     /// branches and stashes of the agent's. Everything else was saved.
     pub left_out: Vec<LeftOut>,
+    /// Where the agent's git hides changes by rules that are not the user's, for people. They were saved all
+    /// the same.
+    pub hidden: Vec<String>,
 }
 
 impl Wip {

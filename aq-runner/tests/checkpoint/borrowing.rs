@@ -212,7 +212,12 @@ fn hidden_changes_are_saved() {
         write(&job.dir.join(file), "hidden\n");
     }
     write(&job.dir.join(".git/info/exclude"), "*\n");
-    job.wip.finish("fix: work").unwrap();
+    let saved = job.wip.finish("fix: work").unwrap();
+    let told = [
+        "its .git/info/exclude is not yours",
+        "its index marks a.txt, sub/b.txt as unchanged or skipped",
+    ];
+    assert_eq!(saved.hidden, told);
     assert_eq!(job.wip.changes().unwrap().paths, ["a.txt", "new", "sub/b.txt"]);
     assert!(!lab.git(&job.dir, &["ls-files", "-v"]).contains("h "));
 }
@@ -368,7 +373,8 @@ fn a_sparse_checkout_stays_sparse() {
         assert!(!job.dir.join("other").exists(), "{kind}");
         assert_eq!(lab.status(&job.dir), "", "{kind}");
         write(&job.dir.join("sub/new"), "1");
-        job.wip.finish("fix: work").unwrap();
+        let saved = job.wip.finish("fix: work").unwrap();
+        assert_eq!(saved.hidden, [""; 0], "these are the user's own rules");
         assert_eq!(job.wip.changes().unwrap().paths, ["sub/new"], "{kind}");
         assert_eq!(lab.status(&job.dir), "", "{kind}");
     }

@@ -142,6 +142,9 @@ impl Work<'_> {
             Ok((saved, changes)) => {
                 place.unsaved = false;
                 self.note_left_out(&saved.left_out);
+                for rule in saved.hidden {
+                    self.note(&format!("git of the agent hides changes, which were saved: {rule}"));
+                }
                 let record = Record::new()
                     .set("files_changed", changes.files_changed)
                     .set("lines_added", changes.lines_added)

@@ -183,12 +183,36 @@ pub enum CheckpointError {
     /// The job's directory is a link out of its worktree.
     #[error("{} leads out of the job's worktree", .0.display())]
     LeavesWorktree(PathBuf),
+    /// The repository has contents for git-lfs, and that is not there.
+    #[error(
+        "{} has files of Git LFS, and git-lfs is not there to upload them; install it", .0.display()
+    )]
+    NoLfs(PathBuf),
+    /// A pointer of git-lfs leads nowhere.
+    #[error(
+        "{path} is a pointer of Git LFS to {oid}, which is neither here nor at the remote; commit the file's \
+         content, with git-lfs installed"
+    )]
+    NoContent {
+        /// The file.
+        path: String,
+        /// The name of the content.
+        oid: String,
+    },
     /// An artifact glob is no glob.
     #[error(transparent)]
     Glob(#[from] aq_manifest::GlobError),
     /// More artifacts than are kept.
     #[error("the artifacts exceed {0}; write narrower globs")]
     TooManyArtifacts(&'static str),
+}
+
+impl CheckpointError {
+    /// Whether git could not make something of what is in a repository. A full disk is not that.
+    pub fn is_refusal(&self) -> bool {
+        let Self::Git { message, .. } = self else { return false };
+        !["No space left on device", "Disk quota exceeded"].iter().any(|why| message.contains(why))
+    }
 }
 
 /// The shorthand of this module.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use aq_manifest::{FailureClass, Isolation, JobSpec, Outcome, ScopePolicy, ScopeSet, Stage};
 
-use crate::checkpoint::{self, Changes, LeftOut, Wip, collect};
+use crate::checkpoint::{self, Changes, CheckpointError, LeftOut, Wip, collect, set_aside};
 use crate::store::Record;
 
 use super::super::checkouts::checkouts;
@@ -45,8 +45,9 @@ impl Work<'_> {
         let in_place = spec.isolation == Isolation::InPlace;
         let job = self.checkpoint_job(spec, cwd);
         self.take_up_work(&job);
-        let started =
-            Wip::start(&job).map_err(|e| Failure::Final(Outcome::SetupFailed, e.to_string()))?;
+        let started = self
+            .start_wip(&job)
+            .map_err(|e| Failure::Final(Outcome::SetupFailed, e.to_string()))?;
         let Some(started) = started else {
             let dir = cwd.to_owned();
             self.place = Some(Workplace { dir, wip: None, unsaved: false });
@@ -73,6 +74,32 @@ impl Work<'_> {
         recorded.map_err(|e| Failure::NotCounted(e.to_string()))?;
         self.push_work();
         Ok(())
+    }
+
+    /// Makes the checkout. Where that cannot be done with what another host has pushed, the job starts
+    /// afresh, in the same attempt.
+    fn start_wip(
+        &mut self,
+        job: &checkpoint::Job,
+    ) -> Result<Option<checkpoint::Started>, CheckpointError> {
+        let failed = match Wip::start(job) {
+            Err(e) if e.is_refusal() && self.is_handed_over() => e,
+            started => return started,
+        };
+        match set_aside(job) {
+            Ok(Some(kept)) => {
+                self.note(&format!(
+                    "warning: starts afresh, because no checkout can be made of the work of another host, \
+                     which is kept as {kept}: {failed}"
+                ));
+                Wip::start(job)
+            }
+            Ok(None) => Err(failed),
+            Err(e) => {
+                self.note(&format!("warning: the work of another host cannot be set aside: {e}"));
+                Err(failed)
+            }
+        }
     }
 
     fn checkpoint_job(&self, spec: &JobSpec, cwd: &Path) -> checkpoint::Job {

@@ -1,0 +1,55 @@
+//! Taking contents over that belong to commits of the agent's.
+
+use super::super::error::Result;
+use super::super::left::LeftOut;
+use super::super::own::OwnRepository;
+use super::super::repository::CommitId;
+use super::super::wip::Wip;
+use super::scan::LfsPlaces;
+use super::store::LfsStore;
+
+impl Wip {
+    /// Copies the contents that commits of the agent's point to into the user's store, where they are
+    /// not in it yet. Contents that are nowhere are those of a remote, unless the agent has told
+    /// git-lfs to keep them in a place of its own: then they are told.
+    ///
+    /// # Errors
+    /// When one cannot be written. The agent's commits are then to stay where they are.
+    pub(in super::super) fn bring_contents(
+        &self,
+        own: &OwnRepository,
+        commit: &CommitId,
+        tip: &CommitId,
+    ) -> Result<Option<LeftOut>> {
+        let LfsPlaces { user, usual } = self.repo.lfs_places()?;
+        let from = LfsStore::at(own.dir().join(usual));
+        let moved = self.moved_store(own)?;
+        if from == user || (!from.is_there() && moved.is_none()) {
+            return Ok(None);
+        }
+        let known = [tip.to_string(), self.base.to_string()];
+        let mut missing = Vec::new();
+        for found in self.repo.new_pointers(commit.as_str(), &known)? {
+            if !user.has(&found.pointer) && !user.take(&found.pointer, &from)? {
+                missing.push(found);
+            }
+        }
+        let (Some(first), Some(moved)) = (missing.first(), moved) else { return Ok(None) };
+        let others = match missing.len() - 1 {
+            0 => String::new(),
+            more => format!(", nor are those of {more} more"),
+        };
+        let why = format!(
+            "its content for git-lfs is not in the repository{others}: the agent has set `lfs.storage` to \
+             {moved:?}, where aq takes nothing from"
+        );
+        Ok(Some(LeftOut::new(first.shown(), why)))
+    }
+
+    /// Where the agent has told git-lfs to keep contents. aq writes no such setting.
+    fn moved_store(&self, own: &OwnRepository) -> Result<Option<String>> {
+        let call = self.repo.call("config").arg("--no-includes").arg("--file");
+        let call = call.arg(own.dir().join("config")).args(["-z", "--get", "lfs.storage"]);
+        Ok(call.output()?.fields().next())
+    }
+}

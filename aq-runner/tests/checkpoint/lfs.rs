@@ -161,6 +161,25 @@ fn false_contents_of_agents_are_not_kept() {
 }
 
 #[test]
+fn contents_without_room_stop_the_checkpoint() {
+    let large = Large::new();
+    let job = large.lab.start("fix", &large.repo);
+    large.commit_two(&job);
+    let store = large.repo.join(".git/lfs");
+    // As a full disk does.
+    let _ = fs::remove_dir_all(store.join("tmp"));
+    fs::write(store.join("tmp"), "").unwrap();
+    let error = job.wip.checkpoint("attempt 1").unwrap_err().to_string();
+    assert!(error.starts_with("cannot create") && error.contains("lfs/tmp"), "{error}");
+    let agents = large.lab.rev(&job.dir, "HEAD");
+    assert_ne!(large.lab.rev(&large.repo, "aq/wip/fix"), agents);
+    fs::remove_file(store.join("tmp")).unwrap();
+    job.wip.checkpoint("attempt 1").unwrap();
+    assert_eq!(large.lab.rev(&large.repo, "aq/wip/fix"), agents);
+    assert!(large.has_two(&store));
+}
+
+#[test]
 fn places_that_agents_choose_are_named() {
     let large = Large::new();
     let job = large.lab.start("fix", &large.repo);
@@ -180,6 +199,7 @@ fn contents_are_pushed_before_the_branch() {
     let job = large.lab.start("fix", &large.repo);
     // None of the agent's settings are those of the push.
     large.lab.git(&job.dir, &["config", "lfs.url", "https://nowhere.invalid/x"]);
+    write(&job.dir.join(".lfsconfig"), "[lfs]\nurl = https://nowhere.invalid/y\n");
     large.commit_two(&job);
     job.wip.checkpoint("attempt 1").unwrap();
     assert_eq!(large.push(&job.wip).unwrap(), Pushed::Done);

@@ -208,10 +208,12 @@ pub enum CheckpointError {
 }
 
 impl CheckpointError {
-    /// Whether git could not make something of what is in a repository. A full disk is not that.
-    pub fn is_refusal(&self) -> bool {
-        let Self::Git { message, .. } = self else { return false };
-        !["No space left on device", "Disk quota exceeded"].iter().any(|why| message.contains(why))
+    /// Whether git could not make files of a commit because of what is in it, or missing. A full disk
+    /// and a git that was killed are not that.
+    pub fn is_failed_checkout(&self) -> bool {
+        let Self::Git { command, message } = self else { return false };
+        let others = ["No space left on device", "Disk quota exceeded", "killed by signal"];
+        command == "read-tree" && !others.iter().any(|why| message.contains(why))
     }
 }
 
@@ -237,5 +239,23 @@ pub(super) trait At<T> {
 impl<T> At<T> for io::Result<T> {
     fn at(self, action: &'static str, path: &Path) -> Result<T> {
         self.map_err(|source| CheckpointError::Io { action, path: path.to_owned(), source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_checkouts_are_told_from_other_failures() {
+        for (command, message, is_it) in [
+            ("read-tree", "fatal: a.bin: smudge filter lfs failed", true),
+            ("read-tree", "error: unable to write file a: No space left on device", false),
+            ("read-tree", "it was killed by signal 9", false),
+            ("update-ref", "fatal: cannot lock ref", false),
+        ] {
+            let error = CheckpointError::Git { command: command.into(), message: message.into() };
+            assert_eq!(error.is_failed_checkout(), is_it, "{error}");
+        }
     }
 }

@@ -259,7 +259,7 @@ fn failed_uploads_keep_the_branch_back() {
     fs::remove_dir_all(large.hub.join("lfs")).unwrap();
     fs::write(large.hub.join("lfs"), "").unwrap();
     let error = large.push(&job.wip).unwrap_err();
-    assert!(error.is_refusal() && error.to_string().starts_with("`git lfs` failed"), "{error}");
+    assert!(error.to_string().starts_with("`git lfs` failed"), "{error}");
     assert!(!large.lab.try_git(&large.hub, &["rev-parse", "--verify", "-q", "aq/wip/fix"]).0);
     fs::remove_file(large.hub.join("lfs")).unwrap();
     assert_eq!(large.push(&job.wip).unwrap(), Pushed::Done);
@@ -318,7 +318,7 @@ fn work_that_cannot_be_checked_out_is_set_aside() {
     let second = large.second();
     large.take_up(&second);
     let error = Wip::start(&second).unwrap_err();
-    assert!(error.is_refusal(), "{error}");
+    assert!(error.is_failed_checkout(), "{error}");
     let kept = set_aside(&second).unwrap().unwrap();
     let clone = &second.cwd;
     assert_eq!(lab.rev(clone, &kept), lab.rev(&large.hub, "aq/wip/fix"));

@@ -1,6 +1,7 @@
 //! Taking contents over that belong to commits of the agent's.
 
 use super::super::error::Result;
+use super::super::files;
 use super::super::left::LeftOut;
 use super::super::own::OwnRepository;
 use super::super::repository::CommitId;
@@ -48,6 +49,11 @@ impl Wip {
 
     /// Where the agent has told git-lfs to keep contents. aq writes no such setting.
     fn moved_store(&self, own: &OwnRepository) -> Result<Option<String>> {
+        // Nearly nobody does, and a run of git is saved.
+        let text = files::read_bytes(&own.dir().join("config")).ok().flatten().unwrap_or_default();
+        if !String::from_utf8_lossy(&text).to_ascii_lowercase().contains("storage") {
+            return Ok(None);
+        }
         let call = self.repo.call("config").arg("--no-includes").arg("--file");
         let call = call.arg(own.dir().join("config")).args(["-z", "--get", "lfs.storage"]);
         Ok(call.output()?.fields().next())

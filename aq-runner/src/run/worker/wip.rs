@@ -83,7 +83,7 @@ impl Work<'_> {
         job: &checkpoint::Job,
     ) -> Result<Option<checkpoint::Started>, CheckpointError> {
         let failed = match Wip::start(job) {
-            Err(e) if e.is_refusal() && self.is_handed_over() => e,
+            Err(e) if e.is_failed_checkout() && self.is_handed_over() => e,
             started => return started,
         };
         match set_aside(job) {

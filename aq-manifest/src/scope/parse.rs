@@ -11,7 +11,7 @@ const MAX_BRACES: usize = 16;
 /// So many globs may one with braces stand for.
 const MAX_PATTERNS: usize = 256;
 
-/// What is wrong, and what to write instead.
+/// The problem, and the text to write instead.
 pub(super) type Mistake = (String, &'static str);
 
 const UNCLOSED: &str =

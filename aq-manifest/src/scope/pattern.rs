@@ -6,11 +6,11 @@ use std::str::Chars;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pattern {
     parts: Vec<Part>,
-    /// Whether it also matches what is below the path that it names.
+    /// Says that it also matches what is below the path that it names.
     takes_below: bool,
 }
 
-/// What stands between two `/` of a glob.
+/// The text between two `/` of a glob.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     /// `**`: any number of parts of a path; at the end of a glob at least one.
@@ -19,7 +19,7 @@ pub(super) enum Part {
     Name(Vec<Symbol>),
 }
 
-/// What a glob says of the characters of one part.
+/// A piece of the text of one part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Symbol {
     /// This character.
@@ -30,7 +30,7 @@ pub(super) enum Symbol {
     Star,
     /// One character of these ranges, or of none of them.
     Class {
-        /// Whether it is one of none of them.
+        /// Says that it is one of none of them.
         negated: bool,
         /// First and last character of each.
         ranges: Vec<(char, char)>,
@@ -52,7 +52,7 @@ impl Pattern {
         self.parts.contains(&Part::Tree)
     }
 
-    /// Whether a path, in its parts, is matched.
+    /// Matches a path, which is given by its parts.
     pub(super) fn matches(&self, path: &[&str]) -> bool {
         let (mut part, mut at) = (0, 0);
         // What comes after the last `**`, and how far that reaches so far.
@@ -96,7 +96,7 @@ impl Symbol {
     }
 }
 
-/// Whether a text, without a `/` in it, is matched.
+/// Matches a text without a `/` in it.
 fn fits(name: &[Symbol], text: &str) -> bool {
     let (mut symbol, mut rest) = (0, text.chars());
     // What comes after the last `*`, and the text that this does not take so far.

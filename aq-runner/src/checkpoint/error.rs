@@ -190,8 +190,8 @@ pub enum CheckpointError {
     NoLfs(PathBuf),
     /// A pointer of git-lfs leads nowhere.
     #[error(
-        "{path} is a pointer of Git LFS to {oid}, which is neither here nor at the remote; commit the file's \
-         content, with git-lfs installed"
+        "{path} is a pointer of Git LFS to {oid}, which is neither here nor at the remote; commit \
+         the file's content, with git-lfs installed"
     )]
     NoContent {
         /// The file.
@@ -208,8 +208,8 @@ pub enum CheckpointError {
 }
 
 impl CheckpointError {
-    /// Whether git could not make files of a commit because of what is in it, or missing. A full disk
-    /// and a git that was killed are not that.
+    /// Tells a commit of which git cannot make files, because of what is in it or missing, from other
+    /// failures: a full disk, a git that was killed.
     pub fn is_failed_checkout(&self) -> bool {
         let Self::Git { command, message } = self else { return false };
         let others = ["No space left on device", "Disk quota exceeded", "killed by signal"];

@@ -12,7 +12,7 @@ use super::notes::{Notes, Origin};
 use super::repository::{CommitId, Head, Repository};
 use super::wip::{BRANCHES, Isolation, Job, Wip, branch_ref, first_base};
 
-/// Where work is kept of which no checkout can be made.
+/// The place of work of which no checkout can be made.
 const UNUSABLE: &str = "refs/aq/unusable/";
 
 /// The index of a snapshot. One loop makes them, one after the other.
@@ -73,8 +73,8 @@ impl Wip {
     /// that has just been told that the job is its own: whatever lies there is older.
     ///
     /// # Errors
-    /// When git fails, the remote cannot be reached, or contents of Git LFS cannot be uploaded: a branch
-    /// without them could not be checked out.
+    /// When git fails, the remote cannot be reached, or contents of Git LFS cannot be uploaded: a
+    /// branch without them could not be checked out.
     pub fn push(
         &self,
         remote: &str,
@@ -170,8 +170,8 @@ pub fn take_up(job: &Job, remote: &str, handover: &Handover) -> Result<Option<Co
     Ok(Some(commit))
 }
 
-/// Puts work of another host aside of which no checkout can be made, so that the job starts afresh. Answers
-/// the ref that keeps it; `None` when the branch is anything but what was fetched.
+/// Puts work of another host aside of which no checkout can be made, so that the job starts afresh.
+/// Answers the ref that keeps it; `None` when the branch is anything but what was fetched.
 ///
 /// # Errors
 /// When git fails, or a file cannot be removed.

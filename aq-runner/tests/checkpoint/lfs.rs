@@ -1,4 +1,4 @@
-//! Large files by Git LFS: with git-lfs where it is installed, else with a script that stands in for it.
+//! Large files by Git LFS: with git-lfs where it is installed, else with a script in its place.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -11,8 +11,8 @@ use aq_runner::checkpoint::{
 
 use crate::lab::{Lab, left, start, write};
 
-const FILTERS: &str = "[filter \"lfs\"]\nclean = git-lfs clean -- %f\nsmudge = git-lfs smudge -- %f\n\
-                       required = true\n";
+const FILTERS: &str = "[filter \"lfs\"]\nclean = git-lfs clean -- %f\n\
+                       smudge = git-lfs smudge -- %f\nrequired = true\n";
 const STAND_IN: &str = include_str!("lfs/stand-in.sh");
 const NAME: &str = "[user]\nname = Ada\nemail = ada@example.com\n";
 
@@ -326,6 +326,9 @@ fn work_that_cannot_be_checked_out_is_set_aside() {
     assert!(afresh.fresh && !afresh.dir.join("new.bin").exists());
     assert_eq!(afresh.wip.base().as_str(), lab.rev(clone, "main"));
     assert_eq!(set_aside(&second).unwrap(), None, "the branch is this host's own");
+    assert!(!large.has_two(&large.hub.join("lfs")));
+    large.push(&job.wip).unwrap();
+    assert!(large.has_two(&large.hub.join("lfs")), "that its branch is there says nothing of them");
     // From now on the work of this host is what the next one is to have.
     write(&afresh.dir.join("mine.txt"), "mine\n");
     afresh.wip.checkpoint("attempt 2").unwrap();

@@ -10,9 +10,9 @@ use super::scan::LfsPlaces;
 use super::store::LfsStore;
 
 impl Wip {
-    /// Copies the contents that commits of the agent's point to into the user's store, where they are
-    /// not in it yet. Contents that are nowhere are those of a remote, unless the agent has told
-    /// git-lfs to keep them in a place of its own: then they are told.
+    /// Copies the contents that commits of the agent's point to into the user's store, where they
+    /// are not in it yet. A content that is in neither store is one of a remote; unless the agent has
+    /// set a place of its own for contents: then it is left out.
     ///
     /// # Errors
     /// When one cannot be written. The agent's commits are then to stay where they are.
@@ -41,13 +41,13 @@ impl Wip {
             more => format!(", nor are those of {more} more"),
         };
         let why = format!(
-            "its content for git-lfs is not in the repository{others}: the agent has set `lfs.storage` to \
-             {moved:?}, where aq takes nothing from"
+            "its content for git-lfs is not in the repository{others}: the agent has set \
+             `lfs.storage` to {moved:?}, and aq takes nothing from there"
         );
         Ok(Some(LeftOut::new(first.shown(), why)))
     }
 
-    /// Where the agent has told git-lfs to keep contents. aq writes no such setting.
+    /// The place that the agent has set for contents. aq writes no such setting.
     fn moved_store(&self, own: &OwnRepository) -> Result<Option<String>> {
         // Nearly nobody does, and a run of git is saved.
         let text = files::read_bytes(&own.dir().join("config")).ok().flatten().unwrap_or_default();

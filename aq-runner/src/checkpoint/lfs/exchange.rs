@@ -1,5 +1,5 @@
-//! Contents on their way between hosts. They go before the branch: what the remote has of the branch
-//! can be checked out, and `git lfs prune` may take away here what it believes to be there.
+//! Contents on their way between hosts. They go before the branch: what the remote has of the
+//! branch can be checked out, and `git lfs prune` may remove here what it believes to be there.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -8,15 +8,15 @@ use std::path::Path;
 
 use super::super::error::{CheckpointError, Result};
 use super::super::repository::{CommitId, Repository};
-use super::super::wip::Wip;
+use super::super::wip::{BRANCHES, Wip};
 use super::scan::FoundPointer;
 
 /// So many contents are named to git-lfs at a time: their names are arguments.
 const AT_A_TIME: usize = 500;
 
 impl Wip {
-    /// Uploads what a commit points to, and the remote may not have. `last` is the commit that the remote
-    /// was given last.
+    /// Uploads the contents of a commit that the remote may not have. `last` is the commit that the
+    /// remote got last.
     ///
     /// # Errors
     /// When git-lfs is not there, or cannot upload; and when a content is nowhere.
@@ -77,8 +77,8 @@ impl Wip {
     }
 }
 
-/// Downloads what a commit from a remote points to, into the user's store: a checkout would look for
-/// it at the remote that it takes for the usual one.
+/// Downloads the contents of a commit from a remote into the user's store: a checkout would look for
+/// them at the remote that it takes for the usual one.
 ///
 /// # Errors
 /// When git fails. Whether something is missing then, the checkout tells.
@@ -106,15 +106,17 @@ fn run_lfs(repo: &Repository, call: super::super::git::Call) -> Result<()> {
     output.success().map(drop)
 }
 
-/// The commits that the branches of a remote are at.
+/// The commits that the branches of a remote are at, but for those of jobs: somebody may have pushed
+/// such a branch without its contents.
 fn heads_of(repo: &Repository, remote: &str) -> Result<Vec<String>> {
     let list = repo.call("ls-remote").args(["--heads", "--", remote]).slow().run()?;
     let lines = String::from_utf8_lossy(&list.stdout).into_owned();
-    let commits = lines.lines().filter_map(|line| line.split('\t').next());
+    let refs = lines.lines().filter_map(|line| line.split_once('\t'));
+    let commits = refs.filter(|(_, name)| !name.starts_with(BRANCHES)).map(|(commit, _)| commit);
     Ok(commits.filter_map(CommitId::parse).map(|commit| commit.to_string()).collect())
 }
 
-/// The remote as git-lfs has to be told of it: a path it would take for none, and use another remote.
+/// The remote as git-lfs knows it: given a path, it would use another remote.
 fn lfs_remote(remote: &str, from: &Path) -> String {
     let path = from.join(remote);
     // A name wins over a directory of that name, as in git.

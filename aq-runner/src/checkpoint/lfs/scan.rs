@@ -11,7 +11,7 @@ use super::super::repository::Repository;
 use super::pointer::{LfsPointer, MAX_POINTER};
 use super::store::LfsStore;
 
-/// Only small files, and only those that are here: another host's content is asked for by nobody.
+/// Only small files, and only those that are here: of a partial clone nothing is fetched.
 const SMALL_FILES: [&str; 3] =
     ["--objects", "--missing=allow-any", "--filter=combine:blob:limit=1024+object:type=blob"];
 
@@ -145,7 +145,7 @@ impl Repository {
     }
 }
 
-/// What `cat-file --batch` prints, in pieces that end anywhere.
+/// Output of `cat-file --batch`, in pieces that end anywhere.
 #[derive(Debug, Default)]
 struct Contents {
     rest: Vec<u8>,
@@ -162,8 +162,8 @@ impl Contents {
     }
 }
 
-/// Reads one whole entry, and says how long it is: `ID blob SIZE`, a line break, the content, a line break;
-/// or `ID missing`.
+/// Reads one whole entry and answers its length: `ID blob SIZE`, a line break, the content, a line
+/// break; or `ID missing`.
 fn entry(text: &[u8], tell: &mut dyn FnMut(&[u8], &[u8])) -> Option<usize> {
     let end = text.iter().position(|&byte| byte == b'\n')?;
     let words: Vec<&[u8]> = text[..end].split(|&byte| byte == b' ').collect();

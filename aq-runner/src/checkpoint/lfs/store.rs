@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::super::error::{At, Result};
 use super::pointer::LfsPointer;
 
-/// How much is copied at a time, in bytes.
+/// The bytes that are copied at a time.
 const PIECE: usize = 128 << 10;
 
 /// A store of contents.
@@ -25,20 +25,20 @@ impl LfsStore {
         Self { dir }
     }
 
-    /// Whether there ever was a content in it.
+    /// Says that there ever was a content in it.
     pub(super) fn is_there(&self) -> bool {
         self.dir.join("objects").is_dir()
     }
 
-    /// Whether the content is in it.
+    /// Says that the content is in it.
     pub(super) fn has(&self, pointer: &LfsPointer) -> bool {
         let about = self.path(pointer).metadata();
         // git-lfs keeps no file for an empty content.
         pointer.size() == 0 || about.is_ok_and(|at| at.is_file() && at.len() == pointer.size())
     }
 
-    /// Copies a content from a store that an agent can change. `false`: there is none that is what its
-    /// name says. It is no link to the other file, which the agent could still write to.
+    /// Copies a content from a store that an agent can change. `false`: there is none that is true
+    /// to its name. It is no link to the other file, which the agent could still write to.
     ///
     /// # Errors
     /// When it cannot be written, as on a full disk; nothing of it is left.

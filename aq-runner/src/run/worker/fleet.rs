@@ -73,7 +73,7 @@ impl Work<'_> {
         }
     }
 
-    /// Whether another host has pushed work of the job.
+    /// Says that another host has pushed work of the job.
     pub(super) fn is_handed_over(&self) -> bool {
         self.job.meta().get("resume_commit").is_some()
     }

@@ -76,8 +76,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Makes the checkout. Where that cannot be done with what another host has pushed, the job starts
-    /// afresh, in the same attempt.
+    /// Makes the checkout. Where that cannot be done with what another host has pushed, the job
+    /// starts afresh, in the same attempt.
     fn start_wip(
         &mut self,
         job: &checkpoint::Job,
@@ -89,8 +89,8 @@ impl Work<'_> {
         match set_aside(job) {
             Ok(Some(kept)) => {
                 self.note(&format!(
-                    "warning: starts afresh, because no checkout can be made of the work of another host, \
-                     which is kept as {kept}: {failed}"
+                    "warning: starts afresh, because no checkout can be made of the work of another \
+                     host, which is kept as {kept}: {failed}"
                 ));
                 Wip::start(job)
             }

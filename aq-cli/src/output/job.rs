@@ -36,6 +36,8 @@ pub(crate) fn why(job: &JobView, now: Timestamp) -> String {
     let mut lines =
         vec![format!("{} (in {}/) {}", job.record.id, job.record.stage, what(job, now))];
     lines.extend(left_out_lines(&job.record));
+    let not_pushed = job.record.meta.get("push_error");
+    lines.extend(not_pushed.map(|why| format!("not pushed for the next host: {}", plain(why))));
     lines.join("\n")
 }
 

@@ -199,14 +199,14 @@ fn in_place_jobs_take_turns_whatever_their_lock() {
         let front = format!("isolation: in-place\nlock: {name}");
         sandbox.add(name, &front, &body(name));
     }
-    // Dropped by hand, so the loop does not know of the repository.
-    let front = format!("isolation: in-place\ncwd: {}", sandbox.work().display());
-    let text = job_text(&front, &body("c"));
-    fs::write(sandbox.queue("inbox/c.md"), text).unwrap();
     let mut running = sandbox.start_loop(&["--max", "3"]);
     wait_for("the first", || begun.exists());
     let first = fs::read_to_string(&begun).unwrap();
     let (first, second) = if first == "a\n" { ("a", "b") } else { ("b", "a") };
+    // Dropped by hand, so the loop does not know of the repository.
+    let front = format!("isolation: in-place\ncwd: {}", sandbox.work().display());
+    let text = job_text(&front, &body("c"));
+    fs::write(sandbox.queue("inbox/c.md"), text).unwrap();
     wait_for("the one dropped by hand", || !sandbox.meta_value("c", "message").is_empty());
     let why = sandbox.ok(&["why", second]);
     assert!(why.contains(&format!("{first} has the repository's own checkout")), "{why}");

@@ -212,8 +212,8 @@ impl Kind for Glob {
         if !reader.check_line(node, text, MAX_WORD) {
             return None;
         }
-        match scope::compile(text) {
-            Ok(_) => Some(text.to_owned()),
+        match scope::check(text) {
+            Ok(()) => Some(text.to_owned()),
             Err(error) => {
                 reader.error(node, &error.problem, Some(error.help.into()));
                 None

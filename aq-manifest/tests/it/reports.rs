@@ -157,7 +157,7 @@ fn a_bad_requirement() {
 #[test]
 fn a_bad_glob() {
     assert_snapshot!(report_keys("allowed-scope:\n- src/**\n- 'docs/[a'"), @r"
-    error: `allowed-scope`: `docs/[a` is no glob: unclosed character class; missing ']'
+    error: `allowed-scope`: `docs/[a` is no glob: a `[` is not closed
      --> job.md:4:3
       |
     4 | - 'docs/[a'

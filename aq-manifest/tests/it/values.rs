@@ -137,6 +137,8 @@ fn bad_values_are_refused_at_their_place() {
         ("env: {AQ_TOKEN: x}", "AQ_TOKEN", "cannot be set by a job"),
         ("env: {A: }", "", "expected text, found nothing"),
         ("allowed-scope: ['a[']", "'a['", "is no glob"),
+        ("artifacts: ['a**b']", "'a**b'", "has a `**` beside other characters"),
+        ("expect: {leave-out: ['/vendor']}", "'/vendor'", "leaves the repository"),
         ("artifacts: [/tmp/x]", "/tmp/x", "leaves the repository"),
         ("capabilities: ['node>>20']", ">", "not an operator"),
         ("capabilities: [!docker]", "!docker", "is a YAML tag"),

@@ -70,7 +70,7 @@ impl Walk<'_> {
                 for entry in std::fs::read_dir(&full).at("list", &full)? {
                     open.push(path.join(entry.at("list", &full)?.file_name()));
                 }
-            } else if data.is_file() && path.to_str().is_some_and(|path| self.scope.matches(path)) {
+            } else if data.is_file() && self.scope.matches(&path.to_string_lossy()) {
                 self.copy(&path, &full)?;
             }
         }

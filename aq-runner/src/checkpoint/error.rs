@@ -206,12 +206,38 @@ pub enum CheckpointError {
     /// The job's directory is a link out of its worktree.
     #[error("{} leads out of the job's worktree", .0.display())]
     LeavesWorktree(PathBuf),
+    /// The repository has contents for git-lfs, and that is not there.
+    #[error(
+        "{} has files of Git LFS, and git-lfs is not there to upload them; install it", .0.display()
+    )]
+    NoLfs(PathBuf),
+    /// A pointer of git-lfs leads nowhere.
+    #[error(
+        "{path} is a pointer of Git LFS to {oid}, which is neither here nor at the remote; commit \
+         the file's content, with git-lfs installed"
+    )]
+    NoContent {
+        /// The file.
+        path: String,
+        /// The name of the content.
+        oid: String,
+    },
     /// An artifact glob is no glob.
     #[error(transparent)]
     Glob(#[from] aq_manifest::GlobError),
     /// More artifacts than are kept.
     #[error("the artifacts exceed {0}; write narrower globs")]
     TooManyArtifacts(&'static str),
+}
+
+impl CheckpointError {
+    /// Tells a commit of which git cannot make files, because of what is in it or missing, from other
+    /// failures: a full disk, a git that was killed.
+    pub fn is_failed_checkout(&self) -> bool {
+        let Self::Git { command, message } = self else { return false };
+        let others = ["No space left on device", "Disk quota exceeded", "killed by signal"];
+        command == "read-tree" && !others.iter().any(|why| message.contains(why))
+    }
 }
 
 /// The shorthand of this module.
@@ -236,5 +262,23 @@ pub(super) trait At<T> {
 impl<T> At<T> for io::Result<T> {
     fn at(self, action: &'static str, path: &Path) -> Result<T> {
         self.map_err(|source| CheckpointError::Io { action, path: path.to_owned(), source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_checkouts_are_told_from_other_failures() {
+        for (command, message, is_it) in [
+            ("read-tree", "fatal: a.bin: smudge filter lfs failed", true),
+            ("read-tree", "error: unable to write file a: No space left on device", false),
+            ("read-tree", "it was killed by signal 9", false),
+            ("update-ref", "fatal: cannot lock ref", false),
+        ] {
+            let error = CheckpointError::Git { command: command.into(), message: message.into() };
+            assert_eq!(error.is_failed_checkout(), is_it, "{error}");
+        }
     }
 }

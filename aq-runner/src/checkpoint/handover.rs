@@ -7,9 +7,13 @@
 
 use super::checkout::remove;
 use super::error::{CheckpointError, Result};
+use super::lfs::fetch_contents;
 use super::notes::{Notes, Origin};
 use super::repository::{CommitId, Head, Repository};
-use super::wip::{BRANCHES, Job, Wip, branch_ref, first_base};
+use super::wip::{BRANCHES, Isolation, Job, Wip, branch_ref, first_base};
+
+/// The place of work of which no checkout can be made.
+const UNUSABLE: &str = "refs/aq/unusable/";
 
 /// The index of a snapshot. One loop makes them, one after the other.
 const INDEX: &str = "aq-snapshot-index";
@@ -69,7 +73,8 @@ impl Wip {
     /// that has just been told that the job is its own: whatever lies there is older.
     ///
     /// # Errors
-    /// When git fails or the remote cannot be reached.
+    /// When git fails, the remote cannot be reached, or contents of Git LFS cannot be uploaded: a
+    /// branch without them could not be checked out.
     pub fn push(
         &self,
         remote: &str,
@@ -82,6 +87,7 @@ impl Wip {
         if last.as_ref() == Some(commit) {
             return Ok(Pushed::Unchanged);
         }
+        self.push_contents(remote, commit, last.as_ref())?;
         let name = format!("refs/heads/{branch}");
         let guard = match (&last, overwrite) {
             (_, true) => "--force".to_owned(),
@@ -146,6 +152,8 @@ pub fn take_up(job: &Job, remote: &str, handover: &Handover) -> Result<Option<Co
             first_base(&repo, &job.target, &job.branch()).map(|(here, from)| (Some(here), from))?
         }
     };
+    // What cannot be fetched is missed by the checkout, which says what it is.
+    let _ = fetch_contents(&repo, remote, &commit, here.as_ref());
     let base = match &here {
         Some(here) => merge_base(&repo, here, &commit)?,
         None => None,
@@ -160,6 +168,28 @@ pub fn take_up(job: &Job, remote: &str, handover: &Handover) -> Result<Option<Co
     repo.update_ref(&branch, &commit, &old).map_err(|e| repo.why_not_made(&branch, e))?;
     notes.begin(base.as_ref().unwrap_or(&commit), &from)?;
     Ok(Some(commit))
+}
+
+/// Puts work of another host aside of which no checkout can be made, so that the job starts afresh.
+/// Answers the ref that keeps it; `None` when the branch is anything but what was fetched.
+///
+/// # Errors
+/// When git fails, or a file cannot be removed.
+pub fn set_aside(job: &Job) -> Result<Option<String>> {
+    let Isolation::Own(place) = &job.isolation else { return Ok(None) };
+    let Some(repo) = Repository::discover(&job.cwd, &job.marks)? else { return Ok(None) };
+    let branch = branch_ref(&job.name);
+    let Some(commit) = repo.commit(&branch)? else { return Ok(None) };
+    if place.is_made() || repo.commit(&pushed_ref(&branch))?.as_ref() != Some(&commit) {
+        return Ok(None);
+    }
+    let kept = branch.replacen(BRANCHES, UNUSABLE, 1);
+    repo.call("update-ref").args([&kept, commit.as_str()]).run()?;
+    place.discard()?;
+    // A kill from here on leaves a job that starts afresh, too.
+    repo.call("update-ref").args(["-d", &branch, commit.as_str()]).run()?;
+    Notes::beside(&job.base_file).forget()?;
+    Ok(Some(kept))
 }
 
 /// The newest commit that two histories have in common.

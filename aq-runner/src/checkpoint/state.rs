@@ -107,7 +107,10 @@ impl Wip {
             Some(fork) if fork == own_tip && given.as_ref() != Some(there) => {
                 Ok((there.clone(), None))
             }
-            Some(_) => Ok((own_tip, None)),
+            Some(_) => {
+                let missing = self.bring_contents(own, &own_tip, there)?;
+                Ok((own_tip, missing))
+            }
         }
     }
 
@@ -126,7 +129,11 @@ impl Wip {
             let why = format!("its commits cannot be taken over: {e}");
             return Ok((At::Nowhere, Some(LeftOut::new(what, why))));
         }
-        Ok((At::Elsewhere { commit, named: branch.is_some() }, None))
+        let missing = match commit == *tip {
+            true => None,
+            false => self.bring_contents(own, &commit, tip)?,
+        };
+        Ok((At::Elsewhere { commit, named: branch.is_some() }, missing))
     }
 
     pub(super) fn tree(&self, commit: &CommitId) -> Result<String> {

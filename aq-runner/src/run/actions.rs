@@ -63,6 +63,7 @@ const FLEET_KEYS: &[&str] = &[
     "fleet_told",
     "resume_branch",
     "resume_commit",
+    "push_error",
     "pushed_branch",
     "pushed_commit",
     "pushed_to",

@@ -1,6 +1,8 @@
 //! Which files are kept, and which never.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
@@ -46,6 +48,21 @@ fn what_matches_is_copied_with_its_place_and_mode() {
     assert_eq!(kept.unwrap(), expected);
     assert_eq!(tree(&to), ["report.html", "target/app", "target/deep/app.log"]);
     assert_eq!(to.join("target/app").metadata().unwrap().permissions().mode() & 0o777, 0o755);
+}
+
+#[test]
+fn globs_match_directories_and_odd_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+    for file in ["dist/a/b", "dist/.hidden", "two\nlines.log", "other/c"] {
+        write(&from.join(file), file);
+    }
+    let odd = OsStr::from_bytes(b"\xff.log");
+    fs::write(from.join(odd), "odd").unwrap();
+    assert_eq!(collect(&globs(&["./dist", "*.log"]), &from, &to).unwrap().files, 4);
+    assert_eq!(fs::read_to_string(to.join(odd)).unwrap(), "odd");
+    assert_eq!(fs::read_to_string(to.join("dist/a/b")).unwrap(), "dist/a/b");
+    assert!(to.join("two\nlines.log").exists() && !to.join("other").exists());
 }
 
 #[test]

@@ -42,9 +42,14 @@ impl Lab {
         fs::write(self.root.join("gitconfig"), text).unwrap();
     }
 
+    /// The environment of everybody's git. Programs that a test puts into `bin` come first.
     fn env(&self) -> Vec<(OsString, OsString)> {
         let home = self.root.as_os_str().to_owned();
+        let usual = std::env::var_os("PATH").unwrap_or_default();
+        let first = std::iter::once(self.root.join("bin"));
+        let path = std::env::join_paths(first.chain(std::env::split_paths(&usual))).unwrap();
         vec![
+            ("PATH".into(), path),
             ("GIT_CONFIG_SYSTEM".into(), "/dev/null".into()),
             ("GIT_CONFIG_GLOBAL".into(), self.root.join("gitconfig").into()),
             ("HOME".into(), home.clone()),

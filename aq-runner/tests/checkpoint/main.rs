@@ -6,6 +6,7 @@ mod handover;
 mod hostile;
 mod in_place;
 mod lab;
+mod lfs;
 mod linked;
 mod merge;
 mod own;

@@ -22,19 +22,25 @@ fn pushes_to(host: &Host, remote: &Path) {
     fs::write(host.queue("config.yaml"), config).unwrap();
 }
 
-#[test]
-fn the_next_host_goes_on_from_what_was_pushed_last() {
-    let fleet = Fleet::new();
-    let remote = fleet.out("remote.git");
-    let (mut a, mut b) = (fleet.host_with_repository("a"), fleet.host("b"));
+/// Two hosts, each with its clone of what is at the remote.
+fn two_hosts(fleet: &Fleet, remote: &Path) -> (Host, Host) {
+    let (a, b) = (fleet.host_with_repository("a"), fleet.host("b"));
     let place = remote.to_str().unwrap();
     a.git(&["init", "-q", "--bare", place]);
     a.git(&["push", "-q", place, "main"]);
     b.git(&["clone", "-q", "-b", "main", place, "."]);
     b.git(&["config", "user.name", "Ada"]);
     b.git(&["config", "user.email", "ada@example.com"]);
-    pushes_to(&a, &remote);
-    pushes_to(&b, &remote);
+    pushes_to(&a, remote);
+    pushes_to(&b, remote);
+    (a, b)
+}
+
+#[test]
+fn the_next_host_goes_on_from_what_was_pushed_last() {
+    let fleet = Fleet::new();
+    let remote = fleet.out("remote.git");
+    let (mut a, mut b) = two_hosts(&fleet, &remote);
     a.start();
     let body = "if [ -e first ]; then echo more >>first; echo x >second
                 else echo of-a >first; sleep 1000; fi";
@@ -54,4 +60,56 @@ fn the_next_host_goes_on_from_what_was_pushed_last() {
     }
     assert_eq!(at_remote(&remote, "second").as_deref(), Some("x\n"));
     assert_eq!(view.checkpoint.unwrap().branch.to_string(), "aq/wip/job");
+}
+
+#[test]
+fn work_without_a_checkout_starts_afresh() {
+    let fleet = Fleet::new();
+    let remote = fleet.out("remote.git");
+    let (mut a, mut b) = two_hosts(&fleet, &remote);
+    // As git-lfs is where a content is missing.
+    b.git(&["config", "filter.large.smudge", "echo no content >&2; false"]);
+    b.git(&["config", "filter.large.clean", "cat"]);
+    b.git(&["config", "filter.large.required", "true"]);
+    a.start();
+    let body = "if [ \"$AQ_TEST_HOST\" = b ]; then echo y >second; exit 0; fi
+                echo '*.bin filter=large' >.gitattributes; echo x >first.bin; sleep 1000";
+    let id = fleet.submit("job", "", body);
+    wait_for("a snapshot at the remote", || at_remote(&remote, "first.bin").is_some());
+    let pushed = a.git(&["--git-dir", remote.to_str().unwrap(), "rev-parse", "aq/wip/job"]);
+    a.die();
+    b.set("AQ_TEST_HOST", "b");
+    b.start();
+    fleet.wait_for(id, Stage::Shipped);
+    b.wait_for_stage("job", "shipped");
+    let log = b.log("job");
+    assert!(log.contains("warning: starts afresh, because no checkout can be made"), "{log}");
+    assert!(log.contains("no content") || log.contains("smudge filter large failed"), "{log}");
+    assert_eq!(b.meta_value("job", "attempts"), "1");
+    assert_eq!(b.git(&["rev-parse", "refs/aq/unusable/job"]), pushed);
+    assert_eq!(b.on_branch("job", "second"), "y");
+    assert_eq!(at_remote(&remote, "first.bin"), None);
+}
+
+#[test]
+fn why_says_what_is_not_pushed() {
+    let fleet = Fleet::new();
+    let remote = fleet.out("remote.git");
+    let mut host = fleet.host_with_repository("a");
+    pushes_to(&host, &remote);
+    host.start();
+    let go_on = host.path("go-on");
+    let body = format!("echo x >file; until [ -e {} ]; do sleep 0.05; done", go_on.display());
+    let id = fleet.submit("job", "", &body);
+    wait_for("the push to fail", || {
+        host.queue("building/job.md").exists()
+            && host.ok(&["why", "job"]).contains("not pushed for the next host: `git push` failed")
+    });
+    assert!(host.log("job").contains("warning: the work is not pushed"));
+    host.git(&["init", "-q", "--bare", remote.to_str().unwrap()]);
+    fs::write(go_on, "").unwrap();
+    fleet.wait_for(id, Stage::Shipped);
+    assert_eq!(host.meta_value("job", "push_error"), "");
+    assert!(!host.ok(&["why", "job"]).contains("not pushed"));
+    assert_eq!(at_remote(&remote, "file").as_deref(), Some("x\n"));
 }

@@ -73,10 +73,15 @@ impl Work<'_> {
         }
     }
 
+    /// Says that another host has pushed work of the job.
+    pub(super) fn is_handed_over(&self) -> bool {
+        self.job.meta().get("resume_commit").is_some()
+    }
+
     /// Fetches what another host has done of the job, before its first start here.
     pub(super) fn take_up_work(&mut self, job: &checkpoint::Job) {
         let Some(remote) = self.settings.config.fleet.push_wip.clone() else {
-            if self.job.meta().get("resume_commit").is_some() {
+            if self.is_handed_over() {
                 self.note("another host has worked on this, but the config has no fleet.push-wip");
             }
             return;
@@ -103,10 +108,18 @@ impl Work<'_> {
         match done {
             Ok(Some(checkpoint)) => {
                 // Not on record, it is only told later.
-                let _ = self.job.append(&pushed_record(&checkpoint));
+                let record = pushed_record(&checkpoint).clear(&["push_error"]);
+                let _ = self.job.append(&record);
             }
-            Ok(None) => {}
-            Err(e) => self.note(&format!("warning: the work is not pushed: {e}")),
+            Ok(None) => {
+                if self.job.meta().get("push_error").is_some() {
+                    let _ = self.job.append(&Record::new().clear(&["push_error"]));
+                }
+            }
+            Err(e) => {
+                self.note(&format!("warning: the work is not pushed: {e}"));
+                let _ = self.job.append(&Record::new().set("push_error", e));
+            }
         }
     }
 }

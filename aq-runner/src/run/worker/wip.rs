@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use aq_manifest::{FailureClass, Isolation, JobSpec, Outcome, ScopePolicy, ScopeSet, Stage};
 
-use crate::checkpoint::{self, Changes, CheckpointError, GitWatch, LeftOut, Wip, collect};
+use crate::checkpoint::{
+    self, Changes, CheckpointError, GitWatch, LeftOut, Wip, collect, set_aside,
+};
 use crate::store::{Record, append_note};
 
 use super::super::checkouts::{checkouts, note_queue};
@@ -50,7 +52,7 @@ impl Work<'_> {
         let in_place = spec.isolation == Isolation::InPlace;
         let job = self.checkpoint_job(spec, cwd);
         self.take_up_work(&job);
-        let started = Wip::start(&job).map_err(|e| self.not_started(&e))?;
+        let started = self.start_wip(&job).map_err(|e| self.not_started(&e))?;
         let Some(started) = started else {
             let dir = cwd.to_owned();
             self.place = Some(Workplace { dir, wip: None, unsaved: false });
@@ -92,6 +94,32 @@ impl Work<'_> {
                 Failure::NotCounted(error.to_string())
             }
             _ => Failure::Final(Outcome::SetupFailed, error.to_string()),
+        }
+    }
+
+    /// Makes the checkout. Where that cannot be done with what another host has pushed, the job
+    /// starts afresh, in the same attempt.
+    fn start_wip(
+        &mut self,
+        job: &checkpoint::Job,
+    ) -> Result<Option<checkpoint::Started>, CheckpointError> {
+        let failed = match Wip::start(job) {
+            Err(e) if e.is_failed_checkout() && self.is_handed_over() => e,
+            started => return started,
+        };
+        match set_aside(job) {
+            Ok(Some(kept)) => {
+                self.note(&format!(
+                    "warning: starts afresh, because no checkout can be made of the work of another \
+                     host, which is kept as {kept}: {failed}"
+                ));
+                Wip::start(job)
+            }
+            Ok(None) => Err(failed),
+            Err(e) => {
+                self.note(&format!("warning: the work of another host cannot be set aside: {e}"));
+                Err(failed)
+            }
         }
     }
 

@@ -10,12 +10,14 @@ use super::super::files;
 use super::super::repository::{CommitId, Repository};
 
 /// Files of the control directory: the checkout's name, the commit that it was put at, the refs that it
-/// was given and the commit that keeps them, and that the branch cannot take the newest work.
+/// was given and the commit that keeps them, that the branch cannot take the newest work, and that the
+/// work of a linked worktree is being joined.
 const NAME: &str = "name";
 const GIVEN: &str = "given";
 const GIVEN_REFS: &str = "given-refs";
 const KEEPER: &str = "keeper";
 const HELD: &str = "held";
+const JOINING: &str = "joining";
 
 /// Where a job's own repository is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,6 +106,16 @@ impl OwnPlace {
     pub(in super::super) fn hold(&self, is_held: bool) -> Result<()> {
         let path = self.control.join(HELD);
         if is_held { files::put(&path, b"") } else { remove(&path) }
+    }
+
+    /// Whether the work of a linked worktree is saved, and not joined with this checkout's yet.
+    pub(super) fn is_joining(&self) -> bool {
+        self.control.join(JOINING).exists()
+    }
+
+    pub(super) fn join(&self, is_joining: bool) -> Result<()> {
+        let path = self.control.join(JOINING);
+        if is_joining { files::put(&path, b"") } else { remove(&path) }
     }
 
     /// Names the checkout after the user's repository.

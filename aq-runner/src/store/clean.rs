@@ -70,6 +70,39 @@ pub fn clean(
     Ok(cleaned)
 }
 
+/// Calls `again` for each of these jobs that has ended and whose record was put away before, with
+/// the record from the archive: what was left of it may go by now. Version 0.1 also leaves
+/// checkouts that it does not know.
+///
+/// # Errors
+/// When the queue's folders cannot be read or written.
+pub(crate) fn clean_again(
+    queue: &QueueDir,
+    ids: impl IntoIterator<Item = JobId>,
+    again: &mut dyn FnMut(&JobId, &Meta),
+) -> Result<()> {
+    for id in ids {
+        let meta = queue.meta(&id);
+        let is_put_away = || queue.find(&id).is_some_and(Stage::is_final) && !meta.exists();
+        if !is_put_away() {
+            continue;
+        }
+        let Some(archived) = archived(queue, &meta)? else { continue };
+        let archived = Meta::read(&archived)?;
+        let held = match HeldJob::take(queue, &id) {
+            // It has come back to life since we looked.
+            Err(StoreError::Busy(_) | StoreError::NoSuchJob(_)) => continue,
+            held => held?,
+        };
+        if held.stage().is_final() && held.meta().is_empty() {
+            again(&id, &archived);
+            // The lock has made it, and the archive's is the record.
+            std::fs::remove_file(&meta).at("remove", &meta)?;
+        }
+    }
+    Ok(())
+}
+
 /// Where `clean` has put the log of a job that has ended; `None` when it has not, or the archive was deleted
 /// since.
 ///

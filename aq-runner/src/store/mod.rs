@@ -25,8 +25,8 @@ mod values;
 
 pub use add::{AddContext, AddError, AddReport, Added, Draft, Parent, add};
 pub use artifacts::{Artifact, artifacts, open_artifact};
-pub(crate) use clean::archived;
 pub use clean::{Cleaned, archived_log, clean, withdraw};
+pub(crate) use clean::{archived, clean_again};
 pub use doubled::Undoubled;
 pub(crate) use doubled::doubled;
 pub(crate) use durable::{not_opened, replace, replace_durably, sync_file_system};

@@ -101,8 +101,12 @@ pub(crate) fn recover_job(
 ) -> Result<Recovered> {
     let Some(mut job) = take_lost(queue, id)? else { return Ok(Recovered::Nothing) };
     match job.stage() {
-        Stage::Building => recover_building(queue, places, &mut job, now),
+        Stage::Building => {
+            job.expect_sound()?;
+            recover_building(queue, places, &mut job, now)
+        }
         Stage::Review if job.meta().get("pid").is_some() => {
+            job.expect_sound()?;
             recover_review(queue, places, &mut job, now)
         }
         _ => Ok(Recovered::Nothing),

@@ -188,6 +188,7 @@ pub fn clean(
     };
     store::clean_again(queue, with_checkouts(queue), &mut remove)?;
     let cleaned = store::clean(queue, keep, now, &mut remove)?;
+    left.extend(cleaned.left_alone.iter().map(ToString::to_string));
     Ok((cleaned, left))
 }
 

@@ -10,6 +10,7 @@ use super::durable::{rename_new, sync_dir};
 use super::error::{At, Result, StoreError};
 use super::meta::Meta;
 use super::queue_dir::QueueDir;
+use super::record_fault::{RecordFault, record_fault};
 use super::transition::HeldJob;
 
 /// What `clean` put away.
@@ -17,6 +18,8 @@ use super::transition::HeldJob;
 pub struct Cleaned {
     /// The jobs, oldest first.
     pub jobs: Vec<JobId>,
+    /// Jobs that keep everything, because their record cannot be used.
+    pub left_alone: Vec<RecordFault>,
     /// Where their logs and records are now; `None` when there was nothing to do.
     pub archive: Option<PathBuf>,
 }
@@ -52,6 +55,10 @@ pub fn clean(
             Ok(_) | Err(StoreError::Busy(_) | StoreError::NoSuchJob(_)) => continue,
             Err(e) => return Err(e),
         };
+        if let Some(fault) = record_fault(&queue.meta(&id), held.meta()) {
+            cleaned.left_alone.push(fault);
+            continue;
+        }
         let archive = match &cleaned.archive {
             Some(archive) => archive.clone(),
             None => new_archive(queue, now)?,

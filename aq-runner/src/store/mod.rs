@@ -16,6 +16,7 @@ mod meta;
 mod moves;
 mod queue_dir;
 mod record;
+mod record_fault;
 mod scratch;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -43,6 +44,8 @@ pub use meta::{Meta, MetaFile, Record};
 pub(crate) use moves::{Move, additions, moves};
 pub use queue_dir::{QueueDir, job_of};
 pub use record::JobRecord;
+pub(crate) use record_fault::record_fault;
+pub use record_fault::{RecordFault, RecordProblem};
 pub use scratch::ScratchPlaces;
 pub(crate) use scratch::{
     ScratchDir, remove_old_spares, remove_scratch, scratch_dirs, write_private,

@@ -7,3 +7,4 @@ mod adopted;
 mod back;
 mod forward;
 mod lab;
+mod records;

@@ -89,7 +89,7 @@ impl OwnPlace {
 impl Wip {
     /// The checkout, if it was ever complete and its files are there.
     pub(in super::super) fn find_own(&self, place: &OwnPlace) -> Result<Option<Checkout>> {
-        let Some(root) = place.root() else { return Ok(None) };
+        let Some(root) = place.named_root()? else { return Ok(None) };
         if !root.is_dir() || !place.control.join("index").exists() {
             return Ok(None);
         }

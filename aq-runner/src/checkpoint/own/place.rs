@@ -5,7 +5,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use super::super::checkout::remove;
-use super::super::error::{At, Result};
+use super::super::error::{At, CheckpointError, Result};
 use super::super::files;
 use super::super::repository::{CommitId, Repository};
 
@@ -41,10 +41,21 @@ impl OwnPlace {
         self.control.join(GIVEN).exists()
     }
 
-    /// The checkout; `None` when it was never made.
+    /// The checkout; `None` when it was never made, or nobody knows where.
     pub fn root(&self) -> Option<PathBuf> {
-        let name = files::read_bytes(&self.control.join(NAME)).ok()??;
-        Some(self.dir.join(OsString::from_vec(name)))
+        self.named_root().ok()?
+    }
+
+    /// The checkout; `None` when it was never made.
+    pub(super) fn named_root(&self) -> Result<Option<PathBuf>> {
+        let path = self.control.join(NAME);
+        let Some(name) = files::read_bytes(&path).at("read", &path)? else { return Ok(None) };
+        let name = OsString::from_vec(name);
+        // Another directory would be saved in its place, or nothing at all.
+        match Path::new(&name).file_name() {
+            Some(only) if only == name => Ok(Some(self.dir.join(name))),
+            _ => Err(damaged(&path, &name.to_string_lossy(), "the name of the checkout")),
+        }
     }
 
     /// The common directory of the user's repository; `None` when the checkout was never made.
@@ -67,8 +78,13 @@ impl OwnPlace {
     /// The commit that the checkout was last put at.
     pub(in super::super) fn given(&self) -> Result<Option<CommitId>> {
         let path = self.control.join(GIVEN);
-        let text = files::read(&path).at("read", &path)?;
-        Ok(text.and_then(|text| CommitId::parse(&text)))
+        let Some(text) = files::read(&path).at("read", &path)? else { return Ok(None) };
+        // A power cut leaves such a file, and then it is as if this had never been written.
+        if text.bytes().all(|byte| byte == 0) {
+            return Ok(None);
+        }
+        let commit = CommitId::parse(&text);
+        commit.map(Some).ok_or_else(|| damaged(&path, &text, "the name of a commit"))
     }
 
     /// Records the commit that the checkout is put at.
@@ -141,6 +157,11 @@ impl OwnPlace {
         remove(&self.control)?;
         remove(&gone)
     }
+}
+
+fn damaged(path: &Path, text: &str, expected: &'static str) -> CheckpointError {
+    let (source_name, answer) = (path.display().to_string(), text.to_owned());
+    CheckpointError::Nonsense { source_name, answer, expected }
 }
 
 /// A name for a checkout: that of the user's, without what is awkward in a path. Tools skip

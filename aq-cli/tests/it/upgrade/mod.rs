@@ -6,5 +6,6 @@
 mod adopted;
 mod back;
 mod forward;
+pub(crate) mod golden;
 mod lab;
 mod records;

@@ -16,12 +16,14 @@ pub(crate) struct Ledger {
     /// Slots left.
     pub(crate) free: u32,
     locks: BTreeMap<LockIx, JobIx>,
+    repositories: BTreeMap<LockIx, JobIx>,
     engines: BTreeMap<EngineIx, u32>,
 }
 
 impl Ledger {
     pub(crate) fn new(free: u32) -> Self {
-        Self { free, locks: BTreeMap::new(), engines: BTreeMap::new() }
+        let (locks, repositories) = (BTreeMap::new(), BTreeMap::new());
+        Self { free, locks, repositories, engines: BTreeMap::new() }
     }
 
     pub(crate) fn start(&mut self, job: JobIx, entry: &Entry, engine: EngineIx) {
@@ -29,6 +31,9 @@ impl Ledger {
         *self.engines.entry(engine).or_default() += 1;
         if let Some(lock) = entry.lock {
             self.locks.insert(lock, job);
+        }
+        if let Some(repository) = entry.repository {
+            self.repositories.insert(repository, job);
         }
     }
 }
@@ -42,6 +47,7 @@ pub(crate) enum Refusal {
     Backoff(Timestamp),
     LockHeld(JobIx),
     Behind(JobIx),
+    RepositoryInUse(JobIx),
     CoolingDown(EngineIx, Timestamp),
     Limited(EngineIx),
     OutOfUse(EngineIx),
@@ -74,6 +80,12 @@ impl Queue {
             && until > now
         {
             return Err(Refusal::Backoff(until));
+        }
+        if let Some(repository) = entry.repository {
+            let planned = ledger.repositories.get(&repository).copied();
+            if let Some(holder) = self.repositories.holder(repository).or(planned) {
+                return Err(Refusal::RepositoryInUse(holder));
+            }
         }
         if let Some(lock) = entry.lock {
             if let Some(holder) = self.locks.holder(lock) {
@@ -147,6 +159,7 @@ impl Queue {
             Refusal::Backoff(until) => Reason::Backoff { until },
             Refusal::LockHeld(job) => Reason::LockHeld { by: id(job) },
             Refusal::Behind(job) => Reason::Behind { job: id(job) },
+            Refusal::RepositoryInUse(job) => Reason::RepositoryInUse { by: id(job) },
             Refusal::CoolingDown(ix, until) => {
                 Reason::EngineCoolingDown { engine: engine(ix), until }
             }

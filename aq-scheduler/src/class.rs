@@ -25,7 +25,7 @@ pub(crate) struct Class {
     users: u32,
     /// First of the waiting jobs; they are a list through `Entry::class_links`.
     pub(crate) waiting: Option<JobIx>,
-    /// Ready jobs without a lock.
+    /// Ready jobs without a lock, and those that need more than that.
     pub(crate) unlocked: BTreeSet<Rank>,
     /// Of each free lock the first ready job.
     pub(crate) heads: BTreeSet<Rank>,

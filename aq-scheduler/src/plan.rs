@@ -118,7 +118,7 @@ impl Queue {
                 }
                 // The engine is the class's, so the rest of the lane fares no better.
                 Err(Refusal::Limited(_) | Refusal::OutOfUse(_)) => continue,
-                // Its lock went to a job of another class.
+                // Its lock or repository went to another job.
                 Err(_) => {}
             }
             lanes.extend(Lane::of(lane.rest));

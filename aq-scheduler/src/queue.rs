@@ -42,6 +42,7 @@ pub(crate) struct Entry {
     added_at: Timestamp,
     pub(crate) class: ClassIx,
     pub(crate) lock: Option<LockIx>,
+    pub(crate) repository: Option<LockIx>,
     pub(crate) at: At,
     place: Place,
     /// The neighbours among the waiting jobs of its class.
@@ -76,6 +77,8 @@ pub struct Queue {
     pub(crate) graph: Graph,
     pub(crate) classes: Classes,
     pub(crate) locks: Locks,
+    /// Repositories that jobs have to themselves.
+    pub(crate) repositories: Locks,
     pub(crate) hosts: BTreeMap<HostId, HostEntry>,
     next_host: u32,
     /// Waiting jobs with their deps met whose pause is not over.
@@ -115,6 +118,7 @@ impl Queue {
             graph: Graph::default(),
             classes: Classes::default(),
             locks: Locks::default(),
+            repositories: Locks::default(),
             hosts: BTreeMap::new(),
             next_host: 0,
             delayed: BTreeSet::new(),
@@ -215,6 +219,7 @@ impl Queue {
             added_at: job.added_at,
             class: self.classes.enter(job.requirements, &job.engines),
             lock: job.lock.map(|name| self.locks.enter(&name)),
+            repository: job.repository.map(|name| self.repositories.enter(&name)),
             at,
             place: Place::Nowhere,
             class_links: [None; 2],
@@ -360,6 +365,9 @@ impl Queue {
         if let Some(lock) = entry.lock {
             self.locks.leave(lock);
         }
+        if let Some(repository) = entry.repository {
+            self.repositories.leave(repository);
+        }
         self.by_id.remove(&entry.id);
         self.jobs.remove(ix);
     }
@@ -384,6 +392,9 @@ impl Queue {
                 }
                 if let Some(lock) = entry.lock {
                     self.locks.take(lock, ix, &mut self.classes);
+                }
+                if let Some(repository) = entry.repository {
+                    self.repositories.take(repository, ix, &mut self.classes);
                 }
             }
             At::Settled(_) => {}
@@ -418,6 +429,9 @@ impl Queue {
                 }
                 if let Some(lock) = entry.lock {
                     self.locks.give_back(lock, ix, &mut self.classes);
+                }
+                if let Some(repository) = entry.repository {
+                    self.repositories.give_back(repository, ix, &mut self.classes);
                 }
             }
             At::Settled(_) => {}
@@ -469,7 +483,7 @@ impl Queue {
                 }
                 Place::Ready => {
                     let rank = entry.rank(ix);
-                    match (entry.lock, enter) {
+                    match (entry.lock.filter(|_| entry.repository.is_none()), enter) {
                         (Some(lock), true) => {
                             self.locks.insert(lock, entry.class, rank, &mut self.classes);
                         }

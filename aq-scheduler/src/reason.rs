@@ -26,6 +26,11 @@ pub enum Reason {
         /// Its end.
         until: Timestamp,
     },
+    /// It works in a repository's own checkout, and so does another job, which runs or is about to.
+    RepositoryInUse {
+        /// That job.
+        by: JobId,
+    },
     /// A running job holds its lock.
     LockHeld {
         /// That job.
@@ -117,6 +122,7 @@ impl fmt::Display for Reason {
             Self::Backoff { until } => write!(f, "backoff until {until}"),
             Self::LockHeld { by } => write!(f, "lock held by {by}"),
             Self::Behind { job } => write!(f, "behind {job}, which has the same lock"),
+            Self::RepositoryInUse { by } => write!(f, "{by} has the repository's own checkout"),
             Self::EngineCoolingDown { engine, until } => {
                 write!(f, "engine {engine} cooling down until {until}")
             }

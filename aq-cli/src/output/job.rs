@@ -39,6 +39,11 @@ pub(crate) fn why(job: &JobView, now: Timestamp) -> String {
     lines.join("\n")
 }
 
+/// The run of git that the job waits for, when that takes long.
+pub(crate) fn git_step(record: &JobRecord) -> Option<&str> {
+    record.meta.get("step")
+}
+
 /// What a job does, or why it does not.
 pub(crate) fn what(job: &JobView, now: Timestamp) -> String {
     match &job.activity {
@@ -52,7 +57,9 @@ pub(crate) fn what(job: &JobView, now: Timestamp) -> String {
             let stalled = stalled.map_or(String::new(), |silent| {
                 format!("; silent for {}", format_duration(silent))
             });
-            format!("{doing}{since}{stalled}")
+            let step = git_step(&job.record);
+            let step = step.map_or(String::new(), |step| format!("; {step} takes long"));
+            format!("{doing}{since}{stalled}{step}")
         }
         Activity::Lost => {
             "was running when its worker died; `aq recover`, or the loop, puts it back".to_owned()

@@ -9,7 +9,7 @@ use aq_scheduler::EngineState;
 use jiff::Timestamp;
 
 use super::insights;
-use super::job::{left_out, reason, result};
+use super::job::{git_step, left_out, reason, result};
 use super::style::{self, paint, plain};
 use super::table::{Cell, Table};
 use super::time::{short, until};
@@ -222,6 +222,10 @@ fn remark(job: &JobView, now: Timestamp) -> Cell {
         Activity::Waiting(None) => Cell::styled(style::GOOD, "next"),
         Activity::Waiting(Some(why)) => Cell::new(reason(why, now)),
         Activity::Unread => Cell::new("a loop has not read it yet"),
+        Activity::Running { .. } if git_step(&job.record).is_some() => Cell::styled(
+            style::BUSY,
+            format_args!("{} takes long", git_step(&job.record).unwrap_or_default()),
+        ),
         Activity::Running { stalled: Some(silent), .. } => Cell::styled(
             style::BAD,
             format_args!("stalled: silent for {}", format_duration(*silent)),

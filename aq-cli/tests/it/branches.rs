@@ -6,7 +6,7 @@ use std::path::Path;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::sandbox::{Sandbox, is_alive, kill_child, kill_hard, wait_child, wait_for};
+use crate::sandbox::{Sandbox, is_alive, job_text, kill_child, kill_hard, wait_child, wait_for};
 
 fn touch(path: &Path) -> String {
     format!("touch '{}'", path.display())
@@ -188,6 +188,46 @@ fn in_place_borrows_the_checkout_and_gives_it_back() {
 }
 
 #[test]
+fn in_place_jobs_take_turns_whatever_their_lock() {
+    let sandbox = Sandbox::with_repository();
+    let (begun, go) = (sandbox.path("begun"), sandbox.path("go"));
+    let body = |name: &str| {
+        let wait = format!("while [ ! -e {} ]; do sleep 0.01; done", go.display());
+        format!("echo {name} >> {}; {wait}; echo x > {name}.txt", begun.display())
+    };
+    for name in ["a", "b"] {
+        let front = format!("isolation: in-place\nlock: {name}");
+        sandbox.add(name, &front, &body(name));
+    }
+    // Dropped by hand, so the loop does not know of the repository.
+    let front = format!("isolation: in-place\ncwd: {}", sandbox.work().display());
+    let text = job_text(&front, &body("c"));
+    fs::write(sandbox.queue("inbox/c.md"), text).unwrap();
+    let mut running = sandbox.start_loop(&["--max", "3"]);
+    wait_for("the first", || begun.exists());
+    let first = fs::read_to_string(&begun).unwrap();
+    let (first, second) = if first == "a\n" { ("a", "b") } else { ("b", "a") };
+    wait_for("the one dropped by hand", || !sandbox.meta_value("c", "message").is_empty());
+    let why = sandbox.ok(&["why", second]);
+    assert!(why.contains(&format!("{first} has the repository's own checkout")), "{why}");
+    assert_eq!(fs::read_to_string(&begun).unwrap().lines().count(), 1);
+    // What is added meanwhile is for the branch that will be back.
+    sandbox.add("d", "", "true");
+    assert_eq!(sandbox.meta_value("d", "added_on"), "refs/heads/main");
+    fs::write(&go, "").unwrap();
+    for name in ["a", "b"] {
+        sandbox.wait_for_stage(name, "testing");
+        let changed = format!("aq/wip/{name}");
+        assert_eq!(sandbox.git(&["diff", "--name-only", "main", &changed]), format!("{name}.txt"));
+        assert_eq!(sandbox.meta_value(name, "attempts"), "1");
+    }
+    kill_child(&mut running);
+    assert_eq!(sandbox.folders("c"), ["inbox"], "it is tried again, and lost no attempt");
+    assert_eq!(sandbox.meta_value("c", "attempts"), "");
+    assert_eq!(sandbox.log("c").matches("not started: the in-place job").count(), 1);
+}
+
+#[test]
 fn a_checkout_is_given_back_when_its_worker_dies_in_verify() {
     let sandbox = Sandbox::with_repository();
     let at_work = sandbox.path("at-work");
@@ -202,6 +242,46 @@ fn a_checkout_is_given_back_when_its_worker_dies_in_verify() {
     sandbox.ok(&["recover"]);
     assert_eq!(sandbox.head(), "main");
     assert_eq!(sandbox.on_branch("a", "w"), "done");
+}
+
+/// A filter of the user's that waits for a network, and a file that needs it.
+fn with_a_filter_that_hangs() -> Sandbox {
+    let sandbox = Sandbox::with_repository();
+    fs::write(sandbox.work().join(".gitattributes"), "*.far filter=far\n").unwrap();
+    sandbox.commit("a.far", "far away\n");
+    sandbox.git(&["config", "filter.far.smudge", "sleep 600"]);
+    fs::write(sandbox.queue("config.yaml"), "kill-grace: 1s\n").unwrap();
+    sandbox
+}
+
+#[test]
+fn a_git_that_does_not_end_is_ended_by_the_timeout() {
+    let sandbox = with_a_filter_that_hangs();
+    sandbox.add("a", "timeout: 1s", "true");
+    assert_eq!(sandbox.code(&["run", "--once"]).0, 1);
+    assert_eq!(sandbox.meta_value("a", "result"), "timeout");
+    let message = sandbox.meta_value("a", "message");
+    assert!(message.contains("did not end within 1 s"), "{message}");
+    sandbox.git(&["config", "filter.far.smudge", "cat"]);
+    sandbox.ok(&["requeue", "a"]);
+    sandbox.ok(&["run", "--once"]);
+    assert_eq!(sandbox.folders("a"), ["testing"]);
+}
+
+#[test]
+fn a_git_that_does_not_end_is_named_and_ended_by_stop() {
+    let sandbox = with_a_filter_that_hangs();
+    sandbox.add("a", "", "true");
+    let mut running = sandbox.start_loop(&["--once"]);
+    wait_for("the step", || sandbox.ok(&["status"]).contains("git read-tree takes long"));
+    let why = sandbox.ok(&["why", "a"]);
+    assert!(why.contains("; git read-tree takes long"), "{why}");
+    sandbox.ok(&["stop", "a"]);
+    assert_eq!(sandbox.folders("a"), ["failed"]);
+    assert_eq!(sandbox.meta_value("a", "result"), "stopped");
+    assert!(!sandbox.ok(&["status"]).contains("takes long"));
+    assert_eq!(wait_child(&mut running), 1);
+    wait_for("the filter's end", || sandbox.job_processes().is_empty());
 }
 
 #[test]

@@ -253,7 +253,7 @@ fn distance(reason: &Reason) -> u8 {
     match reason {
         Reason::NoSlot => 0,
         Reason::Behind { .. } => 1,
-        Reason::LockHeld { .. } => 2,
+        Reason::LockHeld { .. } | Reason::RepositoryInUse { .. } => 2,
         Reason::WaitingOn(_) => 3,
         Reason::Needs(_) => 4,
         _ => 5,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::checkout::Checkout;
 use super::error::{CheckpointError, Result};
@@ -16,6 +17,8 @@ use super::wip::Wip;
 
 /// So many files that cannot be added are looked for, one by one.
 const MOST_BAD: usize = 20;
+/// The time for that, where each may take its own.
+const ADD_TIME: Duration = Duration::from_secs(10 * 60);
 
 impl Wip {
     /// Adds all changes of the files to an index, and answers what it could not take.
@@ -57,8 +60,14 @@ impl Wip {
         checkout.clear_locks()?;
         let mut open = vec![self.changed_paths(checkout, index)?];
         let mut left = Vec::new();
+        let give_up = Instant::now() + self.repo.git().limit(ADD_TIME);
         while let Some(paths) = open.pop() {
             let Some(first) = paths.first() else { continue };
+            if left.len() >= MOST_BAD || Instant::now() >= give_up {
+                let rest = paths.len() + open.iter().map(Vec::len).sum::<usize>();
+                left.push(LeftOut::new("others", format!("{rest} more were not tried")));
+                break;
+            }
             let why = match self.add_some(checkout, index, &paths) {
                 Ok(None) => continue,
                 Ok(Some(why)) => why,
@@ -70,11 +79,6 @@ impl Wip {
             };
             if paths.len() == 1 {
                 left.push(LeftOut::new(shown(first), format!("it cannot be added: {why}")));
-                if left.len() >= MOST_BAD {
-                    let rest: usize = open.iter().map(Vec::len).sum();
-                    left.push(LeftOut::new("others", format!("{rest} more were not tried")));
-                    break;
-                }
                 continue;
             }
             let (one, other) = paths.split_at(paths.len() / 2);

@@ -28,6 +28,12 @@ pub enum CheckpointError {
         /// The time that it had.
         limit: Duration,
     },
+    /// Git was ended, because the job was stopped and git went on.
+    #[error("`git {command}` was ended, because the job was stopped")]
+    Stopped {
+        /// Its subcommand.
+        command: String,
+    },
     /// Git printed more than is kept in memory.
     #[error("`git {command}` printed more than {limit} bytes")]
     TooMuchOutput {
@@ -119,6 +125,23 @@ pub enum CheckpointError {
         root: PathBuf,
         /// The other job's branch.
         branch: String,
+    },
+    /// One in-place job at a time works in a repository, and another one does, or did and was killed.
+    #[error(
+        "the in-place job {job} of {} {}", queue.display(),
+        if *is_at_work { "is at work in this repository" } else {
+            "has not given the checkout back; `aq recover` there does"
+        }
+    )]
+    NotItsTurn {
+        /// The common git directory.
+        repository: PathBuf,
+        /// The other job.
+        job: String,
+        /// Its queue.
+        queue: PathBuf,
+        /// Whether its worker is there.
+        is_at_work: bool,
     },
     /// The job has no branch any more, or not yet.
     #[error(

@@ -13,9 +13,10 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::error::{CheckpointError, Result};
+use super::watch::GitWatch;
 
 /// Enough for what only reads refs and objects, on a slow disk.
 const QUICK: Duration = Duration::from_secs(60);
@@ -26,6 +27,10 @@ const SLOW: Duration = Duration::from_secs(30 * 60);
 const HALF_MADE: Duration = Duration::from_secs(10);
 /// The pause between two tries.
 const HALF_MADE_PAUSE: Duration = Duration::from_millis(20);
+/// The pause between two looks at a run that prints nothing.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// What a program that git started, and did not wait for, may still print.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// What is kept of standard output. A line of `--numstat` is about 100 bytes.
 const MAX_OUTPUT: usize = 256 << 20;
 /// What is kept of standard error.
@@ -106,11 +111,17 @@ const UNSET: &[&str] = &[
 #[derive(Clone, Debug)]
 pub(super) struct Git {
     marks: Vec<(OsString, OsString)>,
+    watch: GitWatch,
 }
 
 impl Git {
-    pub(super) fn new(marks: &[(OsString, OsString)]) -> Self {
-        Self { marks: marks.to_vec() }
+    pub(super) fn new(marks: &[(OsString, OsString)], watch: &GitWatch) -> Self {
+        Self { marks: marks.to_vec(), watch: watch.clone() }
+    }
+
+    /// The time that is left to runs that have a limit together.
+    pub(super) fn limit(&self, own: Duration) -> Duration {
+        self.watch.limit(own)
     }
 
     /// A call in a directory, where git looks for the repository itself.
@@ -143,7 +154,8 @@ impl Git {
             .process_group(0)
             .args(options)
             .arg(subcommand);
-        Call { command, subcommand: subcommand.to_owned(), limit: QUICK }
+        let subcommand = subcommand.to_owned();
+        Call { command, subcommand, limit: QUICK, watch: self.watch.clone() }
     }
 }
 
@@ -153,6 +165,7 @@ pub(super) struct Call {
     command: Command,
     subcommand: String,
     limit: Duration,
+    watch: GitWatch,
 }
 
 /// How a run ended.
@@ -240,7 +253,7 @@ impl Call {
     ) -> Result<(ExitStatus, Vec<u8>)> {
         let child = self.command.spawn().map_err(CheckpointError::NoGit)?;
         let running = Running { child, ended: false };
-        running.follow(&self.subcommand, self.limit, sink)
+        running.follow(&self.subcommand, self.watch.limit(self.limit), &self.watch, sink)
     }
 
     /// Runs it; it has to succeed.
@@ -318,10 +331,17 @@ impl Running {
         mut self,
         subcommand: &str,
         limit: Duration,
+        watch: &GitWatch,
         sink: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<(ExitStatus, Vec<u8>)> {
         let until = Instant::now() + limit;
-        let late = || CheckpointError::TimedOut { command: subcommand.to_owned(), limit };
+        let mut step = watch.follow(subcommand);
+        let late = || match watch.is_over() {
+            true => CheckpointError::Stopped { command: subcommand.to_owned() },
+            false => CheckpointError::TimedOut { command: subcommand.to_owned(), limit },
+        };
+        // Since when git is gone, and something that it started has its pipes.
+        let mut left_behind: Option<Instant> = None;
         let broken = |source| CheckpointError::Io {
             action: "read what git prints in",
             path: subcommand.into(),
@@ -333,21 +353,29 @@ impl Running {
         let mut buffer = vec![0; 64 << 10];
         while out.is_some() || err.is_some() {
             let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if left.is_zero() || watch.is_over() {
                 return Err(late());
+            }
+            if left_behind.is_some_and(|since| since.elapsed() >= LAST_WORDS) {
+                break;
             }
             let mut fds = Vec::with_capacity(2);
             fds.extend(out.as_ref().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
             fds.extend(err.as_ref().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
-            let wait = Timespec::try_from(left).ok();
-            match poll(&mut fds, wait.as_ref()) {
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            let wait = Timespec::try_from(left.min(LOOK_AGAIN)).ok();
+            let is_silent = match poll(&mut fds, wait.as_ref()) {
+                Ok(ready) => ready == 0,
+                Err(rustix::io::Errno::INTR) => false,
                 Err(e) => return Err(broken(e.into())),
-            }
+            };
             let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
             let out_ready = out.is_some() && ready.next() == Some(true);
             let err_ready = err.is_some() && ready.next() == Some(true);
             drop(fds);
+            step.goes_on();
+            if is_silent && left_behind.is_none() && self.has_exited().map_err(broken)? {
+                left_behind = Some(Instant::now());
+            }
             if out_ready {
                 let n = read_some(&mut out, &mut buffer).map_err(broken)?;
                 sink(&buffer[..n])?;
@@ -362,15 +390,26 @@ impl Running {
         let mut pause = Duration::from_micros(50);
         loop {
             if let Some(status) = self.child.try_wait().map_err(broken)? {
-                self.ended = true;
+                // What it left behind, and is still waited for by its pipes, ends with it.
+                self.ended = left_behind.is_none();
                 return Ok((status, errors));
             }
-            if Instant::now() >= until {
+            if Instant::now() >= until || watch.is_over() {
                 return Err(late());
             }
+            step.goes_on();
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(5));
         }
+    }
+}
+
+impl Running {
+    /// Whether git itself is gone. It stays to be waited for, so that its group is still its own.
+    fn has_exited(&self) -> std::io::Result<bool> {
+        let Some(pid) = Pid::from_raw(self.child.id().cast_signed()) else { return Ok(true) };
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        Ok(waitid(WaitId::Pid(pid), options)?.is_some())
     }
 }
 
@@ -406,7 +445,7 @@ mod tests {
 
     /// A subcommand that runs a script of the shell.
     fn script(text: &str) -> Call {
-        let call = Git::new(&[]).call(Path::new("/"), "script");
+        let call = Git::new(&[], &GitWatch::default()).call(Path::new("/"), "script");
         call.env("GIT_CONFIG_COUNT", "1")
             .env("GIT_CONFIG_KEY_0", "alias.script")
             .env("GIT_CONFIG_VALUE_0", format!("!{text}"))
@@ -431,6 +470,22 @@ mod tests {
             assert!(Instant::now() < until, "process {pid} is still there");
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    #[test]
+    fn what_git_left_behind_is_not_waited_for() {
+        let begun = Instant::now();
+        let output = script("sleep 600 & echo done; exit 0; :").output().unwrap();
+        assert_eq!((output.code(), &*output.stdout), (Some(0), &b"done\n"[..]));
+        assert!(begun.elapsed() < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_stop_ends_a_run_after_a_while() {
+        let watch = GitWatch::default();
+        let watch = watch.stopped_by(std::sync::Arc::new(|| true), Duration::from_millis(200));
+        let error = Call { watch, ..script("sleep 600; :") }.run().unwrap_err();
+        assert!(matches!(error, CheckpointError::Stopped { .. }), "{error}");
     }
 
     #[test]

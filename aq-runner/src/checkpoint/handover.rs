@@ -129,7 +129,7 @@ pub fn take_up(job: &Job, remote: &str, handover: &Handover) -> Result<Option<Co
     }
     let told = CommitId::parse(&handover.commit)
         .ok_or_else(|| nonsense(&handover.commit, "the name of a commit"))?;
-    let Some(repo) = Repository::discover(&job.cwd, &job.marks)? else { return Ok(None) };
+    let Some(repo) = job.repository()? else { return Ok(None) };
     let notes = Notes::beside(&job.base_file);
     if notes.base()?.is_some() {
         return Ok(None);

@@ -10,7 +10,7 @@
 //! `docs/work-in-progress.md`.
 //!
 //! ```no_run
-//! use aq_runner::checkpoint::{Isolation, Job, OwnPlace, Target, Wip};
+//! use aq_runner::checkpoint::{GitWatch, Isolation, Job, OwnPlace, Target, Wip};
 //!
 //! let job = Job {
 //!     name: "fix-login".into(),
@@ -24,6 +24,7 @@
 //!     base_file: "/home/me/aq-work/project-1f2e/.state/wip/fix-login.base".into(),
 //!     queue: "/home/me/aq-work/project-1f2e".into(),
 //!     marks: vec![("AQ_JOB_ID".into(), "fix-login".into())],
+//!     watch: GitWatch::default(),
 //! };
 //! if let Some(started) = Wip::start(&job)? {
 //!     println!("the agent works in {}", started.dir.display());
@@ -56,6 +57,8 @@ mod repository;
 mod save;
 mod setup;
 mod state;
+mod turn;
+mod watch;
 mod wip;
 
 pub use artifacts::{Collected, collect};
@@ -67,5 +70,6 @@ pub use merge::Merged;
 pub use notes::Origin;
 pub use own::OwnPlace;
 pub use removal::Removed;
-pub use repository::{CommitId, Head, Repository, branch_at};
+pub use repository::{CommitId, Head, Repository, branch_at, repository_at};
+pub use watch::{GitWatch, StepNotice, StopCheck};
 pub use wip::{Isolation, Job, Saved, Started, Target, Wip};

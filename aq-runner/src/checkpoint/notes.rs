@@ -57,7 +57,7 @@ impl Origin {
 pub(super) struct Notes {
     base: PathBuf,
     from: PathBuf,
-    back: PathBuf,
+    pub(super) back: PathBuf,
 }
 
 impl Notes {
@@ -118,7 +118,8 @@ impl Notes {
     }
 }
 
-fn origin(path: &Path) -> Result<Option<Origin>> {
+/// What such a file says; `None` when there is none.
+pub(super) fn origin(path: &Path) -> Result<Option<Origin>> {
     let Some(text) = read(path).at("read", path)? else { return Ok(None) };
     match CommitId::parse(&text) {
         Some(commit) => Ok(Some(Origin::Detached(commit))),

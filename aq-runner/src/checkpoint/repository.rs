@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 use super::error::{At, CheckpointError, Result};
 use super::files;
 use super::git::{Call, Git, Output};
+use super::turn::borrowed_branch;
+use super::watch::GitWatch;
+use super::wip::BRANCHES;
 
 /// The full name of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,13 +74,14 @@ impl Repository {
     /// # Errors
     /// When the directory is gone, or git will not use this repository.
     pub fn discover(dir: &Path, marks: &[(OsString, OsString)]) -> Result<Option<Self>> {
-        Ok(Self::discover_with(dir, marks, "HEAD")?.map(|(repo, _)| repo))
+        let git = Git::new(marks, &GitWatch::default());
+        Ok(Self::discover_with(git, dir, "HEAD")?.map(|(repo, _)| repo))
     }
 
     /// Also tells whether a branch, by its full name, is there, without a further run of git.
     pub(super) fn discover_with(
+        git: Git,
         dir: &Path,
-        marks: &[(OsString, OsString)],
         branch: &str,
     ) -> Result<Option<(Self, bool)>> {
         let dir = dir.canonicalize().at("open", dir)?;
@@ -91,7 +95,6 @@ impl Repository {
         if dir.as_os_str().as_encoded_bytes().contains(&b'\n') {
             return Err(CheckpointError::LineBreak(dir));
         }
-        let git = Git::new(marks);
         let output = git
             .call(&dir, "rev-parse")
             .args(["--path-format=absolute", "--is-inside-work-tree", "--git-dir"])
@@ -284,23 +287,43 @@ fn without_commit(git: &Git, dir: &Path, common_dir: &Path) -> Result<Head> {
     Ok(Head::Unborn(name))
 }
 
-/// The branch that a directory has checked out, by its full name, without a run of git. `None` on no
-/// branch, outside git, and where refs are in tables.
+/// The branch that a directory has checked out, by its full name, without a run of git: where an in-place
+/// job has the checkout, the one that it gives back. `None` on no branch, outside git, and where refs are in
+/// tables.
 pub fn branch_at(dir: &Path) -> Option<String> {
-    let head = dir.ancestors().find_map(|dir| {
-        let inside = dir.join(".git");
-        let git_dir = match inside.symlink_metadata() {
-            Ok(about) if about.is_file() => {
-                dir.join(files::read(&inside).ok()??.strip_prefix("gitdir: ")?)
-            }
-            Ok(_) => inside,
-            Err(_) if is_whole(dir) => dir.to_owned(),
-            Err(_) => return None,
-        };
-        Some(files::read(&git_dir.join("HEAD")).ok().flatten())
-    })?;
-    let name = head?.strip_prefix("ref: ")?.to_owned();
+    let git_dir = git_dir_at(dir)?;
+    let head = files::read(&git_dir.join("HEAD")).ok()??;
+    let name = head.strip_prefix("ref: ")?;
+    let name = match name.starts_with(BRANCHES).then(|| common_dir_of(&git_dir)).flatten() {
+        Some(common_dir) => borrowed_branch(&common_dir).unwrap_or_else(|| name.to_owned()),
+        None => name.to_owned(),
+    };
     (name.starts_with("refs/heads/") && name != "refs/heads/.invalid").then_some(name)
+}
+
+/// The repository that a directory is in, by its common git directory, without a run of git. `None`
+/// outside git.
+pub fn repository_at(dir: &Path) -> Option<PathBuf> {
+    common_dir_of(&git_dir_at(dir)?)
+}
+
+fn git_dir_at(dir: &Path) -> Option<PathBuf> {
+    dir.ancestors().find_map(|dir| {
+        let inside = dir.join(".git");
+        match inside.symlink_metadata() {
+            Ok(about) if about.is_file() => {
+                Some(dir.join(files::read(&inside).ok()??.strip_prefix("gitdir: ")?))
+            }
+            Ok(_) => Some(inside),
+            Err(_) => is_whole(dir).then(|| dir.to_owned()),
+        }
+    })
+}
+
+fn common_dir_of(git_dir: &Path) -> Option<PathBuf> {
+    let shared = files::read(&git_dir.join("commondir")).ok()?;
+    let common_dir = shared.map_or_else(|| git_dir.to_owned(), |path| git_dir.join(path));
+    common_dir.canonicalize().ok()
 }
 
 fn looks_like_repository(dir: &Path) -> io::Result<bool> {

@@ -1,15 +1,20 @@
 //! A job's branch, and the place in which its agent works.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::checkout::{Checkout, remove};
 use super::error::{At, CheckpointError, Result};
 use super::files;
+use super::git::Git;
 use super::left::LeftOut;
 use super::notes::{Notes, Origin};
 use super::own::OwnPlace;
 use super::repository::{CommitId, Head, Repository};
+use super::turn::take_turn;
+use super::watch::GitWatch;
 
 /// Where the branches of all jobs are.
 pub(super) const BRANCHES: &str = "refs/heads/aq/wip/";
@@ -65,12 +70,24 @@ pub struct Job {
     pub queue: PathBuf,
     /// Environment entries for every run of git, by which one that outlives its caller is found.
     pub marks: Vec<(OsString, OsString)>,
+    /// Who ends a run of git that does not end.
+    pub watch: GitWatch,
 }
 
 impl Job {
     /// The name of its branch, as people name it: `aq/wip/<job>`.
     pub fn branch(&self) -> String {
         branch_of(&self.name)
+    }
+
+    /// The repository of its directory.
+    pub(super) fn repository(&self) -> Result<Option<Repository>> {
+        Ok(self.repository_with(&self.cwd, "HEAD")?.map(|(repo, _)| repo))
+    }
+
+    /// The repository of a directory, and whether it has a branch.
+    fn repository_with(&self, dir: &Path, branch: &str) -> Result<Option<(Repository, bool)>> {
+        Repository::discover_with(Git::new(&self.marks, &self.watch), dir, branch)
     }
 }
 
@@ -89,6 +106,8 @@ pub struct Wip {
     pub(super) name: String,
     branch: String,
     queue: PathBuf,
+    /// Held by an in-place job at work.
+    turn: Option<Arc<File>>,
 }
 
 /// A job that is ready for its agent.
@@ -122,12 +141,20 @@ impl Wip {
     ///
     /// # Errors
     /// In-place: when the checkout is dirty, bare, in the middle of an operation or taken by
-    /// another job. Both: when the branch exists and is not of this job, or git fails.
+    /// another job ([`NotItsTurn`](CheckpointError::NotItsTurn) while that may end by itself). Both: when the branch exists and is not of this job, or git fails.
     pub fn start(job: &Job) -> Result<Option<Started>> {
         let branch = branch_ref(&job.name);
-        let found = Repository::discover_with(&job.cwd, &job.marks, &branch)?;
-        let Some((repo, has_branch)) = found else { return Ok(None) };
+        let found = job.repository_with(&job.cwd, &branch)?;
+        let Some((mut repo, mut has_branch)) = found else { return Ok(None) };
         let notes = Notes::beside(&job.base_file);
+        let mut turn = None;
+        if job.isolation == Isolation::InPlace {
+            turn = Some(Arc::new(take_turn(repo.common_dir(), &notes.back)?));
+            // Until now another job may have had the checkout.
+            let found = job.repository_with(&job.cwd, &branch)?;
+            let Some(found) = found else { return Ok(None) };
+            (repo, has_branch) = found;
+        }
         let known = notes.base()?;
         let first = known.is_none();
         let (base, from) = match known {
@@ -135,6 +162,7 @@ impl Wip {
             None => first_base(&repo, &job.target, &job.branch())?,
         };
         let mut wip = Self::new(job, repo, base, from, notes);
+        wip.turn = turn;
         if first && has_branch {
             return Err(CheckpointError::BranchTaken(wip.branch));
         }
@@ -159,12 +187,12 @@ impl Wip {
     pub fn open(job: &Job) -> Result<Option<Self>> {
         let notes = Notes::beside(&job.base_file);
         let Some(base) = notes.base()? else { return Ok(None) };
-        let repo = match (Repository::discover(&job.cwd, &job.marks), &job.isolation) {
+        let repo = match (job.repository(), &job.isolation) {
             (Err(e), Isolation::Own(place)) => {
                 let common_dir = place.common_dir().filter(|dir| dir.is_dir());
                 let elsewhere = common_dir.or_else(|| Some(place.linked.clone()));
                 match elsewhere.filter(|dir| dir.is_dir()) {
-                    Some(dir) => Repository::discover(&dir, &job.marks)?,
+                    Some(dir) => job.repository_with(&dir, "HEAD")?.map(|(repo, _)| repo),
                     None => return Err(e),
                 }
             }
@@ -185,6 +213,8 @@ impl Wip {
         let saved = self.checkpoint(message)?;
         if self.isolation == Isolation::InPlace {
             self.give_back()?;
+            // Where that fails, the end of the process ends the turn.
+            let _ = self.turn.as_ref().map(|turn| turn.unlock());
         }
         Ok(saved)
     }
@@ -235,7 +265,8 @@ impl Wip {
         let branch = branch_of(&job.name);
         let queue = job.queue.clone();
         let name = job.name.clone();
-        Self { repo, base, from, notes, isolation, known_tip: None, name, branch, queue }
+        let (known_tip, turn) = (None, None);
+        Self { repo, base, from, notes, isolation, known_tip, name, branch, queue, turn }
     }
 
     /// The branch by its full name.

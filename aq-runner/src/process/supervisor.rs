@@ -74,6 +74,12 @@ impl Supervisor {
         Signal::from_named_raw(number)
     }
 
+    /// Tells whether a stop was asked for, also where the supervisor itself is not at hand.
+    pub fn stop_check(&self) -> impl Fn() -> bool + Send + Sync + 'static {
+        let stop = Arc::clone(&self.stop);
+        move || stop.load(Ordering::SeqCst) != 0
+    }
+
     /// Takes note that the wake-up was seen. State is looked at after this, never before.
     pub(super) fn clear_wake(&mut self) -> io::Result<()> {
         let mut bytes = [0; 256];

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
-use crate::checkpoint::{Isolation, Origin, branch_at};
+use crate::checkpoint::{Isolation, Origin, branch_at, repository_at};
 use crate::store::{AddContext, Meta, Parent, QueueDir, scratch_dirs};
 
 use super::settings::{Environment, scratch_of};
@@ -20,7 +20,8 @@ pub fn add_context(
     now: Timestamp,
 ) -> AddContext {
     let parent = parent(queue, environment, &base);
-    AddContext { branch_at, parent, ..AddContext::new(base, environment.path("HOME"), now) }
+    let context = AddContext::new(base, environment.path("HOME"), now);
+    AddContext { branch_at, repository_at, parent, ..context }
 }
 
 /// The job in whose checkout or TMPDIR a directory is. Agents may have changed their environment, so the

@@ -194,6 +194,7 @@ impl Model {
         Job {
             priority: record.priority(),
             lock: meta.get("lock").map(str::to_owned),
+            repository: meta.get("repository_lock").map(str::to_owned),
             key: meta.get("idempotency_key").map(str::to_owned),
             deps: meta.list("deps"),
             deps_mode: record.deps_mode(),

@@ -47,7 +47,7 @@ pub enum Recovered {
 }
 
 /// The keys that name the worker of a job.
-pub(crate) const WORKER_KEYS: &[&str] = &["pid", "pidstart", "boot"];
+pub(crate) const WORKER_KEYS: &[&str] = &["pid", "pidstart", "boot", "step"];
 
 /// Recovers every job whose worker is dead. Doing it twice changes nothing.
 ///

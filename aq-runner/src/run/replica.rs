@@ -214,7 +214,7 @@ impl Replica {
     fn waits(&self, plan: &Plan, id: &JobId) -> Option<Word> {
         Some(match self.queue.explain(plan, id)? {
             Reason::WaitingOn(_) => Word::Deps,
-            Reason::LockHeld { .. } => Word::Lock,
+            Reason::LockHeld { .. } | Reason::RepositoryInUse { .. } => Word::Lock,
             Reason::Needs(_) => Word::Capability,
             Reason::Backoff { .. } => Word::Backoff,
             Reason::NoEngine { .. }

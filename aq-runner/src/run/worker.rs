@@ -234,7 +234,10 @@ impl Work<'_> {
                 self.stopped(base)
             }
             Failure::NotCounted(why) => {
-                self.note(&format!("not started: {why}"));
+                // It is tried again every few seconds, and told once.
+                if self.job.meta().get("message") != Some(&why) {
+                    self.note(&format!("not started: {why}"));
+                }
                 self.retry_on_full_disk(|work| give_back(&mut work.job, &why))
             }
             Failure::Unrecorded(e) => {

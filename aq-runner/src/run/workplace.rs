@@ -2,18 +2,22 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use aq_manifest::JobId;
 use jiff::Timestamp;
 
 use super::left_out::{left_out_record, unexpected};
 use crate::checkpoint::{
-    CheckpointError, Isolation, Job, LeftOut, Merged, OwnPlace, Removed, Target, Wip,
+    CheckpointError, GitWatch, Isolation, Job, LeftOut, Merged, OwnPlace, Removed, Target, Wip,
     left_out_words,
 };
 use crate::store::{
     self, Cleaned, JobRecord, Meta, QueueDir, Record, RepositoryMarker, StoreError,
 };
+
+/// The most that recovery waits for one run of git.
+const RECOVERY_STEP: Duration = Duration::from_secs(60);
 
 /// What `checkpoint` has to know of a job that has run, by its record.
 pub(crate) fn checkpoint_job(queue: &QueueDir, id: &JobId, meta: &Meta) -> Job {
@@ -37,6 +41,7 @@ pub(crate) fn checkpoint_job(queue: &QueueDir, id: &JobId, meta: &Meta) -> Job {
             ("AQ_JOB_ID".into(), id.as_str().into()),
             ("AQ_QUEUE".into(), queue.root().into()),
         ],
+        watch: GitWatch::default(),
     }
 }
 
@@ -76,17 +81,23 @@ pub(crate) fn branch_of(
     id: &JobId,
     meta: &Meta,
 ) -> Result<Option<Wip>, CheckpointError> {
+    open_branch(&checkpoint_job(queue, id, meta))
+}
+
+fn open_branch(job: &Job) -> Result<Option<Wip>, CheckpointError> {
     // Without a base there is no branch, and nothing is asked of git.
-    if !queue.wip_base(id).exists() {
+    if !job.base_file.exists() {
         return Ok(None);
     }
-    Wip::open(&checkpoint_job(queue, id, meta))
+    Wip::open(job)
 }
 
 /// Commits what a dead worker's agent left, for recovery. What could not be saved is still where
 /// it was; the answer says why, for the record.
 pub(crate) fn save_leftovers(queue: &QueueDir, id: &JobId, meta: &Meta) -> Record {
-    let saved = branch_of(queue, id, meta)
+    // The loop itself waits for this.
+    let watch = GitWatch::default().limited(Some(RECOVERY_STEP));
+    let saved = open_branch(&Job { watch, ..checkpoint_job(queue, id, meta) })
         .and_then(|wip| wip.map(|wip| wip.finish(&format!("{id}: recovered"))).transpose());
     match saved {
         Ok(saved) => {

@@ -49,6 +49,8 @@ pub struct AddContext {
     pub colour: bool,
     /// The branch that a directory has checked out, by its full name.
     pub branch_at: fn(&Path) -> Option<String>,
+    /// The repository that a directory is in, by its common git directory.
+    pub repository_at: fn(&Path) -> Option<PathBuf>,
     /// The job whose agent adds.
     pub parent: Option<Parent>,
 }
@@ -76,7 +78,8 @@ impl Parent {
 impl AddContext {
     /// What applies where nobody but a person adds, and outside of git.
     pub fn new(base: PathBuf, home: Option<PathBuf>, now: Timestamp) -> Self {
-        Self { base, home, now, colour: false, branch_at: |_| None, parent: None }
+        let (branch_at, repository_at) = (|_: &Path| None, |_: &Path| None);
+        Self { base, home, now, colour: false, branch_at, repository_at, parent: None }
     }
 
     /// A directory and its branch, as the job gets them.

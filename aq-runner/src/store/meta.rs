@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use super::error::{At, Result};
 
 pub(crate) use locked::LockFailure;
-pub use locked::MetaFile;
+pub use locked::{MetaFile, append_note};
 
 /// The most that is read of a meta file, in bytes. A job writes some hundred bytes an attempt.
 const MAX_LEN: u64 = 4 << 20;

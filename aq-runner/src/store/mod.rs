@@ -40,7 +40,7 @@ pub use keys::{Holder, holder};
 pub use locks::FileLock;
 pub use log_piece::{LogPiece, log_file, log_from, log_until};
 pub use marker::{RepositoryMarker, below};
-pub use meta::{Meta, MetaFile, Record};
+pub use meta::{Meta, MetaFile, Record, append_note};
 pub(crate) use moves::{Move, additions, moves};
 pub use queue_dir::{QueueDir, job_of};
 pub use record::JobRecord;

@@ -122,7 +122,9 @@ fn misfit(key: &str, value: &str) -> Option<&'static str> {
             (is_digits && matches!(value.len(), 40 | 64), "the name of a commit")
         }
         "target" | "added_on" => (value.starts_with("refs/"), "the full name of a branch"),
-        "cwd" | "checkout" | "added_from" => (value.starts_with('/'), "an absolute path"),
+        "cwd" | "checkout" | "added_from" | "repository_lock" => {
+            (value.starts_with('/'), "an absolute path")
+        }
         _ => return None,
     };
     (!fits).then_some(expected)
@@ -189,7 +191,7 @@ mod tests {
             "main",
         ),
         (&["target", "added_on"], &["refs/heads/main"], "main"),
-        (&["cwd", "checkout", "added_from"], &["/home/ada"], "home"),
+        (&["cwd", "checkout", "added_from", "repository_lock"], &["/home/ada"], "home"),
     ];
 
     fn fault(text: &str) -> Option<RecordProblem> {

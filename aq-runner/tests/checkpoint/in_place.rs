@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use aq_runner::checkpoint::{CheckpointError, Job, Wip};
+use aq_runner::checkpoint::{CheckpointError, Job, Wip, branch_at};
 
 use crate::lab::{Lab, start, write};
 
@@ -74,10 +74,10 @@ fn a_queue_inside_the_checkout_is_no_part_of_it() {
 }
 
 #[test]
-fn only_one_job_has_the_checkout() {
+fn the_branch_of_another_job_is_left_alone() {
     let (lab, repo, job) = lab();
-    start(&job);
-    let error = Wip::start(&lab.in_place("other", &repo)).unwrap_err();
+    lab.git(&repo, &["checkout", "-q", "-b", "aq/wip/other"]);
+    let error = Wip::start(&job).unwrap_err();
     assert!(matches!(error, CheckpointError::OtherJob { .. }), "{error}");
 }
 
@@ -177,4 +177,35 @@ fn a_kill_around_the_checkout_is_made_good() {
     write(&repo.join("new"), "1");
     again.wip.finish("work").unwrap();
     assert_eq!(lab.user_side(&repo), before);
+}
+
+#[test]
+fn in_place_jobs_of_all_queues_take_turns() {
+    let (lab, repo, job) = lab();
+    let queue = lab.path().join("other");
+    let base_file = queue.join(".state/wip/late.base");
+    let other = Job { queue: queue.clone(), base_file, ..lab.in_place("late", &repo.join("sub")) };
+    let refused = |job: &Job| match Wip::start(job).unwrap_err() {
+        CheckpointError::NotItsTurn { job, queue, is_at_work, .. } => (job, queue, is_at_work),
+        e => panic!("{e}"),
+    };
+    let started = start(&job);
+    write(&repo.join("new"), "1");
+    assert_eq!(refused(&other), ("fix".to_owned(), job.queue.clone(), true));
+    assert!(!other.base_file.exists(), "it starts from what is there when it is its turn");
+    assert_eq!(branch_at(&repo.join("sub")).unwrap(), "refs/heads/main");
+    // Killed: what it has left is its own until recovery has handed it over.
+    drop(started);
+    assert_eq!(refused(&other), ("fix".to_owned(), job.queue.clone(), false));
+    Wip::open(&job).unwrap().unwrap().finish("recovered").unwrap();
+    let late = start(&other);
+    write(&repo.join("late"), "1");
+    assert_eq!(refused(&job), ("late".to_owned(), queue, true));
+    late.wip.finish("work").unwrap();
+    assert_eq!(lab.files(&repo, "aq/wip/late"), ["a.txt", "late", "sub/b.txt"]);
+    // A queue that was removed keeps nobody.
+    drop(start(&job));
+    lab.git(&repo, &["checkout", "-q", "main"]);
+    fs::remove_dir_all(&job.queue).unwrap();
+    start(&other);
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use aq_runner::checkpoint::{
-    Isolation, Job, OwnPlace, Saved, Started, Target, Wip, left_out_words,
+    GitWatch, Isolation, Job, OwnPlace, Saved, Started, Target, Wip, left_out_words,
 };
 use tempfile::TempDir;
 
@@ -97,6 +97,7 @@ impl Lab {
             base_file: queue.join(".state/wip").join(format!("{name}.base")),
             queue,
             marks: self.env(),
+            watch: GitWatch::default(),
         }
     }
 

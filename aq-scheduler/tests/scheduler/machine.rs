@@ -61,6 +61,7 @@ prop_compose! {
         added in 0_i64..3,
         priority in select(&Priority::ALL[..]),
         lock in proptest::option::weighted(0.7, select(vec!["x", "y", "z"])),
+        repository in proptest::option::weighted(0.2, select(vec!["r", "s"])),
         key in proptest::option::weighted(0.7, key()),
         deps in prop_oneof![
             2 => Just(vec![]),
@@ -81,6 +82,7 @@ prop_compose! {
         Job {
             priority,
             lock: lock.map(str::to_owned),
+            repository: repository.map(str::to_owned),
             key,
             deps: owned(deps),
             deps_mode: if soft { DepsMode::Soft } else { DepsMode::Hard },
@@ -331,6 +333,10 @@ fn compare(queue: &mut Queue, model: &Model) {
                 Err((why, _)) if why == "lock held" => {
                     assert!(reason.is_some_and(|r| r.starts_with("lock held by ")), "{}", job.id);
                 }
+                Err((why, _)) if why == "repository in use" => {
+                    let said = " has the repository's own checkout";
+                    assert!(reason.is_some_and(|r| r.ends_with(said)), "{}", job.id);
+                }
                 Err((why, _)) => assert_eq!(reason, Some(why), "{}", job.id),
             }
         }
@@ -394,21 +400,22 @@ impl StateMachineTest for Machine {
             let plan = machine.queue.clone().plan(host, model.now).unwrap();
             assert!(plan.start.len() <= model.free(host), "a slot too many");
             let started = |job: &Job| plan.start.iter().any(|start| start.job == job.id);
-            let mut locks: Vec<&String> = model
-                .jobs
-                .iter()
-                .filter(|(job, _)| started(job))
-                .filter_map(|(job, _)| job.lock.as_ref())
-                .collect();
-            let taken = locks.len();
-            locks.sort();
-            locks.dedup();
-            assert_eq!(locks.len(), taken, "a lock taken twice");
-            let held = |(job, state): &(Job, State)| {
-                matches!(state, State::Running { .. })
-                    && job.lock.as_ref().is_some_and(|lock| locks.contains(&lock))
-            };
-            assert!(!model.jobs.iter().any(held), "a held lock given away");
+            for needed in [|job: &Job| job.lock.clone(), |job: &Job| job.repository.clone()] {
+                let jobs = || model.jobs.iter();
+                let mut taken: Vec<String> = jobs()
+                    .filter(|(job, _)| started(job))
+                    .filter_map(|(job, _)| needed(job))
+                    .collect();
+                let all = taken.len();
+                taken.sort();
+                taken.dedup();
+                assert_eq!(taken.len(), all, "one taken twice");
+                let held = |(job, state): &&(Job, State)| {
+                    let is_taken = needed(job).is_some_and(|name| taken.contains(&name));
+                    matches!(state, State::Running { .. }) && is_taken
+                };
+                assert!(!jobs().any(|it| held(&it)), "one that is held given away");
+            }
         }
     }
 }

@@ -167,6 +167,17 @@ impl Model {
         if let Some(until) = not_before.filter(|&until| until > self.now) {
             return Err((format!("backoff until {until}"), Some(until)));
         }
+        if job.repository.is_some() {
+            let runs = |id: &JobId, state: &State| {
+                matches!(state, State::Running { .. }) || started.iter().any(|(it, _)| it == id)
+            };
+            let same = |(other, state): &&(Job, State)| {
+                other.repository == job.repository && runs(&other.id, state)
+            };
+            if self.jobs.iter().any(|other| same(&other)) {
+                return refuse("repository in use".to_owned());
+            }
+        }
         if job.lock.is_some() {
             let same = |other: &&(Job, State)| other.0.lock == job.lock;
             let mut same = self.jobs.iter().filter(same);

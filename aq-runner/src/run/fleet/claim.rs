@@ -6,7 +6,7 @@ use aq_fleet::protocol::{FactoryId, Grant};
 use aq_manifest::{JobId, claimed};
 use jiff::Timestamp;
 
-use crate::checkpoint::branch_at;
+use crate::checkpoint::{branch_at, repository_at};
 use crate::store::{AddContext, AddError, Draft, QueueDir, Record, StoreError, add};
 
 /// What became of a grant.
@@ -50,7 +50,7 @@ pub(crate) fn take(
             draft.record.set("resume_branch", &from.branch).set("resume_commit", &from.commit);
     }
     let base = queue.project()?;
-    let context = AddContext { branch_at, ..AddContext::new(base, home, now) };
+    let context = AddContext { branch_at, repository_at, ..AddContext::new(base, home, now) };
     match add(queue, &[draft], &context) {
         Ok(report) => match report.added.first() {
             Some(added) => Ok(Taken::Job(added.id().clone())),

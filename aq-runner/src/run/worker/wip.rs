@@ -2,11 +2,13 @@
 //! changed is committed.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use aq_manifest::{FailureClass, Isolation, JobSpec, Outcome, ScopePolicy, ScopeSet, Stage};
 
-use crate::checkpoint::{self, Changes, LeftOut, Wip, collect};
-use crate::store::Record;
+use crate::checkpoint::{self, Changes, CheckpointError, GitWatch, LeftOut, Wip, collect};
+use crate::store::{Record, append_note};
 
 use super::super::checkouts::checkouts;
 use super::super::left_out::{left_out_record, unexpected, whys};
@@ -15,6 +17,9 @@ use super::{Failure, Work};
 
 /// Paths outside the scope that are listed; the others are counted.
 const LISTED: usize = 20;
+
+/// The time that git has to save a stopped job's work, in graces of a process that is told to end.
+const GRACES_TO_SAVE: u32 = 6;
 
 /// Where the job works.
 #[derive(Debug)]
@@ -45,8 +50,7 @@ impl Work<'_> {
         let in_place = spec.isolation == Isolation::InPlace;
         let job = self.checkpoint_job(spec, cwd);
         self.take_up_work(&job);
-        let started =
-            Wip::start(&job).map_err(|e| Failure::Final(Outcome::SetupFailed, e.to_string()))?;
+        let started = Wip::start(&job).map_err(|e| self.not_started(&e))?;
         let Some(started) = started else {
             let dir = cwd.to_owned();
             self.place = Some(Workplace { dir, wip: None, unsaved: false });
@@ -75,6 +79,22 @@ impl Work<'_> {
         Ok(())
     }
 
+    fn not_started(&mut self, error: &CheckpointError) -> Failure {
+        match error {
+            CheckpointError::Stopped { .. } => Failure::Stopped,
+            CheckpointError::TimedOut { .. } => {
+                Failure::Class(FailureClass::Timeout, error.to_string())
+            }
+            CheckpointError::NotItsTurn { repository, .. } => {
+                // From now on the loop does not start it beside another one of this queue.
+                let record = Record::new().set("repository_lock", repository.display());
+                let _ = self.job.append(&record);
+                Failure::NotCounted(error.to_string())
+            }
+            _ => Failure::Final(Outcome::SetupFailed, error.to_string()),
+        }
+    }
+
     fn checkpoint_job(&self, spec: &JobSpec, cwd: &Path) -> checkpoint::Job {
         let (queue, id) = (self.queue, self.job.id());
         let recorded = checkpoint_job(queue, id, self.job.meta());
@@ -89,7 +109,23 @@ impl Work<'_> {
                 checkpoint::Isolation::Own(own_place(queue, id, dir))
             }
         };
-        checkpoint::Job { cwd: cwd.to_owned(), isolation, ..recorded }
+        let watch = self.git_watch(spec.timeout);
+        checkpoint::Job { cwd: cwd.to_owned(), isolation, watch, ..recorded }
+    }
+
+    /// Ends a run of git when the job is stopped or has had its time, and lets `status` name one that takes
+    /// long.
+    fn git_watch(&self, timeout: Option<Duration>) -> GitWatch {
+        let record = self.queue.meta(self.job.id());
+        let notice = move |step: Option<&str>| {
+            // For people: not worth more than an attempt to write it.
+            let _ = append_note(&record, &Record::new().set("step", step.unwrap_or_default()));
+        };
+        let after_stop = self.settings.kill_grace * GRACES_TO_SAVE;
+        GitWatch::default()
+            .limited(timeout)
+            .stopped_by(Arc::new(self.supervisor.stop_check()), after_stop)
+            .told_to(Arc::new(notice))
     }
 
     /// Commits what the agent changed, and counts it. `None` outside git; an error says why git

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use aq_manifest::{JobId, Stage};
+use aq_manifest::{Isolation, JobId, Stage};
 
 use super::super::clean::withdraw;
 use super::super::durable::{rename_new, sync_dir, sync_file_system, write_new};
@@ -57,10 +57,13 @@ pub(super) fn stage_files(
 
 fn origin(context: &AddContext, job: &Checked<'_>) -> Record {
     let base = context.place(context.base.clone()).dir;
+    let is_in_place = job.spec.isolation == Isolation::InPlace;
+    let repository = is_in_place.then(|| (context.repository_at)(&job.place.dir)).flatten();
     Record::new()
         .set("added_at", context.now)
         .set("added_from", base.display())
         .set("added_on", job.place.branch.as_deref().unwrap_or_default())
+        .set_some("repository_lock", repository.as_deref().map(Path::display))
         .followed_by(job.draft.record.clone())
 }
 
@@ -115,7 +118,8 @@ fn supersede(
     let file = queue.job_file(Stage::Inbox, id);
     let old_id = old.id().clone();
     if *id == old_id {
-        let record = Record::new().clear(RUN_KEYS).followed_by(origin(context, job));
+        let record = Record::new().clear(RUN_KEYS).clear(&["repository_lock"]);
+        let record = record.followed_by(origin(context, job));
         old.append(&record.followed_by(describe(queue, &job.spec, &job.place.dir, temporary)))?;
         // Where it was added is nowhere else, and says where it works.
         old.sync()?;

@@ -22,6 +22,17 @@ pub struct MetaFile {
     meta: Meta,
 }
 
+/// Adds lines to the record of a job that this process holds, from where the held file is not at hand. What
+/// is noted so has to be taken back so: [`MetaFile`] does not know of it.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn append_note(path: &Path, record: &Record) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.append(true).custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK);
+    options.open(path)?.write_all(record.to_text().as_bytes())
+}
+
 /// Why a meta file could not be locked at once.
 pub(crate) enum LockFailure {
     /// Another process holds it.

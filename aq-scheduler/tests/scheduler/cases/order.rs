@@ -52,6 +52,19 @@ fn jobs_with_one_lock_run_one_after_the_other() {
 }
 
 #[test]
+fn a_repository_is_one_jobs_whatever_its_lock() {
+    let mut lab = Lab::new();
+    lab.max(9).add("a lock=x repository=r").add("b lock=y repository=r").add("c lock=x").add("d");
+    lab.add("e repository=r critical").add("f lock=y");
+    assert_eq!(lab.starts(), "e c d f", "those that cannot start are in nobody's way");
+    assert_eq!(lab.why("a"), "e has the repository's own checkout");
+    lab.run("e");
+    assert_eq!(lab.why("b"), "e has the repository's own checkout");
+    assert_eq!(lab.ship("e").starts(), "a d f", "`a` comes before `c`, which has its lock");
+    assert_eq!(lab.run("f").ship("a").why("b"), "lock held by f");
+}
+
+#[test]
 fn a_lock_holds_across_classes() {
     let mut lab = Lab::new();
     lab.max(9).add("a lock=x needs=os").add("b lock=x").add("c lock=x high needs=arch|os");

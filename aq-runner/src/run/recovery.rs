@@ -82,6 +82,7 @@ pub(crate) fn undouble(
 ) -> Result<Vec<(JobId, Result<Recovered>)>> {
     let one = |id: &JobId| {
         let Some(mut job) = take_lost(queue, id)? else { return Ok(Recovered::Nothing) };
+        job.expect_sound()?;
         let done = job.undouble(now)?;
         Ok(if done.is_empty() { Recovered::Nothing } else { Recovered::Undoubled(done) })
     };

@@ -156,6 +156,7 @@ fn jobs_of_version_0_1_run_where_they_were() {
     assert_eq!(files(&lab, "aq/wip/failed"), "b.txt failed.txt left.txt");
     let record = fs::read_to_string(lab.path("p/.aq/.state/meta/lost.meta")).unwrap();
     assert!(record.lines().any(|line| line == "attempts=2"), "{record}");
+    assert!(!record.contains("\ncheckout="), "it has none of its own: {record}");
     let linked = |job: &str| lab.path(&format!("p/.aq/.state/worktrees/{job}")).exists();
     assert!(linked("lost") && linked("failed") && !linked("next"));
     assert_eq!(folder(&lab, "waits"), "inbox");

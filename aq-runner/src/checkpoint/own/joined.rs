@@ -18,6 +18,9 @@ impl Wip {
         place: &OwnPlace,
         checkout: &Checkout,
     ) -> Result<()> {
+        if !place.linked.is_dir() && !place.is_joining() {
+            return Ok(());
+        }
         if let Some(linked) = self.find_linked(&place.linked)? {
             let saved = self.save(&linked, &format!("{}: left by version 0.1", self.name))?;
             if !saved.left_out.is_empty() {

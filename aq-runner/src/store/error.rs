@@ -57,7 +57,7 @@ pub enum StoreError {
     Record {
         /// The job.
         id: JobId,
-        /// What is wrong with it, and the mend.
+        /// The fault, with the mend.
         fault: Box<RecordFault>,
     },
     /// Another process took the job away in the meantime.

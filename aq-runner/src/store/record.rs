@@ -43,7 +43,7 @@ impl JobRecord {
                 == self.meta.get("profile").map_or(String::new(), |p| profile_stamp(queue, p))
     }
 
-    /// What is wrong with the record, so that the job is neither run nor shipped.
+    /// The fault of a record because of which its job is neither run nor shipped.
     pub fn fault(&self, queue: &QueueDir) -> Option<RecordFault> {
         record_fault(&queue.meta(&self.id), &self.meta)
     }

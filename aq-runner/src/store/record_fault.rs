@@ -21,11 +21,11 @@ const SHOWN: usize = 40;
 pub struct RecordFault {
     /// The record's file.
     pub path: PathBuf,
-    /// What is wrong in it.
+    /// The problem in it.
     pub problem: RecordProblem,
 }
 
-/// What is wrong in a record.
+/// A problem of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecordProblem {
     /// A value that does not parse.
@@ -34,7 +34,7 @@ pub enum RecordProblem {
         key: String,
         /// The value, or its beginning.
         value: String,
-        /// What belongs there, with an article.
+        /// The kind that belongs there, with an article.
         expected: &'static str,
     },
     /// A newer version has written it.
@@ -76,7 +76,7 @@ pub(crate) fn record_fault(path: &Path, meta: &Meta) -> Option<RecordFault> {
     Some(RecordFault { path: path.to_owned(), problem })
 }
 
-/// What belongs in the place of a value that does not parse. Keys of texts, and keys that this
+/// The kind that belongs in the place of a value that does not parse. Keys of texts, and keys that this
 /// version does not know, take any value.
 fn misfit(key: &str, value: &str) -> Option<&'static str> {
     fn is<T: std::str::FromStr>(value: &str) -> bool {

@@ -114,7 +114,7 @@ fn folder(lab: &PlacesLab, job: &str) -> String {
 }
 
 #[test]
-fn a_look_at_a_queue_of_version_0_1_changes_nothing() {
+fn a_look_at_an_old_queue_changes_nothing() {
     let mut lab = PlacesLab::new();
     lay_out(&mut lab);
     let record = |job: &str| fs::read_to_string(lab.path(&format!("p/.aq/.state/meta/{job}.meta")));

@@ -165,7 +165,7 @@ impl UpgradeLab {
         list.replace('\n', " ")
     }
 
-    /// What a job printed, line by line, without the lines of aq.
+    /// Output of a job, line by line, without the lines of aq.
     pub(super) fn printed(&self, job: &str) -> Vec<String> {
         let log = self.log(job);
         log.lines().filter(|line| !line.starts_with("--- aq ")).map(str::to_owned).collect()

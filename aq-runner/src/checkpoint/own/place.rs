@@ -124,7 +124,7 @@ impl OwnPlace {
         if is_held { files::put(&path, b"") } else { remove(&path) }
     }
 
-    /// Whether the work of a linked worktree is saved, and not joined with this checkout's yet.
+    /// True while the work of a linked worktree is saved, and not joined with this checkout's yet.
     pub(super) fn is_joining(&self) -> bool {
         self.control.join(JOINING).exists()
     }

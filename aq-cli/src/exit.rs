@@ -77,9 +77,10 @@ impl From<StoreError> for Failure {
             StoreError::NoQueue(_) | StoreError::Incomplete { .. } | StoreError::NoSuchJob(_) => {
                 Exit::NotFound
             }
-            StoreError::WrongStage { .. } | StoreError::Busy(_) | StoreError::Moved(_) => {
-                Exit::Refused
-            }
+            StoreError::WrongStage { .. }
+            | StoreError::Busy(_)
+            | StoreError::Moved(_)
+            | StoreError::Record { .. } => Exit::Refused,
             StoreError::Io { .. } => Exit::Environment,
         };
         Self::new(exit, error)

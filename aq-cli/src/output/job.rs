@@ -67,6 +67,9 @@ pub(crate) fn what(job: &JobView, now: Timestamp) -> String {
             "was running when its worker died; `aq recover`, or the loop, puts it back".to_owned()
         }
         Activity::Resting => rest(&job.record),
+        Activity::Unusable(fault) => {
+            format!("is left alone, since its record cannot be used: {}", plain(&fault.to_string()))
+        }
     }
 }
 

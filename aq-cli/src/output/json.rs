@@ -146,6 +146,7 @@ fn shape(job: &JobView, now: Timestamp) -> Value {
         ),
         Activity::Lost => ("lost", json!({})),
         Activity::Resting => ("resting", json!({})),
+        Activity::Unusable(fault) => ("unusable", json!({ "reason": fault.to_string() })),
     };
     let meta: Map<String, Value> =
         job.record.meta.iter().map(|(key, value)| (key.to_owned(), value.into())).collect();

@@ -233,6 +233,10 @@ fn remark(job: &JobView, now: Timestamp) -> Cell {
         Activity::Running { verifying: true, .. } => Cell::styled(style::BUSY, "verify runs"),
         Activity::Running { .. } => Cell::styled(style::BUSY, "running"),
         Activity::Lost => Cell::styled(style::BAD, "its worker died; `aq recover` puts it back"),
+        Activity::Unusable(fault) => Cell::styled(
+            style::BAD,
+            format_args!("its record cannot be used: {}", plain(&fault.to_string())),
+        ),
         Activity::Resting if left_out(&job.record).is_some() => Cell::styled(
             style::ATTENTION,
             format_args!("not on its branch: {}", left_out(&job.record).unwrap_or_default()),

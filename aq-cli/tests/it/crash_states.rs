@@ -184,11 +184,15 @@ fn a_pid_that_means_another_process_now_is_a_dead_worker() {
 
 #[test]
 fn a_record_full_of_nonsense_harms_only_its_job() {
-    let sandbox =
-        left("building", "\0\0\0\0attempt=minus one\npid=-1\nboot\n\u{1}=\n=\nmoved_to=moon\n");
-    sandbox.add("y", "", "true");
+    // Lines that are none do not count.
+    let sandbox = left("building", "\0\0\0\0attempt=1\nboot\n\u{1}=\n=\nPid=1\n");
     sandbox.code(&["run", "--once", "--quiet"]);
     assert_eq!(sandbox.folders("x"), ["testing"]);
+    // Values that are none keep the job from running: nobody knows how often it did.
+    let sandbox = left("building", "attempt=minus one\npid=-1\nmoved_to=moon\n");
+    sandbox.add("y", "", "true");
+    assert_eq!(sandbox.code(&["run", "--once", "--quiet"]).0, 1);
+    assert_eq!((sandbox.folders("x"), runs(&sandbox)), (vec!["building"], 0));
     assert_eq!(sandbox.folders("y"), ["testing"]);
 }
 

@@ -42,6 +42,7 @@ mod tokens;
 mod told;
 mod trackers;
 mod unprivileged;
+mod upgrade;
 mod vendor;
 mod words;
 mod work_survives;

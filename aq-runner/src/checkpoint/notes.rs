@@ -120,10 +120,16 @@ impl Notes {
 
 /// What such a file says; `None` when there is none.
 pub(super) fn origin(path: &Path) -> Result<Option<Origin>> {
-    Ok(read(path).at("read", path)?.map(|text| match CommitId::parse(&text) {
-        Some(commit) => Origin::Detached(commit),
-        None => Origin::Branch(text),
-    }))
+    let Some(text) = read(path).at("read", path)? else { return Ok(None) };
+    match CommitId::parse(&text) {
+        Some(commit) => Ok(Some(Origin::Detached(commit))),
+        None if text.starts_with("refs/") => Ok(Some(Origin::Branch(text))),
+        None => Err(CheckpointError::Nonsense {
+            source_name: path.display().to_string(),
+            answer: text,
+            expected: "the full name of a branch, or that of a commit",
+        }),
+    }
 }
 
 fn remove(path: &Path) -> Result<()> {

@@ -288,7 +288,10 @@ impl Wip {
     pub(super) fn checkout(&self) -> Result<Option<Checkout>> {
         match &self.isolation {
             Isolation::Own(place) => match self.find_own(place)? {
-                Some(checkout) => Ok(Some(checkout)),
+                Some(checkout) => {
+                    self.join_linked(place, &checkout)?;
+                    Ok(Some(checkout))
+                }
                 None => self.find_linked(&place.linked),
             },
             Isolation::InPlace if self.notes.back()?.is_some() => self.own_checkout().map(Some),

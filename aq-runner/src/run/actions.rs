@@ -35,7 +35,11 @@ pub(super) fn take(queue: &QueueDir, id: &JobId) -> Result<HeldJob> {
             Err(StoreError::Busy(_)) if Instant::now() < give_up && !is_at_work(queue, id) => {
                 std::thread::sleep(LOOK_AGAIN);
             }
-            other => return other,
+            taken => {
+                let job = taken?;
+                job.expect_known_format()?;
+                return Ok(job);
+            }
         }
     }
 }
@@ -114,6 +118,7 @@ pub fn stop(
     loop {
         match HeldJob::take(queue, id) {
             Ok(mut job) if job.stage() == Stage::Inbox => {
+                job.expect_known_format()?;
                 let record = Record::new()
                     .set("result", Outcome::Stopped)
                     .set("ended_at", now)

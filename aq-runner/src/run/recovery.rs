@@ -82,6 +82,7 @@ pub(crate) fn undouble(
 ) -> Result<Vec<(JobId, Result<Recovered>)>> {
     let one = |id: &JobId| {
         let Some(mut job) = take_lost(queue, id)? else { return Ok(Recovered::Nothing) };
+        job.expect_sound()?;
         let done = job.undouble(now)?;
         Ok(if done.is_empty() { Recovered::Nothing } else { Recovered::Undoubled(done) })
     };
@@ -101,8 +102,12 @@ pub(crate) fn recover_job(
 ) -> Result<Recovered> {
     let Some(mut job) = take_lost(queue, id)? else { return Ok(Recovered::Nothing) };
     match job.stage() {
-        Stage::Building => recover_building(queue, places, &mut job, now),
+        Stage::Building => {
+            job.expect_sound()?;
+            recover_building(queue, places, &mut job, now)
+        }
         Stage::Review if job.meta().get("pid").is_some() => {
+            job.expect_sound()?;
             recover_review(queue, places, &mut job, now)
         }
         _ => Ok(Recovered::Nothing),

@@ -108,6 +108,7 @@ pub fn promote(
 ) -> Result<Stage, ShipError> {
     let job = take(queue, id)?;
     job.require(&[Stage::Review, Stage::Testing], "promote", "review/ or testing/")?;
+    job.expect_sound()?;
     if job.stage() == Stage::Testing {
         drop(job);
         ship(queue, environment, id, false, now)?;
@@ -122,6 +123,7 @@ pub fn promote(
 fn shippable(queue: &QueueDir, id: &JobId) -> Result<HeldJob, StoreError> {
     let job = take(queue, id)?;
     job.require(&[Stage::Review, Stage::Testing], "ship", "review/ or testing/")?;
+    job.expect_sound()?;
     Ok(job)
 }
 

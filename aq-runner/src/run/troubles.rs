@@ -24,6 +24,8 @@ pub(crate) struct Troubles {
 struct Trouble {
     tries: u32,
     next: Next,
+    /// Its record cannot be used, which was told.
+    is_left: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -44,8 +46,25 @@ impl Troubles {
         let go_on = !give_up || tries < TRIES;
         let again = now.saturating_add(PAUSE).unwrap_or(Timestamp::MAX);
         let next = if go_on { Next::Pause(again) } else { Next::Never };
-        self.jobs.insert(id.clone(), Trouble { tries, next });
+        self.jobs.insert(id.clone(), Trouble { tries, next, is_left: false });
         go_on
+    }
+
+    /// Notes that a job cannot be used as it is. Answers whether that is news. A loop that is to
+    /// end, as `at_once` says, does not look again.
+    pub(crate) fn leave(&mut self, id: &JobId, now: Timestamp, at_once: bool) -> bool {
+        let is_known = self.jobs.get(id).is_some_and(|trouble| trouble.is_left);
+        let again = now.saturating_add(PAUSE).unwrap_or(Timestamp::MAX);
+        let next = if at_once { Next::Never } else { Next::Pause(again) };
+        self.jobs.insert(id.clone(), Trouble { tries: 0, next, is_left: true });
+        !is_known
+    }
+
+    /// Forgets that a job could not be used.
+    pub(crate) fn mended(&mut self, id: &JobId) {
+        if self.jobs.get(id).is_some_and(|trouble| trouble.is_left) {
+            self.jobs.remove(id);
+        }
     }
 
     /// Notes that a job is tried again now.

@@ -10,7 +10,7 @@ use aq_scheduler::{EngineState, Limits, Reason};
 use jiff::Timestamp;
 
 use crate::process::ProcessId;
-use crate::store::{JobRecord, Meta, QueueDir, Result};
+use crate::store::{JobRecord, Meta, QueueDir, RecordFault, Result};
 
 use super::engine_use::resting_engines;
 use super::fleet::{FleetPart, fleet_part};
@@ -134,6 +134,8 @@ pub enum Activity {
     Lost,
     /// It waits for a person, or has ended.
     Resting,
+    /// Its record has a value that cannot be used, so nothing is done with it.
+    Unusable(Box<RecordFault>),
 }
 
 /// Looks at the queue.
@@ -240,14 +242,21 @@ fn explained(
     let mut views = Vec::with_capacity(live.len());
     for record in live {
         let running = is_running(&record);
+        let fault = record.fault(queue).filter(|_| !running);
         let engine = record.meta.get("engine").unwrap_or_default();
-        let state = if running { Some(model.running(engine)) } else { resting_state(&record, now) };
+        let state = match (running, &fault) {
+            (true, _) => Some(model.running(engine)),
+            (false, Some(_)) => None,
+            (false, None) => resting_state(&record, now),
+        };
         // A circle of dependencies that came by hand shows as waiting until the loop refuses it.
         if let Some(state) = state {
             let _ = model.put(queue, &settings.engines, &record, state);
         }
         let activity = if running {
             running_activity(queue, &record, stall)
+        } else if let Some(fault) = fault {
+            Activity::Unusable(Box::new(fault))
         } else {
             match record.stage {
                 Stage::Building => Activity::Lost,
@@ -298,8 +307,7 @@ pub fn look_up(
 ) -> Result<JobView> {
     let stage = queue.expect(id)?;
     if stage.is_final() {
-        let record = JobRecord::read(queue, stage, id.clone())?;
-        return Ok(JobView::new(queue, record, Activity::Resting));
+        return ended_view(queue, stage, id.clone());
     }
     let found =
         overview(queue, settings, 0, now)?.jobs.into_iter().find(|job| job.record.id == *id);
@@ -310,6 +318,12 @@ pub fn look_up(
         },
         Ok,
     )
+}
+
+fn ended_view(queue: &QueueDir, stage: Stage, id: JobId) -> Result<JobView> {
+    let record = JobRecord::read(queue, stage, id)?;
+    let fault = record.fault(queue).map(|fault| Activity::Unusable(Box::new(fault)));
+    Ok(JobView::new(queue, record, fault.unwrap_or(Activity::Resting)))
 }
 
 /// Whether a worker is at work on a job.
@@ -373,10 +387,7 @@ fn newest_ended(queue: &QueueDir, most: usize) -> Result<(Vec<JobView>, BTreeMap
         }
     }
     found.sort_by(|a, b| b.cmp(a));
-    let newest = found.into_iter().take(most).map(|(_, stage, id)| {
-        let record = JobRecord::read(queue, stage, id)?;
-        Ok(JobView::new(queue, record, Activity::Resting))
-    });
+    let newest = found.into_iter().take(most).map(|(_, stage, id)| ended_view(queue, stage, id));
     Ok((newest.collect::<Result<_>>()?, counts))
 }
 

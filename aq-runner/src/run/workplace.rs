@@ -1,5 +1,6 @@
 //! Where a job works, and the branch that keeps its work: `checkpoint` with a queue's paths.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -184,7 +185,7 @@ pub fn clean(
     now: Timestamp,
 ) -> Result<(Cleaned, Vec<String>), StoreError> {
     let mut left = Vec::new();
-    let cleaned = store::clean(queue, keep, now, &mut |id, meta| {
+    let mut remove = |id: &JobId, meta: &Meta| {
         let is_expected = |one: &LeftOut| unexpected(meta, vec![one.clone()]).is_empty();
         let removed = branch_of(queue, id, meta)
             .and_then(|wip| wip.map(|wip| wip.remove_with(is_expected)).transpose());
@@ -196,8 +197,18 @@ pub fn clean(
             Ok(Some(Removed::Checkout { .. }) | None) => {}
             Err(e) => left.push(format!("the checkout of {id} stays: {e}")),
         }
-    })?;
+    };
+    store::clean_again(queue, with_checkouts(queue), &mut remove)?;
+    let cleaned = store::clean(queue, keep, now, &mut remove)?;
+    left.extend(cleaned.left_alone.iter().map(ToString::to_string));
     Ok((cleaned, left))
+}
+
+/// The jobs that have a checkout.
+fn with_checkouts(queue: &QueueDir) -> BTreeSet<JobId> {
+    let dirs = ["checkouts", "worktrees"].map(|name| queue.state().join(name));
+    let entries = dirs.iter().filter_map(|dir| std::fs::read_dir(dir).ok()).flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// Why a job's branch cannot be used.

@@ -10,6 +10,7 @@ use super::durable::{rename_new, sync_dir};
 use super::error::{At, Result, StoreError};
 use super::meta::Meta;
 use super::queue_dir::QueueDir;
+use super::record_fault::{RecordFault, record_fault};
 use super::transition::HeldJob;
 
 /// What `clean` put away.
@@ -17,6 +18,8 @@ use super::transition::HeldJob;
 pub struct Cleaned {
     /// The jobs, oldest first.
     pub jobs: Vec<JobId>,
+    /// Jobs that keep everything, because their record cannot be used.
+    pub left_alone: Vec<RecordFault>,
     /// Where their logs and records are now; `None` when there was nothing to do.
     pub archive: Option<PathBuf>,
 }
@@ -52,6 +55,10 @@ pub fn clean(
             Ok(_) | Err(StoreError::Busy(_) | StoreError::NoSuchJob(_)) => continue,
             Err(e) => return Err(e),
         };
+        if let Some(fault) = record_fault(&queue.meta(&id), held.meta()) {
+            cleaned.left_alone.push(fault);
+            continue;
+        }
         let archive = match &cleaned.archive {
             Some(archive) => archive.clone(),
             None => new_archive(queue, now)?,
@@ -68,6 +75,39 @@ pub fn clean(
         sync_dir(archive)?;
     }
     Ok(cleaned)
+}
+
+/// Calls `again` for each of these jobs that has ended and whose record was put away before, with
+/// the record from the archive: what was left of it may go by now. Version 0.1 also leaves
+/// checkouts that it does not know.
+///
+/// # Errors
+/// When the queue's folders cannot be read or written.
+pub(crate) fn clean_again(
+    queue: &QueueDir,
+    ids: impl IntoIterator<Item = JobId>,
+    again: &mut dyn FnMut(&JobId, &Meta),
+) -> Result<()> {
+    for id in ids {
+        let meta = queue.meta(&id);
+        let is_put_away = || queue.find(&id).is_some_and(Stage::is_final) && !meta.exists();
+        if !is_put_away() {
+            continue;
+        }
+        let Some(archived) = archived(queue, &meta)? else { continue };
+        let archived = Meta::read(&archived)?;
+        let held = match HeldJob::take(queue, &id) {
+            // It has come back to life since we looked.
+            Err(StoreError::Busy(_) | StoreError::NoSuchJob(_)) => continue,
+            held => held?,
+        };
+        if held.stage().is_final() && held.meta().is_empty() {
+            again(&id, &archived);
+            // The lock has made it, and the archive's is the record.
+            std::fs::remove_file(&meta).at("remove", &meta)?;
+        }
+    }
+    Ok(())
 }
 
 /// Where `clean` has put the log of a job that has ended; `None` when it has not, or the archive was deleted

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use aq_manifest::{JobId, Stage};
 
+use super::record_fault::RecordFault;
+
 /// A failure of the store. Messages name the path and, where there is one, the mend.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -50,6 +52,14 @@ pub enum StoreError {
     /// Another process works on the job.
     #[error("job {0} is being worked on by another process; `aq status` shows it")]
     Busy(JobId),
+    /// The job's record has a value that cannot be used.
+    #[error("the record of {id} cannot be used: {fault}")]
+    Record {
+        /// The job.
+        id: JobId,
+        /// The fault, with the mend.
+        fault: Box<RecordFault>,
+    },
     /// Another process took the job away in the meantime.
     #[error("job {0} moved to another folder in the meantime; look again with `aq status`")]
     Moved(JobId),

@@ -187,6 +187,13 @@ impl Meta {
         pairs.into_iter()
     }
 
+    /// The same in no order.
+    pub(super) fn values(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pairs = self.entries.iter();
+        let pairs = pairs.map(|entry| (entry.key.of(&self.text), entry.value.of(&self.text)));
+        pairs.filter(|(_, value)| !value.is_empty())
+    }
+
     /// Takes over what was appended.
     fn apply(&mut self, record: &Record) {
         for (key, value) in &record.lines {
@@ -356,7 +363,7 @@ pub(crate) fn list_value<T: ToString>(items: &[T]) -> String {
     items.iter().map(quoted).collect::<Vec<_>>().join(",")
 }
 
-fn split_list(value: &str) -> Vec<String> {
+pub(crate) fn split_list(value: &str) -> Vec<String> {
     let mut items = vec![String::new()];
     let mut chars = value.chars();
     while let Some(c) = chars.next() {

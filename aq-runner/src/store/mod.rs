@@ -16,6 +16,7 @@ mod meta;
 mod moves;
 mod queue_dir;
 mod record;
+mod record_fault;
 mod scratch;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -25,8 +26,8 @@ mod values;
 
 pub use add::{AddContext, AddError, AddReport, Added, Draft, Parent, add};
 pub use artifacts::{Artifact, artifacts, open_artifact};
-pub(crate) use clean::archived;
 pub use clean::{Cleaned, archived_log, clean, withdraw};
+pub(crate) use clean::{archived, clean_again};
 pub use doubled::Undoubled;
 pub(crate) use doubled::doubled;
 pub(crate) use durable::{not_opened, replace, replace_durably, sync_file_system};
@@ -43,6 +44,8 @@ pub use meta::{Meta, MetaFile, Record, append_note};
 pub(crate) use moves::{Move, additions, moves};
 pub use queue_dir::{QueueDir, job_of};
 pub use record::JobRecord;
+pub(crate) use record_fault::record_fault;
+pub use record_fault::{RecordFault, RecordProblem};
 pub use scratch::ScratchPlaces;
 pub(crate) use scratch::{
     ScratchDir, remove_old_spares, remove_scratch, scratch_dirs, write_private,

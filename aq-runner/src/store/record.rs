@@ -8,9 +8,10 @@ use aq_caps::Requirement;
 use aq_manifest::{DepsMode, JobId, JobSpec, Priority, ReviewPolicy, Stage};
 use jiff::Timestamp;
 
-use super::error::Result;
+use super::error::{Result, StoreError};
 use super::meta::{Meta, Record};
 use super::queue_dir::QueueDir;
+use super::record_fault::{RecordFault, record_fault};
 
 /// A job as its folder and its record show it.
 #[derive(Clone, Debug)]
@@ -40,6 +41,21 @@ impl JobRecord {
         source == stamp(&queue.job_file(self.stage, &self.id))
             && self.meta.get("profile_source").unwrap_or("")
                 == self.meta.get("profile").map_or(String::new(), |p| profile_stamp(queue, p))
+    }
+
+    /// The fault of a record because of which its job is neither run nor shipped.
+    pub fn fault(&self, queue: &QueueDir) -> Option<RecordFault> {
+        record_fault(&queue.meta(&self.id), &self.meta)
+    }
+
+    /// Fails when the record cannot be used.
+    ///
+    /// # Errors
+    /// [`StoreError::Record`].
+    pub fn expect_sound(&self, queue: &QueueDir) -> Result<()> {
+        self.fault(queue).map_or(Ok(()), |fault| {
+            Err(StoreError::Record { id: self.id.clone(), fault: Box::new(fault) })
+        })
     }
 
     /// Its priority.

@@ -31,6 +31,7 @@ use super::durable::sync_dir;
 use super::error::{At, Result, StoreError};
 use super::meta::{LockFailure, Meta, MetaFile, Record};
 use super::queue_dir::QueueDir;
+use super::record_fault::{RecordProblem, record_fault};
 
 /// What a run leaves in the record. A job that starts afresh forgets it.
 pub const RUN_KEYS: &[&str] = &[
@@ -211,6 +212,32 @@ impl HeldJob {
             sync_dir(&self.queue.stage(from))?;
         }
         Ok(())
+    }
+
+    /// Fails when the record cannot be used.
+    ///
+    /// # Errors
+    /// [`StoreError::Record`].
+    pub fn expect_sound(&self) -> Result<()> {
+        self.refuse_fault(|_| true)
+    }
+
+    /// Fails when a newer version has written the record. A value that does not parse is no obstacle
+    /// for what only ends the job, or forgets the value.
+    ///
+    /// # Errors
+    /// [`StoreError::Record`].
+    pub fn expect_known_format(&self) -> Result<()> {
+        self.refuse_fault(|problem| matches!(problem, RecordProblem::Newer { .. }))
+    }
+
+    fn refuse_fault(&self, is_refused: impl Fn(&RecordProblem) -> bool) -> Result<()> {
+        match record_fault(&self.queue.meta(&self.id), self.meta()) {
+            Some(fault) if is_refused(&fault.problem) => {
+                Err(StoreError::Record { id: self.id.clone(), fault: Box::new(fault) })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Fails unless the job lies in one of `stages`.

@@ -1,8 +1,9 @@
 //! Jobs of version 0.1, which have a linked worktree: they keep it as long as it is there.
 
 use std::fs;
+use std::path::Path;
 
-use aq_runner::checkpoint::{Removed, Wip};
+use aq_runner::checkpoint::{Removed, Started, Wip};
 
 use crate::lab::{Lab, start, write};
 
@@ -107,4 +108,88 @@ fn only_its_own_stale_registration_is_pruned() {
     start(&job);
     assert!(repo.join(".git/worktrees/users").exists());
     assert!(!repo.join(".git/worktrees/fix").exists());
+}
+
+/// A job with a checkout of its own, on whose branch version 0.1 has gone on in a linked worktree:
+/// its agent has made a commit, and left a file.
+fn worked_on_by_both(lab: &Lab, repo: &Path) -> Started {
+    let started = lab.start("fix", repo);
+    write(&started.dir.join("first"), "1\n");
+    started.wip.finish("fix: attempt 1").unwrap();
+    let linked = lab.place("fix").linked;
+    lab.git(repo, &["worktree", "add", "-q", linked.to_str().unwrap(), "aq/wip/fix"]);
+    write(&linked.join("first"), "1\n2\n");
+    write(&linked.join("second"), "2");
+    lab.git(&linked, &["add", "second"]);
+    lab.git(&linked, &["commit", "-q", "-m", "mine"]);
+    started
+}
+
+#[test]
+fn work_of_both_versions_is_joined() {
+    let (lab, repo) = Lab::with_repo();
+    let own = worked_on_by_both(&lab, &repo).dir;
+    write(&own.join("third"), "3");
+    let again = start(&lab.job("fix", &repo));
+    assert_eq!((again.fresh, &again.dir), (false, &own));
+    let all = ["a.txt", "first", "second", "sub/b.txt", "third"];
+    assert_eq!(lab.files(&repo, "aq/wip/fix"), all);
+    assert_eq!(lab.show(&repo, "aq/wip/fix:first"), "1\n2");
+    assert_eq!(lab.status(&own), "");
+    assert_eq!(fs::read_to_string(own.join("second")).unwrap(), "2");
+    assert_eq!(lab.git(&repo, &["worktree", "list"]).lines().count(), 1);
+    assert_eq!(lab.git(&repo, &["for-each-ref", "refs/aq/held"]), "");
+    write(&own.join("fourth"), "4");
+    assert_eq!(again.wip.finish("fix: attempt 3").unwrap().left_out, []);
+    again.wip.merge("merge").unwrap();
+    assert_eq!(again.wip.remove().unwrap(), Removed::Checkout { branch: true });
+}
+
+#[test]
+fn a_checkout_follows_the_worktree_of_version_0_1() {
+    let (lab, repo) = Lab::with_repo();
+    let own = worked_on_by_both(&lab, &repo).dir;
+    let wip = Wip::open(&lab.job("fix", &repo)).unwrap().unwrap();
+    assert_eq!(wip.checkpoint("fix: recovered").unwrap().left_out, []);
+    assert_eq!(lab.show(&repo, "aq/wip/fix:first"), "1\n2");
+    assert_eq!(lab.git(&repo, &["rev-list", "--merges", "aq/wip/fix"]), "");
+    assert_eq!(lab.rev(&own, "HEAD"), lab.rev(&repo, "aq/wip/fix"));
+    assert_eq!((lab.status(&own).as_str(), own.join("second").exists()), ("", true));
+    assert!(!lab.place("fix").linked.exists());
+}
+
+#[test]
+fn work_that_does_not_go_together_is_kept_apart() {
+    let (lab, repo) = Lab::with_repo();
+    let own = worked_on_by_both(&lab, &repo).dir;
+    write(&own.join("first"), "other\n");
+    let again = start(&lab.job("fix", &repo));
+    for _ in 0..2 {
+        let saved = again.wip.checkpoint("fix: attempt 3").unwrap();
+        assert!(saved.left_out[0].to_string().contains("git merge refs/aq/held/fix"), "{saved:?}");
+    }
+    assert_eq!(lab.show(&repo, "aq/wip/fix:first"), "1\n2");
+    assert_eq!(lab.show(&repo, "refs/aq/held/fix:first"), "other");
+    assert!(matches!(again.wip.remove().unwrap(), Removed::NotSaved { .. }));
+}
+
+#[test]
+fn a_join_that_was_killed_goes_on() {
+    let (lab, repo) = Lab::with_repo();
+    let own = worked_on_by_both(&lab, &repo).dir;
+    write(&own.join("third"), "3");
+    let place = lab.place("fix");
+    // Killed when the worktree had been saved and was gone.
+    lab.git(&place.linked, &["add", "-A"]);
+    lab.git(&place.linked, &["commit", "-q", "-m", "fix: left by version 0.1"]);
+    lab.git(&repo, &["worktree", "remove", "--force", place.linked.to_str().unwrap()]);
+    let given = fs::read_to_string(place.control.join("given")).unwrap();
+    lab.git(&repo, &["update-ref", "refs/aq/held/fix", given.trim()]);
+    write(&place.control.join("held"), "");
+    write(&place.control.join("joining"), "");
+    start(&lab.job("fix", &repo));
+    assert_eq!(lab.show(&repo, "aq/wip/fix:first"), "1\n2");
+    assert_eq!(lab.show(&repo, "aq/wip/fix:third"), "3");
+    assert_eq!(lab.git(&repo, &["for-each-ref", "refs/aq/held"]), "");
+    assert!(!place.control.join("joining").exists());
 }

@@ -228,7 +228,9 @@ impl From<PlaceError> for Failure {
             }
             PlaceError::CopiedRepository { .. } => Exit::NotFound,
             PlaceError::CopiedQueue { .. } | PlaceError::InWorkTree { .. } => Exit::Refused,
-            PlaceError::Repository { .. } | PlaceError::BadId { .. } => Exit::Environment,
+            PlaceError::Repository { .. }
+            | PlaceError::BadId { .. }
+            | PlaceError::DamagedMarker { .. } => Exit::Environment,
         };
         Self::new(exit, error)
     }

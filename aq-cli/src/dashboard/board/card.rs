@@ -84,6 +84,7 @@ pub(in crate::dashboard) fn remark(job: &JobView) -> (&'static str, String) {
         Activity::Running { verifying: true, .. } => ("running", "verify runs".to_owned()),
         Activity::Running { .. } => ("running", "running".to_owned()),
         Activity::Lost => ("stalled", "its worker died; `aq recover` puts it back".to_owned()),
+        Activity::Unusable(_) => ("failed", "its record cannot be used".to_owned()),
         Activity::Resting => match job.record.stage {
             Stage::Review => ("review", "waits for you".to_owned()),
             Stage::Testing => ("review", "verified".to_owned()),

@@ -79,7 +79,9 @@ pub(super) fn head(
 /// How what it does is shown.
 fn kind(job: &JobView) -> &'static str {
     match &job.activity {
-        Activity::Running { stalled: Some(_), .. } | Activity::Lost => "is-bad",
+        Activity::Running { stalled: Some(_), .. } | Activity::Lost | Activity::Unusable(_) => {
+            "is-bad"
+        }
         Activity::Running { .. } => "is-busy",
         Activity::Resting => match job.record.stage {
             aq_manifest::Stage::Review => "is-waiting",

@@ -89,6 +89,7 @@ pub(super) fn digest(job: &JobView) -> String {
         }
         Activity::Lost => 3.hash(&mut hasher),
         Activity::Resting => 4.hash(&mut hasher),
+        Activity::Unusable(fault) => fault.to_string().hash(&mut hasher),
     }
     if let Some(tracker) = &job.tracker {
         (&tracker.echoed, tracker.waiting, &tracker.problem).hash(&mut hasher);

@@ -1,7 +1,7 @@
 //! Places of queues: finding, making, trusting and moving them.
 
 mod finding;
-mod lab;
+pub(crate) mod lab;
 mod making;
 mod moving;
 mod trusting;

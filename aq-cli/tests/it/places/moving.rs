@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use super::lab::PlacesLab;
+use crate::upgrade::golden::lay_out;
 
 fn rename(lab: &PlacesLab, from: &str, to: &str) {
     fs::rename(lab.path(from), lab.path(to)).unwrap();
@@ -171,31 +172,10 @@ fn another_project_in_the_old_place_keeps_nothing() {
     assert_ne!(lab.queue("p"), queue);
 }
 
-/// As version 0.1 made it: in the checkout, with a linked worktree for the job, without a marker, and
-/// not on any list.
-fn old_project(lab: &PlacesLab) {
-    lab.repository("p");
-    lab.ok("p", &["init", ".aq"]);
-    lab.add("p/src", "done", "", "echo done >done.txt");
-    lab.ok("p", &["run", "--once", "--quiet"]);
-    lab.add("p/src", "next", "", "echo next >next.txt");
-    let queue = lab.text("p/.aq");
-    fs::remove_dir_all(meta(&queue, "done", "checkout")).unwrap();
-    fs::remove_dir_all(format!("{queue}/.state/checkouts")).unwrap();
-    let record = format!("{queue}/.state/meta/done.meta");
-    let text = fs::read_to_string(&record).unwrap();
-    let lines = text.lines().filter(|line| !line.starts_with("checkout="));
-    fs::write(&record, lines.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
-    let worktree = format!("{queue}/.state/worktrees/done");
-    lab.git("p", &["worktree", "add", "-q", &worktree, "aq/wip/done"]);
-    fs::remove_file(lab.path("p/.aq/.state/repository")).unwrap();
-    fs::remove_file(lab.path("home/.local/state/aq/queues")).unwrap();
-}
-
 #[test]
 fn a_queue_of_an_earlier_version_asks_once() {
-    let lab = PlacesLab::new();
-    old_project(&lab);
+    let mut lab = PlacesLab::new();
+    lay_out(&mut lab);
     assert_eq!(lab.queue("p/src"), lab.text("p/.aq"));
     assert_eq!(lab.aq("p", &["run", "--once"]).code, 4);
     lab.ok("p", &["trust"]);
@@ -207,8 +187,8 @@ fn a_queue_of_an_earlier_version_asks_once() {
 
 #[test]
 fn a_moved_queue_of_an_earlier_version_is_mended() {
-    let lab = PlacesLab::new();
-    old_project(&lab);
+    let mut lab = PlacesLab::new();
+    lay_out(&mut lab);
     // One without a marker, by what git knows; then one with it.
     for (from, to) in [("p", "q"), ("q", "r")] {
         rename(&lab, from, to);
@@ -229,8 +209,8 @@ fn a_moved_queue_of_an_earlier_version_is_mended() {
 
 #[test]
 fn a_copied_queue_of_an_earlier_version_changes_nothing() {
-    let lab = PlacesLab::new();
-    old_project(&lab);
+    let mut lab = PlacesLab::new();
+    lay_out(&mut lab);
     copy(&lab, "p", "p2");
     let head = lab.git("p", &["rev-parse", "main"]);
     assert_eq!(lab.aq("p2", &["ship", "--merge", "done"]).code, 4);

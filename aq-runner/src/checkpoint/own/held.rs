@@ -59,7 +59,8 @@ impl Wip {
         let tip = self.repo.commit(&self.branch_ref())?;
         let root = self.user_root()?;
         if self.is_held() {
-            if self.release(place, tip.as_ref(), root.as_deref())? {
+            // Until both are joined, the checkout's work must not go on top of the other.
+            if !place.is_joining() && self.release(place, tip.as_ref(), root.as_deref())? {
                 return Ok(branch);
             }
         } else {
@@ -100,7 +101,7 @@ impl Wip {
     }
 
     /// Ends the holding back when one of the two has all of the other.
-    fn release(
+    pub(super) fn release(
         &self,
         place: &OwnPlace,
         tip: Option<&CommitId>,

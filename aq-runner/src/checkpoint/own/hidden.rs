@@ -52,6 +52,10 @@ impl Wip {
         own: &OwnRepository,
     ) -> Result<Option<String>> {
         let index = own.dir().join("index");
+        // Git would wait for a pipe in its place.
+        if files::open(&index).is_err() {
+            return Ok(None);
+        }
         if checksum(&index).is_some_and(|sum| Some(sum) == checksum(&place.index())) {
             return Ok(None);
         }

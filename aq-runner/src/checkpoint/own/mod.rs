@@ -11,6 +11,7 @@
 mod bring;
 mod held;
 mod hidden;
+mod joined;
 mod keep;
 mod left;
 mod place;

@@ -5,17 +5,19 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use super::super::checkout::remove;
-use super::super::error::{At, Result};
+use super::super::error::{At, CheckpointError, Result};
 use super::super::files;
 use super::super::repository::{CommitId, Repository};
 
 /// Files of the control directory: the checkout's name, the commit that it was put at, the refs that it
-/// was given and the commit that keeps them, and that the branch cannot take the newest work.
+/// was given and the commit that keeps them, that the branch cannot take the newest work, and that the
+/// work of a linked worktree is being joined.
 const NAME: &str = "name";
 const GIVEN: &str = "given";
 const GIVEN_REFS: &str = "given-refs";
 const KEEPER: &str = "keeper";
 const HELD: &str = "held";
+const JOINING: &str = "joining";
 
 /// Where a job's own repository is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,10 +41,21 @@ impl OwnPlace {
         self.control.join(GIVEN).exists()
     }
 
-    /// The checkout; `None` when it was never made.
+    /// The checkout; `None` when it was never made, or nobody knows where.
     pub fn root(&self) -> Option<PathBuf> {
-        let name = files::read_bytes(&self.control.join(NAME)).ok()??;
-        Some(self.dir.join(OsString::from_vec(name)))
+        self.named_root().ok()?
+    }
+
+    /// The checkout; `None` when it was never made.
+    pub(super) fn named_root(&self) -> Result<Option<PathBuf>> {
+        let path = self.control.join(NAME);
+        let Some(name) = files::read_bytes(&path).at("read", &path)? else { return Ok(None) };
+        let name = OsString::from_vec(name);
+        // Another directory would be saved in its place, or nothing at all.
+        match Path::new(&name).file_name() {
+            Some(only) if only == name => Ok(Some(self.dir.join(name))),
+            _ => Err(damaged(&path, &name.to_string_lossy(), "the name of the checkout")),
+        }
     }
 
     /// The common directory of the user's repository; `None` when the checkout was never made.
@@ -65,8 +78,13 @@ impl OwnPlace {
     /// The commit that the checkout was last put at.
     pub(in super::super) fn given(&self) -> Result<Option<CommitId>> {
         let path = self.control.join(GIVEN);
-        let text = files::read(&path).at("read", &path)?;
-        Ok(text.and_then(|text| CommitId::parse(&text)))
+        let Some(text) = files::read(&path).at("read", &path)? else { return Ok(None) };
+        // A power cut leaves such a file, and then it is as if this had never been written.
+        if text.bytes().all(|byte| byte == 0) {
+            return Ok(None);
+        }
+        let commit = CommitId::parse(&text);
+        commit.map(Some).ok_or_else(|| damaged(&path, &text, "the name of a commit"))
     }
 
     /// Records the commit that the checkout is put at.
@@ -106,6 +124,16 @@ impl OwnPlace {
         if is_held { files::put(&path, b"") } else { remove(&path) }
     }
 
+    /// True while the work of a linked worktree is saved, and not joined with this checkout's yet.
+    pub(super) fn is_joining(&self) -> bool {
+        self.control.join(JOINING).exists()
+    }
+
+    pub(super) fn join(&self, is_joining: bool) -> Result<()> {
+        let path = self.control.join(JOINING);
+        if is_joining { files::put(&path, b"") } else { remove(&path) }
+    }
+
     /// Names the checkout after the user's repository.
     pub(super) fn name(&self, root: &Path) -> Result<()> {
         let name = root.file_name().unwrap_or_default();
@@ -129,6 +157,11 @@ impl OwnPlace {
         remove(&self.control)?;
         remove(&gone)
     }
+}
+
+fn damaged(path: &Path, text: &str, expected: &'static str) -> CheckpointError {
+    let (source_name, answer) = (path.display().to_string(), text.to_owned());
+    CheckpointError::Nonsense { source_name, answer, expected }
 }
 
 /// A name for a checkout: that of the user's, without what is awkward in a path. Tools skip

@@ -52,7 +52,7 @@ impl Wip {
 
     /// The checkout, if it was ever complete and its files are there.
     pub(in super::super) fn find_own(&self, place: &OwnPlace) -> Result<Option<Checkout>> {
-        let Some(root) = place.root() else { return Ok(None) };
+        let Some(root) = place.named_root()? else { return Ok(None) };
         if !root.is_dir() || !place.is_whole() {
             return Ok(None);
         }
@@ -147,7 +147,7 @@ impl Wip {
 
     /// Brings the files up to a branch that was moved in the user's repository since they were
     /// given to the agent. There is nothing in them that the branch does not have.
-    fn follow_branch(&self, place: &OwnPlace, checkout: &Checkout) -> Result<()> {
+    pub(super) fn follow_branch(&self, place: &OwnPlace, checkout: &Checkout) -> Result<()> {
         let (Some(given), Some(tip)) = (place.given()?, self.tip()?) else { return Ok(()) };
         let Some(own) = &checkout.own else { return Ok(()) };
         self.refresh_shallow(own)?;

@@ -61,6 +61,7 @@ impl Dispatcher<'_> {
         self.troubles.looked(id);
         match self.try_look_at(id) {
             Ok(()) => self.fleet_looked(id),
+            Err(e @ StoreError::Record { .. }) => self.leave_alone(id, &e),
             Err(StoreError::Busy(_)) => self.wait_until_free(id),
             // Somebody moves it at this moment, and that is told.
             Err(StoreError::Moved(_) | StoreError::WrongStage { .. }) => {}
@@ -81,6 +82,16 @@ impl Dispatcher<'_> {
             let place = self.queue.find(id).map_or("its place", Stage::folder);
             let message = format!("{id} stays in {place}/: the trouble with it does not pass");
             (self.observer)(Progress::Trouble(&message));
+        }
+    }
+
+    /// The record of a job cannot be used: that is told once, and nothing is done with the job until
+    /// the record is mended.
+    pub(super) fn leave_alone(&mut self, id: &JobId, error: &StoreError) {
+        self.model.forget(id);
+        if self.troubles.leave(id, Timestamp::now(), self.options.once) {
+            self.summary.failed += u32::from(self.options.once);
+            (self.observer)(Progress::Trouble(&error.to_string()));
         }
     }
 
@@ -135,7 +146,11 @@ impl Dispatcher<'_> {
         let record = JobRecord::read(self.queue, stage, id.clone())?;
         if let Some(settled) = settled(stage) {
             self.model.end(&record, settled);
-        } else if let Some(state) = resting_state(&record, Timestamp::now()) {
+            return Ok(());
+        }
+        record.expect_sound(self.queue)?;
+        self.troubles.mended(id);
+        if let Some(state) = resting_state(&record, Timestamp::now()) {
             self.put(&record, state);
         }
         Ok(())
@@ -143,6 +158,8 @@ impl Dispatcher<'_> {
 
     fn look_at_inbox(&mut self, id: &JobId) -> Result<(), StoreError> {
         let record = JobRecord::read(self.queue, Stage::Inbox, id.clone())?;
+        record.expect_sound(self.queue)?;
+        self.troubles.mended(id);
         if record.is_current(self.queue) {
             if let Some(state) = resting_state(&record, Timestamp::now()) {
                 self.put(&record, self.unless_unsure(&record, state));

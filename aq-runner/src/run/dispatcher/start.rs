@@ -54,6 +54,7 @@ impl Dispatcher<'_> {
                 self.look_at(id);
             }
             Err(StoreError::Busy(_)) => self.wait_until_free(id),
+            Err(e @ StoreError::Record { .. }) => self.leave_alone(id, &e),
             Err(e) => {
                 self.model.started(id, engine);
                 self.trouble(id, &e);
@@ -68,6 +69,7 @@ impl Dispatcher<'_> {
             Err(StoreError::NoSuchJob(_)) => return Ok(false),
             Err(e) => return Err(e),
         };
+        job.expect_sound()?;
         match job.stage() {
             Stage::Inbox => {
                 let record =

@@ -61,6 +61,20 @@ pub enum PlaceError {
         /// The repository with the queue.
         original: PathBuf,
     },
+    /// The marker of a queue, which may be the repository's, does not say whose it is.
+    #[error(
+        "{} may be the queue of this repository, and its marker {} is damaged: write the lines \
+         `id={id}` and `path={}` into it, or take the queue's directory out of AQ_HOME",
+        queue.display(), queue.join(".state/repository").display(), common_dir.display()
+    )]
+    DamagedMarker {
+        /// The queue.
+        queue: PathBuf,
+        /// `aq.id` of the repository.
+        id: String,
+        /// Its common git directory.
+        common_dir: PathBuf,
+    },
     /// The queue was copied together with its project; its jobs are those of the other project.
     #[error(
         "{} is a copy of {}, and its jobs are those of that project; remove the copy, and \

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use aq_manifest::Stage;
 
-use crate::store::{HeldJob, Meta, QueueDir, Record, StoreError, below};
+use crate::store::{HeldJob, Meta, QueueDir, Record, StoreError, below, record_fault};
 
 /// One of the moves of a project.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,10 @@ pub(super) fn map_records(queue: &QueueDir, step: &RecordMove<'_>) -> Result<usi
         for id in queue.jobs(stage)? {
             // Mostly a look is enough: what is not recorded there is not to be mapped.
             let meta = Meta::read(&queue.meta(&id))?;
+            // One that cannot be used is mapped whenever its directory is asked for.
+            if record_fault(&queue.meta(&id), &meta).is_some() {
+                continue;
+            }
             if record_of(&meta, step).is_none() {
                 // Somebody came that far before, and no further.
                 mapped += usize::from(moves(&meta) == step.number);

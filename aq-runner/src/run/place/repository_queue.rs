@@ -41,7 +41,7 @@ pub(super) fn queue_name(repository: &RepositoryPlace, id: &str) -> String {
 /// Finds the queue that is marked with the repository.
 ///
 /// # Errors
-/// When the repository's config cannot be read.
+/// When the repository's config cannot be read, or the marker of its queue names nobody.
 pub(super) fn queue_of(
     repository: &RepositoryPlace,
     aq_home: &Path,
@@ -63,7 +63,28 @@ pub(super) fn queue_of(
     {
         return Ok(found);
     }
-    Ok(chosen(&marked_queues(aq_home, "")))
+    let found = chosen(&marked_queues(aq_home, ""));
+    if let (RepositoryQueue::Missing, Some(id)) = (&found, id)
+        && let Some(queue) = damaged(aq_home, &id)
+    {
+        let common_dir = repository.common_dir.clone();
+        return Err(PlaceError::DamagedMarker { queue, id, common_dir });
+    }
+    Ok(found)
+}
+
+/// A queue with the name that one of this id gets, whose marker is there and names nobody. Another
+/// one in its place would hide its jobs.
+fn damaged(aq_home: &Path, id: &str) -> Option<PathBuf> {
+    let end = format!("-{}", id.get(..SHORT).unwrap_or(id));
+    let dirs = std::fs::read_dir(aq_home).ok()?.flatten();
+    let named = dirs.filter(|dir| dir.file_name().to_string_lossy().ends_with(&end));
+    let says_nothing = |dir: &PathBuf| match RepositoryMarker::read(dir) {
+        Ok(Some(marker)) => marker.id.is_none() && marker.path.is_none(),
+        Ok(None) => dir.join(".state/repository").exists(),
+        Err(_) => dir.is_dir(),
+    };
+    named.map(|dir| dir.path()).find(says_nothing)
 }
 
 /// A look at recorded repositories, to judge markers.

@@ -46,6 +46,16 @@ impl Workplace {
     }
 }
 
+/// Directory of the job's own checkout; `None` in place, and in the worktree that version 0.1 made.
+fn own_dir<'a>(isolation: &'a checkpoint::Isolation, works_in: &Path) -> Option<&'a Path> {
+    match isolation {
+        checkpoint::Isolation::Own(place) if !works_in.starts_with(&place.linked) => {
+            Some(&place.dir)
+        }
+        _ => None,
+    }
+}
+
 impl Work<'_> {
     /// Gets the directory ready in which the job works.
     pub(super) fn take_workplace(&mut self, spec: &JobSpec, cwd: &Path) -> Result<(), Failure> {
@@ -65,7 +75,7 @@ impl Work<'_> {
             .set("wip_branch", started.wip.branch())
             .set("wip_base", started.wip.base().as_str())
             .set("isolation", if in_place { "in-place" } else { "worktree" })
-            .set_some("checkout", job.isolation.dir().map(Path::display))
+            .set_some("checkout", own_dir(&job.isolation, &started.dir).map(Path::display))
             .clear(&["checkpoint_error"])
             // `setup` has not seen a new checkout.
             .clear(if started.fresh { &["setup_done"] } else { &[] })

@@ -10,10 +10,12 @@ use super::checkout::Checkout;
 use super::error::{CheckpointError, Result};
 use super::gitlinks::Gitlinks;
 use super::left::LeftOut;
-use super::nested::{Ignored, Known, Nested, place_in, shown};
+use super::nested::{Ignored, Known, Nested, has_files, place_in, shown};
 use super::repository::CommitId;
 use super::wip::Wip;
 
+/// Why files in the place of a repository are left out.
+const FILES_OF_NONE: &str = "files are where a submodule is to be that is not checked out";
 /// So many files that cannot be added are looked for, one by one.
 const MOST_BAD: usize = 20;
 
@@ -38,7 +40,12 @@ impl Wip {
     ) -> Result<Vec<LeftOut>> {
         let call = checkout.call(self.repo.git(), "add").env("GIT_INDEX_FILE", index);
         let call = call.args(["--all", "--sparse", "--ignore-errors"]).args(checkout.pathspec());
-        let links = links.keys().map(|path| pathspec(":(exclude,top,literal)", path));
+        // A file in the place of one is like any other file.
+        let is_dir = |path: &&OsString| {
+            checkout.root.join(path).symlink_metadata().is_ok_and(|about| about.is_dir())
+        };
+        let links = links.keys().filter(is_dir);
+        let links = links.map(|path| pathspec(":(exclude,top,literal)", path));
         let added = match call.args(links).slow().output() {
             // A filter that does not end is that of one file, and not known which.
             Err(CheckpointError::TimedOut { .. }) => return self.add_each(checkout, index),
@@ -69,7 +76,9 @@ impl Wip {
                 Err(e) => return Err(e),
             };
             if paths.len() == 1 {
-                left.push(LeftOut::new(shown(first), format!("it cannot be added: {why}")));
+                let name = shown(first);
+                let name = name.trim_end_matches('/');
+                left.push(LeftOut::new(name, format!("it cannot be added: {why}")));
                 if left.len() >= MOST_BAD {
                     let rest: usize = open.iter().map(Vec::len).sum();
                     left.push(LeftOut::new("others", format!("{rest} more were not tried")));
@@ -135,7 +144,14 @@ impl Wip {
             if name.is_none() && !started_with.contains_key(path) {
                 unknown.insert(path.clone(), commit.clone());
             }
-            let Some(nested) = Nested::at(&checkout.root.join(path)) else { continue };
+            let root = checkout.root.join(path);
+            let Some(nested) = Nested::at(&root) else {
+                // Git looks into no directory that should be a repository.
+                if has_files(&root) {
+                    left.push(LeftOut::new(shown(path), FILES_OF_NONE));
+                }
+                continue;
+            };
             seen.insert(nested.root().to_owned());
             let of_user = name.map(|name| self.repo.common_dir().join("modules").join(name));
             let of_user = of_user.filter(|dir| dir.is_dir());

@@ -21,6 +21,7 @@ mod hostile;
 mod injection;
 mod kill_points;
 mod limits;
+mod manners;
 mod merging;
 mod model_server;
 mod moved_folders;

@@ -31,6 +31,7 @@ mod power_cut;
 mod processes;
 mod races;
 mod real_engines;
+mod real_tools;
 mod repository;
 mod sandbox;
 mod shadow;

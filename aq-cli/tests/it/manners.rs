@@ -15,6 +15,7 @@ use crate::dice::{Dice, seed};
 use crate::sandbox::Sandbox;
 use habits::{BEGIN, ENDS, HABITS, KEEP};
 use oracle::Ended;
+pub(crate) use user::{Content, of_user, tree};
 use user::{DIRS, User, files};
 
 /// Habits of one attempt, at most.
@@ -61,7 +62,7 @@ fn round(seed: u64) {
     let sandbox = Sandbox::new();
     fs::create_dir(sandbox.path("out")).unwrap();
     let user = User::new(&sandbox, &mut dice);
-    let before = user.everything();
+    let before = of_user(&sandbox.work());
     let mut stories = Vec::new();
     for n in 0..JOBS {
         let job = format!("job-{n}");
@@ -76,13 +77,13 @@ fn round(seed: u64) {
         let story = format!("AQ_CHAOS_SEED={seed}\n{story}");
         Ended { sandbox: &sandbox, user: &user, job, story: &story }.check();
     }
-    let after = user.everything();
+    let after = of_user(&sandbox.work());
     let all = before.keys().chain(after.keys());
     let changed: Vec<&PathBuf> = all.filter(|path| before.get(*path) != after.get(*path)).collect();
     assert!(changed.is_empty(), "AQ_CHAOS_SEED={seed}: the user's: {changed:?}");
     let (sound, words) = user.try_git(&sandbox.work(), &["fsck", "--no-dangling"]);
     assert!(sound, "AQ_CHAOS_SEED={seed}: {words}");
-    assert!(!sandbox.path("out/hook-ran").exists(), "AQ_CHAOS_SEED={seed}");
+    assert!(!sandbox.path("out/hook-ran").exists(), "AQ_CHAOS_SEED={seed}: aq ran a hook");
     assert_eq!(sandbox.agents(), [], "AQ_CHAOS_SEED={seed}");
 }
 

@@ -116,7 +116,7 @@ const OF_RULES: &[&str] = &[
     "g sparse-checkout set d02; new >d30/f01.txt; mkdir -p d31; new >d31/n-$n",
     "g sparse-checkout disable; new >>d39/f01.txt",
     "for h in pre-commit post-commit post-checkout reference-transaction post-index-change; do \
-     printf '#!/bin/sh\\ntouch %s/hook-ran\\nexit 1\\n' $OUT >.git/hooks/$h; chmod +x .git/hooks/$h; done; new >>$f",
+     printf '#!/bin/sh\\n[ \"$AQ_ATTEMPT\" ] || touch %s/hook-ran\\nexit 1\\n' $OUT >.git/hooks/$h; chmod +x .git/hooks/$h; done; new >>$f",
     "g config core.hooksPath .git/evil; mkdir -p .git/evil; new >>$f",
     "touch .git/index.lock .git/HEAD.lock .git/config.lock .git/refs/heads/main.lock; new >>$f",
     "mkdir -p .git/refs/heads/aq/wip; touch .git/refs/heads/aq/wip/$AQ_JOB_ID.lock; new >>$f",

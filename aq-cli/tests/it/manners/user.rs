@@ -127,23 +127,6 @@ impl<'a> User<'a> {
         (output.status.success(), String::from_utf8_lossy(&text).trim_end().to_owned())
     }
 
-    /// Everything of the user's but what is for jobs: all files and links, the index, refs, logs,
-    /// hooks, settings, and the names of all objects.
-    pub(crate) fn everything(&self) -> BTreeMap<PathBuf, Content> {
-        let mut found = tree(&self.root, |_| true);
-        let git = PathBuf::from(".git");
-        found.retain(|path, _| !is_of_jobs(path.strip_prefix(&git).unwrap_or(path)));
-        for (path, (_, content)) in &mut found {
-            if path.ends_with("packed-refs") {
-                let text = String::from_utf8_lossy(content).into_owned();
-                let lines = text.lines().filter(|line| !line.contains("refs/aq/"));
-                let lines = lines.filter(|line| !line.contains("refs/heads/aq/"));
-                *content = lines.collect::<Vec<_>>().join("\n").into_bytes();
-            }
-        }
-        found
-    }
-
     /// The files of a commit, as a checkout of all of it has them.
     pub(crate) fn files_of(&self, commit: &str) -> BTreeMap<PathBuf, Content> {
         let dir = tempfile::tempdir_in(self.sandbox.path("out")).unwrap();
@@ -178,6 +161,22 @@ impl<'a> User<'a> {
         let names = output.stdout.split(|&byte| byte == 0).filter(|name| !name.is_empty());
         names.map(|name| PathBuf::from(String::from_utf8_lossy(name).into_owned())).collect()
     }
+}
+
+/// Everything of the user's in a repository, but what is for jobs: all files and links, the index,
+/// refs, logs, hooks, settings.
+pub(crate) fn of_user(root: &Path) -> BTreeMap<PathBuf, Content> {
+    let mut found = tree(root, |_| true);
+    found.retain(|path, _| !is_of_jobs(path.strip_prefix(".git").unwrap_or(path)));
+    for (path, (_, content)) in &mut found {
+        if path.ends_with("packed-refs") {
+            let text = String::from_utf8_lossy(content).into_owned();
+            let lines = text.lines().filter(|line| !line.contains("refs/aq/"));
+            let lines = lines.filter(|line| !line.contains("refs/heads/aq/"));
+            *content = lines.collect::<Vec<_>>().join("\n").into_bytes();
+        }
+    }
+    found
 }
 
 /// Whether a path in `.git` is there for jobs. What is added to objects is no change.

@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-use super::checkout::Checkout;
+use super::checkout::{Checkout, remove};
 use super::error::{CheckpointError, Result};
 use super::gitlinks::Gitlinks;
 use super::left::LeftOut;
@@ -60,8 +60,10 @@ impl Wip {
     }
 
     /// Adds what can be added: half of the changed files, and half of those that do not go, and so on.
+    /// What is in the index stays: files that are not looked at, or not found for a moment, are not
+    /// deleted.
     fn add_each(&self, checkout: &Checkout, index: &Path) -> Result<Vec<LeftOut>> {
-        checkout.clear_locks()?;
+        unlock(index)?;
         let mut open = vec![self.changed_paths(checkout, index)?];
         let mut left = Vec::new();
         while let Some(paths) = open.pop() {
@@ -70,7 +72,7 @@ impl Wip {
                 Ok(None) => continue,
                 Ok(Some(why)) => why,
                 Err(e @ CheckpointError::TimedOut { .. }) => {
-                    checkout.clear_locks()?;
+                    unlock(index)?;
                     e.to_string()
                 }
                 Err(e) => return Err(e),
@@ -191,6 +193,13 @@ impl Wip {
         });
         Ok(links.collect())
     }
+}
+
+/// Removes the lock that a git which was ended has left on an index.
+fn unlock(index: &Path) -> Result<()> {
+    let mut lock = index.as_os_str().to_owned();
+    lock.push(".lock");
+    remove(Path::new(&lock))
 }
 
 fn pathspec(magic: &str, path: &OsStr) -> OsString {

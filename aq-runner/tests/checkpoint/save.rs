@@ -388,6 +388,26 @@ fn what_cannot_be_saved_is_named_and_the_rest_is_saved() {
 }
 
 #[test]
+fn a_bad_file_deletes_no_others() {
+    let lab = Lab::new();
+    let repo = lab.repo("repo");
+    write(&repo.join(".gitignore"), "*.log\n");
+    write(&repo.join("kept.log"), "1");
+    lab.git(&repo, &["add", "-f", ".gitignore", "kept.log"]);
+    lab.git(&repo, &["commit", "-q", "-m", "kept"]);
+    lab.git(&repo, &["sparse-checkout", "set", "--no-cone", "/*", "!/sub/"]);
+    let job = lab.start("fix", &repo);
+    // Git can read it in no way, and adds nothing at all.
+    lab.git(&job.dir, &["worktree", "add", "-q", "--detach", "inside"]);
+    write(&job.dir.join(".git/config"), "[nonsense");
+    write(&job.dir.join("new"), "1");
+    let told = left(&job.wip.checkpoint("work").unwrap());
+    assert!(told.starts_with("inside: it cannot be added"), "{told}");
+    let files = lab.files(&repo, "aq/wip/fix");
+    assert_eq!(files, [".gitignore", "a.txt", "kept.log", "new", "sub/b.txt"]);
+}
+
+#[test]
 fn a_kill_within_a_checkpoint_is_made_good() {
     // After the commit: the branch is ahead of aq's index, and of the agent's repository.
     let (lab, repo, job) = with_job();

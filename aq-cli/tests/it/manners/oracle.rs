@@ -68,6 +68,7 @@ impl Ended<'_> {
             !has_own && self.is_repository(&kept.join(root))
         });
         self.check_files(&kept, &nested);
+        self.check_unseen(&kept);
         self.check_refs(&kept);
         for root in &nested {
             self.check_nested(&kept, root);
@@ -83,7 +84,9 @@ impl Ended<'_> {
     fn check_files(&self, kept: &Path, nested: &BTreeSet<PathBuf>) {
         let is_own = |path: &Path| !path.ends_with(".git") && !nested.contains(path);
         let files = tree(kept, is_own);
-        let unlike = self.differences(kept, &files, &self.branch());
+        let mut unlike = self.differences(kept, &files, &self.branch());
+        // Of a repository inside that lost its own, the branch has the files.
+        unlike.retain(|path| !nested.iter().any(|root| path.starts_with(root)));
         if unlike.is_empty() {
             return;
         }
@@ -98,6 +101,27 @@ impl Ended<'_> {
         // It looked at another commit, which is kept where it is.
         if self.only_in(kept, &head) > 0 && !self.names_a_ref_of(kept, &head) {
             self.fail(&format!("HEAD {head} is nowhere: {unlike:?}"));
+        }
+    }
+
+    /// Files that the agent has never seen, and a submodule that it left alone, are on the branch.
+    fn check_unseen(&self, kept: &Path) {
+        let there = self.user.files_of(&self.branch());
+        let first = self.sandbox.path("out").join(format!("{}.hidden", self.job));
+        let is_touched = |path: &Path| kept.join(path).symlink_metadata().is_ok();
+        let mut unseen = lines(&first).into_iter().map(PathBuf::from);
+        let (on_its_own, _) =
+            self.user.try_git(&self.sandbox.work(), &["merge-base", "main", &self.branch()]);
+        if let Some(gone) = unseen.find(|path| !is_touched(path) && !there.contains_key(path)) {
+            self.fail(&format!("{} is gone, which the agent never saw", gone.display()));
+        }
+        let module = std::fs::read_dir(kept.join("mod")).is_ok_and(|mut dir| dir.next().is_none());
+        let entry = format!("{}:mod", self.branch());
+        if module
+            && on_its_own
+            && !self.user.try_git(&self.sandbox.work(), &["rev-parse", &entry]).0
+        {
+            self.fail("the submodule is gone, which the agent left alone");
         }
     }
 
@@ -120,9 +144,10 @@ impl Ended<'_> {
             return Vec::new();
         }
         let hidden = self.hidden(kept);
+        let base = self.user.files_of("main");
         let ignored = self.user.ignored(kept, &unlike);
         let counts = |path: &&&PathBuf| {
-            let is_new = files.contains_key(**path) && !there.contains_key(**path);
+            let is_new = !there.contains_key(**path) && !base.contains_key(**path);
             let is_gone = !files.contains_key(**path) && there.contains_key(**path);
             !(is_new && ignored.contains(path)
                 || is_gone && hidden.contains(**path)
@@ -196,7 +221,8 @@ impl Ended<'_> {
             args.push(&base);
         }
         let commits = has_head && self.user.try_git(&dir, &args).1 != "0";
-        let commits = commits && self.only_in(&dir, &head) > 0;
+        // Those of a worktree are told as those of its branch.
+        let commits = commits && self.only_in(&dir, &head) > 0 && !self.names_a_ref_of(kept, &head);
         if (!changed.is_empty() || commits) && !self.is_named(root) {
             self.fail(&format!(
                 "{} has work and is not named: {changed} {commits}",

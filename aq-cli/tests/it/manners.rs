@@ -21,7 +21,7 @@ use user::{DIRS, User, files};
 /// Habits of one attempt, at most.
 const MOST: u64 = 8;
 /// Jobs in one repository.
-const JOBS: usize = 4;
+const JOBS: usize = 3;
 
 /// Repositories, each with [`JOBS`] jobs: 40 in `./test --long`.
 fn rounds() -> u64 {

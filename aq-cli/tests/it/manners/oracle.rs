@@ -108,19 +108,20 @@ impl Ended<'_> {
     fn check_unseen(&self, kept: &Path) {
         let there = self.user.files_of(&self.branch());
         let first = self.sandbox.path("out").join(format!("{}.hidden", self.job));
-        let is_touched = |path: &Path| kept.join(path).symlink_metadata().is_ok();
+        // Or something else is in the place of its directory.
+        let is_touched = |path: &Path| {
+            let is_file =
+                |path: &Path| kept.join(path).symlink_metadata().is_ok_and(|about| !about.is_dir());
+            path.ancestors().any(is_file)
+        };
         let mut unseen = lines(&first).into_iter().map(PathBuf::from);
-        let (on_its_own, _) =
-            self.user.try_git(&self.sandbox.work(), &["merge-base", "main", &self.branch()]);
         if let Some(gone) = unseen.find(|path| !is_touched(path) && !there.contains_key(path)) {
             self.fail(&format!("{} is gone, which the agent never saw", gone.display()));
         }
-        let module = std::fs::read_dir(kept.join("mod")).is_ok_and(|mut dir| dir.next().is_none());
+        let module = !self.story.contains(" mod")
+            && std::fs::read_dir(kept.join("mod")).is_ok_and(|mut dir| dir.next().is_none());
         let entry = format!("{}:mod", self.branch());
-        if module
-            && on_its_own
-            && !self.user.try_git(&self.sandbox.work(), &["rev-parse", &entry]).0
-        {
+        if module && !self.user.try_git(&self.sandbox.work(), &["rev-parse", &entry]).0 {
             self.fail("the submodule is gone, which the agent left alone");
         }
     }

@@ -47,6 +47,7 @@ mod in_place;
 mod left;
 mod linked;
 mod merge;
+mod merge_trees;
 mod nested;
 mod notes;
 mod own;

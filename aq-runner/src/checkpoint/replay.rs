@@ -58,7 +58,7 @@ impl Wip {
         Ok(match self.applied(target, target, &self.base, tip)? {
             Err(paths) => Err(paths),
             Ok(tree) if tree == self.tree(target)? => Ok(target.clone()),
-            Ok(tree) => Ok(self.repo.commit_tree(&tree, &[target.clone()], message)?),
+            Ok(tree) => Ok(self.repo.commit_tree(&tree, std::slice::from_ref(target), message)?),
         })
     }
 

@@ -72,7 +72,7 @@ impl Wip {
         }
         let call = match count(&mut pack).at("read a file in", there)? {
             0 => return Ok(()),
-            ..MANY => call("unpack-objects").args(["-q", "--strict"]),
+            1..MANY => call("unpack-objects").args(["-q", "--strict"]),
             _ => call("index-pack").args(["--stdin", "--fix-thin", "--strict"]),
         };
         call.input(pack).run().map(drop)

@@ -7,14 +7,16 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::checkout::Checkout;
+use super::checkout::{Checkout, remove};
 use super::error::{CheckpointError, Result};
 use super::gitlinks::Gitlinks;
 use super::left::LeftOut;
-use super::nested::{Ignored, Known, Nested, place_in, shown};
+use super::nested::{Ignored, Known, Nested, has_files, place_in, shown};
 use super::repository::CommitId;
 use super::wip::Wip;
 
+/// Why files in the place of a repository are left out.
+const FILES_OF_NONE: &str = "files are where a submodule is to be that is not checked out";
 /// So many files that cannot be added are looked for, one by one.
 const MOST_BAD: usize = 20;
 /// The time for that, where each may take its own.
@@ -41,7 +43,12 @@ impl Wip {
     ) -> Result<Vec<LeftOut>> {
         let call = checkout.call(self.repo.git(), "add").env("GIT_INDEX_FILE", index);
         let call = call.args(["--all", "--sparse", "--ignore-errors"]).args(checkout.pathspec());
-        let links = links.keys().map(|path| pathspec(":(exclude,top,literal)", path));
+        // A file in the place of one is like any other file.
+        let is_dir = |path: &&OsString| {
+            checkout.root.join(path).symlink_metadata().is_ok_and(|about| about.is_dir())
+        };
+        let links = links.keys().filter(is_dir);
+        let links = links.map(|path| pathspec(":(exclude,top,literal)", path));
         let added = match call.args(links).slow().output() {
             // A filter that does not end is that of one file, and not known which.
             Err(CheckpointError::TimedOut { .. }) => return self.add_each(checkout, index),
@@ -56,8 +63,10 @@ impl Wip {
     }
 
     /// Adds what can be added: half of the changed files, and half of those that do not go, and so on.
+    /// What is in the index stays: files that are not looked at, or not found for a moment, are not
+    /// deleted.
     fn add_each(&self, checkout: &Checkout, index: &Path) -> Result<Vec<LeftOut>> {
-        checkout.clear_locks()?;
+        unlock(index)?;
         let mut open = vec![self.changed_paths(checkout, index)?];
         let mut left = Vec::new();
         let give_up = Instant::now() + self.repo.git().limit(ADD_TIME);
@@ -72,13 +81,15 @@ impl Wip {
                 Ok(None) => continue,
                 Ok(Some(why)) => why,
                 Err(e @ CheckpointError::TimedOut { .. }) => {
-                    checkout.clear_locks()?;
+                    unlock(index)?;
                     e.to_string()
                 }
                 Err(e) => return Err(e),
             };
             if paths.len() == 1 {
-                left.push(LeftOut::new(shown(first), format!("it cannot be added: {why}")));
+                let name = shown(first);
+                let name = name.trim_end_matches('/');
+                left.push(LeftOut::new(name, format!("it cannot be added: {why}")));
                 continue;
             }
             let (one, other) = paths.split_at(paths.len() / 2);
@@ -139,7 +150,14 @@ impl Wip {
             if name.is_none() && !started_with.contains_key(path) {
                 unknown.insert(path.clone(), commit.clone());
             }
-            let Some(nested) = Nested::at(&checkout.root.join(path)) else { continue };
+            let root = checkout.root.join(path);
+            let Some(nested) = Nested::at(&root) else {
+                // Git looks into no directory that should be a repository.
+                if has_files(&root) {
+                    left.push(LeftOut::new(shown(path), FILES_OF_NONE));
+                }
+                continue;
+            };
             seen.insert(nested.root().to_owned());
             let of_user = name.map(|name| self.repo.common_dir().join("modules").join(name));
             let of_user = of_user.filter(|dir| dir.is_dir());
@@ -179,6 +197,13 @@ impl Wip {
         });
         Ok(links.collect())
     }
+}
+
+/// Removes the lock that a git which was ended has left on an index.
+fn unlock(index: &Path) -> Result<()> {
+    let mut lock = index.as_os_str().to_owned();
+    lock.push(".lock");
+    remove(Path::new(&lock))
 }
 
 fn pathspec(magic: &str, path: &OsStr) -> OsString {

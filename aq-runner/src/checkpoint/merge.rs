@@ -142,32 +142,6 @@ impl Wip {
         self.repo.commit_tree(&tree, &[old.clone(), tip], message)
     }
 
-    /// The tree that has the changes of two commits, or the paths in conflict. Attributes are those of
-    /// the target, and so are the drivers that they name.
-    pub(super) fn merge_trees(
-        &self,
-        target: &CommitId,
-        ours: &CommitId,
-        theirs: &CommitId,
-    ) -> Result<std::result::Result<String, Vec<String>>> {
-        let call = |options: &[&str]| {
-            let call = self.repo.call_with(options, "merge-tree");
-            let call = call.args(["--write-tree", "-z", "--name-only", "--no-messages"]);
-            call.args([ours.as_str(), theirs.as_str()]).slow().output()
-        };
-        let mut output = call(&[&format!("--attr-source={target}")])?;
-        if output.errors().contains("unknown option") {
-            // Git before 2.41 looks into the files of a checkout, of which there are none here.
-            output = call(&[])?;
-        }
-        let mut fields = output.fields();
-        match (output.code(), fields.next()) {
-            (Some(0), Some(tree)) => Ok(Ok(tree)),
-            (Some(1), Some(_)) => Ok(Err(fields.collect())),
-            _ => Err(output.failure()),
-        }
-    }
-
     /// Brings the files of a checkout of the target to its new commit. Git refuses when one has changes, and
     /// when a file that it does not know is in the way.
     fn move_checkout(

@@ -49,6 +49,7 @@ mod left;
 mod lfs;
 mod linked;
 mod merge;
+mod merge_trees;
 mod nested;
 mod notes;
 mod own;

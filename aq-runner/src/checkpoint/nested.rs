@@ -265,6 +265,20 @@ fn copy_index_of(nested: &Nested, to: &Path) -> io::Result<()> {
     copy.set_modified(written)
 }
 
+/// Whether a directory has anything but directories in it.
+pub(super) fn has_files(dir: &Path) -> bool {
+    let mut open = vec![dir.to_owned()];
+    while let Some(dir) = open.pop() {
+        for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+            if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                return true;
+            }
+            open.push(entry.path());
+        }
+    }
+    false
+}
+
 /// A path as people read it.
 pub(super) fn shown(path: &OsStr) -> String {
     String::from_utf8_lossy(path.as_bytes()).into_owned()

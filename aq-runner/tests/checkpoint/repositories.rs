@@ -190,6 +190,21 @@ fn the_commit_of_a_submodule_is_saved() {
 }
 
 #[test]
+fn files_in_place_of_a_submodule_are_told() {
+    let lab = Lab::new();
+    let outer = with_submodule(&lab);
+    let started = lab.start("fix", &outer);
+    let module = started.dir.join("mod");
+    write(&module.join("deep/new"), "1");
+    let told = left(&started.wip.checkpoint("work").unwrap());
+    assert!(told.starts_with("mod: files are where a submodule is to be"), "{told}");
+    fs::remove_dir_all(&module).unwrap();
+    write(&module, "a file\n");
+    assert_eq!(left(&started.wip.checkpoint("work").unwrap()), "");
+    assert_eq!(lab.show(&outer, "aq/wip/fix:mod"), "a file");
+}
+
+#[test]
 fn what_is_not_committed_in_a_repository_inside_is_named() {
     let lab = Lab::new();
     let outer = with_submodule(&lab);

@@ -305,6 +305,29 @@ fn an_agent_that_destroys_git_loses_nothing() {
 }
 
 #[test]
+fn commits_of_a_replaced_repository_are_kept() {
+    let (lab, repo, job) = with_job();
+    fs::remove_dir_all(job.dir.join(".git")).unwrap();
+    lab.git(&job.dir, &["init", "-q", "-b", "mine"]);
+    commit(&lab, &job.dir, "own", "1");
+    assert_eq!(left(&job.wip.checkpoint("work").unwrap()), "", "its files are on the branch");
+    let hidden = commit(&lab, &job.dir, "hidden", "2");
+    fs::remove_file(job.dir.join(".git/objects/info/alternates")).unwrap();
+    fs::remove_file(job.dir.join("hidden")).unwrap();
+    for _ in 0..2 {
+        let told = left(&job.wip.checkpoint("work").unwrap());
+        assert!(
+            told.starts_with(".git: the agent replaced its repository, and one file"),
+            "{told}"
+        );
+        let kept = told.rsplit_once(" kept at ").unwrap().1;
+        assert_eq!(lab.rev(std::path::Path::new(kept), "HEAD"), hidden);
+    }
+    assert!(!lab.files(&repo, "aq/wip/fix").contains(&"hidden".to_owned()));
+    assert_settled(&lab, &job);
+}
+
+#[test]
 fn a_worktree_that_the_agent_removed_deletes_nothing() {
     let (lab, repo, job) = with_job();
     fs::remove_dir_all(&job.dir).unwrap();
@@ -362,6 +385,26 @@ fn what_cannot_be_saved_is_named_and_the_rest_is_saved() {
     assert!(saved.commit.is_some());
     assert_eq!(saved.left_out[0].what, "inner");
     assert_eq!(lab.files(&repo, "aq/wip/fix"), ["a.txt", "new", "sub/b.txt"]);
+}
+
+#[test]
+fn a_bad_file_deletes_no_others() {
+    let lab = Lab::new();
+    let repo = lab.repo("repo");
+    write(&repo.join(".gitignore"), "*.log\n");
+    write(&repo.join("kept.log"), "1");
+    lab.git(&repo, &["add", "-f", ".gitignore", "kept.log"]);
+    lab.git(&repo, &["commit", "-q", "-m", "kept"]);
+    lab.git(&repo, &["sparse-checkout", "set", "--no-cone", "/*", "!/sub/"]);
+    let job = lab.start("fix", &repo);
+    // Git can read it in no way, and adds nothing at all.
+    lab.git(&job.dir, &["worktree", "add", "-q", "--detach", "inside"]);
+    write(&job.dir.join(".git/config"), "[nonsense");
+    write(&job.dir.join("new"), "1");
+    let told = left(&job.wip.checkpoint("work").unwrap());
+    assert!(told.starts_with("inside: it cannot be added"), "{told}");
+    let files = lab.files(&repo, "aq/wip/fix");
+    assert_eq!(files, [".gitignore", "a.txt", "kept.log", "new", "sub/b.txt"]);
 }
 
 #[test]

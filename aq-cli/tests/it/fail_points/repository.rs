@@ -2,7 +2,7 @@
 
 use super::everywhere;
 use crate::injection::can_trace;
-use crate::kill_points::{clean, merge};
+use crate::kill_points::{clean, merge, requeue};
 
 #[test]
 fn a_merge_that_fails_anywhere_is_made_once() {
@@ -24,5 +24,14 @@ fn a_clean_in_a_repository_that_fails_anywhere_loses_nothing() {
         return;
     }
     let points = everywhere(clean::prepare, &["clean", "--keep", "0"], 150, clean::look);
+    assert!(points >= 3, "{points}");
+}
+
+#[test]
+fn a_requeue_that_fails_anywhere_keeps_the_work() {
+    if !can_trace() {
+        return;
+    }
+    let points = everywhere(requeue::prepare, &["requeue", "a"], 20, requeue::look);
     assert!(points >= 3, "{points}");
 }

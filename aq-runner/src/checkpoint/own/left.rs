@@ -50,6 +50,7 @@ impl Wip {
             let rest = format!("{} more were not looked at", new.len() - MOST);
             left.push(LeftOut::new("branches and tags", rest));
         }
+        left.extend(self.left_in_replaced(place)?);
         Ok(left)
     }
 

@@ -16,6 +16,7 @@ mod keep;
 mod left;
 mod place;
 mod refs;
+mod replaced;
 mod repository;
 mod settings;
 mod start;

@@ -61,7 +61,7 @@ impl Wip {
         if let Some(own) = checkout.own.as_ref().filter(|own| !own.is_whole()) {
             // The agent removed or replaced it. Its files are still its work.
             let at = place.given()?.unwrap_or_else(|| self.base.clone());
-            remove(own.dir())?;
+            place.put_aside(own)?;
             self.make_repository(&checkout.root, own, &Lender::read(self)?, &at)?;
             // Without one, all files are read again, and nothing is lost.
             if let Ok(index) = self.index_of_work(&checkout, &place.index(), &at) {

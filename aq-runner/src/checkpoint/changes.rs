@@ -30,7 +30,7 @@ impl Wip {
     pub fn changes(&self) -> Result<Changes> {
         let call = self.repo.call("diff-tree").args(["-r", "-z", "--numstat", "--no-renames"]);
         let call = call.args(["--no-ext-diff", "--no-textconv", "--ignore-submodules=none"]);
-        let output = call.args([self.base.as_str(), &self.work_name(), "--"]).slow().output()?;
+        let output = call.args([self.base.as_str(), &self.work_name()?, "--"]).slow().output()?;
         if output.code() != Some(0) && self.tip()?.is_none() {
             return Ok(Changes::default());
         }

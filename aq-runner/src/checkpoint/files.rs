@@ -26,6 +26,24 @@ pub(super) fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
+/// Whether something is at a path. That nobody can say it now is an error: what was taken for gone
+/// would be made anew, and what is in it would go.
+pub(super) fn is_there(path: &Path) -> Result<bool> {
+    told(path, path.symlink_metadata().map(|_| true))
+}
+
+/// Whether a directory is at a path, or a link to one.
+pub(super) fn is_directory(path: &Path) -> Result<bool> {
+    told(path, path.metadata().map(|about| about.is_dir()))
+}
+
+fn told(path: &Path, answer: io::Result<bool>) -> Result<bool> {
+    match answer {
+        Err(e) if is_absent(&e) => Ok(false),
+        answer => answer.at("look at", path),
+    }
+}
+
 /// What a small file says, without the newline at its end; `None` when there is none.
 pub(super) fn read(path: &Path) -> io::Result<Option<String>> {
     let Some(bytes) = read_bytes(path)? else { return Ok(None) };

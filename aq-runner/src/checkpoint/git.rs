@@ -49,10 +49,11 @@ const CONFIG: &[&str] = &[
     "core.safecrlf=false",
     // A file that changed is a change, whatever was assumed of it.
     "core.ignoreStat=false",
-    // Many jobs of one repository write refs at once.
-    "core.filesRefLockTimeout=60000",
-    "core.packedRefsTimeout=60000",
-    "reftable.lockTimeout=60000",
+    // Many jobs of one repository write refs at once. Less than `QUICK`, so that git can still say
+    // which lock it was.
+    "core.filesRefLockTimeout=30000",
+    "core.packedRefsTimeout=30000",
+    "reftable.lockTimeout=30000",
     // Merges are the same whatever is set.
     "merge.renames=true",
     "merge.directoryRenames=conflict",

@@ -180,7 +180,7 @@ pub fn set_aside(job: &Job) -> Result<Option<String>> {
     let Some(repo) = Repository::discover(&job.cwd, &job.marks)? else { return Ok(None) };
     let branch = branch_ref(&job.name);
     let Some(commit) = repo.commit(&branch)? else { return Ok(None) };
-    if place.is_made() || repo.commit(&pushed_ref(&branch))?.as_ref() != Some(&commit) {
+    if place.is_made()? || repo.commit(&pushed_ref(&branch))?.as_ref() != Some(&commit) {
         return Ok(None);
     }
     let kept = branch.replacen(BRANCHES, UNUSABLE, 1);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::checkout::{Checkout, remove};
 use super::error::{At, Result};
-use super::files::read;
+use super::files::{self, read};
 use super::wip::{Isolation, Wip};
 
 /// What git has on a worktree.
@@ -20,7 +20,7 @@ enum Registered {
 impl Wip {
     /// The worktree, if it is there and was ever complete.
     pub(super) fn find_linked(&self, path: &Path) -> Result<Option<Checkout>> {
-        if !path.is_dir() {
+        if !files::is_directory(path)? {
             return Ok(None);
         }
         let path = &real(path)?;
@@ -110,7 +110,7 @@ impl Wip {
 /// The path without symbolic links, also where its last part is gone.
 fn real(path: &Path) -> Result<PathBuf> {
     match (path.parent(), path.file_name()) {
-        (Some(dir), Some(name)) if dir.is_dir() => {
+        (Some(dir), Some(name)) if files::is_directory(dir)? => {
             Ok(dir.canonicalize().at("open", dir)?.join(name))
         }
         _ => Ok(path.to_owned()),

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -87,7 +86,7 @@ impl Repository {
         let dir = dir.canonicalize().at("open", dir)?;
         let mut found = false;
         for above in dir.ancestors() {
-            found = found || looks_like_repository(above).at("look for a repository in", above)?;
+            found = found || looks_like_repository(above)?;
         }
         if !found {
             return Ok(None);
@@ -281,7 +280,7 @@ fn without_commit(git: &Git, dir: &Path, common_dir: &Path) -> Result<Head> {
     let name = git.call(dir, "symbolic-ref").arg("HEAD").line()?;
     let file = common_dir.join(&name);
     // Where branches are in tables it is nobody's; branches below this name make a directory of it.
-    if is_there(&file).at("look at", &file)? && !file.is_dir() {
+    if files::is_there(&file)? && !files::is_directory(&file)? {
         return Err(CheckpointError::Unreadable(file));
     }
     Ok(Head::Unborn(name))
@@ -326,8 +325,8 @@ fn common_dir_of(git_dir: &Path) -> Option<PathBuf> {
     common_dir.canonicalize().ok()
 }
 
-fn looks_like_repository(dir: &Path) -> io::Result<bool> {
-    Ok(is_there(&dir.join(".git"))? || is_whole(dir))
+fn looks_like_repository(dir: &Path) -> Result<bool> {
+    Ok(files::is_there(&dir.join(".git"))? || is_whole(dir))
 }
 
 /// The git directory at this place, when nothing of it is missing.
@@ -353,12 +352,4 @@ fn is_told_to_stop(output: &Output, dir: &Path, found: &Path) -> bool {
     let device = |path: &Path| path.metadata().map(|about| about.dev()).ok();
     let is_beyond = output.errors().contains("mount point") && device(dir) != device(found);
     is_beyond || std::env::var_os("GIT_CEILING_DIRECTORIES").is_some_and(|dirs| !dirs.is_empty())
-}
-
-fn is_there(path: &Path) -> io::Result<bool> {
-    match path.symlink_metadata() {
-        Ok(_) => Ok(true),
-        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
-        Err(e) => Err(e),
-    }
 }

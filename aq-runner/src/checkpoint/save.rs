@@ -63,7 +63,8 @@ impl Wip {
         let removed = given.map_or_else(Vec::new, |given| {
             told(format!("it was removed, and with it what was committed there since {given}"))
         });
-        let known = self.known_tip.as_ref().filter(|_| !self.is_held());
+        let is_held = self.is_held()?;
+        let known = self.known_tip.as_ref().filter(|_| !is_held);
         let (None, Some(known)) = (self.tip()?, known) else {
             return Ok(Saved { left_out: removed, ..Saved::default() });
         };
@@ -110,7 +111,9 @@ impl Wip {
             self.repo.update_ref(&work.name, &tip, &old)?;
         }
         left.extend(state.lost.take());
-        left.extend(work.held.filter(|_| self.is_held()));
+        if self.is_held()? {
+            left.extend(work.held);
+        }
         self.settle(checkout, &state, &tip, in_files)?;
         let left_out = self.all_left(checkout, left, &tip)?;
         Ok(Saved { commit: is_new.then_some(tip), left_out, hidden: Vec::new() })
@@ -191,7 +194,7 @@ impl Wip {
         tree: &str,
         message: &str,
     ) -> Result<CommitId> {
-        let state = self.state(checkout, &self.work_name())?;
+        let state = self.state(checkout, &self.work_name()?)?;
         Ok(match self.step(&state, tree)? {
             Step::Nothing => state.tip,
             Step::MoveTo(commit) => commit,

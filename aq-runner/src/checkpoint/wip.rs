@@ -192,7 +192,7 @@ impl Wip {
         let Some(base) = notes.base()? else { return Ok(None) };
         let repo = match (job.repository(), &job.isolation) {
             (Err(e), Isolation::Own(place)) => {
-                let common_dir = place.common_dir().filter(|dir| dir.is_dir());
+                let common_dir = place.common_dir()?.filter(|dir| dir.is_dir());
                 let elsewhere = common_dir.or_else(|| Some(place.linked.clone()));
                 match elsewhere.filter(|dir| dir.is_dir()) {
                     Some(dir) => job.repository_with(&dir, "HEAD")?.map(|(repo, _)| repo),
@@ -250,7 +250,7 @@ impl Wip {
     /// # Errors
     /// When git fails.
     pub fn tip(&self) -> Result<Option<CommitId>> {
-        self.repo.commit(&self.work_name())
+        self.repo.commit(&self.work_name()?)
     }
 
     /// The same, from the branch's own file, without a run of git. `None` also where git keeps it elsewhere;

@@ -29,13 +29,16 @@ impl Wip {
     }
 
     /// Whether the newest work is in no branch. Without a run of git.
-    pub(in super::super) fn is_held(&self) -> bool {
-        matches!(&self.isolation, Isolation::Own(place) if place.is_held())
+    pub(in super::super) fn is_held(&self) -> Result<bool> {
+        match &self.isolation {
+            Isolation::Own(place) => place.is_held(),
+            Isolation::InPlace => Ok(false),
+        }
     }
 
     /// The ref that has the newest work.
-    pub(in super::super) fn work_name(&self) -> String {
-        if self.is_held() { self.held_ref() } else { self.branch_ref() }
+    pub(in super::super) fn work_name(&self) -> Result<String> {
+        Ok(if self.is_held()? { self.held_ref() } else { self.branch_ref() })
     }
 
     /// The commit that the job's own checkout was last put at.
@@ -48,7 +51,7 @@ impl Wip {
 
     /// Whether nobody but aq has moved the branch or has it checked out. Without a run of git.
     pub(in super::super) fn is_free(&self, tip: &CommitId) -> Result<bool> {
-        Ok(!self.is_held() && self.given()?.as_ref() == Some(tip) && self.user_root()?.is_none())
+        Ok(!self.is_held()? && self.given()?.as_ref() == Some(tip) && self.user_root()?.is_none())
     }
 
     /// Decides which ref takes the work. What was held back goes to the branch as soon as it can.
@@ -58,9 +61,9 @@ impl Wip {
         let Some(own) = &checkout.own else { return Ok(branch) };
         let tip = self.repo.commit(&self.branch_ref())?;
         let root = self.user_root()?;
-        if self.is_held() {
+        if self.is_held()? {
             // Until both are joined, the checkout's work must not go on top of the other.
-            if !place.is_joining() && self.release(place, tip.as_ref(), root.as_deref())? {
+            if !place.is_joining()? && self.release(place, tip.as_ref(), root.as_deref())? {
                 return Ok(branch);
             }
         } else {

@@ -3,6 +3,7 @@
 
 use super::super::checkout::Checkout;
 use super::super::error::Result;
+use super::super::files;
 use super::super::repository::CommitId;
 use super::super::wip::Wip;
 use super::place::OwnPlace;
@@ -18,7 +19,7 @@ impl Wip {
         place: &OwnPlace,
         checkout: &Checkout,
     ) -> Result<()> {
-        if !place.linked.is_dir() && !place.is_joining() {
+        if !files::is_directory(&place.linked)? && !place.is_joining()? {
             return Ok(());
         }
         if let Some(linked) = self.find_linked(&place.linked)? {
@@ -26,11 +27,11 @@ impl Wip {
             if !saved.left_out.is_empty() {
                 return Ok(());
             }
-            if !place.is_joining() {
+            if !place.is_joining()? {
                 self.hold_back(place)?;
                 place.join(true)?;
             }
-        } else if !place.is_joining() {
+        } else if !place.is_joining()? {
             return self.discard_half_made();
         }
         self.discard_linked(&place.linked)?;
@@ -42,7 +43,7 @@ impl Wip {
     /// Lets the checkout's work go beside the branch, which has moved on without it.
     fn hold_back(&self, place: &OwnPlace) -> Result<()> {
         match (place.given()?, self.tip()?) {
-            (Some(given), Some(tip)) if !place.is_held() && given != tip => {
+            (Some(given), Some(tip)) if !place.is_held()? && given != tip => {
                 let held = self.held_ref();
                 self.repo.call("update-ref").args([&held, given.as_str()]).run()?;
                 place.hold(true)
@@ -55,7 +56,7 @@ impl Wip {
     fn merge_held(&self, place: &OwnPlace, checkout: &Checkout) -> Result<()> {
         let branch = self.branch_ref();
         let both = (self.repo.commit(&branch)?, self.repo.commit(&self.held_ref())?);
-        let (true, (Some(tip), Some(work))) = (place.is_held(), both) else { return Ok(()) };
+        let (true, (Some(tip), Some(work))) = (place.is_held()?, both) else { return Ok(()) };
         let Some(both) = self.with_both(&tip, &work)? else { return Ok(()) };
         if both != tip {
             self.repo.update_ref(&branch, &both, tip.as_str())?;

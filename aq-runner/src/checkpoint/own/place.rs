@@ -32,13 +32,16 @@ pub struct OwnPlace {
 
 impl OwnPlace {
     /// Whether the job has a checkout, or had one.
-    pub fn is_made(&self) -> bool {
-        self.is_whole() || self.linked.is_dir()
+    ///
+    /// # Errors
+    /// When it cannot be looked at now.
+    pub fn is_made(&self) -> Result<bool> {
+        Ok(self.is_whole()? || files::is_directory(&self.linked)?)
     }
 
     /// Whether the checkout was ever complete.
-    pub(in super::super) fn is_whole(&self) -> bool {
-        self.control.join(GIVEN).exists()
+    pub(in super::super) fn is_whole(&self) -> Result<bool> {
+        files::is_there(&self.control.join(GIVEN))
     }
 
     /// The checkout; `None` when it was never made, or nobody knows where.
@@ -59,9 +62,10 @@ impl OwnPlace {
     }
 
     /// The common directory of the user's repository; `None` when the checkout was never made.
-    pub(in super::super) fn common_dir(&self) -> Option<PathBuf> {
-        let path = files::read_bytes(&self.control.join("commondir")).ok()??;
-        Some(PathBuf::from(OsString::from_vec(path)))
+    pub(in super::super) fn common_dir(&self) -> Result<Option<PathBuf>> {
+        let path = self.control.join("commondir");
+        let common_dir = files::read_bytes(&path).at("read", &path)?;
+        Ok(common_dir.map(|bytes| PathBuf::from(OsString::from_vec(bytes))))
     }
 
     /// Records whose objects the checkout borrows: as git does in a linked worktree.
@@ -114,8 +118,8 @@ impl OwnPlace {
         files::put(&self.control.join(KEEPER), format!("{keeper}\n").as_bytes())
     }
 
-    pub(super) fn is_held(&self) -> bool {
-        self.control.join(HELD).exists()
+    pub(super) fn is_held(&self) -> Result<bool> {
+        files::is_there(&self.control.join(HELD))
     }
 
     /// Notes that the branch cannot take the work, or that it can again.
@@ -125,8 +129,8 @@ impl OwnPlace {
     }
 
     /// True while the work of a linked worktree is saved, and not joined with this checkout's yet.
-    pub(super) fn is_joining(&self) -> bool {
-        self.control.join(JOINING).exists()
+    pub(super) fn is_joining(&self) -> Result<bool> {
+        files::is_there(&self.control.join(JOINING))
     }
 
     pub(super) fn join(&self, is_joining: bool) -> Result<()> {
@@ -174,4 +178,21 @@ pub(super) fn repository_name(repo: &Repository) -> OsString {
     let kept: Vec<u8> =
         name[start..].iter().copied().filter(|&byte| byte >= b' ' && byte != 0x7f).collect();
     if kept.is_empty() { "repository".into() } else { OsString::from_vec(kept) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unreadable_checkout_is_not_gone() {
+        // As with a failing disk, and also for root: no file can have such a name.
+        let dir = Path::new("/").join("x".repeat(300));
+        let control = dir.join("control");
+        let place = OwnPlace { dir: dir.clone(), control, linked: dir.join("linked") };
+        for answer in [place.is_made(), place.is_whole(), place.is_held(), place.is_joining()] {
+            assert!(answer.unwrap_err().to_string().contains("look at"));
+        }
+        assert!(place.common_dir().is_err() && place.named_root().is_err());
+    }
 }

@@ -61,9 +61,16 @@ impl OwnRepository {
     }
 
     /// Whether the agent has left it what it was: one that borrows objects.
-    pub(in super::super) fn is_whole(&self) -> bool {
+    pub(in super::super) fn is_whole(&self) -> Result<bool> {
         let alternates = self.dir.join("objects/info/alternates");
-        is_directory(&self.dir) && alternates.symlink_metadata().is_ok_and(|about| about.is_file())
+        let kind = |path: &Path| match path.symlink_metadata() {
+            Ok(about) => Ok(Some(about.file_type())),
+            // The agent has put a loop of links there, or locked it.
+            Err(e) if files::is_absent(&e) || is_barred(&e) => Ok(None),
+            Err(e) => Err(e).at("look at", path),
+        };
+        Ok(kind(&self.dir)?.is_some_and(|kind| kind.is_dir())
+            && kind(&alternates)?.is_some_and(|kind| kind.is_file()))
     }
 
     pub(in super::super) fn head(&self) -> Result<OwnHead> {
@@ -248,6 +255,12 @@ fn is_ref_name(name: &str) -> bool {
         !part.is_empty() && !part.starts_with('.') && !part.bytes().any(|b| b.is_ascii_control())
     };
     name.starts_with("refs/") && !name.contains("..") && name.split('/').all(is_part)
+}
+
+/// Whether an agent's own doing keeps others from looking: no fault that passes.
+fn is_barred(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied
+        || error.raw_os_error() == Some(nix::libc::ELOOP)
 }
 
 fn is_directory(path: &Path) -> bool {

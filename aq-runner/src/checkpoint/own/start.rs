@@ -43,8 +43,9 @@ impl Wip {
         if !first {
             place.discard()?;
             self.discard_linked(&place.linked)?;
-            self.unlock_branch()?;
         }
+        // A git that was killed leaves a lock, also one of an earlier job of this name.
+        self.unlock_branch()?;
         let with_branch = first || self.tip()?.is_none();
         let made = self.make_own(place, with_branch);
         Ok((made.map_err(|e| self.not_made(first, e))?, true, leftovers))
@@ -53,12 +54,14 @@ impl Wip {
     /// The checkout, if it was ever complete and its files are there.
     pub(in super::super) fn find_own(&self, place: &OwnPlace) -> Result<Option<Checkout>> {
         let Some(root) = place.named_root()? else { return Ok(None) };
-        if !root.is_dir() || !place.is_whole() {
+        if !files::is_directory(&root)? || !place.is_whole()? {
             return Ok(None);
         }
         let checkout = self.own_at(place, root);
         self.follow_repository(place, &checkout)?;
-        if let Some(own) = checkout.own.as_ref().filter(|own| !own.is_whole()) {
+        if let Some(own) = checkout.own.as_ref()
+            && !own.is_whole()?
+        {
             // The agent removed or replaced it. Its files are still its work.
             let at = place.given()?.unwrap_or_else(|| self.base.clone());
             place.put_aside(own)?;
@@ -74,8 +77,10 @@ impl Wip {
     /// Makes a checkout borrow from where the user's repository is by now, when it was moved.
     fn follow_repository(&self, place: &OwnPlace, checkout: &Checkout) -> Result<()> {
         let common = self.repo.common_dir();
-        let Some(old) = place.common_dir().filter(|old| old != common) else { return Ok(()) };
-        if let Some(own) = checkout.own.as_ref().filter(|own| own.is_whole()) {
+        let Some(old) = place.common_dir()?.filter(|old| old != common) else { return Ok(()) };
+        if let Some(own) = checkout.own.as_ref()
+            && own.is_whole()?
+        {
             own.borrow_from(&common.join("objects"), Some(&old.join("objects")))?;
         }
         // Last, so that a kill before it has all of this done again.
@@ -84,10 +89,8 @@ impl Wip {
 
     fn make_own(&self, place: &OwnPlace, with_branch: bool) -> Result<Checkout> {
         let lender = Lender::read(self)?;
-        let tip = match self.tip()? {
-            Some(tip) if !with_branch => tip,
-            _ => self.base.clone(),
-        };
+        let begun = if with_branch { None } else { self.tip()? };
+        let tip = begun.unwrap_or_else(|| self.base.clone());
         let keeper = self.keep(&lender.tips, with_branch)?;
         let checkout = self.own_at(place, place.dir.join(repository_name(&self.repo)));
         self.make_control(place, &checkout, &lender)?;
@@ -151,7 +154,7 @@ impl Wip {
         let (Some(given), Some(tip)) = (place.given()?, self.tip()?) else { return Ok(()) };
         let Some(own) = &checkout.own else { return Ok(()) };
         self.refresh_shallow(own)?;
-        if given == tip || self.is_held() {
+        if given == tip || self.is_held()? {
             return Ok(());
         }
         self.move_files(checkout, &given, &tip)?;

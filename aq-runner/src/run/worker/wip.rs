@@ -138,8 +138,10 @@ impl Work<'_> {
         let recorded = checkpoint_job(queue, id, self.job.meta());
         let isolation = match (spec.isolation, &recorded.isolation) {
             (Isolation::InPlace, _) => checkpoint::Isolation::InPlace,
-            // A job keeps the checkout that it has.
-            (Isolation::Worktree, checkpoint::Isolation::Own(place)) if place.is_made() => {
+            // A job keeps the checkout that it has, also where that cannot be looked at now.
+            (Isolation::Worktree, checkpoint::Isolation::Own(place))
+                if place.is_made().unwrap_or(true) =>
+            {
                 recorded.isolation
             }
             (Isolation::Worktree, _) => {

@@ -65,6 +65,19 @@ fn a_new_checkout_is_set_up_anew() {
 }
 
 #[test]
+fn locks_of_a_dead_git_keep_no_job_from_its_start() {
+    let sandbox = Sandbox::with_repository();
+    for name in ["refs/heads/aq/wip/a.lock", "refs/aq/base/a.lock"] {
+        let lock = sandbox.work().join(".git").join(name);
+        fs::create_dir_all(lock.parent().unwrap()).unwrap();
+        fs::write(lock, "").unwrap();
+    }
+    sandbox.add("a", "", "echo x > f");
+    sandbox.ok(&["run", "--once"]);
+    assert_eq!(sandbox.on_branch("a", "f"), "x");
+}
+
+#[test]
 fn verify_gets_a_checkout_that_the_agent_removed() {
     let sandbox = Sandbox::with_repository();
     let commit = "git add -A; git -c user.name=a -c user.email=a@example.com commit -q -m x";

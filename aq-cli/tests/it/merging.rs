@@ -102,6 +102,32 @@ fn work_that_is_left_out_is_named_everywhere() {
 }
 
 #[test]
+fn ignored_repositories_hide_no_work_of_an_agent() {
+    let sandbox = Sandbox::with_repository();
+    fs::write(sandbox.work().join(".gitignore"), "/cache/\n").unwrap();
+    fs::write(sandbox.work().join(".git/info/exclude"), "/excluded/\n").unwrap();
+    sandbox.git(&["add", ".gitignore"]);
+    sandbox.git(&["commit", "-qm", "ignore"]);
+    let nested = |dir: &str, more: &str| {
+        format!("mkdir -p {dir}; (cd {dir}; git init -q; echo code > main.c){more}")
+    };
+    for (job, body, left) in [
+        ("by-itself", nested("try/app", "; echo '*' > try/.gitignore"), "try/app"),
+        ("by-rules", nested("a/b", "; echo /a/ >> .gitignore"), "a/b"),
+        ("by-exclude", nested("excluded/x", ""), "excluded/x"),
+        ("by-base", nested("cache/x", "; echo /y/ >> .gitignore"), ""),
+        ("by-setup", "echo x > x".to_owned(), ""),
+    ] {
+        let setup = format!("setup: \"{}\"", nested("deps/x", "; echo '*' > deps/.gitignore"));
+        sandbox.add(job, if job == "by-setup" { &setup } else { "" }, &body);
+        sandbox.ok(&["run", "--once"]);
+        let meta = sandbox.meta(job);
+        let named = meta.get("left_out").map_or("", |all| all.split(':').next().unwrap());
+        assert_eq!(named, left, "{job}: {meta:?} {}", sandbox.log(job));
+    }
+}
+
+#[test]
 fn a_batch_goes_on_after_one_that_conflicts() {
     let sandbox = Sandbox::with_repository();
     for job in ["one", "two", "three"] {

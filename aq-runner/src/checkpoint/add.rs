@@ -137,7 +137,11 @@ impl Wip {
     fn look_inside(&self, checkout: &Checkout, index: &Path) -> Result<Vec<LeftOut>> {
         let links = self.gitlinks(checkout, index)?;
         let beside = checkout.own.as_ref().map(|own| self.worktrees_of(own)).unwrap_or_default();
-        if links.is_empty() && beside.is_empty() {
+        let passed_over = match &checkout.own {
+            Some(_) => self.passed_over(checkout, &links)?,
+            None => Vec::new(),
+        };
+        if links.is_empty() && beside.is_empty() && passed_over.is_empty() {
             return Ok(Vec::new());
         }
         let submodules = self.submodules(checkout)?;
@@ -168,9 +172,14 @@ impl Wip {
                 left.push(LeftOut::new(shown(path), why));
             }
         }
-        for nested in beside.iter().filter(|nested| !seen.contains(nested.root())) {
-            // Commits on its branch are told as those of a branch.
-            let known = Known { commit: nested.head(), of_user: None };
+        // Commits on the branch of a worktree are told as those of a branch.
+        let beside = beside.into_iter().map(|nested| (nested.head(), nested));
+        let passed_over = passed_over.into_iter().map(|nested| (None, nested));
+        for (commit, nested) in beside.chain(passed_over) {
+            if !seen.insert(nested.root().to_owned()) {
+                continue;
+            }
+            let (nested, known) = (&nested, Known { commit, of_user: None });
             if let Some(why) = self.left_in(checkout, nested, &known, Ignored::Nothing)? {
                 left.push(LeftOut::new(shown(&place_in(checkout, nested.root())), why));
             }

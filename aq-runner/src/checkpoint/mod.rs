@@ -53,6 +53,7 @@ mod merge_trees;
 mod nested;
 mod notes;
 mod own;
+mod passed_over;
 mod removal;
 mod replay;
 mod repository;

@@ -1,5 +1,6 @@
-//! Claude Code (`claude -p`). Tested with 2.1.197 and 2.1.330.
+//! Claude Code (`claude -p`). Tested with 2.1.197, 2.1.330 and 2.1.332.
 
+use aq_caps::Version;
 use serde_json::Value;
 
 use super::definition::{Definition, variables, words};
@@ -8,6 +9,9 @@ use super::reason::{error_line, join};
 use super::seen::Seen;
 use super::steps::claude_steps;
 use super::usage::{Counted, Usage, claude_session, claude_usage, dollars, tokens};
+
+/// The first version whose numbers are those of all runs of a session; 2.1.276 counted each run alone.
+const SPANS_SESSION: &str = "2.1.277";
 
 pub(super) fn definition() -> Definition {
     Definition {
@@ -114,8 +118,7 @@ fn rate_limit(info: &Value, seen: &mut Seen) {
     seen.limit = (info["status"] == "rejected").then(|| info.clone());
 }
 
-/// Its numbers are for this run, also when it resumes a session. Where a stream was cut, `usage` is
-/// short and `modelUsage` is not.
+/// Where a stream was cut, `usage` is short and `modelUsage` is not.
 fn used(event: &Value, seen: &mut Seen) {
     let models = event["modelUsage"].as_object().filter(|models| !models.is_empty());
     let mut usage = match models {
@@ -125,7 +128,7 @@ fn used(event: &Value, seen: &mut Seen) {
         None => claude_usage(&event["usage"]),
     };
     usage.cost_usd = dollars(&event["total_cost_usd"]).or(usage.cost_usd);
-    seen.used(usage, Counted::Run);
+    seen.used(usage, seen.spans);
     let most = models.into_iter().flatten().max_by_key(|(_, used)| tokens(&used["outputTokens"]));
     if let (None, Some((name, _))) = (&seen.model, most) {
         seen.model(&Value::from(name.as_str()));
@@ -145,7 +148,10 @@ fn model_usage(used: &Value) -> Usage {
 
 fn system(event: &Value, seen: &mut Seen) {
     match event["subtype"].as_str() {
-        Some("init") => seen.model(&event["model"]),
+        Some("init") => {
+            seen.model(&event["model"]);
+            seen.spans = spans(&event["claude_code_version"]);
+        }
         Some("api_retry") => {
             let status = event["error_status"].as_u64().map(|code| format!("API error {code}"));
             seen.error(&join([status.as_deref(), event["error"].as_str()], " "));
@@ -153,6 +159,15 @@ fn system(event: &Value, seen: &mut Seen) {
             seen.evidence.kind(&event["error"]);
         }
         _ => {}
+    }
+}
+
+/// What `modelUsage` and the cost of a `result` span when a session was resumed.
+fn spans(version: &Value) -> Counted {
+    let parsed = |text: &str| text.parse::<Version>().ok();
+    match version.as_str().and_then(parsed) {
+        version @ Some(_) if version >= parsed(SPANS_SESSION) => Counted::Session,
+        _ => Counted::Run,
     }
 }
 

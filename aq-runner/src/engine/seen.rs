@@ -48,6 +48,8 @@ pub(super) struct Seen {
     pub(super) generic: Option<Usage>,
     /// Read out of text.
     pub(super) estimated: Usage,
+    /// What the numbers of its final event span, as far as it tells.
+    pub(super) spans: Counted,
     own: Option<(Usage, Counted)>,
     live: Usage,
     messages: BTreeSet<String>,

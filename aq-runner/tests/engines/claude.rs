@@ -1,3 +1,5 @@
+use aq_runner::engine::{SessionTotal, Usage};
+
 use crate::{killed, numbers, run};
 
 const INIT: &str = r#"{"type":"system","subtype":"init","session_id":"a05d-88f1","model":"opus[1m]","tools":["Bash"]}
@@ -37,6 +39,22 @@ fn a_success_counts_all_models_and_text_about_limits_is_no_limit() {
     let usage = run("claude", 0, &all, "").settled(Some("a05d-88f1"), None);
     assert_eq!(usage.run.cache_write_tokens, Some(60));
     assert_eq!(usage.total, None, "its numbers are for the run, also when it resumes");
+}
+
+#[test]
+fn newer_versions_count_the_whole_session() {
+    let init = |version: &str| {
+        INIT.replace("\"model\"", &format!("\"claude_code_version\":\"{version}\",\"model\""))
+    };
+    for (version, expected) in [("2.1.276", 2568), ("2.1.277", 2468), ("nonsense", 2568)] {
+        let all = format!("{}{CALLS}{DONE}", init(version));
+        let first = SessionTotal {
+            session_id: "a05d-88f1".to_owned(),
+            usage: Usage { input_tokens: Some(100), ..Usage::default() },
+        };
+        let settled = run("claude", 0, &all, "").settled(Some("a05d-88f1"), Some(&first));
+        assert_eq!(settled.run.input_tokens, Some(expected), "{version}");
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use super::super::wip::{Isolation, Wip};
 use super::bring::borrowed_from;
 use super::refs::{OwnRepository, parse_packed};
 
+const STASH: &str = "refs/stash";
 /// So many refs are looked at and named; of more it is said that there are more.
 const MOST: usize = 20;
 /// So many of the remotes' branches are known to have commits.
@@ -40,6 +41,8 @@ impl Wip {
         for (name, commit) in new.iter().take(MOST) {
             let words = match self.commits_beyond(own, &refs, commit, tip) {
                 Ok(0) => continue,
+                // Git makes up to three commits of it.
+                Ok(_) if *name == STASH => "what was stashed is".to_owned(),
                 Ok(1) => "one commit is".to_owned(),
                 Ok(count) => format!("{count} commits are"),
                 Err(e) => format!("something that git cannot read ({e}) is"),
@@ -72,7 +75,7 @@ impl Wip {
 }
 
 fn shown(name: &str) -> String {
-    if name == "refs/stash" {
+    if name == STASH {
         return "stash".to_owned();
     }
     let kinds = [("refs/heads/", "branch"), ("refs/tags/", "tag")];

@@ -41,7 +41,7 @@ pub struct SessionTotal {
 pub struct Settled {
     /// For meta.
     pub run: Usage,
-    /// For the next run of this session, where the engine reports totals.
+    /// For the next run of this session. Another version of the engine may report totals then.
     pub total: Option<SessionTotal>,
     /// The model, where records on disk name it.
     pub model: Option<String>,
@@ -52,21 +52,24 @@ impl UsageReport {
     /// the last total that was recorded. A resumed session without a total of its own leaves this
     /// run's part unknown.
     pub fn settle(&self, resumed: Option<&str>, previous: Option<&SessionTotal>) -> Settled {
-        let model = self.model.clone();
-        if self.counted == Counted::Run {
-            return Settled { run: self.usage.clone(), total: None, model };
-        }
         let session = self.session_id.as_deref().or(resumed);
         let goes_on = resumed.is_some() && session == resumed;
         let earlier = previous.filter(|total| Some(total.session_id.as_str()) == session);
-        let run = match (earlier, goes_on) {
-            (Some(earlier), _) => self.usage.since(&earlier.usage),
-            (None, true) => Usage::default(),
-            (None, false) => self.usage.clone(),
+        let usage = &self.usage;
+        let (run, total) = match (self.counted, earlier.map(|total| &total.usage), goes_on) {
+            (Counted::Run, Some(earlier), _) => (usage.clone(), Some(earlier.plus(usage))),
+            (Counted::Run, None, true) => (usage.clone(), None),
+            // Before this, the model had not answered.
+            (Counted::Session, Some(earlier), _) if earlier.is_empty() => {
+                (usage.clone(), Some(usage.clone()))
+            }
+            (Counted::Session, Some(earlier), _) => (usage.since(earlier), Some(usage.clone())),
+            (Counted::Session, None, true) => (Usage::default(), Some(usage.clone())),
+            (_, None, false) => (usage.clone(), Some(usage.clone())),
         };
         let total =
-            session.map(|id| SessionTotal { session_id: id.to_owned(), usage: self.usage.clone() });
-        Settled { run, total, model }
+            session.zip(total).map(|(id, usage)| SessionTotal { session_id: id.to_owned(), usage });
+        Settled { run, total, model: self.model.clone() }
     }
 }
 
@@ -161,6 +164,22 @@ mod tests {
     }
 
     #[test]
+    fn a_session_without_an_answer_had_used_nothing() {
+        let unused = UsageReport { usage: Usage::default(), ..report(0, Counted::Run) };
+        let first = unused.settle(None, None);
+        let total = SessionTotal::from_line(&first.total.unwrap().to_line()).unwrap();
+        let second = report(9, Counted::Session).settle(Some("s1"), Some(&total));
+        assert_eq!((first.run, second.run), (Usage::default(), tokens(9)));
+    }
+
+    #[test]
+    fn a_total_goes_on_with_another_version() {
+        let first = report(100, Counted::Run).settle(None, None);
+        let second = report(250, Counted::Session).settle(Some("s1"), first.total.as_ref());
+        assert_eq!(second.run, tokens(150));
+    }
+
+    #[test]
     fn a_resumed_session_of_unknown_total_is_unknown() {
         let settled = report(250, Counted::Session).settle(Some("s1"), None);
         assert_eq!(settled.run, Usage::default());
@@ -184,7 +203,9 @@ mod tests {
     fn a_report_of_one_run_is_that_run() {
         let earlier = SessionTotal { session_id: "s1".to_owned(), usage: tokens(5) };
         let settled = report(7, Counted::Run).settle(Some("s1"), Some(&earlier));
-        assert_eq!((settled.run, settled.total), (tokens(7), None));
+        assert_eq!((settled.run, settled.total.unwrap().usage), (tokens(7), tokens(12)));
+        let unknown = report(7, Counted::Run).settle(Some("s1"), None);
+        assert_eq!((unknown.run, unknown.total), (tokens(7), None));
         assert_eq!(SessionTotal::from_line("{\"session_id\":\"s"), None);
     }
 }

@@ -194,7 +194,7 @@ impl<T: Transport> Tracker for GitHub<T> {
 fn lenient<A>(result: Result<A, TrackerError>) -> Result<bool, TrackerError> {
     match result {
         Ok(_) => Ok(true),
-        Err(e) if e.retry() == Retry::Never || matches!(e, TrackerError::Denied { .. }) => {
+        Err(e) if e.retry() == Retry::Never || matches!(e, TrackerError::Forbidden { .. }) => {
             Ok(false)
         }
         Err(e) => Err(e),

@@ -86,7 +86,9 @@ pub enum TrackError {
 fn with_mend(error: &TrackerError) -> String {
     match error {
         TrackerError::Limited { .. } => format!("{error}; try again then"),
-        TrackerError::Unavailable { .. } => format!("{error}; try again later"),
+        TrackerError::Unavailable { .. } | TrackerError::Failed { .. } => {
+            format!("{error}; try again later")
+        }
         _ => error.to_string(),
     }
 }

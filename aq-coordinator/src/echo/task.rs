@@ -31,7 +31,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// Tries of a message that its item does not take, before those of other items get their turn.
-const TRIES: u32 = 4;
+const TRIES: u32 = 3;
 
 /// How long a coordinator that ends waits for an answer.
 const LAST_CALL: Duration = Duration::from_secs(5);

@@ -70,7 +70,8 @@ impl DeliveryPauses {
         self.jobs.insert(job.clone(), pause);
         let failed = self.failed.entry(kind).or_default();
         failed.insert(job.clone());
-        let is_tracker = failed.len() >= MANY;
+        // One that has rested before is probed with one job.
+        let is_tracker = failed.len() >= MANY || self.trackers.contains_key(&kind);
         (length, is_tracker.then(|| self.tracker_failed(kind, None)))
     }
 

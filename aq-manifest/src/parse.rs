@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::diagnostic::Findings;
-use crate::front_matter::{bom_len, late_fence, split};
+use crate::front_matter::{bom_len, late_fence, split, unopened};
 use crate::keys::{KEYS, Manifest};
 use crate::reader::Reader;
 use crate::yaml::{self, Node, Value};
@@ -59,6 +59,7 @@ pub fn parse(source: &str) -> Parsed<'_> {
         Ok(split) => {
             if split.body == bom_len(source) {
                 warn_of_late_fence(source, &mut findings);
+                refuse_unopened(source, &mut findings);
             }
             let yaml = &source[split.yaml.clone()];
             read_keys(yaml, split.yaml.start, &mut findings, |key, value, findings| {
@@ -140,5 +141,14 @@ fn warn_of_late_fence(source: &str, findings: &mut Findings) {
             span,
             help: Some("remove the empty lines above this".into()),
         });
+    }
+}
+
+/// Keys that would all be prompt, and the job one with defaults.
+fn refuse_unopened(source: &str, findings: &mut Findings) {
+    let is_key = |name: &str| KEYS.iter().any(|key| key.name == name);
+    if let Some(place) = unopened(source, is_key) {
+        let error = Diagnostic::error(place, "the front matter lacks its opening `---`");
+        findings.push(error.with_help("put a line of `---` above the first key"));
     }
 }

@@ -26,7 +26,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
-    let drafts = drafts(&args.files, args.name.as_deref())?;
+    let drafts = drafts(&args.files, args.name.as_deref(), true)?;
     let settings = FleetSettings::of_coordinator(&here.environment)?;
     let mut submitted = Vec::new();
     for draft in drafts {

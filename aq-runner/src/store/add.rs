@@ -16,7 +16,7 @@ use super::meta::Record;
 use super::queue_dir::QueueDir;
 
 use place::{place, stage_files, take_back};
-use plan::{Plan, Planner, refuse_cycles};
+use plan::{Plan, Planner, refuse_cycles, unheld_deps};
 
 /// From this many jobs on, one sync of the whole file system is cheaper than one a file.
 const BULK: usize = 8;
@@ -32,6 +32,8 @@ pub struct Draft {
     pub text: String,
     /// What else to record of it.
     pub record: Record,
+    /// It is added even when a file of this name and with this text was added before.
+    pub may_repeat: bool,
     /// A grant of the fleet brought it. In any other file the keys that a claim sets are refused.
     pub is_granted: bool,
 }
@@ -95,7 +97,7 @@ impl AddContext {
 impl Draft {
     /// A draft of which nothing else is to be recorded.
     pub fn new(name: String, id: JobId, text: String) -> Self {
-        Self { name, id, text, record: Record::new(), is_granted: false }
+        Self { name, id, text, record: Record::new(), may_repeat: true, is_granted: false }
     }
 }
 
@@ -114,6 +116,15 @@ pub enum Added {
         /// Its folder.
         stage: Stage,
     },
+    /// A file of this name and with this text was added before: nothing happened.
+    SameFile {
+        /// The job that is there.
+        id: JobId,
+        /// Its folder.
+        stage: Stage,
+        /// The draft.
+        name: String,
+    },
     /// It took the place of a job with the same key that had not started.
     Superseded {
         /// The job.
@@ -127,8 +138,16 @@ impl Added {
     /// The job, whatever became of the draft.
     pub fn id(&self) -> &JobId {
         match self {
-            Self::New { id } | Self::Unchanged { id, .. } | Self::Superseded { id, .. } => id,
+            Self::New { id }
+            | Self::Unchanged { id, .. }
+            | Self::SameFile { id, .. }
+            | Self::Superseded { id, .. } => id,
         }
+    }
+
+    /// Whether the job was there before, and stays as it was.
+    pub fn is_unchanged(&self) -> bool {
+        matches!(self, Self::Unchanged { .. } | Self::SameFile { .. })
     }
 }
 
@@ -231,6 +250,7 @@ pub fn add(
     let mut planner = Planner::new(queue, checked.len())?;
     let plans: Vec<Plan> =
         checked.iter().map(|job| planner.plan(job)).collect::<Result<_, AddError>>()?;
+    report.warnings.extend(unheld_deps(queue, &checked)?);
     let bulk = checked.len() >= BULK;
     let staged = stage_files(queue, &checked, &plans, context, bulk)?;
     let placed = place(queue, &checked, plans, staged, context, &mut report.added);
@@ -249,7 +269,8 @@ fn check<'a>(
     // Most of them work in the same directory.
     let mut places: HashMap<Option<String>, Place> = HashMap::new();
     for draft in drafts {
-        match load(queue.profiles(), &draft.name, &draft.text, context.colour) {
+        let loaded = load(queue.profiles(), &draft.name, &draft.text, context.colour);
+        match loaded.and_then(|file| file.require_prompt(&draft.name)) {
             Ok(file) if !draft.is_granted && has_grant(&file.spec) => {
                 let words = "`fleet-job-id` and `fleet-lease-epoch` are set when the fleet grants a job, not by \
                              people: take them out";
@@ -306,6 +327,51 @@ mod tests {
         let added = queue.add(&[("a", "x"), ("a", "x"), ("b", "x")]).unwrap();
         let ids: Vec<&str> = added.iter().map(|one| one.id().as_str()).collect();
         assert_eq!(ids, ["a-3", "a-4", "b"]);
+    }
+
+    #[test]
+    fn the_same_file_is_added_once() {
+        let queue = TestQueue::new();
+        let file = |name: &str, text: &str, may_repeat| {
+            let draft = Draft::new(format!("{name}.md"), id(name), text.to_owned());
+            queue.add_drafts(&[Draft { may_repeat, ..draft }]).unwrap().remove(0)
+        };
+        let known = |name: &str, stage| Added::SameFile {
+            id: id(name),
+            stage,
+            name: "a.md".to_owned(),
+        };
+        assert_eq!(file("a", "x", false), Added::New { id: id("a") });
+        assert_eq!(file("a", "x", false), known("a", Stage::Inbox));
+        assert_eq!(file("a", "y", false), Added::New { id: id("a-2") });
+        queue.shift("a-2", Stage::Inbox, Stage::Shipped);
+        assert_eq!(file("a", "y", false), known("a-2", Stage::Shipped));
+        assert_eq!(file("b", "x", false), Added::New { id: id("b") }, "another name");
+        assert_eq!(file("a", "x", true), Added::New { id: id("a-3") });
+    }
+
+    #[test]
+    fn a_job_without_a_prompt_is_refused() {
+        let queue = TestQueue::new();
+        for text in ["", "\n \n", "---\npriority: low\n---\n\n"] {
+            let refused = queue.add(&[("a", text)]).unwrap_err();
+            assert!(refused.to_string().contains("the prompt is empty"), "{text:?}: {refused}");
+        }
+    }
+
+    #[test]
+    fn a_dep_that_nobody_has_is_named() {
+        let queue = TestQueue::new();
+        queue.add(&[("old", A)]).unwrap();
+        let draft = |name: &str, front: &str| {
+            Draft::new(format!("{name}.md"), id(name), format!("---\n{front}\n---\nx\n"))
+        };
+        let drafts = [draft("a", "deps: [k, new, no-one]"), draft("b", "idempotency-key: new")];
+        let base = queue.base().to_owned();
+        let context = AddContext::new(base, None, Timestamp::UNIX_EPOCH);
+        let warnings = add(&queue, &drafts, &context).unwrap().warnings;
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].contains("a.md: no job has the key `no-one`"), "{warnings:?}");
     }
 
     #[test]

@@ -27,6 +27,20 @@ pub struct Invalid {
     pub report: String,
 }
 
+impl JobFile {
+    /// The refusal of a job without a prompt: an agent that is asked nothing does anything.
+    ///
+    /// # Errors
+    /// The prompt is empty.
+    pub fn require_prompt(self, name: &str) -> Result<Self, Invalid> {
+        if !self.body.trim().is_empty() {
+            return Ok(self);
+        }
+        let problem = "the prompt is empty; write what is to be done below the front matter";
+        Err(Invalid::whole(name, problem))
+    }
+}
+
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.report.trim_end())

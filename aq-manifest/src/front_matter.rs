@@ -94,7 +94,8 @@ pub(crate) fn unopened(source: &str, is_key: impl Fn(&str) -> bool) -> Option<Ra
         if is_inner && first.is_some() {
             continue;
         }
-        let (name, _) = text.split_once(':').filter(|(_, rest)| rest.starts_with([' ', '\r', '\n']))?;
+        let (name, _) =
+            text.split_once(':').filter(|(_, rest)| rest.starts_with([' ', '\r', '\n']))?;
         if !is_key(name) {
             return None;
         }

@@ -8,7 +8,7 @@ use aq_runner::store::{Invalid, JobFile, QueueDir, holder, load};
 use super::Here;
 use super::files::{JobSource, sources};
 use crate::exit::{Exit, Failure, Outcome};
-use crate::output::{self, human::Checked};
+use crate::output::{self, human::Checked, style::plain};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:  aq check jobs/*.md\n           aq check --strict jobs/")]
@@ -83,7 +83,11 @@ fn check(
     let found = match loaded {
         Ok(found) => found,
         Err(invalid) => {
-            return Ok(Checked { file: name, error: Some(invalid.summary), report: invalid.report });
+            return Ok(Checked {
+                file: name,
+                error: Some(invalid.summary),
+                report: invalid.report,
+            });
         }
     };
     let mut report = found.warnings;
@@ -94,7 +98,9 @@ fn check(
             && holder(queue, dep)?.is_none()
         {
             report.push_str(&format!(
-                "warning: {name}: no job has the key `{dep}` that it waits for\n"
+                "warning: {}: no job has the key `{}` that it waits for\n",
+                plain(&name),
+                plain(dep)
             ));
         }
     }
@@ -109,6 +115,6 @@ fn name_warning(path: &Path) -> Option<String> {
     let problem = JobId::new(&stem).err()?;
     Some(format!(
         "warning: {}: {problem}; `aq add` needs another name for the file, or --name\n",
-        path.display()
+        plain(&path.display().to_string())
     ))
 }

@@ -211,7 +211,8 @@ fn words_in_place_of_files(files: &[PathBuf]) -> Option<Failure> {
         let text = path.to_str().unwrap_or("/");
         !text.contains('/') && !text.ends_with(".md") && text != "-" && !path.exists()
     };
-    let is_prompt = files.len() > 1 || files.iter().any(|file| file.to_string_lossy().contains(' '));
+    let is_prompt =
+        files.len() > 1 || files.iter().any(|file| file.to_string_lossy().contains(' '));
     if !is_prompt || !files.iter().all(is_word) {
         return None;
     }

@@ -336,11 +336,8 @@ mod tests {
             let draft = Draft::new(format!("{name}.md"), id(name), text.to_owned());
             queue.add_drafts(&[Draft { may_repeat, ..draft }]).unwrap().remove(0)
         };
-        let known = |name: &str, stage| Added::SameFile {
-            id: id(name),
-            stage,
-            name: "a.md".to_owned(),
-        };
+        let known =
+            |name: &str, stage| Added::SameFile { id: id(name), stage, name: "a.md".to_owned() };
         assert_eq!(file("a", "x", false), Added::New { id: id("a") });
         assert_eq!(file("a", "x", false), known("a", Stage::Inbox));
         assert_eq!(file("a", "y", false), Added::New { id: id("a-2") });

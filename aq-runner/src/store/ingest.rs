@@ -52,8 +52,9 @@ pub fn ingest(
     let name = queue.job_file(Stage::Failed, job.id()).display().to_string();
     let looked_at = SystemTime::now();
     let loaded = match queue.read_job(Stage::Inbox, job.id()) {
-        Ok(text) => load(queue.profiles(), &name, &text, false)
-            .and_then(|file| file.require_prompt(&name)),
+        Ok(text) => {
+            load(queue.profiles(), &name, &text, false).and_then(|file| file.require_prompt(&name))
+        }
         Err(problem) => Err(Invalid::whole(&name, problem)),
     };
     let checked = loaded.and_then(|file| {

@@ -75,7 +75,10 @@ mod tests {
         assert_eq!(kind(answer(403, &zero, "")), "limited");
         assert_eq!(kind(answer(403, &[], "You have exceeded a secondary rate limit.")), "limited");
         assert_eq!(kind(answer(401, &[], "Bad credentials")), "denied");
-        assert_eq!(kind(answer(403, &[], "Unable to create comment: issue is locked")), "forbidden");
+        assert_eq!(
+            kind(answer(403, &[], "Unable to create comment: issue is locked")),
+            "forbidden"
+        );
     }
 
     #[test]

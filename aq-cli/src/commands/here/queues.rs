@@ -176,8 +176,8 @@ fn shown(path: &Path) -> String {
 fn no_queue(place: &QueuePlace) -> Failure {
     let message = match (place.origin, &place.path, &place.repository) {
         (QueueOrigin::Argument | QueueOrigin::Variable, Some(path), _) => {
-            let path = path.display();
-            format!("there is no queue at {path}; `aq init {path}` makes one")
+            let source = if place.origin == QueueOrigin::Variable { "AQ_QUEUE" } else { "--queue" };
+            no_queue_named(path, source)
         }
         (_, _, Some(repository)) => match &place.standing {
             RepositoryStanding::Copied { original } => {
@@ -201,6 +201,27 @@ fn no_queue(place: &QueuePlace) -> Failure {
         }
     };
     Failure::new(Exit::NotFound, message)
+}
+
+/// The message for a directory that was named and is no queue. Nobody is told to make one in the middle
+/// of a project.
+fn no_queue_named(path: &Path, source: &str) -> String {
+    let (named, below) = (shown(path), path.join(PROJECT_QUEUE));
+    if !path.is_dir() && path.symlink_metadata().is_ok() {
+        return format!("{source} names {named}, which is no directory");
+    }
+    if QueueDir::open(&below).is_ok() {
+        let below = shown(&below);
+        return format!("there is no queue at {named}, but one below it: {source} {below}");
+    }
+    let has_files = path.read_dir().is_ok_and(|mut entries| entries.next().is_some());
+    if has_files {
+        return format!(
+            "{named} is no queue; {source} names the queue itself, and in {named} `aq path` prints \
+             which one that is, `aq init` makes one"
+        );
+    }
+    format!("there is no queue at {named}; `aq init {named}` makes one")
 }
 
 impl From<UntrustedQueue> for Failure {

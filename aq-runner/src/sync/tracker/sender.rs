@@ -319,7 +319,12 @@ mod tests {
         assert!(
             matches!(
                 &happened[..],
-                [Happened::Delayed(..), Happened::Delayed(..), Happened::Told(_), Happened::Told(_)]
+                [
+                    Happened::Delayed(..),
+                    Happened::Delayed(..),
+                    Happened::Told(_),
+                    Happened::Told(_)
+                ]
             ),
             "{happened:?}"
         );

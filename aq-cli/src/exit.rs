@@ -81,6 +81,7 @@ impl From<StoreError> for Failure {
             | StoreError::Busy(_)
             | StoreError::Moved(_)
             | StoreError::Record { .. } => Exit::Refused,
+            StoreError::NotText(_) => Exit::Usage,
             StoreError::Io { .. } => Exit::Environment,
         };
         Self::new(exit, error)

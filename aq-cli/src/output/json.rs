@@ -69,7 +69,7 @@ pub(crate) fn status(overview: &Overview) {
     });
     let mut answer = json!({
         "version": VERSION,
-        "queue": overview.queue,
+        "queue": overview.queue.display().to_string(),
         "trusted": !overview.is_untrusted,
         "now": now,
         "loop": run_loop,

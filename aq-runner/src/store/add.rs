@@ -13,7 +13,7 @@ use super::error::{Result, StoreError};
 use super::job_file::{Invalid, lacks_home, load, resolve_cwd};
 use super::locks::FileLock;
 use super::meta::Record;
-use super::queue_dir::QueueDir;
+use super::queue_dir::{QueueDir, require_text};
 
 use place::{place, stage_files, take_back};
 use plan::{Plan, Planner, refuse_cycles, unheld_deps};
@@ -289,6 +289,10 @@ fn check<'a>(
                     ))
                 });
                 let place = place.clone();
+                if let Err(e) = require_text(&place.dir) {
+                    invalid.push(Invalid::whole(&draft.name, e));
+                    continue;
+                }
                 if !file.warnings.is_empty() {
                     report.warnings.push(file.warnings);
                 }

@@ -34,6 +34,9 @@ pub enum StoreError {
         /// The folder.
         missing: &'static str,
     },
+    /// A directory whose name records, which are text, cannot hold.
+    #[error("{0:?} is not UTF-8, and records cannot name it; give the directory another name")]
+    NotText(PathBuf),
     /// No folder has a job of this name.
     #[error("there is no job {0} in this queue")]
     NoSuchJob(JobId),

@@ -123,6 +123,10 @@ fn hint(error: &clap::Error, parser: &clap::Command) -> Option<String> {
             let verb = words.iter().find(|word| verbs.contains(&word.as_str()))?;
             hints::flag(verb, said(ContextKind::InvalidArg)?)
         }
+        ErrorKind::ValueValidation => {
+            let problem = std::error::Error::source(error)?.to_string();
+            hints::number(&problem).map(str::to_owned)
+        }
         ErrorKind::MissingRequiredArgument => {
             let words = words();
             hints::missing(words.iter().find(|word| verbs.contains(&word.as_str()))?)

@@ -115,7 +115,37 @@ pub(crate) fn read_keys<'a>(
 pub(crate) fn report_unknown(key: &Node<'_>, findings: &mut Findings, others: &[&str]) {
     let mut known: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
     known.extend(others);
-    Reader::new("", findings).unknown_key(key, &known);
+    let meant = meant(key.key_text());
+    Reader::new("", findings).unknown_key(key, &known, meant);
+}
+
+/// The key for a word that other programs, and people, have for it.
+fn meant(word: &str) -> Option<&'static str> {
+    Some(match word.to_ascii_lowercase().replace('_', "-").as_str() {
+        "depends-on" | "depends" | "dependencies" | "needs" | "after" | "requires-jobs" => "deps",
+        "working-directory" | "workdir" | "working-dir" | "dir" | "directory" | "path" | "repo" => {
+            "cwd"
+        }
+        "agent" | "tool" | "cli" | "provider" => "engine",
+        "class" => "engine-class",
+        "id" | "key" | "name" => "idempotency-key",
+        "test" | "tests" | "check" | "command" | "validate" => "verify",
+        "branch" | "base-branch" | "into" => "target",
+        "auto-approve" | "dangerously-skip-permissions" | "full-auto" | "permissions" => "yolo",
+        "tags" | "requires" | "requirements" | "caps" | "runs-on" => "capabilities",
+        "retries" | "max-retries" | "attempts" | "max-attempts" => "retry",
+        "files" | "paths" | "scope" | "allow" => "allowed-scope",
+        "time-limit" | "deadline" | "max-time" | "max-duration" => "timeout",
+        "cost" | "max-cost" | "max-tokens" | "max-turns" | "limit" | "limits" => "budget",
+        "environment" => "env",
+        "before" | "prepare" | "before-script" => "setup",
+        "review" | "human" | "approval" => "review-policy",
+        "mutex" | "concurrency" | "exclusive" => "lock",
+        "worktree" | "in-place" => "isolation",
+        "issue" | "ticket" => "tracker-item",
+        "template" | "extends" | "role" => "profile",
+        _ => return None,
+    })
 }
 
 /// What is wrong with `deps` beyond the single items, which are in `nodes`.

@@ -58,7 +58,9 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
 fn read(profiles: &Path, source: &JobSource, colour: bool) -> Read {
     let name = source.shown();
     let loaded = match source.read() {
-        Ok(text) => load(profiles, &name, &text, colour).and_then(|f| f.require_prompt(&name)),
+        Ok(text) => load(profiles, &name, &text, colour)
+            .and_then(|file| file.require_prompt(&name))
+            .and_then(|file| file.require_own(&name)),
         Err(failure) => Err(unreadable(&failure)),
     };
     let bad_name = match source {

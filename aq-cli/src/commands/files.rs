@@ -175,13 +175,15 @@ fn job_files(dir: &Path) -> Result<Vec<JobSource>, Failure> {
         if !path.is_dir() && !(is_project_file(&path) && !has_front_matter(&path)) {
             files.push(JobSource::of(&path)?);
         } else {
-            left_out.push(plain(&path.file_name().unwrap_or_default().to_string_lossy()));
+            let why = if path.is_dir() { "a directory" } else { "no front matter" };
+            let name = plain(&path.file_name().unwrap_or_default().to_string_lossy());
+            left_out.push(format!("{name} ({why})"));
         }
     }
     let shown = plain(&dir.display().to_string());
     if !left_out.is_empty() {
         output::warning(&format!(
-            "left out of {shown}: {}, which have no front matter; name a file to take it",
+            "left out of {shown}: {}; a file that is named is taken",
             left_out.join(", ")
         ));
     }
@@ -231,7 +233,10 @@ fn read_file(path: &Path, shown: &str) -> Result<String, Failure> {
         let exit = if denied { Exit::Environment } else { Exit::Usage };
         Failure::new(exit, format_args!("cannot read {shown}: {e}"))
     };
-    let about = path.symlink_metadata().map_err(unreadable)?;
+    let about = match path.symlink_metadata() {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(missing(path, shown)),
+        about => about.map_err(unreadable)?,
+    };
     // A link that the user names is meant; one in the queue is not followed.
     let real = match about.is_symlink() {
         true => path.canonicalize().map_err(unreadable)?,
@@ -241,6 +246,20 @@ fn read_file(path: &Path, shown: &str) -> Result<String, Failure> {
         aq_runner::store::UnreadableJob::Io(e) => unreadable(e),
         e => Failure::usage(format_args!("cannot take {shown}: {e}")),
     })
+}
+
+/// The failure for a file that is not there, with what was probably meant.
+fn missing(path: &Path, shown: &str) -> Failure {
+    let with_suffix = path.with_added_extension("md");
+    let mend = if with_suffix.is_file() {
+        format!("; {} is there", plain(&with_suffix.display().to_string()))
+    } else if path.extension().is_none() && path.components().count() == 1 {
+        "; a prompt in words comes from standard input: `echo 'PROMPT' | aq add - --name NAME`"
+            .to_owned()
+    } else {
+        String::new()
+    };
+    Failure::usage(format_args!("there is no file {shown}{mend}"))
 }
 
 fn read_stream(stream: impl Read, shown: &str) -> Result<String, Failure> {

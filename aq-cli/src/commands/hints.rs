@@ -88,6 +88,12 @@ fn meaning(typed: &str) -> Option<&'static str> {
 
 /// A hint for a flag that a verb does not have.
 pub(crate) fn flag(verb: &str, flag: &str) -> Option<String> {
+    if flag.starts_with('-') && flag[1..].starts_with(|c: char| c.is_ascii_digit()) {
+        return Some("numbers here are not negative".to_owned());
+    }
+    if !flag.starts_with('-') {
+        return word(verb);
+    }
     let name = flag.trim_start_matches('-').split('=').next().unwrap_or_default();
     let text = match (verb, name) {
         ("run" | "service", "j" | "jobs" | "parallel" | "concurrency" | "workers" | "n") => {
@@ -122,6 +128,34 @@ pub(crate) fn flag(verb: &str, flag: &str) -> Option<String> {
         _ => return None,
     };
     Some(text.to_owned())
+}
+
+/// A hint for a word too many.
+fn word(verb: &str) -> Option<String> {
+    let text = match verb {
+        "status" => "`aq why JOB` asks of one job; `--queue DIR` names another queue",
+        "run" => "`aq run` runs all that waits; `aq add FILE` puts a job there first",
+        "why" | "diff" | "logs" | "promote" | "reject" | "stop" | "insights" => {
+            "this takes one job at a time"
+        }
+        "clean" | "recover" => "this looks at the whole queue; `aq stop JOB` ends one job",
+        "init" => "a queue is one directory; quote a name with blanks",
+        _ => return None,
+    };
+    Some(text.to_owned())
+}
+
+/// A hint for a value that is no number.
+pub(crate) fn number(problem: &str) -> Option<&'static str> {
+    [
+        ("invalid digit found in string", "a whole number is expected, such as 4"),
+        ("cannot parse integer", "a whole number is expected, such as 4"),
+        ("is not in 1..", "1 or more is expected"),
+        ("invalid float literal", "a number is expected, such as 0.98"),
+        ("number too large", "a smaller number is expected"),
+    ]
+    .into_iter()
+    .find_map(|(said, hint)| problem.contains(said).then_some(hint))
 }
 
 /// A hint for a verb that was given too little.

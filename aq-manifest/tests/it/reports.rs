@@ -324,3 +324,11 @@ fn keys_without_an_opening_fence() {
       = help: put a line of `---` above the first key
     ");
 }
+
+#[test]
+fn keys_by_the_words_of_others() {
+    for (word, key) in [("depends_on", "deps"), ("workdir", "cwd"), ("retries", "retry")] {
+        let report = report_keys(&format!("{word}: [x]"));
+        assert!(report.contains(&format!("did you mean `{key}`?")), "{word}: {report}");
+    }
+}

@@ -270,12 +270,12 @@ fn check<'a>(
     let mut places: HashMap<Option<String>, Place> = HashMap::new();
     for draft in drafts {
         let loaded = load(queue.profiles(), &draft.name, &draft.text, context.colour);
-        match loaded.and_then(|file| file.require_prompt(&draft.name)) {
-            Ok(file) if !draft.is_granted && has_grant(&file.spec) => {
-                let words = "`fleet-job-id` and `fleet-lease-epoch` are set when the fleet grants a job, not by \
-                             people: take them out";
-                invalid.push(Invalid::whole(&draft.name, words));
-            }
+        let loaded = loaded.and_then(|file| file.require_prompt(&draft.name));
+        let loaded = loaded.and_then(|file| match draft.is_granted {
+            true => Ok(file),
+            false => file.require_own(&draft.name),
+        });
+        match loaded {
             Ok(file) if lacks_home(file.spec.cwd.as_deref(), context.home.as_deref()) => {
                 let words = "`cwd` begins with `~`, and HOME is not set: set it, or write the directory out";
                 invalid.push(Invalid::whole(&draft.name, words));
@@ -309,10 +309,6 @@ fn check<'a>(
         }
     }
     if invalid.is_empty() { Ok(checked) } else { Err(AddError::Invalid(invalid)) }
-}
-
-fn has_grant(spec: &JobSpec) -> bool {
-    spec.fleet_job_id.is_some() || spec.fleet_lease_epoch.is_some()
 }
 
 #[cfg(test)]

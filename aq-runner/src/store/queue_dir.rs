@@ -34,6 +34,9 @@ impl QueueDir {
             Err(e) => return Err(e).at("open", root),
         };
         require_text(&root)?;
+        if !root.is_dir() {
+            return Err(StoreError::NotADirectory(root));
+        }
         let queue = Self { profiles: root.join("profiles"), root };
         for (name, dir) in [("inbox", queue.stage(Stage::Inbox)), (".state", queue.state())] {
             match dir.metadata() {
@@ -57,6 +60,9 @@ impl QueueDir {
             DirBuilder::new().recursive(true).mode(0o700).create(dir).at("create", dir)
         };
         require_text(root)?;
+        if root.exists() && !root.is_dir() {
+            return Err(StoreError::NotADirectory(root.to_owned()));
+        }
         for stage in Stage::ALL {
             make(&root.join(stage.folder()))?;
         }

@@ -210,7 +210,7 @@ fn no_queue(place: &QueuePlace) -> Failure {
         ),
         (_, None, None) => {
             return Failure::usage(
-                "no queue is named and HOME is not set; use --queue DIR or AQ_QUEUE",
+                "no queue is named, and HOME is not an absolute path; use --queue DIR or AQ_QUEUE",
             );
         }
     };
@@ -225,9 +225,6 @@ fn has_entries(dir: &Path) -> bool {
 /// of a project.
 fn no_queue_named(path: &Path, source: &str) -> String {
     let (named, below) = (shown(path), path.join(PROJECT_QUEUE));
-    if !path.is_dir() && path.symlink_metadata().is_ok() {
-        return format!("{source} names {named}, which is no directory");
-    }
     if QueueDir::open(&below).is_ok() {
         let below = shown(&below);
         return format!("there is no queue at {named}, but one below it: {source} {below}");

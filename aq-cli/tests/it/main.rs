@@ -48,3 +48,4 @@ mod upgrade;
 mod vendor;
 mod words;
 mod work_survives;
+mod wrong_use;

@@ -59,6 +59,10 @@ pub(crate) fn run() -> ExitCode {
     let parsed = parsed.and_then(|matches| Arguments::from_arg_matches(&matches));
     let Arguments { global, command } = match parsed {
         Ok(arguments) => arguments,
+        Err(error) if error.kind() == ErrorKind::MissingSubcommand => {
+            output::warning(&parser.render_help().ansi().to_string());
+            return Exit::Usage.into();
+        }
         Err(error) => return refuse(error.format(&mut parser), &parser),
     };
     end(commands::run(global.queue, command, Arguments::command, environment))

@@ -42,7 +42,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("Many hosts", &["submit", "fleet-status", "fleet-shadow-report", "coordinator"]),
 ];
 
-/// Where a verb is listed that is in no group.
+/// The heading of verbs that are in no group.
 const OTHERS: &str = "The rest";
 
 /// Runs the command that the arguments name.
@@ -91,7 +91,8 @@ fn in_groups(parser: clap::Command) -> clap::Command {
     // Braces are the template's own.
     let text = text.replace(['{', '}'], "");
     parser.help_template(format!(
-        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{text}\nOptions:\n{{options}}{{after-help}}"
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{text}\n\
+         Options:\n{{options}}{{after-help}}"
     ))
 }
 

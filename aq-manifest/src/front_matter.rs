@@ -81,8 +81,8 @@ pub(crate) fn late_fence(source: &str) -> Option<Range<usize>> {
     Some(first.start..first.start + FENCE.len())
 }
 
-/// A front matter without its opening `---`: keys from the first line on, and a closing fence. Answers the
-/// place of the first key.
+/// A front matter without its opening `---`: keys from the first line on, and a closing fence.
+/// Answers the place of the first key.
 pub(crate) fn unopened(source: &str, is_key: impl Fn(&str) -> bool) -> Option<Range<usize>> {
     let mut first = None;
     for line in line_ranges(source, bom_len(source)) {

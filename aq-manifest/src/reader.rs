@@ -189,7 +189,8 @@ impl<'f> Reader<'f> {
         self.push(Severity::Error, node, message, Some(help));
     }
 
-    /// Warns about a key that nothing reads; `meant` is what it is called here, where that is known.
+    /// Warns about a key that nothing reads; `meant` is what it is called here, where that is
+    /// known.
     pub(crate) fn unknown_key(&mut self, key: &Node<'_>, known: &[&str], meant: Option<&str>) {
         if self.findings.is_full(Severity::Warning) {
             return;

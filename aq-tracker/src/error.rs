@@ -31,8 +31,8 @@ pub enum TrackerError {
     },
     /// It forbids this for one item: an issue is locked, or the token lacks a repository.
     #[error(
-        "{who} forbids this for {item}: {detail}; give the token in {variable} the right, or unlock \
-         the item"
+        "{who} forbids this for {item}: {detail}; give the token in {variable} the right, or \
+         unlock the item"
     )]
     Forbidden {
         /// The tracker.
@@ -41,7 +41,7 @@ pub enum TrackerError {
         item: String,
         /// The source of the token.
         variable: &'static str,
-        /// What it answered.
+        /// Its answer.
         detail: String,
     },
     /// It does not want to be asked so often.
@@ -65,7 +65,7 @@ pub enum TrackerError {
     Failed {
         /// The tracker.
         who: &'static str,
-        /// What came instead.
+        /// The answer that came instead.
         detail: String,
     },
     /// It cannot be reached.

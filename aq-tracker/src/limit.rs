@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::error::pause;
 use crate::transport::Answer;
 
-/// Statuses that may be a limit. 403 is GitHub's for most of its limits, 503 that of servers under load.
+/// Statuses that may be a limit. 403 is GitHub's for most of its limits, 503 that of servers under
+/// load.
 const STATUSES: [u16; 3] = [403, 429, 503];
 
 /// Messages of GitHub's secondary limit, the one of today and the one of before.

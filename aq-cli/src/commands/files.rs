@@ -12,7 +12,7 @@ use crate::exit::{Exit, Failure};
 use crate::output;
 use crate::output::style::plain;
 
-/// Files of a project that are for its readers or its agents, and no job unless they have front matter.
+/// Files of a project for its readers or its agents: no job unless they have front matter.
 const PROJECT_FILES: [&str; 24] = [
     "readme",
     "changelog",
@@ -68,8 +68,8 @@ pub(crate) fn drafts(
     sources.iter().map(draft).collect()
 }
 
-/// What the user names: files, the job files of directories, `-` for standard input. Says what of a
-/// directory is left out.
+/// The texts that the user names: files, the job files of directories, `-` for standard input. Says
+/// what of a directory is left out.
 pub(crate) fn sources(files: &[PathBuf]) -> Result<Vec<JobSource>, Failure> {
     if let Some(failure) = words_in_place_of_files(files) {
         return Err(failure);
@@ -109,7 +109,7 @@ impl JobSource {
         )))
     }
 
-    /// What messages call it.
+    /// The name for messages.
     pub(crate) fn shown(&self) -> String {
         match self {
             Self::File(path) => path.display().to_string(),
@@ -194,7 +194,7 @@ fn job_files(dir: &Path) -> Result<Vec<JobSource>, Failure> {
     Ok(files)
 }
 
-/// Whether a name is one that projects give to their own pages: `README.md`, `CLAUDE.local.md`.
+/// True for a name that projects give to their own pages: `README.md`, `CLAUDE.local.md`.
 fn is_project_file(path: &Path) -> bool {
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase();
     let first = name.split('.').next().unwrap_or_default();

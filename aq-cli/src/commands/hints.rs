@@ -1,6 +1,6 @@
-//! What somebody meant who typed what `aq` does not know.
+//! Hints for commands and flags that `aq` does not know.
 
-/// A hint for a verb that there is not. Verbs of other programs are answered by what they mean; a typo
+/// A hint for an unknown verb. Verbs of other programs are answered by their meaning; a typo
 /// gets the nearest verb, unless that one ends, ships or throws away something.
 pub(crate) fn verb(typed: &str, known: &[&str]) -> Option<String> {
     if let Some(meant) = meaning(&typed.to_ascii_lowercase()) {
@@ -55,8 +55,8 @@ fn meaning(typed: &str) -> Option<&'static str> {
             "`aq requeue JOB` puts a failed job back; `aq requeue --failed` all of them"
         }
         "push" | "merge" | "accept" | "approve" | "land" | "apply" | "finish" | "done" => {
-            "`aq ship JOB` accepts a job that is in review/ or testing/; with --merge it merges the \
-             job's branch"
+            "`aq ship JOB` accepts a job that is in review/ or testing/; with --merge it merges \
+             the job's branch"
         }
         "deny" | "decline" | "discard" | "refuse" => "`aq reject JOB` turns a job's work down",
         "new" | "create" | "enqueue" | "put" | "insert" | "post" | "task" | "prompt" => {
@@ -107,13 +107,13 @@ pub(crate) fn flag(verb: &str, flag: &str) -> Option<String> {
         ("status", "a" | "full" | "every") => "`aq status --all` shows all jobs",
         ("logs", "lines" | "last") => "`-n N` shows the last lines only",
         ("ship", "force" | "f") => {
-            "`--leave-out` ships a job whose branch does not hold all of its work; `aq why JOB` says \
-             what keeps one"
+            "`--leave-out` ships a job whose branch does not hold all of its work; `aq why JOB` \
+             says what keeps one"
         }
         ("add" | "submit", name) if is_key(name) => {
             return Some(format!(
-                "`{name}` is a key of the job file: write `{name}: ...` between two lines of `---` at \
-                 its top"
+                "`{name}` is a key of the job file: write `{name}: ...` between two lines of \
+                 `---` at its top"
             ));
         }
         ("add" | "submit", "m" | "p" | "message" | "text" | "title" | "body" | "prompt") => {
@@ -217,8 +217,8 @@ mod tests {
     #[test]
     fn verbs_of_others_are_answered() {
         for typed in
-            "list ls show cancel rm delete edit version log kill start retry abort push merge queue \
-             ps stat LIST jobs pause config history serve create"
+            "list ls show cancel rm delete edit version log kill start retry abort push merge \
+             queue ps stat LIST jobs pause config history serve create"
                 .split_whitespace()
         {
             assert!(verb(typed, &KNOWN).unwrap().contains('`'), "{typed}");

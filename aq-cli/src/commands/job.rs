@@ -46,7 +46,8 @@ pub(crate) struct Reject {
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:  aq requeue fix-login\n           aq requeue --failed\n           aq requeue --result timeout"
+    after_help = "Examples:  aq requeue fix-login\n           aq requeue --failed\n           \
+                  aq requeue --result timeout"
 )]
 pub(crate) struct Requeue {
     /// The jobs
@@ -181,7 +182,8 @@ fn requeued(queue: &QueueDir, args: &Requeue) -> Result<Vec<JobId>, Failure> {
     Ok(jobs)
 }
 
-/// Whether a job ended as the flags say. A record that cannot be read, or is put away, says nothing.
+/// True for a job that ended as the flags say. A record that cannot be read, or is put away, says
+/// nothing.
 fn is_meant(queue: &QueueDir, stage: Stage, id: &JobId, args: &Requeue) -> bool {
     let record = JobRecord::read(queue, stage, id.clone()).ok();
     let result: Option<JobResult> = record.and_then(|job| job.meta.get("result")?.parse().ok());

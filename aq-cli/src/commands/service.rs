@@ -24,20 +24,17 @@ const PLACES: [&str; 7] = [
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:  aq service --max 2 >~/.config/systemd/user/aq.service\n\nThe unit carries the PATH and the programs (CLAUDE_BIN, ...) of the shell that prints it. Its first lines\nsay how to install it, under a name of its own for each queue."
+    after_help = "Example:  aq service --max 2 >~/.config/systemd/user/aq.service\n\nThe unit carries \
+                  the PATH and the programs (CLAUDE_BIN, ...) of the shell that prints it.\nIts \
+                  first lines say how to install it, under a name of its own for each queue."
 )]
 pub(crate) struct Args {
     /// Print a launchd plist (macOS)
     #[arg(long)]
     launchd: bool,
-    /// Jobs that run at once
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 1,
-        value_parser = clap::value_parser!(u32).range(1..)
-    )]
-    max: u32,
+    /// Jobs that run at once [default: `max` in config.yaml, else 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max: Option<u32>,
     /// Ship what reaches testing/ by itself
     #[arg(long)]
     ship: bool,
@@ -69,7 +66,7 @@ fn text(path: &Path) -> Result<&str, Failure> {
     })
 }
 
-/// What the loop would not find without the shell that prints the unit.
+/// Variables of the shell that prints the unit, without which the loop would not find things.
 fn carried(environment: &Environment) -> Vec<(String, String)> {
     let is_wanted = |name: &str| PLACES.contains(&name) || is_program(name);
     let mut carried = Vec::new();
@@ -84,7 +81,7 @@ fn carried(environment: &Environment) -> Vec<(String, String)> {
     carried
 }
 
-/// Whether a variable names an engine's program.
+/// True for a variable that names an engine's program.
 fn is_program(name: &str) -> bool {
     let is_part = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
     name.strip_suffix("_BIN").is_some_and(|rest| !rest.is_empty() && rest.chars().all(is_part))

@@ -9,7 +9,8 @@ pub(crate) struct Service<'a> {
     pub(crate) name: &'a str,
     pub(crate) program: &'a str,
     pub(crate) queue: &'a str,
-    pub(crate) max: u32,
+    /// Jobs at once; without it, what the queue's settings say.
+    pub(crate) max: Option<u32>,
     pub(crate) ship: bool,
     /// Variables that the loop needs, such as PATH.
     pub(crate) environment: &'a [(String, String)],
@@ -18,10 +19,13 @@ pub(crate) struct Service<'a> {
 impl Service<'_> {
     /// The program and its arguments.
     fn words(&self) -> Vec<String> {
-        let max = self.max.to_string();
-        let words = [self.program, "--queue", self.queue, "run", "--max", &max, "--quiet"];
-        let ship = self.ship.then_some("--ship");
-        words.into_iter().chain(ship).map(str::to_owned).collect()
+        let words = [self.program, "--queue", self.queue, "run", "--quiet"];
+        let mut words: Vec<String> = words.map(str::to_owned).into();
+        if let Some(max) = self.max {
+            words.extend(["--max".to_owned(), max.to_string()]);
+        }
+        words.extend(self.ship.then(|| "--ship".to_owned()));
+        words
     }
 
     /// A unit for the user's systemd. Ending the loop leaves agents at work (`KillMode=process`).
@@ -77,7 +81,7 @@ impl Service<'_> {
         format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
              <!DOCTYPE plist PUBLIC \"-//Apple//DTD PLIST 1.0//EN\" \"http://www.apple.com/DTDs/PropertyList-1.0.dtd\">\n\
-             <!-- into ~/Library/LaunchAgents/{name}.plist, then launchctl bootstrap gui/$UID that file -->\n\
+             <!-- ~/Library/LaunchAgents/{name}.plist; launchctl bootstrap gui/$UID FILE -->\n\
              <plist version=\"1.0\">\n\
              <dict>\n\
              \x20 <key>Label</key><string>{name}</string>\n\

@@ -34,6 +34,7 @@ mod real_engines;
 mod real_tools;
 mod repository;
 mod sandbox;
+mod service;
 mod shadow;
 mod shapes;
 mod soak;

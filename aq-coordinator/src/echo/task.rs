@@ -178,9 +178,9 @@ impl Task {
         Ok(Looked::Again)
     }
 
-    /// The next message to be told. Behind one that its item keeps refusing, the first ones of other
-    /// items take turns with it: when one of them is taken, the tracker is well, and the refused one is
-    /// passed over.
+    /// The next message to be told. Behind one that its item keeps refusing, the first ones of
+    /// other items take turns with it: when one of them is taken, the tracker is well, and the
+    /// refused one is passed over.
     fn next_due(&self, news: Vec<News>) -> Option<Due> {
         let mut due = news.into_iter().filter_map(|news| self.due(news));
         let first = due.next()?;

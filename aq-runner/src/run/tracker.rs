@@ -27,8 +27,9 @@ pub enum Wanted {
 }
 
 impl Wanted {
-    /// Reads what a person writes: an item, or a repository to take issues of. An address on GitHub is
-    /// one of its issues, and so is `owner/repo#12` where there is no tracker with names of its own.
+    /// Reads what a person writes: an item, or a repository to take issues of. An address on GitHub
+    /// is one of its issues, and so is `owner/repo#12` where there is no tracker with names of its
+    /// own.
     ///
     /// # Errors
     /// When it is neither.

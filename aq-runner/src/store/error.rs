@@ -24,7 +24,10 @@ pub enum StoreError {
     #[error("there is no queue at {}; `aq init {}` makes one", .0.display(), .0.display())]
     NoQueue(PathBuf),
     /// Something else has the name of a queue.
-    #[error("{} is no directory, and a queue is one; `aq path` prints where the queue is", .0.display())]
+    #[error(
+        "{} is no directory, and a queue is one; `aq path` prints where the queue is",
+        .0.display()
+    )]
     NotADirectory(PathBuf),
     /// The directory is there, and a folder that every queue has is not.
     #[error(

@@ -151,7 +151,7 @@ impl Here {
         }
     }
 
-    /// Whether a directory that somebody named as a queue is one with other things, such as a project.
+    /// True for a directory that was named as a queue and holds other things, such as a project.
     fn is_other_dir(&self, root: &Path) -> bool {
         let origin = self.place.get().map(|place| place.origin);
         let is_named = matches!(origin, Some(QueueOrigin::Argument | QueueOrigin::Variable));
@@ -221,7 +221,7 @@ fn has_entries(dir: &Path) -> bool {
     dir.read_dir().is_ok_and(|mut entries| entries.next().is_some())
 }
 
-/// The message for a directory that was named and is no queue. Nobody is told to make one in the middle
+/// The message for a named directory that is no queue. It never advises to make one in the middle
 /// of a project.
 fn no_queue_named(path: &Path, source: &str) -> String {
     let (named, below) = (shown(path), path.join(PROJECT_QUEUE));

@@ -1,5 +1,4 @@
-//! What people do wrong, and what `aq` says to it: each answer has the right exit code, names the place and
-//! says what to do.
+//! Wrong uses of `aq`: each answer has the right exit code, names the place and says what to do.
 
 mod arguments;
 mod files;

@@ -107,7 +107,8 @@ pub(super) struct Planner<'a> {
     queue: &'a QueueDir,
     /// The drafts so far that have a key, and which jobs they are.
     keyed: HashMap<&'a str, (&'a Draft, JobId, Stage)>,
-    /// The drafts so far that have no key, by the name that they wanted, with the ids that they got.
+    /// The drafts so far that have no key, by the name that they wanted, with the ids that they
+    /// got.
     unkeyed: HashMap<&'a JobId, Vec<(&'a str, JobId)>>,
     /// Ids of jobs, and of the drafts so far. Not of all jobs, unless they were listed.
     taken: HashSet<JobId>,

@@ -30,7 +30,7 @@ struct Pause {
 }
 
 impl DeliveryPauses {
-    /// Whether nothing may be sent for this job yet.
+    /// True while nothing may be sent for this job.
     pub(super) fn holds(&self, kind: Kind, job: &JobId) -> bool {
         let now = Instant::now();
         let pauses = [self.trackers.get(&kind), self.jobs.get(job)];
@@ -64,7 +64,8 @@ impl DeliveryPauses {
         pause.1
     }
 
-    /// Begins a pause of one job. Answers it, and that of the tracker when it seems to be the cause.
+    /// Begins a pause of one job. Answers it, and that of the tracker when it seems to be the
+    /// cause.
     pub(super) fn job_failed(&mut self, kind: Kind, job: &JobId) -> (Duration, Option<Duration>) {
         let (pause, length) = Pause::after(self.jobs.get(job), None);
         self.jobs.insert(job.clone(), pause);

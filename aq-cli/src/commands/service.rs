@@ -44,10 +44,17 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     let queue = here.trusted_queue()?;
     let program = here.program()?;
     let environment = carried(&here.environment);
-    let root = text(queue.root())?;
+    let (root, program) = (text(queue.root())?, text(&program)?);
+    if !args.launchd && program.contains(|c: char| c.is_control() || "\"'\\".contains(c)) {
+        return Err(Failure::usage(format_args!(
+            "systemd starts no program whose path has quotes or backslashes, and this one is {}: \
+             put aq elsewhere",
+            plain(program)
+        )));
+    }
     let service = Service {
         name: &unit_name(queue.root()),
-        program: text(&program)?,
+        program,
         queue: root,
         max: args.max,
         ship: args.ship,

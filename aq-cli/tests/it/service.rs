@@ -46,21 +46,26 @@ fn two_queues_have_two_units() {
 #[test]
 fn systemd_reads_odd_names() {
     let sandbox = Sandbox::new();
-    let dir = sandbox.path(ODD);
-    let program = dir.join("aq");
-    let queue = dir.join("queue");
-    fs::create_dir(&dir).unwrap();
+    // A path of a program has no quotes in systemd.
+    let program = sandbox.path("p b%h$HOME").join("aq");
+    let queue = sandbox.path(ODD).join("queue");
+    fs::create_dir(program.parent().unwrap()).unwrap();
     let built = env!("CARGO_BIN_EXE_aq");
     fs::hard_link(built, &program).or_else(|_| fs::copy(built, &program).map(drop)).unwrap();
-    let aq = |words: &[&str]| {
-        let mut command = Command::new(&program);
+    let run = |program: &std::path::Path, words: &[&str]| {
+        let mut command = Command::new(program);
         sandbox.clean(&mut command).arg("--queue").arg(&queue).args(words);
         told(command.env("ODD_BIN", ODD))
     };
-    assert_eq!(aq(&["init"]).code, 0);
-    let unit = aq(&["service"]).out;
+    assert_eq!(run(&program, &["init"]).code, 0);
+    let unit = run(&program, &["service"]).out;
     assert!(unit.contains("a b%%h$$HOME\\\"x\\\\y'/queue\" run"), "{unit}");
     assert!(unit.contains("Environment=\"ODD_BIN=a b%%h$HOME\\\"x\\\\y'\""), "{unit}");
+    let odd = sandbox.path("p'q");
+    fs::rename(&program, &odd).unwrap();
+    let refused = run(&odd, &["service"]);
+    assert!(refused.code == 2 && refused.err.contains("put aq elsewhere"), "{}", refused.err);
+    fs::rename(&odd, &program).unwrap();
     let file = sandbox.path("aq-test.service");
     fs::write(&file, unit).unwrap();
     let mut verify = Command::new("systemd-analyze");

@@ -172,13 +172,16 @@ fn job_files(dir: &Path) -> Result<Vec<JobSource>, Failure> {
     let mut files = Vec::new();
     let mut left_out = Vec::new();
     for path in paths {
-        if !path.is_dir() && !(is_project_file(&path) && !has_front_matter(&path)) {
-            files.push(JobSource::of(&path)?);
+        let why = if path.is_dir() {
+            "a directory"
+        } else if is_project_file(&path) && !has_front_matter(&path) {
+            "no front matter"
         } else {
-            let why = if path.is_dir() { "a directory" } else { "no front matter" };
-            let name = plain(&path.file_name().unwrap_or_default().to_string_lossy());
-            left_out.push(format!("{name} ({why})"));
-        }
+            files.push(JobSource::of(&path)?);
+            continue;
+        };
+        let name = plain(&path.file_name().unwrap_or_default().to_string_lossy());
+        left_out.push(format!("{name} ({why})"));
     }
     let shown = plain(&dir.display().to_string());
     if !left_out.is_empty() {

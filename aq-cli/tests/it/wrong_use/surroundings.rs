@@ -47,6 +47,18 @@ const ROWS: &[Row] = &[
         USAGE,
         &["AQ_GITHUB_API is no URL"],
     ),
+    (
+        &[("AQ_TRACKER_AUTO", "yes")],
+        "run --once",
+        DONE,
+        &["AQ_TRACKER_AUTO is 1 or 0, not \"yes\""],
+    ),
+    (
+        &[("AGENT_QUEUE_STALL_MIN", "soon")],
+        "run --once",
+        DONE,
+        &["AGENT_QUEUE_STALL_MIN is a number of minutes", "10 is taken"],
+    ),
     (&[("AQ_CAPS", ">>")], "caps", DONE, &["AQ_CAPS", ">>"]),
     (&[("CLAUDE_BIN", "/nowhere")], "engines", DONE, &["CLAUDE_BIN names /nowhere", "mend"]),
 ];

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use aq_runner::run::Environment;
-use clap::{ColorChoice, CommandFactory, Parser};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser};
 
-use crate::commands::{self, Command};
+use crate::commands::{self, Command, hints};
 use crate::exit::{Exit, Outcome};
 use crate::output;
 
@@ -31,6 +32,19 @@ struct Global {
     queue: Option<PathBuf>,
 }
 
+/// The verbs by what they are for, and what a first user needs on top.
+const GROUPS: [(&str, &[&str]); 6] = [
+    ("First steps", &["demo", "init", "add", "run", "status", "why", "logs", "diff"]),
+    ("Deciding", &["promote", "ship", "reject", "requeue", "stop", "to-tracker"]),
+    ("Putting jobs in", &["check", "from-tracker", "schema"]),
+    ("The queue", &["path", "trust", "insights", "dashboard", "clean", "recover", "service"]),
+    ("This host", &["doctor", "engines", "profiles", "caps"]),
+    ("Many hosts", &["submit", "fleet-status", "fleet-shadow-report", "coordinator"]),
+];
+
+/// The heading of verbs that are in no group.
+const OTHERS: &str = "The rest";
+
 /// Runs the command that the arguments name.
 pub(crate) fn run() -> ExitCode {
     // A worker starts once a job: it is kept away from everything that it does not need.
@@ -40,19 +54,95 @@ pub(crate) fn run() -> ExitCode {
     // Before anything that could start a program or a thread.
     let environment = Environment::take();
     commands::complete_if_asked(Arguments::command);
-    let arguments = match Arguments::try_parse() {
+    let mut parser = in_groups(Arguments::command());
+    let parsed = parser.try_get_matches_from_mut(std::env::args_os());
+    let parsed = parsed.and_then(|matches| Arguments::from_arg_matches(&matches));
+    let Arguments { global, command } = match parsed {
         Ok(arguments) => arguments,
-        Err(error) => {
-            let printed = error.print();
-            if error.use_stderr() {
-                return Exit::Usage.into();
-            }
-            output::note_written(printed);
-            return end(Ok(Exit::Done));
+        Err(error) if error.kind() == ErrorKind::MissingSubcommand => {
+            output::warning(&parser.render_help().ansi().to_string());
+            return Exit::Usage.into();
         }
+        Err(error) => return refuse(error.format(&mut parser), &parser),
     };
-    let Arguments { global, command } = arguments;
     end(commands::run(global.queue, command, Arguments::command, environment))
+}
+
+/// The page of `aq --help`, with the verbs in groups.
+fn in_groups(parser: clap::Command) -> clap::Command {
+    let about = |name: &str| {
+        let verb = parser.get_subcommands().find(|verb| verb.get_name() == name)?;
+        let about = verb.get_about()?.to_string();
+        let first = about.split(". ").next().unwrap_or_default();
+        Some(format!("  {name:<20} {first}\n"))
+    };
+    let mut text = String::new();
+    for (title, verbs) in GROUPS {
+        text.push_str(&format!("{title}:\n"));
+        text.extend(verbs.iter().filter_map(|name| about(name)));
+        text.push('\n');
+    }
+    let is_listed = |name: &str| GROUPS.iter().any(|(_, verbs)| verbs.contains(&name));
+    let verbs = parser.get_subcommands().filter(|verb| !verb.is_hide_set());
+    let others = verbs.map(clap::Command::get_name).filter(|name| !is_listed(name));
+    text.push_str(&format!("{OTHERS}:\n"));
+    text.extend(others.filter_map(about));
+    text.push_str("  help                 Print this page, or that of a verb\n");
+    // Braces are the template's own.
+    let text = text.replace(['{', '}'], "");
+    parser.help_template(format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{text}\n\
+         Options:\n{{options}}{{after-help}}"
+    ))
+}
+
+/// Says what is wrong with the arguments, and what was probably meant.
+fn refuse(mut error: clap::Error, parser: &clap::Command) -> ExitCode {
+    let hint = hint(&error, parser);
+    if error.kind() == ErrorKind::InvalidSubcommand {
+        // The parser would name any verb that looks alike, also one that ends or ships a job.
+        let _ = error.remove(ContextKind::SuggestedSubcommand);
+        let _ = error.remove(ContextKind::Suggested);
+    }
+    let printed = error.print();
+    if error.use_stderr() {
+        if let Some(hint) = hint {
+            output::warning(&format!("\nhint: {}", output::style::plain(&hint)));
+        }
+        return Exit::Usage.into();
+    }
+    output::note_written(printed);
+    end(Ok(Exit::Done))
+}
+
+fn hint(error: &clap::Error, parser: &clap::Command) -> Option<String> {
+    let said = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let verbs: Vec<&str> = parser.get_subcommands().map(clap::Command::get_name).collect();
+    match error.kind() {
+        ErrorKind::InvalidSubcommand => hints::verb(said(ContextKind::InvalidSubcommand)?, &verbs),
+        ErrorKind::UnknownArgument => {
+            let words = words();
+            let verb = words.iter().find(|word| verbs.contains(&word.as_str()))?;
+            hints::flag(verb, said(ContextKind::InvalidArg)?)
+        }
+        ErrorKind::ValueValidation => {
+            let problem = std::error::Error::source(error)?.to_string();
+            hints::number(&problem).map(str::to_owned)
+        }
+        ErrorKind::MissingRequiredArgument => {
+            let words = words();
+            hints::missing(words.iter().find(|word| verbs.contains(&word.as_str()))?)
+        }
+        _ => None,
+    }
+}
+
+/// The command line.
+fn words() -> Vec<String> {
+    std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
 fn end(outcome: Outcome) -> ExitCode {

@@ -74,13 +74,18 @@ impl fmt::Display for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let exit = match error {
-            StoreError::NoQueue(_) | StoreError::Incomplete { .. } | StoreError::NoSuchJob(_) => {
-                Exit::NotFound
+            StoreError::NoSuchJob(_) => {
+                let message = format_args!("{error}; `aq status --all` lists the jobs");
+                return Self::new(Exit::NotFound, message);
             }
+            StoreError::NoQueue(_)
+            | StoreError::NotADirectory(_)
+            | StoreError::Incomplete { .. } => Exit::NotFound,
             StoreError::WrongStage { .. }
             | StoreError::Busy(_)
             | StoreError::Moved(_)
             | StoreError::Record { .. } => Exit::Refused,
+            StoreError::NotText(_) => Exit::Usage,
             StoreError::Io { .. } => Exit::Environment,
         };
         Self::new(exit, error)

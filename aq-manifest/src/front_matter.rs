@@ -81,6 +81,29 @@ pub(crate) fn late_fence(source: &str) -> Option<Range<usize>> {
     Some(first.start..first.start + FENCE.len())
 }
 
+/// A front matter without its opening `---`: keys from the first line on, and a closing fence.
+/// Answers the place of the first key.
+pub(crate) fn unopened(source: &str, is_key: impl Fn(&str) -> bool) -> Option<Range<usize>> {
+    let mut first = None;
+    for line in line_ranges(source, bom_len(source)) {
+        let text = &source[line.clone()];
+        if is_fence(text) {
+            return first;
+        }
+        let is_inner = text.trim().is_empty() || text.starts_with([' ', '#', '-', '\t']);
+        if is_inner && first.is_some() {
+            continue;
+        }
+        let (name, _) =
+            text.split_once(':').filter(|(_, rest)| rest.starts_with([' ', '\r', '\n']))?;
+        if !is_key(name) {
+            return None;
+        }
+        first.get_or_insert(line.start..line.start + name.len());
+    }
+    None
+}
+
 fn is_fence(line: &str) -> bool {
     line.strip_prefix(FENCE).is_some_and(|rest| rest.chars().all(char::is_whitespace))
 }
@@ -144,5 +167,25 @@ mod tests {
         assert_eq!(late_fence("\n  \n---\na: 1\n---\n"), Some(4..7));
         assert_eq!(late_fence("text\n---\n"), None);
         assert_eq!(late_fence(""), None);
+    }
+
+    #[test]
+    fn keys_without_an_opening_fence_are_noticed() {
+        let place = |source| unopened(source, |name| matches!(name, "engine" | "deps"));
+        for source in ["engine: shell\n---\nx\n", "deps:\n- a\n\nengine: x\r\n---\r\n"] {
+            assert!(place(source).is_some(), "{source:?}");
+        }
+        assert_eq!(place("\u{feff}engine: x\n---"), Some(3..9));
+        for source in [
+            "",
+            "engine: shell\n",
+            "engine: shell\nDo it.\n---\n",
+            "engine:shell\n---\n",
+            "Note: this\n---\n",
+            "- engine: x\n---\n",
+            "---\nengine: x\n---\n",
+        ] {
+            assert_eq!(place(source), None, "{source:?}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use crate::kinds::{
     Bool, Branch, Choice, Command, Environment, Expected, Glob, Kind, Label, Limits, Line, List,
-    Name, OneOrMore, Pause, ProfileName, Requires, RetryRule, Text, Whole,
+    Lock, Name, OneOrMore, Pause, ProfileName, Requires, RetryRule, Text, Whole,
 };
 use crate::reader::Reader;
 use crate::yaml::Node;
@@ -100,7 +100,7 @@ keys! {
     /// Let the engine act without asking for permission.
     "yolo" yolo: bool as Bool, default "false";
     /// Jobs with the same lock never run together; `none` for no lock. Without it, the resolved `cwd`.
-    "lock" lock: String as Line;
+    "lock" lock: String as Lock;
     /// The time limit of one attempt, such as `90s`, `45m`, `2h`, `1d` or `1h30m`. Without it, none.
     "timeout" timeout: Duration as Pause;
     /// The order among jobs that could run; equal ones run oldest first.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::diagnostic::Findings;
-use crate::front_matter::{bom_len, late_fence, split};
+use crate::front_matter::{bom_len, late_fence, split, unopened};
 use crate::keys::{KEYS, Manifest};
 use crate::reader::Reader;
 use crate::yaml::{self, Node, Value};
@@ -59,6 +59,7 @@ pub fn parse(source: &str) -> Parsed<'_> {
         Ok(split) => {
             if split.body == bom_len(source) {
                 warn_of_late_fence(source, &mut findings);
+                refuse_unopened(source, &mut findings);
             }
             let yaml = &source[split.yaml.clone()];
             read_keys(yaml, split.yaml.start, &mut findings, |key, value, findings| {
@@ -114,7 +115,37 @@ pub(crate) fn read_keys<'a>(
 pub(crate) fn report_unknown(key: &Node<'_>, findings: &mut Findings, others: &[&str]) {
     let mut known: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
     known.extend(others);
-    Reader::new("", findings).unknown_key(key, &known);
+    let meant = meant(key.key_text());
+    Reader::new("", findings).unknown_key(key, &known, meant);
+}
+
+/// The key for a word that other programs, and people, have for it.
+fn meant(word: &str) -> Option<&'static str> {
+    Some(match word.to_ascii_lowercase().replace('_', "-").as_str() {
+        "depends-on" | "depends" | "dependencies" | "needs" | "after" | "requires-jobs" => "deps",
+        "working-directory" | "workdir" | "working-dir" | "dir" | "directory" | "path" | "repo" => {
+            "cwd"
+        }
+        "agent" | "tool" | "cli" | "provider" => "engine",
+        "class" => "engine-class",
+        "id" | "key" | "name" => "idempotency-key",
+        "test" | "tests" | "check" | "command" | "validate" => "verify",
+        "branch" | "base-branch" | "into" => "target",
+        "auto-approve" | "dangerously-skip-permissions" | "full-auto" | "permissions" => "yolo",
+        "tags" | "requires" | "requirements" | "caps" | "runs-on" => "capabilities",
+        "retries" | "max-retries" | "attempts" | "max-attempts" => "retry",
+        "files" | "paths" | "scope" | "allow" => "allowed-scope",
+        "time-limit" | "deadline" | "max-time" | "max-duration" => "timeout",
+        "cost" | "max-cost" | "max-tokens" | "max-turns" | "limit" | "limits" => "budget",
+        "environment" => "env",
+        "before" | "prepare" | "before-script" => "setup",
+        "review" | "human" | "approval" => "review-policy",
+        "mutex" | "concurrency" | "exclusive" => "lock",
+        "worktree" | "in-place" => "isolation",
+        "issue" | "ticket" => "tracker-item",
+        "template" | "extends" | "role" => "profile",
+        _ => return None,
+    })
 }
 
 /// What is wrong with `deps` beyond the single items, which are in `nodes`.
@@ -140,5 +171,14 @@ fn warn_of_late_fence(source: &str, findings: &mut Findings) {
             span,
             help: Some("remove the empty lines above this".into()),
         });
+    }
+}
+
+/// Keys that would all be prompt, and the job one with defaults.
+fn refuse_unopened(source: &str, findings: &mut Findings) {
+    let is_key = |name: &str| KEYS.iter().any(|key| key.name == name);
+    if let Some(place) = unopened(source, is_key) {
+        let error = Diagnostic::error(place, "the front matter lacks its opening `---`");
+        findings.push(error.with_help("put a line of `---` above the first key"));
     }
 }

@@ -127,7 +127,7 @@ impl<'f> Reader<'f> {
         for (key, value) in entries {
             match names.iter().position(|&name| name == key.key_text()) {
                 Some(n) => fields[n] = Some(value),
-                None => self.unknown_key(key, &names),
+                None => self.unknown_key(key, &names, None),
             }
         }
         Some(fields)
@@ -189,14 +189,16 @@ impl<'f> Reader<'f> {
         self.push(Severity::Error, node, message, Some(help));
     }
 
-    /// Warns about a key that nothing reads.
-    pub(crate) fn unknown_key(&mut self, key: &Node<'_>, known: &[&str]) {
+    /// Warns about a key that nothing reads; `meant` is what it is called here, where that is
+    /// known.
+    pub(crate) fn unknown_key(&mut self, key: &Node<'_>, known: &[&str], meant: Option<&str>) {
         if self.findings.is_full(Severity::Warning) {
             return;
         }
         let name = key.key_text();
         let place = if self.key.is_empty() { String::new() } else { format!("`{}`: ", self.key) };
-        let help = match nearest(name, known.iter().copied()) {
+        let near = meant.or_else(|| nearest(name, known.iter().copied()));
+        let help = match near {
             Some(known) => format!("did you mean `{known}`?"),
             None if known.len() <= 4 => {
                 format!("it can hold {}", alternatives(known.iter().copied()))

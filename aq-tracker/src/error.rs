@@ -29,6 +29,21 @@ pub enum TrackerError {
         /// What it answered.
         detail: String,
     },
+    /// It forbids this for one item: an issue is locked, or the token lacks a repository.
+    #[error(
+        "{who} forbids this for {item}: {detail}; give the token in {variable} the right, or \
+         unlock the item"
+    )]
+    Forbidden {
+        /// The tracker.
+        who: &'static str,
+        /// The item.
+        item: String,
+        /// The source of the token.
+        variable: &'static str,
+        /// Its answer.
+        detail: String,
+    },
     /// It does not want to be asked so often.
     #[error("{who} wants a pause of {} s", after.as_secs())]
     Limited {
@@ -45,7 +60,15 @@ pub enum TrackerError {
         /// What it answered.
         detail: String,
     },
-    /// It cannot be reached, or is not well.
+    /// It answers, but not with what was asked for: this item may be at fault, or the tracker.
+    #[error("{who} does not answer as it should: {detail}")]
+    Failed {
+        /// The tracker.
+        who: &'static str,
+        /// The answer that came instead.
+        detail: String,
+    },
+    /// It cannot be reached.
     #[error("{who} does not answer as it should: {detail}")]
     Unavailable {
         /// The tracker.
@@ -60,6 +83,8 @@ pub enum TrackerError {
 pub enum Retry {
     /// Never: this item cannot be told this.
     Never,
+    /// Later; other items may be told meanwhile.
+    ItemLater,
     /// Later; until then the tracker is to be left alone. It may have named the pause.
     Later(Option<Duration>),
 }
@@ -79,6 +104,7 @@ impl TrackerError {
     pub fn retry(&self) -> Retry {
         match self {
             Self::NotFound { .. } | Self::Refused { .. } => Retry::Never,
+            Self::Forbidden { .. } | Self::Failed { .. } => Retry::ItemLater,
             // A token can be mended, and is the same for all items.
             Self::NotSetUp(_) | Self::Denied { .. } | Self::Unavailable { .. } => {
                 Retry::Later(None)

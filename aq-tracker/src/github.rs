@@ -183,10 +183,16 @@ impl<T: Transport> Tracker for GitHub<T> {
     ) -> Result<Option<String>, TrackerError> {
         let path = issue_path(id)?;
         let issue = self.issue(id, &path)?;
-        let comment = self.comment(id, &path, &update.comment, comment)?;
+        let comment = self.comment(id, &path, &update.comment, comment);
+        // A locked issue takes no comment; it is closed and labelled all the same.
+        if let Err(e) = &comment
+            && !matches!(e, TrackerError::Forbidden { .. })
+        {
+            return Err(e.clone());
+        }
         self.set_state(id, &path, &issue, &update.status)?;
         self.label(id, &path, &issue, update.stage)?;
-        Ok(Some(comment))
+        comment.map(Some)
     }
 }
 
@@ -194,7 +200,7 @@ impl<T: Transport> Tracker for GitHub<T> {
 fn lenient<A>(result: Result<A, TrackerError>) -> Result<bool, TrackerError> {
     match result {
         Ok(_) => Ok(true),
-        Err(e) if e.retry() == Retry::Never || matches!(e, TrackerError::Denied { .. }) => {
+        Err(e) if e.retry() == Retry::Never || matches!(e, TrackerError::Forbidden { .. }) => {
             Ok(false)
         }
         Err(e) => Err(e),

@@ -3,9 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::error::{TrackerError, detail, pause};
+use crate::error::{TrackerError, detail};
 use crate::item_id::ItemId;
 use crate::kind::Kind;
+use crate::limit::limit;
 use crate::tracker::{Item, Tracker, Update};
 use crate::transport::{Answer, Method, Request, Transport, segment};
 
@@ -45,16 +46,17 @@ impl<T: Transport> ItemApi<T> {
             return Ok(answer);
         }
         let status = answer.status;
-        let detail = detail(status, &message(&answer));
+        let said = message(&answer);
+        if let Some(after) = limit(&answer, &said) {
+            return Err(TrackerError::Limited { who: WHO, after });
+        }
+        let (detail, item) = (detail(status, &said), id.to_string());
         Err(match status {
-            401 | 403 => TrackerError::Denied { who: WHO, variable: TOKEN, detail },
-            404 | 410 => TrackerError::NotFound { who: WHO, item: id.to_string() },
-            429 => {
-                let named = answer.header("retry-after").and_then(|text| text.trim().parse().ok());
-                TrackerError::Limited { who: WHO, after: pause(named) }
-            }
+            401 => TrackerError::Denied { who: WHO, variable: TOKEN, detail },
+            403 => TrackerError::Forbidden { who: WHO, item, variable: TOKEN, detail },
+            404 | 410 => TrackerError::NotFound { who: WHO, item },
             400..=499 if status != 408 => TrackerError::Refused { who: WHO, detail },
-            _ => TrackerError::Unavailable { who: WHO, detail },
+            _ => TrackerError::Failed { who: WHO, detail },
         })
     }
 }
@@ -69,7 +71,7 @@ impl<T: Transport> Tracker for ItemApi<T> {
                 value = value[wrapper].take();
             }
         }
-        let read: Read = serde_json::from_value(value).map_err(|_| TrackerError::Unavailable {
+        let read: Read = serde_json::from_value(value).map_err(|_| TrackerError::Failed {
             who: WHO,
             detail: "the answer is no item: expected title, description, priority, labels"
                 .to_owned(),

@@ -38,6 +38,7 @@ mod http;
 mod item_id;
 mod items;
 mod kind;
+mod limit;
 pub mod mapping;
 mod status;
 mod tracker;

@@ -86,7 +86,7 @@ impl Answer {
 
     /// The JSON document.
     pub(crate) fn json(&self, who: &'static str) -> Result<Value, TrackerError> {
-        serde_json::from_str(&self.body).map_err(|_| TrackerError::Unavailable {
+        serde_json::from_str(&self.body).map_err(|_| TrackerError::Failed {
             who,
             detail: format!("status {}, and no JSON", self.status),
         })

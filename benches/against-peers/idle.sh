@@ -70,7 +70,7 @@ for n in $WAITING; do
             empty[$p]=$(of shares $(processes "$p"))
             if [ "$p" = aq ]; then
                 printf -- '---\nengine: shell\n---\nexec sleep 1000\n' > "$W/sleep.md"
-                "$AQ" --queue "$W/aq" add "$W/sleep.md" > /dev/null
+                "$AQ" --queue "$W/aq" add --again "$W/sleep.md" > /dev/null
                 wait_for 10 grep -q '^pid=' "$W/aq/.state/meta/sleep.meta"; pause 2
                 watch running aq "$(sed -n 's/^pid=//p' "$W/aq/.state/meta/sleep.meta" | tail -n 1)"
                 "$AQ" --queue "$W/aq" stop sleep > /dev/null; pause 1

@@ -33,7 +33,7 @@ for ((i = 0; i < K; i++)); do
     latency bash bash -c "$stamp"
     for p in $peers; do
         case $p in
-            aq) latency aq "$AQ" --queue "$W/aq" add "$W/job.md" ;;
+            aq) latency aq "$AQ" --queue "$W/aq" add --again "$W/job.md" ;;
             nq) NQDIR=$W/nq0 latency nq nq -q bash -c "$stamp" ;;
             tsp) latency tsp tsp -n bash -c "$stamp" ;;
             pueue) latency pueue pueue -c "$W/pueue.yml" add --immediate -- "bash -c '$stamp'" ;;

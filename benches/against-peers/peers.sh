@@ -24,7 +24,7 @@ aq_files() {
     for ((i = 0; i < $1; i++)); do printf %s "$text" > "$W/aq-jobs/job$i.md"; done
 }
 aq_fill() { [ "$1" = 0 ] || { aq_files "$@"; "$AQ" --queue "$W/aq" add "$W/aq-jobs" > /dev/null; }; }
-aq_add() { "${TRACE[@]}" "$AQ" --queue "$W/aq" add "$W/one.md"; }
+aq_add() { "${TRACE[@]}" "$AQ" --queue "$W/aq" add --again "$W/one.md"; }
 aq_release() { "${TRACE[@]}" "$AQ" --queue "$W/aq" run --once --max 2 --quiet; }
 aq_down() { :; }
 

@@ -16,19 +16,22 @@ use crate::output;
     after_help = "Examples:  aq add fix-login.md\n           aq add jobs/\n           echo 'Fix the login.' | aq add - --name fix-login"
 )]
 pub(crate) struct Args {
-    /// Job files, directories, or `-`
+    /// Job files, directories, or `-` for standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The id to give the job, instead of the file's name; for one job only
     #[arg(long, value_name = "ID")]
     name: Option<String>,
+    /// Add files that were added before, under the same name and with the same text, once more
+    #[arg(long)]
+    again: bool,
     /// Answer in JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
-    let drafts = drafts(&args.files, args.name.as_deref())?;
+    let drafts = drafts(&args.files, args.name.as_deref(), args.again)?;
     let queue = here.queue_or_new()?;
     let context = add_context(&queue, &here.environment, here.cwd()?, Timestamp::now());
     let context = AddContext { colour: output::errors_in_colour(), ..context };

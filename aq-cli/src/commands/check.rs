@@ -3,29 +3,50 @@
 use std::path::{Path, PathBuf};
 
 use aq_manifest::JobId;
-use aq_runner::store::{Invalid, load, read_text};
+use aq_runner::store::{Invalid, JobFile, QueueDir, holder, load};
 
 use super::Here;
-use crate::exit::{Exit, Outcome};
-use crate::output::{self, human::Checked};
+use super::files::{JobSource, sources};
+use crate::exit::{Exit, Failure, Outcome};
+use crate::output::{self, human::Checked, style::plain};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:  aq check jobs/*.md")]
+#[command(after_help = "Examples:  aq check jobs/*.md\n           aq check --strict jobs/")]
 pub(crate) struct Args {
-    /// Job files
+    /// Job files, directories, or `-` for standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Take warnings for errors
+    #[arg(long)]
+    strict: bool,
     /// Answer in JSON
     #[arg(long)]
     json: bool,
 }
 
+/// A file that was read: what it says, or its errors.
+struct Read {
+    name: String,
+    /// Set when the file's name cannot be a job's.
+    bad_name: Option<String>,
+    loaded: Result<JobFile, Invalid>,
+}
+
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+    let sources = sources(&args.files)?;
     let profiles = here.profiles()?;
     // Profiles of a queue that is not trusted are read, and that is said.
-    here.queue_if_any()?;
-    let checked: Vec<Checked> =
-        args.files.iter().map(|file| check(&profiles, file, args.json)).collect();
+    let queue = here.queue_if_any()?;
+    let colour = !args.json && output::lines_in_colour();
+    let read: Vec<Read> = sources.iter().map(|source| read(&profiles, source, colour)).collect();
+    let keys: Vec<String> = read
+        .iter()
+        .filter_map(|file| file.loaded.as_ref().ok()?.spec.idempotency_key.clone())
+        .collect();
+    let checked: Vec<Checked> = read
+        .into_iter()
+        .map(|file| check(file, &keys, queue.as_ref(), args.strict))
+        .collect::<Result<_, _>>()?;
     if args.json {
         output::json::checked(&checked);
     } else {
@@ -34,20 +55,60 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     Ok(if checked.iter().any(|file| file.error.is_some()) { Exit::Usage } else { Exit::Done })
 }
 
-fn check(profiles: &Path, path: &Path, json: bool) -> Checked {
-    let file = path.display().to_string();
-    let colour = !json && output::lines_in_colour();
-    let read = path.canonicalize().map_err(Into::into).and_then(|real| read_text(&real));
-    let loaded = read
-        .map_err(|e| Invalid::whole(&file, format_args!("cannot be read: {e}")))
-        .and_then(|text| load(profiles, &file, &text, colour));
-    match loaded {
-        Ok(found) => {
-            let name = name_warning(path).unwrap_or_default();
-            Checked { error: None, report: found.warnings + &name, file }
+fn read(profiles: &Path, source: &JobSource, colour: bool) -> Read {
+    let name = source.shown();
+    let loaded = match source.read() {
+        Ok(text) => load(profiles, &name, &text, colour)
+            .and_then(|file| file.require_prompt(&name))
+            .and_then(|file| file.require_own(&name)),
+        Err(failure) => Err(unreadable(&failure)),
+    };
+    let bad_name = match source {
+        JobSource::File(path) => name_warning(path),
+        JobSource::Stream(_) => None,
+    };
+    Read { name, bad_name, loaded }
+}
+
+/// The failure names the file itself.
+fn unreadable(failure: &Failure) -> Invalid {
+    Invalid { summary: failure.to_string(), report: format!("error: {failure}\n") }
+}
+
+fn check(
+    file: Read,
+    keys: &[String],
+    queue: Option<&QueueDir>,
+    strict: bool,
+) -> Result<Checked, Failure> {
+    let Read { name, bad_name, loaded } = file;
+    let found = match loaded {
+        Ok(found) => found,
+        Err(invalid) => {
+            return Ok(Checked {
+                file: name,
+                error: Some(invalid.summary),
+                report: invalid.report,
+            });
         }
-        Err(invalid) => Checked { file, error: Some(invalid.summary), report: invalid.report },
+    };
+    let mut report = found.warnings;
+    report.push_str(&bad_name.unwrap_or_default());
+    // Without a queue nobody can say which keys there are.
+    for dep in found.spec.deps.iter().filter(|dep| queue.is_some() && !keys.contains(dep)) {
+        if let Some(queue) = queue
+            && holder(queue, dep)?.is_none()
+        {
+            report.push_str(&format!(
+                "warning: {}: no job has the key `{}` that it waits for\n",
+                plain(&name),
+                plain(dep)
+            ));
+        }
     }
+    let error = (strict && !report.is_empty())
+        .then(|| "it has warnings, which --strict takes for errors".to_owned());
+    Ok(Checked { file: name, error, report })
 }
 
 /// The file's name becomes the job's id, where it can.
@@ -56,6 +117,6 @@ fn name_warning(path: &Path) -> Option<String> {
     let problem = JobId::new(&stem).err()?;
     Some(format!(
         "warning: {}: {problem}; `aq add` needs another name for the file, or --name\n",
-        path.display()
+        plain(&path.display().to_string())
     ))
 }

@@ -35,7 +35,10 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     let wanted: Vec<Wanted> = args
         .items
         .iter()
-        .map(|item| Wanted::read(item, &args.labels, args.query.as_deref(), args.limit))
+        .map(|item| {
+            let (labels, query) = (&args.labels, args.query.as_deref());
+            Wanted::read(item, labels, query, args.limit, &here.environment)
+        })
         .collect::<Result<_, _>>()?;
     let queue = here.queue_or_new()?;
     let settings = here.settings(&queue)?;

@@ -1,6 +1,6 @@
 //! `aq promote`, `ship`, `reject`, `requeue`: one step of one job each.
 
-use aq_manifest::{JobId, Stage};
+use aq_manifest::{JobId, Outcome as JobResult, Stage};
 use aq_runner::run;
 use aq_runner::store::{JobRecord, QueueDir};
 use jiff::Timestamp;
@@ -45,14 +45,42 @@ pub(crate) struct Reject {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:  aq requeue fix-login")]
+#[command(
+    after_help = "Examples:  aq requeue fix-login\n           aq requeue --failed\n           \
+                  aq requeue --result timeout"
+)]
 pub(crate) struct Requeue {
     /// The jobs
-    #[arg(required = true, add = super::completions::jobs_in(&[Stage::Failed, Stage::Quarantine]))]
+    #[arg(
+        required_unless_present_any = ["failed", "results", "all"],
+        conflicts_with_all = ["failed", "results", "all"],
+        add = super::completions::jobs_in(&[Stage::Failed, Stage::Quarantine])
+    )]
     jobs: Vec<String>,
+    /// All that failed by themselves: not those that a person stopped or rejected
+    #[arg(long)]
+    failed: bool,
+    /// All that ended with this result, such as timeout; may be repeated
+    #[arg(long = "result", value_name = "RESULT", value_parser = result_word)]
+    results: Vec<JobResult>,
+    /// All in failed/
+    #[arg(long, conflicts_with_all = ["failed", "results"])]
+    all: bool,
     /// Also jobs in quarantine/
     #[arg(long)]
     force: bool,
+}
+
+/// A job's result, from an argument.
+fn result_word(text: &str) -> Result<JobResult, String> {
+    let shape = text.replace('-', "_");
+    shape.parse().map_err(|_| {
+        let ends = JobResult::ALL
+            .iter()
+            .filter(|result| !matches!(result, JobResult::Success | JobResult::Shipped));
+        let words: Vec<String> = ends.map(ToString::to_string).collect();
+        format!("no result is called so; it can be {}", words.join(", "))
+    })
 }
 
 pub(crate) fn promote(here: &Here, args: &Promote) -> Outcome {
@@ -110,10 +138,55 @@ pub(crate) fn reject(here: &Here, args: &Reject) -> Outcome {
 
 pub(crate) fn requeue(here: &Here, args: &Requeue) -> Outcome {
     let queue = here.trusted_queue()?;
-    for job in &args.jobs {
-        let id = job_id(job)?;
-        run::requeue(&queue, &id, args.force)?;
-        output::line(format_args!("{id} is back in the inbox"));
+    let is_named = !args.jobs.is_empty();
+    let jobs = match is_named {
+        true => args.jobs.iter().map(|job| job_id(job)).collect::<Result<_, _>>()?,
+        false => requeued(&queue, args)?,
+    };
+    if jobs.is_empty() {
+        output::line("no job is to be put back: none in failed/ has ended so");
     }
-    Ok(Exit::Done)
+    let mut failures = Vec::new();
+    let mut done = 0_usize;
+    // One that cannot go does not stop the next.
+    for id in &jobs {
+        match run::requeue(&queue, id, args.force) {
+            Ok(()) => {
+                done += 1;
+                output::line(format_args!("{id} is back in the inbox"));
+            }
+            Err(error) => failures.push(Failure::from(error)),
+        }
+    }
+    if jobs.len() > 1 && !failures.is_empty() {
+        output::line(format_args!("{done} of {} are back in the inbox", jobs.len()));
+    }
+    let Some(last) = failures.pop() else { return Ok(Exit::Done) };
+    failures.iter().for_each(output::error);
+    Err(last)
+}
+
+/// The jobs that the flags mean, in the order of their names.
+fn requeued(queue: &QueueDir, args: &Requeue) -> Result<Vec<JobId>, Failure> {
+    let mut jobs = Vec::new();
+    let stages = [Some(Stage::Failed), args.force.then_some(Stage::Quarantine)];
+    for stage in stages.into_iter().flatten() {
+        let mut ids = queue.jobs(stage)?;
+        ids.sort();
+        for id in ids {
+            if args.all || is_meant(queue, stage, &id, args) {
+                jobs.push(id);
+            }
+        }
+    }
+    Ok(jobs)
+}
+
+/// True for a job that ended as the flags say. A record that cannot be read, or is put away, says
+/// nothing.
+fn is_meant(queue: &QueueDir, stage: Stage, id: &JobId, args: &Requeue) -> bool {
+    let record = JobRecord::read(queue, stage, id.clone()).ok();
+    let result: Option<JobResult> = record.and_then(|job| job.meta.get("result")?.parse().ok());
+    let by_person = matches!(result, Some(JobResult::Stopped | JobResult::Rejected));
+    args.failed && !by_person || result.is_some_and(|result| args.results.contains(&result))
 }

@@ -17,6 +17,7 @@ mod fleet_shadow_report;
 mod fleet_status;
 mod from_tracker;
 mod here;
+pub(crate) mod hints;
 mod init;
 mod insights;
 mod job;

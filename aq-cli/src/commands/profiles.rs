@@ -15,7 +15,9 @@ pub(crate) fn run(here: &Here, _args: &Args) -> Outcome {
     here.queue_if_any()?;
     let names = profile_names(&profiles);
     if names.is_empty() {
-        output::line(format_args!("there is no profile in {}", profiles.display()));
+        let why = if profiles.is_dir() { "" } else { ", which is no directory" };
+        let shown = output::style::plain(&profiles.display().to_string());
+        output::line(format_args!("there is no profile in {shown}{why}"));
     }
     let mut exit = Exit::Done;
     for name in names {

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use aq_runner::run::place::{shell_word, wait_for_trust};
-use aq_runner::run::{RunError, RunOptions, run as run_loop};
+use aq_runner::run::{Environment, RunError, RunOptions, run as run_loop};
 use aq_runner::store::QueueDir;
 
 use super::Here;
@@ -40,6 +40,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
         None => here.trusted_queue()?,
     };
     let settings = here.settings(&queue)?;
+    name_odd_variables(&here.environment);
     let options = RunOptions {
         max: args.max.or(settings.config.max).unwrap_or(1).max(1),
         max_review: args.max_review.or(settings.config.max_review),
@@ -53,6 +54,26 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     })?;
     reporter.end(&summary);
     Ok(if summary.failed > 0 { Exit::No } else { Exit::Done })
+}
+
+/// Names variables whose value means nothing, and what holds instead.
+fn name_odd_variables(environment: &Environment) {
+    let odd = |name: &str, is_good: fn(&str) -> bool| {
+        let value = environment.get(name)?;
+        let value = value.to_string_lossy();
+        (!value.is_empty() && !is_good(&value)).then(|| plain(&value))
+    };
+    if let Some(value) = odd("AQ_TRACKER_AUTO", |value| matches!(value, "0" | "1")) {
+        output::warning(&format!(
+            "warning: AQ_TRACKER_AUTO is 1 or 0, not {value:?}: trackers are not told"
+        ));
+    }
+    let is_minutes = |value: &str| value.trim().parse().is_ok_and(|minutes: f64| minutes >= 0.0);
+    if let Some(value) = odd("AGENT_QUEUE_STALL_MIN", is_minutes) {
+        output::warning(&format!(
+            "warning: AGENT_QUEUE_STALL_MIN is a number of minutes, not {value:?}: 10 is taken"
+        ));
+    }
 }
 
 /// True when a person may be there. Terminals that are services themselves hand their variables on

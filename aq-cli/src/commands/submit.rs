@@ -26,9 +26,16 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
-    let drafts = drafts(&args.files, args.name.as_deref())?;
+    let drafts = drafts(&args.files, args.name.as_deref(), true)?;
     let settings = FleetSettings::of_coordinator(&here.environment)?;
     let mut submitted = Vec::new();
+    for draft in &drafts {
+        let parsed = aq_manifest::parse(&draft.text);
+        if !parsed.has_errors() && parsed.body.trim().is_empty() {
+            let problem = "the prompt is empty; write what is to be done below the front matter";
+            return Err(Failure::usage(format_args!("{}: {problem}", draft.name)));
+        }
+    }
     for draft in drafts {
         match submit(&settings, &draft.id, draft.text) {
             Ok(job) => submitted.push((draft.id, job)),

@@ -19,6 +19,9 @@ pub(crate) fn added(added: &[Added]) {
     let lines = added.iter().map(|one| match one {
         Added::New { id } => format!("added {id}"),
         Added::Unchanged { id, stage } => format!("{id} is there already, in {stage}/"),
+        Added::SameFile { id, stage, name } => {
+            format!("{} is the file of {id} ({stage}); --again adds it once more", plain(name))
+        }
         Added::Superseded { id, old } if id == old => format!("replaced {id}"),
         Added::Superseded { id, old } => format!("added {id} in place of {old}"),
     });

@@ -33,7 +33,7 @@ pub(crate) fn value(value: &Value) {
 pub(crate) fn added(report: &AddReport) {
     let one = |added: &Added| match added {
         Added::New { id } => json!({ "id": id.as_str(), "result": "new", "stage": "inbox" }),
-        Added::Unchanged { id, stage } => {
+        Added::Unchanged { id, stage } | Added::SameFile { id, stage, .. } => {
             json!({ "id": id.as_str(), "result": "unchanged", "stage": stage.folder() })
         }
         Added::Superseded { id, old } => {
@@ -69,7 +69,7 @@ pub(crate) fn status(overview: &Overview) {
     });
     let mut answer = json!({
         "version": VERSION,
-        "queue": overview.queue,
+        "queue": overview.queue.display().to_string(),
         "trusted": !overview.is_untrusted,
         "now": now,
         "loop": run_loop,

@@ -14,10 +14,11 @@ fn document(name: &str) -> String {
 fn each_command_and_option_is_documented() {
     let sandbox = Sandbox::new();
     let help = sandbox.ok(&["--help"]);
-    let commands = help.split_once("Commands:\n").unwrap().1.split_once("\n\n").unwrap().0;
+    let commands = help.split_once("First steps:\n").unwrap().1.split_once("Options:\n").unwrap().0;
     let text = document("commands.md");
     let mut count = 0;
-    for line in commands.lines().filter(|line| !line.starts_with("   ")) {
+    let is_verb = |line: &&str| line.starts_with("  ") && !line.starts_with("   ");
+    for line in commands.lines().filter(is_verb) {
         let name = line.split_whitespace().next().unwrap();
         if name == "help" {
             continue;

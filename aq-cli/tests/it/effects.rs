@@ -226,6 +226,6 @@ fn an_agent_that_is_not_installed_is_told_at_add() {
         told.err
     );
     fs::write(sandbox.queue("config.yaml"), "max: two\n").unwrap();
-    let (code, said) = sandbox.code(&["add", file.to_str().unwrap()]);
+    let (code, said) = sandbox.code(&["add", "--again", file.to_str().unwrap()]);
     assert_eq!((code, said.as_str()), (0, "added a-2\n"), "a bad config keeps no job out");
 }

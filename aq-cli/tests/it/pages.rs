@@ -100,6 +100,8 @@ fn the_readme_shows_what_the_demo_prints() {
 #[test]
 fn job_files_in_the_pages_are_good() {
     let sandbox = Sandbox::new();
+    // The job that one of them waits for.
+    sandbox.add("web-build", "idempotency-key: web-build", "true");
     let mut found = 0;
     for (page, text) in pages() {
         for job in blocks(&text, "markdown") {

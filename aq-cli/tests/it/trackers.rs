@@ -273,9 +273,40 @@ fn a_tracker_that_fails_is_told_of_and_left_alone() {
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("status 500") && said.contains("the next try is in"), "{said}");
     assert!(sandbox.ok(&["status"]).contains("not told: the tracker does not answer as it should"));
-    // It rests 1 s, 2 s, 4 s, ...: a few tries, however many jobs there are.
-    let most = 3 + started.elapsed().as_secs().max(1).ilog2() as usize;
+    // After three jobs it rests 1 s, 2 s, 4 s, ...: a few tries, however many jobs there are.
+    let most = 5 + started.elapsed().as_secs().max(1).ilog2() as usize;
     assert!(tracker.told().len() <= most, "{:?}", tracker.told());
+}
+
+#[test]
+fn a_locked_issue_does_not_silence_others() {
+    let sandbox = Sandbox::new();
+    let tracker = FakeTracker::new(|asked| {
+        let locked = json!({ "message": "Unable to create comment because issue is locked." });
+        let issue = json!({ "number": 1, "title": "T", "state": "open", "labels": [] });
+        Some(match asked.line.as_str() {
+            line if line.starts_with("POST") && line.contains("/issues/1/comments") => {
+                (403, locked.to_string())
+            }
+            line if line.contains("/issues/2") => (500, "{}".to_owned()),
+            "GET /api/user" => (200, json!({ "id": 5 }).to_string()),
+            line if line.starts_with("GET") && line.contains("/comments") => (200, "[]".to_owned()),
+            line if line.contains("/comments") => (201, json!({ "id": 9 }).to_string()),
+            _ => (200, issue.to_string()),
+        })
+    });
+    for n in 1..=3 {
+        let front = format!("tracker-item: 'github:o/r#{n}'\nlock: none");
+        sandbox.add(&format!("j{n}"), &front, "true");
+    }
+    let mut command = auto(&sandbox, &tracker, &["run", "--once"]);
+    command.env("AQ_GITHUB_TOKEN", TOKEN).env("AQ_GITHUB_API", tracker.url());
+    let (code, said) = run(command);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(sandbox.meta_value("j3", "tracker_echoed"), "testing", "{said}");
+    assert!(said.contains("GitHub forbids this for github:o/r#1: status 403"), "{said}");
+    assert!(said.contains("j2: GitHub does not answer as it should: status 500"), "{said}");
+    assert!(sandbox.ok(&["status"]).contains("issue is locked"));
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn init_add_and_check() {
     assert_snapshot!(sandbox.says(&["init"]), @r#"there is already a queue at DIR/queue"#);
     assert_snapshot!(sandbox.says(&["add", good]), @r#"added good"#);
     assert_snapshot!(sandbox.says(&["add", good, odd]), @r#"
-    added good-2
+    DIR/good.md is the file of good (inbox); --again adds it once more
     added odd
     ! warning: unknown key `priorty`
     !  --> DIR/odd.md:4:1
@@ -51,7 +51,7 @@ fn init_add_and_check() {
     ! warning: none cannot run here: there is no engine "clade"; known are claude, codex, copilot, devin, gemini, opencode, shell. More can be described in config.yaml
     "#);
     assert_snapshot!(sandbox.says(&["add", "missing.md"]), @r#"
-    ! error: cannot read missing.md: No such file or directory (os error 2)
+    ! error: there is no file missing.md
     exit 2
     "#);
     assert_snapshot!(sandbox.says(&["add", good, "--name", "x/y"]), @r#"
@@ -68,7 +68,7 @@ fn init_add_and_check() {
       |
       = help: did you mean `priority`?
     DIR/odd.md: ok
-    error: missing.md: cannot be read: No such file or directory (os error 2)
+    error: there is no file missing.md
     exit 2
     "#);
 }

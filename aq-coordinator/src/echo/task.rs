@@ -30,6 +30,9 @@ const RENEW: Duration = Duration::from_secs(8);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
+/// Tries of a message that its item does not take, before those of other items get their turn.
+const TRIES: u32 = 3;
+
 /// How long a coordinator that ends waits for an answer.
 const LAST_CALL: Duration = Duration::from_secs(5);
 
@@ -49,6 +52,7 @@ pub(crate) fn start(
             talk: talk::start(tracker, Arc::clone(&echoes.trackers))?,
             statuses: StatusMap::default(),
             stop: stop.clone(),
+            refused: None,
         };
         Ok(tokio::spawn(task.run()))
     };
@@ -61,6 +65,8 @@ struct Task {
     talk: Sender<Telling>,
     statuses: StatusMap,
     stop: watch::Receiver<bool>,
+    /// The message that its item does not take, and how often it, or one behind it, was tried.
+    refused: Option<(u64, u32)>,
 }
 
 /// A message that is to be told.
@@ -129,7 +135,7 @@ impl Task {
     /// Tells the next message that is to be told behind `after`.
     async fn look(&mut self, after: &mut u64) -> Result<Looked, StoreError> {
         let page = self.store.news(self.turn.tracker, *after, PAGE).await?;
-        let Some(due) = page.news.into_iter().find_map(|news| self.due(news)) else {
+        let Some(due) = self.next_due(page.news) else {
             *after = page.next;
             return Ok(if page.more { Looked::Again } else { Looked::Nothing });
         };
@@ -147,11 +153,20 @@ impl Task {
             Ok(comment) => (told.echoed, told.comment) = (Some(update.stage), comment),
             Err(error) => match error.retry() {
                 Retry::Later(named) => return Ok(Looked::Failed(error, named)),
+                Retry::ItemLater => {
+                    let (id, tries) = self.refused.unwrap_or((news.id, 0));
+                    self.refused = Some((id, tries.saturating_add(1)));
+                    return Ok(Looked::Failed(error, None));
+                }
                 Retry::Never => {
                     warn!(job = %news.job, stage = %update.stage, %error, "a tracker is not told");
                 }
             },
         }
+        if let Some((first, tries)) = self.refused.take_if(|(first, _)| *first < news.id) {
+            warn!(message = first, tries, "a tracker is not told what it keeps refusing");
+        }
+        self.refused = None;
         // Told and not noted, it would be told again.
         while let Err(error) = self.store.told(self.turn, told.clone()).await {
             debug!(%error, "what a tracker was told cannot be noted");
@@ -161,6 +176,29 @@ impl Task {
             }
         }
         Ok(Looked::Again)
+    }
+
+    /// The next message to be told. Behind one that its item keeps refusing, the first ones of
+    /// other items take turns with it: when one of them is taken, the tracker is well, and the
+    /// refused one is passed over.
+    fn next_due(&self, news: Vec<News>) -> Option<Due> {
+        let mut due = news.into_iter().filter_map(|news| self.due(news));
+        let first = due.next()?;
+        let turn = match self.refused {
+            Some((id, tries)) if id == first.news.id => tries.saturating_sub(TRIES - 1) as usize,
+            _ => 0,
+        };
+        if turn == 0 {
+            return Some(first);
+        }
+        let mut firsts = vec![first];
+        for next in due {
+            if firsts.iter().all(|known| known.item != next.item) {
+                firsts.push(next);
+            }
+        }
+        let turn = turn % firsts.len();
+        Some(firsts.swap_remove(turn))
     }
 
     /// What a message means for this kind of tracker; `None`: nothing that it does not know.

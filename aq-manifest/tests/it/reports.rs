@@ -300,3 +300,35 @@ fn colour_is_only_there_when_asked_for() {
     assert!(render("job.md", source, &findings, true).contains("\u{1b}["));
     assert!(!render("job.md", source, &findings, false).contains('\u{1b}'));
 }
+
+#[test]
+fn a_lock_that_is_a_switch() {
+    for word in ["no", "off", "Off", "yes", "on", "true", "FALSE"] {
+        let report = report_keys(&format!("lock: {word}"));
+        assert!(report.contains("is a switch, not a lock's name"), "{word}: {report}");
+        assert!(report.contains("write `none` for no lock"), "{word}: {report}");
+    }
+    assert_eq!(report_keys("lock: \"no\""), "");
+    assert_eq!(report_keys("lock: none"), "");
+}
+
+#[test]
+fn keys_without_an_opening_fence() {
+    assert_snapshot!(report("engine: claude\nretry:\n  max: 3\n---\nDo it.\n"), @r"
+    error: the front matter lacks its opening `---`
+     --> job.md:1:1
+      |
+    1 | engine: claude
+      | ^^^^^^
+      |
+      = help: put a line of `---` above the first key
+    ");
+}
+
+#[test]
+fn keys_by_the_words_of_others() {
+    for (word, key) in [("depends_on", "deps"), ("workdir", "cwd"), ("retries", "retry")] {
+        let report = report_keys(&format!("{word}: [x]"));
+        assert!(report.contains(&format!("did you mean `{key}`?")), "{word}: {report}");
+    }
+}

@@ -93,6 +93,8 @@ fn block_and_flow_style_quotes_and_aliases_mean_the_same() {
     let flow = keys("deps: [a, b]\nverify: \"cargo test\"\nsetup: make");
     let block = keys("deps:\n- a\n- 'b'\nverify: >-\n  cargo\n  test\nsetup: |-\n  make");
     assert_eq!(flow, block);
+    let windows = keys("deps:\r\n- a\r\n- 'b'\r\nverify: |-\r\n  cargo\r\n  test");
+    assert_eq!(windows.verify.as_deref(), Some("cargo\ntest"));
     assert_eq!(keys("lock: &l x\nmodel: *l").model.as_deref(), Some("x"));
     let long = keys("verify: |\n  make\n  make test\n");
     assert_eq!(long.verify.as_deref(), Some("make\nmake test\n"));

@@ -205,8 +205,10 @@ fn uses(definition: &Definition, placeholder: &str) -> bool {
 }
 
 fn whole_prompt(by: PromptBy, job: &Invocation<'_>) -> String {
+    if by == PromptBy::Script {
+        return script::of_this_system(job.persona, job.prompt);
+    }
     match job.persona {
-        Some(persona) if by == PromptBy::Script => script::with_persona(persona, job.prompt),
         Some(persona) => format!("{}\n\n{}", persona.trim_end(), job.prompt),
         None => job.prompt.to_owned(),
     }

@@ -17,8 +17,17 @@ pub(super) fn interpreter(script: &str) -> Option<(PathBuf, Option<String>)> {
     (!program.is_empty()).then(|| (PathBuf::from(program), argument))
 }
 
+/// The whole script with the line ends of this system: a shell takes `\r` for a part of the word.
+pub(super) fn of_this_system(persona: Option<&str>, script: &str) -> String {
+    let script = script.replace("\r\n", "\n");
+    match persona {
+        Some(persona) => with_persona(&persona.replace("\r\n", "\n"), &script),
+        None => script,
+    }
+}
+
 /// Puts `persona` before `script`, but after its `#!` line.
-pub(super) fn with_persona(persona: &str, script: &str) -> String {
+fn with_persona(persona: &str, script: &str) -> String {
     if !script.starts_with("#!") {
         return format!("{persona}\n{script}");
     }
@@ -41,6 +50,13 @@ mod tests {
         for none in ["echo\n#!/bin/sh\n", "", "#!", "#! \n/bin/sh", " #!/bin/sh"] {
             assert_eq!(read(none), None, "{none:?}");
         }
+    }
+
+    #[test]
+    fn line_ends_of_windows_are_no_text() {
+        assert_eq!(of_this_system(None, "#!/bin/sh\r\ntrue\r\n"), "#!/bin/sh\ntrue\n");
+        assert_eq!(of_this_system(Some("set -e\r\n"), "true\r\n"), "set -e\n\ntrue\n");
+        assert_eq!(of_this_system(None, "printf 'a\rb'\n"), "printf 'a\rb'\n");
     }
 
     #[test]

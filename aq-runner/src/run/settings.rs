@@ -351,6 +351,11 @@ fn invalid(path: &Path, error: &serde_yaml::Error) -> SettingsError {
     // The library ends its message in the place, and has Rust's words for types.
     let message = text.rfind(" at line ").map_or(text.as_str(), |end| &text[..end]);
     let problem = match message {
+        text if text.starts_with("duplicate mapping key: ") => {
+            let key = text.trim_start_matches("duplicate mapping key: ");
+            let key = key.split(", set ").next().unwrap_or_default();
+            format!("the key `{key}` is given twice; keep one of them")
+        }
         "invalid u32" | "invalid u64" => "expected a whole number, 0 or more".to_owned(),
         "expected sequence start" => "expected a list, such as `[a, b]`".to_owned(),
         "expected mapping start" => "expected keys with values, such as `key: value`".to_owned(),
@@ -425,6 +430,7 @@ mod tests {
     fn errors_name_the_place_and_what_was_expected() {
         for (config, want) in [
             ("max: two\n", "Q/config.yaml:1:6: expected a whole number"),
+            ("max: 1\nmax: 2\n", "Q/config.yaml:2:1: the key `max` is given twice"),
             ("log-limit-mb: -3\n", "Q/config.yaml:1:15: expected a whole number"),
             ("\nmaxx: 2\n", "Q/config.yaml:2:1: unknown field `maxx`, expected one of max, "),
             ("env-deny: A\n", "Q/config.yaml:1:11: expected a list"),

@@ -11,7 +11,7 @@ use crate::store::{
 };
 
 use super::echo::{echo, item_of, known, outbox, record_told, trackers};
-use super::settings::Settings;
+use super::settings::{Environment, Settings};
 use super::tokens::TokenFileError;
 
 /// The longest that a tracker which wants a pause is waited for while a person waits.
@@ -27,7 +27,9 @@ pub enum Wanted {
 }
 
 impl Wanted {
-    /// Reads what a person writes: an item, or a repository to take issues of.
+    /// Reads what a person writes: an item, or a repository to take issues of. An address on GitHub
+    /// is one of its issues, and so is `owner/repo#12` where there is no tracker with names of its
+    /// own.
     ///
     /// # Errors
     /// When it is neither.
@@ -36,17 +38,33 @@ impl Wanted {
         labels: &[String],
         query: Option<&str>,
         limit: usize,
+        environment: &Environment,
     ) -> Result<Self, TrackError> {
+        let is_set = |name| environment.get(name).is_some_and(|value| !value.is_empty());
+        let has_items = is_set("AQ_TRACKER_URL") || is_set("AQ_TRACKER_API_CMD");
         if labels.is_empty() && query.is_none() {
-            return Ok(Self::Item(text.parse()?));
+            let on_github = on_github(text, has_items).and_then(|text| text.parse().ok());
+            return Ok(Self::Item(on_github.map_or_else(|| text.parse(), Ok)?));
         }
         Ok(Self::Issues(Search {
-            repository: text.parse()?,
+            // Only GitHub is searched.
+            repository: on_github(text, false).as_deref().unwrap_or(text).parse()?,
             labels: labels.to_vec(),
             query: query.map(str::to_owned),
             limit,
         }))
     }
+}
+
+/// The name with which aq calls what people call otherwise on GitHub.
+fn on_github(text: &str, has_items: bool) -> Option<String> {
+    let address = text.strip_prefix("https://github.com/").map(|rest| {
+        let rest = rest.trim_end_matches('/');
+        rest.replacen("/issues/", "#", 1)
+    });
+    let short = || text.contains('/').then(|| text.to_owned()).filter(|_| !has_items);
+    let name = address.or_else(short).filter(|name| !name.starts_with("github:"))?;
+    Some(format!("github:{name}"))
 }
 
 /// Why a tracker was not asked or told.
@@ -86,7 +104,9 @@ pub enum TrackError {
 fn with_mend(error: &TrackerError) -> String {
     match error {
         TrackerError::Limited { .. } => format!("{error}; try again then"),
-        TrackerError::Unavailable { .. } => format!("{error}; try again later"),
+        TrackerError::Unavailable { .. } | TrackerError::Failed { .. } => {
+            format!("{error}; try again later")
+        }
         _ => error.to_string(),
     }
 }
@@ -250,4 +270,31 @@ pub(super) fn tracker_view(queue: &QueueDir, id: &JobId, meta: &Meta) -> Option<
         waiting: told.waiting.len(),
         problem: told.problem,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, variable: &str) -> String {
+        let environment = Environment::new([(variable.into(), "https://t.example".into())]);
+        match Wanted::read(text, &[], None, 1, &environment) {
+            Ok(Wanted::Item(item)) => item.to_string(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn issues_are_known_by_their_other_names() {
+        for text in [
+            "o/r#12",
+            "github:o/r#12",
+            "https://github.com/o/r/issues/12",
+            "https://github.com/o/r/issues/12/",
+        ] {
+            assert_eq!(read(text, "NONE"), "github:o/r#12");
+        }
+        assert_eq!(read("AQ-7", "NONE"), "AQ-7");
+        assert_eq!(read("o/r#12", "AQ_TRACKER_URL"), "o/r#12", "a tracker with such names");
+    }
 }

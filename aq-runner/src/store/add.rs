@@ -2,6 +2,8 @@
 
 mod place;
 mod plan;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -13,10 +15,10 @@ use super::error::{Result, StoreError};
 use super::job_file::{Invalid, lacks_home, load, resolve_cwd};
 use super::locks::FileLock;
 use super::meta::Record;
-use super::queue_dir::QueueDir;
+use super::queue_dir::{QueueDir, require_text};
 
 use place::{place, stage_files, take_back};
-use plan::{Plan, Planner, refuse_cycles};
+use plan::{Plan, Planner, refuse_cycles, unheld_deps};
 
 /// From this many jobs on, one sync of the whole file system is cheaper than one a file.
 const BULK: usize = 8;
@@ -32,6 +34,8 @@ pub struct Draft {
     pub text: String,
     /// What else to record of it.
     pub record: Record,
+    /// It is added even when a file of this name and with this text was added before.
+    pub may_repeat: bool,
     /// A grant of the fleet brought it. In any other file the keys that a claim sets are refused.
     pub is_granted: bool,
 }
@@ -95,7 +99,7 @@ impl AddContext {
 impl Draft {
     /// A draft of which nothing else is to be recorded.
     pub fn new(name: String, id: JobId, text: String) -> Self {
-        Self { name, id, text, record: Record::new(), is_granted: false }
+        Self { name, id, text, record: Record::new(), may_repeat: true, is_granted: false }
     }
 }
 
@@ -114,6 +118,15 @@ pub enum Added {
         /// Its folder.
         stage: Stage,
     },
+    /// A file of this name and with this text was added before: nothing happened.
+    SameFile {
+        /// The job that is there.
+        id: JobId,
+        /// Its folder.
+        stage: Stage,
+        /// The draft.
+        name: String,
+    },
     /// It took the place of a job with the same key that had not started.
     Superseded {
         /// The job.
@@ -127,8 +140,16 @@ impl Added {
     /// The job, whatever became of the draft.
     pub fn id(&self) -> &JobId {
         match self {
-            Self::New { id } | Self::Unchanged { id, .. } | Self::Superseded { id, .. } => id,
+            Self::New { id }
+            | Self::Unchanged { id, .. }
+            | Self::SameFile { id, .. }
+            | Self::Superseded { id, .. } => id,
         }
+    }
+
+    /// True when the job was there before, and stays as it was.
+    pub fn is_unchanged(&self) -> bool {
+        matches!(self, Self::Unchanged { .. } | Self::SameFile { .. })
     }
 }
 
@@ -231,6 +252,7 @@ pub fn add(
     let mut planner = Planner::new(queue, checked.len())?;
     let plans: Vec<Plan> =
         checked.iter().map(|job| planner.plan(job)).collect::<Result<_, AddError>>()?;
+    report.warnings.extend(unheld_deps(queue, &checked)?);
     let bulk = checked.len() >= BULK;
     let staged = stage_files(queue, &checked, &plans, context, bulk)?;
     let placed = place(queue, &checked, plans, staged, context, &mut report.added);
@@ -249,12 +271,13 @@ fn check<'a>(
     // Most of them work in the same directory.
     let mut places: HashMap<Option<String>, Place> = HashMap::new();
     for draft in drafts {
-        match load(queue.profiles(), &draft.name, &draft.text, context.colour) {
-            Ok(file) if !draft.is_granted && has_grant(&file.spec) => {
-                let words = "`fleet-job-id` and `fleet-lease-epoch` are set when the fleet grants a job, not by \
-                             people: take them out";
-                invalid.push(Invalid::whole(&draft.name, words));
-            }
+        let loaded = load(queue.profiles(), &draft.name, &draft.text, context.colour);
+        let loaded = loaded.and_then(|file| file.require_prompt(&draft.name));
+        let loaded = loaded.and_then(|file| match draft.is_granted {
+            true => Ok(file),
+            false => file.require_own(&draft.name),
+        });
+        match loaded {
             Ok(file) if lacks_home(file.spec.cwd.as_deref(), context.home.as_deref()) => {
                 let words = "`cwd` begins with `~`, and HOME is not set: set it, or write the directory out";
                 invalid.push(Invalid::whole(&draft.name, words));
@@ -268,6 +291,10 @@ fn check<'a>(
                     ))
                 });
                 let place = place.clone();
+                if let Err(e) = require_text(&place.dir) {
+                    invalid.push(Invalid::whole(&draft.name, e));
+                    continue;
+                }
                 if !file.warnings.is_empty() {
                     report.warnings.push(file.warnings);
                 }
@@ -284,160 +311,4 @@ fn check<'a>(
         }
     }
     if invalid.is_empty() { Ok(checked) } else { Err(AddError::Invalid(invalid)) }
-}
-
-fn has_grant(spec: &JobSpec) -> bool {
-    spec.fleet_job_id.is_some() || spec.fleet_lease_epoch.is_some()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::testing::{TestQueue, id};
-
-    const A: &str = "---\nidempotency-key: k\n---\none\n";
-    const B: &str = "---\nidempotency-key: k\n---\ntwo\n";
-
-    #[test]
-    fn a_taken_id_gets_a_number_wherever_its_holder_lies() {
-        let queue = TestQueue::new();
-        queue.place("a", Stage::Shipped, "x");
-        queue.place("a-2", Stage::Failed, "x");
-        let added = queue.add(&[("a", "x"), ("a", "x"), ("b", "x")]).unwrap();
-        let ids: Vec<&str> = added.iter().map(|one| one.id().as_str()).collect();
-        assert_eq!(ids, ["a-3", "a-4", "b"]);
-    }
-
-    #[test]
-    fn a_tilde_that_nobody_can_resolve_is_refused() {
-        let queue = TestQueue::new();
-        let refused = queue.add(&[("a", "---\ncwd: ~/x\n---\nx\n")]).unwrap_err();
-        assert!(refused.to_string().contains("HOME is not set"), "{refused}");
-        assert_eq!(queue.jobs(Stage::Inbox).unwrap(), []);
-    }
-
-    #[test]
-    fn what_is_in_when_an_add_fails_comes_out_again() {
-        let queue = TestQueue::new();
-        queue.add(&[("old", A)]).unwrap();
-        // Where the job goes whose place is taken.
-        std::fs::write(queue.archive(), "").unwrap();
-        let failed = queue.add(&[("first", "x"), ("new", B)]).unwrap_err();
-        assert!(matches!(failed, AddError::Store(_)), "{failed}");
-        assert_eq!(queue.jobs(Stage::Inbox).unwrap(), [id("old")]);
-        std::fs::remove_file(queue.archive()).unwrap();
-        let added = queue.add(&[("first", "x"), ("new", B)]).unwrap();
-        assert_eq!(added[0], Added::New { id: id("first") });
-        assert_eq!(added[1], Added::Superseded { id: id("new"), old: id("old") });
-    }
-
-    #[test]
-    fn only_a_grant_makes_a_job_the_fleets() {
-        let queue = TestQueue::new();
-        for keys in ["fleet-job-id: f\nfleet-lease-epoch: 1", "fleet-lease-epoch: 1"] {
-            let refused = queue.add(&[("a", &format!("---\n{keys}\n---\nx\n"))]).unwrap_err();
-            assert!(refused.to_string().contains("take them out"), "{refused}");
-        }
-        assert_eq!(queue.jobs(Stage::Inbox).unwrap(), []);
-    }
-
-    #[test]
-    fn the_same_key_and_body_is_the_same_job_wherever_it_lies() {
-        let queue = TestQueue::new();
-        queue.add(&[("a", A)]).unwrap();
-        for (from, to) in [
-            (Stage::Inbox, Stage::Inbox),
-            (Stage::Inbox, Stage::Building),
-            (Stage::Building, Stage::Failed),
-        ] {
-            queue.shift("a", from, to);
-            let added = queue.add(&[("other", A)]).unwrap();
-            assert_eq!(added, [Added::Unchanged { id: id("a"), stage: to }]);
-        }
-        assert!(queue.find(&id("other")).is_none());
-    }
-
-    #[test]
-    fn the_same_job_twice_in_one_add_is_one_job_under_its_own_name() {
-        let queue = TestQueue::new();
-        queue.place("a", Stage::Shipped, "x");
-        let added = queue.add(&[("a", A), ("b", A)]).unwrap();
-        let there = Added::Unchanged { id: id("a-2"), stage: Stage::Inbox };
-        assert_eq!(added, [Added::New { id: id("a-2") }, there]);
-        queue.shift("a-2", Stage::Inbox, Stage::Testing);
-        let there = Added::Unchanged { id: id("a-2"), stage: Stage::Testing };
-        assert_eq!(queue.add(&[("c", A), ("d", A)]).unwrap(), [there.clone(), there]);
-    }
-
-    #[test]
-    fn another_body_takes_the_place_of_a_job_that_has_not_started() {
-        let queue = TestQueue::new();
-        queue.add(&[("a", A)]).unwrap();
-        let added = queue.add(&[("a", B)]).unwrap();
-        assert_eq!(added, [Added::Superseded { id: id("a"), old: id("a") }]);
-        assert_eq!(queue.read_job(Stage::Inbox, &id("a")).unwrap(), B);
-        let added = queue.add(&[("b", A)]).unwrap();
-        assert_eq!(added, [Added::Superseded { id: id("b"), old: id("a") }]);
-        assert_eq!(queue.jobs(Stage::Inbox).unwrap(), [id("b")]);
-        assert!(queue.archive().join("19700101T000000Z/a.md").exists());
-        assert!(!queue.meta(&id("a")).exists());
-    }
-
-    #[test]
-    fn what_the_old_file_said_is_forgotten() {
-        let queue = TestQueue::new();
-        let old = "---\nidempotency-key: k\nmodel: m\ndeps: [x]\npriority: high\n---\none\n";
-        queue.add(&[("a", old)]).unwrap();
-        queue.add(&[("a", B)]).unwrap();
-        let meta = queue.record("a");
-        assert_eq!((meta.get("model"), meta.get("deps")), (None, None));
-        assert_eq!(meta.get("priority"), Some("medium"));
-    }
-
-    #[test]
-    fn another_body_for_a_job_that_has_left_the_inbox_is_refused() {
-        let queue = TestQueue::new();
-        queue.add(&[("a", A)]).unwrap();
-        queue.shift("a", Stage::Inbox, Stage::Testing);
-        let error = queue.add(&[("fine", "x"), ("b", B)]).unwrap_err();
-        assert!(
-            matches!(&error, AddError::Clash { id, stage: Stage::Testing, .. } if id.as_str() == "a"),
-            "{error}"
-        );
-        assert!(queue.jobs(Stage::Inbox).unwrap().is_empty(), "all or none");
-    }
-
-    #[test]
-    fn a_circle_is_named_over_jobs_that_are_there_and_new_ones() {
-        let queue = TestQueue::new();
-        let job =
-            |key: &str, dep: &str| format!("---\nidempotency-key: {key}\ndeps: [{dep}]\n---\nx\n");
-        queue.add(&[("a", &job("a", "b")), ("b", &job("b", "c"))]).unwrap();
-        let error = queue.add(&[("c", &job("c", "d")), ("d", &job("d", "a"))]).unwrap_err();
-        let AddError::Cycle { path, .. } = &error else { panic!("{error}") };
-        assert_eq!(path.len(), 5, "{path:?}");
-        assert_eq!(path.first(), path.last());
-        assert!(queue.find(&id("c")).is_none());
-        // A job that has ended holds nobody up.
-        queue.shift("a", Stage::Inbox, Stage::Shipped);
-        queue.add(&[("c", &job("c", "d")), ("d", &job("d", "a"))]).unwrap();
-    }
-
-    #[test]
-    fn a_fresh_record_has_no_empty_values_and_nothing_is_left_behind() {
-        let queue = TestQueue::new();
-        queue.add(&[("a", "x")]).unwrap();
-        let text = std::fs::read_to_string(queue.meta(&id("a"))).unwrap();
-        assert!(!text.contains("=\n"), "{text}");
-        assert_eq!(std::fs::read_dir(queue.state().join("tmp")).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn many_at_once_are_added_like_one() {
-        let queue = TestQueue::new();
-        let names: Vec<String> = (0..BULK * 2).map(|n| format!("j{n}")).collect();
-        let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "x")).collect();
-        assert_eq!(queue.add(&files).unwrap().len(), BULK * 2);
-        assert_eq!(queue.jobs(Stage::Inbox).unwrap().len(), BULK * 2);
-    }
 }

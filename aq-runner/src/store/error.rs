@@ -23,6 +23,12 @@ pub enum StoreError {
     /// There is no queue where one was expected.
     #[error("there is no queue at {}; `aq init {}` makes one", .0.display(), .0.display())]
     NoQueue(PathBuf),
+    /// Something else has the name of a queue.
+    #[error(
+        "{} is no directory, and a queue is one; `aq path` prints where the queue is",
+        .0.display()
+    )]
+    NotADirectory(PathBuf),
     /// The directory is there, and a folder that every queue has is not.
     #[error(
         "{} is no queue: it has no folder {missing}/; `aq init {}` makes what is missing",
@@ -34,6 +40,9 @@ pub enum StoreError {
         /// The folder.
         missing: &'static str,
     },
+    /// A directory whose name records, which are text, cannot hold.
+    #[error("{0:?} is not UTF-8, and records cannot name it; give the directory another name")]
+    NotText(PathBuf),
     /// No folder has a job of this name.
     #[error("there is no job {0} in this queue")]
     NoSuchJob(JobId),
@@ -83,6 +92,7 @@ fn hint(error: &io::Error) -> &'static str {
         }
         io::ErrorKind::ReadOnlyFilesystem => " (the queue must be on a writable file system)",
         io::ErrorKind::PermissionDenied => " (check the owner and mode of the queue's folders)",
+        io::ErrorKind::NotADirectory => " (a file has the name of a directory: name another place)",
         _ if error.raw_os_error() == Some(nix::libc::EMFILE) => {
             " (too many open files: raise `ulimit -n`)"
         }

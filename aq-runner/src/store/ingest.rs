@@ -12,7 +12,7 @@ use super::error::{At, Result};
 use super::job_file::{Invalid, lacks_home, load, resolve_cwd};
 use super::keys::Keys;
 use super::meta::Record;
-use super::queue_dir::QueueDir;
+use super::queue_dir::{QueueDir, require_text};
 use super::record::{JobRecord, describe};
 use super::text::REST;
 use super::transition::{HeldJob, Promise};
@@ -52,7 +52,9 @@ pub fn ingest(
     let name = queue.job_file(Stage::Failed, job.id()).display().to_string();
     let looked_at = SystemTime::now();
     let loaded = match queue.read_job(Stage::Inbox, job.id()) {
-        Ok(text) => load(queue.profiles(), &name, &text, false),
+        Ok(text) => {
+            load(queue.profiles(), &name, &text, false).and_then(|file| file.require_prompt(&name))
+        }
         Err(problem) => Err(Invalid::whole(&name, problem)),
     };
     let checked = loaded.and_then(|file| {
@@ -71,7 +73,16 @@ pub fn ingest(
             _ => Ok(file),
         }
     });
-    let file = match checked {
+    let base = match job.meta().get("added_from") {
+        Some(dir) => PathBuf::from(dir),
+        None => queue.project()?,
+    };
+    let checked = checked.and_then(|file| {
+        let cwd = resolve_cwd(file.spec.cwd.as_deref(), &base, home);
+        require_text(&cwd).map_err(|e| Invalid::whole(&name, e))?;
+        Ok((file, cwd))
+    });
+    let (file, cwd) = match checked {
         Ok(file) => file,
         Err(invalid) => {
             if profiles_changed(queue, &job, looked_at) {
@@ -81,11 +92,6 @@ pub fn ingest(
             return Ok(Ingested::Refused(invalid));
         }
     };
-    let base = match job.meta().get("added_from") {
-        Some(dir) => PathBuf::from(dir),
-        None => queue.project()?,
-    };
-    let cwd = resolve_cwd(file.spec.cwd.as_deref(), &base, home);
     let added_at = Timestamp::try_from(written).unwrap_or(now).min(now);
     let record = Record::new().set_some("added_at", is_new.then_some(added_at));
     let record = record.followed_by(describe(queue, &file.spec, &cwd, &path));

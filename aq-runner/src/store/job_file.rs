@@ -27,6 +27,33 @@ pub struct Invalid {
     pub report: String,
 }
 
+impl JobFile {
+    /// The refusal of keys that a claim of the fleet sets, in the file of somebody else.
+    ///
+    /// # Errors
+    /// The file has one of them.
+    pub fn require_own(self, name: &str) -> Result<Self, Invalid> {
+        if self.spec.fleet_job_id.is_none() && self.spec.fleet_lease_epoch.is_none() {
+            return Ok(self);
+        }
+        let problem = "`fleet-job-id` and `fleet-lease-epoch` are set when the fleet grants a job, \
+                       not by people: take them out";
+        Err(Invalid::whole(name, problem))
+    }
+
+    /// The refusal of a job without a prompt: an agent that is asked nothing does anything.
+    ///
+    /// # Errors
+    /// The prompt is empty.
+    pub fn require_prompt(self, name: &str) -> Result<Self, Invalid> {
+        if !self.body.trim().is_empty() {
+            return Ok(self);
+        }
+        let problem = "the prompt is empty; write what is to be done below the front matter";
+        Err(Invalid::whole(name, problem))
+    }
+}
+
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.report.trim_end())
@@ -115,7 +142,9 @@ pub enum ProfileError {
 pub fn load_profile(profiles: &Path, name: &str, colour: bool) -> Result<Profile, ProfileError> {
     let missing = || {
         let names = profile_names(profiles);
-        let known = if names.is_empty() {
+        let known = if !profiles.is_dir() {
+            "that is no directory".to_owned()
+        } else if names.is_empty() {
             "it is empty".to_owned()
         } else {
             format!("it has {}", names.join(", "))

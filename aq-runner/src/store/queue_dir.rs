@@ -33,6 +33,10 @@ impl QueueDir {
             }
             Err(e) => return Err(e).at("open", root),
         };
+        require_text(&root)?;
+        if !root.is_dir() {
+            return Err(StoreError::NotADirectory(root));
+        }
         let queue = Self { profiles: root.join("profiles"), root };
         for (name, dir) in [("inbox", queue.stage(Stage::Inbox)), (".state", queue.state())] {
             match dir.metadata() {
@@ -55,6 +59,10 @@ impl QueueDir {
         let make = |dir: &Path| {
             DirBuilder::new().recursive(true).mode(0o700).create(dir).at("create", dir)
         };
+        require_text(root)?;
+        if root.exists() && !root.is_dir() {
+            return Err(StoreError::NotADirectory(root.to_owned()));
+        }
         for stage in Stage::ALL {
             make(&root.join(stage.folder()))?;
         }
@@ -275,4 +283,11 @@ impl QueueDir {
 /// The job that a file name stands for.
 pub fn job_of(file_name: &str) -> Option<JobId> {
     JobId::new(file_name.strip_suffix(".md")?).ok()
+}
+/// Refuses a directory that a record would name wrongly: what it holds is text.
+pub(super) fn require_text(dir: &Path) -> Result<()> {
+    match dir.to_str() {
+        Some(_) => Ok(()),
+        None => Err(StoreError::NotText(dir.to_owned())),
+    }
 }

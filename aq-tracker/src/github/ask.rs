@@ -1,9 +1,8 @@
 //! Asking GitHub: what its status codes and limits mean.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use crate::error::{TrackerError, detail, pause};
+use crate::error::{TrackerError, detail};
 use crate::items::message;
+use crate::limit::limit;
 use crate::transport::{Answer, Request, Transport};
 
 use super::{GitHub, WHO};
@@ -36,37 +35,22 @@ fn next_link(field: &str) -> Option<&str> {
 fn problem(answer: &Answer, what: &str) -> TrackerError {
     let said = message(answer);
     let detail = detail(answer.status, &said);
+    if let Some(after) = limit(answer, &said) {
+        return TrackerError::Limited { who: WHO, after };
+    }
+    let (variable, item) = ("AQ_GITHUB_TOKEN or GITHUB_TOKEN", what.to_owned());
     match answer.status {
-        403 | 429 if let Some(after) = limit(answer, &said) => {
-            TrackerError::Limited { who: WHO, after }
-        }
-        401 | 403 => {
-            let variable = "AQ_GITHUB_TOKEN or GITHUB_TOKEN";
-            TrackerError::Denied { who: WHO, variable, detail }
-        }
-        404 | 410 => TrackerError::NotFound { who: WHO, item: what.to_owned() },
+        401 => TrackerError::Denied { who: WHO, variable, detail },
+        // An issue is locked, or a repository is not the token's: others may be told.
+        403 => TrackerError::Forbidden { who: WHO, item, variable, detail },
+        404 | 410 => TrackerError::NotFound { who: WHO, item },
         300..=399 => TrackerError::Refused {
             who: WHO,
             detail: format!("{what} has moved; use its new name"),
         },
         400..=499 if answer.status != 408 => TrackerError::Refused { who: WHO, detail },
-        _ => TrackerError::Unavailable { who: WHO, detail },
+        _ => TrackerError::Failed { who: WHO, detail },
     }
-}
-
-/// How long to wait, when this is a limit.
-/// <https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api>
-fn limit(answer: &Answer, said: &str) -> Option<Duration> {
-    let number = |name| answer.header(name)?.trim().parse::<u64>().ok();
-    if answer.header("retry-after").is_some() {
-        return Some(pause(number("retry-after")));
-    }
-    if number("x-ratelimit-remaining") == Some(0) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        return Some(pause(number("x-ratelimit-reset").map(|at| at.saturating_sub(now))));
-    }
-    let is_secondary = said.to_ascii_lowercase().contains("rate limit");
-    (answer.status == 429 || is_secondary).then(|| pause(None))
 }
 
 #[cfg(test)]
@@ -80,23 +64,21 @@ mod tests {
     }
 
     #[test]
-    fn limits_name_a_pause() {
-        let seconds = |answer: Answer| match problem(&answer, "x") {
-            TrackerError::Limited { after, .. } => Some(after.as_secs()),
-            _ => None,
+    fn a_limit_is_no_refusal_of_the_token() {
+        let zero = [("x-ratelimit-remaining", "0")];
+        let kind = |answer: Answer| match problem(&answer, "x") {
+            TrackerError::Limited { .. } => "limited",
+            TrackerError::Denied { .. } => "denied",
+            TrackerError::Forbidden { .. } => "forbidden",
+            _ => "other",
         };
-        let secondary = "You have exceeded a secondary rate limit.";
-        assert_eq!(seconds(answer(403, &[("retry-after", "7")], secondary)), Some(7));
-        assert_eq!(seconds(answer(429, &[("retry-after", "soon")], "")), Some(60));
-        assert_eq!(seconds(answer(403, &[], secondary)), Some(60));
-        assert_eq!(seconds(answer(429, &[], "")), Some(60));
-        let far = u64::MAX.to_string();
-        assert_eq!(seconds(answer(429, &[("retry-after", &far)], "")), Some(3_600));
-        let primary = |reset| [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", reset)];
-        assert_eq!(seconds(answer(403, &primary("0"), "")), Some(1));
-        assert_eq!(seconds(answer(403, &primary("99999999999"), "")), Some(3_600));
-        // Used up some time, but that is not why.
-        assert_eq!(seconds(answer(403, &[("x-ratelimit-remaining", "3")], "no access")), None);
+        assert_eq!(kind(answer(403, &zero, "")), "limited");
+        assert_eq!(kind(answer(403, &[], "You have exceeded a secondary rate limit.")), "limited");
+        assert_eq!(kind(answer(401, &[], "Bad credentials")), "denied");
+        assert_eq!(
+            kind(answer(403, &[], "Unable to create comment: issue is locked")),
+            "forbidden"
+        );
     }
 
     #[test]

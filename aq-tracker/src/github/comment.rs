@@ -49,7 +49,7 @@ impl<T: Transport> GitHub<T> {
     fn ours(&self, id: &ItemId, issue: &str) -> Result<Option<u64>, TrackerError> {
         let me: User = match self.ask("its user", &Request::get("/user".to_owned())) {
             Ok(answer) => wire::read(&answer)?,
-            Err(TrackerError::Denied { .. } | TrackerError::NotFound { .. }) => return Ok(None),
+            Err(TrackerError::Forbidden { .. } | TrackerError::NotFound { .. }) => return Ok(None),
             Err(e) => return Err(e),
         };
         let mut path = Some(format!("{issue}/comments?per_page={PAGE}"));

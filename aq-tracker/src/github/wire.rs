@@ -105,7 +105,7 @@ impl Issue {
 
 /// A document of a known kind.
 pub(super) fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, TrackerError> {
-    serde_json::from_str(&answer.body).map_err(|_| TrackerError::Unavailable {
+    serde_json::from_str(&answer.body).map_err(|_| TrackerError::Failed {
         who: WHO,
         detail: format!("status {}, and not the document that was expected", answer.status),
     })

@@ -124,6 +124,20 @@ fn a_label_that_is_not_there_is_made_and_a_token_that_may_not_does_without() {
 }
 
 #[test]
+fn a_locked_issue_is_closed_without_a_comment() {
+    let locked = answer(403, r#"{"message": "Unable to create comment because issue is locked."}"#);
+    let answers = vec![issue("open", &["aq:testing"]), locked, ok(), ok(), ok()];
+    let (asked, result) = echo(Stage::Shipped, Some("1"), answers);
+    let error = result.unwrap_err();
+    assert!(error.to_string().contains("issue is locked"), "{error}");
+    assert_snapshot!(asked.lines().skip(2).collect::<Vec<_>>().join("\n"), @r#"
+    PATCH /repos/o/r/issues/7 {"state":"closed","state_reason":"completed"}
+    DELETE /repos/o/r/issues/7/labels/aq%3Atesting
+    POST /repos/o/r/issues/7/labels {"labels":["aq:shipped"]}
+    "#);
+}
+
+#[test]
 fn pull_requests_are_no_items() {
     let body = r#"{"number": 7, "title": "T", "state": "open", "pull_request": {"url": "x"}}"#;
     let error = GitHub::new(Fake::new([answer(200, body)]), BASE).item(&id()).unwrap_err();

@@ -49,13 +49,14 @@ fn what_goes_wrong_is_told_with_what_to_do() {
     for (answer, want, retry) in [
         (answer(404, "x"), "has no item", Retry::Never),
         (answer(401, "x"), "AQ_TRACKER_TOKEN", Retry::Later(None)),
+        (answer(403, "x"), "forbids this for", Retry::ItemLater),
         (answer(422, r#"{"message": "no\u001b[2J\nstatus"}"#), "422, no [2J status", Retry::Never),
-        (answer(500, "<html>"), "status 500", Retry::Later(None)),
-        (answer(302, ""), "status 302", Retry::Later(None)),
+        (answer(500, "<html>"), "status 500", Retry::ItemLater),
+        (answer(302, ""), "status 302", Retry::ItemLater),
         (limited, "pause of 9 s", Retry::Later(Some(Duration::from_secs(9)))),
-        (answer(200, "not json"), "no JSON", Retry::Later(None)),
-        (answer(200, "[1]"), "is no item", Retry::Later(None)),
-        (answer(200, r#"{"title": 3}"#), "is no item", Retry::Later(None)),
+        (answer(200, "not json"), "no JSON", Retry::ItemLater),
+        (answer(200, "[1]"), "is no item", Retry::ItemLater),
+        (answer(200, r#"{"title": 3}"#), "is no item", Retry::ItemLater),
     ] {
         let error: TrackerError = ItemApi::new(Fake::new([answer])).item(&id()).unwrap_err();
         assert!(error.to_string().contains(want), "{want}: {error}");

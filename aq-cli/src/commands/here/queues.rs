@@ -82,6 +82,10 @@ impl Here {
     pub(crate) fn queue_or_new(&self) -> Result<QueueDir, Failure> {
         let place = self.place()?;
         match place.path.as_deref().map(QueueDir::open) {
+            // Folders of a queue in the middle of a project are nobody's wish.
+            Some(Err(StoreError::Incomplete { root, .. })) if self.is_other_dir(&root) => {
+                return Err(no_queue(place));
+            }
             None | Some(Err(StoreError::NoQueue(_) | StoreError::Incomplete { .. })) => {}
             Some(Err(e)) => return Err(e.into()),
             Some(Ok(queue)) => {
@@ -140,8 +144,18 @@ impl Here {
         match QueueDir::open(self.queue_path()?) {
             Ok(queue) => Ok(self.with_profiles(queue)),
             Err(StoreError::NoQueue(_)) => Err(no_queue(self.place()?)),
+            Err(StoreError::Incomplete { ref root, .. }) if self.is_other_dir(root) => {
+                Err(no_queue(self.place()?))
+            }
             Err(e) => Err(e.into()),
         }
+    }
+
+    /// True for a directory that was named as a queue and holds other things, such as a project.
+    fn is_other_dir(&self, root: &Path) -> bool {
+        let origin = self.place.get().map(|place| place.origin);
+        let is_named = matches!(origin, Some(QueueOrigin::Argument | QueueOrigin::Variable));
+        is_named && has_entries(root) && !root.join(".state").exists()
     }
 
     fn with_profiles(&self, queue: QueueDir) -> QueueDir {
@@ -176,8 +190,8 @@ fn shown(path: &Path) -> String {
 fn no_queue(place: &QueuePlace) -> Failure {
     let message = match (place.origin, &place.path, &place.repository) {
         (QueueOrigin::Argument | QueueOrigin::Variable, Some(path), _) => {
-            let path = path.display();
-            format!("there is no queue at {path}; `aq init {path}` makes one")
+            let source = if place.origin == QueueOrigin::Variable { "AQ_QUEUE" } else { "--queue" };
+            no_queue_named(path, source)
         }
         (_, _, Some(repository)) => match &place.standing {
             RepositoryStanding::Copied { original } => {
@@ -196,11 +210,32 @@ fn no_queue(place: &QueuePlace) -> Failure {
         ),
         (_, None, None) => {
             return Failure::usage(
-                "no queue is named and HOME is not set; use --queue DIR or AQ_QUEUE",
+                "no queue is named, and HOME is not an absolute path; use --queue DIR or AQ_QUEUE",
             );
         }
     };
     Failure::new(Exit::NotFound, message)
+}
+
+fn has_entries(dir: &Path) -> bool {
+    dir.read_dir().is_ok_and(|mut entries| entries.next().is_some())
+}
+
+/// The message for a named directory that is no queue. It never advises to make one in the middle
+/// of a project.
+fn no_queue_named(path: &Path, source: &str) -> String {
+    let (named, below) = (shown(path), path.join(PROJECT_QUEUE));
+    if QueueDir::open(&below).is_ok() {
+        let below = shown(&below);
+        return format!("there is no queue at {named}, but one below it: {source} {below}");
+    }
+    if has_entries(path) {
+        return format!(
+            "{named} is no queue; {source} names the queue itself, and in {named} `aq path` prints \
+             which one that is, `aq init` makes one"
+        );
+    }
+    format!("there is no queue at {named}; `aq init {named}` makes one")
 }
 
 impl From<UntrustedQueue> for Failure {

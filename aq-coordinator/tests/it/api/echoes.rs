@@ -27,6 +27,8 @@ enum Way {
     Hangs,
     /// It has no item whose name ends so.
     Lacks(char),
+    /// It forbids what is asked of items whose name ends so.
+    Forbids(char),
 }
 
 impl Tracker {
@@ -77,7 +79,8 @@ async fn answer(State(tracker): State<Tracker>, request: Request) -> StatusCode 
         Way::Takes => StatusCode::OK,
         Way::Fails => StatusCode::INTERNAL_SERVER_ERROR,
         Way::Lacks(end) if item.ends_with(end) => StatusCode::NOT_FOUND,
-        Way::Lacks(_) => StatusCode::OK,
+        Way::Forbids(end) if item.ends_with(end) => StatusCode::FORBIDDEN,
+        Way::Lacks(_) | Way::Forbids(_) => StatusCode::OK,
         Way::Hangs => std::future::pending().await,
     }
 }
@@ -220,6 +223,22 @@ async fn an_item_that_is_not_there_does_not_keep_others_from_being_told() {
     }
     assert_eq!(tracker.wait("T-2", 2).await, ["in_progress", "aq: building"]);
     assert_eq!(tracker.told("T-1"), ["in_progress"], "not tried again");
+    fleet.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_forbidden_item_is_passed_over() {
+    let tracker = Tracker::default();
+    tracker.now(Way::Forbids('1'));
+    let fleet = fleet(&tracker).await;
+    for item in ["T-1", "T-2"] {
+        fleet.submit(&format!("tracker-item: {item}")).await;
+        let jobs = fleet.claim(&super::fleet::claim("a", item, 1)).await;
+        let epoch = jobs[0]["epoch"].as_u64().unwrap();
+        steps(&fleet, &super::fleet::id(&jobs[0]), epoch, &["building"]).await;
+    }
+    assert_eq!(tracker.wait("T-2", 2).await, ["in_progress", "aq: building"]);
+    assert_eq!(tracker.told("T-1"), ["in_progress"; 3], "it was tried first");
     fleet.running.stop().await;
 }
 

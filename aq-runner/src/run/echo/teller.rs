@@ -53,6 +53,9 @@ impl Teller {
                 trouble(format!("{id} in {stage}/ is not told: {why}"));
                 told.insert(id);
             }
+            Happened::Delayed(id, pause, why) => {
+                trouble(format!("{id}: {why}; the next try is in {} s", pause.as_secs()));
+            }
             Happened::Rests(pause, why) => {
                 trouble(format!("{why}; the next try is in {} s", pause.as_secs()));
             }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use aq_manifest::Stage;
 
-use crate::store::{FileLock, QueueDir, RepositoryMarker};
+use crate::store::{FileLock, QueueDir, RepositoryMarker, StoreError};
 
 use super::super::settings::Environment;
 use super::error::{PlaceError, at, is_absent};
@@ -37,6 +37,13 @@ const QUEUE_PARTS: [&str; 7] =
 /// # Errors
 /// When the directory, or the user's list, cannot be written.
 pub fn make_queue(dir: &Path, environment: &Environment) -> Result<MadeQueue, PlaceError> {
+    let whole = std::path::absolute(dir).map_err(|e| at("find", dir, e))?;
+    if whole.to_str().is_none() {
+        return Err(StoreError::NotText(whole).into());
+    }
+    if dir.exists() && !dir.is_dir() {
+        return Err(StoreError::NotADirectory(dir.to_owned()).into());
+    }
     let parents = DirBuilder::new().recursive(true).mode(0o700).create(dir);
     parents.map_err(|e| at("create", dir, e))?;
     let root = dir.canonicalize().map_err(|e| at("open", dir, e))?;

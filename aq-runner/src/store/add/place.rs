@@ -100,7 +100,7 @@ pub(super) fn place(
             }
         }
     }
-    if added.iter().any(|a| !matches!(a, Added::Unchanged { .. })) {
+    if !added.iter().all(Added::is_unchanged) {
         sync_dir(&queue.stage(Stage::Inbox))?;
     }
     Ok(())
@@ -149,7 +149,7 @@ pub(super) fn take_back(queue: &QueueDir, added: &[Added], problem: StoreError) 
     let stays = |one: &Added| match one {
         Added::New { id } => discard(queue, id).is_err().then(|| id.clone()),
         Added::Superseded { id, .. } => Some(id.clone()),
-        Added::Unchanged { .. } => None,
+        Added::Unchanged { .. } | Added::SameFile { .. } => None,
     };
     let jobs: Vec<JobId> = added.iter().filter_map(stays).collect();
     // Neither the jobs that came out again nor those that stay were promised to anybody.

@@ -47,6 +47,31 @@ pub(super) fn refuse_cycles(queue: &QueueDir, jobs: &[Checked<'_>]) -> Result<()
     Ok(())
 }
 
+/// Warnings about deps whose key no job has: their jobs wait until somebody adds one.
+pub(super) fn unheld_deps(queue: &QueueDir, jobs: &[Checked<'_>]) -> Result<Vec<String>> {
+    let new: HashSet<&str> =
+        jobs.iter().filter_map(|job| job.spec.idempotency_key.as_deref()).collect();
+    let mut held: HashMap<&str, bool> = HashMap::new();
+    let mut warnings = Vec::new();
+    for job in jobs {
+        for dep in job.spec.deps.iter().map(String::as_str).filter(|dep| !new.contains(dep)) {
+            let is_held = match held.get(dep) {
+                Some(&is_held) => is_held,
+                None => Keys::new(queue).holder(dep)?.is_some(),
+            };
+            held.insert(dep, is_held);
+            if !is_held {
+                warnings.push(format!(
+                    "warning: {}: no job has the key `{dep}` that it waits for; it waits until \
+                     one is added\n",
+                    job.draft.name
+                ));
+            }
+        }
+    }
+    Ok(warnings)
+}
+
 /// A path of keys from `start` back to itself, depth first, each key looked at once.
 fn find_cycle(
     start: &str,
@@ -82,6 +107,9 @@ pub(super) struct Planner<'a> {
     queue: &'a QueueDir,
     /// The drafts so far that have a key, and which jobs they are.
     keyed: HashMap<&'a str, (&'a Draft, JobId, Stage)>,
+    /// The drafts so far that have no key, by the name that they wanted, with the ids that they
+    /// got.
+    unkeyed: HashMap<&'a JobId, Vec<(&'a str, JobId)>>,
     /// Ids of jobs, and of the drafts so far. Not of all jobs, unless they were listed.
     taken: HashSet<JobId>,
     is_listed: bool,
@@ -92,13 +120,19 @@ impl<'a> Planner<'a> {
     pub(super) fn new(queue: &'a QueueDir, drafts: usize) -> Result<Self> {
         let is_listed = drafts >= MANY;
         let taken = if is_listed { queue.all_jobs()? } else { HashSet::new() };
-        Ok(Self { queue, keyed: HashMap::new(), taken, is_listed })
+        let (keyed, unkeyed) = (HashMap::new(), HashMap::new());
+        Ok(Self { queue, keyed, unkeyed, taken, is_listed })
     }
 
     /// Decides about one draft: is its key taken, and which id does it get?
     pub(super) fn plan(&mut self, job: &'a Checked<'_>) -> Result<Plan, AddError> {
         let Some(key) = job.spec.idempotency_key.as_deref() else {
-            return Ok(Plan::Place(self.free_id(&job.draft.id)));
+            if let Some(there) = self.same_file(job.draft) {
+                return Ok(Plan::Nothing(there));
+            }
+            let id = self.free_id(&job.draft.id);
+            self.unkeyed.entry(&job.draft.id).or_default().push((&job.draft.text, id.clone()));
+            return Ok(Plan::Place(id));
         };
         if let Some((before, id, stage)) = self.keyed.get(key) {
             if before.text == job.draft.text {
@@ -139,6 +173,27 @@ impl<'a> Planner<'a> {
             }
             Err(e) => Err(e.into()),
         }
+    }
+
+    /// The job that was made of this file before: one of its name, numbered or not, with its text.
+    fn same_file(&self, draft: &Draft) -> Option<Added> {
+        if draft.may_repeat {
+            return None;
+        }
+        let there = |id, stage| Added::SameFile { id, stage, name: draft.name.clone() };
+        let mut here = self.unkeyed.get(&draft.id).into_iter().flatten();
+        if let Some((_, id)) = here.find(|(text, _)| *text == draft.text) {
+            return Some(there(id.clone(), Stage::Inbox));
+        }
+        let mut id = draft.id.clone();
+        for n in 2.. {
+            let stage = self.queue.find(&id)?;
+            if self.queue.read_job(stage, &id).is_ok_and(|text| text == draft.text) {
+                return Some(there(id, stage));
+            }
+            id = draft.id.numbered(n);
+        }
+        None
     }
 
     /// The wanted id, or `-2`, `-3`, ... of it: unique over all folders, and not of a job whose file

@@ -1,6 +1,7 @@
 //! Telling trackers what becomes of jobs: what waits to be told is on disk, and is told in order.
 
 mod outbox;
+mod pauses;
 mod sender;
 
 pub(crate) use outbox::{Outbox, Told};

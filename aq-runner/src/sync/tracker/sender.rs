@@ -8,10 +8,7 @@ use aq_manifest::{JobId, Stage};
 use aq_tracker::{ItemId, Kind, Retry, StatusMap, Tracker, TrackerError, mapping};
 
 use super::outbox::{Outbox, Told};
-
-/// The first pause after a failure; each further one is twice as long, up to the longest.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+use super::pauses::{DeliveryPauses, FIRST_PAUSE};
 
 /// Makes the tracker of a kind.
 pub(crate) type Connect = Box<dyn Fn(Kind) -> Result<Box<dyn Tracker>, TrackerError> + Send>;
@@ -22,15 +19,8 @@ pub(crate) struct Sender {
     statuses: StatusMap,
     connect: Connect,
     made: BTreeMap<Kind, Box<dyn Tracker>>,
-    rests: BTreeMap<Kind, Rest>,
+    pauses: DeliveryPauses,
     waiting: BTreeSet<JobId>,
-}
-
-/// A tracker that is left alone for a while.
-#[derive(Clone, Copy, Debug)]
-struct Rest {
-    failures: u32,
-    until: Instant,
 }
 
 /// What came of a try, for whoever logs it.
@@ -40,6 +30,8 @@ pub(crate) enum Happened {
     Told(JobId),
     /// It will never know this.
     Dropped(JobId, Stage, String),
+    /// This job is tried again after so long; others go on.
+    Delayed(JobId, Duration, String),
     /// The tracker is left alone for so long.
     Rests(Duration, String),
     /// The outbox cannot be used.
@@ -53,7 +45,7 @@ impl Sender {
             statuses,
             connect,
             made: BTreeMap::new(),
-            rests: BTreeMap::new(),
+            pauses: DeliveryPauses::default(),
             waiting: BTreeSet::new(),
         }
     }
@@ -65,10 +57,11 @@ impl Sender {
 
     /// Tells all that may be told now.
     pub(crate) fn send(&mut self, happened: &mut dyn FnMut(Happened)) {
-        for job in self.waiting.clone() {
+        for job in self.pauses.in_order(&self.waiting) {
             match self.send_job(&job, happened) {
                 Ok(true) => {
                     self.waiting.remove(&job);
+                    self.pauses.forget(&job);
                 }
                 Ok(false) => {}
                 Err(e) => {
@@ -84,9 +77,8 @@ impl Sender {
         if self.waiting.is_empty() {
             return None;
         }
-        // A job whose tracker does not rest would have been told.
-        let ends = self.rests.values().map(|rest| rest.until.saturating_duration_since(now));
-        Some(ends.filter(|left| !left.is_zero()).min().unwrap_or(FIRST_PAUSE))
+        // A job that no pause holds would have been told.
+        Some(self.pauses.next_end(now).unwrap_or(FIRST_PAUSE))
     }
 
     /// Tells what waits of one job. `true`: nothing is left.
@@ -97,7 +89,7 @@ impl Sender {
             let Some(echo) = told.waiting.first().cloned() else { return Ok(true) };
             let id: Result<ItemId, _> = told.item.parse();
             let kind = id.as_ref().map_or(Kind::Items, ItemId::kind);
-            if self.rests.get(&kind).is_some_and(|rest| Instant::now() < rest.until) {
+            if self.pauses.holds(kind, job) {
                 return Ok(false);
             }
             let result = match (&id, mapping::update(&echo, &self.statuses)) {
@@ -110,7 +102,7 @@ impl Sender {
             };
             match result {
                 Ok(comment) => {
-                    self.rests.remove(&kind);
+                    self.pauses.succeeded(kind, job);
                     self.outbox.change(job, |told| {
                         told.done(&echo);
                         told.echoed = Some(echo.stage.folder().to_owned());
@@ -121,17 +113,33 @@ impl Sender {
                 }
                 Err(e) => {
                     let (why, retry) = (e.to_string(), e.retry());
+                    let is_known = told.problem.as_ref() == Some(&why);
                     self.outbox.change(job, |told| {
                         told.problem = Some(why.clone());
                         if retry == Retry::Never {
                             told.done(&echo);
                         }
                     })?;
-                    if let Retry::Later(named) = retry {
-                        happened(Happened::Rests(self.rest(kind, named), why));
-                        return Ok(false);
+                    match retry {
+                        Retry::Never => {
+                            happened(Happened::Dropped(job.clone(), echo.stage, why));
+                        }
+                        Retry::ItemLater => {
+                            let (pause, rest) = self.pauses.job_failed(kind, job);
+                            match rest {
+                                Some(rest) => happened(Happened::Rests(rest, why)),
+                                // Said once until it changes: it may last.
+                                None if is_known => {}
+                                None => happened(Happened::Delayed(job.clone(), pause, why)),
+                            }
+                            return Ok(false);
+                        }
+                        Retry::Later(named) => {
+                            let rest = self.pauses.tracker_failed(kind, named);
+                            happened(Happened::Rests(rest, why));
+                            return Ok(false);
+                        }
                     }
-                    happened(Happened::Dropped(job.clone(), echo.stage, why));
                 }
             }
         }
@@ -148,15 +156,6 @@ impl Sender {
             self.made.insert(kind, (self.connect)(kind)?);
         }
         self.made[&kind].echo(id, update, told.comment.as_deref())
-    }
-
-    fn rest(&mut self, kind: Kind, named: Option<Duration>) -> Duration {
-        let failures = self.rests.get(&kind).map_or(0, |rest| rest.failures);
-        let growing = FIRST_PAUSE.saturating_mul(1 << failures.min(16)).min(LONGEST_PAUSE);
-        let pause = named.unwrap_or(Duration::ZERO).max(growing);
-        let rest = Rest { failures: failures.saturating_add(1), until: Instant::now() + pause };
-        self.rests.insert(kind, rest);
-        pause
     }
 }
 
@@ -304,12 +303,37 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_and_a_named_one_holds() {
-        let mut lab = lab([]);
-        let mut pauses = |named| lab.sender.rest(Kind::Items, named).as_secs();
-        assert_eq!([pauses(None), pauses(None), pauses(Some(Duration::from_secs(60)))], [1, 2, 60]);
-        for _ in 0..100 {
-            assert!(pauses(None) <= 300);
-        }
+    fn a_locked_issue_does_not_silence_others() {
+        let locked = || TrackerError::Forbidden {
+            who: "it",
+            item: "X".to_owned(),
+            variable: "T",
+            detail: "issue is locked".to_owned(),
+        };
+        let broken = || TrackerError::Failed { who: "it", detail: "status 500".to_owned() };
+        let mut lab = lab([Err(locked()), Err(broken())]);
+        lab.put("a", "github:o/r#1", &[Stage::Building, Stage::Failed]);
+        lab.put("b", "github:o/r#2", &[Stage::Building]);
+        lab.put("c", "github:o/r#3", &[Stage::Building, Stage::Failed]);
+        let happened = lab.send();
+        assert!(
+            matches!(
+                &happened[..],
+                [
+                    Happened::Delayed(..),
+                    Happened::Delayed(..),
+                    Happened::Told(_),
+                    Happened::Told(_)
+                ]
+            ),
+            "{happened:?}"
+        );
+        // The order of one item's steps holds.
+        assert_eq!(lab.told()[0], "github:o/r#1 building -");
+        assert_eq!(lab.told()[2..], ["github:o/r#3 building -", "github:o/r#3 failed c1"]);
+        let told = lab.outbox.read(&job("a")).unwrap();
+        assert!(told.problem.unwrap().contains("issue is locked"));
+        assert_eq!(told.waiting.len(), 2);
+        assert!(lab.sender.pause(Instant::now()).is_some_and(|pause| pause <= FIRST_PAUSE));
     }
 }

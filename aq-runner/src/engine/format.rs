@@ -1,5 +1,6 @@
 //! How an engine's output is read.
 
+use std::ffi::OsString;
 use std::fmt;
 
 use serde_json::Value;
@@ -24,6 +25,9 @@ pub(super) struct Format {
     pub(super) final_event: &'static str,
     /// Reads the records of usage that it leaves on disk.
     pub(super) left_behind: Option<LeftBehindReader>,
+    /// Permission mode that a command line asks for, as `init` events name it; `None` where the
+    /// engine does not say in which one it runs.
+    pub(super) asked_mode: Option<fn(&[OsString]) -> Option<String>>,
     /// Takes one JSON object for the steps that are shown to people; `false`: of a kind that is not
     /// shown. `None`: there is only the log.
     pub(super) steps: Option<fn(&Value, &mut Steps) -> bool>,
@@ -42,5 +46,6 @@ pub(super) static TEXT: Format = Format {
     stderr: Some(error_line),
     final_event: "",
     left_behind: Some(usage_file),
+    asked_mode: None,
     steps: None,
 };

@@ -156,6 +156,15 @@ impl Registry {
         Ok(Records::new(name, self.engine(name)?.definition.output))
     }
 
+    /// As [`Self::records`], of a run of this command: one that works with other permissions than
+    /// asked for is no success.
+    ///
+    /// # Errors
+    /// No such engine.
+    pub fn records_of(&self, name: &str, command: &EngineCommand) -> Result<Records, NoSuchEngine> {
+        Ok(self.records(name)?.of_command(&command.args))
+    }
+
     /// Whether what engine `name` prints can be read as steps.
     pub fn has_steps(&self, name: &str) -> bool {
         self.engines.get(name).is_some_and(|engine| engine.definition.output.steps.is_some())

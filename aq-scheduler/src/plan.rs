@@ -84,7 +84,8 @@ impl Queue {
         }
         let host = &self.hosts[&id];
         let free = host.limits.max.saturating_sub(host.running);
-        let mut ledger = Ledger::new(if self.review_full(host) { 0 } else { free });
+        let starts_nothing = self.review_full(host) || host.lack.is_some();
+        let mut ledger = Ledger::new(if starts_nothing { 0 } else { free });
         let mut reject = Vec::new();
         let mut lanes = BinaryHeap::new();
         for (ix, class) in self.classes.iter() {
@@ -117,7 +118,7 @@ impl Queue {
                     continue;
                 }
                 // The engine is the class's, so the rest of the lane fares no better.
-                Err(Refusal::Limited(_) | Refusal::OutOfUse(_)) => continue,
+                Err(Refusal::Limited(_) | Refusal::OutOfUse(_) | Refusal::Absent(_)) => continue,
                 // Its lock or repository went to another job.
                 Err(_) => {}
             }
@@ -158,7 +159,7 @@ impl Queue {
             return true;
         }
         let Some(host) = self.hosts.get(&host) else { return false };
-        if host.limits.max == 0 || self.review_full(host) {
+        if host.limits.max == 0 || self.review_full(host) || host.lack.is_some() {
             return false;
         }
         // At the end of time no engine cools down any more.

@@ -13,7 +13,7 @@ use crate::graph::{Cycle, Graph, Shift};
 use crate::host::HostEntry;
 use crate::rank::{Rank, urgency_and_age};
 use crate::ready::Locks;
-use crate::{EngineState, Host, HostId, Job, Limits, QueueError, Settled, State};
+use crate::{EngineState, Host, HostId, HostLack, Job, Limits, QueueError, Settled, State};
 
 /// A [`State`] in slots. No entry is ever settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,7 @@ pub(crate) struct Entry {
     pub(crate) repository: Option<LockIx>,
     pub(crate) at: At,
     place: Place,
+    pub(crate) lack: Option<Box<HostLack>>,
     /// The neighbours among the waiting jobs of its class.
     class_links: [Option<JobIx>; 2],
 }
@@ -173,6 +174,15 @@ impl Queue {
         Ok(())
     }
 
+    /// Says what keeps a host from starting anything, or that nothing does.
+    ///
+    /// # Errors
+    /// [`QueueError::UnknownHost`].
+    pub fn set_lack(&mut self, host: HostId, lack: Option<HostLack>) -> Result<(), QueueError> {
+        self.host_mut(host)?.lack = lack;
+        Ok(())
+    }
+
     /// Changes what a host has.
     ///
     /// # Errors
@@ -222,6 +232,7 @@ impl Queue {
             repository: job.repository.map(|name| self.repositories.enter(&name)),
             at,
             place: Place::Nowhere,
+            lack: job.lack.map(Box::new),
             class_links: [None; 2],
         });
         self.by_id.insert(job.id, ix);
@@ -252,7 +263,10 @@ impl Queue {
             self.drop_job(ix);
         } else {
             self.depart(ix);
-            self.jobs[ix].at = at;
+            let entry = &mut self.jobs[ix];
+            entry.at = at;
+            // It has come further than what it lacked.
+            entry.lack = None;
             self.arrive(ix);
         }
         self.settle_changes();
@@ -457,6 +471,7 @@ impl Queue {
         let entry = &self.jobs[ix];
         let place = match (entry.at, self.graph.unmet(ix)) {
             (At::Waiting(Some(until)), 0) if until > self.now => Place::Delayed,
+            (At::Waiting(None), 0) if entry.lack.is_some() => Place::Nowhere,
             (At::Waiting(_), 0) => Place::Ready,
             _ => Place::Nowhere,
         };

@@ -12,7 +12,7 @@ use crate::arena::{ClassIx, EngineIx, JobIx};
 use crate::host::HostEntry;
 use crate::queue::At;
 use crate::rank::Rank;
-use crate::{HostId, Misfits, Queue, QueueError, Reason};
+use crate::{EngineState, HostId, HostLack, Misfits, Queue, QueueError, Reason};
 
 /// What one host should do now.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +22,8 @@ pub struct Plan {
     /// Jobs that this host can never run, under [`Misfits::Reject`]. Waiting mends nothing, so
     /// they are here at once, whatever else they wait for.
     pub reject: Vec<(JobId, Rejection)>,
+    /// Engines that were there before, and whose absence keeps jobs waiting.
+    pub absent: Vec<HostLack>,
     /// The earliest instant at which time alone may change the plan, `start` taken as done. It
     /// may be earlier than needed, never later. `None`: only an event can.
     pub wake_at: Option<Timestamp>,
@@ -86,7 +88,7 @@ impl Queue {
         let free = host.limits.max.saturating_sub(host.running);
         let starts_nothing = self.review_full(host) || host.lack.is_some();
         let mut ledger = Ledger::new(if starts_nothing { 0 } else { free });
-        let mut reject = Vec::new();
+        let (mut reject, mut absent) = (Vec::new(), Vec::new());
         let mut lanes = BinaryHeap::new();
         for (ix, class) in self.classes.iter() {
             if class.waiting.is_none() {
@@ -98,6 +100,7 @@ impl Queue {
                 }
                 continue;
             }
+            self.note_absent(ix, host, now, &mut absent);
             let ready = [class.unlocked.iter(), class.heads.iter()];
             lanes.extend(ready.into_iter().filter_map(Lane::of));
         }
@@ -129,7 +132,7 @@ impl Queue {
         } else {
             wake_at = sooner(wake_at, self.delayed.first().map(|&(until, _)| until));
         }
-        Ok(Plan { start, reject, wake_at, host: id, now, ledger })
+        Ok(Plan { start, reject, absent, wake_at, host: id, now, ledger })
     }
 
     /// Why a waiting job is not in the plan's `start`. `None` when it is, when it is not
@@ -181,6 +184,21 @@ impl Queue {
         }
         let refusal = self.choose(ix, host, &Ledger::new(0), now).err()?;
         (refusal == Refusal::NoEngine).then_some(refusal)
+    }
+
+    fn note_absent(
+        &self,
+        ix: ClassIx,
+        host: &HostEntry,
+        now: Timestamp,
+        absent: &mut Vec<HostLack>,
+    ) {
+        if let Err(Refusal::Absent(engine)) = self.choose(ix, host, &Ledger::new(0), now)
+            && let EngineState::Absent { lack } = host.engine_state(engine)
+            && !absent.contains(lack)
+        {
+            absent.push(lack.clone());
+        }
     }
 
     fn reject_class(

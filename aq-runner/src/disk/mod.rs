@@ -1,12 +1,14 @@
 //! Work on directory trees that somebody else has filled: an agent, a build, a tool that makes its
-//! cache read-only. It knows no queue and no job; every other room may use it.
+//! cache read-only. Faults of disks, and of the host as a whole, are told from others here. It knows no queue and no job; every other room may use it.
 
 use std::sync::OnceLock;
 
+mod host_fault;
 mod node;
 mod remaining;
 mod remove;
 
+pub(crate) use host_fault::{HostFault, free_bytes};
 pub(crate) use remove::{empty_directory, remove_entry, remove_tree};
 
 /// The user that this process acts as, which stays the same.

@@ -49,10 +49,22 @@ pub struct Config {
     /// The directory that is tried first for `TMPDIR`s of jobs, as it is written: `~` is the home.
     #[serde(deserialize_with = "directory")]
     pub tmp: Option<PathBuf>,
+    /// Room that has to be free, and how long shipped jobs keep theirs.
+    pub room: RoomConfig,
     /// This host in a fleet.
     pub fleet: FleetConfig,
     /// What trackers are told.
     pub tracker: TrackerConfig,
+}
+
+/// The `room` section of `config.yaml`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct RoomConfig {
+    /// Nothing starts while less is free, such as `5g`. Default: nothing is asked for.
+    pub free: Option<String>,
+    /// Shipped jobs older than this are put away by the run loop, as `aq clean` does it. Default: never.
+    pub keep: Option<String>,
 }
 
 /// What a queue's config says of the fleet.
@@ -172,6 +184,10 @@ pub struct Settings {
     pub statuses: StatusMap,
     /// `fleet.push-every` of the config, read.
     pub push_every: Duration,
+    /// `room.free` of the config, in bytes.
+    pub room_mark: Option<u64>,
+    /// `room.keep` of the config, read.
+    pub room_keep: Option<Duration>,
     /// The text that [`Self::config`] was read from.
     text: String,
 }
@@ -274,6 +290,15 @@ impl Settings {
         if config.fleet.push_wip.as_ref().is_some_and(|remote| remote.starts_with('-')) {
             return Err(whole("fleet.push-wip: a remote does not begin with `-`".to_owned()));
         }
+        let room_mark = match &config.room.free {
+            None => None,
+            Some(text) => Some(bytes(text).ok_or_else(|| {
+                whole(format!("room.free: {text:?} is no size, such as `500m`, `5g` or `1t`"))
+            })?),
+        };
+        let room_keep = config.room.keep.as_ref();
+        let room_keep = room_keep.map(|_| duration("room.keep", &config.room.keep, 0));
+        let room_keep = room_keep.transpose()?;
         let engines =
             EngineConfig { engines: config.engines.clone(), classes: config.classes.clone() };
         let engines = Registry::new(&engines, &|name| environment.get(name))
@@ -296,6 +321,8 @@ impl Settings {
             kill_grace,
             log_limit,
             push_every,
+            room_mark,
+            room_keep,
             statuses,
             text,
         })
@@ -314,6 +341,21 @@ pub(crate) fn scratch_of(queue: &QueueDir, environment: &Environment) -> Scratch
 fn scratch_places(tmp: Option<PathBuf>, environment: &Environment) -> ScratchPlaces {
     let aq_home = environment.aq_home().filter(|home| home.is_absolute());
     ScratchPlaces::new(tmp, aq_home, environment.path("HOME"))
+}
+
+/// A size: a whole number with `k`, `m`, `g` or `t` for the powers of 1000, or of bytes.
+fn bytes(text: &str) -> Option<u64> {
+    let text = text.trim().to_ascii_lowercase();
+    let text = text.strip_suffix('b').unwrap_or(&text);
+    let (number, power) = match text.strip_suffix(['k', 'm', 'g', 't']) {
+        Some(number) => {
+            let unit = text.as_bytes().last()?;
+            (number, 1 + "kmgt".bytes().position(|known| known == *unit)?)
+        }
+        None => (text, 0),
+    };
+    let number: u64 = number.trim().parse().ok()?;
+    number.checked_mul(1000_u64.checked_pow(u32::try_from(power).ok()?)?)
 }
 
 /// A path with `~` replaced; `None` without a home.
@@ -380,6 +422,25 @@ mod tests {
         assert_eq!(settings.kill_grace, Duration::from_secs(5));
         assert_eq!(settings.log_limit, 1 << 30);
         assert_eq!(load("log-limit-mb: 0").unwrap().log_limit, u64::MAX);
+    }
+
+    #[test]
+    fn room_is_read_as_sizes_and_times() {
+        let settings = load("room: {free: 5g, keep: 30d}").unwrap();
+        assert_eq!(settings.room_mark, Some(5_000_000_000));
+        assert_eq!(settings.room_keep, Some(Duration::from_secs(30 * 24 * 3600)));
+        assert_eq!(load("").unwrap().room_mark, None);
+        for (text, size) in [("12", 12), ("1KB", 1000), (" 2 m ", 2_000_000), ("1t", 1 << 40)] {
+            let size = if size == 1 << 40 { 1_000_000_000_000 } else { size };
+            assert_eq!(bytes(text), Some(size), "{text}");
+        }
+        for bad in ["", "g", "-1g", "1.5g", "5x", "99999999t"] {
+            assert_eq!(bytes(bad), None, "{bad}");
+        }
+        let error = load("room: {free: much}").unwrap_err();
+        assert!(error.contains("room.free: \"much\" is no size, such as `500m`"), "{error}");
+        assert!(load("room: {keep: x}").unwrap_err().contains("room.keep"));
+        assert!(load("room: {keeps: 3d}").unwrap_err().contains("keeps"));
     }
 
     #[test]

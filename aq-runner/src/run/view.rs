@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use aq_manifest::{JobId, ReviewPolicy, Stage};
-use aq_scheduler::{EngineState, Limits, Reason};
+use aq_scheduler::{EngineState, Limits, Reason, State};
 use jiff::Timestamp;
 
 use crate::process::ProcessId;
@@ -17,9 +17,11 @@ use super::fleet::{FleetPart, fleet_part};
 use super::folder_watch::folder_identity;
 use super::host::ProbePolicy;
 use super::host_capabilities;
+use super::host_lack::recorded_lack;
 use super::model::{Model, resting_state};
 use super::place::shell_word;
 use super::recovery::worker;
+use super::room::room_lack;
 use super::settings::Settings;
 use super::tracker::{TrackerView, tracker_view};
 
@@ -238,6 +240,7 @@ fn explained(
     let host = host_capabilities(Some(queue), settings, ProbePolicy::CachedOnly);
     let mut model = Model::new(queue, settings, host.capabilities, limits, now);
     model.leave_open(host.unasked);
+    model.set_lack(room_lack(queue, settings));
     let stall = stall_limit(settings);
     let mut views = Vec::with_capacity(live.len());
     for record in live {
@@ -251,7 +254,13 @@ fn explained(
         };
         // A circle of dependencies that came by hand shows as waiting until the loop refuses it.
         if let Some(state) = state {
-            let _ = model.put(queue, &settings.engines, &record, state);
+            let lack = recorded_lack(&record.meta);
+            let state = match (&lack, state) {
+                // Only a loop can tell whether it is there now.
+                (Some(_), State::Waiting { .. }) => State::WAITING,
+                (_, state) => state,
+            };
+            let _ = model.put(queue, &settings.engines, &record, state, lack);
         }
         let activity = if running {
             running_activity(queue, &record, stall)

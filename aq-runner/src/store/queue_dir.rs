@@ -169,6 +169,11 @@ impl QueueDir {
         self.root.join(".state/engines.json")
     }
 
+    /// Where engines were last seen.
+    pub(crate) fn engine_sightings(&self) -> PathBuf {
+        self.root.join(".state/engines-seen.json")
+    }
+
     /// Settings of this queue.
     pub fn config(&self) -> PathBuf {
         self.root.join("config.yaml")

@@ -12,6 +12,8 @@ use crate::process::{Cause, Ended, Status, Stdin, Task};
 use crate::store::{JobFile, Record, StoreError, write_private};
 
 use super::super::engine_use;
+use super::super::host_lack::lack_of_io;
+use super::command::met_file_limit;
 use super::usage::{AgentRun, over_budget, usage_record};
 use super::{Failure, Work};
 
@@ -62,7 +64,8 @@ impl Work<'_> {
         let setup_failed = |why: String| Failure::Final(Outcome::SetupFailed, why);
         for file in &command.files {
             write_private(&file.path, &file.content, file.mode).map_err(|e| {
-                Failure::NotCounted(format!("cannot write {}: {e}", file.path.display()))
+                let why = format!("cannot write {}: {e}", file.path.display());
+                lack_of_io(&e, &why).map_or(Failure::NotCounted(why), Failure::Host)
             })?;
         }
         let records = self.settings.engines.records_of(engine, &command);
@@ -111,6 +114,9 @@ impl Work<'_> {
             Cause::Stopped(_) => return Err(Failure::Stopped),
             Cause::Deadline => return Err(self.timed_out(spec.timeout)),
             _ => {}
+        }
+        if let Some(failure) = met_file_limit(ended) {
+            return Err(failure);
         }
         if verdict.success {
             // What is known of the engine is not worth a job's failure.
@@ -203,14 +209,11 @@ impl Work<'_> {
             is_root: nix::unistd::geteuid().is_root(),
         };
         self.settings.engines.command(engine, &invocation).map_err(|e| {
-            Failure::Final(
-                if self.settings.engines.installed(engine).is_none() {
-                    Outcome::NoEngine
-                } else {
-                    Outcome::SetupFailed
-                },
-                e.to_string(),
-            )
+            match self.settings.engines.installed(engine) {
+                // It was there when the loop looked: the loop says what follows.
+                None => Failure::NotCounted(e.to_string()),
+                Some(_) => Failure::Final(Outcome::SetupFailed, e.to_string()),
+            }
         })
     }
 }

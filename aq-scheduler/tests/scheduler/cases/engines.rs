@@ -69,6 +69,7 @@ fn jobs_wait_for_an_engine_that_was_there() {
     lab.add("a engines=claude").add("b engines=devin,claude");
     let plan = lab.plan();
     assert_eq!((plan.start, plan.reject), (vec![], vec![]));
+    assert_eq!(plan.absent, std::slice::from_ref(&lack));
     let plan = lab.plan();
     assert_eq!(lab.queue.explain(&plan, &id("b")), Some(Reason::HostLacks(lack)));
     let why = "engine claude is not on the loop's PATH; aq add found it at /opt/claude";

@@ -1,0 +1,155 @@
+//! Where engines were last seen, in a file of the queue. One that was there before is missing for a
+//! while, for one where nobody ever was its jobs fail.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use aq_scheduler::{HostLack, SeenBy};
+use serde::{Deserialize, Serialize};
+
+use crate::engine::MissingBinary;
+use crate::store::{FileLock, QueueDir, Result, read_text, replace};
+
+use super::settings::{Environment, Settings};
+
+/// The engines that were seen, by name.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Sightings(BTreeMap<String, Sighting>);
+
+#[derive(Debug, PartialEq, Eq, Deserialize, Serialize)]
+struct Sighting {
+    path: String,
+    by_add: bool,
+}
+
+impl Sightings {
+    /// Those of a queue. A file that cannot be read says nothing, and is written anew.
+    pub(crate) fn read(queue: &QueueDir) -> Self {
+        let text = read_text(&queue.engine_sightings()).ok();
+        text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+    }
+
+    /// The lack of an engine that is not there, when it was before.
+    pub(crate) fn lack(
+        &self,
+        settings: &Settings,
+        engine: &str,
+        missing: &MissingBinary,
+    ) -> Option<HostLack> {
+        if let Some(program) = settings.engines.system_program(engine) {
+            return Some(HostLack::Program { program: program.to_owned() });
+        }
+        let seen = self.0.get(engine)?;
+        let home = settings.environment.path("HOME");
+        let expected_at = match missing {
+            MissingBinary::NotExecutable { path, .. } => Some(shown(path, home.as_deref())),
+            MissingBinary::NotOnPath { .. } => None,
+        };
+        Some(HostLack::Engine {
+            engine: engine.to_owned(),
+            expected_at,
+            seen_at: shown(Path::new(&seen.path), home.as_deref()),
+            seen_by: if seen.by_add { SeenBy::Add } else { SeenBy::RunLoop },
+        })
+    }
+
+    /// Notes what is there now. Answers whether that is news.
+    fn update(&mut self, settings: &Settings, by: SeenBy) -> bool {
+        let mut is_news = false;
+        for name in settings.engines.names() {
+            let Some(path) = settings.engines.installed(name) else { continue };
+            let path = path.to_string_lossy().into_owned();
+            if self.0.get(name).is_none_or(|known| known.path != path) {
+                let by_add = by == SeenBy::Add;
+                self.0.insert(name.to_owned(), Sighting { path, by_add });
+                is_news = true;
+            }
+        }
+        is_news
+    }
+}
+
+/// Notes which engines somebody who adds jobs has, before the jobs are in: a loop that does not find
+/// them is not to fail a job meanwhile. No job is refused because this cannot be written.
+pub(crate) fn note_engines_of_add(queue: &QueueDir, environment: &Environment) {
+    if let Ok(settings) = Settings::load(queue, environment.clone()) {
+        let _ = note_engines(queue, &settings, SeenBy::Add);
+    }
+}
+
+/// Notes which engines are there.
+///
+/// # Errors
+/// When the file cannot be written.
+pub(crate) fn note_engines(queue: &QueueDir, settings: &Settings, by: SeenBy) -> Result<()> {
+    // Almost always there is no news, and then no lock is taken.
+    if !Sightings::read(queue).update(settings, by) {
+        return Ok(());
+    }
+    let _one_at_a_time = FileLock::engines(queue)?;
+    let mut known = Sightings::read(queue);
+    if !known.update(settings, by) {
+        return Ok(());
+    }
+    let text = serde_json::to_string_pretty(&known).unwrap_or_default();
+    replace(&queue.engine_sightings(), text.as_bytes())
+}
+
+/// A path with `~` for the home, as people write it.
+fn shown(path: &Path, home: Option<&Path>) -> String {
+    let below = home.and_then(|home| path.strip_prefix(home).ok());
+    below
+        .map_or_else(|| path.to_owned(), |below| PathBuf::from("~").join(below))
+        .display()
+        .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::store::testing::TestQueue;
+
+    fn settings(queue: &QueueDir, home: &Path, path: &str) -> Settings {
+        let variables = [("HOME", home.as_os_str().to_owned()), ("PATH", path.into())];
+        let variables = variables.map(|(name, value)| (name.into(), value));
+        Settings::load(queue, Environment::new(variables)).unwrap()
+    }
+
+    fn lack(queue: &QueueDir, settings: &Settings, engine: &str) -> Option<String> {
+        let missing = settings.engines.binary(engine)?.err()?;
+        let lack = Sightings::read(queue).lack(settings, engine, &missing);
+        lack.map(|lack| lack.to_string())
+    }
+
+    #[test]
+    fn an_engine_is_missed_once_it_was_seen() {
+        let queue = TestQueue::new();
+        let home = tempfile::tempdir().unwrap();
+        let bin = home.path().join("bin");
+        std::fs::create_dir(&bin).unwrap();
+        std::fs::write(bin.join("claude"), "").unwrap();
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(bin.join("claude"), mode).unwrap();
+        let (rich, poor) = (
+            settings(&queue, home.path(), bin.to_str().unwrap()),
+            settings(&queue, home.path(), ""),
+        );
+        assert_eq!(lack(&queue, &poor, "claude"), None, "nobody has seen it");
+        note_engines(&queue, &poor, SeenBy::RunLoop).unwrap();
+        note_engines(&queue, &rich, SeenBy::Add).unwrap();
+        // What others do not find is not forgotten.
+        note_engines(&queue, &poor, SeenBy::RunLoop).unwrap();
+        let why = "engine claude is not on the loop's PATH; aq add found it at ~/bin/claude";
+        assert_eq!(lack(&queue, &poor, "claude").as_deref(), Some(why));
+        assert_eq!(lack(&queue, &poor, "codex"), None);
+        assert_eq!(lack(&queue, &rich, "claude"), None, "it is there");
+        std::fs::write(queue.engine_sightings(), "no json").unwrap();
+        assert_eq!(lack(&queue, &poor, "claude"), None);
+        note_engines(&queue, &rich, SeenBy::RunLoop).unwrap();
+        let why = "engine claude is not on the loop's PATH; it was at ~/bin/claude before";
+        assert_eq!(lack(&queue, &poor, "claude").as_deref(), Some(why));
+    }
+}

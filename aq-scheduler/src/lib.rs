@@ -34,6 +34,7 @@ mod class;
 mod error;
 mod graph;
 mod host;
+mod hosts;
 mod job;
 mod lack;
 mod order;

@@ -1,5 +1,6 @@
 //! Where engines were last seen, in a file of the queue. One that was there before is missing for a
-//! while, for one where nobody ever was its jobs fail.
+//! while; of one that nobody has ever seen the jobs fail. The run loop notes there what it misses, for
+//! those who look at the queue with another PATH.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,9 @@ pub(crate) struct Sightings(BTreeMap<String, Sighting>);
 struct Sighting {
     path: String,
     by_add: bool,
+    /// The loop does not find it: at this file, or on its PATH when this is empty.
+    #[serde(default)]
+    missed: Option<String>,
 }
 
 impl Sightings {
@@ -40,12 +44,33 @@ impl Sightings {
         if let Some(program) = settings.engines.system_program(engine) {
             return Some(HostLack::Program { program: program.to_owned() });
         }
-        let seen = self.0.get(engine)?;
-        let home = settings.environment.path("HOME");
         let expected_at = match missing {
-            MissingBinary::NotExecutable { path, .. } => Some(shown(path, home.as_deref())),
+            MissingBinary::NotExecutable { path, .. } => Some(path.as_path()),
             MissingBinary::NotOnPath { .. } => None,
         };
+        self.seen(settings, engine, expected_at)
+    }
+
+    /// The engines that the run loop has missed when it looked last.
+    pub(crate) fn missed_by_loop(&self, settings: &Settings) -> Vec<(String, HostLack)> {
+        let missed = self.0.iter().filter_map(|(name, seen)| {
+            let expected_at = seen.missed.as_deref()?;
+            let expected_at =
+                Some(Path::new(expected_at)).filter(|path| !path.as_os_str().is_empty());
+            Some((name.clone(), self.seen(settings, name, expected_at)?))
+        });
+        missed.collect()
+    }
+
+    fn seen(
+        &self,
+        settings: &Settings,
+        engine: &str,
+        expected_at: Option<&Path>,
+    ) -> Option<HostLack> {
+        let seen = self.0.get(engine)?;
+        let home = settings.environment.path("HOME");
+        let expected_at = expected_at.map(|path| shown(path, home.as_deref()));
         Some(HostLack::Engine {
             engine: engine.to_owned(),
             expected_at,
@@ -58,11 +83,27 @@ impl Sightings {
     fn update(&mut self, settings: &Settings, by: SeenBy) -> bool {
         let mut is_news = false;
         for name in settings.engines.names() {
-            let Some(path) = settings.engines.installed(name) else { continue };
-            let path = path.to_string_lossy().into_owned();
-            if self.0.get(name).is_none_or(|known| known.path != path) {
-                let by_add = by == SeenBy::Add;
-                self.0.insert(name.to_owned(), Sighting { path, by_add });
+            let missed = match settings.engines.binary(name) {
+                None => continue,
+                Some(Ok(path)) => {
+                    let path = path.to_string_lossy().into_owned();
+                    if self.0.get(name).is_none_or(|known| known.path != path) {
+                        let (by_add, missed) = (by == SeenBy::Add, None);
+                        self.0.insert(name.to_owned(), Sighting { path, by_add, missed });
+                        is_news = true;
+                    }
+                    None
+                }
+                Some(Err(MissingBinary::NotOnPath { .. })) => Some(String::new()),
+                Some(Err(MissingBinary::NotExecutable { path, .. })) => {
+                    Some(path.to_string_lossy().into_owned())
+                }
+            };
+            if by == SeenBy::RunLoop
+                && let Some(known) = self.0.get_mut(name)
+                && known.missed != missed
+            {
+                known.missed = missed;
                 is_news = true;
             }
         }
@@ -145,10 +186,15 @@ mod tests {
         let why = "engine claude is not on the loop's PATH; aq add found it at ~/bin/claude";
         assert_eq!(lack(&queue, &poor, "claude").as_deref(), Some(why));
         assert_eq!(lack(&queue, &poor, "codex"), None);
+        // Also those are told who would find it themselves.
+        let missed = Sightings::read(&queue).missed_by_loop(&rich);
+        assert_eq!(missed.len(), 1);
+        assert_eq!(missed[0].1.to_string(), why);
         assert_eq!(lack(&queue, &rich, "claude"), None, "it is there");
         std::fs::write(queue.engine_sightings(), "no json").unwrap();
         assert_eq!(lack(&queue, &poor, "claude"), None);
         note_engines(&queue, &rich, SeenBy::RunLoop).unwrap();
+        assert_eq!(Sightings::read(&queue).missed_by_loop(&rich), []);
         let why = "engine claude is not on the loop's PATH; it was at ~/bin/claude before";
         assert_eq!(lack(&queue, &poor, "claude").as_deref(), Some(why));
     }

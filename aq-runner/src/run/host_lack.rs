@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::checkpoint::CheckpointError;
 use crate::disk::HostFault;
 use crate::process::SuperviseError;
-use crate::store::{HeldJob, Meta, NoPlace, Promise, Record, StoreError, UnreadableJob};
+use crate::store::{HeldJob, Invalid, Meta, NoPlace, Promise, Record, StoreError, UnreadableJob};
 
 use super::recovery::WORKER_KEYS;
 
@@ -73,6 +73,12 @@ impl HostError for UnreadableJob {
             Self::Io(source) => of_io(source, self),
             _ => None,
         }
+    }
+}
+
+impl HostError for Invalid {
+    fn lack(&self) -> Option<HostLack> {
+        of_io(&io::Error::from_raw_os_error(self.host_error?), &self.summary)
     }
 }
 

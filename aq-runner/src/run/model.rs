@@ -4,13 +4,16 @@
 use aq_caps::Capabilities;
 use aq_manifest::{JobId, ReviewPolicy, Stage};
 use aq_scheduler::{
-    Counts, Host, HostId, HostLack, Job, Limits, Misfits, Plan, Queue, QueueError, Reason, Settled,
-    State,
+    Counts, EngineState, Host, HostId, HostLack, Job, Limits, Misfits, Plan, Queue, QueueError,
+    Reason, Settled, State,
 };
 use jiff::Timestamp;
 
+use super::engine_sightings::Sightings;
 use super::engine_use::{KnownEngines, state};
+use super::host_lack::recorded_lack;
 use super::replica::{Change, Put, Replica};
+use super::room::room_lack;
 use super::settings::Settings;
 use crate::engine::Registry;
 use crate::store::{JobRecord, QueueDir, holder};
@@ -89,6 +92,40 @@ impl Model {
     pub(crate) fn set_lack(&mut self, lack: Option<HostLack>) {
         // The host was added by `new` and is never removed.
         let _ = self.queue.set_lack(self.host, lack);
+    }
+
+    /// For somebody who looks: takes in what the run loop sees in another way, or only the loop.
+    pub(crate) fn look_from_outside(
+        &mut self,
+        dir: &QueueDir,
+        settings: &Settings,
+        is_loop_at_work: bool,
+    ) {
+        self.set_lack(room_lack(dir, settings));
+        let missed = Sightings::read(dir).missed_by_loop(settings);
+        // Its PATH may be another one.
+        for (name, lack) in missed.into_iter().filter(|_| is_loop_at_work) {
+            let _ = self.queue.set_engine(self.host, &name, EngineState::Absent { lack });
+        }
+    }
+
+    /// As [`Self::put`], for somebody who looks: what a job lacked it lacks until a loop has tried again.
+    ///
+    /// # Errors
+    /// As [`Self::put`].
+    pub(crate) fn show(
+        &mut self,
+        dir: &QueueDir,
+        engines: &Registry,
+        record: &JobRecord,
+        state: State,
+    ) -> Result<(), QueueError> {
+        let lack = recorded_lack(&record.meta);
+        let state = match (&lack, state) {
+            (Some(_), State::Waiting { .. }) => State::WAITING,
+            (_, state) => state,
+        };
+        self.put(dir, engines, record, state, lack)
     }
 
     /// Puts a job in as its record says, in place of what was known of it. `lack` is what the host

@@ -15,6 +15,7 @@ use crate::store::{QueueDir, ScratchPlaces, StoreError, read_saved, read_text, r
 
 use super::checkouts::BESIDE;
 use super::host::Tool;
+use super::room::{RoomConfig, bytes};
 
 /// The most that a log takes, in MiB: more than agents print who are well, and less than a disk has.
 const LOG_LIMIT_MB: u64 = 1024;
@@ -55,16 +56,6 @@ pub struct Config {
     pub fleet: FleetConfig,
     /// What trackers are told.
     pub tracker: TrackerConfig,
-}
-
-/// The `room` section of `config.yaml`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct RoomConfig {
-    /// Nothing starts while less is free, such as `5g`. Default: nothing is asked for.
-    pub free: Option<String>,
-    /// Shipped jobs older than this are put away by the run loop, as `aq clean` does it. Default: never.
-    pub keep: Option<String>,
 }
 
 /// What a queue's config says of the fleet.
@@ -343,21 +334,6 @@ fn scratch_places(tmp: Option<PathBuf>, environment: &Environment) -> ScratchPla
     ScratchPlaces::new(tmp, aq_home, environment.path("HOME"))
 }
 
-/// A size: a whole number with `k`, `m`, `g` or `t` for the powers of 1000, or of bytes.
-fn bytes(text: &str) -> Option<u64> {
-    let text = text.trim().to_ascii_lowercase();
-    let text = text.strip_suffix('b').unwrap_or(&text);
-    let (number, power) = match text.strip_suffix(['k', 'm', 'g', 't']) {
-        Some(number) => {
-            let unit = text.as_bytes().last()?;
-            (number, 1 + "kmgt".bytes().position(|known| known == *unit)?)
-        }
-        None => (text, 0),
-    };
-    let number: u64 = number.trim().parse().ok()?;
-    number.checked_mul(1000_u64.checked_pow(u32::try_from(power).ok()?)?)
-}
-
 /// A path with `~` replaced; `None` without a home.
 fn in_home(path: &Path, environment: &Environment) -> Option<PathBuf> {
     match path.strip_prefix("~") {
@@ -430,13 +406,6 @@ mod tests {
         assert_eq!(settings.room_mark, Some(5_000_000_000));
         assert_eq!(settings.room_keep, Some(Duration::from_secs(30 * 24 * 3600)));
         assert_eq!(load("").unwrap().room_mark, None);
-        for (text, size) in [("12", 12), ("1KB", 1000), (" 2 m ", 2_000_000), ("1t", 1 << 40)] {
-            let size = if size == 1 << 40 { 1_000_000_000_000 } else { size };
-            assert_eq!(bytes(text), Some(size), "{text}");
-        }
-        for bad in ["", "g", "-1g", "1.5g", "5x", "99999999t"] {
-            assert_eq!(bytes(bad), None, "{bad}");
-        }
         let error = load("room: {free: much}").unwrap_err();
         assert!(error.contains("room.free: \"much\" is no size, such as `500m`"), "{error}");
         assert!(load("room: {keep: x}").unwrap_err().contains("room.keep"));

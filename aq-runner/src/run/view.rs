@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use aq_manifest::{JobId, ReviewPolicy, Stage};
-use aq_scheduler::{EngineState, Limits, Reason, State};
+use aq_scheduler::{EngineState, Limits, Reason};
 use jiff::Timestamp;
 
 use crate::process::ProcessId;
@@ -17,11 +17,9 @@ use super::fleet::{FleetPart, fleet_part};
 use super::folder_watch::folder_identity;
 use super::host::ProbePolicy;
 use super::host_capabilities;
-use super::host_lack::recorded_lack;
 use super::model::{Model, resting_state};
 use super::place::shell_word;
 use super::recovery::worker;
-use super::room::room_lack;
 use super::settings::Settings;
 use super::tracker::{TrackerView, tracker_view};
 
@@ -167,8 +165,8 @@ pub fn overview(
     Ok(Overview {
         queue: queue.root().to_owned(),
         now,
+        jobs: explained(queue, settings, live, (limits, run_loop.is_some()), now),
         run_loop,
-        jobs: explained(queue, settings, live, limits, now),
         ended: newest,
         resting: resting_engines(queue, settings, now),
         counts,
@@ -233,15 +231,14 @@ fn explained(
     queue: &QueueDir,
     settings: &Settings,
     live: Vec<JobRecord>,
-    limits: Limits,
+    (limits, is_loop_at_work): (Limits, bool),
     now: Timestamp,
 ) -> Vec<JobView> {
     // A look starts nothing, least of all what a queue names that nobody trusts.
     let host = host_capabilities(Some(queue), settings, ProbePolicy::CachedOnly);
     let mut model = Model::new(queue, settings, host.capabilities, limits, now);
     model.leave_open(host.unasked);
-    model.set_lack(room_lack(queue, settings));
-    let stall = stall_limit(settings);
+    model.look_from_outside(queue, settings, is_loop_at_work);
     let mut views = Vec::with_capacity(live.len());
     for record in live {
         let running = is_running(&record);
@@ -254,16 +251,10 @@ fn explained(
         };
         // A circle of dependencies that came by hand shows as waiting until the loop refuses it.
         if let Some(state) = state {
-            let lack = recorded_lack(&record.meta);
-            let state = match (&lack, state) {
-                // Only a loop can tell whether it is there now.
-                (Some(_), State::Waiting { .. }) => State::WAITING,
-                (_, state) => state,
-            };
-            let _ = model.put(queue, &settings.engines, &record, state, lack);
+            let _ = model.show(queue, &settings.engines, &record, state);
         }
         let activity = if running {
-            running_activity(queue, &record, stall)
+            running_activity(queue, &record, stall_limit(settings))
         } else if let Some(fault) = fault {
             Activity::Unusable(Box::new(fault))
         } else {

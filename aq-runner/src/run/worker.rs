@@ -230,7 +230,7 @@ impl Work<'_> {
         let text = read_text(&path)
             .map_err(|e| host_or(&e, |why| invalid(format!("cannot read the job file: {why}"))))?;
         load(self.queue.profiles(), &path.display().to_string(), &text, false)
-            .map_err(|e| invalid(e.summary))
+            .map_err(|e| e.lack().map_or_else(|| invalid(e.summary.clone()), Failure::Host))
     }
 
     /// Even two loops on one queue must not run two jobs of one lock.

@@ -64,6 +64,7 @@ pub(crate) fn clean(
         CleanChoice::ShippedBefore(then) => finished.retain(|(changed, _)| *changed < then),
     }
     let mut cleaned = Cleaned::default();
+    let mut full = None;
     for (_, id) in finished {
         let held = match HeldJob::take(queue, &id) {
             Ok(held) if held.stage().is_final() => held,
@@ -77,21 +78,36 @@ pub(crate) fn clean(
         }
         // First of all: on a full disk this makes the room for an archive.
         before(&id, held.meta());
-        let archive = match &cleaned.archive {
-            Some(archive) => archive.clone(),
-            None => new_archive(queue, now)?,
-        };
-        put_away(&queue.log(&id), &archive)?;
-        put_away(&queue.meta(&id), &archive)?;
+        match put_into_archive(queue, &id, cleaned.archive.clone(), now) {
+            Ok(archive) => cleaned.archive = Some(archive),
+            // What `before` removes of the next one may make room.
+            Err(e) if e.is_full() => {
+                full.get_or_insert(e);
+                continue;
+            }
+            Err(e) => return Err(e),
+        }
         drop(held);
-        cleaned.archive = Some(archive);
         cleaned.jobs.push(id);
     }
     if let Some(archive) = &cleaned.archive {
         // A later sync of the folders that it came from must not be all that a power cut leaves of it.
         sync_dir(archive)?;
     }
-    Ok(cleaned)
+    full.map_or(Ok(cleaned), Err)
+}
+
+/// Moves the log and the record of a job to the archive of this clean, which is made for the first.
+fn put_into_archive(
+    queue: &QueueDir,
+    id: &JobId,
+    archive: Option<PathBuf>,
+    now: Timestamp,
+) -> Result<PathBuf> {
+    let archive = archive.map_or_else(|| new_archive(queue, now), Ok)?;
+    put_away(&queue.log(id), &archive)?;
+    put_away(&queue.meta(id), &archive)?;
+    Ok(archive)
 }
 
 /// Calls `again` for each of these jobs that has ended and whose record was put away before, with

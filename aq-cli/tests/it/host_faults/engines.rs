@@ -65,6 +65,10 @@ fn a_loop_goes_on_when_its_engine_comes() {
         sandbox.wait_for_stage(name, "testing");
     }
     sandbox.is_uncounted("a");
+    // Whoever looks has another PATH than the loop.
+    let rich = format!("{}:{POOR}", sandbox.path("home/bin").display());
+    let looked = sandbox.aq(&["why", "a"]).env("PATH", rich).output().unwrap();
+    assert!(String::from_utf8_lossy(&looked.stdout).contains(why), "{looked:?}");
     program(&later.join("claude"), CLAUDE);
     sandbox.add("z", "", "true");
     sandbox.wait_for_stage("a", "testing");

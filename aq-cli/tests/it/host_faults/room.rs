@@ -94,3 +94,31 @@ fn shipped_jobs_are_put_away_in_time() {
     assert_eq!(sandbox.on_branch("old", "file"), "text");
     kill_child(&mut running);
 }
+
+#[test]
+fn a_clean_on_a_full_disk_finishes_later() {
+    let dir = TempDir::with_prefix("aq-test-").unwrap();
+    let Some(_disk) = Tmpfs::mount(dir.path(), "16m") else { return };
+    let sandbox = Sandbox::at(dir);
+    sandbox.make_repository();
+    for name in ["a", "b"] {
+        sandbox.add(name, "", "echo text >file");
+    }
+    sandbox.ok(&["run", "--once", "--quiet"]);
+    sandbox.ok(&["ship", "a", "b"]);
+    // Work of a person's, which is to be committed first.
+    fs::write(sandbox.own("a", "later"), "later\n").unwrap();
+    let filler = sandbox.path("filler");
+    assert!(fs::write(&filler, vec![0; 32 << 20]).is_err());
+    let (_, said) = sandbox.code(&["clean", "--keep", "0"]);
+    assert!(said.contains("No space left on device"), "{said}");
+    assert!(sandbox.own("a", "later").exists());
+    fs::remove_file(&filler).unwrap();
+    sandbox.ok(&["clean", "--keep", "0"]);
+    for name in ["a", "b"] {
+        assert!(!sandbox.own(name, "").exists(), "{name}");
+        assert!(!sandbox.queue(&format!(".state/checkouts/{name}")).exists(), "{name}");
+        assert!(!sandbox.queue(&format!(".state/meta/{name}.meta")).exists(), "{name}");
+    }
+    assert_eq!(sandbox.on_branch("a", "later"), "later");
+}

@@ -116,10 +116,14 @@ impl Dispatcher<'_> {
     }
 
     /// Tells an error that a job met in the loop, once while it is the host's.
-    pub(super) fn tell_trouble(&mut self, error: &StoreError) {
-        if error.lack().is_none_or(|lack| self.lacks.is_news(&lack)) {
-            (self.observer)(Progress::Trouble(&error.to_string()));
+    pub(super) fn tell_trouble(&mut self, id: &JobId, error: &StoreError) {
+        if let Some(lack) = error.lack() {
+            self.lacks.met.insert(id.clone());
+            if !self.lacks.is_news(&lack) {
+                return;
+            }
         }
+        (self.observer)(Progress::Trouble(&error.to_string()));
     }
 
     /// Tells of engines that are gone. A loop that drains the queue says it at its end.

@@ -72,7 +72,7 @@ impl Dispatcher<'_> {
     /// Something went wrong with one job: it is left alone for a while. One that `--once` has
     /// tried often enough is left where it is.
     pub(super) fn trouble(&mut self, id: &JobId, error: &StoreError) {
-        self.tell_trouble(error);
+        self.tell_trouble(id, error);
         // As long as somebody is at work on it, it keeps its slot and its lock.
         if !matches!(HeldJob::take(self.queue, id), Err(StoreError::Busy(_))) {
             self.model.forget(id);

@@ -18,6 +18,9 @@ use super::recovery::WORKER_KEYS;
 /// The keys that say what a job waits for.
 pub(crate) const LACK_KEYS: &[&str] = &["host_lacks", "host_lacks_detail"];
 
+/// The word for an engine that went away between the plan and the start.
+pub(crate) const ENGINE: &str = "engine";
+
 /// How often in a row a job was put back for want of something.
 pub(crate) const TRIES: &str = "host_tries";
 
@@ -170,8 +173,8 @@ pub(crate) fn put_back(job: &mut HeldJob, lack: &HostLack) -> Result<(), StoreEr
     let (code, detail) = match lack {
         HostLack::Program { program } => ("program", program.clone()),
         HostLack::Resource { resource, refusal } => (resource.as_str(), refusal.clone()),
-        // Of these the loop knows by itself.
-        other => ("", other.to_string()),
+        // Of the others the loop knows by itself.
+        other => (ENGINE, other.to_string()),
     };
     let is_limit = code == HostResource::FileSize.as_str();
     let tries = job.meta().count(TRIES).saturating_add(1);

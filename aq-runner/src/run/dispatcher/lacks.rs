@@ -1,6 +1,6 @@
 //! What the host lacks for a while: jobs wait for it, it is told once, and they go on by themselves.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::store::{JobRecord, StoreError};
 
-use super::super::host_lack::{HostError as _, is_worth_a_wait, recorded_lack};
+use super::super::host_lack::{ENGINE, HostError as _, is_worth_a_wait, recorded_lack};
 use super::super::room::room_lack;
 use super::super::wake::Wake;
 use super::super::workplace::clean_shipped;
@@ -31,10 +31,10 @@ const NAMED: usize = 5;
 /// What a loop has met of that.
 #[derive(Debug)]
 pub(super) struct Lacks {
-    /// Jobs that came back for want of something since the loop began: for others it may be here now.
-    met: HashSet<JobId>,
-    /// What was told and has not passed.
-    told: BTreeSet<String>,
+    /// What jobs have met since the loop began, by its code: for others it may be here now.
+    met: HashMap<JobId, String>,
+    /// Engines that are gone, which was told.
+    absent: Vec<HostLack>,
     room: Option<HostLack>,
     looked: Option<Instant>,
     put_away: Option<Instant>,
@@ -46,8 +46,8 @@ pub(super) struct Lacks {
 impl Default for Lacks {
     fn default() -> Self {
         Self {
-            met: HashSet::new(),
-            told: BTreeSet::new(),
+            met: HashMap::new(),
+            absent: Vec::new(),
             room: None,
             looked: None,
             put_away: None,
@@ -68,20 +68,17 @@ impl Lacks {
         self.looked = None;
     }
 
-    /// Notes a lack. Answers whether it is news.
-    pub(super) fn is_news(&mut self, lack: &HostLack) -> bool {
-        self.told.insert(match lack {
+    /// Notes what a job has met. Answers whether it is news: no other job has met it, or all have got
+    /// over it since.
+    fn met(&mut self, id: &JobId, lack: &HostLack) -> bool {
+        let code = match lack {
             // The words change with every job.
             HostLack::Resource { resource, .. } => resource.as_str().to_owned(),
             other => other.to_string(),
-        })
-    }
-
-    /// Notes that a job was tried and met no lack.
-    pub(super) fn passed(&mut self, id: &JobId) {
-        if self.met.remove(id) {
-            self.told.clear();
-        }
+        };
+        let is_known = self.met.values().any(|met| *met == code);
+        self.met.insert(id.clone(), code);
+        !is_known
     }
 }
 
@@ -92,7 +89,7 @@ impl Dispatcher<'_> {
         let State::Waiting { .. } = state else { return (state, None) };
         match recorded_lack(&record.meta) {
             None => (state, None),
-            Some(_) if !self.lacks.met.contains(&record.id) => (State::WAITING, None),
+            Some(_) if !self.lacks.met.contains_key(&record.id) => (State::WAITING, None),
             // A loop that drains the queue does not wait for long, but says what is left.
             lack if self.options.once && !is_worth_a_wait(&record.meta) => (State::WAITING, lack),
             lack => (state, lack),
@@ -101,12 +98,16 @@ impl Dispatcher<'_> {
 
     /// Takes note of a job that has come back. Answers whether it did for want of something.
     pub(super) fn came_back(&mut self, record: &JobRecord) -> bool {
+        if record.meta.get("host_lacks") == Some(ENGINE) {
+            // It was there when the plan was made. The next one says what follows.
+            self.refresh_engines();
+            return true;
+        }
         let Some(lack) = recorded_lack(&record.meta) else {
-            self.lacks.passed(&record.id);
+            self.lacks.met.remove(&record.id);
             return false;
         };
-        self.lacks.met.insert(record.id.clone());
-        if self.lacks.is_news(&lack) {
+        if self.lacks.met(&record.id, &lack) {
             let (id, lack) = (&record.id, lack.to_string());
             (self.observer)(Progress::Trouble(&format!(
                 "{id} waits, and its attempt does not count: {lack}"
@@ -117,23 +118,23 @@ impl Dispatcher<'_> {
 
     /// Tells an error that a job met in the loop, once while it is the host's.
     pub(super) fn tell_trouble(&mut self, id: &JobId, error: &StoreError) {
-        if let Some(lack) = error.lack() {
-            self.lacks.met.insert(id.clone());
-            if !self.lacks.is_news(&lack) {
-                return;
-            }
+        if error.lack().is_none_or(|lack| self.lacks.met(id, &lack)) {
+            (self.observer)(Progress::Trouble(&error.to_string()));
         }
-        (self.observer)(Progress::Trouble(&error.to_string()));
     }
 
     /// Tells of engines that are gone. A loop that drains the queue says it at its end.
     pub(super) fn tell_absent(&mut self, absent: &[HostLack]) {
-        for lack in absent {
-            if !self.options.once && self.lacks.is_news(lack) {
+        if *absent == *self.lacks.absent {
+            return;
+        }
+        for lack in absent.iter().filter(|lack| !self.lacks.absent.contains(lack)) {
+            if !self.options.once {
                 let words = format!("{lack}; its jobs wait until it is there");
                 (self.observer)(Progress::Trouble(&words));
             }
         }
+        self.lacks.absent = absent.to_vec();
     }
 
     /// Compares what is free with the mark of the queue.

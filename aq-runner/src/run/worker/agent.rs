@@ -11,6 +11,7 @@ use crate::engine::{EndedBy, EngineCommand, ErrorClass, Exit, Invocation, Verdic
 use crate::process::{Cause, Ended, Status, Stdin, Task};
 use crate::store::{JobFile, Record, StoreError, write_private};
 
+use super::super::engine_sightings::Sightings;
 use super::super::engine_use;
 use super::super::host_lack::lack_of_io;
 use super::command::met_file_limit;
@@ -190,6 +191,13 @@ impl Work<'_> {
         Ok(over_budget(&spec.budget, &settled.run, turns))
     }
 
+    fn engine_gone(&self, engine: &str, why: String) -> Failure {
+        let missing = self.settings.engines.binary(engine).and_then(Result::err);
+        let seen = Sightings::read(self.queue);
+        let lack = missing.and_then(|missing| seen.lack(&self.settings, engine, &missing));
+        lack.map_or(Failure::Final(Outcome::NoEngine, why), Failure::Host)
+    }
+
     fn engine_command(
         &self,
         engine: &str,
@@ -210,8 +218,8 @@ impl Work<'_> {
         };
         self.settings.engines.command(engine, &invocation).map_err(|e| {
             match self.settings.engines.installed(engine) {
-                // It was there when the loop looked: the loop says what follows.
-                None => Failure::NotCounted(e.to_string()),
+                // It was there when the loop looked.
+                None => self.engine_gone(engine, e.to_string()),
                 Some(_) => Failure::Final(Outcome::SetupFailed, e.to_string()),
             }
         })

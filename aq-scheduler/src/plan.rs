@@ -94,13 +94,19 @@ impl Queue {
             if class.waiting.is_none() {
                 continue;
             }
-            if let Some(refusal) = self.misfit(ix, host, now) {
-                if host.misfits == Misfits::Reject {
-                    self.reject_class(ix, host, refusal, &mut reject);
+            match self.misfit(ix, host, now) {
+                None => {}
+                Some(Refusal::Absent(engine)) => {
+                    note_absent(host, engine, &mut absent);
+                    continue;
                 }
-                continue;
+                Some(refusal) => {
+                    if host.misfits == Misfits::Reject {
+                        self.reject_class(ix, host, refusal, &mut reject);
+                    }
+                    continue;
+                }
             }
-            self.note_absent(ix, host, now, &mut absent);
             let ready = [class.unlocked.iter(), class.heads.iter()];
             lanes.extend(ready.into_iter().filter_map(Lane::of));
         }
@@ -177,28 +183,13 @@ impl Queue {
         }) || self.delayed.iter().any(|&(_, job)| can_run(self.jobs[job].class))
     }
 
-    /// Why no job of a class can ever run on `host`.
+    /// Why no job of a class can run on `host` as it is, whatever time passes.
     fn misfit(&self, ix: ClassIx, host: &HostEntry, now: Timestamp) -> Option<Refusal> {
         if !host.meets(ix, self.classes.get(ix)) {
             return Some(Refusal::Needs);
         }
         let refusal = self.choose(ix, host, &Ledger::new(0), now).err()?;
-        (refusal == Refusal::NoEngine).then_some(refusal)
-    }
-
-    fn note_absent(
-        &self,
-        ix: ClassIx,
-        host: &HostEntry,
-        now: Timestamp,
-        absent: &mut Vec<HostLack>,
-    ) {
-        if let Err(Refusal::Absent(engine)) = self.choose(ix, host, &Ledger::new(0), now)
-            && let EngineState::Absent { lack } = host.engine_state(engine)
-            && !absent.contains(lack)
-        {
-            absent.push(lack.clone());
-        }
+        matches!(refusal, Refusal::NoEngine | Refusal::Absent(_)).then_some(refusal)
     }
 
     fn reject_class(
@@ -223,6 +214,14 @@ impl Queue {
 
     fn start(&self, ix: JobIx, engine: EngineIx) -> Start {
         Start { job: self.jobs[ix].id.clone(), engine: self.classes.engine_name(engine).to_owned() }
+    }
+}
+
+fn note_absent(host: &HostEntry, engine: EngineIx, absent: &mut Vec<HostLack>) {
+    if let EngineState::Absent { lack } = host.engine_state(engine)
+        && !absent.contains(lack)
+    {
+        absent.push(lack.clone());
     }
 }
 

@@ -34,6 +34,11 @@ impl Sightings {
         text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
     }
 
+    /// Whether an engine is missed when it is not there.
+    pub(crate) fn has(&self, settings: &Settings, engine: &str) -> bool {
+        self.0.contains_key(engine) || settings.engines.system_program(engine).is_some()
+    }
+
     /// The lack of an engine that is not there, when it was before.
     pub(crate) fn lack(
         &self,

@@ -50,7 +50,12 @@ impl Sight {
         let is_out = |state: &EngineState| {
             matches!(state, EngineState::OutOfUse { .. } | EngineState::Absent { .. })
         };
-        let out = states(queue, settings, now).into_iter().filter(|(_, state)| is_out(state));
+        let known = KnownEngines::read(queue);
+        // Where nothing is on file, an engine that was never here is nothing to look for again.
+        let is_known = |name: &&str| written.is_some() || known.sightings.has(settings, name);
+        let names = settings.engines.names().filter(is_known);
+        let states = names.map(|name| (name.to_owned(), state(&known, settings, name, now)));
+        let out = states.filter(|(_, state)| is_out(state));
         let stamped = out.map(|(name, _)| {
             let stamp = stamp(settings, &name);
             (name, stamp)
@@ -166,14 +171,10 @@ pub fn resting_engines(
 ) -> Vec<(String, EngineState)> {
     let is_there =
         |state: &EngineState| !matches!(state, EngineState::Missing | EngineState::Absent { .. });
-    let states = states(queue, settings, now).into_iter();
-    states.filter(|(_, state)| is_there(state) && *state != EngineState::READY).collect()
-}
-
-fn states(queue: &QueueDir, settings: &Settings, now: Timestamp) -> Vec<(String, EngineState)> {
     let known = KnownEngines::read(queue);
     let names = settings.engines.names();
-    names.map(|name| (name.to_owned(), state(&known, settings, name, now))).collect()
+    let states = names.map(|name| (name.to_owned(), state(&known, settings, name, now)));
+    states.filter(|(_, state)| is_there(state) && *state != EngineState::READY).collect()
 }
 
 /// Reads, changes and writes the file, one process at a time.

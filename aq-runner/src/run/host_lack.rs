@@ -1,8 +1,10 @@
 //! Faults of the host on the way to a job's start, or in its own supervisor: the job goes back
 //! uncounted, says what it lacks, and is tried again after a pause that grows.
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use aq_manifest::Stage;
 use aq_scheduler::{HostLack, HostResource};
@@ -94,8 +96,9 @@ impl HostError for NoPlace {
 impl HostError for CheckpointError {
     fn lack(&self) -> Option<HostLack> {
         match self {
+            // A directory that cannot be entered gives the same errors.
             Self::NoGit(source) if is_no_program(source) => {
-                Some(HostLack::Program { program: "git".to_owned() })
+                lack_of_git(std::env::var_os("PATH").as_deref())
             }
             Self::NoGit(source) | Self::Io { source, .. } => of_io(source, self),
             Self::Git { command, message } => {
@@ -112,11 +115,8 @@ impl HostError for SuperviseError {
         match self {
             Self::Start { program, source } if is_no_program(source) && program.is_absolute() => {
                 // With it, what is missing is something that it names itself.
-                let is_there = program
-                    .metadata()
-                    .is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0);
-                let program = program.display().to_string();
-                (!is_there).then_some(HostLack::Program { program })
+                let shown = program.display().to_string();
+                (!is_executable(program)).then_some(HostLack::Program { program: shown })
             }
             Self::Start { source, .. } | Self::Pipes(source) | Self::Control(source) => {
                 of_io(source, self)
@@ -124,6 +124,17 @@ impl HostError for SuperviseError {
             _ => None,
         }
     }
+}
+
+/// The lack of git, when no directory of a PATH has it.
+fn lack_of_git(path: Option<&OsStr>) -> Option<HostLack> {
+    let mut found = path.map(std::env::split_paths).into_iter().flatten();
+    let is_there = found.any(|dir| is_executable(&dir.join("git")));
+    (!is_there).then(|| HostLack::Program { program: "git".to_owned() })
+}
+
+fn is_executable(program: &Path) -> bool {
+    program.metadata().is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0)
 }
 
 fn is_no_program(error: &io::Error) -> bool {
@@ -222,7 +233,10 @@ mod tests {
         assert_eq!(resource(store(full()).lack()), Some(HostResource::Room));
         assert_eq!(store(missing()).lack(), None);
         let git = Some(HostLack::Program { program: "git".to_owned() });
-        assert_eq!(CheckpointError::NoGit(missing()).lack(), git);
+        assert_eq!(lack_of_git(Some(OsStr::new("/no/such:/usr/no"))), git);
+        assert_eq!(lack_of_git(None), git);
+        // It is there, so the directory is what is missing.
+        assert_eq!(CheckpointError::NoGit(missing()).lack(), None);
         let busy = io::Error::from_raw_os_error(nix::libc::EAGAIN);
         assert_eq!(resource(CheckpointError::NoGit(busy).lack()), Some(HostResource::Processes));
         let said = "error: x\nfatal: write error: No space left on device";

@@ -13,6 +13,9 @@ use super::usage::{LeftBehind, UsageReport, usage_file};
 /// Finds the usage of a session in the records that a run left on disk.
 type LeftBehindReader = fn(&LeftBehind<'_>, Option<&str>) -> Option<UsageReport>;
 
+/// Finds the permission mode that arguments ask for.
+type AskedModeReader = fn(&[OsString]) -> Option<String>;
+
 /// How an engine's output is read.
 pub(super) struct Format {
     /// As `output` in config names it.
@@ -27,7 +30,7 @@ pub(super) struct Format {
     pub(super) left_behind: Option<LeftBehindReader>,
     /// Permission mode that a command line asks for, as `init` events name it; `None` where the
     /// engine does not say in which one it runs.
-    pub(super) asked_mode: Option<fn(&[OsString]) -> Option<String>>,
+    pub(super) asked_mode: Option<AskedModeReader>,
     /// Takes one JSON object for the steps that are shown to people; `false`: of a kind that is not
     /// shown. `None`: there is only the log.
     pub(super) steps: Option<fn(&Value, &mut Steps) -> bool>,

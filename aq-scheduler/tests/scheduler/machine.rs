@@ -263,7 +263,7 @@ impl ReferenceStateMachine for Histories {
             Step::Lack(host, is_full) => {
                 let host = model.hosts[host].0;
                 model.lacks.retain(|(other, _)| *other != host);
-                model.lacks.extend(is_full.then(|| (host, FULL)));
+                model.lacks.extend(is_full.then_some((host, FULL)));
             }
             Step::Clock(now) => model.now = model.now.max(now),
             Step::SetBack(now) => model.now = model.now.min(now),

@@ -75,7 +75,7 @@ pub enum EngineState {
     /// Not there now, and known to have been: its jobs wait where an engine that is `Missing` has
     /// them rejected.
     Absent {
-        /// What to say of it.
+        /// The reason for its jobs.
         lack: HostLack,
     },
     /// Starts nothing before `until`. From then on it counts as `Ready { limit: Some(1) }`: one
@@ -103,7 +103,7 @@ pub(crate) struct HostEntry {
     pub(crate) limits: Limits,
     pub(crate) misfits: Misfits,
     pub(crate) running: u32,
-    /// What keeps it from starting anything.
+    /// The lack that keeps it from starting anything.
     pub(crate) lack: Option<HostLack>,
     engines: Vec<Engine>,
     /// Whether it meets the requirements of the class in each slot, for the class born so.

@@ -1,4 +1,4 @@
-//! The hosts of a queue: what they are told to be.
+//! The hosts of a queue: adding, removing and changing them.
 
 use aq_caps::Capabilities;
 

@@ -14,7 +14,7 @@ pub enum HostLack {
         expected_at: Option<String>,
         /// Its program when it was last seen.
         seen_at: String,
-        /// Who saw it there.
+        /// The one who saw it there.
         seen_by: SeenBy,
     },
     /// A program of the system.
@@ -38,7 +38,7 @@ pub enum HostLack {
     },
 }
 
-/// Who saw an engine.
+/// The one who saw an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SeenBy {
     /// Somebody who added a job.

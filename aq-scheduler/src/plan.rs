@@ -183,7 +183,7 @@ impl Queue {
         }) || self.delayed.iter().any(|&(_, job)| can_run(self.jobs[job].class))
     }
 
-    /// Why no job of a class can run on `host` as it is, whatever time passes.
+    /// The reason for which no job of a class can run on `host` as it is, whatever time passes.
     fn misfit(&self, ix: ClassIx, host: &HostEntry, now: Timestamp) -> Option<Refusal> {
         if !host.meets(ix, self.classes.get(ix)) {
             return Some(Refusal::Needs);

@@ -1,5 +1,5 @@
-//! Faults of the host: none of them costs a job an attempt, each is told once, and the job goes on by
-//! itself when the thing is there.
+//! Faults of the host: none of them costs a job an attempt, the loop says each once, and the job
+//! goes on by itself when the thing is there.
 
 mod engines;
 mod limits;

@@ -1,5 +1,6 @@
 //! Work on directory trees that somebody else has filled: an agent, a build, a tool that makes its
-//! cache read-only. Faults of disks, and of the host as a whole, are told from others here. It knows no queue and no job; every other room may use it.
+//! cache read-only. Errors that are faults of the host are recognized here, too. It knows no queue
+//! and no job; every other room may use it.
 
 use std::sync::OnceLock;
 

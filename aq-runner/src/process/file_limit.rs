@@ -16,7 +16,7 @@ pub fn survive_file_limit() -> io::Result<()> {
     flag::register(consts::SIGXFSZ, Arc::new(AtomicBool::new(false))).map(drop)
 }
 
-/// Whether there is such a limit for this process and what it starts.
+/// Answers whether there is such a limit for this process and its children.
 pub fn has_file_limit() -> bool {
     getrlimit(Resource::Fsize).current.is_some()
 }

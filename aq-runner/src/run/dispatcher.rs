@@ -306,7 +306,7 @@ struct Dispatcher<'a> {
     busy: HashSet<JobId>,
     /// Jobs whose files or workers made trouble.
     troubles: Troubles,
-    /// What the host lacks for a while.
+    /// Lacks of the host that jobs have met.
     lacks: lacks::Lacks,
     /// The engines as of the last look.
     engines_seen: Sight,
@@ -462,7 +462,7 @@ impl Dispatcher<'_> {
             return;
         }
         if self.came_back(&record) {
-            // Which was told. It was not known yet when the model took it in.
+            // Its line is out. The model took it in before this was known.
             return self.look_at(id);
         }
         if stage != Stage::Inbox {

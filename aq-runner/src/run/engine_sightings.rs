@@ -1,4 +1,4 @@
-//! Where engines were last seen, in a file of the queue. One that was there before is missing for a
+//! Last sightings of engines, in a file of the queue. One that was there before is missing for a
 //! while; of one that nobody has ever seen the jobs fail. The run loop notes there what it misses, for
 //! those who look at the queue with another PATH.
 
@@ -34,7 +34,7 @@ impl Sightings {
         text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
     }
 
-    /// Whether an engine is missed when it is not there.
+    /// Answers whether an engine is missed when it is not there.
     pub(crate) fn has(&self, settings: &Settings, engine: &str) -> bool {
         self.0.contains_key(engine) || settings.engines.system_program(engine).is_some()
     }
@@ -191,7 +191,7 @@ mod tests {
         let why = "engine claude is not on the loop's PATH; aq add found it at ~/bin/claude";
         assert_eq!(lack(&queue, &poor, "claude").as_deref(), Some(why));
         assert_eq!(lack(&queue, &poor, "codex"), None);
-        // Also those are told who would find it themselves.
+        // Those who would find it themselves see this, too.
         let missed = Sightings::read(&queue).missed_by_loop(&rich);
         assert_eq!(missed.len(), 1);
         assert_eq!(missed[0].1.to_string(), why);

@@ -14,7 +14,7 @@ use crate::store::{FileLock, QueueDir, Result, read_text, replace};
 use super::engine_sightings::Sightings;
 use super::settings::Settings;
 
-/// The engines of a queue, as far as its files tell.
+/// The engines of a queue, by its files.
 #[derive(Debug)]
 pub(crate) struct KnownEngines {
     cooldowns: Cooldowns,

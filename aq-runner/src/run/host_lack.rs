@@ -23,7 +23,7 @@ pub(crate) const LACK_KEYS: &[&str] = &["host_lacks", "host_lacks_detail"];
 /// The word for an engine that went away between the plan and the start.
 pub(crate) const ENGINE: &str = "engine";
 
-/// How often in a row a job was put back for want of something.
+/// The key that counts how often in a row a job was put back for want of something.
 pub(crate) const TRIES: &str = "host_tries";
 
 /// The first pause, in seconds; each further one is twice as long.
@@ -37,7 +37,7 @@ const LIMIT_PAUSE: i64 = 600;
 
 /// An error that may be a fault of the host.
 pub(crate) trait HostError {
-    /// What the host lacks, when it is.
+    /// The lack that it names, when it is one.
     fn lack(&self) -> Option<HostLack>;
 }
 
@@ -151,7 +151,7 @@ pub(crate) fn limited_files(refusal: &str) -> HostLack {
     of_fault(HostFault::FileSize, refusal.to_owned())
 }
 
-/// What a job waits for, by its record.
+/// The lack that a job waits for, by its record.
 pub(crate) fn recorded_lack(meta: &Meta) -> Option<HostLack> {
     let detail = meta.get("host_lacks_detail").unwrap_or_default().to_owned();
     match meta.get("host_lacks")? {
@@ -163,8 +163,7 @@ pub(crate) fn recorded_lack(meta: &Meta) -> Option<HostLack> {
     }
 }
 
-/// Whether a lack ends by itself within the life of a loop, so that one that drains the queue waits
-/// for it a little.
+/// Answers whether a loop that drains the queue waits for the next try.
 pub(crate) fn is_worth_a_wait(meta: &Meta) -> bool {
     pause(meta.count(TRIES), meta.get("host_lacks") == Some(HostResource::FileSize.as_str()))
         <= SignedDuration::from_secs(8)

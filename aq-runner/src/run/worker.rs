@@ -259,7 +259,7 @@ impl Work<'_> {
                 self.stopped(base)
             }
             Failure::Host(lack) => {
-                // It is tried again and again, and told once.
+                // It is tried again and again, and noted once.
                 let why = lack.to_string();
                 if self.job.meta().get("message") != Some(&why) {
                     self.note(&format!("put back, and not counted: {why}"));

@@ -169,7 +169,7 @@ impl QueueDir {
         self.root.join(".state/engines.json")
     }
 
-    /// Where engines were last seen.
+    /// The last sightings of engines.
     pub(crate) fn engine_sightings(&self) -> PathBuf {
         self.root.join(".state/engines-seen.json")
     }

@@ -1,4 +1,4 @@
-//! What the host lacks for a while: jobs wait for it, it is told once, and they go on by themselves.
+//! Lacks of the host: jobs wait for the thing, the loop says it once, and they go on by themselves.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -16,30 +16,30 @@ use super::super::wake::Wake;
 use super::super::workplace::clean_shipped;
 use super::{Dispatcher, Progress};
 
-/// How often room is looked at while a queue has a mark.
+/// Pause between two looks at the room of a queue that has a mark.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How often it is while there is too little.
+/// The same while there is too little.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
-/// How often shipped jobs are put away, where the config says so.
+/// Pause after shipped jobs were put away, where the config asks for that.
 const PUT_AWAY: Duration = Duration::from_secs(600);
 
 /// Jobs that are named when a loop ends without them; the others are counted.
 const NAMED: usize = 5;
 
-/// What a loop has met of that.
+/// The lacks that a loop has met.
 #[derive(Debug)]
 pub(super) struct Lacks {
-    /// What jobs have met since the loop began, by its code: for others it may be here now.
+    /// Codes of what jobs have met since the loop began: for others it may be here now.
     met: HashMap<JobId, String>,
-    /// Engines that are gone, which was told.
+    /// Engines that are gone, each with its line printed.
     absent: Vec<HostLack>,
     room: Option<HostLack>,
     looked: Option<Instant>,
     put_away: Option<Instant>,
     is_putting_away: bool,
-    /// What the thread that puts jobs away says, and at last nothing.
+    /// Lines of the thread that puts jobs away, and `None` at its end.
     words: (Sender<Option<String>>, Receiver<Option<String>>),
 }
 
@@ -83,8 +83,8 @@ impl Lacks {
 }
 
 impl Dispatcher<'_> {
-    /// Where a resting job is, and what it lacks. One that was not tried by this loop is tried at
-    /// once: a person may have mended what an earlier loop met.
+    /// State of a resting job, with its lack. One that was not tried by this loop is tried at once: a
+    /// person may have mended what an earlier loop met.
     pub(super) fn with_lack(&self, record: &JobRecord, state: State) -> (State, Option<HostLack>) {
         let State::Waiting { .. } = state else { return (state, None) };
         match recorded_lack(&record.meta) {
@@ -116,14 +116,14 @@ impl Dispatcher<'_> {
         true
     }
 
-    /// Tells an error that a job met in the loop, once while it is the host's.
+    /// Reports an error that a job met in the loop, once while it is the host's.
     pub(super) fn tell_trouble(&mut self, id: &JobId, error: &StoreError) {
         if error.lack().is_none_or(|lack| self.lacks.met(id, &lack)) {
             (self.observer)(Progress::Trouble(&error.to_string()));
         }
     }
 
-    /// Tells of engines that are gone. A loop that drains the queue says it at its end.
+    /// Reports engines that are gone. A loop that drains the queue does so at its end.
     pub(super) fn tell_absent(&mut self, absent: &[HostLack]) {
         if *absent == *self.lacks.absent {
             return;

@@ -8,7 +8,7 @@ use crate::arena::{ClassIx, EngineIx, JobIx, LockIx};
 use crate::host::HostEntry;
 use crate::queue::{At, Entry};
 use crate::reason::{Awaited, Outlook, Reason};
-use crate::{EngineState, Queue, Settled};
+use crate::{EngineState, HostLack, Queue, Settled};
 
 /// What a plan has given away so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +51,9 @@ pub(crate) enum Refusal {
     CoolingDown(EngineIx, Timestamp),
     Limited(EngineIx),
     OutOfUse(EngineIx),
+    Absent(EngineIx),
+    JobLacks,
+    HostLacks,
     ReviewFull,
     NoSlot,
 }
@@ -81,6 +84,9 @@ impl Queue {
         {
             return Err(Refusal::Backoff(until));
         }
+        if entry.at == At::Waiting(None) && entry.lack.is_some() {
+            return Err(Refusal::JobLacks);
+        }
         if let Some(repository) = entry.repository {
             let planned = ledger.repositories.get(&repository).copied();
             if let Some(holder) = self.repositories.holder(repository).or(planned) {
@@ -96,6 +102,9 @@ impl Queue {
             }
         }
         let engine = engine?;
+        if host.lack.is_some() {
+            return Err(Refusal::HostLacks);
+        }
         if self.review_full(host) {
             return Err(Refusal::ReviewFull);
         }
@@ -111,10 +120,14 @@ impl Queue {
         ledger: &Ledger,
         now: Timestamp,
     ) -> Result<EngineIx, Refusal> {
-        let (mut cooling, mut limited, mut out) = (None, None, None);
+        let (mut cooling, mut limited, mut out, mut absent) = (None, None, None, None);
         for &engine in &self.classes.get(class).placement.engines {
             let limit = match *host.engine_state(engine) {
                 EngineState::Missing => continue,
+                EngineState::Absent { .. } => {
+                    absent.get_or_insert(Refusal::Absent(engine));
+                    continue;
+                }
                 EngineState::OutOfUse { .. } => {
                     out.get_or_insert(Refusal::OutOfUse(engine));
                     continue;
@@ -135,7 +148,7 @@ impl Queue {
             limited.get_or_insert(Refusal::Limited(engine));
         }
         let cooling = cooling.map(|(engine, until)| Refusal::CoolingDown(engine, until));
-        Err(cooling.or(limited).or(out).unwrap_or(Refusal::NoEngine))
+        Err(cooling.or(limited).or(out).or(absent).unwrap_or(Refusal::NoEngine))
     }
 
     pub(crate) fn review_full(&self, host: &HostEntry) -> bool {
@@ -156,7 +169,10 @@ impl Queue {
                 Reason::NoEngine { engines: placement.engines.iter().map(|&e| engine(e)).collect() }
             }
             Refusal::WaitingOn => Reason::WaitingOn(self.awaited(ix)),
-            Refusal::Backoff(until) => Reason::Backoff { until },
+            Refusal::Backoff(until) => match &self.jobs[ix].lack {
+                Some(lack) => Reason::HostLacks(HostLack::clone(lack)),
+                None => Reason::Backoff { until },
+            },
             Refusal::LockHeld(job) => Reason::LockHeld { by: id(job) },
             Refusal::Behind(job) => Reason::Behind { job: id(job) },
             Refusal::RepositoryInUse(job) => Reason::RepositoryInUse { by: id(job) },
@@ -170,6 +186,17 @@ impl Queue {
                     _ => String::new(),
                 };
                 Reason::EngineOutOfUse { engine: engine(ix), reason }
+            }
+            Refusal::Absent(engine) => match host.engine_state(engine) {
+                EngineState::Absent { lack } => Reason::HostLacks(lack.clone()),
+                _ => Reason::NoEngine { engines: Vec::new() },
+            },
+            Refusal::JobLacks | Refusal::HostLacks => {
+                let lack = match refusal {
+                    Refusal::JobLacks => self.jobs[ix].lack.as_deref(),
+                    _ => host.lack.as_ref(),
+                };
+                lack.map_or(Reason::NoSlot, |lack| Reason::HostLacks(lack.clone()))
             }
             Refusal::ReviewFull => Reason::ReviewFull {
                 waiting: self.counts().review,

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::arena::{ClassIx, EngineIx, Slot};
 use crate::class::Class;
+use crate::lack::HostLack;
 
 /// A host of a queue; given by [`Queue::add_host`](crate::Queue::add_host) and never used again
 /// for another one.
@@ -71,6 +72,12 @@ pub enum EngineState {
         /// `None`: as many as there are slots.
         limit: Option<u32>,
     },
+    /// Not there now, and known to have been: its jobs wait where an engine that is `Missing` has
+    /// them rejected.
+    Absent {
+        /// The reason for its jobs.
+        lack: HostLack,
+    },
     /// Starts nothing before `until`. From then on it counts as `Ready { limit: Some(1) }`: one
     /// job goes first as a probe, and the caller says what comes of it.
     CoolingDown {
@@ -96,6 +103,8 @@ pub(crate) struct HostEntry {
     pub(crate) limits: Limits,
     pub(crate) misfits: Misfits,
     pub(crate) running: u32,
+    /// The lack that keeps it from starting anything.
+    pub(crate) lack: Option<HostLack>,
     engines: Vec<Engine>,
     /// Whether it meets the requirements of the class in each slot, for the class born so.
     meets: Vec<(u64, bool)>,
@@ -109,7 +118,8 @@ struct Engine {
 
 impl HostEntry {
     pub(crate) fn new(capabilities: Capabilities, limits: Limits, misfits: Misfits) -> Self {
-        Self { capabilities, limits, misfits, running: 0, engines: Vec::new(), meets: Vec::new() }
+        let (engines, meets) = (Vec::new(), Vec::new());
+        Self { capabilities, limits, misfits, running: 0, lack: None, engines, meets }
     }
 
     pub(crate) fn set_capabilities(&mut self, capabilities: Capabilities) {

@@ -12,7 +12,7 @@ use crate::arena::{ClassIx, EngineIx, JobIx};
 use crate::host::HostEntry;
 use crate::queue::At;
 use crate::rank::Rank;
-use crate::{HostId, Misfits, Queue, QueueError, Reason};
+use crate::{EngineState, HostId, HostLack, Misfits, Queue, QueueError, Reason};
 
 /// What one host should do now.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +22,8 @@ pub struct Plan {
     /// Jobs that this host can never run, under [`Misfits::Reject`]. Waiting mends nothing, so
     /// they are here at once, whatever else they wait for.
     pub reject: Vec<(JobId, Rejection)>,
+    /// Engines that were there before, and whose absence keeps jobs waiting.
+    pub absent: Vec<HostLack>,
     /// The earliest instant at which time alone may change the plan, `start` taken as done. It
     /// may be earlier than needed, never later. `None`: only an event can.
     pub wake_at: Option<Timestamp>,
@@ -84,18 +86,26 @@ impl Queue {
         }
         let host = &self.hosts[&id];
         let free = host.limits.max.saturating_sub(host.running);
-        let mut ledger = Ledger::new(if self.review_full(host) { 0 } else { free });
-        let mut reject = Vec::new();
+        let starts_nothing = self.review_full(host) || host.lack.is_some();
+        let mut ledger = Ledger::new(if starts_nothing { 0 } else { free });
+        let (mut reject, mut absent) = (Vec::new(), Vec::new());
         let mut lanes = BinaryHeap::new();
         for (ix, class) in self.classes.iter() {
             if class.waiting.is_none() {
                 continue;
             }
-            if let Some(refusal) = self.misfit(ix, host, now) {
-                if host.misfits == Misfits::Reject {
-                    self.reject_class(ix, host, refusal, &mut reject);
+            match self.misfit(ix, host, now) {
+                None => {}
+                Some(Refusal::Absent(engine)) => {
+                    note_absent(host, engine, &mut absent);
+                    continue;
                 }
-                continue;
+                Some(refusal) => {
+                    if host.misfits == Misfits::Reject {
+                        self.reject_class(ix, host, refusal, &mut reject);
+                    }
+                    continue;
+                }
             }
             let ready = [class.unlocked.iter(), class.heads.iter()];
             lanes.extend(ready.into_iter().filter_map(Lane::of));
@@ -117,7 +127,7 @@ impl Queue {
                     continue;
                 }
                 // The engine is the class's, so the rest of the lane fares no better.
-                Err(Refusal::Limited(_) | Refusal::OutOfUse(_)) => continue,
+                Err(Refusal::Limited(_) | Refusal::OutOfUse(_) | Refusal::Absent(_)) => continue,
                 // Its lock or repository went to another job.
                 Err(_) => {}
             }
@@ -128,7 +138,7 @@ impl Queue {
         } else {
             wake_at = sooner(wake_at, self.delayed.first().map(|&(until, _)| until));
         }
-        Ok(Plan { start, reject, wake_at, host: id, now, ledger })
+        Ok(Plan { start, reject, absent, wake_at, host: id, now, ledger })
     }
 
     /// Why a waiting job is not in the plan's `start`. `None` when it is, when it is not
@@ -158,7 +168,7 @@ impl Queue {
             return true;
         }
         let Some(host) = self.hosts.get(&host) else { return false };
-        if host.limits.max == 0 || self.review_full(host) {
+        if host.limits.max == 0 || self.review_full(host) || host.lack.is_some() {
             return false;
         }
         // At the end of time no engine cools down any more.
@@ -173,13 +183,13 @@ impl Queue {
         }) || self.delayed.iter().any(|&(_, job)| can_run(self.jobs[job].class))
     }
 
-    /// Why no job of a class can ever run on `host`.
+    /// The reason for which no job of a class can run on `host` as it is, whatever time passes.
     fn misfit(&self, ix: ClassIx, host: &HostEntry, now: Timestamp) -> Option<Refusal> {
         if !host.meets(ix, self.classes.get(ix)) {
             return Some(Refusal::Needs);
         }
         let refusal = self.choose(ix, host, &Ledger::new(0), now).err()?;
-        (refusal == Refusal::NoEngine).then_some(refusal)
+        matches!(refusal, Refusal::NoEngine | Refusal::Absent(_)).then_some(refusal)
     }
 
     fn reject_class(
@@ -204,6 +214,14 @@ impl Queue {
 
     fn start(&self, ix: JobIx, engine: EngineIx) -> Start {
         Start { job: self.jobs[ix].id.clone(), engine: self.classes.engine_name(engine).to_owned() }
+    }
+}
+
+fn note_absent(host: &HostEntry, engine: EngineIx, absent: &mut Vec<HostLack>) {
+    if let EngineState::Absent { lack } = host.engine_state(engine)
+        && !absent.contains(lack)
+    {
+        absent.push(lack.clone());
     }
 }
 

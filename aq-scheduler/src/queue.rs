@@ -3,7 +3,6 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use aq_caps::Capabilities;
 use aq_manifest::{JobId, Priority};
 use jiff::Timestamp;
 
@@ -13,7 +12,7 @@ use crate::graph::{Cycle, Graph, Shift};
 use crate::host::HostEntry;
 use crate::rank::{Rank, urgency_and_age};
 use crate::ready::Locks;
-use crate::{EngineState, Host, HostId, Job, Limits, QueueError, Settled, State};
+use crate::{HostId, HostLack, Job, QueueError, Settled, State};
 
 /// A [`State`] in slots. No entry is ever settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +44,7 @@ pub(crate) struct Entry {
     pub(crate) repository: Option<LockIx>,
     pub(crate) at: At,
     place: Place,
+    pub(crate) lack: Option<Box<HostLack>>,
     /// The neighbours among the waiting jobs of its class.
     class_links: [Option<JobIx>; 2],
 }
@@ -80,7 +80,7 @@ pub struct Queue {
     /// Repositories that jobs have to themselves.
     pub(crate) repositories: Locks,
     pub(crate) hosts: BTreeMap<HostId, HostEntry>,
-    next_host: u32,
+    pub(crate) next_host: u32,
     /// Waiting jobs with their deps met whose pause is not over.
     pub(crate) delayed: BTreeSet<(Timestamp, JobIx)>,
     /// The latest instant that a plan was made for; time goes back only by [`Queue::set_back`].
@@ -128,68 +128,6 @@ impl Queue {
         }
     }
 
-    /// Adds a host. Jobs that run on it are inserted after it.
-    pub fn add_host(&mut self, host: Host) -> HostId {
-        let id = HostId(self.next_host);
-        self.next_host += 1;
-        let mut entry = HostEntry::new(host.capabilities, host.limits, host.misfits);
-        for (name, state) in host.engines {
-            entry.set_engine(self.classes.engine(&name), state);
-        }
-        self.hosts.insert(id, entry);
-        id
-    }
-
-    /// Takes a host out. Jobs that run on it stay running until the caller says what became of
-    /// them.
-    ///
-    /// # Errors
-    /// [`QueueError::UnknownHost`].
-    pub fn remove_host(&mut self, host: HostId) -> Result<(), QueueError> {
-        self.hosts.remove(&host).map(drop).ok_or(QueueError::UnknownHost(host))
-    }
-
-    /// Says what became of a host's engine.
-    ///
-    /// # Errors
-    /// [`QueueError::UnknownHost`].
-    pub fn set_engine(
-        &mut self,
-        host: HostId,
-        engine: &str,
-        state: EngineState,
-    ) -> Result<(), QueueError> {
-        let engine = self.classes.engine(engine);
-        self.host_mut(host)?.set_engine(engine, state);
-        Ok(())
-    }
-
-    /// Changes how much a host takes on. What runs already goes on.
-    ///
-    /// # Errors
-    /// [`QueueError::UnknownHost`].
-    pub fn set_limits(&mut self, host: HostId, limits: Limits) -> Result<(), QueueError> {
-        self.host_mut(host)?.limits = limits;
-        Ok(())
-    }
-
-    /// Changes what a host has.
-    ///
-    /// # Errors
-    /// [`QueueError::UnknownHost`].
-    pub fn set_capabilities(
-        &mut self,
-        host: HostId,
-        capabilities: Capabilities,
-    ) -> Result<(), QueueError> {
-        self.host_mut(host)?.set_capabilities(capabilities);
-        Ok(())
-    }
-
-    fn host_mut(&mut self, host: HostId) -> Result<&mut HostEntry, QueueError> {
-        self.hosts.get_mut(&host).ok_or(QueueError::UnknownHost(host))
-    }
-
     /// Adds a job in any state. A settled one leaves only its mark on its key.
     ///
     /// Only a waiting job is refused for a cycle. One that has started needs its deps no more, so
@@ -222,6 +160,7 @@ impl Queue {
             repository: job.repository.map(|name| self.repositories.enter(&name)),
             at,
             place: Place::Nowhere,
+            lack: job.lack.map(Box::new),
             class_links: [None; 2],
         });
         self.by_id.insert(job.id, ix);
@@ -252,7 +191,10 @@ impl Queue {
             self.drop_job(ix);
         } else {
             self.depart(ix);
-            self.jobs[ix].at = at;
+            let entry = &mut self.jobs[ix];
+            entry.at = at;
+            // It has come further than what it lacked.
+            entry.lack = None;
             self.arrive(ix);
         }
         self.settle_changes();
@@ -457,6 +399,7 @@ impl Queue {
         let entry = &self.jobs[ix];
         let place = match (entry.at, self.graph.unmet(ix)) {
             (At::Waiting(Some(until)), 0) if until > self.now => Place::Delayed,
+            (At::Waiting(None), 0) if entry.lack.is_some() => Place::Nowhere,
             (At::Waiting(_), 0) => Place::Ready,
             _ => Place::Nowhere,
         };

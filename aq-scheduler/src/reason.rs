@@ -6,6 +6,8 @@ use aq_caps::Requirement;
 use aq_manifest::JobId;
 use jiff::Timestamp;
 
+use crate::lack::HostLack;
+
 /// Why a waiting job does not start now. When several reasons hold, the one that is listed first
 /// here is given: what time cannot mend comes before what it can, and what is the job's own
 /// before what it shares with all.
@@ -61,6 +63,9 @@ pub enum Reason {
         /// What is wrong with it.
         reason: String,
     },
+    /// The host lacks something for a while. What only this job has met is given in place of
+    /// `Backoff`.
+    HostLacks(HostLack),
     /// As many jobs wait in review as are allowed.
     ReviewFull {
         /// Jobs in review.
@@ -132,6 +137,7 @@ impl fmt::Display for Reason {
             Self::EngineOutOfUse { engine, reason } => {
                 write!(f, "engine {engine} out of use: {reason}")
             }
+            Self::HostLacks(lack) => lack.fmt(f),
             Self::ReviewFull { waiting, max } => {
                 write!(f, "no free slot ({waiting} of {max} jobs wait in review)")
             }

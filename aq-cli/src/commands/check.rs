@@ -61,18 +61,13 @@ fn read(profiles: &Path, source: &JobSource, colour: bool) -> Read {
         Ok(text) => load(profiles, &name, &text, colour)
             .and_then(|file| file.require_prompt(&name))
             .and_then(|file| file.require_own(&name)),
-        Err(failure) => Err(unreadable(&failure)),
+        Err(failure) => Err(Invalid::named(failure)),
     };
     let bad_name = match source {
         JobSource::File(path) => name_warning(path),
         JobSource::Stream(_) => None,
     };
     Read { name, bad_name, loaded }
-}
-
-/// The failure names the file itself.
-fn unreadable(failure: &Failure) -> Invalid {
-    Invalid { summary: failure.to_string(), report: format!("error: {failure}\n") }
 }
 
 fn check(

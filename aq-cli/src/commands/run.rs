@@ -14,7 +14,7 @@ use crate::output::style::plain;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:  aq run --max 4\n           aq run --once --ship\n\nExit code with --once: 0 when all that ran ended well, 1 when some job failed."
+    after_help = "Examples:  aq run --max 4\n           aq run --once --ship\n\nExit code with --once: 0 when all that ran ended well, 1 when some job failed, or waits for\nsomething that this host lacks or for an engine that is out of use."
 )]
 pub(crate) struct Args {
     /// Drain the queue, then exit
@@ -53,7 +53,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
         reporter.tell(&progress);
     })?;
     reporter.end(&summary);
-    Ok(if summary.failed > 0 { Exit::No } else { Exit::Done })
+    Ok(if summary.failed > 0 || summary.kept > 0 { Exit::No } else { Exit::Done })
 }
 
 /// Names variables whose value means nothing, and what holds instead.

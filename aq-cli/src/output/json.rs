@@ -289,6 +289,7 @@ fn group_shape(group: &Group) -> Value {
 fn resting_shape(name: &str, state: &EngineState) -> Value {
     let (word, until, reason) = match state {
         EngineState::Missing => ("missing", None, None),
+        EngineState::Absent { .. } => ("absent", None, None),
         EngineState::Ready { limit: None } => ("ready", None, None),
         EngineState::Ready { limit: Some(_) } => ("probe", None, None),
         EngineState::CoolingDown { until } => ("cooling_down", Some(until), None),

@@ -131,6 +131,7 @@ fn resting_line(engine: &str, state: &EngineState, now: Timestamp) -> String {
 pub(crate) fn engine_state(engine: &str, state: &EngineState, now: Timestamp) -> String {
     match state {
         EngineState::Missing => format!("engine {engine} is not installed"),
+        EngineState::Absent { lack } => plain(&lack.to_string()),
         EngineState::Ready { limit: None } => format!("engine {engine} is ready"),
         EngineState::Ready { limit: Some(_) } => {
             format!(

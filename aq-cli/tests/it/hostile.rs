@@ -12,6 +12,7 @@ mod surroundings;
 mod yaml;
 
 pub(crate) use clock::{WallClock, is_a_year_off};
+pub(crate) use disk::Tmpfs;
 pub(crate) use surroundings::{of_status, peak_kib};
 
 use std::ffi::OsStr;

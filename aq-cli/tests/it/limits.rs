@@ -142,8 +142,10 @@ fn an_engine_without_a_login_is_out_of_use_until_a_person_or_a_change_says_other
     let sandbox = with_claude(&[out.clone(), out, done("")]);
     sandbox.add_for("a", CLAUDE, "Do it.");
     for _ in 0..2 {
-        // It waits for a person, and `--once` does not.
-        assert_eq!(sandbox.code(&["run", "--once"]).0, 0);
+        // It waits for a person, and `--once` does not, but says so.
+        let (code, said) = sandbox.code(&["run", "--once"]);
+        assert_eq!(code, 1);
+        assert!(said.contains("a waits: engine claude out of use: auth"), "{said}");
         assert_eq!(sandbox.folders("a"), ["inbox"]);
         assert_eq!(sandbox.meta_value("a", "attempts"), "");
         assert_eq!(sandbox.vendor_runs("claude").len(), 1);
@@ -206,4 +208,46 @@ fn once_waits_for_a_backoff_and_not_for_what_nobody_will_bring() {
     sandbox.add("fails", "idempotency-key: failing", "exit 1");
     assert_eq!(sandbox.code(&["run", "--once"]).0, 1);
     assert_eq!(sandbox.folders("behind"), ["inbox"]);
+}
+
+#[test]
+fn an_unknown_session_costs_no_attempt() {
+    let first = format!("{}{}exit 3\n", begins("s1"), says(1, "hi", 5));
+    let gone = "echo 'No conversation found with session ID: s1' >&2; exit 1\n".to_owned();
+    let second = format!("{}{}{}", begins("s2"), says(1, "hi", 7), done(""));
+    let sandbox = with_claude(&[first, gone, second]);
+    sandbox.add_for("a", "engine: claude\nretry: {max: 2, backoff: 0s}", "Do it.");
+    assert_eq!(sandbox.code(&["run", "--once"]).0, 0, "{}", sandbox.log("a"));
+    assert_eq!(sandbox.folders("a"), ["testing"]);
+    assert_eq!(sandbox.meta_value("a", "attempts"), "2");
+    assert_eq!(sandbox.meta_value("a", "session_id"), "s2");
+    let runs = sandbox.vendor_runs("claude");
+    let resumes: Vec<bool> = runs.iter().map(|run| run.contains("--resume s1")).collect();
+    assert_eq!(resumes, [false, true, false], "{runs:?}");
+}
+
+#[test]
+fn verify_decides_after_an_exit_code() {
+    let run = format!("{}{}{}exit 9\n", begins("s1"), says(1, "hi", 5), done(""));
+    let sandbox = with_claude(&[run]);
+    sandbox.add_for("checked", "engine: claude\nverify: 'true'", "Do it.");
+    sandbox.add_for("bad", "engine: claude\nverify: 'false'", "Do it.");
+    sandbox.add_for("plain", "engine: claude", "Do it.");
+    assert_eq!(sandbox.code(&["run", "--once"]).0, 1);
+    let why = "claude: exit code 9, though a result event said success";
+    assert_eq!(sandbox.folders("checked"), ["testing"]);
+    assert!(sandbox.log("checked").contains(&format!("warning: {why}; `verify` decides")));
+    assert_eq!(sandbox.meta_value("bad", "result"), "verify_failed");
+    assert_eq!(sandbox.folders("plain"), ["failed"]);
+    assert_eq!(sandbox.meta_value("plain", "message"), why);
+}
+
+#[test]
+fn another_permission_mode_fails_the_attempt() {
+    let init = begins("s1").replace("\"tools\"", "\"permissionMode\":\"default\",\"tools\"");
+    let sandbox = with_claude(&[format!("{init}{}{}", says(1, "hi", 5), done(""))]);
+    sandbox.add_for("a", "engine: claude\nyolo: true\nverify: 'true'", "Do it.");
+    assert_eq!(sandbox.code(&["run", "--once"]).0, 1);
+    let why = sandbox.meta_value("a", "message");
+    assert!(why.starts_with("claude: it ran in permission mode \"default\""), "{why}");
 }

@@ -17,6 +17,7 @@ mod exits;
 mod fail_points;
 mod fake_tracker;
 mod fleet;
+mod host_faults;
 mod hostile;
 mod injection;
 mod kill_points;

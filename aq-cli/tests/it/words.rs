@@ -48,7 +48,7 @@ fn init_add_and_check() {
     "#);
     assert_snapshot!(sandbox.says(&["add", none]), @r#"
     added none
-    ! warning: none cannot run here: there is no engine "clade"; known are claude, codex, copilot, devin, gemini, opencode, shell. More can be described in config.yaml
+    ! warning: none cannot run here: there is no engine "clade" (did you mean claude?); known are claude, codex, copilot, devin, gemini, opencode, shell. More can be described in config.yaml
     "#);
     assert_snapshot!(sandbox.says(&["add", "missing.md"]), @r#"
     ! error: there is no file missing.md

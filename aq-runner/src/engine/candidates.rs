@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use aq_manifest::nearest;
+
 /// The classes and who is in them, in the order in which engines are tried.
 pub(super) type Classes = BTreeMap<String, Vec<String>>;
 
 /// There is no engine of this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no engine {name:?}; known are {}. More can be described in config.yaml", known.join(", "))]
+#[error("there is no engine {name:?}{}; known are {}. More can be described in config.yaml", meant(name, known), known.join(", "))]
 pub struct NoSuchEngine {
     /// The name that was asked for.
     pub name: String,
@@ -17,12 +19,17 @@ pub struct NoSuchEngine {
 
 /// There is no engine class of this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no engine class {name:?}; known are {}. More can be named in config.yaml", known.join(", "))]
+#[error("there is no engine class {name:?}{}; known are {}. More can be named in config.yaml", meant(name, known), known.join(", "))]
 pub struct NoSuchClass {
     /// The name that was asked for.
     pub name: String,
     /// Every class there is.
     pub known: Vec<String>,
+}
+
+fn meant(name: &str, known: &[String]) -> String {
+    let nearest = nearest(name, known.iter().map(String::as_str));
+    nearest.map_or(String::new(), |meant| format!(" (did you mean {meant}?)"))
 }
 
 /// A job names an engine or a class that does not exist.

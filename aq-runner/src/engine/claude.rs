@@ -1,5 +1,7 @@
 //! Claude Code (`claude -p`). Tested with 2.1.197, 2.1.330 and 2.1.332.
 
+use std::ffi::OsString;
+
 use aq_caps::Version;
 use serde_json::Value;
 
@@ -73,6 +75,7 @@ pub(super) static FORMAT: Format = Format {
     stderr: Some(error_line),
     final_event: "a result event",
     left_behind: Some(claude_session),
+    asked_mode: Some(asked_mode),
     steps: Some(claude_steps),
 };
 
@@ -151,6 +154,10 @@ fn system(event: &Value, seen: &mut Seen) {
         Some("init") => {
             seen.model(&event["model"]);
             seen.spans = spans(&event["claude_code_version"]);
+            seen.mode(&event["permissionMode"]);
+        }
+        Some("informational") if event["prompt_submit_outcome"]["kind"] == "blocked_by_hook" => {
+            seen.error("a hook of a settings.json refused the prompt");
         }
         Some("api_retry") => {
             let status = event["error_status"].as_u64().map(|code| format!("API error {code}"));
@@ -180,8 +187,7 @@ fn result(event: &Value, seen: &mut Seen) {
     let subtype = event["subtype"].as_str().unwrap_or("no subtype");
     // An API error comes as the subtype "success" with `is_error`.
     if subtype == "success" && event["is_error"].as_bool() != Some(true) {
-        seen.text(&event["result"]);
-        return seen.succeed();
+        return succeed(event, seen);
     }
     if event["num_turns"] == 0 {
         // It repeats the id that it was to resume and does not know.
@@ -206,10 +212,53 @@ fn result(event: &Value, seen: &mut Seen) {
     });
 }
 
+/// An event of success counts when the model was called, had the last word, and could do what it
+/// was to be allowed.
+fn succeed(event: &Value, seen: &mut Seen) {
+    if event["num_turns"] == 0 && !seen.spoke {
+        let why = seen.last_error.take();
+        return seen.fail(&join([Some("it called no model"), why.as_deref()], ": "));
+    }
+    let text = event["result"].as_str().unwrap_or_default();
+    if seen.evidence.kind.is_some() || (!seen.spoke && text.starts_with("API Error")) {
+        return seen.fail(text);
+    }
+    if text.is_empty() && event["terminal_reason"] == "hook_stopped" {
+        return seen.fail("a hook of a settings.json stopped it");
+    }
+    if let Some((mode, asked)) = seen.other_mode() {
+        return seen.fail(&format!(
+            "it ran in permission mode {mode:?}, and not in {asked:?}, which was asked for: \
+             `permissions` in the repository's or your own settings.json forbids that"
+        ));
+    }
+    seen.text(&event["result"]);
+    seen.succeed_if_called();
+}
+
+/// With both kinds of options it is the program's to say which one wins.
+fn asked_mode(args: &[OsString]) -> Option<String> {
+    let (mut named, mut bypass, mut is_value) = (None, None, false);
+    for arg in args.iter().filter_map(|arg| arg.to_str()) {
+        if std::mem::take(&mut is_value) {
+            named = Some(arg.to_owned());
+        } else if arg == "--permission-mode" {
+            is_value = true;
+        } else if let Some(mode) = arg.strip_prefix("--permission-mode=") {
+            named = Some(mode.to_owned());
+        } else if arg == "--dangerously-skip-permissions" {
+            bypass = Some("bypassPermissions".to_owned());
+        }
+    }
+    if named.is_some() && bypass.is_some() { None } else { named.or(bypass) }
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::engine::testing::{command, job, judged, judged_with, plain_and_full, why};
-    use crate::engine::{EndedBy, Exit, Invocation};
+    use crate::engine::testing::{
+        command, job, judged, judged_with, plain_and_full, registry, why,
+    };
+    use crate::engine::{EndedBy, ErrorClass, Exit, Invocation};
 
     const INIT: &str = r#"{"type":"system","subtype":"init","session_id":"a05d-88f1","tools":["Bash"],"model":"claude-opus-4-8"}"#;
     const ASSISTANT: &str =
@@ -247,6 +296,66 @@ mod tests {
         assert_eq!(verdict.model.as_deref(), Some("claude-opus-4-8"));
         assert_eq!(verdict.final_text.as_deref(), Some("done"));
         assert_eq!((verdict.turns, verdict.permission_denials), (Some(2), 0));
+    }
+
+    #[test]
+    fn success_without_a_model_call_is_none() {
+        let none = r#"{"type":"result","subtype":"success","is_error":false,"num_turns":0,"result":"","usage":{"input_tokens":0,"output_tokens":0},"modelUsage":{}}"#;
+        let blocked = r#"{"type":"system","subtype":"informational","content":"UserPromptSubmit operation blocked by hook","prompt_submit_outcome":{"kind":"blocked_by_hook"}}"#;
+        assert_eq!(
+            why(judged("claude", &format!("{INIT}\n{blocked}\n{none}"), Exit::Code(0))),
+            "claude: it called no model: a hook of a settings.json refused the prompt"
+        );
+        assert_eq!(
+            why(judged("claude", &format!("{INIT}\n{none}"), Exit::Code(0))),
+            "claude: it called no model"
+        );
+        let stopped =
+            OK.replace(r#""result":"done""#, r#""result":"","terminal_reason":"hook_stopped""#);
+        assert_eq!(
+            why(judged("claude", &format!("{INIT}\n{ASSISTANT}\n{stopped}"), Exit::Code(0))),
+            "claude: a hook of a settings.json stopped it"
+        );
+    }
+
+    #[test]
+    fn success_with_an_error_text_is_none() {
+        let said = r#"{"type":"assistant","message":{"model":"<synthetic>","content":[{"type":"text","text":"API Error: 500"}]},"parent_tool_use_id":null,"error":"server_error"}"#;
+        let result = OK.replace(r#""result":"done""#, r#""result":"API Error: 500""#);
+        let failed =
+            judged("claude", &format!("{INIT}\n{ASSISTANT}\n{said}\n{result}"), Exit::Code(0));
+        assert_eq!(failed.error.as_ref().map(|e| e.class), Some(ErrorClass::Capacity));
+        assert_eq!(why(failed), "claude: API Error: 500");
+        assert!(!judged("claude", &format!("{INIT}\n{result}"), Exit::Code(0)).success);
+        // An agent may write about such errors.
+        let told = ASSISTANT.replace("[]", r#"[{"type":"text","text":"API Error: 500"}]"#);
+        assert!(judged("claude", &format!("{INIT}\n{told}\n{result}"), Exit::Code(0)).success);
+    }
+
+    #[test]
+    fn another_permission_mode_is_no_success() {
+        let run = |yolo: bool, args: &[&str], mode: &str| {
+            let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
+            let command = command("claude", &Invocation { yolo, args: &args, ..job() });
+            let mut records = registry().records_of("claude", &command).unwrap();
+            let init = INIT.replace("\"tools\"", &format!("\"permissionMode\":{mode:?},\"tools\""));
+            records.stdout(format!("{init}\n{ASSISTANT}\n{OK}\n").as_bytes());
+            records.verdict(Exit::Code(0), EndedBy::Engine)
+        };
+        assert!(run(true, &[], "bypassPermissions").success);
+        assert!(run(false, &[], "acceptEdits").success);
+        let said = why(run(true, &[], "default"));
+        assert!(
+            said.starts_with(
+                "claude: it ran in permission mode \"default\", and not in \"bypassPermissions\""
+            ),
+            "{said}"
+        );
+        assert!(!run(false, &[], "plan").success);
+        // The job's own word is the last one.
+        assert!(run(false, &["--permission-mode", "plan"], "plan").success);
+        assert!(run(false, &["--permission-mode=auto"], "auto").success);
+        assert!(run(true, &["--permission-mode", "plan"], "plan").success);
     }
 
     #[test]

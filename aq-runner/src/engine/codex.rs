@@ -52,6 +52,7 @@ pub(super) static FORMAT: Format = Format {
     stderr: Some(error_line),
     final_event: "a turn.completed event",
     left_behind: Some(codex_rollout),
+    asked_mode: None,
     steps: Some(codex_steps),
 };
 
@@ -67,7 +68,7 @@ fn event(event: &Value, seen: &mut Seen) {
         Some("item.completed") => item(&event["item"], seen),
         // Not final: also what it says while it reconnects.
         Some("error") => seen.error(event["message"].as_str().unwrap_or_default()),
-        Some("turn.completed") => seen.succeed(),
+        Some("turn.completed") => seen.succeed_if_called(),
         Some("turn.failed") => {
             let error = &event["error"];
             seen.fail(error["message"].as_str().unwrap_or_default());
@@ -140,6 +141,14 @@ mod tests {
         assert_eq!(verdict.session_id.as_deref(), Some("01a2-0341"));
         assert_eq!(verdict.final_text.as_deref(), Some("done"));
         assert_eq!((verdict.turns, verdict.model), (Some(1), None));
+    }
+
+    #[test]
+    fn a_turn_without_a_model_call_is_no_success() {
+        let none = r#"{"type":"turn.completed","usage":{"input_tokens":0,"output_tokens":0}}"#;
+        let verdict = judged("codex", &format!("{START}{none}\n"), Exit::Code(0));
+        assert_eq!(why(verdict), "codex: it called no model");
+        assert!(judged("codex", &format!("{START}{SAID}\n{none}\n"), Exit::Code(0)).success);
     }
 
     #[test]

@@ -48,6 +48,7 @@ pub(super) static FORMAT: Format = Format {
     stderr: Some(error_line),
     final_event: "a result event",
     left_behind: Some(usage_file),
+    asked_mode: None,
     steps: None,
 };
 
@@ -76,6 +77,10 @@ fn event(event: &Value, seen: &mut Seen) {
         Some("result") => {
             seen.session(&event["sessionId"]);
             match event["exitCode"].as_i64() {
+                // Without a turn it has asked no model.
+                Some(0) if seen.turns.is_none() && !seen.spoke => {
+                    seen.fail(if seen.last_error.is_some() { "" } else { "it called no model" });
+                }
                 Some(0) => seen.succeed(),
                 _ => seen.fail(""),
             }
@@ -131,6 +136,14 @@ mod tests {
         let error = r#"{"type":"session.error","data":{"errorType":"authentication","message":"HTTP 401","statusCode":401}}"#;
         let all = [TURN, error, &OK.replace("\"exitCode\":0", "\"exitCode\":1")].join("\n");
         let verdict = judged("copilot", &all, Exit::Code(1));
+        assert_eq!(why(verdict), "copilot: authentication: HTTP 401");
+    }
+
+    #[test]
+    fn a_result_without_a_turn_is_no_success() {
+        assert_eq!(why(judged("copilot", OK, Exit::Code(0))), "copilot: it called no model");
+        let error = r#"{"type":"session.error","data":{"errorType":"authentication","message":"HTTP 401","statusCode":401}}"#;
+        let verdict = judged("copilot", &[error, OK].join("\n"), Exit::Code(0));
         assert_eq!(why(verdict), "copilot: authentication: HTTP 401");
     }
 

@@ -1,5 +1,6 @@
 //! How an engine's output is read.
 
+use std::ffi::OsString;
 use std::fmt;
 
 use serde_json::Value;
@@ -11,6 +12,9 @@ use super::usage::{LeftBehind, UsageReport, usage_file};
 
 /// Finds the usage of a session in the records that a run left on disk.
 type LeftBehindReader = fn(&LeftBehind<'_>, Option<&str>) -> Option<UsageReport>;
+
+/// Finds the permission mode that arguments ask for.
+type AskedModeReader = fn(&[OsString]) -> Option<String>;
 
 /// How an engine's output is read.
 pub(super) struct Format {
@@ -24,6 +28,9 @@ pub(super) struct Format {
     pub(super) final_event: &'static str,
     /// Reads the records of usage that it leaves on disk.
     pub(super) left_behind: Option<LeftBehindReader>,
+    /// Permission mode that a command line asks for, as `init` events name it; `None` where the
+    /// engine does not say in which one it runs.
+    pub(super) asked_mode: Option<AskedModeReader>,
     /// Takes one JSON object for the steps that are shown to people; `false`: of a kind that is not
     /// shown. `None`: there is only the log.
     pub(super) steps: Option<fn(&Value, &mut Steps) -> bool>,
@@ -42,5 +49,6 @@ pub(super) static TEXT: Format = Format {
     stderr: Some(error_line),
     final_event: "",
     left_behind: Some(usage_file),
+    asked_mode: None,
     steps: None,
 };

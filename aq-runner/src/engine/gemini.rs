@@ -40,6 +40,7 @@ pub(super) static FORMAT: Format = Format {
     stderr: Some(error_of_stderr),
     final_event: "a result event",
     left_behind: None,
+    asked_mode: None,
     steps: None,
 };
 
@@ -87,7 +88,8 @@ fn document(object: &Value, seen: &mut Seen) {
         return fail(&object["error"], seen);
     }
     seen.text(&object["response"]);
-    succeed(seen);
+    // When its input was cut off, it calls no model and says that all went well.
+    seen.succeed_if_called();
 }
 
 /// Of one model in `-o json`. `input` is what of `prompt` was not cached; the output holds no
@@ -119,15 +121,6 @@ fn stream_usage(stats: &Value) -> Usage {
     }
 }
 
-/// When its input was cut off, it calls no model and says that all went well.
-fn succeed(seen: &mut Seen) {
-    let usage = seen.usage().so_far(None).usage;
-    if usage.tokens() == Some(0) && !seen.spoke {
-        return seen.fail("it called no model");
-    }
-    seen.succeed();
-}
-
 fn fail(error: &Value, seen: &mut Seen) {
     seen.fail(&plain(error["message"].as_str().unwrap_or_default()));
     seen.evidence.kind(&error["type"]);
@@ -149,7 +142,7 @@ fn result(event: &Value, seen: &mut Seen) {
     seen.used(stream_usage(&event["stats"]), Counted::Run);
     name_model(&event["stats"]["models"], seen);
     match event["status"].as_str() {
-        Some("success") => succeed(seen),
+        Some("success") => seen.succeed_if_called(),
         _ => fail(&event["error"], seen),
     }
 }

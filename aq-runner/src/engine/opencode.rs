@@ -37,6 +37,7 @@ pub(super) static FORMAT: Format = Format {
     stderr: Some(error_line),
     final_event: "a step that finished with \"stop\"",
     left_behind: None,
+    asked_mode: None,
     steps: None,
 };
 
@@ -46,16 +47,19 @@ fn event(event: &Value, seen: &mut Seen) {
     match event["type"].as_str() {
         Some("step_start") => seen.begin_turn(),
         Some("text") => seen.text(&part["text"]),
-        Some("tool_use") => tool(&part["state"], seen),
+        Some("tool_use") => {
+            seen.spoke = true;
+            tool(&part["state"], seen);
+        }
         Some("step_finish") => {
             seen.count_turn();
-            seen.spoke = true;
             seen.used_more(&used(part));
             match part["reason"].as_str() {
-                Some("stop") => seen.succeed(),
+                Some("stop") => seen.succeed_if_called(),
                 Some("tool-calls") => {}
                 other => seen.error(&join([Some("step finished with"), other], " ")),
             }
+            seen.spoke = true;
         }
         Some("error") => {
             let data = &event["error"]["data"];
@@ -137,6 +141,15 @@ mod tests {
              step finished with unknown"
         );
         assert!(!judged("opencode", &finish("tool-calls"), Exit::Code(0)).success);
+    }
+
+    #[test]
+    fn a_stop_without_a_model_call_is_no_success() {
+        let none = r#"{"type":"step_finish","part":{"reason":"stop","tokens":{"input":0,"output":0,"cache":{"read":0,"write":0}}}}"#;
+        let verdict = judged("opencode", &format!("{STEP}\n{none}\n"), Exit::Code(0));
+        assert_eq!(why(verdict), "opencode: it called no model");
+        let all = [STEP, SAID, none].join("\n");
+        assert!(judged("opencode", &all, Exit::Code(0)).success, "its model reports no usage");
     }
 
     #[test]

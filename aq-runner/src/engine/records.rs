@@ -1,5 +1,7 @@
 //! Reads what an engine prints, as it comes.
 
+use std::ffi::OsString;
+
 use serde_json::Value;
 
 use super::format::Format;
@@ -51,6 +53,12 @@ impl Records {
             stderr: Tail::default(),
             said: Said::default(),
         }
+    }
+
+    /// Tells it which command it reads the output of.
+    pub(super) fn of_command(mut self, args: &[OsString]) -> Self {
+        self.said.seen.asked_mode = self.format.asked_mode.and_then(|find| find(args));
+        self
     }
 
     /// Takes the next bytes of standard output.

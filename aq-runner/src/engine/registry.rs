@@ -111,6 +111,19 @@ impl Registry {
         self.locate(name, self.engines.get(name)?).ok()
     }
 
+    /// The engine's program, or why it is not there; `None` for no engine of that name.
+    pub fn binary(&self, name: &str) -> Option<Result<PathBuf, MissingBinary>> {
+        Some(self.locate(name, self.engines.get(name)?))
+    }
+
+    /// The program of the system that a built-in engine is, where nothing names another one.
+    pub fn system_program(&self, name: &str) -> Option<&str> {
+        let engine = self.engines.get(name).filter(|engine| engine.bin.is_none())?;
+        let definition = &engine.definition;
+        let is_of_system = !definition.program_from_config && definition.program.starts_with('/');
+        is_of_system.then_some(definition.program.as_str())
+    }
+
     /// Every engine's name, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.engines.keys().map(String::as_str)
@@ -154,6 +167,15 @@ impl Registry {
     /// No such engine.
     pub fn records(&self, name: &str) -> Result<Records, NoSuchEngine> {
         Ok(Records::new(name, self.engine(name)?.definition.output))
+    }
+
+    /// As [`Self::records`], of a run of this command: one that works with other permissions than
+    /// asked for is no success.
+    ///
+    /// # Errors
+    /// No such engine.
+    pub fn records_of(&self, name: &str, command: &EngineCommand) -> Result<Records, NoSuchEngine> {
+        Ok(self.records(name)?.of_command(&command.args))
     }
 
     /// Whether what engine `name` prints can be read as steps.
@@ -289,7 +311,9 @@ mod tests {
         let only = registry.candidates(Some("shell"), "agentic-coder", &prefers).unwrap();
         assert_eq!(only, ["shell"]);
         let error = registry.candidates(Some("cluade"), "agentic-coder", &[]).unwrap_err();
-        assert!(error.to_string().starts_with("there is no engine \"cluade\"; known are claude,"));
+        assert!(error.to_string().starts_with(
+            "there is no engine \"cluade\" (did you mean claude?); known are claude,"
+        ));
         let error = registry.candidates(None, "poet", &[]).unwrap_err();
         assert!(error.to_string().contains("known are agentic-coder, chat-coder"), "{error}");
     }

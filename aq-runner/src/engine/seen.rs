@@ -44,6 +44,10 @@ pub(super) struct Seen {
     pub(super) evidence: Evidence,
     /// The record with which the vendor rejected the run for its account's limit.
     pub(super) limit: Option<Value>,
+    /// Permission mode that was asked for.
+    pub(super) asked_mode: Option<String>,
+    /// Permission mode in which the engine says that it began.
+    mode: Option<String>,
     /// The generic line's.
     pub(super) generic: Option<Usage>,
     /// Read out of text.
@@ -78,6 +82,19 @@ impl Seen {
         {
             self.model = Some(name.to_owned());
         }
+    }
+
+    /// The mode at the start counts: an agent may change it while it works.
+    pub(super) fn mode(&mut self, name: &Value) {
+        if let (None, Some(name)) = (&self.mode, name.as_str()) {
+            self.mode = Some(short(name));
+        }
+    }
+
+    /// The mode in which it runs and the one that was asked for, where these differ.
+    pub(super) fn other_mode(&self) -> Option<(String, String)> {
+        let (mode, asked) = (self.mode.clone()?, self.asked_mode.clone()?);
+        (mode != asked).then_some((mode, asked))
     }
 
     /// The agent's message, in place of an earlier one. An empty one comes with tool calls.
@@ -201,6 +218,14 @@ impl Seen {
             return self.fail("aborted");
         }
         self.terminal = Some(Final { success: true, reason: None });
+    }
+
+    /// As [`Self::succeed`], unless the model was never called: then nothing was done.
+    pub(super) fn succeed_if_called(&mut self) {
+        if !self.spoke && self.usage().so_far(None).usage.tokens() == Some(0) {
+            return self.fail("it called no model");
+        }
+        self.succeed();
     }
 
     /// Without a text of its own, the last error is the reason.

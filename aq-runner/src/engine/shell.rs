@@ -20,6 +20,7 @@ pub(super) static FORMAT: Format = Format {
     stderr: None,
     final_event: "",
     left_behind: None,
+    asked_mode: None,
     steps: None,
 };
 

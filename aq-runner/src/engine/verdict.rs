@@ -47,6 +47,9 @@ pub struct Verdict {
     /// Exit code 0, and the engine's own final event says success where it has one, and no signal
     /// was sent by aq.
     pub success: bool,
+    /// The engine's last word was success, and its process ended otherwise: `verify`, where there
+    /// is one, decides.
+    pub ended_otherwise: bool,
     /// Why not: one line, begins with the engine's name, at most about 350 characters, no control
     /// characters. From the engine's final and error events and the stderr of a failed run only.
     pub why: Option<String>,
@@ -84,8 +87,10 @@ pub(super) fn judge(
     let why = failure(format, &seen, stderr, exit, ended);
     let failed = why.is_some() && ended != EndedBy::Aq;
     let words = [&seen.evidence.words, stderr];
+    let said_success = seen.terminal.as_ref().is_some_and(|terminal| terminal.success);
     Verdict {
         success: why.is_none(),
+        ended_otherwise: failed && said_success,
         error: failed.then(|| error(format, &seen, stderr, exit)).flatten(),
         session_gone: failed && !seen.spoke && words.into_iter().any(is_gone),
         usage: seen.usage(),
@@ -151,7 +156,10 @@ fn failure(
         }
         (EndedBy::ResultGrace, Some(_)) => None,
         (EndedBy::ResultGrace, None) => Some("ended by aq without a final event".to_owned()),
-        (EndedBy::Engine, _) if exit != Exit::Code(0) => Some(because(ending)),
+        (EndedBy::Engine, Some(_)) if exit != Exit::Code(0) => {
+            Some(format!("{ending}, though {} said success", format.final_event))
+        }
+        (EndedBy::Engine, None) if exit != Exit::Code(0) => Some(because(ending)),
         (EndedBy::Engine, None) if format.event.is_some() && !seen.any_object => {
             Some(because(format!(
                 "{ending}, but no {} records; a program that prints none needs `output: text` in \
@@ -195,6 +203,24 @@ mod tests {
                 assert!(!judged(terminal, exit, EndedBy::Aq), "{terminal:?} {exit:?}");
             }
         }
+    }
+
+    #[test]
+    fn an_exit_code_after_success_is_named() {
+        let run = |exit, ended| {
+            let mut seen = Seen::default();
+            seen.succeed();
+            judge("it", &codex::FORMAT, seen, "Error: x\n", exit, ended)
+        };
+        let verdict = run(Exit::Code(3), EndedBy::Engine);
+        assert_eq!(
+            verdict.why.as_deref(),
+            Some("it: exit code 3, though a turn.completed event said success")
+        );
+        assert!(verdict.ended_otherwise && !verdict.success);
+        assert!(run(Exit::Signal(9), EndedBy::Engine).ended_otherwise);
+        assert!(!run(Exit::Code(0), EndedBy::Engine).ended_otherwise);
+        assert!(!run(Exit::Code(143), EndedBy::Aq).ended_otherwise, "a time limit");
     }
 
     #[test]

@@ -39,6 +39,7 @@
 //! ```
 
 mod cgroup;
+mod file_limit;
 mod follow;
 mod identity;
 mod os;
@@ -54,6 +55,7 @@ mod task;
 mod tree;
 
 pub use cgroup::{Cgroup, CgroupError};
+pub use file_limit::{has_file_limit, survive_file_limit};
 pub use identity::{BootId, ProcessId, ProcessIdError};
 pub use rustix::process::Signal;
 pub use secrets::take_secrets;

@@ -10,6 +10,7 @@ use crate::checkpoint::{Isolation, Origin, branch_at, repository_at};
 use crate::store::{AddContext, Meta, Parent, QueueDir, scratch_dirs};
 
 use super::checkouts::job_of_checkout;
+use super::engine_sightings::note_engines_of_add;
 use super::settings::{Environment, scratch_of};
 use super::workplace::{branch_of, checkpoint_job};
 
@@ -20,6 +21,7 @@ pub fn add_context(
     base: PathBuf,
     now: Timestamp,
 ) -> AddContext {
+    note_engines_of_add(queue, environment);
     let parent = parent(queue, environment, &base);
     let context = AddContext::new(base, environment.path("HOME"), now);
     AddContext { branch_at, repository_at, parent, ..context }

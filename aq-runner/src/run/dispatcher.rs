@@ -5,6 +5,7 @@ mod clock;
 mod echo;
 mod fleet;
 mod folders;
+mod lacks;
 mod look;
 mod shadow;
 mod start;
@@ -15,14 +16,15 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use aq_manifest::{JobId, Stage};
-use aq_scheduler::{Counts, Limits, State};
+use aq_scheduler::{Counts, Limits, SeenBy, State};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::process::ProcessId;
+use crate::process::{ProcessId, survive_file_limit};
 use crate::store::{FileLock, JobRecord, QueueDir, Record, StoreError, remove_old_spares};
 
 use super::echo::{EchoError, Echoes};
+use super::engine_sightings::note_engines;
 use super::engine_use::Sight;
 use super::fleet::FleetSettingsError;
 use super::host::ProbePolicy;
@@ -101,6 +103,9 @@ pub struct Summary {
     pub failed: u32,
     /// Jobs that still wait when it ends.
     pub waiting: u32,
+    /// Of these, those that wait for something that the host lacks, or for an engine that is out
+    /// of use.
+    pub kept: u32,
     /// Workers that go on without the loop, because a signal ended it.
     pub left_running: u32,
     /// The signal that ended it.
@@ -189,7 +194,10 @@ pub fn run(
     keep(queue, &settings, observer);
     // Watching starts before the first look, so that nothing falls between the two.
     let wakes = Wakes::new(queue).map_err(|e| RunError::System("take signals", e))?;
+    survive_file_limit().map_err(|e| RunError::System("take signals", e))?;
     let limits = Limits { max: options.max, max_review: options.max_review };
+    // What was not noted is not missed later, and no more than that.
+    let _ = note_engines(queue, &settings, SeenBy::RunLoop);
     let engines_seen = Sight::take(queue, &settings);
     let capabilities =
         host_capabilities(Some(queue), &settings, ProbePolicy::AsNeeded).capabilities;
@@ -208,6 +216,7 @@ pub fn run(
         busy: HashSet::new(),
         unsettled: BTreeMap::new(),
         troubles: Troubles::default(),
+        lacks: lacks::Lacks::default(),
         engines_seen,
         identity,
         missing: BTreeSet::new(),
@@ -297,6 +306,8 @@ struct Dispatcher<'a> {
     busy: HashSet<JobId>,
     /// Jobs whose files or workers made trouble.
     troubles: Troubles,
+    /// Lacks of the host that jobs have met.
+    lacks: lacks::Lacks,
     /// The engines as of the last look.
     engines_seen: Sight,
     /// The directories that it works on.
@@ -330,6 +341,7 @@ impl Dispatcher<'_> {
             if !self.engines_seen.is_current(self.queue, &self.settings) {
                 self.refresh_engines();
             }
+            self.put_shipped_away();
             let wake_at = self.obey_plan();
             self.tell_fleet();
             self.shadow_idle();
@@ -338,6 +350,7 @@ impl Dispatcher<'_> {
                 self.expect_queue()?;
                 QueueDir::open(self.queue.root())?;
                 self.summary.waiting = self.model.counts().waiting;
+                self.summary.kept = self.tell_kept();
                 return Ok(self.summary);
             }
             (self.observer)(Progress::Idle(self.model.counts()));
@@ -382,7 +395,8 @@ impl Dispatcher<'_> {
         let next = wake_at.into_iter().chain(unsettled).chain(self.troubles.next()).min();
         let until =
             |at: Timestamp| Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO);
-        next.map_or(SWEEP, |at| until(at).min(SWEEP))
+        let most = self.lacks.sleep_limit().unwrap_or(SWEEP);
+        next.map_or(most, |at| until(at).min(most))
     }
 
     /// The clock was set back: what is waited for is reckoned anew from what is on record.
@@ -418,6 +432,7 @@ impl Dispatcher<'_> {
 
     /// Looks which engines are installed, and which rest.
     fn refresh_engines(&mut self) {
+        let _ = note_engines(self.queue, &self.settings, SeenBy::RunLoop);
         self.engines_seen = Sight::take(self.queue, &self.settings);
         self.model.refresh_engines(self.queue, &self.settings, Timestamp::now());
     }
@@ -428,6 +443,7 @@ impl Dispatcher<'_> {
             Ok(settings) => {
                 keep(self.queue, &settings, self.observer);
                 self.settings = settings;
+                self.lacks.look_soon();
                 self.refresh_engines();
             }
             Err(e) => (self.observer)(Progress::Trouble(&format!("the old settings stay: {e}"))),
@@ -444,6 +460,10 @@ impl Dispatcher<'_> {
         if stage == Stage::Building || (waits && stage != Stage::Inbox) {
             // Nobody ended it: it is taken up again.
             return;
+        }
+        if self.came_back(&record) {
+            // Its line is out. The model took it in before this was known.
+            return self.look_at(id);
         }
         if stage != Stage::Inbox {
             self.summary.ended += 1;

@@ -11,10 +11,24 @@ use jiff::tz::TimeZone;
 use crate::engine::{Account, Cooldowns, EngineError, EngineUse, Verdict};
 use crate::store::{FileLock, QueueDir, Result, read_text, replace};
 
+use super::engine_sightings::Sightings;
 use super::settings::Settings;
 
-/// What is known of the engines of a queue.
-pub(crate) fn read(queue: &QueueDir) -> Cooldowns {
+/// The engines of a queue, by its files.
+#[derive(Debug)]
+pub(crate) struct KnownEngines {
+    cooldowns: Cooldowns,
+    sightings: Sightings,
+}
+
+impl KnownEngines {
+    pub(crate) fn read(queue: &QueueDir) -> Self {
+        Self { cooldowns: read(queue), sightings: Sightings::read(queue) }
+    }
+}
+
+/// The limits and faults that are known of the engines of a queue.
+fn read(queue: &QueueDir) -> Cooldowns {
     // A file that cannot be read says nothing: the engines are asked again.
     read_text(&path(queue))
         .map_or_else(|_| Cooldowns::default(), |text| Cooldowns::from_text(&text))
@@ -24,7 +38,7 @@ pub(crate) fn read(queue: &QueueDir) -> Cooldowns {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sight {
     written: Option<SystemTime>,
-    /// The stamps of those that are out of use: another one ends that.
+    /// The stamps of those that are out of use, or gone: another one ends that.
     out_of_use: Vec<(String, String)>,
 }
 
@@ -33,10 +47,15 @@ impl Sight {
     pub(crate) fn take(queue: &QueueDir, settings: &Settings) -> Self {
         let written = changed(queue);
         let now = Timestamp::now();
-        let is_out = |state: &EngineState| matches!(state, EngineState::OutOfUse { .. });
-        let resting =
-            if written.is_some() { resting_engines(queue, settings, now) } else { vec![] };
-        let out = resting.into_iter().filter(|(_, state)| is_out(state));
+        let is_out = |state: &EngineState| {
+            matches!(state, EngineState::OutOfUse { .. } | EngineState::Absent { .. })
+        };
+        let known = KnownEngines::read(queue);
+        // Where nothing is on file, an engine that was never here is nothing to look for again.
+        let is_known = |name: &&str| written.is_some() || known.sightings.has(settings, name);
+        let names = settings.engines.names().filter(is_known);
+        let states = names.map(|name| (name.to_owned(), state(&known, settings, name, now)));
+        let out = states.filter(|(_, state)| is_out(state));
         let stamped = out.map(|(name, _)| {
             let stamp = stamp(settings, &name);
             (name, stamp)
@@ -59,15 +78,20 @@ fn changed(queue: &QueueDir) -> Option<SystemTime> {
 
 /// The engine as the scheduler sees it.
 pub(crate) fn state(
-    known: &Cooldowns,
+    known: &KnownEngines,
     settings: &Settings,
     engine: &str,
     now: Timestamp,
 ) -> EngineState {
-    if settings.engines.installed(engine).is_none() {
-        return EngineState::Missing;
+    match settings.engines.binary(engine) {
+        Some(Ok(_)) => {}
+        Some(Err(missing)) => {
+            let lack = known.sightings.lack(settings, engine, &missing);
+            return lack.map_or(EngineState::Missing, |lack| EngineState::Absent { lack });
+        }
+        None => return EngineState::Missing,
     }
-    match known.state(&account(settings, engine), &stamp(settings, engine), now) {
+    match known.cooldowns.state(&account(settings, engine), &stamp(settings, engine), now) {
         EngineUse::Ready => EngineState::READY,
         EngineUse::Probe => EngineState::Ready { limit: Some(1) },
         EngineUse::CoolingDown { until, .. } => EngineState::CoolingDown { until },
@@ -145,12 +169,12 @@ pub fn resting_engines(
     settings: &Settings,
     now: Timestamp,
 ) -> Vec<(String, EngineState)> {
-    let known = read(queue);
+    let is_there =
+        |state: &EngineState| !matches!(state, EngineState::Missing | EngineState::Absent { .. });
+    let known = KnownEngines::read(queue);
     let names = settings.engines.names();
     let states = names.map(|name| (name.to_owned(), state(&known, settings, name, now)));
-    states
-        .filter(|(_, state)| *state != EngineState::Missing && *state != EngineState::READY)
-        .collect()
+    states.filter(|(_, state)| is_there(state) && *state != EngineState::READY).collect()
 }
 
 /// Reads, changes and writes the file, one process at a time.

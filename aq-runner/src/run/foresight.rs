@@ -99,7 +99,11 @@ mod tests {
             problems[2].starts_with("none of its engines is installed: devin, claude,"),
             "{found:?}"
         );
-        assert!(problems[1].starts_with("there is no engine \"clade\"; known are"), "{found:?}");
+        assert!(
+            problems[1]
+                .starts_with("there is no engine \"clade\" (did you mean claude?); known are"),
+            "{found:?}"
+        );
         assert_eq!(problems[0], "its engine codex is not installed");
     }
 }

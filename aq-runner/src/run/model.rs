@@ -4,12 +4,16 @@
 use aq_caps::Capabilities;
 use aq_manifest::{JobId, ReviewPolicy, Stage};
 use aq_scheduler::{
-    Counts, Host, HostId, Job, Limits, Misfits, Plan, Queue, QueueError, Reason, Settled, State,
+    Counts, EngineState, Host, HostId, HostLack, Job, Limits, Misfits, Plan, Queue, QueueError,
+    Reason, Settled, State,
 };
 use jiff::Timestamp;
 
-use super::engine_use;
+use super::engine_sightings::Sightings;
+use super::engine_use::{KnownEngines, state};
+use super::host_lack::recorded_lack;
 use super::replica::{Change, Put, Replica};
+use super::room::room_lack;
 use super::settings::Settings;
 use crate::engine::Registry;
 use crate::store::{JobRecord, QueueDir, holder};
@@ -34,10 +38,9 @@ impl Model {
         now: Timestamp,
     ) -> Self {
         let mut queue = Queue::new();
-        let known = engine_use::read(dir);
+        let known = KnownEngines::read(dir);
         let names = settings.engines.names();
-        let engines =
-            names.map(|name| (name.to_owned(), engine_use::state(&known, settings, name, now)));
+        let engines = names.map(|name| (name.to_owned(), state(&known, settings, name, now)));
         let host = queue.add_host(Host {
             capabilities,
             engines: engines.collect(),
@@ -72,10 +75,10 @@ impl Model {
 
     /// Looks again which engines are installed and which rest.
     pub(crate) fn refresh_engines(&mut self, dir: &QueueDir, settings: &Settings, now: Timestamp) {
-        let known = engine_use::read(dir);
+        let known = KnownEngines::read(dir);
         let mut engines = Vec::new();
         for name in settings.engines.names() {
-            let state = engine_use::state(&known, settings, name, now);
+            let state = state(&known, settings, name, now);
             if self.changes.is_some() {
                 engines.push((name.to_owned(), state.clone()));
             }
@@ -85,7 +88,48 @@ impl Model {
         self.note(|| Change::Engines(engines));
     }
 
-    /// Puts a job in as its record says, in place of what was known of it.
+    /// Says what keeps this host from starting anything.
+    pub(crate) fn set_lack(&mut self, lack: Option<HostLack>) {
+        // The host was added by `new` and is never removed.
+        let _ = self.queue.set_lack(self.host, lack);
+    }
+
+    /// For somebody who looks: takes in what the run loop sees in another way, or only the loop.
+    pub(crate) fn look_from_outside(
+        &mut self,
+        dir: &QueueDir,
+        settings: &Settings,
+        is_loop_at_work: bool,
+    ) {
+        self.set_lack(room_lack(dir, settings));
+        let missed = Sightings::read(dir).missed_by_loop(settings);
+        // Its PATH may be another one.
+        for (name, lack) in missed.into_iter().filter(|_| is_loop_at_work) {
+            let _ = self.queue.set_engine(self.host, &name, EngineState::Absent { lack });
+        }
+    }
+
+    /// As [`Self::put`], for somebody who looks: what a job lacked it lacks until a loop has tried again.
+    ///
+    /// # Errors
+    /// As [`Self::put`].
+    pub(crate) fn show(
+        &mut self,
+        dir: &QueueDir,
+        engines: &Registry,
+        record: &JobRecord,
+        state: State,
+    ) -> Result<(), QueueError> {
+        let lack = recorded_lack(&record.meta);
+        let state = match (&lack, state) {
+            (Some(_), State::Waiting { .. }) => State::WAITING,
+            (_, state) => state,
+        };
+        self.put(dir, engines, record, state, lack)
+    }
+
+    /// Puts a job in as its record says, in place of what was known of it. `lack` is what the host
+    /// lacked when it was last tried.
     ///
     /// # Errors
     /// Its dependencies go round in a circle; it is not in then.
@@ -95,10 +139,11 @@ impl Model {
         engines: &Registry,
         record: &JobRecord,
         state: State,
+        lack: Option<HostLack>,
     ) -> Result<(), QueueError> {
         // Not being there is what is wanted.
         let _ = self.queue.remove(&record.id);
-        let job = self.job(engines, record);
+        let job = Job { lack, ..self.job(engines, record) };
         let deps = job.deps.clone();
         self.note(|| Change::Put(Box::new(Put::new(job.clone(), state.clone(), record))));
         self.queue.insert(job, state)?;

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use aq_fleet::shadow::{Candidate, Reason as Word, Snapshot};
 use aq_manifest::{JobId, Priority, Stage};
-use aq_scheduler::{EngineState, HostId, Job, Plan, Queue, Reason, Settled, State};
+use aq_scheduler::{EngineState, HostId, HostLack, Job, Plan, Queue, Reason, Settled, State};
 use jiff::Timestamp;
 
 use crate::store::JobRecord;
@@ -220,9 +220,11 @@ impl Replica {
             Reason::NoEngine { .. }
             | Reason::EngineCoolingDown { .. }
             | Reason::EngineLimited { .. }
-            | Reason::EngineOutOfUse { .. } => Word::Engine,
+            | Reason::EngineOutOfUse { .. }
+            | Reason::HostLacks(HostLack::Engine { .. }) => Word::Engine,
             // Another one goes first: that is what is compared.
             Reason::NoSlot | Reason::ReviewFull { .. } | Reason::Behind { .. } => return None,
+            Reason::HostLacks(_) => Word::Backoff,
             _ => Word::Unknown,
         })
     }

@@ -15,6 +15,7 @@ use crate::store::{QueueDir, ScratchPlaces, StoreError, read_saved, read_text, r
 
 use super::checkouts::BESIDE;
 use super::host::Tool;
+use super::room::{RoomConfig, bytes};
 
 /// The most that a log takes, in MiB: more than agents print who are well, and less than a disk has.
 const LOG_LIMIT_MB: u64 = 1024;
@@ -49,6 +50,8 @@ pub struct Config {
     /// The directory that is tried first for `TMPDIR`s of jobs, as it is written: `~` is the home.
     #[serde(deserialize_with = "directory")]
     pub tmp: Option<PathBuf>,
+    /// Room that has to be free, and how long shipped jobs keep theirs.
+    pub room: RoomConfig,
     /// This host in a fleet.
     pub fleet: FleetConfig,
     /// What trackers are told.
@@ -172,6 +175,10 @@ pub struct Settings {
     pub statuses: StatusMap,
     /// `fleet.push-every` of the config, read.
     pub push_every: Duration,
+    /// `room.free` of the config, in bytes.
+    pub room_mark: Option<u64>,
+    /// `room.keep` of the config, read.
+    pub room_keep: Option<Duration>,
     /// The text that [`Self::config`] was read from.
     text: String,
 }
@@ -274,6 +281,15 @@ impl Settings {
         if config.fleet.push_wip.as_ref().is_some_and(|remote| remote.starts_with('-')) {
             return Err(whole("fleet.push-wip: a remote does not begin with `-`".to_owned()));
         }
+        let room_mark = match &config.room.free {
+            None => None,
+            Some(text) => Some(bytes(text).ok_or_else(|| {
+                whole(format!("room.free: {text:?} is no size, such as `500m`, `5g` or `1t`"))
+            })?),
+        };
+        let room_keep = config.room.keep.as_ref();
+        let room_keep = room_keep.map(|_| duration("room.keep", &config.room.keep, 0));
+        let room_keep = room_keep.transpose()?;
         let engines =
             EngineConfig { engines: config.engines.clone(), classes: config.classes.clone() };
         let engines = Registry::new(&engines, &|name| environment.get(name))
@@ -296,6 +312,8 @@ impl Settings {
             kill_grace,
             log_limit,
             push_every,
+            room_mark,
+            room_keep,
             statuses,
             text,
         })
@@ -385,6 +403,18 @@ mod tests {
         assert_eq!(settings.kill_grace, Duration::from_secs(5));
         assert_eq!(settings.log_limit, 1 << 30);
         assert_eq!(load("log-limit-mb: 0").unwrap().log_limit, u64::MAX);
+    }
+
+    #[test]
+    fn room_is_read_as_sizes_and_times() {
+        let settings = load("room: {free: 5g, keep: 30d}").unwrap();
+        assert_eq!(settings.room_mark, Some(5_000_000_000));
+        assert_eq!(settings.room_keep, Some(Duration::from_secs(30 * 24 * 3600)));
+        assert_eq!(load("").unwrap().room_mark, None);
+        let error = load("room: {free: much}").unwrap_err();
+        assert!(error.contains("room.free: \"much\" is no size, such as `500m`"), "{error}");
+        assert!(load("room: {keep: x}").unwrap_err().contains("room.keep"));
+        assert!(load("room: {keeps: 3d}").unwrap_err().contains("keeps"));
     }
 
     #[test]

@@ -7,8 +7,11 @@ use std::time::Duration;
 use aq_manifest::JobId;
 use jiff::Timestamp;
 
-/// The pause before another try.
+/// The first pause before another try; each further one of a loop that goes on is twice as long.
 const PAUSE: Duration = Duration::from_secs(5);
+
+/// The longest pause.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// Tries after which a loop that is to end does not wait for the job any longer: the 30 s that the
 /// slot of a launch without a process may be taken.
@@ -44,7 +47,9 @@ impl Troubles {
     pub(crate) fn add(&mut self, id: &JobId, now: Timestamp, give_up: bool) -> bool {
         let tries = self.jobs.get(id).map_or(0, |trouble| trouble.tries).saturating_add(1);
         let go_on = !give_up || tries < TRIES;
-        let again = now.saturating_add(PAUSE).unwrap_or(Timestamp::MAX);
+        let doubled = PAUSE.saturating_mul(1 << tries.saturating_sub(1).min(10)).min(LONGEST);
+        let pause = if give_up { PAUSE } else { doubled };
+        let again = now.saturating_add(pause).unwrap_or(Timestamp::MAX);
         let next = if go_on { Next::Pause(again) } else { Next::Never };
         self.jobs.insert(id.clone(), Trouble { tries, next, is_left: false });
         go_on
@@ -84,7 +89,7 @@ impl Troubles {
         self.jobs.get(id).is_some_and(|trouble| match trouble.next {
             // A pause that is too long was begun by a clock that has been set back since.
             Next::Pause(until) => {
-                now < until && until <= now.saturating_add(PAUSE).unwrap_or(until)
+                now < until && until <= now.saturating_add(LONGEST).unwrap_or(until)
             }
             Next::Trying => false,
             Next::Never => true,
@@ -145,6 +150,7 @@ mod tests {
         for now in 0..100 {
             assert!(troubles.add(&id, at(now), false));
         }
+        assert_eq!(troubles.next(), Some(at(99 + 60)));
         assert!(!troubles.pauses(&id, at(-3_600)));
     }
 }

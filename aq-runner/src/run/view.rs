@@ -165,8 +165,8 @@ pub fn overview(
     Ok(Overview {
         queue: queue.root().to_owned(),
         now,
+        jobs: explained(queue, settings, live, (limits, run_loop.is_some()), now),
         run_loop,
-        jobs: explained(queue, settings, live, limits, now),
         ended: newest,
         resting: resting_engines(queue, settings, now),
         counts,
@@ -231,14 +231,14 @@ fn explained(
     queue: &QueueDir,
     settings: &Settings,
     live: Vec<JobRecord>,
-    limits: Limits,
+    (limits, is_loop_at_work): (Limits, bool),
     now: Timestamp,
 ) -> Vec<JobView> {
     // A look starts nothing, least of all what a queue names that nobody trusts.
     let host = host_capabilities(Some(queue), settings, ProbePolicy::CachedOnly);
     let mut model = Model::new(queue, settings, host.capabilities, limits, now);
     model.leave_open(host.unasked);
-    let stall = stall_limit(settings);
+    model.look_from_outside(queue, settings, is_loop_at_work);
     let mut views = Vec::with_capacity(live.len());
     for record in live {
         let running = is_running(&record);
@@ -251,10 +251,10 @@ fn explained(
         };
         // A circle of dependencies that came by hand shows as waiting until the loop refuses it.
         if let Some(state) = state {
-            let _ = model.put(queue, &settings.engines, &record, state);
+            let _ = model.show(queue, &settings.engines, &record, state);
         }
         let activity = if running {
-            running_activity(queue, &record, stall)
+            running_activity(queue, &record, stall_limit(settings))
         } else if let Some(fault) = fault {
             Activity::Unusable(Box::new(fault))
         } else {

@@ -13,16 +13,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use aq_manifest::{FailureClass, JobId, JobIdError, JobSpec, Outcome, ReviewPolicy, Stage};
-use aq_scheduler::{AfterFailure, after_failure};
+use aq_scheduler::{AfterFailure, HostLack, after_failure};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::checkpoint::LeftOut;
 use crate::engine::PROMPT_FILE;
-use crate::process::{Cgroup, ProcessId, Supervisor};
+use crate::process::{Cgroup, ProcessId, Supervisor, survive_file_limit};
 use crate::store::{
     FileLock, HeldJob, JobFile, Promise, QueueDir, Record, ScratchDir, StoreError, load, read_text,
 };
 
+use super::host_lack::{HostError, LACK_KEYS, TRIES, lack_of_io, put_back};
 use super::job_log::JobLog;
 use super::recovery::WORKER_KEYS;
 use super::settings::{Environment, Settings};
@@ -58,6 +59,7 @@ pub enum WorkerError {
 /// When nothing could be done and recovery has to see to the job.
 pub fn work(queue: &QueueDir, id: &JobId, environment: Environment) -> Result<(), WorkerError> {
     let supervisor = Supervisor::install()?;
+    survive_file_limit()?;
     let me = ProcessId::current()?;
     let mut job = HeldJob::inherit(queue, id)?;
     let record =
@@ -70,8 +72,12 @@ pub fn work(queue: &QueueDir, id: &JobId, environment: Environment) -> Result<()
     let log = match JobLog::open(&queue.log(id), settings.log_limit) {
         Ok(log) => log,
         Err(e) => {
-            return give_back(&mut job, &format!("cannot open its log: {e}"))
-                .map_err(WorkerError::from);
+            let why = format!("cannot open its log: {e}");
+            let done = match lack_of_io(&e, &why) {
+                Some(lack) => put_back(&mut job, &lack),
+                None => give_back(&mut job, &why),
+            };
+            return done.map_err(WorkerError::from);
         }
     };
     let attempt = job.meta().count("attempt").max(1);
@@ -147,6 +153,8 @@ enum Failure {
     Stopped,
     /// The coordinator has given the job to another host.
     Fenced,
+    /// The host lacks something: the job goes back, says what, and the attempt does not count.
+    Host(HostLack),
     /// Not the job's fault: it goes back and the attempt does not count.
     NotCounted(String),
     /// The agent has run, and what came of it cannot be written down. Recovery counts the attempt: its
@@ -155,6 +163,11 @@ enum Failure {
     /// Its engine met a limit, or is out of use: it goes back at once, for another engine or for
     /// later, and the attempt does not count.
     NoEngineNow(String),
+}
+
+/// The failure that an error is: the host's, or `other` with its words.
+fn host_or<E: HostError + ToString>(error: &E, other: impl FnOnce(String) -> Failure) -> Failure {
+    error.lack().map_or_else(|| other(error.to_string()), Failure::Host)
 }
 
 impl Work<'_> {
@@ -166,7 +179,11 @@ impl Work<'_> {
             Ok(file) => file,
             Err(failure) => return self.fail(None, failure),
         };
-        let Some(_lock) = self.lock()? else {
+        let taken = match self.lock() {
+            Ok(taken) => taken,
+            Err(e) => return self.fail(Some(&file.spec), host_or(&e, Failure::NotCounted)),
+        };
+        let Some(_lock) = taken else {
             let why = "another run loop has its lock";
             return self.fail(Some(&file.spec), Failure::NotCounted(why.to_owned()));
         };
@@ -178,7 +195,8 @@ impl Work<'_> {
             let record = Record::new()
                 .set("ended_at", Timestamp::now())
                 .set("recoveries", 0)
-                .set("attempts", self.attempt);
+                .set("attempts", self.attempt)
+                .clear(&[TRIES]);
             if file.spec.review_policy == ReviewPolicy::Human {
                 self.leave_workplace();
                 return self.move_to(Stage::Review, record.clear(WORKER_KEYS));
@@ -195,7 +213,11 @@ impl Work<'_> {
                     .set("verified_at", Timestamp::now());
                 self.move_to(
                     Stage::Testing,
-                    record.clear(WORKER_KEYS).clear(&["failure_class", "message"]),
+                    record.clear(WORKER_KEYS).clear(LACK_KEYS).clear(&[
+                        "failure_class",
+                        "message",
+                        TRIES,
+                    ]),
                 )
             }
             Err(failure) => self.fail(Some(&file.spec), failure),
@@ -205,10 +227,10 @@ impl Work<'_> {
     fn read_file(&self) -> Result<JobFile, Failure> {
         let path = self.queue.job_file(self.job.stage(), self.job.id());
         let invalid = |problem: String| Failure::Final(Outcome::InvalidManifest, problem);
-        let text =
-            read_text(&path).map_err(|e| invalid(format!("cannot read the job file: {e}")))?;
+        let text = read_text(&path)
+            .map_err(|e| host_or(&e, |why| invalid(format!("cannot read the job file: {why}"))))?;
         load(self.queue.profiles(), &path.display().to_string(), &text, false)
-            .map_err(|e| invalid(e.summary))
+            .map_err(|e| e.lack().map_or_else(|| invalid(e.summary.clone()), Failure::Host))
     }
 
     /// Even two loops on one queue must not run two jobs of one lock.
@@ -224,14 +246,25 @@ impl Work<'_> {
         let now = Timestamp::now();
         let base =
             Record::new().set("ended_at", now).set("attempts", self.attempt).set("recoveries", 0);
-        let base = base.clear(WORKER_KEYS);
+        let base = base.clear(WORKER_KEYS).clear(LACK_KEYS).clear(&[TRIES]);
         self.leave_workplace();
         match failure {
             // A wish that came when nothing could be signalled still counts.
-            Failure::NotCounted(_) | Failure::NoEngineNow(_) | Failure::Class(..)
+            Failure::Host(_)
+            | Failure::NotCounted(_)
+            | Failure::NoEngineNow(_)
+            | Failure::Class(..)
                 if self.is_unwanted() =>
             {
                 self.stopped(base)
+            }
+            Failure::Host(lack) => {
+                // It is tried again and again, and noted once.
+                let why = lack.to_string();
+                if self.job.meta().get("message") != Some(&why) {
+                    self.note(&format!("put back, and not counted: {why}"));
+                }
+                self.retry_on_full_disk(|work| put_back(&mut work.job, &lack))
             }
             Failure::NotCounted(why) => {
                 // It is tried again every few seconds, and told once.
@@ -333,7 +366,7 @@ impl Work<'_> {
             return Ok(path);
         }
         let made = ScratchDir::make(&self.settings.scratch, self.queue, self.job.id());
-        let mut scratch = made.map_err(|e| Failure::NotCounted(e.to_string()))?;
+        let mut scratch = made.map_err(|e| host_or(&e, Failure::NotCounted))?;
         if let Some(why) = scratch.passed_over() {
             self.note(&format!("warning: `tmp` in config.yaml does not do for a TMPDIR: {why}"));
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aq_manifest::JobId;
 use jiff::Timestamp;
@@ -13,7 +13,7 @@ use crate::checkpoint::{
     left_out_words,
 };
 use crate::store::{
-    self, Cleaned, JobRecord, Meta, QueueDir, Record, RepositoryMarker, StoreError,
+    self, CleanChoice, Cleaned, JobRecord, Meta, QueueDir, Record, RepositoryMarker, StoreError,
 };
 
 /// The most that recovery waits for one run of git.
@@ -184,6 +184,27 @@ pub fn clean(
     keep: usize,
     now: Timestamp,
 ) -> Result<(Cleaned, Vec<String>), StoreError> {
+    clean_chosen(queue, CleanChoice::AllBut(keep), now)
+}
+
+/// As [`clean`], of the jobs that were shipped longer than `keep` ago.
+///
+/// # Errors
+/// When the queue's folders cannot be read or written.
+pub(crate) fn clean_shipped(
+    queue: &QueueDir,
+    keep: Duration,
+    now: Timestamp,
+) -> Result<(Cleaned, Vec<String>), StoreError> {
+    let then = SystemTime::from(now).checked_sub(keep).unwrap_or(SystemTime::UNIX_EPOCH);
+    clean_chosen(queue, CleanChoice::ShippedBefore(then), now)
+}
+
+fn clean_chosen(
+    queue: &QueueDir,
+    choice: CleanChoice,
+    now: Timestamp,
+) -> Result<(Cleaned, Vec<String>), StoreError> {
     let mut left = Vec::new();
     let mut remove = |id: &JobId, meta: &Meta| {
         let is_expected = |one: &LeftOut| unexpected(meta, vec![one.clone()]).is_empty();
@@ -199,7 +220,7 @@ pub fn clean(
         }
     };
     store::clean_again(queue, with_checkouts(queue), &mut remove)?;
-    let cleaned = store::clean(queue, keep, now, &mut remove)?;
+    let cleaned = store::clean(queue, choice, now, &mut remove)?;
     left.extend(cleaned.left_alone.iter().map(ToString::to_string));
     Ok((cleaned, left))
 }

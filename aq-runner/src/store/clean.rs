@@ -24,20 +24,33 @@ pub struct Cleaned {
     pub archive: Option<PathBuf>,
 }
 
-/// Moves logs and records of finished jobs beyond the newest `keep` to `.archive/<timestamp>/`.
+/// The finished jobs that `clean` puts away.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum CleanChoice {
+    /// All but the newest so many.
+    AllBut(usize),
+    /// Shipped ones on which nothing has changed since then.
+    ShippedBefore(SystemTime),
+}
+
+/// Moves logs and records of chosen jobs to `.archive/<timestamp>/`.
 /// Job files stay where they are, and so does everything of a job that is not finished. `before` is
 /// called for each job while its record is still there.
 ///
 /// # Errors
 /// When the queue's folders cannot be read or written.
-pub fn clean(
+pub(crate) fn clean(
     queue: &QueueDir,
-    keep: usize,
+    choice: CleanChoice,
     now: Timestamp,
     before: &mut dyn FnMut(&JobId, &Meta),
 ) -> Result<Cleaned> {
     let mut finished = Vec::new();
-    for stage in Stage::ALL.into_iter().filter(|stage| stage.is_final()) {
+    let is_looked_at = |stage: &Stage| match choice {
+        CleanChoice::AllBut(_) => stage.is_final(),
+        CleanChoice::ShippedBefore(_) => *stage == Stage::Shipped,
+    };
+    for stage in Stage::ALL.into_iter().filter(is_looked_at) {
         for id in queue.jobs(stage)? {
             // A job without a record has been put away before.
             if let Some(last_change) = modified(&queue.meta(&id)) {
@@ -46,8 +59,12 @@ pub fn clean(
         }
     }
     finished.sort();
-    finished.truncate(finished.len().saturating_sub(keep));
+    match choice {
+        CleanChoice::AllBut(keep) => finished.truncate(finished.len().saturating_sub(keep)),
+        CleanChoice::ShippedBefore(then) => finished.retain(|(changed, _)| *changed < then),
+    }
     let mut cleaned = Cleaned::default();
+    let mut full = None;
     for (_, id) in finished {
         let held = match HeldJob::take(queue, &id) {
             Ok(held) if held.stage().is_final() => held,
@@ -59,22 +76,38 @@ pub fn clean(
             cleaned.left_alone.push(fault);
             continue;
         }
-        let archive = match &cleaned.archive {
-            Some(archive) => archive.clone(),
-            None => new_archive(queue, now)?,
-        };
+        // First of all: on a full disk this makes the room for an archive.
         before(&id, held.meta());
-        put_away(&queue.log(&id), &archive)?;
-        put_away(&queue.meta(&id), &archive)?;
+        match put_into_archive(queue, &id, cleaned.archive.clone(), now) {
+            Ok(archive) => cleaned.archive = Some(archive),
+            // What `before` removes of the next one may make room.
+            Err(e) if e.is_full() => {
+                full.get_or_insert(e);
+                continue;
+            }
+            Err(e) => return Err(e),
+        }
         drop(held);
-        cleaned.archive = Some(archive);
         cleaned.jobs.push(id);
     }
     if let Some(archive) = &cleaned.archive {
         // A later sync of the folders that it came from must not be all that a power cut leaves of it.
         sync_dir(archive)?;
     }
-    Ok(cleaned)
+    full.map_or(Ok(cleaned), Err)
+}
+
+/// Moves the log and the record of a job to the archive of this clean, which is made for the first.
+fn put_into_archive(
+    queue: &QueueDir,
+    id: &JobId,
+    archive: Option<PathBuf>,
+    now: Timestamp,
+) -> Result<PathBuf> {
+    let archive = archive.map_or_else(|| new_archive(queue, now), Ok)?;
+    put_away(&queue.log(id), &archive)?;
+    put_away(&queue.meta(id), &archive)?;
+    Ok(archive)
 }
 
 /// Calls `again` for each of these jobs that has ended and whose record was put away before, with
@@ -218,7 +251,8 @@ mod tests {
             let meta = std::fs::File::options().append(true).open(queue.meta(&id(name))).unwrap();
             meta.set_modified(at).unwrap();
         }
-        let cleaned = clean(&queue, 1, Timestamp::UNIX_EPOCH, &mut |_, _| {}).unwrap();
+        let cleaned =
+            clean(&queue, CleanChoice::AllBut(1), Timestamp::UNIX_EPOCH, &mut |_, _| {}).unwrap();
         assert_eq!(cleaned.jobs, [id("older"), id("old")]);
         let archive = cleaned.archive.unwrap();
         assert_eq!(archive, queue.archive().join("19700101T000000Z"));
@@ -242,7 +276,7 @@ mod tests {
             assert!(queue.meta(&id(name)).exists() && queue.log(&id(name)).exists(), "{name}");
         }
         assert_eq!(
-            clean(&queue, 1, Timestamp::UNIX_EPOCH, &mut |_, _| {}).unwrap(),
+            clean(&queue, CleanChoice::AllBut(1), Timestamp::UNIX_EPOCH, &mut |_, _| {}).unwrap(),
             Cleaned::default()
         );
     }
@@ -253,8 +287,11 @@ mod tests {
         let mut archives = Vec::new();
         for name in ["a", "b"] {
             queue.place(name, Stage::Failed, "text");
-            archives
-                .extend(clean(&queue, 0, Timestamp::UNIX_EPOCH, &mut |_, _| {}).unwrap().archive);
+            archives.extend(
+                clean(&queue, CleanChoice::AllBut(0), Timestamp::UNIX_EPOCH, &mut |_, _| {})
+                    .unwrap()
+                    .archive,
+            );
         }
         assert_eq!(archives[1], queue.archive().join("19700101T000000Z-2"));
     }

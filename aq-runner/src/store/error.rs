@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use aq_manifest::{JobId, Stage};
 
 use super::record_fault::RecordFault;
+use crate::disk::HostFault;
 
 /// A failure of the store. Messages name the path and, where there is one, the mend.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +76,12 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The number of the system's error, when it is a fault of the host.
+    pub(crate) fn host_error(&self) -> Option<i32> {
+        let Self::Io { source, .. } = self else { return None };
+        HostFault::of_error(source).and(source.raw_os_error())
+    }
+
     /// Whether there is no room, which somebody may make.
     pub(crate) fn is_full(&self) -> bool {
         matches!(self, Self::Io { source, .. }

@@ -55,7 +55,7 @@ pub fn ingest(
         Ok(text) => {
             load(queue.profiles(), &name, &text, false).and_then(|file| file.require_prompt(&name))
         }
-        Err(problem) => Err(Invalid::whole(&name, problem)),
+        Err(problem) => Err(Invalid::unreadable(&name, &problem)),
     };
     let checked = loaded.and_then(|file| {
         let key = file.spec.idempotency_key.clone();
@@ -65,7 +65,7 @@ pub fn ingest(
                 &name,
                 format_args!("the idempotency key {key:?} belongs to job {} in {}/; give this job another, or take it away", holder.id, holder.stage),
             )),
-            (Err(e), _) => Err(Invalid::whole(&name, e)),
+            (Err(e), _) => Err(Invalid { host_error: e.host_error(), ..Invalid::whole(&name, e) }),
             _ if lacks_home(file.spec.cwd.as_deref(), home) => Err(Invalid::whole(
                 &name,
                 "`cwd` begins with `~`, and the run loop has no HOME: set it there, or write the directory out",
@@ -82,6 +82,9 @@ pub fn ingest(
         require_text(&cwd).map_err(|e| Invalid::whole(&name, e))?;
         Ok((file, cwd))
     });
+    if let Err(Invalid { host_error: Some(number), .. }) = &checked {
+        return Err(io::Error::from_raw_os_error(*number)).at("read the file or profile of", &path);
+    }
     let (file, cwd) = match checked {
         Ok(file) => file,
         Err(invalid) => {

@@ -5,7 +5,8 @@ use std::path::{Component, Path, PathBuf};
 
 use aq_manifest::{Diagnostic, JobId, JobSpec, Manifest, Parsed, Profile, Severity, has_errors};
 
-use super::text::read_saved;
+use super::text::{UnreadableJob, read_saved};
+use crate::disk::HostFault;
 
 /// A job file that was understood.
 #[derive(Clone, Debug)]
@@ -25,6 +26,9 @@ pub struct Invalid {
     pub summary: String,
     /// Everything, for a person to read.
     pub report: String,
+    /// The number of the system's error, when a fault of the host keeps the file from being read: it
+    /// may be in good order.
+    pub(crate) host_error: Option<i32>,
 }
 
 impl JobFile {
@@ -65,7 +69,23 @@ impl std::error::Error for Invalid {}
 impl Invalid {
     /// A report of one line about the file as a whole.
     pub fn whole(name: &str, problem: impl fmt::Display) -> Self {
-        Self { summary: problem.to_string(), report: format!("error: {name}: {problem}\n") }
+        let report = format!("error: {name}: {problem}\n");
+        Self { summary: problem.to_string(), report, host_error: None }
+    }
+
+    /// A report of one line about a problem that names the file by itself.
+    pub fn named(problem: impl fmt::Display) -> Self {
+        let report = format!("error: {problem}\n");
+        Self { summary: problem.to_string(), report, host_error: None }
+    }
+
+    /// A file that the system refuses to read.
+    pub(crate) fn unreadable(name: &str, problem: &UnreadableJob) -> Self {
+        let host_error = match problem {
+            UnreadableJob::Io(e) => HostFault::of_error(e).and(e.raw_os_error()),
+            _ => None,
+        };
+        Self { host_error, ..Self::whole(name, problem) }
     }
 
     fn from_diagnostics(
@@ -79,7 +99,8 @@ impl Invalid {
             let at = d.position(source);
             format!("line {}, column {}: {}", at.line, at.column, d.message)
         });
-        Self { summary, report: aq_manifest::render(name, source, diagnostics, colour) }
+        let report = aq_manifest::render(name, source, diagnostics, colour);
+        Self { summary, report, host_error: None }
     }
 }
 
@@ -161,7 +182,7 @@ pub fn load_profile(profiles: &Path, name: &str, colour: bool) -> Result<Profile
     let source = match read_saved(&path) {
         Ok(source) => source,
         Err(e) if e.is_not_found() => return Err(missing()),
-        Err(e) => return Err(ProfileError::Invalid(Invalid::whole(&shown, e))),
+        Err(e) => return Err(ProfileError::Invalid(Invalid::unreadable(&shown, &e))),
     };
     let parsed = aq_manifest::parse_profile(name, &source);
     if parsed.has_errors() {
@@ -236,6 +257,17 @@ mod tests {
         ] {
             assert_eq!(resolve_cwd(cwd, base, home), Path::new(want), "{cwd:?}");
         }
+    }
+
+    #[test]
+    fn a_file_that_the_host_cannot_read_may_be_good() {
+        let unread = |number| {
+            let problem = UnreadableJob::Io(std::io::Error::from_raw_os_error(number));
+            Invalid::unreadable("a.md", &problem).host_error
+        };
+        assert_eq!(unread(nix::libc::EMFILE), Some(nix::libc::EMFILE));
+        assert_eq!(unread(nix::libc::ENOENT), None);
+        assert_eq!(Invalid::unreadable("a.md", &UnreadableJob::NotAFile).host_error, None);
     }
 
     #[test]

@@ -26,8 +26,8 @@ mod values;
 
 pub use add::{AddContext, AddError, AddReport, Added, Draft, Parent, add};
 pub use artifacts::{Artifact, artifacts, open_artifact};
-pub use clean::{Cleaned, archived_log, clean, withdraw};
-pub(crate) use clean::{archived, clean_again};
+pub(crate) use clean::{CleanChoice, archived, clean, clean_again};
+pub use clean::{Cleaned, archived_log, withdraw};
 pub use doubled::Undoubled;
 pub(crate) use doubled::doubled;
 pub(crate) use durable::{not_opened, replace, replace_durably, sync_file_system};
@@ -48,7 +48,7 @@ pub(crate) use record_fault::record_fault;
 pub use record_fault::{RecordFault, RecordProblem};
 pub use scratch::ScratchPlaces;
 pub(crate) use scratch::{
-    ScratchDir, remove_old_spares, remove_scratch, scratch_dirs, write_private,
+    NoPlace, ScratchDir, remove_old_spares, remove_scratch, scratch_dirs, write_private,
 };
 pub(crate) use text::read_saved;
 pub use text::{MAX_JOB_FILE, UnreadableJob, read_text};

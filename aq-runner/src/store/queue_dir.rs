@@ -177,6 +177,11 @@ impl QueueDir {
         self.root.join(".state/engines.json")
     }
 
+    /// The last sightings of engines.
+    pub(crate) fn engine_sightings(&self) -> PathBuf {
+        self.root.join(".state/engines-seen.json")
+    }
+
     /// Settings of this queue.
     pub fn config(&self) -> PathBuf {
         self.root.join("config.yaml")

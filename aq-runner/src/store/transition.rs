@@ -74,6 +74,9 @@ pub const RUN_KEYS: &[&str] = &[
     "shipped_at",
     "merged_into",
     "log_incomplete",
+    "host_lacks",
+    "host_lacks_detail",
+    "host_tries",
     "moved_to",
 ];
 

@@ -1,7 +1,9 @@
 //! Random histories: after each step the queue must say what the naive model says.
 
 use aq_manifest::{DepsMode, JobId, Priority};
-use aq_scheduler::{EngineState, Host, Job, Limits, Misfits, Queue, QueueError, Settled, State};
+use aq_scheduler::{
+    EngineState, Host, HostLack, Job, Limits, Misfits, Queue, QueueError, Settled, State,
+};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -22,6 +24,8 @@ pub(crate) enum Step {
     Engine(usize, String, EngineState),
     Limits(usize, Limits),
     Capabilities(usize, &'static str),
+    /// A host is below its mark, or above it again.
+    Lack(usize, bool),
     Clock(Timestamp),
     SetBack(Timestamp),
     /// Starts all that the plan of a host says.
@@ -78,8 +82,10 @@ prop_compose! {
             4 => Just(vec!["e1", "e2"]),
             1 => subsequence(ENGINES.to_vec(), 0..=3).prop_shuffle(),
         ],
+        lack in proptest::option::weighted(0.1, Just(program("git"))),
     ) -> Job {
         Job {
+            lack,
             priority,
             lock: lock.map(str::to_owned),
             repository: repository.map(str::to_owned),
@@ -91,6 +97,10 @@ prop_compose! {
             ..Job::new(id(&format!("j{name}")), at(added))
         }
     }
+}
+
+fn program(name: &str) -> HostLack {
+    HostLack::Program { program: name.to_owned() }
 }
 
 fn a_move() -> impl Strategy<Value = Move> {
@@ -111,6 +121,7 @@ fn engine_state() -> impl Strategy<Value = EngineState> {
         2 => (0..3_u32).prop_map(|limit| EngineState::Ready { limit: Some(limit) }),
         3 => time().prop_map(|until| EngineState::CoolingDown { until }),
         1 => Just(EngineState::OutOfUse { reason: "broken".to_owned() }),
+        1 => Just(EngineState::Absent { lack: program("e") }),
     ]
 }
 
@@ -130,6 +141,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (host.clone(), engine, engine_state()).prop_map(|(h, e, s)| Step::Engine(h, e, s)),
         1 => (host.clone(), limits).prop_map(|(host, limits)| Step::Limits(host, limits)),
         1 => (host.clone(), select(&CAPABILITIES[..])).prop_map(|(h, c)| Step::Capabilities(h, c)),
+        1 => (host.clone(), any::<bool>()).prop_map(|(host, is_full)| Step::Lack(host, is_full)),
         2 => time().prop_map(Step::Clock),
         1 => time().prop_map(Step::SetBack),
         4 => host.prop_map(Step::Obey),
@@ -161,8 +173,13 @@ fn hosts() -> [Host; 2] {
 fn empty() -> (Queue, Model) {
     let mut queue = Queue::new();
     let hosts = hosts().map(|host| (queue.add_host(host.clone()), host));
-    let model =
-        Model { jobs: vec![], settled: [].into(), hosts: hosts.to_vec(), now: Timestamp::MIN };
+    let model = Model {
+        jobs: vec![],
+        settled: [].into(),
+        hosts: hosts.to_vec(),
+        lacks: vec![],
+        now: Timestamp::MIN,
+    };
     (queue, model)
 }
 
@@ -193,6 +210,8 @@ impl Model {
             || (matches!(state, State::Waiting { .. }) && self.would_wait_for_itself(job))
     }
 }
+
+const FULL: HostLack = HostLack::Room { free: 1, mark: 2 };
 
 struct Histories;
 
@@ -240,6 +259,11 @@ impl ReferenceStateMachine for Histories {
             Step::Limits(host, limits) => model.hosts[host].1.limits = limits,
             Step::Capabilities(host, tokens) => {
                 model.hosts[host].1.capabilities = capabilities(tokens);
+            }
+            Step::Lack(host, is_full) => {
+                let host = model.hosts[host].0;
+                model.lacks.retain(|(other, _)| *other != host);
+                model.lacks.extend(is_full.then_some((host, FULL)));
             }
             Step::Clock(now) => model.now = model.now.max(now),
             Step::SetBack(now) => model.now = model.now.min(now),
@@ -297,6 +321,9 @@ impl Machine {
             Step::Limits(host, limits) => queue.set_limits(model.hosts[host].0, limits).unwrap(),
             Step::Capabilities(host, tokens) => {
                 queue.set_capabilities(model.hosts[host].0, capabilities(tokens)).unwrap();
+            }
+            Step::Lack(host, is_full) => {
+                queue.set_lack(model.hosts[host].0, is_full.then_some(FULL)).unwrap();
             }
             // The queue learns the time from plans only.
             Step::Clock(_) => {}
@@ -384,6 +411,9 @@ impl StateMachineTest for Machine {
             for (name, engine) in &state.engines {
                 anew.set_engine(*host, name, engine.clone()).unwrap();
             }
+        }
+        for (host, lack) in &after.lacks {
+            anew.set_lack(*host, Some(lack.clone())).unwrap();
         }
         for (job, state) in after.jobs.iter().rev() {
             anew.insert(job.clone(), state.clone()).unwrap();

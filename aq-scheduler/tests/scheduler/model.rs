@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aq_manifest::{DepsMode, JobId};
-use aq_scheduler::{EngineState, Host, HostId, Job, Misfits, Settled, State};
+use aq_scheduler::{EngineState, Host, HostId, HostLack, Job, Misfits, Settled, State};
 use jiff::Timestamp;
 
 #[derive(Clone, Debug)]
@@ -13,6 +13,7 @@ pub(crate) struct Model {
     pub(crate) jobs: Vec<(Job, State)>,
     pub(crate) settled: BTreeMap<String, Settled>,
     pub(crate) hosts: Vec<(HostId, Host)>,
+    pub(crate) lacks: Vec<(HostId, HostLack)>,
     pub(crate) now: Timestamp,
 }
 
@@ -53,6 +54,7 @@ impl Model {
             }
         } else {
             self.jobs[place].1 = state;
+            self.jobs[place].0.lack = None;
         }
     }
 
@@ -120,6 +122,9 @@ impl Model {
         if limits.max_review.is_some_and(|max| in_review >= max as usize) {
             return 0;
         }
+        if self.lacks.iter().any(|(host, _)| *host == id) {
+            return 0;
+        }
         (limits.max as usize).saturating_sub(self.running_on(id, None))
     }
 
@@ -164,6 +169,11 @@ impl Model {
             };
             return refuse(format!("waiting on {}", join(unmet.iter().map(mark).collect())));
         }
+        if let Some(lack) = &job.lack
+            && not_before.is_none_or(|until| until > self.now)
+        {
+            return Err((lack.to_string(), not_before));
+        }
         if let Some(until) = not_before.filter(|&until| until > self.now) {
             return Err((format!("backoff until {until}"), Some(until)));
         }
@@ -195,6 +205,10 @@ impl Model {
         for name in &job.engines {
             let limit = match state(name) {
                 EngineState::Missing => continue,
+                EngineState::Absent { lack } => {
+                    waits.push((3, Timestamp::MAX, lack.to_string()));
+                    continue;
+                }
                 EngineState::OutOfUse { reason } => {
                     let why = format!("engine {name} out of use: {reason}");
                     waits.push((2, Timestamp::MAX, why));
@@ -221,6 +235,9 @@ impl Model {
             let (kind, until, why) = waits.remove(0);
             return Err((why, (kind == 0).then_some(until)));
         };
+        if let Some((_, lack)) = self.lacks.iter().find(|(host, _)| *host == id) {
+            return refuse(lack.to_string());
+        }
         let in_review = self.jobs.iter().filter(|(_, state)| *state == State::Review).count();
         if let Some(max) = host.limits.max_review
             && in_review >= max as usize

@@ -87,6 +87,7 @@ const WORDS: [(ErrorClass, &[&str]); 6] = [
             "context size",
             "maximum context",
             "prompt is too long",
+            "prompt as too long",
             "prompt_too_long",
             "input is too long",
             "input_too_large",
@@ -185,6 +186,9 @@ const WORDS: [(ErrorClass, &[&str]); 6] = [
     (
         ErrorClass::Config,
         &[
+            "yolo mode is disabled",
+            "config file+not valid json",
+            "required mcp servers failed",
             "trusted directory",
             "trust this directory",
             "untrusted",

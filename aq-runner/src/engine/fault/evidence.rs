@@ -133,6 +133,9 @@ mod tests {
             (Auth, "API Error: 403 forbidden"),
             (Config, "Not inside a trusted directory and --skip-git-repo-check was not specified."),
             (Config, "--dangerously-skip-permissions cannot be used with root/sudo privileges"),
+            (Config, "YOLO mode is disabled by your administrator"),
+            (Config, "Config file at /home/me/opencode.json is not valid JSON(C)"),
+            (Config, "required MCP servers failed to initialize: x"),
             (Config, "error: unexpected argument '--jsn' found"),
             (Quota, "exceeded retry limit, last status: 429 Too Many Requests"),
             (Quota, "Quota exceeded. Check your plan and billing details."),
@@ -151,6 +154,7 @@ mod tests {
             (Capacity, "API Error: Repeated 529 Overloaded errors"),
             (Capacity, "unexpected status 502 connection refused upstream"),
             (ContextOverflow, "Codex ran out of room in the model's context window."),
+            (ContextOverflow, "The provider rejected the prompt as too long, but recovery failed"),
             (ContextOverflow, "prompt is too long: 250000 tokens > 200000 maximum"),
             (
                 ContextOverflow,

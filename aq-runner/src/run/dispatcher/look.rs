@@ -72,7 +72,7 @@ impl Dispatcher<'_> {
     /// Something went wrong with one job: it is left alone for a while. One that `--once` has
     /// tried often enough is left where it is.
     pub(super) fn trouble(&mut self, id: &JobId, error: &StoreError) {
-        (self.observer)(Progress::Trouble(&error.to_string()));
+        self.tell_trouble(id, error);
         // As long as somebody is at work on it, it keeps its slot and its lock.
         if !matches!(HeldJob::take(self.queue, id), Err(StoreError::Busy(_))) {
             self.model.forget(id);
@@ -202,7 +202,8 @@ impl Dispatcher<'_> {
     }
 
     fn put(&mut self, record: &JobRecord, state: State) {
-        if let Err(e) = self.model.put(self.queue, &self.settings.engines, record, state) {
+        let (state, lack) = self.with_lack(record, state);
+        if let Err(e) = self.model.put(self.queue, &self.settings.engines, record, state, lack) {
             // `aq add` refuses circles; this one came by hand, and this job is its last link.
             let invalid = Invalid::whole(&format!("{}.md", record.id), &e);
             let refused = HeldJob::take(self.queue, &record.id)

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::store::{HeldJob, Invalid, JobRecord, Promise, Record, StoreError, holder, refuse};
 
 use super::super::foresight::lacks_engine;
+use super::super::host_lack::{LACK_KEYS, lack_of_io, put_back};
 use super::super::launch::start_worker;
 use super::super::recovery::{WORKER_KEYS, recover_job};
 use super::super::wake::Wake;
@@ -18,8 +19,10 @@ impl Dispatcher<'_> {
     /// Plans and does what the plan says until it says nothing more. Answers when time alone may
     /// change that.
     pub(super) fn obey_plan(&mut self) -> Option<Timestamp> {
+        self.look_at_room();
         loop {
             let plan = self.model.plan(Timestamp::now());
+            self.tell_absent(&plan.absent);
             if plan.start.is_empty() && plan.reject.is_empty() {
                 return plan.wake_at;
             }
@@ -83,6 +86,7 @@ impl Dispatcher<'_> {
                 let launch = Record::new()
                     .clear(WORKER_KEYS)
                     .clear(&["result", "exit", "message", "ended_at", "next_eligible"])
+                    .clear(LACK_KEYS)
                     .set("attempt", record.attempts() + 1)
                     .set("engine", engine)
                     .set("launched_at", Timestamp::now());
@@ -96,6 +100,11 @@ impl Dispatcher<'_> {
         if let Err(e) = started {
             if stage == Stage::Building {
                 recover_job(self.queue, &self.settings.scratch, id, Timestamp::now())?;
+            }
+            if let Some(lack) = lack_of_io(&e, &format!("cannot start its supervisor: {e}"))
+                && let Ok(mut job) = HeldJob::take(self.queue, id)
+            {
+                put_back(&mut job, &lack)?;
             }
             let path = self.options.worker.clone();
             return Err(StoreError::Io { action: "start the worker", path, source: e });

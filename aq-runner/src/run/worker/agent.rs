@@ -1,5 +1,6 @@
 //! The agent's part of a job: the engine is run, and its run is judged.
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use aq_manifest::{FailureClass, JobSpec, Outcome, Stage};
@@ -10,9 +11,20 @@ use crate::engine::{EndedBy, EngineCommand, ErrorClass, Exit, Invocation, Verdic
 use crate::process::{Cause, Ended, Status, Stdin, Task};
 use crate::store::{JobFile, Record, StoreError, write_private};
 
+use super::super::engine_sightings::Sightings;
 use super::super::engine_use;
+use super::super::host_lack::lack_of_io;
+use super::command::met_file_limit;
 use super::usage::{AgentRun, over_budget, usage_record};
 use super::{Failure, Work};
+
+/// Outcome of one run of an engine that did not fail.
+enum EngineRun {
+    /// It is accepted.
+    Judged,
+    /// There is no session to resume any more; nothing was done.
+    SessionGone,
+}
 
 impl Work<'_> {
     /// Prepares the ground, runs the engine and judges the run.
@@ -22,7 +34,7 @@ impl Work<'_> {
         let cwd = self.workplace(spec)?;
         let scratch = self.scratch()?;
         let engine = self.job.meta().get("engine").unwrap_or_default().to_owned();
-        let command = self.engine_command(&engine, file, &scratch)?;
+        let mut command = self.engine_command(&engine, file, &scratch)?;
         let env = self.env(spec, &command.env_set, &scratch).map_err(setup_failed)?;
         // Those whose worker died count too, but `retry` does not end them.
         let max = spec.retry.as_ref().map_or(1, |retry| retry.max);
@@ -30,26 +42,54 @@ impl Work<'_> {
         self.note(&format!("attempt {}{of}, engine {engine}, in {}", self.attempt, cwd.display()));
         self.setup(spec, &cwd, &env)?;
         self.report(Stage::Building)?;
+        loop {
+            match self.run_engine(spec, &engine, command, &cwd, env.clone())? {
+                EngineRun::Judged => return Ok(()),
+                // Its record names no session any more.
+                EngineRun::SessionGone => {
+                    self.note("its engine does not know the session any more: a fresh one");
+                    command = self.engine_command(&engine, file, &scratch)?;
+                }
+            }
+        }
+    }
+
+    fn run_engine(
+        &mut self,
+        spec: &JobSpec,
+        engine: &str,
+        command: EngineCommand,
+        cwd: &Path,
+        env: Vec<(OsString, OsString)>,
+    ) -> Result<EngineRun, Failure> {
+        let setup_failed = |why: String| Failure::Final(Outcome::SetupFailed, why);
         for file in &command.files {
             write_private(&file.path, &file.content, file.mode).map_err(|e| {
-                Failure::NotCounted(format!("cannot write {}: {e}", file.path.display()))
+                let why = format!("cannot write {}: {e}", file.path.display());
+                lack_of_io(&e, &why).map_or(Failure::NotCounted(why), Failure::Host)
             })?;
         }
-        let records =
-            self.settings.engines.records(&engine).map_err(|e| setup_failed(e.to_string()))?;
-        let resumed = self.resumable(&engine).filter(|_| command.resumes);
+        let records = self.settings.engines.records_of(engine, &command);
+        let records = records.map_err(|e| setup_failed(e.to_string()))?;
+        let resumed = self.resumable(engine).filter(|_| command.resumes);
         if let Some(session) = &resumed {
             self.note(&format!("resuming session {session}"));
         }
-        let mut run = AgentRun::new(engine, records, spec.budget, resumed, self.session_total());
+        let total = self.session_total();
+        let mut run = AgentRun::new(engine.to_owned(), records, spec.budget, resumed, total);
         run.usage_file.clone_from(&command.usage_file);
-        let task = self.task(command.program.into(), command.args, &cwd, env, spec.timeout);
+        let task = self.task(command.program.into(), command.args, cwd, env, spec.timeout);
         let task = Task { stdin: command.stdin.map_or(Stdin::Null, Stdin::Bytes), ..task };
         let ended = self.supervise(task, Some(&mut run))?;
         self.judge(spec, &ended, run)
     }
 
-    fn judge(&mut self, spec: &JobSpec, ended: &Ended, run: AgentRun) -> Result<(), Failure> {
+    fn judge(
+        &mut self,
+        spec: &JobSpec,
+        ended: &Ended,
+        run: AgentRun,
+    ) -> Result<EngineRun, Failure> {
         let ended_by = match ended.cause {
             Cause::ByItself => EndedBy::Engine,
             Cause::ResultGrace => EndedBy::ResultGrace,
@@ -64,6 +104,9 @@ impl Work<'_> {
         let (run, verdict) = run.verdict(exit, ended_by);
         let overspent =
             self.record_run(spec, ended, ended_by, &run, &verdict).map_err(Failure::Unrecorded)?;
+        if verdict.session_gone && run.resumed.is_some() && overspent.is_none() {
+            return Ok(EngineRun::SessionGone);
+        }
         let changes = self.save_work();
         if let Some(why) = overspent {
             return Err(Failure::Final(Outcome::BudgetExceeded, why));
@@ -73,10 +116,18 @@ impl Work<'_> {
             Cause::Deadline => return Err(self.timed_out(spec.timeout)),
             _ => {}
         }
+        if let Some(failure) = met_file_limit(ended) {
+            return Err(failure);
+        }
         if verdict.success {
             // What is known of the engine is not worth a job's failure.
             let _ = engine_use::note_success(self.queue, &self.settings, &run.engine, started);
-            return self.judge_changes(spec, changes);
+            return self.judge_changes(spec, changes).map(|()| EngineRun::Judged);
+        }
+        if verdict.ended_otherwise && spec.verify.is_some() {
+            let why = verdict.why.as_deref().unwrap_or_default();
+            self.note(&format!("warning: {why}; `verify` decides"));
+            return self.judge_changes(spec, changes).map(|()| EngineRun::Judged);
         }
         match &verdict.error {
             // A model or an argument of the job's own may be what is wrong: no reason to keep
@@ -140,6 +191,13 @@ impl Work<'_> {
         Ok(over_budget(&spec.budget, &settled.run, turns))
     }
 
+    fn engine_gone(&self, engine: &str, why: String) -> Failure {
+        let missing = self.settings.engines.binary(engine).and_then(Result::err);
+        let seen = Sightings::read(self.queue);
+        let lack = missing.and_then(|missing| seen.lack(&self.settings, engine, &missing));
+        lack.map_or(Failure::Final(Outcome::NoEngine, why), Failure::Host)
+    }
+
     fn engine_command(
         &self,
         engine: &str,
@@ -159,14 +217,11 @@ impl Work<'_> {
             is_root: nix::unistd::geteuid().is_root(),
         };
         self.settings.engines.command(engine, &invocation).map_err(|e| {
-            Failure::Final(
-                if self.settings.engines.installed(engine).is_none() {
-                    Outcome::NoEngine
-                } else {
-                    Outcome::SetupFailed
-                },
-                e.to_string(),
-            )
+            match self.settings.engines.installed(engine) {
+                // It was there when the loop looked.
+                None => self.engine_gone(engine, e.to_string()),
+                Some(_) => Failure::Final(Outcome::SetupFailed, e.to_string()),
+            }
         })
     }
 }

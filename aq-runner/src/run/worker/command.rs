@@ -7,15 +7,19 @@ use std::time::Duration;
 use aq_manifest::{JobSpec, Outcome};
 use jiff::Timestamp;
 
-use crate::process::{Cgroup, Drain, Ended, Flow, Observer, Stdin, Stream, SuperviseError, Task};
+use crate::process::{
+    Cgroup, Drain, Ended, Flow, Observer, Status, Stdin, Stream, SuperviseError, Task,
+    has_file_limit,
+};
 use crate::store::{HeldJob, Record};
 
 use super::super::agent_env::{Identity, TakenOut, agent_env};
+use super::super::host_lack::limited_files;
 use super::super::job_log::JobLog;
 use super::super::workplace::present_cwd;
 use super::usage::AgentRun;
 use super::wip::Workplace;
-use super::{Failure, Work};
+use super::{Failure, Work, host_or};
 
 /// A command that has run for this long is worth a control group.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -118,7 +122,21 @@ impl Work<'_> {
 }
 
 fn cannot_start(error: &SuperviseError) -> Failure {
-    Failure::Final(Outcome::SetupFailed, error.to_string())
+    host_or(error, |why| Failure::Final(Outcome::SetupFailed, why))
+}
+
+/// Failure of a command that met the limit of file sizes under which its supervisor runs, too: not
+/// one that the job has set for itself.
+pub(super) fn met_file_limit(ended: &Ended) -> Option<Failure> {
+    let signal = nix::libc::SIGXFSZ;
+    // A shell answers with the signal of its last command.
+    let met = matches!(ended.status, Some(Status::Signaled(n)) if n == signal)
+        || matches!(ended.status, Some(Status::Exited(code)) if code == 128 + signal);
+    (met && has_file_limit()).then(|| {
+        let words = "the run loop has a limit on the size of files, and the job met it (SIGXFSZ): \
+                     start the loop without `ulimit -f`";
+        Failure::Host(limited_files(words))
+    })
 }
 
 /// Sends what a program prints to the log and to the engine's reader.

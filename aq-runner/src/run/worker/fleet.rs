@@ -15,7 +15,7 @@ use super::super::fleet::{
     take_up, worker_name,
 };
 use super::wip::Workplace;
-use super::{Failure, Work};
+use super::{Failure, Work, host_or};
 
 /// The grant that the job is worked on under.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Work<'_> {
         let record = Record::new().set("fleet_reports", seq);
         let noted = self.retry_on_full_disk(|work| work.job.append(&record));
         noted.map_err(|e| match stage {
-            Stage::Building => Failure::NotCounted(e.to_string()),
+            Stage::Building => host_or(&e, Failure::NotCounted),
             _ => Failure::Unrecorded(e),
         })?;
         let Some(FleetJob { reporter, .. }) = &mut self.fleet else { return Ok(()) };

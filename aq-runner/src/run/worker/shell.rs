@@ -9,8 +9,9 @@ use aq_manifest::{FailureClass, JobSpec, Outcome, format_duration};
 use crate::process::{Cause, Ended, Status};
 use crate::store::Record;
 
+use super::command::met_file_limit;
 use super::wip::Workplace;
-use super::{Failure, Work};
+use super::{Failure, Work, host_or};
 
 impl Work<'_> {
     /// Runs `verify`, when there is one, where the agent worked.
@@ -49,7 +50,7 @@ impl Work<'_> {
         }
         let record = Record::new().set("setup_done", 1);
         let done = self.retry_on_full_disk(|work| work.job.append(&record));
-        done.map_err(|e| Failure::NotCounted(e.to_string()))
+        done.map_err(|e| host_or(&e, Failure::NotCounted))
     }
 
     /// Runs a command of the job file through the shell.
@@ -63,7 +64,10 @@ impl Work<'_> {
         let args = vec!["-c".into(), command.into()];
         let task = self.task("/bin/sh".into(), args, cwd, env.to_vec(), spec.timeout);
         let ended = self.supervise(task, None)?;
-        if let Cause::Stopped(_) = ended.cause { Err(Failure::Stopped) } else { Ok(ended) }
+        if let Cause::Stopped(_) = ended.cause {
+            return Err(Failure::Stopped);
+        }
+        met_file_limit(&ended).map_or(Ok(ended), Err)
     }
 
     fn shell_verdict(&mut self, what: &str, spec: &JobSpec, ended: &Ended) -> Result<(), String> {

@@ -10,12 +10,14 @@ use aq_manifest::{FailureClass, Isolation, JobSpec, Outcome, ScopePolicy, ScopeS
 use crate::checkpoint::{
     self, Changes, CheckpointError, GitWatch, LeftOut, Wip, collect, set_aside,
 };
+use crate::disk::HostFault;
 use crate::store::{Record, append_note};
 
 use super::super::checkouts::{checkouts, note_queue};
+use super::super::host_lack::{HostError as _, no_room};
 use super::super::left_out::{left_out_record, unexpected, whys};
 use super::super::workplace::{checkpoint_job, own_place};
-use super::{Failure, Work};
+use super::{Failure, Work, host_or};
 
 /// Paths outside the scope that are listed; the others are counted.
 const LISTED: usize = 20;
@@ -56,13 +58,22 @@ fn own_dir<'a>(isolation: &'a checkpoint::Isolation, works_in: &Path) -> Option<
     }
 }
 
+/// Directories in which the start of a job writes.
+fn writes_to(job: &checkpoint::Job) -> impl Iterator<Item = &Path> {
+    let own = match &job.isolation {
+        checkpoint::Isolation::Own(place) => Some(place.dir.as_path()),
+        checkpoint::Isolation::InPlace => None,
+    };
+    own.into_iter().chain([job.cwd.as_path()])
+}
+
 impl Work<'_> {
     /// Gets the directory ready in which the job works.
     pub(super) fn take_workplace(&mut self, spec: &JobSpec, cwd: &Path) -> Result<(), Failure> {
         let in_place = spec.isolation == Isolation::InPlace;
         let job = self.checkpoint_job(spec, cwd);
         self.take_up_work(&job);
-        let started = self.start_wip(&job).map_err(|e| self.not_started(&e))?;
+        let started = self.start_wip(&job).map_err(|e| self.not_started(&e, &job))?;
         let Some(started) = started else {
             let dir = cwd.to_owned();
             self.place = Some(Workplace { dir, wip: None, unsaved: false });
@@ -86,12 +97,15 @@ impl Work<'_> {
             });
         self.place = Some(Workplace { dir: started.dir, wip: Some(started.wip), unsaved: true });
         let recorded = self.retry_on_full_disk(|work| work.job.append(&record));
-        recorded.map_err(|e| Failure::NotCounted(e.to_string()))?;
+        recorded.map_err(|e| host_or(&e, Failure::NotCounted))?;
         self.push_work();
         Ok(())
     }
 
-    fn not_started(&mut self, error: &CheckpointError) -> Failure {
+    fn not_started(&mut self, error: &CheckpointError, job: &checkpoint::Job) -> Failure {
+        if let Some(lack) = error.lack() {
+            return Failure::Host(lack);
+        }
         match error {
             CheckpointError::Stopped { .. } => Failure::Stopped,
             CheckpointError::TimedOut { .. } => {
@@ -102,6 +116,10 @@ impl Work<'_> {
                 let record = Record::new().set("repository_lock", repository.display());
                 let _ = self.job.append(&record);
                 Failure::NotCounted(error.to_string())
+            }
+            // Git does not always name the error.
+            CheckpointError::Git { .. } if writes_to(job).any(HostFault::is_full) => {
+                Failure::Host(no_room(error))
             }
             _ => Failure::Final(Outcome::SetupFailed, error.to_string()),
         }

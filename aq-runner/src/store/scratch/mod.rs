@@ -33,7 +33,7 @@ use sha2::{Digest, Sha256};
 pub use place::ScratchPlaces;
 use place::{PlaceMisfit, PlaceOrigin, ScratchPlace};
 
-use crate::disk::{empty_directory, remove_entry, remove_tree, user};
+use crate::disk::{HostFault, empty_directory, remove_entry, remove_tree, user};
 
 use super::queue_dir::QueueDir;
 
@@ -65,6 +65,19 @@ pub(crate) struct ScratchDir {
 /// No candidate does; each with the reason.
 #[derive(Debug)]
 pub(crate) struct NoPlace(Vec<(PathBuf, PlaceOrigin, PlaceMisfit)>);
+
+impl NoPlace {
+    /// The fault of the host because of which no place does, if it is one.
+    pub(crate) fn host_fault(&self) -> Option<HostFault> {
+        self.0.iter().find_map(|(_, _, why)| match why {
+            PlaceMisfit::Refused(_, source) | PlaceMisfit::Stuck(source) => {
+                HostFault::of_error(source)
+            }
+            PlaceMisfit::NoRoom { .. } | PlaceMisfit::NoFiles(_) => Some(HostFault::NoRoom),
+            _ => None,
+        })
+    }
+}
 
 impl fmt::Display for NoPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

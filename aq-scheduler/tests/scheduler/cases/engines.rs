@@ -1,7 +1,7 @@
 //! Engines and capabilities: what a host can take.
 
 use aq_manifest::Outcome;
-use aq_scheduler::{EngineState, Reason};
+use aq_scheduler::{EngineState, HostLack, Reason, SeenBy};
 
 use crate::lab::{Lab, at, capabilities, id};
 
@@ -54,6 +54,68 @@ fn an_engine_out_of_use_waits_for_a_person() {
     assert_eq!(lab.why("a"), "engine codex out of use: not logged in; run `codex login`");
     assert_eq!(lab.wakes(), None);
     assert!(!lab.queue.will_progress(lab.host));
+}
+
+#[test]
+fn jobs_wait_for_an_engine_that_was_there() {
+    let mut lab = Lab::new();
+    let lack = HostLack::Engine {
+        engine: "claude".to_owned(),
+        expected_at: None,
+        seen_at: "/opt/claude".to_owned(),
+        seen_by: SeenBy::Add,
+    };
+    lab.engine("claude", EngineState::Absent { lack: lack.clone() });
+    lab.add("a engines=claude").add("b engines=devin,claude");
+    let plan = lab.plan();
+    assert_eq!((plan.start, plan.reject), (vec![], vec![]));
+    assert_eq!(plan.absent, std::slice::from_ref(&lack));
+    let plan = lab.plan();
+    assert_eq!(lab.queue.explain(&plan, &id("b")), Some(Reason::HostLacks(lack)));
+    let why = "engine claude is not on the loop's PATH; aq add found it at /opt/claude";
+    assert_eq!(lab.why("a"), why);
+    assert!(!lab.queue.will_progress(lab.host));
+    // The next candidate runs.
+    lab.add("c engines=claude,shell");
+    assert_eq!(lab.starts(), "c");
+    lab.engine("codex", cooling(60)).add("d engines=claude,codex");
+    assert!(lab.why("d").starts_with("engine codex cooling down"), "{}", lab.why("d"));
+    lab.engine("claude", EngineState::READY);
+    assert_eq!(lab.max(9).starts(), "a:claude b:claude c:claude d:claude");
+}
+
+#[test]
+fn a_job_waits_for_what_its_host_lacked() {
+    let mut lab = Lab::new();
+    let lack = Some(HostLack::Program { program: "git".to_owned() });
+    let mut job = crate::lab::job("a", at(0));
+    job.lack.clone_from(&lack);
+    let paused = aq_scheduler::State::Waiting { not_before: Some(at(5)) };
+    lab.queue.insert(job.clone(), paused).unwrap();
+    assert_eq!((lab.why("a").as_str(), lab.wakes()), ("git is not here", Some(5)));
+    assert!(lab.queue.will_progress(lab.host));
+    assert_eq!(lab.clock(5).starts(), "a");
+    // Without a pause only the caller knows.
+    lab.queue.remove(&id("a")).unwrap();
+    lab.queue.insert(job.clone(), aq_scheduler::State::WAITING).unwrap();
+    assert_eq!((lab.why("a").as_str(), lab.wakes()), ("git is not here", None));
+    assert!(!lab.queue.will_progress(lab.host));
+    lab.run("a").set("a", aq_scheduler::State::WAITING);
+    assert_eq!(lab.starts(), "a", "it has run since");
+}
+
+#[test]
+fn a_host_without_room_starts_nothing() {
+    let mut lab = Lab::new();
+    lab.add("a").add("b engines=devin");
+    let lack = HostLack::Room { free: 3_100_000_000, mark: 5_000_000_000 };
+    lab.queue.set_lack(lab.host, Some(lack)).unwrap();
+    assert_eq!(lab.starts(), "");
+    assert_eq!(lab.why("a"), "no room: 3.1 GB free of 5");
+    assert_eq!(lab.plan().reject.len(), 1, "room does not bring an engine");
+    assert!(!lab.queue.will_progress(lab.host));
+    lab.queue.set_lack(lab.host, None).unwrap();
+    assert_eq!(lab.starts(), "a");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Faults of the host: none of them costs a job an attempt, the loop says each once, and the job
 //! goes on by itself when the thing is there.
 
+mod calls;
 mod engines;
 mod limits;
 mod programs;

@@ -14,7 +14,7 @@ use crate::process::{
 use crate::store::{HeldJob, Record};
 
 use super::super::agent_env::{Identity, TakenOut, agent_env};
-use super::super::host_lack::limited_files;
+use super::super::host_lack::{lack_of_io, limited_files};
 use super::super::job_log::JobLog;
 use super::super::workplace::present_cwd;
 use super::usage::AgentRun;
@@ -102,22 +102,30 @@ impl Work<'_> {
             self.place = None;
         }
         if self.place.is_none() {
-            let cwd = self.cwd().map_err(|why| Failure::Final(Outcome::SetupFailed, why))?;
+            let cwd = self.cwd()?;
             self.take_workplace(spec, &cwd)?;
         }
         Ok(self.place.as_ref().map(|place| place.dir.clone()).unwrap_or_default())
     }
 
-    fn cwd(&self) -> Result<PathBuf, String> {
+    fn cwd(&self) -> Result<PathBuf, Failure> {
         let cwd = present_cwd(self.queue, self.job.meta());
-        if cwd.is_dir() {
-            return Ok(cwd);
+        match cwd.metadata() {
+            Ok(about) if about.is_dir() => return Ok(cwd),
+            Err(e) => {
+                let why = format!("cannot look at {}: {e}", cwd.display());
+                if let Some(lack) = lack_of_io(&e, &why) {
+                    return Err(Failure::Host(lack));
+                }
+            }
+            Ok(_) => {}
         }
-        Err(format!(
+        let why = format!(
             "its directory {} is not there; make it, or correct `cwd`, then `aq requeue {}`",
             cwd.display(),
             self.job.id()
-        ))
+        );
+        Err(Failure::Final(Outcome::SetupFailed, why))
     }
 }
 

@@ -1,11 +1,13 @@
 //! `aq why`
 
-use aq_runner::run::look_up;
+use aq_manifest::{DepsMode, JobId, Stage};
+use aq_runner::run::{JobView, look_up};
+use aq_runner::store::{QueueDir, holder};
 use jiff::Timestamp;
 
 use super::Here;
 use super::here::job_id;
-use crate::exit::{Exit, Outcome};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 
 #[derive(Debug, clap::Args)]
@@ -31,7 +33,23 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     if args.json {
         output::json::job(&job, now);
     } else {
-        output::line(output::job::why(&job, now));
+        let shippable = shippable(&queue, &job)?;
+        output::line(output::job::why(&job, &shippable, now));
     }
     Ok(Exit::Done)
+}
+
+/// The jobs that a waiting one waits for, and that a person can ship.
+fn shippable(queue: &QueueDir, job: &JobView) -> Result<Vec<JobId>, Failure> {
+    let is_waiting = job.record.stage == Stage::Inbox;
+    if !is_waiting || job.record.deps_mode() == DepsMode::Soft {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for key in job.record.meta.list("deps") {
+        let holder = holder(queue, &key)?;
+        let is_done = |stage| matches!(stage, Stage::Review | Stage::Testing);
+        found.extend(holder.filter(|holder| is_done(holder.stage)).map(|holder| holder.id));
+    }
+    Ok(found)
 }

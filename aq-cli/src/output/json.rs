@@ -3,6 +3,7 @@
 
 use std::io::{BufWriter, Write};
 
+use anstream::adapter::strip_str;
 use aq_fleet::protocol::JobSummary;
 use aq_manifest::{JobId, Outcome};
 use aq_runner::engine::EngineInfo;
@@ -23,11 +24,38 @@ use super::note_written;
 /// The version of all shapes here.
 const VERSION: u32 = 1;
 
-/// Any value, as it is.
+/// Any value; its texts without what a terminal would obey, since programs print them.
 pub(crate) fn value(value: &Value) {
+    let mut value = value.clone();
+    tame(&mut value);
     let mut out = BufWriter::with_capacity(64 << 10, std::io::stdout().lock());
-    let written = serde_json::to_writer_pretty(&mut out, value).map_err(std::io::Error::from);
+    let written = serde_json::to_writer_pretty(&mut out, &value).map_err(std::io::Error::from);
     note_written(written.and_then(|()| writeln!(out)).and_then(|()| out.flush()));
+}
+
+/// Takes control sequences out of all texts, and what is left of characters that begin one.
+fn tame(value: &mut Value) {
+    match value {
+        Value::String(text) if text.chars().any(begins_sequence) => {
+            *text = strip_str(text).to_string();
+            text.retain(|c| !begins_sequence(c));
+        }
+        Value::Array(items) => items.iter_mut().for_each(tame),
+        Value::Object(fields) => {
+            if fields.keys().any(|key| key.chars().any(begins_sequence)) {
+                let old = std::mem::take(fields).into_iter();
+                let tamed = |key: String| key.replace(begins_sequence, "");
+                fields.extend(old.map(|(key, value)| (tamed(key), value)));
+            }
+            fields.values_mut().for_each(tame);
+        }
+        _ => {}
+    }
+}
+
+/// ESC, and the controls of one byte that mean the same.
+fn begins_sequence(c: char) -> bool {
+    matches!(c, '\u{1b}' | '\u{80}'..='\u{9f}')
 }
 
 pub(crate) fn added(report: &AddReport) {
@@ -55,7 +83,7 @@ pub(crate) fn agreement(report: &AgreementReport) {
     value(&json!(report));
 }
 
-pub(crate) fn status(overview: &Overview) {
+pub(crate) fn status(overview: &Overview, recent: &[Numbers]) {
     let now = overview.now;
     let jobs: Vec<Value> =
         overview.jobs.iter().chain(&overview.ended).map(|job| shape(job, now)).collect();
@@ -75,6 +103,7 @@ pub(crate) fn status(overview: &Overview) {
         "loop": run_loop,
         "counts": counts,
         "jobs": jobs,
+        "last_24h": recent_shape(recent),
         "resting_engines": overview.resting.iter().map(|(name, state)| resting_shape(name, state)).collect::<Vec<_>>(),
         "not_jobs": overview.strangers,
     });
@@ -87,6 +116,20 @@ pub(crate) fn status(overview: &Overview) {
         keys.insert("fleet".to_owned(), part);
     }
     value(&answer);
+}
+
+/// The jobs that ended lately: how many well, and what they took.
+fn recent_shape(recent: &[Numbers]) -> Value {
+    let good = recent.iter().filter(|job| job.succeeded()).count();
+    let all = aq_runner::insights::insights(recent.iter().cloned(), None).all;
+    json!({
+        "good": good,
+        "failed": recent.len() - good,
+        "median_s": all.median_s,
+        "input_tokens": all.input_tokens,
+        "output_tokens": all.output_tokens,
+        "cost_usd": all.cost_usd,
+    })
 }
 
 /// What `aq submit` did.
@@ -167,6 +210,9 @@ fn shape(job: &JobView, now: Timestamp) -> Value {
         "result": word("result"),
         "failure_class": word("failure_class"),
         "message": word("message"),
+        "verified": job.record.verified(),
+        "cost_usd": job.cost_usd(),
+        "warnings": super::job::warnings(job),
         "tracker": job.tracker.as_ref().map(tracker_shape),
         "meta": meta,
     });

@@ -89,10 +89,14 @@ pub(crate) fn work_problem(job: &JobView) -> Option<String> {
             };
             format!("{said}{place}; {mend}")
         }
-        WorkProblem::CheckoutGone { branch, .. } => format!(
-            "{said}; put it back there, or go on without: what was committed is on {}",
-            plain(branch)
-        ),
+        WorkProblem::CheckoutGone { branch, .. } => {
+            let branch = plain(branch);
+            let mend = match job.record.stage {
+                Stage::Inbox => format!("the next attempt goes on from {branch} in a new one"),
+                _ => format!("`aq ship --merge --leave-out {id}` goes on with what is on {branch}"),
+            };
+            format!("{said}; put it back there, or {mend}")
+        }
     })
 }
 

@@ -16,6 +16,7 @@ pub(crate) mod progress;
 mod screen;
 pub(crate) mod service;
 pub(crate) mod status;
+pub(crate) mod steps;
 pub(crate) mod style;
 mod table;
 pub(crate) mod time;
@@ -30,7 +31,7 @@ use anstream::adapter::strip_str;
 
 use crate::exit::Failure;
 
-pub(crate) use screen::Screen;
+pub(crate) use screen::{Screen, write_lines};
 
 use style::paint;
 

@@ -36,6 +36,7 @@ mod repository;
 mod sandbox;
 mod shadow;
 mod shapes;
+mod shown;
 mod soak;
 mod spawned;
 mod terminal;

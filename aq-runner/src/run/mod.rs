@@ -58,7 +58,7 @@ pub use recovery::{Recovered, recover};
 pub use settings::{Config, Environment, Settings, SettingsError};
 pub use shadow_report::{AgreementReport, Bar, BarError, Divergence, Verdict, shadow_report};
 pub use ship::{ShipError, promote, ship, ship_merged};
-pub use steps::{is_note, read_steps};
+pub use steps::{StepFeed, StepNews, is_note, read_steps};
 pub use this_host::host_capabilities;
 pub use tokens::{
     FLEET_TOKEN, GivenToken, TOKEN_VARIABLES, TRACKER_TOKENS, TokenFileError, TokenFileProblem,

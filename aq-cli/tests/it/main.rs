@@ -10,6 +10,7 @@ mod crash_states;
 #[cfg(feature = "dashboard")]
 mod dashboard;
 mod dice;
+mod doctor;
 mod documents;
 mod effects;
 mod environment;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::format::{Format, TEXT};
+use super::login::Login;
 
 /// How an engine is given its prompt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -46,6 +47,8 @@ pub(super) struct Definition {
     pub(super) child_env: Vec<String>,
     /// The variables that choose the account it works with.
     pub(super) account_env: Vec<String>,
+    /// Where the login of its account is, where that is known.
+    pub(super) login: Option<Login>,
 }
 
 impl Definition {
@@ -66,6 +69,7 @@ impl Definition {
             root_yolo_env: BTreeMap::new(),
             child_env: Vec::new(),
             account_env: Vec::new(),
+            login: None,
         }
     }
 }

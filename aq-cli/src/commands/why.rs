@@ -1,14 +1,15 @@
 //! `aq why`
 
-use aq_manifest::{DepsMode, JobId, Stage};
+use aq_manifest::{DepsMode, Stage};
 use aq_runner::run::{JobView, look_up};
-use aq_runner::store::{QueueDir, holder};
+use aq_runner::store::{Holder, QueueDir, holder};
 use jiff::Timestamp;
 
 use super::Here;
 use super::here::job_id;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
+use crate::output::job::Helpful;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq why fix-login")]
@@ -33,23 +34,26 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     if args.json {
         output::json::job(&job, now);
     } else {
-        let shippable = shippable(&queue, &job)?;
-        output::line(output::job::why(&job, &shippable, now));
+        output::line(output::job::why(&job, &helpful(&queue, &job)?, now));
     }
     Ok(Exit::Done)
 }
 
-/// The jobs that a waiting one waits for, and that a person can ship.
-fn shippable(queue: &QueueDir, job: &JobView) -> Result<Vec<JobId>, Failure> {
-    let is_waiting = job.record.stage == Stage::Inbox;
-    if !is_waiting || job.record.deps_mode() == DepsMode::Soft {
-        return Ok(Vec::new());
+/// What can be done about the jobs that a waiting one waits for.
+fn helpful(queue: &QueueDir, job: &JobView) -> Result<Helpful, Failure> {
+    let mut found = Helpful::default();
+    if job.record.stage != Stage::Inbox {
+        return Ok(found);
     }
-    let mut found = Vec::new();
+    let is_hard = job.record.deps_mode() == DepsMode::Hard;
     for key in job.record.meta.list("deps") {
-        let holder = holder(queue, &key)?;
-        let is_done = |stage| matches!(stage, Stage::Review | Stage::Testing);
-        found.extend(holder.filter(|holder| is_done(holder.stage)).map(|holder| holder.id));
+        match holder(queue, &key)? {
+            Some(Holder { id, stage: Stage::Review | Stage::Testing }) if is_hard => {
+                found.shippable.push(id);
+            }
+            Some(Holder { id, stage: Stage::Failed }) => found.failed.push(id),
+            _ => {}
+        }
     }
     Ok(found)
 }

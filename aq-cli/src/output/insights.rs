@@ -18,9 +18,12 @@ pub(crate) fn all(found: &Insights, shown: usize) -> String {
     if found.jobs.is_empty() {
         return "no job has run yet".to_owned();
     }
+    // On a narrow terminal the cost goes last.
     let mut jobs = Table::new(&[
         "job", "stage", "engine", "tries", "time", "input", "cached", "output", "cost",
-    ]);
+    ])
+    .spare(&[6, 5, 7, 3, 2, 4])
+    .names(0);
     for job in found.jobs.iter().take(shown) {
         jobs.row(job_row(job));
     }
@@ -36,7 +39,9 @@ pub(crate) fn all(found: &Insights, shown: usize) -> String {
         "output",
         "cost",
         "cost/shipped",
-    ]);
+    ])
+    .spare(&[7, 6, 8, 4, 5, 3])
+    .names(0);
     groups.row(group_row("all", &found.all));
     for (kind, members) in [("engine", &found.engines), ("profile", &found.profiles)] {
         for group in members {
@@ -165,7 +170,8 @@ pub(crate) fn tokens(count: Option<u64>, guess: &str) -> String {
     match count {
         None => UNKNOWN.to_owned(),
         Some(count @ 0..10_000) => format!("{guess}{count}"),
-        Some(count @ 10_000..1_000_000) => format!("{guess}{:.1}k", count as f64 / 1e3),
+        // 999,950 would be 1000.0k.
+        Some(count @ 10_000..999_950) => format!("{guess}{:.1}k", count as f64 / 1e3),
         Some(count) => format!("{guess}{:.1}M", count as f64 / 1e6),
     }
 }
@@ -183,6 +189,8 @@ mod tests {
     fn numbers_are_rounded_where_nobody_counts() {
         assert_eq!(tokens(Some(9_999), ""), "9999");
         assert_eq!(tokens(Some(12_345), "~"), "~12.3k");
+        assert_eq!(tokens(Some(999_949), ""), "999.9k");
+        assert_eq!(tokens(Some(999_950), ""), "1.0M");
         assert_eq!(tokens(Some(4_500_000), ""), "4.5M");
         assert_eq!(tokens(None, "~"), "-");
         assert_eq!(dollars(Some(0.01234), "~"), "~$0.012");

@@ -40,13 +40,26 @@ pub(crate) fn result(record: &JobRecord) -> String {
     }
 }
 
-/// The answer of `aq why`. `shippable` are jobs that it waits for and that a person can ship.
-pub(crate) fn why(job: &JobView, shippable: &[JobId], now: Timestamp) -> String {
+/// What a person can do about the jobs that another one waits for.
+#[derive(Debug, Default)]
+pub(crate) struct Helpful {
+    /// These can be shipped.
+    pub(crate) shippable: Vec<JobId>,
+    /// These have failed.
+    pub(crate) failed: Vec<JobId>,
+}
+
+/// The answer of `aq why`.
+pub(crate) fn why(job: &JobView, helpful: &Helpful, now: Timestamp) -> String {
     let mut lines =
         vec![format!("{} (in {}/) {}", job.record.id, job.record.stage, what(job, now))];
-    if !shippable.is_empty() {
-        let names: Vec<&str> = shippable.iter().map(JobId::as_str).collect();
-        lines.push(format!("`aq ship {}` ships what it waits for", names.join(" ")));
+    let names = |ids: &[JobId]| ids.iter().map(JobId::as_str).collect::<Vec<_>>().join(" ");
+    if !helpful.shippable.is_empty() {
+        lines.push(format!("`aq ship {}` ships what it waits for", names(&helpful.shippable)));
+    }
+    if !helpful.failed.is_empty() {
+        let failed = names(&helpful.failed);
+        lines.push(format!("`aq requeue {failed}` runs again what has failed of that"));
     }
     lines.extend(warnings(job));
     lines.join("\n")
@@ -148,20 +161,20 @@ pub(crate) fn left_out_lines(record: &JobRecord) -> Vec<String> {
 
 fn rest(record: &JobRecord, has_log: bool) -> String {
     let id = &record.id;
-    let warning =
-        left_out(record).map_or_else(String::new, |names| format!("; not on its branch: {names}"));
+    // Without the option, what is offered would be refused.
+    let (lacks, option) = match left_out(record) {
+        Some(_) => (" (not all of its work is on its branch)", "--leave-out "),
+        None => ("", ""),
+    };
     let more = if has_log { format!("`aq logs {id}` has more, ") } else { String::new() };
+    let ship = format!("`aq ship {option}{id}`");
     match (record.stage, record.verified()) {
         (Stage::Review, _) => {
-            format!("waits for you: `aq promote {id}`, `aq ship {id}` or `aq reject {id}`{warning}")
+            format!("waits for you{lacks}: `aq promote {id}`, {ship} or `aq reject {id}`")
         }
-        (Stage::Testing, Some(true)) => {
-            format!("is verified; `aq ship {id}` accepts it{warning}")
-        }
-        (Stage::Testing, Some(false)) => {
-            format!("is not verified; `aq ship {id}` accepts it{warning}")
-        }
-        (Stage::Testing, None) => format!("has run; `aq ship {id}` accepts it{warning}"),
+        (Stage::Testing, Some(true)) => format!("is verified{lacks}; {ship} accepts it"),
+        (Stage::Testing, Some(false)) => format!("is not verified{lacks}; {ship} accepts it"),
+        (Stage::Testing, None) => format!("has run{lacks}; {ship} accepts it"),
         (Stage::Shipped, Some(false)) => "is shipped, and was not verified".to_owned(),
         (Stage::Shipped, _) => "is shipped".to_owned(),
         (Stage::Quarantine, _) => {

@@ -117,8 +117,8 @@ fn urgency(job: &JobView) -> u8 {
         (Activity::Running { .. } | Activity::Lost, _) => 0,
         (Activity::Unusable(_), _) | (_, Stage::Review) => 1,
         _ if job.work_problem.is_some() || left_out(&job.record).is_some() => 1,
-        (_, Stage::Testing) => 2,
-        (_, Stage::Failed | Stage::Quarantine) => 3,
+        (_, Stage::Failed | Stage::Quarantine) => 2,
+        (_, Stage::Testing) => 3,
         (_, Stage::Inbox | Stage::Building) => 4,
         (_, Stage::Shipped) => 5,
     }
@@ -350,11 +350,12 @@ fn remark(job: &JobView, ships: bool, now: Timestamp) -> Cell {
             style::BAD,
             format_args!("its record cannot be used: {}", plain(&fault.to_string())),
         ),
-        Activity::Resting if left_out(&job.record).is_some() => Cell::styled(
-            style::ATTENTION,
-            format_args!("not on its branch: {}", left_out(&job.record).unwrap_or_default()),
-        ),
-        Activity::Resting => rests(job, ships),
+        Activity::Resting => match left_out(&job.record) {
+            Some(names) => {
+                Cell::styled(style::ATTENTION, format_args!("not on its branch: {names}"))
+            }
+            None => rests(job, ships),
+        },
     };
     match &job.work_problem {
         Some(problem) => remark.behind(style::ATTENTION, short_problem(problem)),

@@ -8,10 +8,12 @@ use aq_manifest::Stage;
 use aq_scheduler::Reason;
 use jiff::Timestamp;
 
+use crate::checkpoint::LeftOut;
 use crate::insights::Numbers;
 use crate::store::{JobRecord, QueueDir, RecordFault, SpentLine};
 
 use super::history::{of_line, of_record};
+use super::left_out::recorded_left_out;
 use super::place::shell_word;
 use super::tracker::{TrackerView, tracker_view};
 
@@ -132,7 +134,9 @@ impl WorkProblem {
         let is_open = matches!(record.stage, Stage::Inbox | Stage::Review | Stage::Testing);
         if let Some(dir) = checkout.as_ref().filter(|_| is_open) {
             let inside = queue.work().join(record.id.as_str());
-            if !dir.is_dir() && !inside.is_dir() {
+            // That it went while its agent was at work is told already.
+            let is_told = || recorded_left_out(meta).iter().any(LeftOut::is_gone);
+            if !dir.is_dir() && !inside.is_dir() && !is_told() {
                 let branch = meta.get("wip_branch").unwrap_or_default().to_owned();
                 return Some(Self::CheckoutGone { dir: dir.clone(), branch });
             }

@@ -10,7 +10,7 @@ use maud::{Markup, html};
 
 use crate::dashboard::moment::age;
 use crate::output::insights::dollars;
-use crate::output::job::{lasting_reason, short_problem};
+use crate::output::job::{lasting_reason, left_out, short_problem};
 use crate::output::style::plain;
 
 /// The longest remark, in characters: two lines show it, and more of it stands behind the pointer.
@@ -106,6 +106,10 @@ fn bare_remark(job: &JobView) -> (&'static str, String) {
         Activity::Lost => ("stalled", "its worker died; `aq recover` puts it back".to_owned()),
         Activity::Unusable(_) => ("failed", "its record cannot be used".to_owned()),
         Activity::Resting => match job.record.stage {
+            _ if left_out(&job.record).is_some() => {
+                let names = left_out(&job.record).unwrap_or_default();
+                ("review", clipped(&format!("not on its branch: {names}")))
+            }
             Stage::Review => ("review", "waits for you".to_owned()),
             Stage::Testing => match job.record.verified() {
                 Some(true) => ("review", "verified".to_owned()),

@@ -80,7 +80,7 @@ enum Reader {
     /// As it is, from this byte on.
     Raw { offset: u64, tail: Option<usize> },
     /// As the steps of its agents.
-    Steps(StepReader),
+    Steps(Box<StepReader>),
 }
 
 impl Reader {
@@ -95,7 +95,7 @@ impl Reader {
         let settings = here.settings_or_last(queue).ok().map(|(settings, _)| settings);
         Ok(match (engine, settings) {
             (Some(engine), Some(settings)) if settings.engines.has_steps(engine) => {
-                Self::Steps(StepReader::new(settings, engine.to_owned(), args.tail))
+                Self::Steps(Box::new(StepReader::new(settings, engine.to_owned(), args.tail)))
             }
             _ => raw,
         })

@@ -106,7 +106,7 @@ fn loops_of_a_replaced_release() {
     let own = Path::new(env!("CARGO_BIN_EXE_aq"));
     fs::hard_link(own, &aq).or_else(|_| fs::copy(own, &aq).map(drop)).unwrap();
     let mut command = std::process::Command::new(&aq);
-    let mut running = sandbox.clean(&mut command);
+    let running = sandbox.clean(&mut command);
     let mut running =
         running.env("AQ_QUEUE", sandbox.queue("")).args(["run", "-q"]).spawn().unwrap();
     crate::sandbox::wait_for("the loop", || says(&sandbox, "a run loop is at work").is_some());

@@ -17,7 +17,7 @@ mod quickstart {
     include!(concat!(env!("OUT_DIR"), "/quickstart.rs"));
 }
 
-/// What is worth a look when it has ended.
+/// Commands that are worth a look when it has ended.
 const NEXT: [(&str, &str); 3] = [
     ("aq why deploy", "why it has not run"),
     ("aq ship schema backend && aq run --once", "ship what it waits for, and run it"),

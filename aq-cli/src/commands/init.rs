@@ -17,7 +17,7 @@ pub(crate) struct Args {
     dir: Option<PathBuf>,
 }
 
-/// What to type when there is a queue.
+/// The commands to type once there is a queue.
 const NEXT: [(&str, &str); 3] = [
     ("aq doctor", "is all here that jobs need?"),
     ("aq add FILE.md", "a prompt in a file is a job"),

@@ -33,7 +33,7 @@ pub(crate) struct Args {
     /// Only the last N lines
     #[arg(long, short = 'n', value_name = "N")]
     tail: Option<usize>,
-    /// What the agent printed, in place of the steps that are read out of it
+    /// Show the agent's output as it is, in place of the steps that are read out of it
     #[arg(long)]
     raw: bool,
 }
@@ -44,7 +44,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     queue.expect(&id)?;
     let path = queue.log(&id);
     let failed = |e: io::Error| Failure::io(format_args!("read {}", path.display()), &e);
-    let mut reader: Option<Reader> = None;
+    let mut reader: Option<LogReader> = None;
     loop {
         // Asked before reading, so that what is written until its end is still shown.
         let more = args.follow && will_write(&queue, &id);
@@ -52,7 +52,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
             Some((mut file, size)) => {
                 // Which engine prints is on record when it does.
                 if reader.is_none() && (size > 0 || !more) {
-                    reader = Some(Reader::new(here, &queue, &id, args)?);
+                    reader = Some(LogReader::new(here, &queue, &id, args)?);
                 }
                 if let Some(reader) = &mut reader {
                     reader.show(&mut file, more).map_err(failed)?;
@@ -75,15 +75,15 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     }
 }
 
-/// How a log is shown.
-enum Reader {
+/// The form in which a log is shown.
+enum LogReader {
     /// As it is, from this byte on.
     Raw { offset: u64, tail: Option<usize> },
     /// As the steps of its agents.
     Steps(Box<StepReader>),
 }
 
-impl Reader {
+impl LogReader {
     fn new(here: &Here, queue: &QueueDir, id: &JobId, args: &Args) -> Result<Self, Failure> {
         let raw = Self::Raw { offset: 0, tail: args.tail };
         if args.raw {

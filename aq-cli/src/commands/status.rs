@@ -18,7 +18,7 @@ const REDRAW: Duration = Duration::from_secs(1);
 /// Waiting jobs that are shown unless all are asked for.
 const SHOWN: usize = 40;
 
-/// How far back the line of numbers looks.
+/// The time that the line of numbers covers.
 const RECENT: SignedDuration = SignedDuration::from_hours(24);
 
 /// Ended jobs that are shown unless all are asked for.
@@ -29,7 +29,7 @@ const SHOWN_ENDED: usize = 10;
     after_help = "Examples:  aq status\n           aq status --watch\n           aq status --json | jq '.jobs[] | select(.stage == \"failed\")'"
 )]
 pub(crate) struct Args {
-    /// Look again every second, redrawing in place
+    /// StatusLook again every second, redrawing in place
     #[arg(long, conflicts_with = "json")]
     watch: bool,
     /// Show every job, however many there are
@@ -41,7 +41,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
-    let look = || -> Result<Look, Failure> {
+    let look = || -> Result<StatusLook, Failure> {
         let queue = here.queue()?;
         let (settings, warning) = here.settings_or_last(&queue)?;
         let ended = if args.all { usize::MAX } else { SHOWN_ENDED };
@@ -52,7 +52,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
             overview.distrust();
         }
         let recent = recent_numbers(&queue, &overview.jobs, now - RECENT)?;
-        Ok(Look { overview, recent, untrusted, warning })
+        Ok(StatusLook { overview, recent, untrusted, warning })
     };
     let shown = if args.all { usize::MAX } else { SHOWN };
     if args.watch {
@@ -73,7 +73,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
             std::thread::sleep(REDRAW);
         }
     }
-    let Look { overview, recent, warning, .. } = look()?;
+    let StatusLook { overview, recent, warning, .. } = look()?;
     warning.iter().for_each(|text| output::warning(text));
     if args.json {
         output::json::status(&overview, &recent);
@@ -83,11 +83,11 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     Ok(Exit::Done)
 }
 
-/// What there is to be shown.
-struct Look {
+/// One look at everything that is shown.
+struct StatusLook {
     overview: Overview,
     recent: Vec<Numbers>,
-    /// Why nothing of the queue is run.
+    /// The reason that nothing of the queue is run.
     untrusted: Option<String>,
     warning: Option<String>,
 }

@@ -9,7 +9,7 @@ use super::Here;
 use super::here::job_id;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
-use crate::output::job::Helpful;
+use crate::output::job::DependencyHelp;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq why fix-login")]
@@ -34,14 +34,14 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     if args.json {
         output::json::job(&job, now);
     } else {
-        output::line(output::job::why(&job, &helpful(&queue, &job)?, now));
+        output::line(output::job::why(&job, &help(&queue, &job)?, now));
     }
     Ok(Exit::Done)
 }
 
-/// What can be done about the jobs that a waiting one waits for.
-fn helpful(queue: &QueueDir, job: &JobView) -> Result<Helpful, Failure> {
-    let mut found = Helpful::default();
+/// Finds the jobs that a waiting one waits for and that a person can help on.
+fn help(queue: &QueueDir, job: &JobView) -> Result<DependencyHelp, Failure> {
+    let mut found = DependencyHelp::default();
     if job.record.stage != Stage::Inbox {
         return Ok(found);
     }

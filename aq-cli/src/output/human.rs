@@ -128,7 +128,7 @@ pub(crate) fn waiting_elsewhere(found: &WaitingElsewhere) -> String {
     format!("jobs for this directory wait in {queue}: {}", jobs.join(", "))
 }
 
-/// What to type next, with what each is for.
+/// Commands to type next, each with its purpose.
 pub(crate) fn next_steps(title: &str, steps: &[(&str, &str)]) -> String {
     let width = steps.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
     let lines = steps.iter().map(|(command, what)| format!("\n  {command:<width$}  {what}"));

@@ -40,9 +40,9 @@ pub(crate) fn result(record: &JobRecord) -> String {
     }
 }
 
-/// What a person can do about the jobs that another one waits for.
+/// Jobs that another one waits for, by what a person can do about them.
 #[derive(Debug, Default)]
-pub(crate) struct Helpful {
+pub(crate) struct DependencyHelp {
     /// These can be shipped.
     pub(crate) shippable: Vec<JobId>,
     /// These have failed.
@@ -50,22 +50,22 @@ pub(crate) struct Helpful {
 }
 
 /// The answer of `aq why`.
-pub(crate) fn why(job: &JobView, helpful: &Helpful, now: Timestamp) -> String {
+pub(crate) fn why(job: &JobView, help: &DependencyHelp, now: Timestamp) -> String {
     let mut lines =
         vec![format!("{} (in {}/) {}", job.record.id, job.record.stage, what(job, now))];
     let names = |ids: &[JobId]| ids.iter().map(JobId::as_str).collect::<Vec<_>>().join(" ");
-    if !helpful.shippable.is_empty() {
-        lines.push(format!("`aq ship {}` ships what it waits for", names(&helpful.shippable)));
+    if !help.shippable.is_empty() {
+        lines.push(format!("`aq ship {}` ships what it waits for", names(&help.shippable)));
     }
-    if !helpful.failed.is_empty() {
-        let failed = names(&helpful.failed);
+    if !help.failed.is_empty() {
+        let failed = names(&help.failed);
         lines.push(format!("`aq requeue {failed}` runs again what has failed of that"));
     }
     lines.extend(warnings(job));
     lines.join("\n")
 }
 
-/// What is wrong with a job beside why it waits or how it ended, with the mend.
+/// Faults of a job's work, each with the mend.
 pub(crate) fn warnings(job: &JobView) -> Vec<String> {
     let mut lines = left_out_lines(&job.record);
     let not_pushed = job.record.meta.get("push_error");
@@ -82,7 +82,7 @@ pub(crate) const fn short_problem(problem: &WorkProblem) -> &'static str {
     }
 }
 
-/// What is wrong with the place of its work, with the mend.
+/// The problem of the place of its work, with the mend.
 pub(crate) fn work_problem(job: &JobView) -> Option<String> {
     let problem = job.work_problem.as_ref()?;
     let said = plain(&problem.to_string());

@@ -1,9 +1,10 @@
 //! Answers for programs. The shapes are documented in `docs/commands.md`; `version` is raised
 //! when a key changes its meaning or goes, not when one is added.
 
+mod tame;
+
 use std::io::{BufWriter, Write};
 
-use anstream::adapter::strip_str;
 use aq_fleet::protocol::JobSummary;
 use aq_manifest::{JobId, Outcome};
 use aq_runner::engine::EngineInfo;
@@ -20,6 +21,7 @@ use serde_json::{Map, Value, json};
 
 use super::human::Checked;
 use super::note_written;
+use tame::tame;
 
 /// The version of all shapes here.
 const VERSION: u32 = 1;
@@ -31,31 +33,6 @@ pub(crate) fn value(value: &Value) {
     let mut out = BufWriter::with_capacity(64 << 10, std::io::stdout().lock());
     let written = serde_json::to_writer_pretty(&mut out, &value).map_err(std::io::Error::from);
     note_written(written.and_then(|()| writeln!(out)).and_then(|()| out.flush()));
-}
-
-/// Takes control sequences out of all texts, and what is left of characters that begin one.
-fn tame(value: &mut Value) {
-    match value {
-        Value::String(text) if text.chars().any(begins_sequence) => {
-            *text = strip_str(text).to_string();
-            text.retain(|c| !begins_sequence(c));
-        }
-        Value::Array(items) => items.iter_mut().for_each(tame),
-        Value::Object(fields) => {
-            if fields.keys().any(|key| key.chars().any(begins_sequence)) {
-                let old = std::mem::take(fields).into_iter();
-                let tamed = |key: String| key.replace(begins_sequence, "");
-                fields.extend(old.map(|(key, value)| (tamed(key), value)));
-            }
-            fields.values_mut().for_each(tame);
-        }
-        _ => {}
-    }
-}
-
-/// ESC, and the controls of one byte that mean the same.
-fn begins_sequence(c: char) -> bool {
-    matches!(c, '\u{1b}' | '\u{80}'..='\u{9f}')
 }
 
 pub(crate) fn added(report: &AddReport) {

@@ -86,10 +86,10 @@ pub(crate) fn redraw(text: &str) -> bool {
 }
 
 /// The size of the terminal that answers go to.
-pub(crate) fn terminal_size() -> status::Size {
+pub(crate) fn terminal_size() -> status::TerminalSize {
     let found = terminal_size::terminal_size();
     let (width, height) = found.map_or((80, 24), |(width, height)| (width.0, height.0));
-    status::Size { width: width.into(), height: height.into() }
+    status::TerminalSize { width: width.into(), height: height.into() }
 }
 
 /// Columns of the terminal that answers go to; `None` when they go elsewhere, and lines are as

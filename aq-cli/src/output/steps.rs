@@ -73,7 +73,7 @@ fn called(call: &Call) -> String {
     text
 }
 
-/// How a call was answered; `None` while it is not.
+/// The answer of a call; `None` while there is none.
 fn answer(call: &Call) -> Option<String> {
     let answer = call.answer.as_ref()?;
     let indent = if call.nested { "    " } else { "  " };

@@ -100,7 +100,7 @@ impl Table {
         lines.collect::<Vec<_>>().join("\n")
     }
 
-    fn layout(&self, limit: Option<usize>) -> Layout {
+    fn layout(&self, limit: Option<usize>) -> TableLayout {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width_of = |column: usize| {
             self.rows.iter().filter_map(|row| Some(row.get(column)?.text.width())).max()
@@ -108,7 +108,7 @@ impl Table {
         let mut widths: Vec<usize> =
             (0..columns).map(|column| width_of(column).unwrap_or(0)).collect();
         let mut shown: Vec<usize> = (0..columns).collect();
-        let Some(limit) = limit else { return Layout { shown, widths, limit } };
+        let Some(limit) = limit else { return TableLayout { shown, widths, limit } };
         let last = columns.saturating_sub(1);
         let names = self.names.filter(|&names| names != last);
         // What a table with names is content with, before a column is left out.
@@ -132,10 +132,10 @@ impl Table {
             let wanted = room.saturating_sub(words).max(widths[names].min(SHORT_NAME));
             widths[names] = widths[names].min(wanted);
         }
-        Layout { shown, widths, limit: Some(limit) }
+        TableLayout { shown, widths, limit: Some(limit) }
     }
 
-    fn line(&self, row: &[Cell], layout: &Layout) -> String {
+    fn line(&self, row: &[Cell], layout: &TableLayout) -> String {
         let mut line = String::new();
         let (mut written, mut start) = (0, 0);
         for &column in &layout.shown {
@@ -166,7 +166,7 @@ impl Table {
 }
 
 /// The columns as they fit.
-struct Layout {
+struct TableLayout {
     shown: Vec<usize>,
     widths: Vec<usize>,
     limit: Option<usize>,
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_cut_in_the_middle_and_words_are_wrapped() {
+    fn names_are_cut_and_words_wrapped() {
         let mut table = Table::new(&["job", "stage", ""]).spare(&[1]).names(0).wraps(true);
         let name = "a-name-of-forty-characters-or-so-it-is-1";
         table.row(vec![Cell::new(name), Cell::new("inbox"), Cell::new("waits on something long")]);

@@ -1,4 +1,4 @@
-//! What `aq doctor` finds, each with the mend.
+//! Findings of `aq doctor`, each with the mend.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::sandbox::{Sandbox, wait_child};
 
-/// What it says of one thing: the line, and the mend below it.
+/// A finding: its line, and the mend below it.
 fn says(sandbox: &Sandbox, words: &str) -> Option<(String, String)> {
     let (_, said) = sandbox.code(&["doctor"]);
     let mut lines = said.lines();

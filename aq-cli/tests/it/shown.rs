@@ -1,4 +1,4 @@
-//! What is shown of a job is so: its cost, who has checked it, its steps.
+//! The truth of what is shown of a job: its cost, its checks, its steps.
 
 use std::fs;
 
@@ -56,7 +56,7 @@ fn logs_show_the_steps_of_an_agent() {
 }
 
 #[test]
-fn the_cost_of_a_job_is_that_of_all_its_attempts() {
+fn costs_are_those_of_all_attempts() {
     let fails = format!("{}{}exit 3\n", begins("s1"), done("").replace("0.5", "1234.25"));
     let sandbox = with_claude(&[fails, format!("{}{}", begins("s2"), done(""))]);
     sandbox.add_for("a", "engine: claude\nretry: {max: 2, backoff: 0s}", "Do it.");
@@ -106,7 +106,7 @@ fn verified_is_what_a_verify_has_passed() {
 }
 
 #[test]
-fn more_is_offered_only_where_there_is_more() {
+fn logs_are_offered_where_they_are() {
     let sandbox = Sandbox::new();
     sandbox.add("gpu", "capabilities: [gpu>=2]", "true");
     sandbox.add("fails", "", "exit 3");
@@ -129,7 +129,7 @@ fn what_ships_the_deps_is_said() {
 }
 
 #[test]
-fn a_checkout_that_was_moved_away_is_named() {
+fn moved_checkouts_are_named() {
     let sandbox = Sandbox::with_repository();
     sandbox.add("a", "", "echo x >w");
     sandbox.ok(&["run", "--once"]);
@@ -144,6 +144,20 @@ fn a_checkout_that_was_moved_away_is_named() {
     // What it says is so.
     sandbox.ok(&["ship", "--merge", "--leave-out", "a"]);
     assert_eq!(sandbox.git(&["show", "main:w"]), "x");
+}
+
+#[test]
+fn work_that_was_not_committed_is_named() {
+    let sandbox = Sandbox::new();
+    sandbox.add("a", "", "true");
+    sandbox.ok(&["run", "--once"]);
+    let path = sandbox.queue(".state/meta/a.meta");
+    let record = fs::read_to_string(&path).unwrap();
+    fs::write(&path, record + "checkpoint_error=no space left\n").unwrap();
+    assert!(sandbox.ok(&["status"]).contains("not all of its work is committed; "));
+    let why = sandbox.ok(&["why", "a"]);
+    let said = "not all of its work is committed: no space left, and is in ";
+    assert!(why.contains(said) && why.contains("`aq ship --merge a` commits it first"), "{why}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::definition::{Definition, variables, words};
 use super::format::Format;
-use super::login::Login;
+use super::login::LoginFacts;
 use super::reason::{error_line, join};
 use super::seen::Seen;
 use super::steps::claude_steps;
@@ -60,12 +60,12 @@ pub(super) fn definition() -> Definition {
             "AI_AGENT",
             "CLAUDE_CODE_RETRY_WATCHDOG",
         ]),
-        login: Some(Login {
+        login: Some(LoginFacts {
             dir_variable: "CLAUDE_CONFIG_DIR",
             dir: ".claude",
             own: &[".credentials.json"],
             keys: &["CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX"],
-            ..Login::default()
+            ..LoginFacts::default()
         }),
         ..Definition::named("claude")
     }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::definition::{Definition, words};
 use super::format::Format;
-use super::login::Login;
+use super::login::LoginFacts;
 use super::reason::error_line;
 use super::seen::Seen;
 use super::steps::codex_steps;
@@ -43,11 +43,11 @@ pub(super) fn definition() -> Definition {
             "CODEX_TOOL_CALL_ID",
             "CODEX_VERSION",
         ]),
-        login: Some(Login {
+        login: Some(LoginFacts {
             dir_variable: "CODEX_HOME",
             dir: ".codex",
             own: &["auth.json"],
-            ..Login::default()
+            ..LoginFacts::default()
         }),
         ..Definition::named("codex")
     }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::definition::{Definition, words};
 use super::format::Format;
-use super::login::Login;
+use super::login::LoginFacts;
 use super::reason::{error_line, join};
 use super::seen::Seen;
 use super::usage::usage_file;
@@ -39,12 +39,12 @@ pub(super) fn definition() -> Definition {
             "COPILOT_PROVIDER_API_KEY",
             "COPILOT_HOME",
         ]),
-        login: Some(Login {
+        login: Some(LoginFacts {
             dir_variable: "COPILOT_HOME",
             dir: ".copilot",
             own: &["config.json"],
             others: &[".config/gh/hosts.yml"],
-            ..Login::default()
+            ..LoginFacts::default()
         }),
         ..Definition::named("copilot")
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::format::{Format, TEXT};
-use super::login::Login;
+use super::login::LoginFacts;
 
 /// How an engine is given its prompt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -47,8 +47,8 @@ pub(super) struct Definition {
     pub(super) child_env: Vec<String>,
     /// The variables that choose the account it works with.
     pub(super) account_env: Vec<String>,
-    /// Where the login of its account is, where that is known.
-    pub(super) login: Option<Login>,
+    /// The places of its login, where they are known.
+    pub(super) login: Option<LoginFacts>,
 }
 
 impl Definition {

@@ -2,7 +2,7 @@
 
 use super::definition::{Definition, PromptBy, words};
 use super::format::TEXT;
-use super::login::Login;
+use super::login::LoginFacts;
 
 pub(super) fn definition() -> Definition {
     Definition {
@@ -28,10 +28,10 @@ pub(super) fn definition() -> Definition {
         output: &TEXT,
         class: words(&["agentic-coder"]),
         account_env: words(&["WINDSURF_API_KEY"]),
-        login: Some(Login {
+        login: Some(LoginFacts {
             dir: ".local/share/devin",
             own: &["credentials.toml"],
-            ..Login::default()
+            ..LoginFacts::default()
         }),
         ..Definition::named("devin")
     }

@@ -1,4 +1,4 @@
-//! Where engines keep the login of their account.
+//! The places where engines keep the login of their account.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use super::definition::Definition;
 
 /// The places of one engine's login, as data.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Login {
+pub(super) struct LoginFacts {
     /// The variable that names the directory of `own`, when it is set.
     pub(super) dir_variable: &'static str,
     /// The engine's directory below the home directory.
@@ -20,7 +20,7 @@ pub(super) struct Login {
     pub(super) keys: &'static [&'static str],
 }
 
-/// What tells that somebody has signed in to an engine: one of these is there.
+/// Signs that somebody has signed in to an engine: one of these is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoginPlaces {
     /// Files.
@@ -53,7 +53,7 @@ mod tests {
     use crate::engine::{EngineConfig, Registry};
 
     #[test]
-    fn places_follow_home_and_the_engines_own_variable() {
+    fn places_follow_home_and_variables() {
         let engines = Registry::new(&EngineConfig::default(), &|_| None).unwrap();
         let at = |variables: &'static [(&str, &str)]| {
             let env = move |name: &str| {

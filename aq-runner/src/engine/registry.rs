@@ -197,7 +197,7 @@ impl Registry {
         verdict.usage.settle(None, None, None, None).run
     }
 
-    /// What tells that somebody has signed in to an engine; `None` when that is not known.
+    /// The signs that somebody has signed in to an engine; `None` when they are not known.
     pub fn login_places(
         &self,
         name: &str,

@@ -68,14 +68,14 @@ pub fn attempts(queue: &QueueDir, id: &JobId) -> Result<Vec<Attempt>> {
     Ok(found)
 }
 
-/// Whether a step is still of the attempt that has led somewhere. What was put back, or has failed
-/// and is put back by a person, is another attempt's.
+/// Answers whether a step is still of the attempt that has led somewhere. What was put back, or has
+/// failed and is put back by a person, is another attempt's.
 fn may_follow(at: Stage, to: Stage) -> bool {
     at != Stage::Inbox && (to != Stage::Inbox || !at.is_final())
 }
 
 impl Attempt {
-    /// Whether it came to a bad end: its agent failed, `verify` did, or a person turned it down.
+    /// Answers whether it came to a bad end: its agent failed, `verify` did, or a person turned it down.
     pub fn has_failed(&self) -> bool {
         let is_good = |result: &str| matches!(result, "success" | "shipped");
         matches!(self.led_to, Some(Stage::Failed | Stage::Quarantine))
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_whose_work_was_refused_has_failed() {
+    fn attempts_refused_by_verify_have_failed() {
         let queue = TestQueue::new();
         let launch = |n: u32| format!("attempt={n}\nengine=x\nmoved_to=building\n");
         let accepted = "attempts=1\nmoved_to=review\n";

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_runs_again_after_clean_counts_twice() {
+    fn jobs_that_run_again_count_twice() {
         let queue = TestQueue::new();
         queue.place("a", Stage::Failed, "x");
         let lines = "attempts=1\nended_at=2026-01-01T00:00:00Z\ntotal_cost_usd=1\n";
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_is_still_there_wins_over_its_line() {
+    fn a_record_wins_over_its_line() {
         let queue = TestQueue::new();
         queue.place("a", Stage::Failed, "x");
         record(&queue, "a", "attempts=1\ntotal_cost_usd=1\n");

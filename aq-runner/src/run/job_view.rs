@@ -26,11 +26,11 @@ pub struct JobView {
     pub activity: Activity,
     /// The item that it came from.
     pub tracker: Option<TrackerView>,
-    /// What a person should mend about the place of its work.
+    /// A problem of the place of its work, for a person to mend.
     pub work_problem: Option<WorkProblem>,
     /// Its log has something in it.
     pub has_log: bool,
-    /// What it took; `None` when nothing is known of it.
+    /// Its numbers; `None` when nothing is known of them.
     pub numbers: Option<Numbers>,
 }
 
@@ -112,12 +112,12 @@ pub enum WorkProblem {
     NotSaved {
         /// Git's words.
         why: String,
-        /// Where they are, as far as that is known.
+        /// Their directory, as far as that is known.
         dir: Option<PathBuf>,
     },
     /// Its checkout is not where it was.
     CheckoutGone {
-        /// Where it was.
+        /// Its recorded place.
         dir: PathBuf,
         /// The branch that has what was saved.
         branch: String,

@@ -93,8 +93,8 @@ impl JobRecord {
         self.meta.get("cwd").map(PathBuf::from)
     }
 
-    /// Whether `verify` has run and passed on its work. `None`: it has not come to that, or the
-    /// version of aq that judged it did not record it.
+    /// Answers whether `verify` has run and passed on its work. `None`: it has not come to that, or
+    /// the version of aq that judged it did not record it.
     pub fn verified(&self) -> Option<bool> {
         let is = |key: &str, value: &str| self.meta.get(key) == Some(value);
         match (self.stage, self.meta.get("verified")) {

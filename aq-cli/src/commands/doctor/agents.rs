@@ -1,4 +1,4 @@
-//! What agents need of the account of the user.
+//! Logins of agents.
 
 use aq_runner::run::Settings;
 

@@ -1,4 +1,4 @@
-//! What jobs that have not ended lack.
+//! Faults of jobs that have not ended.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -15,13 +15,13 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 
 /// A unit or property list that starts a loop of this queue.
 #[derive(Debug)]
-struct Unit {
+struct ServiceUnit {
     path: PathBuf,
     text: String,
     is_systemd: bool,
 }
 
-/// What is wrong with the services of a queue; nothing where there is none.
+/// Faults of the services of a queue; none where there is no service.
 pub(super) fn look(here: &Here, queue: &QueueDir, settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
     let units = units(here, queue);
@@ -52,7 +52,7 @@ pub(super) fn look(here: &Here, queue: &QueueDir, settings: &Settings) -> Vec<Fi
     findings
 }
 
-fn units(here: &Here, queue: &QueueDir) -> Vec<Unit> {
+fn units(here: &Here, queue: &QueueDir) -> Vec<ServiceUnit> {
     let config = here.environment.path("XDG_CONFIG_HOME").filter(|dir| dir.is_absolute());
     let config = config.or_else(|| Some(here.home()?.join(".config")));
     let systemd = config.map(|dir| (dir.join("systemd/user"), "service"));
@@ -65,7 +65,7 @@ fn units(here: &Here, queue: &QueueDir) -> Vec<Unit> {
             let Ok(text) = std::fs::read_to_string(&path) else { continue };
             let is_systemd = kind == "service";
             if names_queue(&text, is_systemd, queue.root()) {
-                found.push(Unit { path, text, is_systemd });
+                found.push(ServiceUnit { path, text, is_systemd });
             }
         }
     }
@@ -73,7 +73,7 @@ fn units(here: &Here, queue: &QueueDir) -> Vec<Unit> {
     found
 }
 
-/// Whether a unit starts a loop of the queue, whose path stands in it as a word.
+/// Answers whether a unit starts a loop of the queue, whose path is a word of it.
 fn names_queue(text: &str, is_systemd: bool, queue: &Path) -> bool {
     let queue = queue.to_string_lossy();
     let (text, begins) = if is_systemd {
@@ -91,7 +91,7 @@ fn names_queue(text: &str, is_systemd: bool, queue: &Path) -> bool {
 }
 
 /// The `PATH` that a unit gives to its loop.
-fn search_path(unit: &Unit) -> String {
+fn search_path(unit: &ServiceUnit) -> String {
     let set = if unit.is_systemd {
         unit.text.lines().rev().find_map(|line| {
             let set = line.trim().strip_prefix("Environment=")?;
@@ -132,7 +132,7 @@ fn not_on_path(path: &str, here: &Here, settings: &Settings) -> Vec<String> {
         .collect()
 }
 
-/// Whether user services end when the user logs out.
+/// The warning that user services end when the user logs out.
 fn lingers() -> Option<Finding> {
     let user = nix::unistd::getuid().to_string();
     let mut ask = Command::new("loginctl");
@@ -147,7 +147,7 @@ fn lingers() -> Option<Finding> {
     })
 }
 
-/// Whether the loop that is at work is this program.
+/// Compares the program of the loop that is at work with this one.
 pub(super) fn release(here: &Here, found: &RunLoop) -> Finding {
     let good = || Finding::good("a run loop is at work");
     let (Ok(theirs), Ok(mine)) =
@@ -185,8 +185,8 @@ pub(super) fn release(here: &Here, found: &RunLoop) -> Finding {
 mod tests {
     use super::*;
 
-    fn unit(text: &str, is_systemd: bool) -> Unit {
-        Unit { path: "u".into(), text: text.to_owned(), is_systemd }
+    fn unit(text: &str, is_systemd: bool) -> ServiceUnit {
+        ServiceUnit { path: "u".into(), text: text.to_owned(), is_systemd }
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub(super) struct StepReader {
     settings: Settings,
     engine: String,
     feed: StepFeed,
-    /// How much of the log was read, in bytes.
+    /// Bytes of the log that were read.
     offset: u64,
     /// Of what is there already, only so many lines.
     tail: Option<usize>,
@@ -33,7 +33,7 @@ impl StepReader {
             self.feed = StepFeed::new(&self.settings.engines, &self.engine);
             self.offset = 0;
         }
-        let mut sink = Sink { tail: self.tail.take(), lines: VecDeque::new(), failed: None };
+        let mut sink = LineSink { tail: self.tail.take(), lines: VecDeque::new(), failed: None };
         let feed = &mut self.feed;
         self.offset = each_piece(file, self.offset, &mut |piece| {
             feed.feed(piece, &mut |news| sink.take(&output::steps::news(&news)));
@@ -46,14 +46,14 @@ impl StepReader {
     }
 }
 
-/// Where lines go: out at once, or kept until it is known which are the last.
-struct Sink {
+/// Prints lines at once, or keeps them until it is known which are the last.
+struct LineSink {
     tail: Option<usize>,
     lines: VecDeque<String>,
     failed: Option<io::Error>,
 }
 
-impl Sink {
+impl LineSink {
     fn take(&mut self, text: &str) {
         let Some(most) = self.tail else {
             self.failed = self.failed.take().or(output::write_lines(text).err());

@@ -56,7 +56,7 @@ pub(super) fn digest(job: &JobView, hasher: &mut impl Hasher) {
     since(job).hash(hasher);
 }
 
-/// What all its attempts cost.
+/// The cost of all its attempts.
 fn cost(job: &JobView) -> String {
     let estimated = job.numbers.as_ref().is_some_and(|numbers| numbers.estimated);
     dollars(job.cost_usd(), if estimated { "~" } else { "" })

@@ -105,7 +105,7 @@ fn plain_lines(text: &str) -> String {
     format!("{before}until TIME{}", &after[line.len()..])
 }
 
-fn is_within(text: &str, size: Size) {
+fn is_within(text: &str, size: TerminalSize) {
     for line in text.lines() {
         assert!(line.width() <= size.width, "{} columns: {line:?}", line.width());
     }
@@ -119,14 +119,14 @@ fn status_fits_its_width() {
         let shown = plain_lines(&shown);
         insta::assert_snapshot!(format!("status_{width}"), shown);
         let table: Vec<&str> = shown.lines().take_while(|line| !line.starts_with("last")).collect();
-        is_within(&table.join("\n"), Size { width, height: usize::MAX });
+        is_within(&table.join("\n"), TerminalSize { width, height: usize::MAX });
     }
 }
 
 #[test]
 fn watch_shows_what_matters_first() {
     for width in [60, 80, 120] {
-        let size = Size { width, height: 24 };
+        let size = TerminalSize { width, height: 24 };
         let shown = plain_lines(&watch(&busy(), &numbers(), &[], size));
         is_within(&shown, size);
         insta::assert_snapshot!(format!("watch_{width}"), shown);
@@ -138,8 +138,8 @@ fn watch_fits_every_terminal() {
     for width in [20, 40, 300] {
         for height in [1, 5, 10, 200] {
             let above = ["the queue is not trusted: and more words than fit".to_owned()];
-            let shown = watch(&busy(), &numbers(), &above, Size { width, height });
-            is_within(&strip_str(&shown).to_string(), Size { width, height });
+            let shown = watch(&busy(), &numbers(), &above, TerminalSize { width, height });
+            is_within(&strip_str(&shown).to_string(), TerminalSize { width, height });
         }
     }
 }
@@ -154,7 +154,7 @@ fn nothing_is_cut_in_a_pipe() {
 }
 
 #[test]
-fn work_that_nobody_checked_is_marked_where_it_ships_unasked() {
+fn unverified_work_that_ships_is_marked() {
     let marked = |ships| {
         let mut overview = busy();
         overview.run_loop.as_mut().unwrap().ships = ships;

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use aq_runner::run::place::{PROJECT_QUEUE, make_queue};
-use aq_runner::run::{RunOptions, add_context, overview, run as run_loop};
+use aq_runner::run::{RunOptions, add_context, overview, recent_numbers, run as run_loop};
 use aq_runner::store::{AddContext, Draft, QueueDir, add};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Here;
 use crate::exit::{Exit, Failure, Outcome};
@@ -16,6 +16,13 @@ use crate::output::progress::Reporter;
 mod quickstart {
     include!(concat!(env!("OUT_DIR"), "/quickstart.rs"));
 }
+
+/// Commands that are worth a look when it has ended.
+const NEXT: [(&str, &str); 3] = [
+    ("aq why deploy", "why it has not run"),
+    ("aq ship schema backend && aq run --once", "ship what it waits for, and run it"),
+    ("aq promote release-notes", "let the job that waits for you go on"),
+];
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq demo")]
@@ -49,9 +56,12 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
 
     output::line("\n$ aq status");
     let settings = here.settings(&queue)?;
-    let overview = overview(&queue, &settings, usize::MAX, Timestamp::now())?;
-    output::line(output::status::status(&overview, usize::MAX).trim_end());
-    output::line(output::human::after_demo(&dir));
+    let now = Timestamp::now();
+    let overview = overview(&queue, &settings, usize::MAX, now)?;
+    let recent = recent_numbers(&queue, &overview.jobs, now - SignedDuration::from_hours(24))?;
+    output::line(output::status::status(&overview, &recent, usize::MAX, output::width()));
+    let title = format!("\nNext, after `cd {}`:", dir.display());
+    output::line(output::human::next_steps(&title, &NEXT));
     Ok(Exit::Done)
 }
 

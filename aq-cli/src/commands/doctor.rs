@@ -1,5 +1,9 @@
 //! `aq doctor`
 
+mod agents;
+mod jobs;
+mod service;
+
 use std::io;
 use std::path::Path;
 use std::process::Command;
@@ -28,19 +32,29 @@ const ROOM: u64 = 1 << 30;
 
 pub(crate) fn run(here: &Here) -> Outcome {
     let mut findings = Vec::new();
-    let place = here.place()?;
-    match here.silent_queue() {
-        Ok(queue) => {
+    let place = match here.place() {
+        Ok(place) => Some(place),
+        // A repository that git refuses to read is what it was asked for.
+        Err(failure) => {
+            findings.push(Finding::bad(failure, "then ask again: there is more to look at"));
+            None
+        }
+    };
+    match place.map(|place| (place, here.silent_queue())) {
+        None => {}
+        Some((place, Ok(queue))) => {
             let (root, how) = (queue.root().display(), found_by(place.origin));
             findings.push(Finding::good(format!("the queue is {root}, {how}")));
             let untrusted = here.untrusted(&queue);
             look_at_queue(here, &queue, untrusted.is_some(), &mut findings);
             findings.push(trust(&queue, untrusted));
         }
-        Err(failure) if place.path.as_ref().is_some_and(|path| path.is_dir()) => {
+        Some((place, Err(failure))) if place.path.as_ref().is_some_and(|path| path.is_dir()) => {
             findings.push(Finding::bad(failure, "see which directory is meant"));
         }
-        Err(failure) => findings.push(Finding::bad(failure, "make one with `aq init`")),
+        Some((_, Err(failure))) => {
+            findings.push(Finding::bad(failure, "make one with `aq init`"));
+        }
     }
     findings.push(git());
     findings.extend(token_files(here));
@@ -87,6 +101,8 @@ fn look_at_queue(here: &Here, queue: &QueueDir, is_untrusted: bool, findings: &m
         }
     };
     engines(&settings, findings);
+    findings.extend(agents::never_signed_in(&settings));
+    findings.extend(service::look(here, queue, &settings));
     for name in profile_names(queue.profiles()) {
         if aq_runner::store::load_profile(queue.profiles(), &name, false).is_err() {
             findings.push(Finding::bad(
@@ -101,13 +117,19 @@ fn look_at_queue(here: &Here, queue: &QueueDir, is_untrusted: bool, findings: &m
         findings.push(Finding::doubtful(problem, "`aq caps --refresh` tries again"));
     }
     match overview(queue, &settings, 0, Timestamp::now()) {
-        Ok(overview) if overview.run_loop.is_none() => {
-            findings.push(Finding::doubtful(
-                "no run loop is at work",
-                "`aq run` starts one, `aq service` prints a unit for it",
-            ));
+        Ok(overview) => {
+            findings.push(match &overview.run_loop {
+                None => Finding::doubtful(
+                    "no run loop is at work",
+                    "`aq run` starts one, `aq service` prints a unit for it",
+                ),
+                Some(found) => service::release(here, found),
+            });
+            findings.extend(jobs::without_timeout(queue, &overview));
+            if !is_untrusted {
+                findings.extend(jobs::refused_repositories(&overview));
+            }
         }
-        Ok(_) => findings.push(Finding::good("a run loop is at work")),
         Err(e) => findings.push(Finding::bad(e, "check the queue's folders")),
     }
 }

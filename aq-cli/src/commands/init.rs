@@ -17,6 +17,13 @@ pub(crate) struct Args {
     dir: Option<PathBuf>,
 }
 
+/// The commands to type once there is a queue.
+const NEXT: [(&str, &str); 3] = [
+    ("aq doctor", "is all here that jobs need?"),
+    ("aq add FILE.md", "a prompt in a file is a job"),
+    ("aq run", "runs jobs until Ctrl-C; `aq status` in another terminal shows them"),
+];
+
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     let (made, projects) = make(here, args)?;
     let root = made.queue.root();
@@ -25,6 +32,9 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     here.take_over(&made.queue)?;
     for found in waiting_elsewhere(&made.queue, &projects, &here.environment)? {
         output::warning(&output::human::waiting_elsewhere(&found));
+    }
+    if made.is_new {
+        output::line(output::human::next_steps("next:", &NEXT));
     }
     Ok(Exit::Done)
 }

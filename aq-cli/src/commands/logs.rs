@@ -1,23 +1,28 @@
 //! `aq logs`
 
+mod step_reader;
+
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::time::Duration;
 
 use aq_manifest::{JobId, Stage};
 use aq_runner::run::is_at_work;
-use aq_runner::store::{QueueDir, archived_log, log_file};
+use aq_runner::store::{JobRecord, QueueDir, archived_log, log_file};
 
 use super::Here;
 use super::here::job_id;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
+use step_reader::StepReader;
 
 /// How often a followed log is looked at.
 const LOOK: Duration = Duration::from_millis(200);
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:  aq logs fix-login\n           aq logs -f fix-login")]
+#[command(
+    after_help = "Examples:  aq logs fix-login\n           aq logs -f fix-login\n           aq logs --raw fix-login | grep '^--- aq'"
+)]
 pub(crate) struct Args {
     /// The job
     #[arg(add = super::completions::jobs())]
@@ -28,6 +33,9 @@ pub(crate) struct Args {
     /// Only the last N lines
     #[arg(long, short = 'n', value_name = "N")]
     tail: Option<usize>,
+    /// Show the agent's output as it is, in place of the steps that are read out of it
+    #[arg(long)]
+    raw: bool,
 }
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
@@ -36,17 +44,19 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     queue.expect(&id)?;
     let path = queue.log(&id);
     let failed = |e: io::Error| Failure::io(format_args!("read {}", path.display()), &e);
-    let mut screen = output::Screen::new();
-    let mut offset = 0;
+    let mut reader: Option<LogReader> = None;
     loop {
         // Asked before reading, so that what is written until its end is still shown.
         let more = args.follow && will_write(&queue, &id);
         match log_file(&queue, &id)? {
-            Some((mut file, _)) => {
-                if let (0, Some(lines)) = (offset, args.tail) {
-                    offset = start_of_last(&mut file, lines).map_err(failed)?;
+            Some((mut file, size)) => {
+                // Which engine prints is on record when it does.
+                if reader.is_none() && (size > 0 || !more) {
+                    reader = Some(LogReader::new(here, &queue, &id, args)?);
                 }
-                offset = show(&mut file, offset, &mut screen).map_err(failed)?;
+                if let Some(reader) = &mut reader {
+                    reader.show(&mut file, more).map_err(failed)?;
+                }
             }
             None if more => {}
             None => match archived_log(&queue, &id)? {
@@ -65,6 +75,47 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     }
 }
 
+/// The form in which a log is shown.
+enum LogReader {
+    /// As it is, from this byte on.
+    Raw { offset: u64, tail: Option<usize> },
+    /// As the steps of its agents.
+    Steps(Box<StepReader>),
+}
+
+impl LogReader {
+    fn new(here: &Here, queue: &QueueDir, id: &JobId, args: &Args) -> Result<Self, Failure> {
+        let raw = Self::Raw { offset: 0, tail: args.tail };
+        if args.raw {
+            return Ok(raw);
+        }
+        let record = JobRecord::read(queue, queue.expect(id)?, id.clone())?;
+        let engine = record.meta.get("engine").or_else(|| record.meta.get("engine_wanted"));
+        // Settings with an error are no reason to show no log.
+        let settings = here.settings_or_last(queue).ok().map(|(settings, _)| settings);
+        Ok(match (engine, settings) {
+            (Some(engine), Some(settings)) if settings.engines.has_steps(engine) => {
+                Self::Steps(Box::new(StepReader::new(settings, engine.to_owned(), args.tail)))
+            }
+            _ => raw,
+        })
+    }
+
+    /// Shows what is new. `more`: more may come.
+    fn show(&mut self, file: &mut File, more: bool) -> io::Result<()> {
+        match self {
+            Self::Steps(reader) => reader.show(file, more),
+            Self::Raw { offset, tail } => {
+                if let Some(lines) = tail.take() {
+                    *offset = start_of_last(file, lines)?;
+                }
+                *offset = show(file, *offset, &mut output::Screen::new())?;
+                Ok(())
+            }
+        }
+    }
+}
+
 fn will_write(queue: &QueueDir, id: &JobId) -> bool {
     queue.find(id).is_some_and(|stage| stage == Stage::Inbox || is_at_work(queue, id))
 }
@@ -72,6 +123,18 @@ fn will_write(queue: &QueueDir, id: &JobId) -> bool {
 fn show(file: &mut File, offset: u64, screen: &mut output::Screen) -> io::Result<u64> {
     // A shorter file is another one: it was put away, and the job runs again.
     let start = if file.metadata()?.len() < offset { 0 } else { offset };
+    each_piece(file, start, &mut |piece| {
+        screen.write_all(piece)?;
+        screen.flush()
+    })
+}
+
+/// Reads a file from a byte on. Answers where it ends.
+fn each_piece(
+    file: &mut File,
+    start: u64,
+    take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<u64> {
     file.seek(SeekFrom::Start(start))?;
     let mut chunk = vec![0; 64 << 10];
     let mut at = start;
@@ -80,8 +143,7 @@ fn show(file: &mut File, offset: u64, screen: &mut output::Screen) -> io::Result
         if n == 0 {
             return Ok(at);
         }
-        screen.write_all(&chunk[..n])?;
-        screen.flush()?;
+        take(&chunk[..n])?;
         at += n as u64;
     }
 }

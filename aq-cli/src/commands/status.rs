@@ -3,8 +3,9 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use aq_runner::run::{Overview, overview};
-use jiff::Timestamp;
+use aq_runner::insights::Numbers;
+use aq_runner::run::{Overview, overview, recent_numbers};
+use jiff::{SignedDuration, Timestamp};
 
 use super::Here;
 use crate::exit::{Exit, Failure, Outcome};
@@ -17,6 +18,9 @@ const REDRAW: Duration = Duration::from_secs(1);
 /// Waiting jobs that are shown unless all are asked for.
 const SHOWN: usize = 40;
 
+/// The time that the line of numbers covers.
+const RECENT: SignedDuration = SignedDuration::from_hours(24);
+
 /// Ended jobs that are shown unless all are asked for.
 const SHOWN_ENDED: usize = 10;
 
@@ -25,7 +29,7 @@ const SHOWN_ENDED: usize = 10;
     after_help = "Examples:  aq status\n           aq status --watch\n           aq status --json | jq '.jobs[] | select(.stage == \"failed\")'"
 )]
 pub(crate) struct Args {
-    /// Look again every second, redrawing in place
+    /// StatusLook again every second, redrawing in place
     #[arg(long, conflicts_with = "json")]
     watch: bool,
     /// Show every job, however many there are
@@ -37,15 +41,18 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
-    let look = || -> Result<(Overview, Option<String>), Failure> {
+    let look = || -> Result<StatusLook, Failure> {
         let queue = here.queue()?;
         let (settings, warning) = here.settings_or_last(&queue)?;
         let ended = if args.all { usize::MAX } else { SHOWN_ENDED };
-        let mut overview = overview(&queue, &settings, ended, Timestamp::now())?;
-        if here.untrusted(&queue).is_some() {
+        let now = Timestamp::now();
+        let mut overview = overview(&queue, &settings, ended, now)?;
+        let untrusted = here.untrusted(&queue).map(|why| plain(&why.to_string()));
+        if untrusted.is_some() {
             overview.distrust();
         }
-        Ok((overview, warning))
+        let recent = recent_numbers(&queue, &overview.jobs, now - RECENT)?;
+        Ok(StatusLook { overview, recent, untrusted, warning })
     };
     let shown = if args.all { usize::MAX } else { SHOWN };
     if args.watch {
@@ -55,24 +62,32 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
         output::clear_screen();
         // Ends with the signal that a person sends, or with the terminal.
         loop {
-            let (overview, warning) = look()?;
-            let warning = warning.map_or(String::new(), |text| format!("{text}\n"));
+            let look = look()?;
             // What was said of the queue is off the screen by now.
-            let untrusted = here.untrusted(&here.queue()?);
-            let untrusted = untrusted.map_or(String::new(), |why| plain(&why.to_string()) + "\n");
-            let text = untrusted + &warning + &output::status::status(&overview, shown);
+            let above: Vec<String> = look.untrusted.into_iter().chain(look.warning).collect();
+            let size = output::terminal_size();
+            let text = output::status::watch(&look.overview, &look.recent, &above, size);
             if !output::redraw(&text) {
                 return Ok(Exit::Done);
             }
             std::thread::sleep(REDRAW);
         }
     }
-    let (overview, warning) = look()?;
+    let StatusLook { overview, recent, warning, .. } = look()?;
     warning.iter().for_each(|text| output::warning(text));
     if args.json {
-        output::json::status(&overview);
+        output::json::status(&overview, &recent);
     } else {
-        output::line(output::status::status(&overview, shown).trim_end());
+        output::line(output::status::status(&overview, &recent, shown, output::width()));
     }
     Ok(Exit::Done)
+}
+
+/// One look at everything that is shown.
+struct StatusLook {
+    overview: Overview,
+    recent: Vec<Numbers>,
+    /// The reason that nothing of the queue is run.
+    untrusted: Option<String>,
+    warning: Option<String>,
 }

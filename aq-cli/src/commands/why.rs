@@ -1,12 +1,15 @@
 //! `aq why`
 
-use aq_runner::run::look_up;
+use aq_manifest::{DepsMode, Stage};
+use aq_runner::run::{JobView, look_up};
+use aq_runner::store::{Holder, QueueDir, holder};
 use jiff::Timestamp;
 
 use super::Here;
 use super::here::job_id;
-use crate::exit::{Exit, Outcome};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
+use crate::output::job::DependencyHelp;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq why fix-login")]
@@ -31,7 +34,26 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     if args.json {
         output::json::job(&job, now);
     } else {
-        output::line(output::job::why(&job, now));
+        output::line(output::job::why(&job, &help(&queue, &job)?, now));
     }
     Ok(Exit::Done)
+}
+
+/// Finds the jobs that a waiting one waits for and that a person can help on.
+fn help(queue: &QueueDir, job: &JobView) -> Result<DependencyHelp, Failure> {
+    let mut found = DependencyHelp::default();
+    if job.record.stage != Stage::Inbox {
+        return Ok(found);
+    }
+    let is_hard = job.record.deps_mode() == DepsMode::Hard;
+    for key in job.record.meta.list("deps") {
+        match holder(queue, &key)? {
+            Some(Holder { id, stage: Stage::Review | Stage::Testing }) if is_hard => {
+                found.shippable.push(id);
+            }
+            Some(Holder { id, stage: Stage::Failed }) => found.failed.push(id),
+            _ => {}
+        }
+    }
+    Ok(found)
 }

@@ -1,5 +1,6 @@
 //! What `aq doctor` found.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
 use super::line;
@@ -10,7 +11,7 @@ use super::style::{self, paint};
 pub(crate) struct Finding {
     grade: Grade,
     what: String,
-    mend: Option<&'static str>,
+    mend: Option<Cow<'static, str>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,13 +27,13 @@ impl Finding {
     }
 
     /// Works, but maybe not as wanted.
-    pub(crate) fn doubtful(what: impl Display, mend: &'static str) -> Self {
-        Self { grade: Grade::Doubtful, what: what.to_string(), mend: Some(mend) }
+    pub(crate) fn doubtful(what: impl Display, mend: impl Into<Cow<'static, str>>) -> Self {
+        Self { grade: Grade::Doubtful, what: what.to_string(), mend: Some(mend.into()) }
     }
 
     /// Does not work.
-    pub(crate) fn bad(what: impl Display, mend: &'static str) -> Self {
-        Self { grade: Grade::Bad, what: what.to_string(), mend: Some(mend) }
+    pub(crate) fn bad(what: impl Display, mend: impl Into<Cow<'static, str>>) -> Self {
+        Self { grade: Grade::Bad, what: what.to_string(), mend: Some(mend.into()) }
     }
 
     pub(crate) fn is_bad(&self) -> bool {
@@ -48,8 +49,8 @@ pub(crate) fn report(findings: &[Finding]) {
             Grade::Bad => paint(style::BAD, "✗"),
         };
         line(format_args!("{mark} {}", style::plain(&finding.what)));
-        if let Some(mend) = finding.mend {
-            line(format_args!("  {}", paint(style::FAINT, mend)));
+        if let Some(mend) = &finding.mend {
+            line(format_args!("  {}", paint(style::FAINT, style::plain(mend))));
         }
     }
 }

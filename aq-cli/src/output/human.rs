@@ -131,13 +131,9 @@ pub(crate) fn waiting_elsewhere(found: &WaitingElsewhere) -> String {
     format!("jobs for this directory wait in {queue}: {}", jobs.join(", "))
 }
 
-/// What to look at when `aq demo` has ended.
-pub(crate) fn after_demo(dir: &std::path::Path) -> String {
-    format!(
-        "\n{}\n  cd {}\n  aq why deploy              why it does not run\n  aq logs flaky-network      both attempts of a retried job\n  \
-         aq promote release-notes   let the job that waits for you go on\n  aq requeue too-slow        run a failed job again, with `aq run --once`\n  \
-         less jobs/flaky-network.md",
-        paint(style::HEADING, "What to look at next"),
-        dir.display(),
-    )
+/// Commands to type next, each with its purpose.
+pub(crate) fn next_steps(title: &str, steps: &[(&str, &str)]) -> String {
+    let width = steps.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
+    let lines = steps.iter().map(|(command, what)| format!("\n  {command:<width$}  {what}"));
+    format!("{}{}", paint(style::HEADING, title), lines.collect::<String>())
 }

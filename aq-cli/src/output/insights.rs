@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use aq_runner::insights::{Group, Insights, Numbers};
+use aq_manifest::format_dollars;
+use aq_runner::insights::{Group, Insights, Numbers, insights};
 use jiff::SignedDuration;
 
 use super::style::{self, paint, plain};
@@ -17,9 +18,12 @@ pub(crate) fn all(found: &Insights, shown: usize) -> String {
     if found.jobs.is_empty() {
         return "no job has run yet".to_owned();
     }
+    // On a narrow terminal the cost goes last.
     let mut jobs = Table::new(&[
         "job", "stage", "engine", "tries", "time", "input", "cached", "output", "cost",
-    ]);
+    ])
+    .spare(&[6, 5, 7, 3, 2, 4])
+    .names(0);
     for job in found.jobs.iter().take(shown) {
         jobs.row(job_row(job));
     }
@@ -35,7 +39,9 @@ pub(crate) fn all(found: &Insights, shown: usize) -> String {
         "output",
         "cost",
         "cost/shipped",
-    ]);
+    ])
+    .spare(&[7, 6, 8, 4, 5, 3])
+    .names(0);
     groups.row(group_row("all", &found.all));
     for (kind, members) in [("engine", &found.engines), ("profile", &found.profiles)] {
         for group in members {
@@ -83,12 +89,17 @@ pub(crate) fn job(job: &Numbers) -> String {
     out
 }
 
-/// The line under the table of `aq status`; empty when nothing is known.
-pub(crate) fn line(all: &Group) -> String {
-    let mut parts = Vec::new();
-    if let Some(rate) = all.success_rate() {
-        parts.push(format!("{} of {} jobs good ({:.0} %)", all.succeeded, all.jobs, rate * 100.0));
+/// The line of `aq status` on the jobs that ended lately; empty without any.
+pub(crate) fn line(recent: &[Numbers]) -> String {
+    if recent.is_empty() {
+        return String::new();
     }
+    let good = recent.iter().filter(|job| job.succeeded()).count();
+    let mut parts = vec![match recent.len() - good {
+        0 => format!("{good} good"),
+        failed => format!("{good} good, {failed} failed"),
+    }];
+    let all = insights(recent.iter().cloned(), None).all;
     match all.median_s {
         Some(median) if median < 1.0 => parts.push("median under 1s".to_owned()),
         Some(_) => parts.push(format!("median {}", seconds(all.median_s))),
@@ -96,11 +107,8 @@ pub(crate) fn line(all: &Group) -> String {
     }
     let guess = if all.estimated { "~" } else { "" };
     if let (Some(input), Some(output)) = (all.input_tokens, all.output_tokens) {
-        let cached = all
-            .cache_share()
-            .map_or(String::new(), |share| format!(", {:.0} % of input cached", share * 100.0));
         parts.push(format!(
-            "{} tokens in, {} out{cached}",
+            "{} tokens in, {} out",
             tokens(Some(input), guess),
             tokens(Some(output), guess)
         ));
@@ -162,16 +170,15 @@ pub(crate) fn tokens(count: Option<u64>, guess: &str) -> String {
     match count {
         None => UNKNOWN.to_owned(),
         Some(count @ 0..10_000) => format!("{guess}{count}"),
-        Some(count @ 10_000..1_000_000) => format!("{guess}{:.1}k", count as f64 / 1e3),
+        // 999,950 would be 1000.0k.
+        Some(count @ 10_000..999_950) => format!("{guess}{:.1}k", count as f64 / 1e3),
         Some(count) => format!("{guess}{:.1}M", count as f64 / 1e6),
     }
 }
 
+/// An amount of money.
 pub(crate) fn dollars(amount: Option<f64>, guess: &str) -> String {
-    amount.map_or(UNKNOWN.to_owned(), |amount| match amount {
-        0.0..1.0 => format!("{guess}${amount:.4}"),
-        _ => format!("{guess}${amount:.2}"),
-    })
+    amount.map_or(UNKNOWN.to_owned(), |amount| format!("{guess}{}", format_dollars(amount)))
 }
 
 #[cfg(test)]
@@ -182,10 +189,12 @@ mod tests {
     fn numbers_are_rounded_where_nobody_counts() {
         assert_eq!(tokens(Some(9_999), ""), "9999");
         assert_eq!(tokens(Some(12_345), "~"), "~12.3k");
+        assert_eq!(tokens(Some(999_949), ""), "999.9k");
+        assert_eq!(tokens(Some(999_950), ""), "1.0M");
         assert_eq!(tokens(Some(4_500_000), ""), "4.5M");
         assert_eq!(tokens(None, "~"), "-");
-        assert_eq!(dollars(Some(0.01234), ""), "$0.0123");
-        assert_eq!(dollars(Some(12.3), ""), "$12.30");
+        assert_eq!(dollars(Some(0.01234), "~"), "~$0.012");
+        assert_eq!(dollars(None, "~"), "-");
         assert_eq!(seconds(Some(1.5)), "1.500s");
         assert_eq!(seconds(Some(3_725.0)), "1h2m");
     }

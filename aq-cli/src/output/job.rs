@@ -1,20 +1,29 @@
 //! What is said of one job.
 
 use aq_manifest::{JobId, Stage, format_duration};
-use aq_runner::run::{Activity, JobView, Recovered, Stopped, recorded_left_out};
+use aq_runner::run::{Activity, JobView, Recovered, Stopped, WorkProblem, recorded_left_out};
 use aq_runner::store::JobRecord;
 use aq_scheduler::Reason;
 use jiff::Timestamp;
 
 use super::style::plain;
-use super::time::{short, until};
+use super::time::{clock, short, until};
 
 /// Why a job waits. The words are the scheduler's own, but times are as people read them.
 pub(crate) fn reason(reason: &Reason, now: Timestamp) -> String {
+    reason_with(reason, |at| until(at, now))
+}
+
+/// The same without how long it is still.
+pub(crate) fn lasting_reason(reason: &Reason, now: Timestamp) -> String {
+    reason_with(reason, |at| clock(at, now))
+}
+
+fn reason_with(reason: &Reason, time: impl Fn(Timestamp) -> String) -> String {
     match reason {
-        Reason::Backoff { until: at } => format!("backoff until {}", until(*at, now)),
+        Reason::Backoff { until: at } => format!("backoff until {}", time(*at)),
         Reason::EngineCoolingDown { engine, until: at } => {
-            format!("engine {} cooling down until {}", plain(engine), until(*at, now))
+            format!("engine {} cooling down until {}", plain(engine), time(*at))
         }
         other => plain(&other.to_string()),
     }
@@ -31,14 +40,77 @@ pub(crate) fn result(record: &JobRecord) -> String {
     }
 }
 
+/// Jobs that another one waits for, by what a person can do about them.
+#[derive(Debug, Default)]
+pub(crate) struct DependencyHelp {
+    /// These can be shipped.
+    pub(crate) shippable: Vec<JobId>,
+    /// These have failed.
+    pub(crate) failed: Vec<JobId>,
+}
+
 /// The answer of `aq why`.
-pub(crate) fn why(job: &JobView, now: Timestamp) -> String {
+pub(crate) fn why(job: &JobView, help: &DependencyHelp, now: Timestamp) -> String {
     let mut lines =
         vec![format!("{} (in {}/) {}", job.record.id, job.record.stage, what(job, now))];
-    lines.extend(left_out_lines(&job.record));
+    let names = |ids: &[JobId]| ids.iter().map(JobId::as_str).collect::<Vec<_>>().join(" ");
+    if !help.shippable.is_empty() {
+        lines.push(format!("`aq ship {}` ships what it waits for", names(&help.shippable)));
+    }
+    if !help.failed.is_empty() {
+        let failed = names(&help.failed);
+        lines.push(format!("`aq requeue {failed}` runs again what has failed of that"));
+    }
+    lines.extend(warnings(job));
+    lines.join("\n")
+}
+
+/// Faults of a job's work, each with the mend.
+pub(crate) fn warnings(job: &JobView) -> Vec<String> {
+    let mut lines = left_out_lines(&job.record);
     let not_pushed = job.record.meta.get("push_error");
     lines.extend(not_pushed.map(|why| format!("not pushed for the next host: {}", plain(why))));
-    lines.join("\n")
+    lines.extend(work_problem(job));
+    lines
+}
+
+/// The problem of a job in a few words; `aq why` has the rest.
+pub(crate) const fn short_problem(problem: &WorkProblem) -> &'static str {
+    match problem {
+        WorkProblem::NotSaved { .. } => "not all of its work is committed",
+        WorkProblem::CheckoutGone { .. } => "its checkout is gone",
+    }
+}
+
+/// The problem of the place of its work, with the mend.
+pub(crate) fn work_problem(job: &JobView) -> Option<String> {
+    let problem = job.work_problem.as_ref()?;
+    let said = plain(&problem.to_string());
+    let id = &job.record.id;
+    Some(match problem {
+        WorkProblem::NotSaved { dir, .. } => {
+            let place = dir.as_ref().map_or_else(String::new, |dir| {
+                format!(", and is in {}", plain(&dir.display().to_string()))
+            });
+            let mend = match job.record.stage {
+                Stage::Review | Stage::Testing => {
+                    format!("`aq ship --merge {id}` commits it first, or says why not")
+                }
+                Stage::Inbox => "the next attempt commits it first".to_owned(),
+                Stage::Shipped => "commit there what you need".to_owned(),
+                _ => format!("`aq requeue {id}` commits it first and goes on from it"),
+            };
+            format!("{said}{place}; {mend}")
+        }
+        WorkProblem::CheckoutGone { branch, .. } => {
+            let branch = plain(branch);
+            let mend = match job.record.stage {
+                Stage::Inbox => format!("the next attempt goes on from {branch} in a new one"),
+                _ => format!("`aq ship --merge --leave-out {id}` goes on with what is on {branch}"),
+            };
+            format!("{said}; put it back there, or {mend}")
+        }
+    })
 }
 
 /// The run of git that the job waits for, when that takes long.
@@ -66,7 +138,7 @@ pub(crate) fn what(job: &JobView, now: Timestamp) -> String {
         Activity::Lost => {
             "was running when its worker died; `aq recover`, or the loop, puts it back".to_owned()
         }
-        Activity::Resting => rest(&job.record),
+        Activity::Resting => rest(&job.record, job.has_log),
         Activity::Unusable(fault) => {
             format!("is left alone, since its record cannot be used: {}", plain(&fault.to_string()))
         }
@@ -87,25 +159,33 @@ pub(crate) fn left_out_lines(record: &JobRecord) -> Vec<String> {
     left.iter().map(|one| format!("left out: {}", plain(&one.to_string()))).collect()
 }
 
-fn rest(record: &JobRecord) -> String {
+fn rest(record: &JobRecord, has_log: bool) -> String {
     let id = &record.id;
-    let warning =
-        left_out(record).map_or_else(String::new, |names| format!("; not on its branch: {names}"));
-    match record.stage {
-        Stage::Review => {
-            format!("waits for you: `aq promote {id}`, `aq ship {id}` or `aq reject {id}`{warning}")
+    // Without the option, what is offered would be refused.
+    let (lacks, option) = match left_out(record) {
+        Some(_) => (" (not all of its work is on its branch)", "--leave-out "),
+        None => ("", ""),
+    };
+    let more = if has_log { format!("`aq logs {id}` has more, ") } else { String::new() };
+    let ship = format!("`aq ship {option}{id}`");
+    match (record.stage, record.verified()) {
+        (Stage::Review, _) => {
+            format!("waits for you{lacks}: `aq promote {id}`, {ship} or `aq reject {id}`")
         }
-        Stage::Testing => format!("is verified; `aq ship {id}` accepts it{warning}"),
-        Stage::Shipped => "is shipped".to_owned(),
-        Stage::Quarantine => format!(
-            "ended: {}; `aq logs {id}` has more, `aq requeue --force {id}` runs it again",
-            result(record)
-        ),
-        _ if record.meta.is_empty() => "has ended; `aq clean` has put its record away".to_owned(),
-        _ => format!(
-            "ended: {}; `aq logs {id}` has more, `aq requeue {id}` runs it again",
-            result(record)
-        ),
+        (Stage::Testing, Some(true)) => format!("is verified{lacks}; {ship} accepts it"),
+        (Stage::Testing, Some(false)) => format!("is not verified{lacks}; {ship} accepts it"),
+        (Stage::Testing, None) => format!("has run{lacks}; {ship} accepts it"),
+        (Stage::Shipped, Some(false)) => "is shipped, and was not verified".to_owned(),
+        (Stage::Shipped, _) => "is shipped".to_owned(),
+        (Stage::Quarantine, _) => {
+            format!("ended: {}; {more}`aq requeue --force {id}` runs it again", result(record))
+        }
+        _ if record.meta.is_empty() => {
+            format!(
+                "has ended; `aq clean` has put its record away, `aq requeue {id}` runs it again"
+            )
+        }
+        _ => format!("ended: {}; {more}`aq requeue {id}` runs it again", result(record)),
     }
 }
 
@@ -163,7 +243,7 @@ mod tests {
     fn what_is_offered_for_a_job_that_ended_is_not_refused() {
         let rested = |stage, meta| {
             let id = JobId::new("a").unwrap();
-            rest(&JobRecord { id, stage, meta: Meta::parse(meta) })
+            rest(&JobRecord { id, stage, meta: Meta::parse(meta) }, true)
         };
         let failed = rested(Stage::Failed, "result=crash\n");
         assert!(failed.ends_with("`aq requeue a` runs it again"), "{failed}");

@@ -1,6 +1,8 @@
 //! Answers for programs. The shapes are documented in `docs/commands.md`; `version` is raised
 //! when a key changes its meaning or goes, not when one is added.
 
+mod tame;
+
 use std::io::{BufWriter, Write};
 
 use aq_fleet::protocol::JobSummary;
@@ -19,14 +21,17 @@ use serde_json::{Map, Value, json};
 
 use super::human::Checked;
 use super::note_written;
+use tame::tame;
 
 /// The version of all shapes here.
 const VERSION: u32 = 1;
 
-/// Any value, as it is.
+/// Any value; its texts without what a terminal would obey, since programs print them.
 pub(crate) fn value(value: &Value) {
+    let mut value = value.clone();
+    tame(&mut value);
     let mut out = BufWriter::with_capacity(64 << 10, std::io::stdout().lock());
-    let written = serde_json::to_writer_pretty(&mut out, value).map_err(std::io::Error::from);
+    let written = serde_json::to_writer_pretty(&mut out, &value).map_err(std::io::Error::from);
     note_written(written.and_then(|()| writeln!(out)).and_then(|()| out.flush()));
 }
 
@@ -55,7 +60,7 @@ pub(crate) fn agreement(report: &AgreementReport) {
     value(&json!(report));
 }
 
-pub(crate) fn status(overview: &Overview) {
+pub(crate) fn status(overview: &Overview, recent: &[Numbers]) {
     let now = overview.now;
     let jobs: Vec<Value> =
         overview.jobs.iter().chain(&overview.ended).map(|job| shape(job, now)).collect();
@@ -75,6 +80,7 @@ pub(crate) fn status(overview: &Overview) {
         "loop": run_loop,
         "counts": counts,
         "jobs": jobs,
+        "last_24h": recent_shape(recent),
         "resting_engines": overview.resting.iter().map(|(name, state)| resting_shape(name, state)).collect::<Vec<_>>(),
         "not_jobs": overview.strangers,
     });
@@ -87,6 +93,20 @@ pub(crate) fn status(overview: &Overview) {
         keys.insert("fleet".to_owned(), part);
     }
     value(&answer);
+}
+
+/// The jobs that ended lately: how many well, and what they took.
+fn recent_shape(recent: &[Numbers]) -> Value {
+    let good = recent.iter().filter(|job| job.succeeded()).count();
+    let all = aq_runner::insights::insights(recent.iter().cloned(), None).all;
+    json!({
+        "good": good,
+        "failed": recent.len() - good,
+        "median_s": all.median_s,
+        "input_tokens": all.input_tokens,
+        "output_tokens": all.output_tokens,
+        "cost_usd": all.cost_usd,
+    })
 }
 
 /// What `aq submit` did.
@@ -167,6 +187,9 @@ fn shape(job: &JobView, now: Timestamp) -> Value {
         "result": word("result"),
         "failure_class": word("failure_class"),
         "message": word("message"),
+        "verified": job.record.verified(),
+        "cost_usd": job.cost_usd(),
+        "warnings": super::job::warnings(job),
         "tracker": job.tracker.as_ref().map(tracker_shape),
         "meta": meta,
     });

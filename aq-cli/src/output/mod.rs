@@ -16,6 +16,7 @@ pub(crate) mod progress;
 mod screen;
 pub(crate) mod service;
 pub(crate) mod status;
+pub(crate) mod steps;
 pub(crate) mod style;
 mod table;
 pub(crate) mod time;
@@ -30,7 +31,7 @@ use anstream::adapter::strip_str;
 
 use crate::exit::Failure;
 
-pub(crate) use screen::Screen;
+pub(crate) use screen::{Screen, write_lines};
 
 use style::paint;
 
@@ -75,15 +76,20 @@ pub(crate) fn clear_screen() {
     let _ = write!(out, "\x1b[2J").and_then(|()| out.flush());
 }
 
-/// Replaces what is on the terminal by as much of the text as it has lines for. `false`: the
-/// terminal has gone.
+/// Replaces what is on the terminal by a text that has room there. `false`: the terminal has gone.
 pub(crate) fn redraw(text: &str) -> bool {
-    let lines = terminal_size::terminal_size().map_or(usize::MAX, |(_, height)| height.0.into());
     // Home, each line cleared to its end, then what is below. No newline after the last line, as
     // it would scroll.
-    let text = text.trim_end().lines().take(lines).collect::<Vec<_>>().join("\x1b[K\n");
+    let text = text.trim_end().lines().collect::<Vec<_>>().join("\x1b[K\n");
     let mut out = anstream::stdout().lock();
     write!(out, "\x1b[H{text}\x1b[J").and_then(|()| out.flush()).is_ok()
+}
+
+/// The size of the terminal that answers go to.
+pub(crate) fn terminal_size() -> status::TerminalSize {
+    let found = terminal_size::terminal_size();
+    let (width, height) = found.map_or((80, 24), |(width, height)| (width.0, height.0));
+    status::TerminalSize { width: width.into(), height: height.into() }
 }
 
 /// Columns of the terminal that answers go to; `None` when they go elsewhere, and lines are as

@@ -156,6 +156,9 @@ fn ended(stage: Stage, record: &JobRecord) -> String {
         }
         Stage::Review => "waits for review".to_owned(),
         Stage::Failed => result(record),
+        Stage::Shipped if record.verified() == Some(false) => {
+            format!("shipped, {}", paint(style::ATTENTION, "not verified"))
+        }
         _ => stage.to_string(),
     }
 }

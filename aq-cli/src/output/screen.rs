@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, StdoutLock, Write};
 
 use anstream::StripStream;
+use anstream::adapter::strip_str;
 
 /// Standard output for text that programs printed. A terminal gets no control sequences, because
 /// an agent's output could otherwise rename windows or fill the clipboard; a pipe gets all.
@@ -21,6 +22,16 @@ impl Screen {
             Self::Pipe(out.lock())
         }
     }
+}
+
+/// Writes lines of our own to standard output, with colours where there are to be any.
+pub(crate) fn write_lines(text: &str) -> io::Result<()> {
+    let written = if super::lines_in_colour() {
+        io::stdout().lock().write_all(text.as_bytes())
+    } else {
+        io::stdout().lock().write_all(strip_str(text).to_string().as_bytes())
+    };
+    or_end(written)
 }
 
 impl Write for Screen {

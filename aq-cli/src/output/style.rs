@@ -42,6 +42,15 @@ pub(crate) fn plain(text: &str) -> String {
     shown
 }
 
+/// As [`plain`], of a text with lines and tabs.
+pub(crate) fn plain_lines(text: &str) -> String {
+    let lines = text.split('\n').map(|line| {
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        line.split('\t').map(plain).collect::<Vec<_>>().join("\t")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// Characters that turn the direction of writing, and can make text read as what it is not.
 pub(crate) fn is_direction(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -49,11 +58,12 @@ pub(crate) fn is_direction(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::plain;
+    use super::{plain, plain_lines};
 
     #[test]
     fn control_characters_are_made_visible() {
         assert_eq!(plain("a\x1b[2Jb\u{202e}c\nd"), r"a\u{1b}[2Jb\u{202e}c\nd");
         assert_eq!(plain("naïve ✓"), "naïve ✓");
+        assert_eq!(plain_lines("a\tb\r\n\x1b[2J\n"), "a\tb\n\\u{1b}[2J\n");
     }
 }

@@ -9,6 +9,18 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 /// Space between two columns.
 const GAP: usize = 2;
 
+/// Columns of names that are worth more than a column that can be left out.
+const NAME: usize = 24;
+
+/// The same of the last column.
+const WORDS: usize = 42;
+
+/// A name is not cut to less than this.
+const SHORT_NAME: usize = 16;
+
+/// Below this a last column is cut in place of being wrapped.
+const LEAST_TO_WRAP: usize = 16;
+
 /// A piece of text with the style that it is shown in.
 #[derive(Clone, Debug)]
 pub(crate) struct Cell {
@@ -26,6 +38,12 @@ impl Cell {
         Self { text: text.to_string(), style }
     }
 
+    /// The cell behind a remark that matters more, in the style of that.
+    pub(crate) fn behind(self, style: Style, remark: &str) -> Self {
+        let gap = if self.text.is_empty() { "" } else { "; " };
+        Self { text: format!("{remark}{gap}{}", self.text), style }
+    }
+
     /// The cell with more text in it.
     pub(crate) fn followed_by(mut self, more: &str) -> Self {
         if !self.text.is_empty() {
@@ -41,13 +59,15 @@ impl Cell {
 pub(crate) struct Table {
     rows: Vec<Vec<Cell>>,
     spare: Vec<usize>,
+    names: Option<usize>,
+    wraps: bool,
 }
 
 impl Table {
     pub(crate) fn new(headings: &[&str]) -> Self {
         let faint = Style::new().dimmed();
         let headings = headings.iter().map(|text| Cell::styled(faint, text.to_uppercase()));
-        Self { rows: vec![headings.collect()], spare: Vec::new() }
+        Self { rows: vec![headings.collect()], spare: Vec::new(), names: None, wraps: false }
     }
 
     /// Columns that can be left out where there is no room, the first ones first.
@@ -56,74 +76,171 @@ impl Table {
         Self { spare: columns.to_vec(), ..self }
     }
 
+    /// The column of names, which are cut in the middle so that the last column keeps its words.
+    #[must_use]
+    pub(crate) fn names(self, column: usize) -> Self {
+        Self { names: Some(column), ..self }
+    }
+
+    /// Goes on in further lines where the last column has no room.
+    #[must_use]
+    pub(crate) fn wraps(self, wraps: bool) -> Self {
+        Self { wraps, ..self }
+    }
+
     pub(crate) fn row(&mut self, cells: Vec<Cell>) {
         self.rows.push(cells);
     }
 
-    /// Whether there are only headings.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rows.len() == 1
+    /// The lines; with a `width`, none is longer: columns are left out, names cut in the middle, and
+    /// what is still too long is wrapped or cut at its end.
+    pub(crate) fn render(&self, width: Option<usize>) -> String {
+        let layout = self.layout(width);
+        let lines = self.rows.iter().map(|row| self.line(row, &layout));
+        lines.collect::<Vec<_>>().join("\n")
     }
 
-    /// The lines; with a `width`, none is longer: columns are left out, and what is still too long
-    /// is cut.
-    pub(crate) fn render(&self, width: Option<usize>) -> String {
+    fn layout(&self, limit: Option<usize>) -> TableLayout {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width_of = |column: usize| {
             self.rows.iter().filter_map(|row| Some(row.get(column)?.text.width())).max()
         };
-        let widths: Vec<usize> = (0..columns).map(|column| width_of(column).unwrap_or(0)).collect();
+        let mut widths: Vec<usize> =
+            (0..columns).map(|column| width_of(column).unwrap_or(0)).collect();
         let mut shown: Vec<usize> = (0..columns).collect();
+        let Some(limit) = limit else { return TableLayout { shown, widths, limit } };
+        let last = columns.saturating_sub(1);
+        let names = self.names.filter(|&names| names != last);
+        // What a table with names is content with, before a column is left out.
+        let least = |widths: &[usize], column: usize| match names {
+            Some(names) if column == names => widths[column].min(NAME),
+            Some(_) if column == last => widths[column].min(WORDS),
+            _ => widths[column],
+        };
         for spare in &self.spare {
-            let taken: usize = shown.iter().map(|&column| widths[column] + GAP).sum();
-            if width.is_some_and(|width| taken > width + GAP) {
+            let taken: usize = shown.iter().map(|&column| least(&widths, column) + GAP).sum();
+            if taken > limit + GAP {
                 shown.retain(|column| column != spare);
             }
         }
-        let lines = self.rows.iter().map(|row| line(row, &shown, &widths, width));
-        lines.collect::<Vec<_>>().join("\n")
+        if let Some(names) = names {
+            let others = shown.iter().filter(|&&column| column != names && column != last);
+            let others: usize = others.map(|&column| widths[column] + GAP).sum();
+            let room = limit.saturating_sub(others + GAP);
+            // One line that says much is wrapped or cut sooner than all names.
+            let words = widths[last].min(WORDS.max(room / 2));
+            let wanted = room.saturating_sub(words).max(widths[names].min(SHORT_NAME));
+            widths[names] = widths[names].min(wanted);
+        }
+        TableLayout { shown, widths, limit: Some(limit) }
+    }
+
+    fn line(&self, row: &[Cell], layout: &TableLayout) -> String {
+        let mut line = String::new();
+        let (mut written, mut start) = (0, 0);
+        for &column in &layout.shown {
+            let Some(cell) = row.get(column) else { break };
+            let room = layout.limit.map_or(usize::MAX, |limit| limit.saturating_sub(start));
+            let is_last = layout.shown.last() == Some(&column);
+            let texts = if self.names == Some(column) && layout.limit.is_some() {
+                vec![cut_middle(&cell.text, layout.widths[column].min(room)).into_owned()]
+            } else if is_last && self.wraps && room >= LEAST_TO_WRAP {
+                wrap(&cell.text, room)
+            } else {
+                vec![cut(&cell.text, room).into_owned()]
+            };
+            for (n, text) in texts.iter().enumerate().filter(|(_, text)| !text.is_empty()) {
+                if n > 0 {
+                    line.push('\n');
+                    written = 0;
+                }
+                // Blanks are written before the next text only, so no line ends in them.
+                line.extend(std::iter::repeat_n(' ', start - written));
+                line.push_str(&format!("{0}{text}{0:#}", cell.style));
+                written = start + text.width();
+            }
+            start += layout.widths[column] + GAP;
+        }
+        line
     }
 }
 
-fn line(row: &[Cell], shown: &[usize], widths: &[usize], limit: Option<usize>) -> String {
-    let mut line = String::new();
-    let (mut written, mut start) = (0, 0);
-    for &column in shown {
-        let Some(cell) = row.get(column) else { break };
-        let room = limit.map_or(usize::MAX, |limit| limit.saturating_sub(start));
-        let text = cut(&cell.text, room);
-        if !text.is_empty() {
-            // Blanks are written before the next text only, so no line ends in them.
-            line.extend(std::iter::repeat_n(' ', start - written));
-            line.push_str(&format!("{0}{text}{0:#}", cell.style));
-            written = start + text.width();
-        }
-        start += widths[column] + GAP;
-    }
-    line
+/// The columns as they fit.
+struct TableLayout {
+    shown: Vec<usize>,
+    widths: Vec<usize>,
+    limit: Option<usize>,
 }
 
 /// As much of the text as there is room for; a mark says that there is more.
-fn cut(text: &str, room: usize) -> Cow<'_, str> {
+pub(crate) fn cut(text: &str, room: usize) -> Cow<'_, str> {
     if text.width() <= room {
         return text.into();
     }
-    let mut out = String::new();
-    let mut left = room.saturating_sub(1);
-    for c in text.chars() {
+    let mark = if room > 0 { "…" } else { "" };
+    format!("{}{mark}", beginning(text, room.saturating_sub(1))).into()
+}
+
+/// The beginning and the end of a text, as much as there is room for.
+pub(crate) fn cut_middle(text: &str, room: usize) -> Cow<'_, str> {
+    if text.width() <= room {
+        return text.into();
+    }
+    if room < 5 {
+        return cut(text, room);
+    }
+    let back = (room - 1) / 2;
+    let mut end = text.len();
+    let mut left = back;
+    for (at, c) in text.char_indices().rev() {
         let Some(rest) = left.checked_sub(c.width().unwrap_or(0)) else { break };
+        (left, end) = (rest, at);
+    }
+    format!("{}…{}", beginning(text, room - 1 - back), &text[end..]).into()
+}
+
+/// The longest beginning of a text that has at most so many columns.
+fn beginning(text: &str, room: usize) -> &str {
+    let mut left = room;
+    for (at, c) in text.char_indices() {
+        let Some(rest) = left.checked_sub(c.width().unwrap_or(0)) else { return &text[..at] };
         left = rest;
-        out.push(c);
     }
-    if room > 0 {
-        out.push('…');
+    text
+}
+
+/// The text in lines of at most so many columns, broken at blanks where there are some.
+fn wrap(text: &str, room: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for mut word in text.split(' ') {
+        loop {
+            let line = lines.last_mut().expect("there is always a line");
+            let gap = usize::from(!line.is_empty());
+            if line.width() + gap + word.width() <= room {
+                line.extend(std::iter::repeat_n(' ', gap));
+                line.push_str(word);
+                break;
+            }
+            if line.is_empty() {
+                let part = beginning(word, room);
+                // One that is wider than the room stands alone.
+                let end = word.chars().next().map_or(0, char::len_utf8);
+                let part = if part.is_empty() { &word[..end] } else { part };
+                line.push_str(part);
+                word = &word[part.len()..];
+            }
+            if word.is_empty() {
+                break;
+            }
+            lines.push(String::new());
+        }
     }
-    out.into()
+    lines
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Cell, Table};
+    use super::{Cell, Table, cut_middle, wrap};
     use anstyle::AnsiColor;
 
     #[test]
@@ -148,5 +265,35 @@ mod tests {
         assert_eq!(render(26), "A      C\nfirst  the last one");
         assert_eq!(render(12), "A      C\nfirst  the …");
         assert_eq!(render(3), "A\nfi…");
+    }
+
+    #[test]
+    fn names_are_cut_and_words_wrapped() {
+        let mut table = Table::new(&["job", "stage", ""]).spare(&[1]).names(0).wraps(true);
+        let name = "a-name-of-forty-characters-or-so-it-is-1";
+        table.row(vec![Cell::new(name), Cell::new("inbox"), Cell::new("waits on something long")]);
+        let render = |width| anstream::adapter::strip_str(&table.render(width)).to_string();
+        let whole = format!("{name}  inbox  waits on something long");
+        assert_eq!(render(None).lines().last(), Some(&*whole));
+        assert_eq!(
+            render(Some(60)),
+            "JOB                           STAGE\n\
+             a-name-of-fort…or-so-it-is-1  inbox  waits on something long"
+        );
+        assert_eq!(
+            render(Some(36)),
+            "JOB\na-name-o…it-is-1  waits on something\n                  long"
+        );
+    }
+
+    #[test]
+    fn cuts_know_how_wide_letters_are() {
+        assert_eq!(cut_middle("日本日本日本", 7), "日…本");
+        assert_eq!(cut_middle("abcdef", 6), "abcdef");
+        assert_eq!(cut_middle("abcdef", 5), "ab…ef");
+        assert_eq!(cut_middle("abcdef", 3), "ab…");
+        assert_eq!(wrap("日本日本 a  b", 4), ["日本", "日本", "a  b"]);
+        assert_eq!(wrap("", 4), [""]);
+        assert_eq!(wrap("日", 1), ["日"]);
     }
 }

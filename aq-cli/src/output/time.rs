@@ -17,10 +17,15 @@ pub(crate) fn short(duration: SignedDuration) -> String {
 
 /// A time to come: `14:08:30 (in 12m5s)`, with the date when it is not today. Local time.
 pub(crate) fn until(at: Timestamp, now: Timestamp) -> String {
+    format!("{} (in {})", clock(at, now), short(at.duration_since(now)))
+}
+
+/// A time: `14:08:30`, with the date when it is not today. Local time.
+pub(crate) fn clock(at: Timestamp, now: Timestamp) -> String {
     let here = TimeZone::system();
     let (local, today) = (at.to_zoned(here.clone()), now.to_zoned(here));
     let format = if local.date() == today.date() { "%H:%M:%S" } else { "%Y-%m-%d %H:%M" };
-    format!("{} (in {})", local.strftime(format), short(at.duration_since(now)))
+    local.strftime(format).to_string()
 }
 
 /// A time zone by its name, such as `Europe/Berlin`; one without a name by its distance from UTC now.

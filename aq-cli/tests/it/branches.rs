@@ -111,10 +111,10 @@ fn a_removed_checkout_and_branch_are_told() {
     assert_eq!(sandbox.folders("a"), ["testing"], "{}", sandbox.log("a"));
     let warning = "left out: the checkout: it was removed, and the branch aq/wip/a with it";
     assert!(sandbox.log("a").contains(warning), "{}", sandbox.log("a"));
-    for args in [&["status"][..], &["why", "a"]] {
-        let told = sandbox.ok(args);
-        assert!(told.contains("not on its branch: the checkout"), "{told}");
-    }
+    let status = sandbox.ok(&["status"]);
+    assert!(status.contains("not on its branch: the checkout"), "{status}");
+    let why = sandbox.ok(&["why", "a"]);
+    assert!(why.contains(warning) && why.matches("checkout").count() == 1, "{why}");
     assert_eq!(sandbox.ok(&["diff", "a"]), "");
 
     sandbox.git(&["branch", "-q", "-D", "aq/wip/a"]);

@@ -10,6 +10,7 @@ mod crash_states;
 #[cfg(feature = "dashboard")]
 mod dashboard;
 mod dice;
+mod doctor;
 mod documents;
 mod effects;
 mod environment;
@@ -38,6 +39,7 @@ mod sandbox;
 mod service;
 mod shadow;
 mod shapes;
+mod shown;
 mod soak;
 mod spawned;
 mod terminal;

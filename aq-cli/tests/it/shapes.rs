@@ -4,9 +4,10 @@ use serde_json::Value;
 
 use crate::sandbox::Sandbox;
 
-const JOB: [&str; 16] = [
+const JOB: [&str; 19] = [
     "added_at",
     "attempts",
+    "cost_usd",
     "ended_at",
     "engine",
     "failure_class",
@@ -21,6 +22,8 @@ const JOB: [&str; 16] = [
     "started_at",
     "state",
     "tracker",
+    "verified",
+    "warnings",
 ];
 
 fn keys(value: &Value) -> Vec<&str> {
@@ -48,6 +51,7 @@ fn status_and_why() {
         [
             "counts",
             "jobs",
+            "last_24h",
             "loop",
             "not_jobs",
             "now",

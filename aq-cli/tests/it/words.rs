@@ -112,7 +112,6 @@ fn the_life_of_jobs() {
     let _steady = sandbox.steady();
     assert_snapshot!(sandbox.says(&["status"]), @r#"
     DIR/queue · no run loop; `aq run` starts one
-
     empty: `aq add FILE` adds a job
     "#);
     assert_snapshot!(sandbox.says(&["run", "--once"]), @r#"nothing to run; `aq status` shows what waits for what"#);
@@ -124,6 +123,7 @@ fn the_life_of_jobs() {
     sandbox.add("waits", "deps: [nowhere]", "true");
     assert_snapshot!(sandbox.says(&["status"]), @r#"
     DIR/queue · no run loop; `aq run` starts one
+    6 inbox
 
     JOB    STAGE  PRIORITY  PROFILE  ENGINE  AGE  TRIES
     good   inbox  high      -        shell   0s   0      next
@@ -132,8 +132,6 @@ fn the_life_of_jobs() {
     gpu    inbox  medium    -        shell   0s   0      needs gpu>=2
     slow   inbox  low       -        shell   0s   0      no free slot
     waits  inbox  medium    -        shell   0s   0      waiting on nowhere (nowhere)
-
-    6 inbox
     "#);
     assert_snapshot!(sandbox.says(&["why", "good"]), @r#"good (in inbox/) would start now; `aq run` starts it"#);
     assert_snapshot!(sandbox.says(&["why", "human"]), @r#"human (in inbox/) does not run: no free slot"#);
@@ -151,19 +149,19 @@ fn the_life_of_jobs() {
     "#);
     assert_snapshot!(sandbox.says(&["status"]), @r#"
     DIR/queue · no run loop; `aq run` starts one
+    1 inbox · 1 review · 1 testing · 3 failed
 
     JOB    STAGE    PRIORITY  PROFILE  ENGINE  AGE  TRIES
     waits  inbox    medium    -        shell   0s   0      waiting on nowhere (nowhere)
     human  review   medium    -        shell   0s   1      waits for you: aq promote, ship or reject
-    good   testing  high      -        shell   0s   1      verified; `aq ship` accepts it
+    good   testing  high      -        shell   0s   1      not verified; `aq ship` accepts it
     slow   failed   low       -        shell   0s   1      timeout: timed out after 1s
     gpu    failed   medium    -        shell   0s   0      capability mismatch: this host lacks gpu>=2
     again  failed   medium    -        shell   0s   0/2    stopped: stopped by a person before it started
 
-    1 inbox · 1 review · 1 testing · 3 failed
-    of these: 2 of 3 jobs good (67 %) · median AGE
+    last 24h: 2 good, 3 failed · median AGE
     "#);
-    assert_snapshot!(sandbox.says(&["why", "good"]), @r#"good (in testing/) is verified; `aq ship good` accepts it"#);
+    assert_snapshot!(sandbox.says(&["why", "good"]), @r#"good (in testing/) is not verified; `aq ship good` accepts it"#);
     assert_snapshot!(sandbox.says(&["why", "human"]), @r#"human (in review/) waits for you: `aq promote human`, `aq ship human` or `aq reject human`"#);
     assert_snapshot!(sandbox.says(&["why", "slow"]), @r#"slow (in failed/) ended: timeout: timed out after 1s; `aq logs slow` has more, `aq requeue slow` runs it again"#);
     assert_snapshot!(sandbox.says(&["logs", "slow"]), @r#"
@@ -188,6 +186,7 @@ fn the_life_of_jobs() {
     assert_snapshot!(sandbox.says(&["clean", "--keep", "0"]), @r#"moved the logs and records of 4 finished jobs to DIR/queue/.archive/TIME"#);
     assert_snapshot!(sandbox.says(&["status"]), @r#"
     DIR/queue · no run loop; `aq run` starts one
+    2 inbox · 2 shipped · 2 failed
 
     JOB    STAGE    PRIORITY  PROFILE  ENGINE  AGE  TRIES
     gpu    inbox    medium    -        shell   0s   0      needs gpu>=2
@@ -197,7 +196,7 @@ fn the_life_of_jobs() {
     human  shipped  -         -        -       -    0
     good   shipped  -         -        -       -    0
 
-    2 inbox · 2 shipped · 2 failed
+    last 24h: 2 good, 2 failed · median AGE
     "#);
     assert_snapshot!(sandbox.says(&["why", "good"]), @r#"good (in shipped/) is shipped"#);
     assert_snapshot!(sandbox.says(&["stop"]), @r#"no run loop is at work"#);
@@ -287,8 +286,8 @@ fn files_that_cannot_be_jobs_are_shown() {
     std::fs::write(sandbox.queue("inbox/my job.md"), "x").unwrap();
     assert_snapshot!(sandbox.says(&["status"]), @r#"
     DIR/queue · no run loop; `aq run` starts one
-
     empty: `aq add FILE` adds a job
+
     ! inbox/my job.md is left alone: a job is a file NAME.md, with letters, digits, `.`, `_` and `-` in NAME
     "#);
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::definition::{Definition, variables, words};
 use super::format::Format;
+use super::login::LoginFacts;
 use super::reason::{error_line, join};
 use super::seen::Seen;
 use super::steps::claude_steps;
@@ -65,6 +66,13 @@ pub(super) fn definition() -> Definition {
             "AI_AGENT",
             "CLAUDE_CODE_RETRY_WATCHDOG",
         ]),
+        login: Some(LoginFacts {
+            dir_variable: "CLAUDE_CONFIG_DIR",
+            dir: ".claude",
+            own: &[".credentials.json"],
+            keys: &["CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX"],
+            ..LoginFacts::default()
+        }),
         ..Definition::named("claude")
     }
 }

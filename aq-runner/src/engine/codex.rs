@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::definition::{Definition, words};
 use super::format::Format;
+use super::login::LoginFacts;
 use super::reason::error_line;
 use super::seen::Seen;
 use super::steps::codex_steps;
@@ -42,6 +43,12 @@ pub(super) fn definition() -> Definition {
             "CODEX_TOOL_CALL_ID",
             "CODEX_VERSION",
         ]),
+        login: Some(LoginFacts {
+            dir_variable: "CODEX_HOME",
+            dir: ".codex",
+            own: &["auth.json"],
+            ..LoginFacts::default()
+        }),
         ..Definition::named("codex")
     }
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::definition::{Definition, words};
 use super::format::Format;
+use super::login::LoginFacts;
 use super::reason::{error_line, join};
 use super::seen::Seen;
 use super::usage::usage_file;
@@ -38,6 +39,13 @@ pub(super) fn definition() -> Definition {
             "COPILOT_PROVIDER_API_KEY",
             "COPILOT_HOME",
         ]),
+        login: Some(LoginFacts {
+            dir_variable: "COPILOT_HOME",
+            dir: ".copilot",
+            own: &["config.json"],
+            others: &[".config/gh/hosts.yml"],
+            ..LoginFacts::default()
+        }),
         ..Definition::named("copilot")
     }
 }

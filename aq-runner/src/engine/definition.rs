@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::format::{Format, TEXT};
+use super::login::LoginFacts;
 
 /// How an engine is given its prompt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -46,6 +47,8 @@ pub(super) struct Definition {
     pub(super) child_env: Vec<String>,
     /// The variables that choose the account it works with.
     pub(super) account_env: Vec<String>,
+    /// The places of its login, where they are known.
+    pub(super) login: Option<LoginFacts>,
 }
 
 impl Definition {
@@ -66,6 +69,7 @@ impl Definition {
             root_yolo_env: BTreeMap::new(),
             child_env: Vec::new(),
             account_env: Vec::new(),
+            login: None,
         }
     }
 }

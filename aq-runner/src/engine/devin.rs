@@ -2,6 +2,7 @@
 
 use super::definition::{Definition, PromptBy, words};
 use super::format::TEXT;
+use super::login::LoginFacts;
 
 pub(super) fn definition() -> Definition {
     Definition {
@@ -27,6 +28,11 @@ pub(super) fn definition() -> Definition {
         output: &TEXT,
         class: words(&["agentic-coder"]),
         account_env: words(&["WINDSURF_API_KEY"]),
+        login: Some(LoginFacts {
+            dir: ".local/share/devin",
+            own: &["credentials.toml"],
+            ..LoginFacts::default()
+        }),
         ..Definition::named("devin")
     }
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::definition::{Definition, variables, words};
 use super::format::Format;
+use super::login::LoginFacts;
 use super::reason::{error_line, join};
 use super::seen::Seen;
 use super::usage::{Counted, Usage, tokens, without};
@@ -30,6 +31,11 @@ pub(super) fn definition() -> Definition {
         env: variables(&[("GEMINI_CLI_NO_RELAUNCH", "true")]),
         child_env: words(&["GEMINI_CLI"]),
         account_env: words(&["GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_CLOUD_PROJECT"]),
+        login: Some(LoginFacts {
+            dir: ".gemini",
+            own: &["oauth_creds.json", ".env"],
+            ..LoginFacts::default()
+        }),
         ..Definition::named("gemini")
     }
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::definition::{Definition, variables, words};
 use super::format::Format;
+use super::login::LoginFacts;
 use super::reason::{error_line, join};
 use super::seen::Seen;
 use super::usage::{Usage, dollars, tokens};
@@ -27,6 +28,13 @@ pub(super) fn definition() -> Definition {
         class: words(&["agentic-coder"]),
         child_env: words(&["OPENCODE", "OPENCODE_PID", "AGENT"]),
         env: variables(&[("OPENCODE_DISABLE_AUTOUPDATE", "1")]),
+        login: Some(LoginFacts {
+            dir: ".local/share/opencode",
+            own: &["auth.json"],
+            others: &[".config/opencode/opencode.json", ".config/opencode/opencode.jsonc"],
+            keys: &["ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OPENROUTER_API_KEY", "GEMINI_API_KEY"],
+            ..LoginFacts::default()
+        }),
         ..Definition::named("opencode")
     }
 }

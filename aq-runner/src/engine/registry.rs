@@ -14,6 +14,7 @@ use super::config::{EngineConfig, EngineConfigError, classes};
 use super::cooldowns::Account;
 use super::definition::Definition;
 use super::format::TEXT;
+use super::login::{LoginPlaces, login_places};
 use super::records::Records;
 use super::session::is_session_id;
 use super::steps::Steps;
@@ -216,6 +217,15 @@ impl Registry {
         records.stdout(log.as_bytes());
         let verdict = records.verdict(Exit::Code(0), EndedBy::Engine);
         verdict.usage.settle(None, None, None, None).run
+    }
+
+    /// The signs that somebody has signed in to an engine; `None` when they are not known.
+    pub fn login_places(
+        &self,
+        name: &str,
+        env: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Option<LoginPlaces> {
+        login_places(&self.engines.get(name)?.definition, env)
     }
 
     /// Which account engine `name` works with in this environment: limits are counted by it. It is

@@ -41,17 +41,24 @@ pub struct Attempt {
 pub fn attempts(queue: &QueueDir, id: &JobId) -> Result<Vec<Attempt>> {
     let (steps, since) = additions(queue, id)?;
     let mut found: Vec<Attempt> = Vec::new();
+    // Where the last attempt is by now.
+    let mut at = None;
     for (to, added) in &steps {
         if *to == Stage::Building {
+            at = None;
             let mut attempt = Attempt { number: added.count("attempt"), ..Attempt::default() };
             attempt.add(added);
             // What stands before the launch is of the one before it.
             (attempt.result, attempt.message, attempt.ended) = (None, None, None);
             found.push(attempt);
         } else if let Some(attempt) = found.last_mut()
-            && attempt.led_to.is_none_or(|led| led != Stage::Inbox && *to != Stage::Inbox)
+            && at.is_none_or(|at| may_follow(at, *to))
         {
+            at = Some(*to);
             attempt.add(added);
+            if *to == Stage::Inbox {
+                attempt.led_to = Some(Stage::Inbox);
+            }
             attempt.led_to.get_or_insert(*to);
         }
     }
@@ -61,7 +68,20 @@ pub fn attempts(queue: &QueueDir, id: &JobId) -> Result<Vec<Attempt>> {
     Ok(found)
 }
 
+/// Answers whether a step is still of the attempt that has led somewhere. What was put back, or has
+/// failed and is put back by a person, is another attempt's.
+fn may_follow(at: Stage, to: Stage) -> bool {
+    at != Stage::Inbox && (to != Stage::Inbox || !at.is_final())
+}
+
 impl Attempt {
+    /// Answers whether it came to a bad end: its agent failed, `verify` did, or a person turned it down.
+    pub fn has_failed(&self) -> bool {
+        let is_good = |result: &str| matches!(result, "success" | "shipped");
+        matches!(self.led_to, Some(Stage::Failed | Stage::Quarantine))
+            || self.result.as_deref().is_some_and(|result| !is_good(result))
+    }
+
     fn add(&mut self, added: &Meta) {
         let word = |key: &str| added.get(key).map(str::to_owned);
         let dollars = |key: &str| added.parsed::<f64>(key).filter(|n| n.is_finite() && *n >= 0.0);
@@ -119,5 +139,25 @@ mod tests {
         let began = found[2].began.map(|at| at.to_string());
         assert_eq!(began.as_deref(), Some("2026-01-31T13:00:01Z"));
         assert!(attempts(&queue, &id("nobody")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn attempts_refused_by_verify_have_failed() {
+        let queue = TestQueue::new();
+        let launch = |n: u32| format!("attempt={n}\nengine=x\nmoved_to=building\n");
+        let accepted = "attempts=1\nmoved_to=review\n";
+        let record = [
+            &*launch(1),
+            accepted,
+            "failure_class=verify_failed\nmessage=exit 1\nmoved_to=inbox\n",
+            &*launch(2),
+            accepted,
+            "result=success\nfailure_class=\nmoved_to=testing\n",
+        ];
+        std::fs::write(queue.meta(&id("a")), record.concat()).unwrap();
+        let found = attempts(&queue, &id("a")).unwrap();
+        let ends: Vec<_> = found.iter().map(|one| (one.led_to, one.has_failed())).collect();
+        assert_eq!(ends, [(Some(Stage::Inbox), true), (Some(Stage::Review), false)]);
+        assert_eq!(found[0].result.as_deref(), Some("verify_failed"));
     }
 }

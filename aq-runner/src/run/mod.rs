@@ -19,6 +19,7 @@ mod history;
 pub mod host;
 mod host_lack;
 mod job_log;
+mod job_view;
 mod launch;
 mod left_out;
 mod model;
@@ -53,19 +54,20 @@ pub use fleet::{
 };
 pub use folder_watch::QueueWatch;
 pub use foresight::{NoEngine, without_engine};
-pub use history::{history, job_numbers};
+pub use history::{history, job_numbers, recent_numbers};
+pub use job_view::{Activity, JobView, WorkProblem};
 pub use left_out::recorded_left_out;
 pub use recovery::{Recovered, recover};
 pub use settings::{Config, Environment, Settings, SettingsError};
 pub use shadow_report::{AgreementReport, Bar, BarError, Divergence, Verdict, shadow_report};
 pub use ship::{ShipError, promote, ship, ship_merged};
-pub use steps::{is_note, read_steps};
+pub use steps::{StepFeed, StepNews, is_note, read_steps};
 pub use this_host::host_capabilities;
 pub use tokens::{
     FLEET_TOKEN, GivenToken, TOKEN_VARIABLES, TRACKER_TOKENS, TokenFileError, TokenFileProblem,
 };
 pub use tracker::{Echoed, Pulled, TrackError, TrackerView, Wanted, pull, put_in, to_tracker};
-pub use view::{Activity, JobView, Overview, RunLoop, is_at_work, look_up, overview, run_loop};
+pub use view::{Overview, RunLoop, is_at_work, look_up, overview, run_loop};
 pub use worker::{WorkerError, work};
 pub use worker_program::work_if_asked;
 pub use workplace::{WorkplaceError, clean, diff};

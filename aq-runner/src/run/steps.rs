@@ -1,6 +1,6 @@
 //! A piece of a job's log as the steps of its agents.
 
-use crate::engine::{Registry, Steps};
+use crate::engine::{Call, Registry, Step, Steps};
 
 use super::job_log::NOTE;
 
@@ -19,17 +19,110 @@ pub fn read_steps(engines: &Registry, engine: &str, log: &[u8], most: usize) -> 
     for line in log.split(|&byte| byte == b'\n') {
         steps.place(at);
         at += line.len() + 1;
-        if !is_note(line) {
-            steps.line(line);
-            continue;
-        }
-        let text = String::from_utf8_lossy(&line[NOTE.len()..]);
-        if let Some(engine) = engine_of(&text) {
-            steps.engine(engine);
-        }
-        steps.note(&text);
+        read_line(&mut steps, line);
     }
     steps
+}
+
+fn read_line(steps: &mut Steps, line: &[u8]) {
+    if !is_note(line) {
+        return steps.line(line);
+    }
+    let text = String::from_utf8_lossy(&line[NOTE.len()..]);
+    if let Some(engine) = engine_of(&text) {
+        steps.engine(engine);
+    }
+    steps.note(&text);
+}
+
+/// Something new in a log that is followed.
+#[derive(Debug)]
+pub enum StepNews<'a> {
+    /// A step. A call may have no answer yet.
+    New(&'a Step),
+    /// The answer to a call that was new before.
+    Answered(&'a Call),
+    /// A further line of the last step, which is of no record.
+    Printed(&'a [u8]),
+}
+
+/// Steps that are kept while a log is followed: calls whose answers may still come.
+const KEPT: usize = 300;
+
+/// The longest line that is kept, in bytes. The rest of a longer one is left out.
+const LINE_MAX: usize = 8 << 20;
+
+/// Reads a log from its beginning and tells each step once, in memory that is bounded.
+#[derive(Debug)]
+pub struct StepFeed {
+    steps: Steps,
+    /// A line whose end has not come.
+    line: Vec<u8>,
+    /// Steps that were told of, from the first one on.
+    told: usize,
+    /// The numbers of calls that were told of and wait for an answer.
+    open: Vec<usize>,
+}
+
+impl StepFeed {
+    /// `engine` is at work at the beginning of the log.
+    pub fn new(engines: &Registry, engine: &str) -> Self {
+        let mut steps = engines.steps(KEPT);
+        steps.engine(engine);
+        Self { steps, line: Vec::new(), told: 0, open: Vec::new() }
+    }
+
+    /// Takes the next bytes of the log.
+    pub fn feed(&mut self, bytes: &[u8], tell: &mut dyn FnMut(StepNews<'_>)) {
+        for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
+            let (text, ends) = match piece.strip_suffix(b"\n") {
+                Some(text) => (text, true),
+                None => (piece, false),
+            };
+            let room = LINE_MAX.saturating_sub(self.line.len());
+            self.line.extend_from_slice(&text[..text.len().min(room)]);
+            if ends {
+                self.end_line(tell);
+            }
+        }
+    }
+
+    /// Takes the end of the log: its last line counts without a newline.
+    pub fn end(&mut self, tell: &mut dyn FnMut(StepNews<'_>)) {
+        if !self.line.is_empty() {
+            self.end_line(tell);
+        }
+    }
+
+    fn end_line(&mut self, tell: &mut dyn FnMut(StepNews<'_>)) {
+        let line = std::mem::take(&mut self.line);
+        let last = |steps: &Steps| match steps.last() {
+            Some(Step::Printed(text)) => Some((text.text.len(), text.left_out)),
+            _ => None,
+        };
+        let before = last(&self.steps);
+        read_line(&mut self.steps, &line);
+        let count = self.steps.count();
+        if self.told == count && before.is_some() && last(&self.steps) != before {
+            tell(StepNews::Printed(&line));
+        }
+        self.open.retain(|&at| match self.steps.get(at) {
+            Some(Step::Called(call)) if call.answer.is_some() => {
+                tell(StepNews::Answered(call));
+                false
+            }
+            step => step.is_some(),
+        });
+        while self.told < count {
+            if let Some(step) = self.steps.get(self.told) {
+                tell(StepNews::New(step));
+                if matches!(step, Step::Called(call) if call.answer.is_none()) {
+                    self.open.push(self.told);
+                }
+            }
+            self.told += 1;
+        }
+    }
 }
 
 /// The engine in `TIME attempt 1 of 3, engine NAME, in DIR`.
@@ -62,5 +155,39 @@ mod tests {
             })
             .collect();
         assert_eq!(told, ["said one", "said two", "printed {\"type\":\"assistant\"}"]);
+    }
+
+    #[test]
+    fn a_growing_log_tells_each_step_once() {
+        let engines = Registry::new(&EngineConfig::default(), &|_| None).unwrap();
+        let log = "--- aq 2026-01-31T12:00:00Z attempt 1 of 1, engine claude, in /w\n\
+            {\"type\":\"assistant\",\"message\":{\"content\":[{\"type\":\"tool_use\",\"id\":\"t1\",\
+            \"name\":\"Bash\",\"input\":{\"command\":\"ls\"}}]}}\n\
+            {\"type\":\"never_heard_of\"}\n\
+            {\"type\":\"user\",\"message\":{\"content\":[{\"type\":\"tool_result\",\"tool_use_id\":\"t1\",\
+            \"content\":\"a\\nb\"}]}}\n\
+            one\ntwo\n{\"type\":\"never_heard_of\"}\nthree";
+        let news_of = |size: usize| {
+            let mut told = Vec::new();
+            let mut feed = StepFeed::new(&engines, "shell");
+            let mut tell = |news: StepNews<'_>| {
+                told.push(match news {
+                    StepNews::New(Step::Called(call)) => format!("called {}", call.tool.text),
+                    StepNews::New(Step::Printed(text)) => format!("printed {}", text.text),
+                    StepNews::New(Step::Note(_)) => "note".to_owned(),
+                    StepNews::New(other) => format!("{other:?}"),
+                    StepNews::Answered(call) => format!("answered {}", call.tool.text),
+                    StepNews::Printed(line) => format!("more {}", String::from_utf8_lossy(line)),
+                });
+            };
+            log.as_bytes().chunks(size).for_each(|piece| feed.feed(piece, &mut tell));
+            feed.end(&mut tell);
+            told
+        };
+        let want =
+            ["note", "called Bash", "answered Bash", "printed one", "more two", "more three"];
+        for size in [1, 7, 10_000] {
+            assert_eq!(news_of(size), want, "{size}");
+        }
     }
 }

@@ -6,25 +6,28 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use aq_manifest::{JobId, ReviewPolicy, Stage};
-use aq_scheduler::{EngineState, Limits, Reason};
+use aq_scheduler::{EngineState, Limits};
 use jiff::Timestamp;
 
 use crate::process::ProcessId;
-use crate::store::{JobRecord, Meta, QueueDir, RecordFault, Result};
+use crate::store::{JobRecord, Meta, QueueDir, Result, spent_of_last};
 
 use super::engine_use::resting_engines;
 use super::fleet::{FleetPart, fleet_part};
 use super::folder_watch::folder_identity;
 use super::host::ProbePolicy;
 use super::host_capabilities;
+use super::job_view::{Activity, JobView};
 use super::model::{Model, resting_state};
-use super::place::shell_word;
 use super::recovery::worker;
 use super::settings::Settings;
-use super::tracker::{TrackerView, tracker_view};
 
 /// Minutes without a new line in its log after which a running job counts as stalled.
 const STALL_MINUTES: u64 = 10;
+
+/// The most that a look reads of the numbers of jobs that were put away, in bytes: each look reads
+/// it again.
+const SPENT_READ: u64 = 4 << 20;
 
 /// The state of a queue at one moment.
 #[derive(Debug)]
@@ -71,71 +74,8 @@ pub struct RunLoop {
     pub max: u32,
     /// Its cap on jobs in review/.
     pub max_review: Option<u32>,
-}
-
-/// One job.
-#[derive(Clone, Debug)]
-pub struct JobView {
-    /// Its folder and record.
-    pub record: JobRecord,
-    /// What it is doing.
-    pub activity: Activity,
-    /// The item that it came from.
-    pub tracker: Option<TrackerView>,
-}
-
-impl JobView {
-    fn new(queue: &QueueDir, record: JobRecord, activity: Activity) -> Self {
-        let tracker = tracker_view(queue, &record.id, &record.meta);
-        Self { record, activity, tracker }
-    }
-
-    /// As [`Overview::distrust`], of one job.
-    pub fn distrust(&mut self, queue: &Path) {
-        if matches!(self.activity, Activity::Waiting(_) | Activity::Unread) {
-            let reason = Reason::Untrusted { queue: shell_word(queue) };
-            self.activity = Activity::Waiting(Some(reason));
-        }
-    }
-
-    /// How often it was tried, a running attempt included.
-    pub fn tries(&self) -> u32 {
-        let ended = self.record.attempts();
-        match self.activity {
-            Activity::Running { .. } => ended.max(self.record.meta.count("attempt")),
-            _ => ended,
-        }
-    }
-
-    /// How often it may be tried, in all.
-    pub fn max_tries(&self) -> u32 {
-        self.record.meta.count("retry_max").max(1)
-    }
-}
-
-/// What a job is doing.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Activity {
-    /// It is to be run, or in review/ to be verified, and does not for this reason; `None`: it is
-    /// next.
-    Waiting(Option<Reason>),
-    /// In the inbox, and its file has changed since the loop last read it, or was never read.
-    Unread,
-    /// A worker is at work on it.
-    Running {
-        /// When the attempt began.
-        since: Option<Timestamp>,
-        /// How long its log has not grown, when that is suspiciously long.
-        stalled: Option<Duration>,
-        /// `verify` is what runs.
-        verifying: bool,
-    },
-    /// Its worker is dead: the next turn of a loop, or `aq recover`, puts it back.
-    Lost,
-    /// It waits for a person, or has ended.
-    Resting,
-    /// Its record has a value that cannot be used, so nothing is done with it.
-    Unusable(Box<RecordFault>),
+    /// It ships what reaches testing/.
+    pub ships: bool,
 }
 
 /// Looks at the queue.
@@ -212,6 +152,7 @@ pub fn run_loop(queue: &QueueDir) -> Result<Option<RunLoop>> {
         started_at: signature.time("started_at"),
         max: signature.parsed("max").unwrap_or(1),
         max_review: signature.parsed("max_review"),
+        ships: signature.get("ship") == Some("true"),
     }))
 }
 
@@ -388,13 +329,22 @@ fn newest_ended(queue: &QueueDir, most: usize) -> Result<(Vec<JobView>, BTreeMap
     }
     found.sort_by(|a, b| b.cmp(a));
     let newest = found.into_iter().take(most).map(|(_, stage, id)| ended_view(queue, stage, id));
-    Ok((newest.collect::<Result<_>>()?, counts))
+    let mut newest: Vec<JobView> = newest.collect::<Result<_>>()?;
+    if newest.iter().any(|job| job.record.meta.is_empty()) {
+        for line in spent_of_last(queue, SPENT_READ)? {
+            let of_line = newest.iter_mut().filter(|job| job.record.id == line.id);
+            of_line.for_each(|job| job.put_away(&line));
+        }
+    }
+    Ok((newest, counts))
 }
 
 #[cfg(test)]
 mod tests {
+    use aq_scheduler::Reason;
+
     use super::*;
-    use crate::run::Environment;
+    use crate::run::{Environment, WorkProblem};
     use crate::store::testing::{TestQueue, id};
 
     fn look(queue: &TestQueue, ended: usize) -> Overview {
@@ -480,6 +430,32 @@ mod tests {
         let text = "pid=1\npidstart=1\nboot=00000000-0000-0000-0000-000000000000\nmax=3\n";
         std::fs::write(queue.daemon_pid(), text).unwrap();
         assert_eq!(run_loop(&queue).unwrap(), None);
+    }
+
+    #[test]
+    fn checkouts_that_went_are_named() {
+        let queue = TestQueue::new();
+        for (name, stage) in [("gone", Stage::Review), ("saved", Stage::Testing)] {
+            queue.place(name, stage, "x");
+        }
+        let gone = queue.base().join("elsewhere/gone");
+        let note = |name: &str, text: String| {
+            let path = queue.meta(&id(name));
+            std::fs::write(&path, std::fs::read_to_string(&path).unwrap() + &text).unwrap();
+        };
+        note("gone", format!("checkout={}\nwip_branch=aq/wip/gone\n", gone.display()));
+        note("saved", "checkpoint_error=no room\ncwd=/w\n".to_owned());
+        let problem = |name: &str| {
+            let jobs = look(&queue, 0).jobs;
+            jobs.into_iter().find(|job| job.record.id == id(name)).unwrap().work_problem
+        };
+        let branch = "aq/wip/gone".to_owned();
+        let expected = WorkProblem::CheckoutGone { dir: gone.clone(), branch };
+        assert_eq!(problem("gone"), Some(expected));
+        let not_saved = WorkProblem::NotSaved { why: "no room".into(), dir: Some("/w".into()) };
+        assert_eq!(problem("saved"), Some(not_saved));
+        std::fs::create_dir_all(&gone).unwrap();
+        assert_eq!(problem("gone"), None);
     }
 
     #[test]

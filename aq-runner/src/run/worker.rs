@@ -205,11 +205,12 @@ impl Work<'_> {
             self.move_to(Stage::Review, record)?;
         }
         match self.verify(&file.spec) {
-            Ok(()) => {
+            Ok(verified) => {
                 self.keep_artifacts(&file.spec);
                 self.leave_workplace();
                 let record = Record::new()
                     .set("result", Outcome::Success)
+                    .set("verified", u8::from(verified))
                     .set("verified_at", Timestamp::now());
                 self.move_to(
                     Stage::Testing,

@@ -11,7 +11,11 @@ use super::error::{At, Result, StoreError};
 use super::meta::Meta;
 use super::queue_dir::QueueDir;
 use super::record_fault::{RecordFault, record_fault};
+use super::spent::{append_spent, mark_spent};
 use super::transition::HeldJob;
+
+/// Jobs whose numbers are made durable with one call.
+const AT_ONCE: usize = 32;
 
 /// What `clean` put away.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +39,8 @@ pub(crate) enum CleanChoice {
 
 /// Moves logs and records of chosen jobs to `.archive/<timestamp>/`.
 /// Job files stay where they are, and so does everything of a job that is not finished. `before` is
-/// called for each job while its record is still there.
+/// called for each job while its record is still there. The numbers of a job stay in
+/// `.state/spent`.
 ///
 /// # Errors
 /// When the queue's folders cannot be read or written.
@@ -65,30 +70,16 @@ pub(crate) fn clean(
     }
     let mut cleaned = Cleaned::default();
     let mut full = None;
-    for (_, id) in finished {
-        let held = match HeldJob::take(queue, &id) {
-            Ok(held) if held.stage().is_final() => held,
-            // It has come back to life since we looked.
-            Ok(_) | Err(StoreError::Busy(_) | StoreError::NoSuchJob(_)) => continue,
-            Err(e) => return Err(e),
-        };
-        if let Some(fault) = record_fault(&queue.meta(&id), held.meta()) {
-            cleaned.left_alone.push(fault);
+    for some in finished.chunks(AT_ONCE) {
+        let jobs = held(queue, some, &mut cleaned.left_alone)?;
+        if jobs.is_empty() {
             continue;
         }
-        // First of all: on a full disk this makes the room for an archive.
-        before(&id, held.meta());
-        match put_into_archive(queue, &id, cleaned.archive.clone(), now) {
-            Ok(archive) => cleaned.archive = Some(archive),
-            // What `before` removes of the next one may make room.
-            Err(e) if e.is_full() => {
-                full.get_or_insert(e);
-                continue;
-            }
-            Err(e) => return Err(e),
+        match put_jobs_away(queue, jobs, now, before, &mut cleaned) {
+            // What `before` removes of the next ones may make room.
+            Err(e) if e.is_full() => full = full.or(Some(e)),
+            done => done?,
         }
-        drop(held);
-        cleaned.jobs.push(id);
     }
     if let Some(archive) = &cleaned.archive {
         // A later sync of the folders that it came from must not be all that a power cut leaves of it.
@@ -97,17 +88,50 @@ pub(crate) fn clean(
     full.map_or(Ok(cleaned), Err)
 }
 
-/// Moves the log and the record of a job to the archive of this clean, which is made for the first.
-fn put_into_archive(
+/// Those of these jobs that can be put away.
+fn held(
     queue: &QueueDir,
-    id: &JobId,
-    archive: Option<PathBuf>,
+    jobs: &[(SystemTime, JobId)],
+    left_alone: &mut Vec<RecordFault>,
+) -> Result<Vec<HeldJob>> {
+    let mut found = Vec::with_capacity(jobs.len());
+    for (_, id) in jobs {
+        let held = match HeldJob::take(queue, id) {
+            Ok(held) if held.stage().is_final() => held,
+            // It has come back to life since we looked.
+            Ok(_) | Err(StoreError::Busy(_) | StoreError::NoSuchJob(_)) => continue,
+            Err(e) => return Err(e),
+        };
+        match record_fault(&queue.meta(id), held.meta()) {
+            Some(fault) => left_alone.push(fault),
+            None => found.push(held),
+        }
+    }
+    Ok(found)
+}
+
+fn put_jobs_away(
+    queue: &QueueDir,
+    mut jobs: Vec<HeldJob>,
     now: Timestamp,
-) -> Result<PathBuf> {
-    let archive = archive.map_or_else(|| new_archive(queue, now), Ok)?;
-    put_away(&queue.log(id), &archive)?;
-    put_away(&queue.meta(id), &archive)?;
-    Ok(archive)
+    before: &mut dyn FnMut(&JobId, &Meta),
+    cleaned: &mut Cleaned,
+) -> Result<()> {
+    // First of all: on a full disk this makes the room for an archive and for the lines.
+    jobs.iter().for_each(|job| before(job.id(), job.meta()));
+    let archive = match &cleaned.archive {
+        Some(archive) => archive.clone(),
+        None => new_archive(queue, now)?,
+    };
+    let lines: Vec<_> = jobs.iter_mut().map(|job| mark_spent(job, now)).collect::<Result<_>>()?;
+    append_spent(queue, &lines)?;
+    for job in jobs {
+        put_away(&queue.log(job.id()), &archive)?;
+        put_away(&queue.meta(job.id()), &archive)?;
+        cleaned.archive = Some(archive.clone());
+        cleaned.jobs.push(job.id().clone());
+    }
+    Ok(())
 }
 
 /// Calls `again` for each of these jobs that has ended and whose record was put away before, with

@@ -18,6 +18,7 @@ mod queue_dir;
 mod record;
 mod record_fault;
 mod scratch;
+mod spent;
 #[cfg(test)]
 pub(crate) mod testing;
 mod text;
@@ -50,6 +51,7 @@ pub use scratch::ScratchPlaces;
 pub(crate) use scratch::{
     NoPlace, ScratchDir, remove_old_spares, remove_scratch, scratch_dirs, write_private,
 };
+pub use spent::{SpentLine, spent, spent_of_last};
 pub(crate) use text::read_saved;
 pub use text::{MAX_JOB_FILE, UnreadableJob, read_text};
 pub use transition::{HeldJob, Promise, RUN_KEYS};

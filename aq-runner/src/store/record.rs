@@ -93,6 +93,26 @@ impl JobRecord {
         self.meta.get("cwd").map(PathBuf::from)
     }
 
+    /// Answers whether `verify` has run and passed on its work. `None`: it has not come to that, or
+    /// the version of aq that judged it did not record it.
+    pub fn verified(&self) -> Option<bool> {
+        let is = |key: &str, value: &str| self.meta.get(key) == Some(value);
+        match (self.stage, self.meta.get("verified")) {
+            (Stage::Testing | Stage::Shipped, Some(verified)) => Some(verified == "1"),
+            // It came past `verify`: accepted out of review/, or moved by hand.
+            (Stage::Testing | Stage::Shipped, None) => {
+                let is_unjudged = self.meta.get("verified_at").is_none();
+                (is_unjudged && !self.meta.is_empty()).then_some(false)
+            }
+            (Stage::Failed, _) => {
+                let has_failed =
+                    is("result", "verify_failed") || is("failure_class", "verify_failed");
+                has_failed.then_some(false)
+            }
+            _ => None,
+        }
+    }
+
     /// How many attempts have ended and count.
     pub fn attempts(&self) -> u32 {
         self.meta.count("attempts")

@@ -84,7 +84,9 @@ fn misfit(key: &str, value: &str) -> Option<&'static str> {
     }
     let (fits, expected) = match key {
         "added_at" | "launched_at" | "started_at" | "ended_at" | "next_eligible"
-        | "verified_at" | "shipped_at" | "ship_tried_at" => (is::<Timestamp>(value), "a time"),
+        | "verified_at" | "shipped_at" | "ship_tried_at" | "spent_at" => {
+            (is::<Timestamp>(value), "a time")
+        }
         "attempt" | "attempts" | "recoveries" | "retry_max" | "place_moves" | "pid" => {
             (is::<u32>(value), "a number")
         }
@@ -106,6 +108,7 @@ fn misfit(key: &str, value: &str) -> Option<&'static str> {
             (value.parse::<f64>().is_ok_and(f64::is_finite), "a number")
         }
         "setup_done" | "usage_estimated" => (value == "1", "`1`"),
+        "verified" => (matches!(value, "0" | "1"), "`0` or `1`"),
         "priority" => (is::<Priority>(value), "a priority"),
         "deps_mode" => (is::<DepsMode>(value), "`hard` or `soft`"),
         "review_policy" => (is::<ReviewPolicy>(value), "`auto` or `human`"),
@@ -146,6 +149,7 @@ mod tests {
                 "verified_at",
                 "shipped_at",
                 "ship_tried_at",
+                "spent_at",
             ],
             &["2026-11-23T10:00:00Z", "2026-11-23T10:00:00.123456789Z"],
             "yesterday",
@@ -177,6 +181,7 @@ mod tests {
         (&["fleet_job_id"], &["01890a5d-ac96-774b-bcce-b302099a8057"], "7"),
         (&["duration_s", "total_duration_s", "cost_usd", "total_cost_usd"], &["0.003", "2"], "NaN"),
         (&["setup_done", "usage_estimated"], &["1"], "yes"),
+        (&["verified"], &["0", "1"], "true"),
         (&["priority"], &["critical", "high", "medium", "low"], "urgent"),
         (&["deps_mode"], &["hard", "soft"], "firm"),
         (&["review_policy"], &["auto", "human"], "team"),

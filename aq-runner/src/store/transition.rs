@@ -70,6 +70,7 @@ pub const RUN_KEYS: &[&str] = &[
     "permission_denials",
     "missing",
     "setup_done",
+    "verified",
     "verified_at",
     "shipped_at",
     "merged_into",

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use aq_manifest::format_duration;
+use aq_manifest::{format_dollars, format_duration};
 
 use crate::status::StatusMap;
 use crate::tracker::{Echo, Update};
@@ -31,7 +31,7 @@ pub fn comment(echo: &Echo) -> String {
         ("attempts", echo.attempts.map(|attempts| attempts.to_string())),
         ("time", echo.duration_s.and_then(time)),
         ("tokens", tokens(echo)),
-        ("cost", echo.cost_usd.map(|cost| format!("${cost:.4}{}", guess(echo)))),
+        ("cost", echo.cost_usd.map(|cost| format!("{}{}", format_dollars(cost), guess(echo)))),
         ("diff", diff(echo)),
     ];
     let mut separator = "\n\n";

@@ -160,7 +160,7 @@ fn comments() {
     - attempts: 3
     - time: 1h2m5s
     - tokens: 1200 in, 90 cached, 340 out (estimated)
-    - cost: $0.1235 (estimated)
+    - cost: $0.12 (estimated)
     - diff: 3 files, +120 -4
     ");
     let some = [("result", "shipped"), ("files_changed", "1"), ("duration_s", "0.26")];
@@ -187,7 +187,7 @@ fn what_is_no_number_is_not_told() {
     assert_eq!(mapping::comment(&record(Stage::Review, &hostile)), "aq: review");
     let huge = [("duration_s", "1e300"), ("cost_usd", "1e300")];
     assert!(
-        mapping::comment(&record(Stage::Review, &huge)).starts_with("aq: review\n\n- cost: $1000")
+        mapping::comment(&record(Stage::Review, &huge)).starts_with("aq: review\n\n- cost: $1,000")
     );
 }
 

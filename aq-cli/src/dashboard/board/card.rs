@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use aq_manifest::{Stage, format_duration};
 use aq_runner::run::{Activity, JobView};
+use jiff::Timestamp;
 use maud::{Markup, html};
 
 use crate::dashboard::moment::age;
+use crate::output::insights::dollars;
+use crate::output::job::{lasting_reason, left_out, short_problem};
 use crate::output::style::plain;
 
 /// The longest remark, in characters: two lines show it, and more of it stands behind the pointer.
@@ -32,7 +35,7 @@ pub(super) fn card(job: &JobView) -> Markup {
                 @if job.max_tries() > 1 || job.tries() > 1 {
                     " · " (job.tries()) @if job.tries() <= job.max_tries() { "/" (job.max_tries()) }
                 }
-                @if let Some(cost) = word("cost_usd") { " · $" (plain(cost)) }
+                @if job.cost_usd().is_some() { " · " (cost(job)) }
             }
             span.remark title=(remark) { (remark) }
             span.when { (age(since(job))) }
@@ -44,12 +47,19 @@ pub(super) fn card(job: &JobView) -> Markup {
 pub(super) fn digest(job: &JobView, hasher: &mut impl Hasher) {
     job.record.id.as_str().hash(hasher);
     let meta = &job.record.meta;
-    for key in ["priority", "profile", "engine", "engine_wanted", "cost_usd"] {
+    for key in ["priority", "profile", "engine", "engine_wanted"] {
         meta.get(key).hash(hasher);
     }
+    cost(job).hash(hasher);
     (job.tries(), job.max_tries()).hash(hasher);
     remark(job).hash(hasher);
     since(job).hash(hasher);
+}
+
+/// The cost of all its attempts.
+fn cost(job: &JobView) -> String {
+    let estimated = job.numbers.as_ref().is_some_and(|numbers| numbers.estimated);
+    dollars(job.cost_usd(), if estimated { "~" } else { "" })
 }
 
 /// Only words of our own become names of classes.
@@ -62,7 +72,7 @@ fn priority_class(priority: &str) -> &'static str {
     }
 }
 
-fn since(job: &JobView) -> Option<jiff::Timestamp> {
+fn since(job: &JobView) -> Option<Timestamp> {
     match &job.activity {
         Activity::Running { since, .. } => *since,
         Activity::Resting => job.record.meta.time("ended_at"),
@@ -72,10 +82,20 @@ fn since(job: &JobView) -> Option<jiff::Timestamp> {
 
 /// What a person wants to know of it: why it waits, how it ended; and how that looks.
 pub(in crate::dashboard) fn remark(job: &JobView) -> (&'static str, String) {
+    let (kind, remark) = bare_remark(job);
+    match &job.work_problem {
+        Some(problem) => ("stalled", format!("{}; {remark}", short_problem(problem))),
+        None => (kind, remark),
+    }
+}
+
+fn bare_remark(job: &JobView) -> (&'static str, String) {
     match &job.activity {
         Activity::Waiting(None) => ("next", "next".to_owned()),
         // Without how long it is still: a card is drawn again only when something changes.
-        Activity::Waiting(Some(reason)) => ("waiting", clipped(&reason.to_string())),
+        Activity::Waiting(Some(reason)) => {
+            ("waiting", clipped(&lasting_reason(reason, Timestamp::now())))
+        }
         Activity::Unread => ("waiting", "a loop has not read it yet".to_owned()),
         Activity::Running { stalled: Some(silent), .. } => {
             let minutes = Duration::from_secs(silent.as_secs() / 60 * 60);
@@ -86,9 +106,21 @@ pub(in crate::dashboard) fn remark(job: &JobView) -> (&'static str, String) {
         Activity::Lost => ("stalled", "its worker died; `aq recover` puts it back".to_owned()),
         Activity::Unusable(_) => ("failed", "its record cannot be used".to_owned()),
         Activity::Resting => match job.record.stage {
+            _ if left_out(&job.record).is_some() => {
+                let names = left_out(&job.record).unwrap_or_default();
+                ("review", clipped(&format!("not on its branch: {names}")))
+            }
             Stage::Review => ("review", "waits for you".to_owned()),
-            Stage::Testing => ("review", "verified".to_owned()),
+            Stage::Testing => match job.record.verified() {
+                Some(true) => ("review", "verified".to_owned()),
+                Some(false) => ("waiting", "not verified".to_owned()),
+                None => ("waiting", "waits to be shipped".to_owned()),
+            },
+            Stage::Shipped if job.record.verified() == Some(false) => {
+                ("shipped", "shipped, not verified".to_owned())
+            }
             Stage::Shipped => ("shipped", "shipped".to_owned()),
+            _ if job.record.meta.is_empty() => ("waiting", "its record is put away".to_owned()),
             _ => ("failed", clipped(&crate::output::job::result(&job.record))),
         },
     }

@@ -1,5 +1,6 @@
 //! The head of a job's page: what it is, what it does, what can be done with it.
 
+use aq_manifest::Stage;
 use aq_runner::run::{Activity, JobView, recorded_left_out};
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -12,7 +13,7 @@ use crate::dashboard::error::PageError;
 use crate::dashboard::guard::Viewer;
 use crate::dashboard::moment::{age, at};
 use crate::dashboard::state::Dashboard;
-use crate::output::job::what;
+use crate::output::job::{what, work_problem};
 
 pub(super) fn head(
     dashboard: &Dashboard,
@@ -40,6 +41,7 @@ pub(super) fn head(
                 ul { @for one in &left { li { code { (visible(&one.what)) } " " (visible(&one.why)) } } }
             }
         }
+        @if let Some(problem) = work_problem(job) { p.notice.words { (with_code(&problem)) } }
         dl.facts {
             @if let Some(priority) = word("priority") { div { dt { "Priority" } dd { (priority) } } }
             @if let Some(engine) = engine {
@@ -84,8 +86,9 @@ fn kind(job: &JobView) -> &'static str {
         }
         Activity::Running { .. } => "is-busy",
         Activity::Resting => match job.record.stage {
-            aq_manifest::Stage::Review => "is-waiting",
-            aq_manifest::Stage::Testing | aq_manifest::Stage::Shipped => "is-good",
+            Stage::Review => "is-waiting",
+            Stage::Testing if job.record.verified() != Some(true) => "is-waiting",
+            Stage::Testing | Stage::Shipped => "is-good",
             _ => "is-bad",
         },
         _ => "is-waiting",

@@ -185,7 +185,7 @@ fn attempt_line(attempt: &Attempt) -> Markup {
                 @match attempt.led_to {
                     None => span.busy { "runs" },
                     Some(Stage::Inbox) => span.warn { (result.as_deref().unwrap_or("put back")) ", tried again" },
-                    Some(Stage::Failed | Stage::Quarantine) => span.bad { (result.as_deref().unwrap_or("failed")) },
+                    Some(_) if attempt.has_failed() => span.bad { (result.as_deref().unwrap_or("failed")) },
                     Some(_) => span.good { (result.as_deref().unwrap_or("done")) },
                 }
                 @if let Some(message) = &attempt.message { span.words { ": " (visible(message)) } }

@@ -1,6 +1,6 @@
 //! What the agents of a job did, step by step.
 
-use aq_runner::engine::{Call, Clip, Counted, Ended, Step, Usage};
+use aq_runner::engine::{Call, Clip, Counted, Ended, Step};
 use aq_runner::run::{JobView, read_steps};
 use aq_runner::store::log_until;
 use maud::{Markup, html};
@@ -9,7 +9,7 @@ use super::facts::engine_of;
 use super::visible::visible;
 use crate::dashboard::error::PageError;
 use crate::dashboard::state::Dashboard;
-use crate::output::insights::{dollars, tokens};
+use crate::output::steps::usage;
 
 /// Steps in one answer.
 const MOST: usize = 300;
@@ -141,20 +141,6 @@ fn ended(end: &Ended) -> Markup {
             @if !end.usage.is_empty() { div.faint { (usage(&end.usage)) @if end.counted == Counted::Session { " (the whole session)" } } }
         }
     }
-}
-
-fn usage(usage: &Usage) -> String {
-    let guess = if usage.estimated { "~" } else { "" };
-    let count =
-        |name: &str, count: Option<u64>| count.map(|_| format!("{name} {}", tokens(count, guess)));
-    let parts = [
-        count("input", usage.input_tokens),
-        count("cached", usage.cached_tokens),
-        count("output", usage.output_tokens),
-        count("total", usage.total_tokens),
-        usage.cost_usd.map(|_| dollars(usage.cost_usd, guess)),
-    ];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
 fn first_line(text: &Clip) -> String {

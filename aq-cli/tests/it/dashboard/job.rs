@@ -175,7 +175,7 @@ fn a_page_is_told_when_its_job_moves_and_its_log_grows() {
     while last["size"] != size || last["digest"] == first["digest"] {
         last = next();
     }
-    assert!(served.page("/jobs/a/head").contains("is verified"));
+    assert!(served.page("/jobs/a/head").contains("is not verified"));
     let piece = served.page("/jobs/a/log");
     assert!(piece.contains(&format!("data-to=\"{size}\"")), "{piece}");
     // What follows is asked for from there, with the colours that were left on.

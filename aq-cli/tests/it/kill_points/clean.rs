@@ -43,9 +43,17 @@ pub(crate) fn look(point: &Point<'_>) {
         assert_eq!(sandbox.git(&["status", "--porcelain"]), "", "{what}");
         assert!(sandbox.own("rests", "rests.txt").exists(), "{what}");
     };
+    // Whatever was killed when, each job is counted once.
+    let are_counted = || {
+        let insights = sandbox.json(&["insights", "--json"]);
+        let counted = [&insights["all"]["jobs"], &insights["all"]["attempts"]];
+        assert_eq!(counted, [&3.into(), &3.into()] as [&serde_json::Value; 2], "{what}");
+    };
     are_there();
+    are_counted();
     point.again(&["clean", "--keep", "0"]);
     are_there();
+    are_counted();
     for job in ["merged", "open"] {
         assert!(!sandbox.queue(&format!(".state/meta/{job}.meta")).exists(), "{what}: {job}");
         // When a git was killed, `clean` says so and goes on.

@@ -12,7 +12,9 @@ fn a_repository_keeps_its_checkout_clean() {
     assert_eq!(lab.queue("my app/src"), "");
     let made = lab.ok("my app/src", &["init"]);
     let queue = lab.queue("my app");
+    let (made, next) = made.split_once('\n').unwrap();
     assert_eq!(made, format!("made a queue at {queue}"));
+    assert_eq!(next.lines().filter(|line| line.starts_with("  aq ")).count(), 3, "{next}");
     let name = queue.strip_prefix(&lab.text("home/aq-work/")).unwrap();
     assert!(name.starts_with("myapp-") && name.len() == "myapp-".len() + 8, "{name}");
     assert_eq!(lab.git("my app", &["status", "--porcelain", "--ignored"]), "");

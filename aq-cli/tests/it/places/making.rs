@@ -31,7 +31,7 @@ fn elsewhere_the_queue_is_in_the_directory() {
     let lab = PlacesLab::new();
     fs::create_dir_all(lab.path("plain/deep")).unwrap();
     let made = lab.ok("plain", &["init"]);
-    assert_eq!(made, format!("made a queue at {}", lab.text("plain/.aq")));
+    assert_eq!(made.lines().next().unwrap(), format!("made a queue at {}", lab.text("plain/.aq")));
     assert_eq!(lab.queue("plain/deep"), lab.text("plain/.aq"));
     lab.repository("app");
     lab.ok("app", &["init", "q"]);

@@ -125,7 +125,7 @@ fn a_look_at_an_old_queue_changes_nothing() {
         assert!(said.out.contains(words), "{words}: {said:?}");
     }
     for (job, words) in [
-        ("done", "is verified"),
+        ("done", "has run; `aq ship done` accepts it"),
         ("judged", "waits for you"),
         ("failed", "retries exhausted (crash)"),
         ("shipped", "is shipped"),

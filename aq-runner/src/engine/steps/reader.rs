@@ -80,6 +80,21 @@ impl Steps {
         self.steps.iter().map(|(at, step)| (*at, step))
     }
 
+    /// The last step.
+    pub fn last(&self) -> Option<&Step> {
+        self.steps.back().map(|(_, step)| step)
+    }
+
+    /// Steps that were read, also those that were not kept.
+    pub fn count(&self) -> usize {
+        self.dropped + self.steps.len()
+    }
+
+    /// A step by its number, from 0 for the first that was read; `None` when it is not kept.
+    pub fn get(&self, number: usize) -> Option<&Step> {
+        self.steps.get(number.checked_sub(self.dropped)?).map(|(_, step)| step)
+    }
+
     /// Steps before them that were read and not kept.
     pub fn dropped(&self) -> usize {
         self.dropped

@@ -14,9 +14,9 @@ use super::wip::Workplace;
 use super::{Failure, Work, host_or};
 
 impl Work<'_> {
-    /// Runs `verify`, when there is one, where the agent worked.
-    pub(super) fn verify(&mut self, spec: &JobSpec) -> Result<(), Failure> {
-        let Some(verify) = &spec.verify else { return Ok(()) };
+    /// Runs `verify` where the agent worked. Answers whether there is one.
+    pub(super) fn verify(&mut self, spec: &JobSpec) -> Result<bool, Failure> {
+        let Some(verify) = &spec.verify else { return Ok(false) };
         let failed = |why: String| Failure::Class(FailureClass::VerifyFailed, why);
         let cwd = self.workplace(spec)?;
         let scratch = self.scratch()?;
@@ -25,7 +25,7 @@ impl Work<'_> {
         self.note("verify");
         self.touch_workplace();
         let ended = self.shell(verify, spec, &cwd, &env)?;
-        self.shell_verdict("verify", spec, &ended).map_err(failed)
+        self.shell_verdict("verify", spec, &ended).map(|()| true).map_err(failed)
     }
 
     /// Runs `setup`, when there is one and the directory has not seen it.

@@ -1,0 +1,35 @@
+//! Logins of agents.
+
+use aq_runner::run::Settings;
+
+use crate::output::doctor::Finding;
+
+/// Engines that are installed and to which nobody has signed in, as far as that can be seen.
+pub(super) fn never_signed_in(settings: &Settings) -> Vec<Finding> {
+    let env = |name: &str| settings.environment.get(name);
+    let is_set = |name: &String| env(name).is_some_and(|value| !value.is_empty());
+    let mut found = Vec::new();
+    for engine in settings.engines.info() {
+        let Some(places) = settings.engines.login_places(&engine.name, &env) else { continue };
+        let is_signed_in =
+            places.files.iter().any(|file| file.exists()) || places.variables.iter().any(is_set);
+        if engine.binary.is_err() || is_signed_in {
+            continue;
+        }
+        let files: Vec<String> =
+            places.files.iter().map(|file| file.display().to_string()).collect();
+        let keys = match places.variables.first() {
+            Some(first) => format!(", or set its key, such as {first}"),
+            None => String::new(),
+        };
+        found.push(Finding::doubtful(
+            format!(
+                "nobody has signed in to engine {} here: there is no {}",
+                engine.name,
+                files.join(", no ")
+            ),
+            format!("start it once by hand and sign in{keys}"),
+        ));
+    }
+    found
+}

@@ -1,0 +1,149 @@
+//! A row a job.
+
+use anstyle::Style;
+use aq_manifest::{Stage, format_duration};
+use aq_runner::run::{Activity, JobView, Overview};
+use jiff::Timestamp;
+
+use crate::output::job::{git_step, left_out, reason, result, short_problem};
+use crate::output::style::{self, plain};
+use crate::output::table::{Cell, Table};
+use crate::output::time::short;
+
+/// Columns that a narrow terminal can do without.
+const PRIORITY: usize = 2;
+const PROFILE: usize = 3;
+const ENGINE: usize = 4;
+const TRIES: usize = 6;
+const ITEM: usize = 7;
+
+/// The table of these jobs.
+pub(super) fn table(overview: &Overview, jobs: &[&JobView]) -> Table {
+    // Who uses no tracker has no column for it.
+    let with_items = jobs.iter().any(|job| job.tracker.is_some());
+    let mut names = vec!["job", "stage", "priority", "profile", "engine", "age", "tries", ""];
+    let mut spare = vec![PROFILE, ENGINE, PRIORITY, TRIES];
+    if with_items {
+        names.insert(ITEM, "item");
+        spare.push(ITEM);
+    }
+    let mut table = Table::new(&names).spare(&spare).names(0);
+    let ships = overview.run_loop.as_ref().is_some_and(|found| found.ships);
+    jobs.iter().for_each(|job| table.row(row(job, with_items, ships, overview.now)));
+    table
+}
+
+fn row(job: &JobView, with_items: bool, ships: bool, now: Timestamp) -> Vec<Cell> {
+    let record = &job.record;
+    let meta = &record.meta;
+    let word = |key: &str| plain(meta.get(key).unwrap_or("-"));
+    let engine = meta.get("engine").or_else(|| meta.get("engine_wanted")).unwrap_or("-");
+    let tries = match (job.tries(), job.max_tries()) {
+        (n, max) if max == 1 || n > max => n.to_string(),
+        (n, max) => format!("{n}/{max}"),
+    };
+    let stage_style = match &job.activity {
+        Activity::Running { .. } => style::BUSY,
+        _ => style::stage(record.stage),
+    };
+    let mut cells = vec![
+        Cell::new(&record.id),
+        Cell::styled(stage_style, record.stage),
+        Cell::new(word("priority")),
+        Cell::new(word("profile")),
+        Cell::new(plain(engine)),
+        Cell::new(age(job, now)),
+        Cell::new(tries),
+        in_fleet(job, remark(job, ships, now)),
+    ];
+    if with_items {
+        cells.insert(ITEM, item(job));
+    }
+    cells
+}
+
+/// The tracker's item and what the tracker was told last.
+fn item(job: &JobView) -> Cell {
+    let Some(tracker) = &job.tracker else { return Cell::new("-") };
+    let told = tracker.echoed.as_ref().map_or(String::new(), |echoed| format!(" ({echoed})"));
+    Cell::new(plain(&format!("{}{told}", tracker.item)))
+}
+
+/// The remark, and the grant under which a job of the fleet is here.
+fn in_fleet(job: &JobView, remark: Cell) -> Cell {
+    let meta = &job.record.meta;
+    match (meta.get("fleet_job_id"), meta.get("fleet_lease_epoch")) {
+        (Some(id), Some(epoch)) => {
+            remark.followed_by(&format!("fleet={}@e{}", plain(id), plain(epoch)))
+        }
+        _ => remark,
+    }
+}
+
+/// How long it runs, how long it waits, how long ago it ended.
+fn age(job: &JobView, now: Timestamp) -> String {
+    let meta = &job.record.meta;
+    let since = match &job.activity {
+        Activity::Running { since, .. } => *since,
+        Activity::Resting => meta.time("ended_at"),
+        _ => meta.time("added_at"),
+    };
+    since.map_or_else(|| "-".to_owned(), |since| short(now.duration_since(since)))
+}
+
+/// The column that says what a person wants to know: why it waits, how it ended. `ships`: the loop
+/// ships what reaches testing/.
+fn remark(job: &JobView, ships: bool, now: Timestamp) -> Cell {
+    let remark = match &job.activity {
+        Activity::Waiting(None) => Cell::styled(style::GOOD, "next"),
+        Activity::Waiting(Some(why)) => Cell::new(reason(why, now)),
+        Activity::Unread => Cell::new("a loop has not read it yet"),
+        Activity::Running { .. } if git_step(&job.record).is_some() => Cell::styled(
+            style::BUSY,
+            format_args!("{} takes long", git_step(&job.record).unwrap_or_default()),
+        ),
+        Activity::Running { stalled: Some(silent), .. } => Cell::styled(
+            style::BAD,
+            format_args!("stalled: silent for {}", format_duration(*silent)),
+        ),
+        Activity::Running { verifying: true, .. } => Cell::styled(style::BUSY, "verify runs"),
+        Activity::Running { .. } => Cell::styled(style::BUSY, "running"),
+        Activity::Lost => Cell::styled(style::BAD, "its worker died; `aq recover` puts it back"),
+        Activity::Unusable(fault) => Cell::styled(
+            style::BAD,
+            format_args!("its record cannot be used: {}", plain(&fault.to_string())),
+        ),
+        Activity::Resting => match left_out(&job.record) {
+            Some(names) => {
+                Cell::styled(style::ATTENTION, format_args!("not on its branch: {names}"))
+            }
+            None => rests(job, ships),
+        },
+    };
+    match &job.work_problem {
+        Some(problem) => remark.behind(style::ATTENTION, short_problem(problem)),
+        None => remark,
+    }
+}
+
+fn rests(job: &JobView, ships: bool) -> Cell {
+    // What goes on without anybody having looked at it is worth a look.
+    let unverified = if ships { style::ATTENTION } else { Style::new() };
+    match (job.record.stage, job.record.verified()) {
+        (Stage::Review, _) => {
+            Cell::styled(style::ATTENTION, "waits for you: aq promote, ship or reject")
+        }
+        (Stage::Testing, Some(true)) => {
+            Cell::styled(style::FAINT, "verified; `aq ship` accepts it")
+        }
+        (Stage::Testing, Some(false)) if ships => {
+            Cell::styled(unverified, "not verified; the loop ships it unasked")
+        }
+        (Stage::Testing, Some(false)) => Cell::new("not verified; `aq ship` accepts it"),
+        (Stage::Testing, None) => Cell::new("`aq ship` accepts it"),
+        (Stage::Shipped, Some(false)) => Cell::styled(unverified, "not verified"),
+        (Stage::Shipped, _) => Cell::new(""),
+        _ if job.record.meta.is_empty() => Cell::styled(style::FAINT, "its record is put away"),
+        _ => Cell::styled(style::BAD, result(&job.record)),
+    }
+}

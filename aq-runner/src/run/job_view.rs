@@ -1,0 +1,158 @@
+//! One job as a look at the queue shows it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use aq_manifest::Stage;
+use aq_scheduler::Reason;
+use jiff::Timestamp;
+
+use crate::checkpoint::LeftOut;
+use crate::insights::Numbers;
+use crate::store::{JobRecord, QueueDir, RecordFault, SpentLine};
+
+use super::history::{of_line, of_record};
+use super::left_out::recorded_left_out;
+use super::place::shell_word;
+use super::tracker::{TrackerView, tracker_view};
+
+/// One job.
+#[derive(Clone, Debug)]
+pub struct JobView {
+    /// Its folder and record.
+    pub record: JobRecord,
+    /// What it is doing.
+    pub activity: Activity,
+    /// The item that it came from.
+    pub tracker: Option<TrackerView>,
+    /// A problem of the place of its work, for a person to mend.
+    pub work_problem: Option<WorkProblem>,
+    /// Its log has something in it.
+    pub has_log: bool,
+    /// Its numbers; `None` when nothing is known of them.
+    pub numbers: Option<Numbers>,
+}
+
+impl JobView {
+    pub(super) fn new(queue: &QueueDir, record: JobRecord, activity: Activity) -> Self {
+        let tracker = tracker_view(queue, &record.id, &record.meta);
+        let work_problem = WorkProblem::of(queue, &record, &activity);
+        // Asked only where that is said.
+        let has_log = record.stage.is_final()
+            && queue.log(&record.id).metadata().is_ok_and(|log| log.len() > 0);
+        let numbers = of_record(&record);
+        Self { record, activity, tracker, work_problem, has_log, numbers }
+    }
+
+    /// Takes the numbers of a job whose record was put away.
+    pub(super) fn put_away(&mut self, line: &SpentLine) {
+        if self.record.meta.is_empty() {
+            self.numbers = Some(of_line(line));
+        }
+    }
+
+    /// As [`super::Overview::distrust`], of one job.
+    pub fn distrust(&mut self, queue: &Path) {
+        if matches!(self.activity, Activity::Waiting(_) | Activity::Unread) {
+            let reason = Reason::Untrusted { queue: shell_word(queue) };
+            self.activity = Activity::Waiting(Some(reason));
+        }
+    }
+
+    /// How often it was tried, a running attempt included.
+    pub fn tries(&self) -> u32 {
+        let ended = self.record.attempts();
+        match self.activity {
+            Activity::Running { .. } => ended.max(self.record.meta.count("attempt")),
+            _ => ended,
+        }
+    }
+
+    /// How often it may be tried, in all.
+    pub fn max_tries(&self) -> u32 {
+        self.record.meta.count("retry_max").max(1)
+    }
+
+    /// US dollars over all its attempts, where they are known.
+    pub fn cost_usd(&self) -> Option<f64> {
+        self.numbers.as_ref()?.cost_usd
+    }
+}
+
+/// What a job is doing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Activity {
+    /// It is to be run, or in review/ to be verified, and does not for this reason; `None`: it is
+    /// next.
+    Waiting(Option<Reason>),
+    /// In the inbox, and its file has changed since the loop last read it, or was never read.
+    Unread,
+    /// A worker is at work on it.
+    Running {
+        /// When the attempt began.
+        since: Option<Timestamp>,
+        /// How long its log has not grown, when that is suspiciously long.
+        stalled: Option<Duration>,
+        /// `verify` is what runs.
+        verifying: bool,
+    },
+    /// Its worker is dead: the next turn of a loop, or `aq recover`, puts it back.
+    Lost,
+    /// It waits for a person, or has ended.
+    Resting,
+    /// Its record has a value that cannot be used, so nothing is done with it.
+    Unusable(Box<RecordFault>),
+}
+
+/// A problem with the place where the work of a job is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WorkProblem {
+    /// Changes could not be committed, and are where they were.
+    NotSaved {
+        /// Git's words.
+        why: String,
+        /// Their directory, as far as that is known.
+        dir: Option<PathBuf>,
+    },
+    /// Its checkout is not where it was.
+    CheckoutGone {
+        /// Its recorded place.
+        dir: PathBuf,
+        /// The branch that has what was saved.
+        branch: String,
+    },
+}
+
+impl WorkProblem {
+    fn of(queue: &QueueDir, record: &JobRecord, activity: &Activity) -> Option<Self> {
+        if matches!(activity, Activity::Running { .. } | Activity::Lost) {
+            return None;
+        }
+        let meta = &record.meta;
+        let checkout = meta.get("checkout").map(PathBuf::from);
+        let is_open = matches!(record.stage, Stage::Inbox | Stage::Review | Stage::Testing);
+        if let Some(dir) = checkout.as_ref().filter(|_| is_open) {
+            let inside = queue.work().join(record.id.as_str());
+            // That it went while its agent was at work is told already.
+            let is_told = || recorded_left_out(meta).iter().any(LeftOut::is_gone);
+            if !dir.is_dir() && !inside.is_dir() && !is_told() {
+                let branch = meta.get("wip_branch").unwrap_or_default().to_owned();
+                return Some(Self::CheckoutGone { dir: dir.clone(), branch });
+            }
+        }
+        let why = meta.get("checkpoint_error")?.to_owned();
+        Some(Self::NotSaved { why, dir: checkout.or_else(|| record.cwd()) })
+    }
+}
+
+impl fmt::Display for WorkProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotSaved { why, .. } => write!(f, "not all of its work is committed: {why}"),
+            Self::CheckoutGone { dir, .. } => {
+                write!(f, "its checkout is gone from {}", dir.display())
+            }
+        }
+    }
+}

@@ -55,6 +55,7 @@ pub use schema::schema;
 pub use scope::{GlobError, ScopeSet};
 pub use spec::{JobSpec, Origin, prompt, resolve};
 pub use stage::Stage;
+pub use suggest::nearest;
 pub use values::{
     Backoff, Budget, DepsMode, Expect, Isolation, Priority, Retry, ReviewPolicy, ScopePolicy,
 };

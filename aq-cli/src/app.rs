@@ -54,13 +54,18 @@ pub(crate) fn run() -> ExitCode {
     // Before anything that could start a program or a thread.
     let environment = Environment::take();
     commands::complete_if_asked(Arguments::command);
-    let mut parser = in_groups(Arguments::command());
+    let mut parser = Arguments::command();
+    // Most commands print no page, and need none made.
+    let words = words();
+    if words.is_empty() || words.iter().any(|word| ["-h", "--help", "help"].contains(&&**word)) {
+        parser = in_groups(parser);
+    }
     let parsed = parser.try_get_matches_from_mut(std::env::args_os());
     let parsed = parsed.and_then(|matches| Arguments::from_arg_matches(&matches));
     let Arguments { global, command } = match parsed {
         Ok(arguments) => arguments,
         Err(error) if error.kind() == ErrorKind::MissingSubcommand => {
-            output::warning(&parser.render_help().ansi().to_string());
+            output::warning(&in_groups(parser).render_help().ansi().to_string());
             return Exit::Usage.into();
         }
         Err(error) => return refuse(error.format(&mut parser), &parser),

@@ -103,6 +103,9 @@ fn check(
     }
     let error = (strict && !report.is_empty())
         .then(|| "it has warnings, which --strict takes for errors".to_owned());
+    if let Some(error) = &error {
+        report.push_str(&format!("error: {}: {error}\n", plain(&name)));
+    }
     Ok(Checked { file: name, error, report })
 }
 

@@ -1,15 +1,15 @@
 //! Hints for commands and flags that `aq` does not know.
 
+use aq_manifest::{KEYS, nearest};
+
 /// A hint for an unknown verb. Verbs of other programs are answered by their meaning; a typo
 /// gets the nearest verb, unless that one ends, ships or throws away something.
 pub(crate) fn verb(typed: &str, known: &[&str]) -> Option<String> {
     if let Some(meant) = meaning(&typed.to_ascii_lowercase()) {
         return Some(meant.to_owned());
     }
-    let near = known.iter().filter(|verb| !CAREFUL.contains(verb));
-    let near = near.map(|verb| (distance(typed, verb), *verb)).min()?;
-    let is_near = near.0 <= 1 + typed.chars().count() / 4 && near.0 < typed.chars().count();
-    is_near.then(|| format!("did you mean `aq {}`?", near.1))
+    let harmless = known.iter().copied().filter(|verb| !CAREFUL.contains(verb));
+    nearest(typed, harmless).map(|near| format!("did you mean `aq {near}`?"))
 }
 
 /// Verbs that nobody is to be led to by a typo.
@@ -177,22 +177,7 @@ pub(crate) fn missing(verb: &str) -> Option<String> {
 }
 
 fn is_key(name: &str) -> bool {
-    aq_manifest::KEYS.iter().any(|key| key.name == name)
-}
-
-/// Levenshtein distance.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, &to) in b.iter().enumerate() {
-            let replace = diagonal + usize::from(from != to);
-            diagonal = row[j + 1];
-            row[j + 1] = replace.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
+    KEYS.iter().any(|key| key.name == name)
 }
 
 #[cfg(test)]

@@ -44,6 +44,10 @@ fn every_verb_is_listed_once() {
     let others: Vec<&str> =
         rest.lines().skip(1).take_while(|line| !line.is_empty()).filter_map(first).collect();
     assert!(others.contains(&"help") && others.contains(&"man"), "{help}");
+    for page in [&["help"][..], &["-h"], &["status", "-h", "--help"]] {
+        let listed = sandbox.ok(page).contains("First steps:");
+        assert_eq!(listed, page.len() == 1, "{page:?}");
+    }
     for verb in ["demo", "init", "add", "run", "status", "ship", "service", "doctor", "submit"] {
         let lines = help.lines().filter(|line| line.starts_with(&format!("  {verb} ")));
         assert_eq!(lines.count(), 1, "{verb}: {help}");

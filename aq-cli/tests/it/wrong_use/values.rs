@@ -103,7 +103,8 @@ fn values_of_a_job_file() {
     for (front, says) in WARNINGS {
         fs::write(&path, format!("---\n{front}\n---\nDo it.\n")).unwrap();
         wrong(front, &mut sandbox.aq(&["check", file]), DONE, says);
-        wrong(front, &mut sandbox.aq(&["check", "--strict", file]), USAGE, says);
+        let mut strict = sandbox.aq(&["check", "--strict", file]);
+        wrong(front, &mut strict, USAGE, &[*says, &["which --strict takes for errors"]].concat());
     }
     // What `check` refuses, `add` does.
     fs::write(&path, "---\nlock: no\n---\nDo it.\n").unwrap();

@@ -236,6 +236,29 @@ fn a_branch_that_the_user_moved_is_followed() {
 }
 
 #[test]
+fn a_killed_checkpoint_is_nobody_else() {
+    let (lab, repo) = Lab::with_repo();
+    for (job, begin) in
+        [("one", &["checkout", "-q", "--detach"][..]), ("two", &["checkout", "-qb", "x"])]
+    {
+        let started = lab.start(job, &repo);
+        let dir = &started.dir;
+        lab.git(dir, begin);
+        write(&dir.join("new"), "1");
+        lab.git(dir, &["add", "new"]);
+        lab.git(dir, &["commit", "-q", "-m", "the agent's own"]);
+        // The branch was moved, and that was all.
+        let branch = format!("refs/heads/aq/wip/{job}");
+        lab.git(&repo, &["fetch", "-q", dir.to_str().unwrap(), "HEAD"]);
+        lab.git(&repo, &["update-ref", &branch, "FETCH_HEAD"]);
+        write(&dir.join("more"), "2");
+        let saved = started.wip.finish("fix: one").unwrap();
+        assert_eq!(left(&saved), "", "{job}");
+        assert_eq!(lab.show(&repo, &format!("{branch}:more")), "2");
+    }
+}
+
+#[test]
 fn two_jobs_of_one_repository_work_at_once() {
     let (lab, repo) = Lab::with_repo();
     std::thread::scope(|scope| {

@@ -9,8 +9,9 @@ use super::super::files;
 use super::super::left::LeftOut;
 use super::super::repository::CommitId;
 use super::super::wip::{BRANCHES, Isolation, Wip};
+use super::bring::borrowed_from;
 use super::place::OwnPlace;
-use super::refs::OwnRepository;
+use super::refs::{OwnHead, OwnRepository};
 
 /// Where work is kept that its branch cannot take.
 const HELD: &str = "refs/aq/held/";
@@ -94,8 +95,14 @@ impl Wip {
             return Ok(true);
         }
         let call = self.repo.call("log").args(["--format=%s", "-n", "100"]);
+        let call = call.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", borrowed_from(&own.objects()));
         let call = call.args([tip.to_string(), format!("^{given}")]);
-        let call = call.args(own_tip.map(|commit| format!("^{commit}")));
+        // Commits of the agent's own, which may be on no branch, have its subjects.
+        let head = match own.head()? {
+            OwnHead::Branch(_, commit) | OwnHead::Detached(commit) => Some(commit),
+            OwnHead::Nowhere => None,
+        };
+        let call = call.args(own_tip.into_iter().chain(head).map(|commit| format!("^{commit}")));
         let output = call.output()?;
         let subjects = String::from_utf8_lossy(&output.stdout);
         let job = format!("{}: ", self.name);

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
-use super::durable::{rename_new, sync_dir};
+use super::durable::{rename_new, sync_dir, sync_file, sync_file_system};
 use super::error::{At, Result, StoreError};
 use super::meta::Meta;
 use super::queue_dir::QueueDir;
@@ -16,6 +16,9 @@ use super::transition::HeldJob;
 
 /// Jobs whose numbers are made durable with one call.
 const AT_ONCE: usize = 32;
+
+/// Fewer records than these are synced one by one.
+const FEW: usize = 8;
 
 /// What `clean` put away.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -124,6 +127,12 @@ fn put_jobs_away(
         None => new_archive(queue, now)?,
     };
     let lines: Vec<_> = jobs.iter_mut().map(|job| mark_spent(job, now)).collect::<Result<_>>()?;
+    // A power cut that took the mark and left the line would count the job twice.
+    if jobs.len() < FEW {
+        jobs.iter().try_for_each(|job| sync_file(&queue.meta(job.id())))?;
+    } else {
+        sync_file_system(&queue.meta_dir())?;
+    }
     append_spent(queue, &lines)?;
     for job in jobs {
         put_away(&queue.log(job.id()), &archive)?;

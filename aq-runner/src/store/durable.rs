@@ -12,6 +12,11 @@ pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
     File::open(dir).and_then(|d| d.sync_all()).at("sync the directory", dir)
 }
 
+/// Makes the content of a file durable, whoever wrote it.
+pub(crate) fn sync_file(path: &Path) -> Result<()> {
+    File::open(path).and_then(|file| file.sync_all()).at("sync", path)
+}
+
 /// Makes everything on the file system of `dir` durable: one call for many files.
 #[cfg(target_os = "linux")]
 pub(crate) fn sync_file_system(dir: &Path) -> Result<()> {

@@ -1,7 +1,7 @@
 //! The numbers of jobs whose records `clean` has put away: `.state/spent`, one JSON object a line,
 //! only appended to.
 //!
-//! A record gets `spent_at` first, then its line is written and synced, then the record goes. A
+//! A record gets `spent_at`, then its line is written, each synced; then the record goes. A
 //! line is the same as another one of its job and `spent_at`, and gives way to a record that has
 //! both: whatever is killed when, a job is counted once.
 

@@ -153,11 +153,17 @@ fn what_is_put_away_is_kept() {
         sandbox.add("b", "deps: [never]", "true");
         sandbox.write("later", "deps: [never]", "true");
     };
+    let counted = |after: &After<'_>| {
+        let insights = after.sandbox.json(&["insights", "--json"]);
+        assert_eq!(insights["all"]["attempts"], 1, "{}: {insights}", after.what);
+    };
     let look = |after: &After<'_>| {
         after.ok(&["recover"]);
         after.is_whole(&["a", "b"]);
+        counted(after);
         after.ok(CLEAN);
         after.is_whole(&["a", "b"]);
+        counted(after);
         assert_eq!(after.sandbox.folders("a"), ["shipped"], "{}", after.what);
         assert!(!after.sandbox.queue(".state/meta/a.meta").exists(), "{}", after.what);
     };

@@ -69,6 +69,18 @@ words! {
     }
 }
 
+words! {
+    /// Whether a further attempt is told why the last one failed.
+    #[derive(Default)]
+    FeedbackMode ("feedback mode") {
+        /// It is.
+        #[default]
+        On = "on",
+        /// It starts as the first one did.
+        Off = "off",
+    }
+}
+
 /// `retry: {max, backoff, on}`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Retry {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::process::{ProcessId, Signal};
 use crate::store::{
-    HeldJob, JobRecord, Meta, Promise, QueueDir, RUN_KEYS, Record, Result, StoreError,
+    FeedbackFile, HeldJob, JobRecord, Meta, Promise, QueueDir, RUN_KEYS, Record, Result, StoreError,
 };
 
 use super::recovery::{Recovered, recover_job, worker};
@@ -59,7 +59,7 @@ pub fn reject(queue: &QueueDir, id: &JobId, reason: Option<&str>, now: Timestamp
 }
 
 /// What a job of the fleet has on record of that. One that is put back by hand is this host's own.
-const FLEET_KEYS: &[&str] = &[
+pub(super) const FLEET_KEYS: &[&str] = &[
     "fleet_job_id",
     "fleet_lease_epoch",
     "fleet_factory",
@@ -87,6 +87,8 @@ pub fn requeue(queue: &QueueDir, id: &JobId, force: bool) -> Result<()> {
         job.require(&[Stage::Failed], "requeue", needs)?;
     }
     StopRequest::of(queue, id).withdraw();
+    // Before it can start: a fresh one is told nothing of earlier ones.
+    FeedbackFile::of(queue, id).remove()?;
     job.move_to(Stage::Inbox, Record::new().clear(RUN_KEYS).clear(FLEET_KEYS), Promise::Durable)
 }
 

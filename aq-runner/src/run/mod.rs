@@ -10,6 +10,7 @@ mod dependencies;
 mod dispatcher;
 mod echo;
 mod engine_use;
+mod feedback;
 mod fleet;
 mod folder_watch;
 mod foresight;
@@ -23,6 +24,7 @@ mod model;
 pub mod place;
 mod recovery;
 mod replica;
+mod reply;
 mod settings;
 mod shadow_report;
 mod ship;
@@ -44,6 +46,7 @@ pub use attempts::{Attempt, attempts};
 pub use dependencies::{Dependencies, Edge, Node, dependencies};
 pub use dispatcher::{LostPart, Progress, RunError, RunOptions, Summary, run};
 pub use engine_use::{resting_engines, retry_engine};
+pub use feedback::{NextPrompt, PromptError, next_prompt};
 pub use fleet::{
     FleetError, FleetOverview, FleetPart, FleetSettings, FleetSettingsError, Submitted, fleet_job,
     fleet_overview, fleet_part, submit,
@@ -53,6 +56,8 @@ pub use foresight::{NoEngine, without_engine};
 pub use history::{history, job_numbers};
 pub use left_out::recorded_left_out;
 pub use recovery::{Recovered, recover};
+pub use crate::feedback::WordsProblem;
+pub use reply::{Replied, ReplyError, reject_and_requeue, reply, resume};
 pub use settings::{Config, Environment, Settings, SettingsError};
 pub use shadow_report::{AgreementReport, Bar, BarError, Divergence, Verdict, shadow_report};
 pub use ship::{ShipError, promote, ship, ship_merged};

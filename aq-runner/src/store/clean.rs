@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::durable::{rename_new, sync_dir};
 use super::error::{At, Result, StoreError};
+use super::feedback_file::FeedbackFile;
 use super::meta::Meta;
 use super::queue_dir::QueueDir;
 use super::record_fault::{RecordFault, record_fault};
@@ -64,6 +65,7 @@ pub fn clean(
             None => new_archive(queue, now)?,
         };
         before(&id, held.meta());
+        FeedbackFile::of(queue, &id).put_away(&archive)?;
         put_away(&queue.log(&id), &archive)?;
         put_away(&queue.meta(&id), &archive)?;
         drop(held);
@@ -154,6 +156,7 @@ pub fn withdraw(queue: &QueueDir, job: &HeldJob, now: Timestamp) -> Result<()> {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e).at("archive", &file),
         _ => {}
     }
+    FeedbackFile::of(queue, id).put_away(&archive)?;
     let meta = queue.meta(id);
     rename_new(&meta, &archive.join(format!("{id}.meta"))).at("archive", &meta)?;
     sync_dir(&archive)

@@ -6,6 +6,7 @@ mod clean;
 mod doubled;
 mod durable;
 mod error;
+mod feedback_file;
 mod ingest;
 mod job_file;
 mod keys;
@@ -32,6 +33,7 @@ pub use doubled::Undoubled;
 pub(crate) use doubled::doubled;
 pub(crate) use durable::{not_opened, replace, replace_durably, sync_file_system};
 pub use error::{Result, StoreError};
+pub use feedback_file::{Feedback, FeedbackFile, FeedbackState};
 pub use ingest::{Ingested, ingest, refuse, rename_if_taken};
 pub use job_file::{
     Invalid, JobFile, ProfileError, load, load_profile, profile_names, resolve_cwd,
@@ -52,5 +54,6 @@ pub(crate) use scratch::{
 };
 pub(crate) use text::read_saved;
 pub use text::{MAX_JOB_FILE, UnreadableJob, read_text};
+pub(crate) use transition::forget_run_but_session;
 pub use transition::{HeldJob, Promise, RUN_KEYS};
 pub use values::{Effective, EffectiveValue, effective_values};

@@ -49,6 +49,7 @@ pub const RUN_KEYS: &[&str] = &[
     "session_id",
     "session_engine",
     "session_total",
+    "session_told",
     "input_tokens",
     "cached_tokens",
     "output_tokens",
@@ -76,6 +77,18 @@ pub const RUN_KEYS: &[&str] = &[
     "log_incomplete",
     "moved_to",
 ];
+
+/// What a job keeps of its last run that goes on with it: its session, and the ground that `setup`
+/// has made ready.
+const RESUMED_KEYS: [&str; 5] =
+    ["session_id", "session_engine", "session_total", "session_told", "setup_done"];
+
+/// Forgets what a run leaves, but for its session.
+pub(crate) fn forget_run_but_session() -> Record {
+    let keys: Vec<&str> =
+        RUN_KEYS.iter().copied().filter(|key| !RESUMED_KEYS.contains(key)).collect();
+    Record::new().clear(&keys)
+}
 
 /// A job that this process may move: its lock is held.
 #[derive(Debug)]

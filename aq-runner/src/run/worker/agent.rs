@@ -7,6 +7,7 @@ use aq_manifest::{FailureClass, JobSpec, Outcome, Stage};
 use jiff::Timestamp;
 
 use crate::engine::{EndedBy, EngineCommand, ErrorClass, Exit, Invocation, Verdict, next_session};
+use crate::feedback::OutputSource;
 use crate::process::{Cause, Ended, Status, Stdin, Task};
 use crate::store::{JobFile, Record, StoreError, write_private};
 
@@ -22,7 +23,8 @@ impl Work<'_> {
         let cwd = self.workplace(spec)?;
         let scratch = self.scratch()?;
         let engine = self.job.meta().get("engine").unwrap_or_default().to_owned();
-        let command = self.engine_command(&engine, file, &scratch)?;
+        let told = self.next_feedback(spec, &engine)?;
+        let command = self.engine_command(&engine, file, &scratch, told.text.as_deref())?;
         let env = self.env(spec, &command.env_set, &scratch).map_err(setup_failed)?;
         // Those whose worker died count too, but `retry` does not end them.
         let max = spec.retry.as_ref().map_or(1, |retry| retry.max);
@@ -41,11 +43,13 @@ impl Work<'_> {
         if let Some(session) = &resumed {
             self.note(&format!("resuming session {session}"));
         }
+        self.tell(&told)?;
         let mut run = AgentRun::new(engine, records, spec.budget, resumed, self.session_total());
+        run.told = told.id;
         run.usage_file.clone_from(&command.usage_file);
         let task = self.task(command.program.into(), command.args, &cwd, env, spec.timeout);
         let task = Task { stdin: command.stdin.map_or(Stdin::Null, Stdin::Bytes), ..task };
-        let ended = self.supervise(task, Some(&mut run))?;
+        let ended = self.supervise(OutputSource::Engine, task, Some(&mut run))?;
         self.judge(spec, &ended, run)
     }
 
@@ -129,6 +133,7 @@ impl Work<'_> {
             .set("permission_denials", denials.map_or(String::new(), |n| n.to_string()))
             .set("session_id", session.as_deref().unwrap_or_default())
             .set("session_engine", session.as_ref().map_or("", |_| run.engine.as_str()))
+            .set("session_told", run.told.as_deref().filter(|_| session.is_some()).unwrap_or_default())
             .set(
                 "engine_error",
                 verdict.error.as_ref().map_or(String::new(), |e| e.class.to_string()),
@@ -145,12 +150,14 @@ impl Work<'_> {
         engine: &str,
         file: &JobFile,
         scratch: &Path,
+        feedback: Option<&str>,
     ) -> Result<EngineCommand, Failure> {
         let spec = &file.spec;
         let session = self.resumable(engine);
         let invocation = Invocation {
             prompt: &file.body,
             persona: spec.persona.as_deref(),
+            feedback,
             model: spec.model.as_deref(),
             args: &spec.args,
             yolo: spec.yolo,

@@ -1,0 +1,200 @@
+//! What the next attempt of a job gets: the prompt, what became of the attempts before it, and what
+//! people say of the work.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::path::Path;
+
+use aq_manifest::{FeedbackMode, JobId};
+use aq_scheduler::EngineState;
+use jiff::Timestamp;
+
+use crate::engine::{Invocation, NoCandidates, NoSuchEngine};
+use crate::feedback::{GO_ON, join};
+use crate::store::{
+    Feedback, FeedbackFile, FeedbackState, Invalid, JobRecord, Meta, QueueDir, StoreError, load,
+};
+
+use super::engine_use;
+use super::settings::Settings;
+
+/// What an attempt is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AttemptFeedback {
+    /// The text.
+    pub(crate) text: Option<String>,
+    /// What of it has waited until now.
+    pub(crate) seen: Feedback,
+    /// The id of all that a session knows that is told this.
+    pub(crate) id: Option<String>,
+}
+
+/// Chooses what an attempt is told: a session that goes on what it does not know, a fresh one
+/// everything.
+pub(crate) fn attempt_feedback(
+    state: FeedbackState,
+    meta: &Meta,
+    resumes: bool,
+    mode: FeedbackMode,
+) -> AttemptFeedback {
+    let FeedbackState { waiting, told } = state;
+    let is_known = told.is_empty() || meta.get("session_told") == Some(&told.id);
+    let (earlier, told_words, told_failure) = match (resumes, is_known) {
+        (true, true) => ("", "", ""),
+        (true, false) => ("", told.words.as_str(), told.failure.as_str()),
+        (false, _) => (told.earlier.as_str(), told.words.as_str(), told.failure.as_str()),
+    };
+    let failure = if waiting.failure.is_empty() { told_failure } else { &waiting.failure };
+    let failure = if mode == FeedbackMode::On { failure } else { "" };
+    let text = join([earlier, told_words, failure, &waiting.words]);
+    let text = match text.is_empty() {
+        // It knows its prompt, and has to be told something.
+        true if resumes && mode == FeedbackMode::On => Some(GO_ON.to_owned()),
+        true => None,
+        false => Some(text),
+    };
+    let id = [&waiting.id, &told.id].into_iter().find(|id| !id.is_empty()).cloned();
+    AttemptFeedback { text, seen: waiting, id }
+}
+
+/// A word that nobody can know beforehand.
+pub(crate) fn random_word() -> String {
+    // The keys of the hash come from the operating system.
+    format!("aq-{:016x}", RandomState::new().build_hasher().finish())
+}
+
+/// What the next attempt of a job gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NextPrompt {
+    /// The engine that would run it now.
+    pub engine: String,
+    /// What the engine gets as its prompt, byte for byte.
+    pub prompt: String,
+    /// What of it tells of earlier attempts.
+    pub feedback: Option<String>,
+    /// Whether the prompt is a script, and the feedback in a file of its own.
+    pub is_script: bool,
+    /// The session that goes on.
+    pub session: Option<String>,
+}
+
+/// Why nobody can say what a job's next attempt gets.
+#[derive(Debug, thiserror::Error)]
+pub enum PromptError {
+    /// The queue's files.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The job's file.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// Its engine, or class of engines, is none.
+    #[error(transparent)]
+    NoCandidates(#[from] NoCandidates),
+    /// As [`Self::NoCandidates`].
+    #[error(transparent)]
+    NoSuchEngine(#[from] NoSuchEngine),
+}
+
+/// Answers what the next attempt of a job would get, were it to start now.
+///
+/// # Errors
+/// When its files cannot be read, or it has no engine.
+pub fn next_prompt(
+    queue: &QueueDir,
+    settings: &Settings,
+    id: &JobId,
+    now: Timestamp,
+) -> Result<NextPrompt, PromptError> {
+    let stage = queue.expect(id)?;
+    let path = queue.job_file(stage, id).display().to_string();
+    let text = queue.read_job(stage, id).map_err(|e| Invalid::whole(&path, e))?;
+    let file = load(queue.profiles(), &path, &text, false)?;
+    let spec = &file.spec;
+    let meta = JobRecord::read(queue, stage, id.clone())?.meta;
+    let candidates = settings.engines.candidates(
+        spec.engine.as_deref(),
+        &spec.engine_class,
+        &spec.prefers_engine,
+    )?;
+    let engine = next_engine(queue, settings, &candidates, now).unwrap_or_default();
+    let own = meta.get("session_id").filter(|_| meta.get("session_engine") == Some(&engine));
+    let session = settings.engines.resumed(&engine, own).map(str::to_owned);
+    let state = FeedbackFile::of(queue, id).read()?;
+    let feedback = attempt_feedback(state, &meta, session.is_some(), spec.feedback).text;
+    let invocation = Invocation {
+        prompt: &file.body,
+        persona: spec.persona.as_deref(),
+        feedback: feedback.as_deref(),
+        model: None,
+        args: &[],
+        yolo: spec.yolo,
+        session: session.as_deref(),
+        scratch: Path::new("/"),
+        is_root: false,
+    };
+    let prompt = settings.engines.prompt(&engine, &invocation)?;
+    let is_script = settings.engines.runs_scripts(&engine);
+    Ok(NextPrompt { engine, prompt, feedback, is_script, session })
+}
+
+/// The engine that would be taken now: the first one that can be used, else one that is installed,
+/// else the first.
+fn next_engine(
+    queue: &QueueDir,
+    settings: &Settings,
+    candidates: &[String],
+    now: Timestamp,
+) -> Option<String> {
+    let known = engine_use::read(queue);
+    let state = |name: &String| engine_use::state(&known, settings, name, now);
+    let ready = candidates.iter().find(|name| matches!(state(name), EngineState::Ready { .. }));
+    let there = || candidates.iter().find(|name| state(name) != EngineState::Missing);
+    ready.or_else(there).or(candidates.first()).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feedback(id: &str, earlier: &str, failure: &str, words: &str) -> Feedback {
+        let [id, earlier, failure, words] = [id, earlier, failure, words].map(str::to_owned);
+        Feedback { id, earlier, failure, words }
+    }
+
+    fn told(waiting: &Feedback, known: &str, resumes: bool) -> String {
+        let before = feedback("t", "w0\n", "f1\n", "w1\n");
+        let state = FeedbackState { waiting: waiting.clone(), told: before };
+        let meta = Meta::parse(&format!("session_told={known}\n"));
+        let found = attempt_feedback(state, &meta, resumes, FeedbackMode::On);
+        found.text.unwrap_or_default().replace("\n\n", " ")
+    }
+
+    #[test]
+    fn a_session_is_told_what_it_lacks() {
+        let new = feedback("n", "", "f2\n", "w2\n");
+        assert_eq!(told(&new, "t", true), "f2 w2\n");
+        assert_eq!(told(&new, "", true), "w1 f2 w2\n");
+        assert_eq!(told(&new, "t", false), "w0 w1 f2 w2\n");
+        let nothing = Feedback::default();
+        assert_eq!(told(&nothing, "t", true), GO_ON);
+        assert_eq!(told(&nothing, "other", true), "w1 f1\n");
+        assert_eq!(told(&nothing, "t", false), "w0 w1 f1\n");
+    }
+
+    #[test]
+    fn failures_are_told_unless_switched_off() {
+        let state = FeedbackState { waiting: feedback("n", "", "f\n", "w\n"), ..Default::default() };
+        let tell = |state: FeedbackState, resumes| {
+            attempt_feedback(state, &Meta::default(), resumes, FeedbackMode::Off)
+        };
+        let found = tell(state, true);
+        assert_eq!((found.text.as_deref(), found.id.as_deref()), (Some("w\n"), Some("n")));
+        assert_eq!(tell(FeedbackState::default(), true), AttemptFeedback::default());
+    }
+
+    #[test]
+    fn words_differ() {
+        assert_ne!(random_word(), random_word());
+        assert_eq!(random_word().len(), 19);
+    }
+}

@@ -46,6 +46,8 @@ pub struct Job {
     pub requirements: Vec<Requirement>,
     /// The engines that may run it, best first. A name is only data here.
     pub engines: Vec<String>,
+    /// A person holds it: it is not started, and not refused either.
+    pub held: bool,
 }
 
 impl Job {
@@ -62,6 +64,7 @@ impl Job {
             deps_mode: DepsMode::default(),
             requirements: Vec::new(),
             engines: Vec::new(),
+            held: false,
         }
     }
 }

@@ -16,7 +16,7 @@ use positions::Positions;
 impl Queue {
     /// The waiting jobs in the order in which they will run: as if one ran at a time, each ended
     /// well at once, and a pause lasted longer than all jobs without one. Jobs that wait for a
-    /// key which no live job can satisfy come last. `O((jobs + deps) log jobs)`.
+    /// key which no live job can satisfy, and those that are held, come last. `O((jobs + deps) log jobs)`.
     pub fn order(&self) -> Vec<&JobId> {
         let waiting = |ix: JobIx| matches!(self.jobs[ix].at, At::Waiting(_));
         let mut ranked: Vec<_> =
@@ -41,7 +41,7 @@ impl Queue {
         for &ix in &ranks {
             if !waiting(ix) {
                 run.end(ix);
-            } else if self.graph.unmet(ix) == 0 {
+            } else if self.graph.unmet(ix) == 0 && !self.jobs[ix].held {
                 run.enter(ix);
             }
         }
@@ -51,7 +51,8 @@ impl Queue {
             order.push(&self.jobs[ix].id);
             run.end(ix);
         }
-        let stuck = ranks.iter().filter(|&&ix| waiting(ix) && run.unmet[ix.place()] > 0);
+        let is_stuck = |ix: JobIx| run.unmet[ix.place()] > 0 || self.jobs[ix].held;
+        let stuck = ranks.iter().filter(|&&ix| waiting(ix) && is_stuck(ix));
         order.extend(stuck.map(|&ix| &self.jobs[ix].id));
         order
     }
@@ -110,7 +111,7 @@ impl Run<'_> {
         }
         for job in self.queue.graph.awaiting(key) {
             self.unmet[job.place()] -= 1;
-            if self.unmet[job.place()] == 0 {
+            if self.unmet[job.place()] == 0 && !self.queue.jobs[job].held {
                 self.enter(job);
             }
         }

@@ -29,7 +29,7 @@ pub(crate) enum At {
 /// Which set a waiting job stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    /// None: it is not waiting, or its deps are not met.
+    /// None: it is not waiting, is held, or its deps are not met.
     Nowhere,
     Delayed,
     Ready,
@@ -44,6 +44,7 @@ pub(crate) struct Entry {
     pub(crate) lock: Option<LockIx>,
     pub(crate) repository: Option<LockIx>,
     pub(crate) at: At,
+    pub(crate) held: bool,
     place: Place,
     /// The neighbours among the waiting jobs of its class.
     class_links: [Option<JobIx>; 2],
@@ -221,6 +222,7 @@ impl Queue {
             lock: job.lock.map(|name| self.locks.enter(&name)),
             repository: job.repository.map(|name| self.repositories.enter(&name)),
             at,
+            held: job.held,
             place: Place::Nowhere,
             class_links: [None; 2],
         });
@@ -456,6 +458,7 @@ impl Queue {
     fn replace(&mut self, ix: JobIx) {
         let entry = &self.jobs[ix];
         let place = match (entry.at, self.graph.unmet(ix)) {
+            _ if entry.held => Place::Nowhere,
             (At::Waiting(Some(until)), 0) if until > self.now => Place::Delayed,
             (At::Waiting(_), 0) => Place::Ready,
             _ => Place::Nowhere,

@@ -1,7 +1,7 @@
 //! What is said of one job.
 
 use aq_manifest::{JobId, Stage, format_duration};
-use aq_runner::run::{Activity, JobView, Recovered, Stopped, recorded_left_out};
+use aq_runner::run::{Activity, JobView, Recovered, Replied, Stopped, recorded_left_out};
 use aq_runner::store::JobRecord;
 use aq_scheduler::Reason;
 use jiff::Timestamp;
@@ -128,6 +128,15 @@ pub(crate) fn stopped(id: &JobId, how: &Stopped) -> String {
         Stopped::Signalled => {
             format!("{id} was told to stop and has not ended yet; `aq status` shows it")
         }
+    }
+}
+
+/// What became of words for a job.
+pub(crate) fn replied(id: &JobId, what: Replied) -> String {
+    match what {
+        Replied::PutBack => format!("{id} is back in the inbox; its next attempt is told"),
+        Replied::Waits => format!("{id} waits; its next attempt is told"),
+        Replied::Runs => format!("{id} runs; kept for its next attempt, if there is one"),
     }
 }
 

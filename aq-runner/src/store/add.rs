@@ -1,5 +1,6 @@
 //! `aq add`: jobs go in all together or not at all, and are safe once this has answered.
 
+mod change;
 mod place;
 mod plan;
 
@@ -15,6 +16,7 @@ use super::locks::FileLock;
 use super::meta::Record;
 use super::queue_dir::QueueDir;
 
+pub use change::change;
 use place::{place, stage_files, take_back};
 use plan::{Plan, Planner, refuse_cycles};
 

@@ -25,7 +25,7 @@ mod text;
 mod transition;
 mod values;
 
-pub use add::{AddContext, AddError, AddReport, Added, Draft, Parent, add};
+pub use add::{AddContext, AddError, AddReport, Added, Draft, Parent, add, change};
 pub use artifacts::{Artifact, artifacts, open_artifact};
 pub use clean::{Cleaned, archived_log, clean, withdraw};
 pub(crate) use clean::{archived, clean_again};

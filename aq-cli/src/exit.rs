@@ -64,13 +64,16 @@ impl Failure {
 
     /// Words that a job cannot be told. For one that is shipped, with what can be done instead.
     pub(crate) fn of_reply(id: &JobId, error: ReplyError) -> Self {
-        let is_shipped = matches!(
-            error,
-            ReplyError::Store(StoreError::WrongStage { at: Stage::Shipped, .. })
-        );
+        let is_shipped =
+            matches!(error, ReplyError::Store(StoreError::WrongStage { at: Stage::Shipped, .. }));
         let failure = Self::from(error);
         match is_shipped {
-            true => Self { message: format!("{failure}; `aq add --after {id} FILE` adds a job that goes on from it"), ..failure },
+            true => Self {
+                message: format!(
+                    "{failure}; `aq add --after {id} FILE` adds a job that goes on from it"
+                ),
+                ..failure
+            },
             false => failure,
         }
     }

@@ -145,7 +145,12 @@ mod tests {
                 "---\ndeps: [c]\nengine: shell\n---\nx",
             ),
             ("---\ndeps:\n- a\n- b\n---\nx", "deps", "", "---\n---\nx"),
-            ("---\n  yolo: true\n---\nx", "lock", "none", "---\n  yolo: true\n  lock: none\n---\nx"),
+            (
+                "---\n  yolo: true\n---\nx",
+                "lock",
+                "none",
+                "---\n  yolo: true\n  lock: none\n---\nx",
+            ),
             (
                 "---\nverify: |\n  a\n\n  b\nlock: x\n---\ny",
                 "verify",
@@ -162,7 +167,10 @@ mod tests {
         let file = "---\npriority: low\n---\nx\n";
         assert!(matches!(with_value(file, "prio", "low"), Err(EditError::UnknownKey(_))));
         assert!(matches!(with_value(file, "priority", "soon"), Err(EditError::Invalid { .. })));
-        assert!(matches!(with_value(file, "lock", "a\nyolo: true"), Err(EditError::SeveralLines(_))));
+        assert!(matches!(
+            with_value(file, "lock", "a\nyolo: true"),
+            Err(EditError::SeveralLines(_))
+        ));
         assert!(matches!(
             with_value("---\n{priority: low}\n---\nx\n", "priority", "high"),
             Err(EditError::NotInLines(_))

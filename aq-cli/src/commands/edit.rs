@@ -87,9 +87,8 @@ impl Draft {
 
     fn read(&self) -> Result<String, Failure> {
         let shown = self.path.display();
-        read_text(&self.path).map_err(|e| {
-            Failure::usage(format_args!("your text in {shown} cannot be used: {e}"))
-        })
+        read_text(&self.path)
+            .map_err(|e| Failure::usage(format_args!("your text in {shown} cannot be used: {e}")))
     }
 
     fn remove(&self) {

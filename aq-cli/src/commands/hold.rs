@@ -61,7 +61,8 @@ fn each(
             }
             Ok(false) => {}
             // It has started, or ended, since the folder was read.
-            Err(StoreError::WrongStage { .. } | StoreError::NoSuchJob(_) | StoreError::Busy(_)) => {}
+            Err(StoreError::WrongStage { .. } | StoreError::NoSuchJob(_) | StoreError::Busy(_)) => {
+            }
             Err(e) => return Err(e.into()),
         }
     }

@@ -16,6 +16,7 @@ mod environment;
 mod exits;
 mod fail_points;
 mod fake_tracker;
+mod feedback;
 mod fleet;
 mod hostile;
 mod injection;

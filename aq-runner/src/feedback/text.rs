@@ -7,8 +7,7 @@ use super::secrets::Secrets;
 use super::tail::OutputTail;
 
 /// What a resumed session is told when nothing is known of the end of its last run.
-pub(crate) const GO_ON: &str =
-    "The work on the task of this session was interrupted. Go on from where it stopped: what you \
+pub(crate) const GO_ON: &str = "The work on the task of this session was interrupted. Go on from where it stopped: what you \
      have changed so far is still there.\n";
 
 /// Bytes of what a person says at once.

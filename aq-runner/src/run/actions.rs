@@ -89,7 +89,11 @@ pub fn requeue(queue: &QueueDir, id: &JobId, force: bool) -> Result<()> {
     StopRequest::of(queue, id).withdraw();
     // Before it can start: a fresh one is told nothing of earlier ones.
     FeedbackFile::of(queue, id).remove()?;
-    job.move_to(Stage::Inbox, Record::new().clear(RUN_KEYS).clear(FLEET_KEYS).clear(&["held"]), Promise::Durable)
+    job.move_to(
+        Stage::Inbox,
+        Record::new().clear(RUN_KEYS).clear(FLEET_KEYS).clear(&["held"]),
+        Promise::Durable,
+    )
 }
 
 /// What stopping a job came to.

@@ -183,7 +183,8 @@ mod tests {
 
     #[test]
     fn failures_are_told_unless_switched_off() {
-        let state = FeedbackState { waiting: feedback("n", "", "f\n", "w\n"), ..Default::default() };
+        let state =
+            FeedbackState { waiting: feedback("n", "", "f\n", "w\n"), ..Default::default() };
         let tell = |state: FeedbackState, resumes| {
             attempt_feedback(state, &Meta::default(), resumes, FeedbackMode::Off)
         };

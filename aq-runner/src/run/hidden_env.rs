@@ -60,7 +60,11 @@ pub(crate) fn is_hidden(name: &[u8]) -> bool {
         || GIT_CONFIG_PAIRS.iter().any(|start| name.starts_with(start.as_bytes()));
     // That of an outer job is none of this one.
     let is_of_a_job = name == FEEDBACK_VARIABLE.as_bytes();
-    is_of_a_repository || is_of_a_job || is_secret(name) || names_a_token(name) || name.starts_with(b"AQ_TRACKER_")
+    is_of_a_repository
+        || is_of_a_job
+        || is_secret(name)
+        || names_a_token(name)
+        || name.starts_with(b"AQ_TRACKER_")
 }
 
 fn names_a_token(name: &[u8]) -> bool {

@@ -41,6 +41,7 @@ mod worker;
 mod worker_program;
 mod workplace;
 
+pub use crate::feedback::WordsProblem;
 pub use actions::{Stopped, reject, requeue, stop, stop_all, stop_loop};
 pub use adding::add_context;
 pub use attempts::{Attempt, attempts};
@@ -58,7 +59,6 @@ pub use foresight::{NoEngine, without_engine};
 pub use history::{history, job_numbers};
 pub use left_out::recorded_left_out;
 pub use recovery::{Recovered, recover};
-pub use crate::feedback::WordsProblem;
 pub use reply::{Replied, ReplyError, reject_and_requeue, reply, resume};
 pub use settings::{Config, Environment, Settings, SettingsError};
 pub use shadow_report::{AgreementReport, Bar, BarError, Divergence, Verdict, shadow_report};

@@ -74,7 +74,8 @@ impl Feedback {
         };
         // A person may have changed it.
         let cut = |at: usize| rest.floor_char_boundary(at.min(rest.len()));
-        let (earlier, failure): (usize, usize) = (cut(earlier), cut(earlier.saturating_add(failure)));
+        let (earlier, failure): (usize, usize) =
+            (cut(earlier), cut(earlier.saturating_add(failure)));
         Self {
             id,
             earlier: rest[..earlier].to_owned(),
@@ -169,7 +170,8 @@ impl FeedbackFile {
         if told.id != seen.id {
             let mut earlier = told.earlier;
             add_section(&mut earlier, &told.words);
-            let over = (earlier.len() + seen.failure.len() + seen.words.len()).saturating_sub(MAX_FILE);
+            let over =
+                (earlier.len() + seen.failure.len() + seen.words.len()).saturating_sub(MAX_FILE);
             earlier.drain(..earlier.ceil_char_boundary(over.min(earlier.len())));
             let now = Feedback { earlier, ..seen.clone() };
             self.write(&self.told(), &now)?;
@@ -179,22 +181,24 @@ impl FeedbackFile {
         if since.is_empty() {
             return remove(&self.waiting());
         }
-        let rest = Feedback { id: format!("{}-2", waiting.id), words: since, ..Feedback::default() };
+        let rest =
+            Feedback { id: format!("{}-2", waiting.id), words: since, ..Feedback::default() };
         self.write_waiting(&rest, true)
     }
 
     /// The attempt ended well: failures before it are of no interest any more. What people say
-    /// stays.
+    /// stays; answers whether there is such.
     ///
     /// # Errors
     /// When the files cannot be written.
-    pub fn forget_failures(&self) -> Result<()> {
+    pub fn forget_failures(&self) -> Result<bool> {
         if !self.is_there() {
-            return Ok(());
+            return Ok(false);
         }
         let _lock = self.lock()?;
         let FeedbackState { waiting, told } = self.read()?;
-        if waiting.words.is_empty() {
+        let has_words = !waiting.words.is_empty();
+        if !has_words {
             remove(&self.waiting())?;
         } else if !waiting.failure.is_empty() {
             let waiting = Feedback { failure: String::new(), ..waiting };
@@ -203,7 +207,7 @@ impl FeedbackFile {
         if !told.failure.is_empty() {
             self.write(&self.told(), &Feedback { failure: String::new(), ..told })?;
         }
-        Ok(())
+        Ok(has_words)
     }
 
     /// Forgets everything: the job starts afresh.

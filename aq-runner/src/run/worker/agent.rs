@@ -68,6 +68,7 @@ impl Work<'_> {
         let (run, verdict) = run.verdict(exit, ended_by);
         let overspent =
             self.record_run(spec, ended, ended_by, &run, &verdict).map_err(Failure::Unrecorded)?;
+        self.last_command.lacked_session = verdict.session_gone;
         let changes = self.save_work();
         if let Some(why) = overspent {
             return Err(Failure::Final(Outcome::BudgetExceeded, why));
@@ -133,7 +134,10 @@ impl Work<'_> {
             .set("permission_denials", denials.map_or(String::new(), |n| n.to_string()))
             .set("session_id", session.as_deref().unwrap_or_default())
             .set("session_engine", session.as_ref().map_or("", |_| run.engine.as_str()))
-            .set("session_told", run.told.as_deref().filter(|_| session.is_some()).unwrap_or_default())
+            .set(
+                "session_told",
+                run.told.as_deref().filter(|_| session.is_some()).unwrap_or_default(),
+            )
             .set(
                 "engine_error",
                 verdict.error.as_ref().map_or(String::new(), |e| e.class.to_string()),

@@ -19,6 +19,8 @@ pub(super) struct LastCommand {
     output: OutputTail,
     /// Its exit code, or its signal.
     exit: Option<String>,
+    /// It was to go on with a session that its engine does not know: that is no failure to tell of.
+    pub(super) lacked_session: bool,
 }
 
 impl LastCommand {
@@ -27,7 +29,7 @@ impl LastCommand {
             Status::Exited(code) => code.to_string(),
             Status::Signaled(signal) => format!("signal {signal}"),
         });
-        Self { source, output, exit }
+        Self { source, output, exit, lacked_session: false }
     }
 }
 
@@ -63,7 +65,11 @@ impl Work<'_> {
     /// Keeps how the attempt failed for the next one.
     pub(super) fn keep_failure(&mut self, spec: Option<&JobSpec>, class: &str, why: &str) {
         let Some(spec) = spec.filter(|spec| spec.feedback == FeedbackMode::On) else { return };
-        let LastCommand { source, output, exit } = std::mem::take(&mut self.last_command);
+        let LastCommand { source, output, exit, lacked_session } =
+            std::mem::take(&mut self.last_command);
+        if lacked_session {
+            return;
+        }
         let engine = self.job.meta().get("engine").unwrap_or_default();
         let has_records =
             source == OutputSource::Engine && self.settings.engines.prints_records(engine);
@@ -87,10 +93,15 @@ impl Work<'_> {
         }
     }
 
-    /// The work is accepted: how earlier attempts failed is of no interest any more.
+    /// The work is accepted: how earlier attempts failed is of no interest any more. What people
+    /// said meanwhile is.
     pub(super) fn forget_failures(&mut self) {
-        if let Err(e) = FeedbackFile::of(self.queue, self.job.id()).forget_failures() {
-            self.note(&format!("warning: {e}"));
+        match FeedbackFile::of(self.queue, self.job.id()).forget_failures() {
+            Ok(false) => {}
+            Ok(true) => self.note(
+                "what a person said while it ran waits for another attempt, as a reply starts one",
+            ),
+            Err(e) => self.note(&format!("warning: {e}")),
         }
     }
 }

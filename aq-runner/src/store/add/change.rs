@@ -83,12 +83,7 @@ fn grant(text: &str) -> (Option<String>, Option<u64>) {
 }
 
 /// Sees to the keys that the job has, and waits for.
-fn take_keys(
-    queue: &QueueDir,
-    job: &HeldJob,
-    spec: &JobSpec,
-    name: &str,
-) -> Result<(), AddError> {
+fn take_keys(queue: &QueueDir, job: &HeldJob, spec: &JobSpec, name: &str) -> Result<(), AddError> {
     let keys = Keys::new(queue);
     if let Some(key) = &spec.idempotency_key {
         match keys.holder(key)? {

@@ -22,7 +22,7 @@ const KEYS: &str = "added_at added_from added_on cwd lock priority profile engin
     pid pidstart boot cgroup engine session_id session_engine session_total session_told input_tokens cached_tokens output_tokens \
     cost_usd usage_estimated total_input_tokens total_cached_tokens total_output_tokens total_cost_usd \
     total_duration_s next_eligible result failure_class message missing engine_error exit duration_s \
-    permission_denials wip_branch wip_base isolation checkout repository_lock step target files_changed lines_added lines_deleted \
+    permission_denials wip_branch wip_base isolation checkout repository_lock held step target files_changed lines_added lines_deleted \
     scope_warning leave_out left_out left_out_why checkpoint_error push_error merged_into setup_done verified_at shipped_at log_incomplete moved_to fleet_job_id \
     fleet_lease_epoch fleet_reports fleet_told ship_tried_at resume_branch resume_commit pushed_branch \
     pushed_commit pushed_to";

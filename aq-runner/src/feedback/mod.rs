@@ -12,4 +12,6 @@ mod text;
 pub(crate) use secrets::Secrets;
 pub(crate) use tail::OutputTail;
 pub use text::WordsProblem;
-pub(crate) use text::{FailureReport, GO_ON, OutputSource, failure_text, join, words_text};
+pub(crate) use text::{
+    FailureReport, GO_ON, HANDED_OVER, OutputSource, failure_text, join, words_text,
+};

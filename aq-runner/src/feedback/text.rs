@@ -10,6 +10,10 @@ use super::tail::OutputTail;
 pub(crate) const GO_ON: &str = "The work on the task of this session was interrupted. Go on from where it stopped: what you \
      have changed so far is still there.\n";
 
+/// What a fresh session is told of work that another host has begun.
+pub(crate) const HANDED_OVER: &str = "This task was begun on another host. What could be fetched of its work is in the directory; what \
+     programs printed there stayed there.\n";
+
 /// Bytes of what a person says at once.
 pub(crate) const MAX_WORDS: usize = 64 << 10;
 

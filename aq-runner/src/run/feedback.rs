@@ -10,7 +10,7 @@ use aq_scheduler::EngineState;
 use jiff::Timestamp;
 
 use crate::engine::{Invocation, NoCandidates, NoSuchEngine};
-use crate::feedback::{GO_ON, join};
+use crate::feedback::{GO_ON, HANDED_OVER, join};
 use crate::store::{
     Feedback, FeedbackFile, FeedbackState, Invalid, JobRecord, Meta, QueueDir, StoreError, load,
 };
@@ -46,7 +46,9 @@ pub(crate) fn attempt_feedback(
     };
     let failure = if waiting.failure.is_empty() { told_failure } else { &waiting.failure };
     let failure = if mode == FeedbackMode::On { failure } else { "" };
-    let text = join([earlier, told_words, failure, &waiting.words]);
+    let is_handed_over = !resumes && meta.get("resume_commit").is_some();
+    let begun = if is_handed_over && mode == FeedbackMode::On { HANDED_OVER } else { "" };
+    let text = join([begun, earlier, told_words, failure, &waiting.words]);
     let text = match text.is_empty() {
         // It knows its prompt, and has to be told something.
         true if resumes && mode == FeedbackMode::On => Some(GO_ON.to_owned()),
@@ -179,6 +181,16 @@ mod tests {
         assert_eq!(told(&nothing, "t", true), GO_ON);
         assert_eq!(told(&nothing, "other", true), "w1 f1\n");
         assert_eq!(told(&nothing, "t", false), "w0 w1 f1\n");
+    }
+
+    #[test]
+    fn work_of_another_host_is_told_of() {
+        let tell = |resumes| {
+            let meta = Meta::parse("resume_commit=c\n");
+            attempt_feedback(FeedbackState::default(), &meta, resumes, FeedbackMode::On).text
+        };
+        assert_eq!(tell(false).as_deref(), Some(HANDED_OVER));
+        assert_eq!(tell(true).as_deref(), Some(GO_ON));
     }
 
     #[test]

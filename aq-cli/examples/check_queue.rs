@@ -24,7 +24,8 @@ const KEYS: &str = "added_at added_from added_on cwd lock priority profile engin
     total_duration_s next_eligible result failure_class message missing engine_error exit duration_s \
     permission_denials wip_branch wip_base isolation checkout repository_lock held step target files_changed lines_added lines_deleted \
     scope_warning leave_out left_out left_out_why checkpoint_error push_error merged_into setup_done verified_at shipped_at log_incomplete moved_to fleet_job_id \
-    fleet_lease_epoch fleet_reports fleet_told ship_tried_at resume_branch resume_commit pushed_branch \
+    fleet_lease_epoch fleet_reports fleet_told ship_tried_at resume_branch resume_commit \
+    resume_failure_class resume_attempts resume_files_changed pushed_branch \
     pushed_commit pushed_to";
 
 /// Those of them that count something.

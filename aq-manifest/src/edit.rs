@@ -175,6 +175,6 @@ mod tests {
             with_value("---\n{priority: low}\n---\nx\n", "priority", "high"),
             Err(EditError::NotInLines(_))
         ));
-        assert!(matches!(with_value("---\n- a\n---\n", "lock", "x"), Err(_)));
+        assert!(with_value("---\n- a\n---\n", "lock", "x").is_err());
     }
 }

@@ -138,6 +138,24 @@ fn resume(lab: &Lab) {
     assert_eq!(sessions, BTreeSet::from([lab.meta("session_id")]));
 }
 
+fn reply(lab: &Lab) {
+    lab.server.will([Answer::Say("first words"), Answer::Say("last words")]);
+    lab.add("review-policy: human\n");
+    lab.sandbox.ok(&["run", "--once"]);
+    let session = lab.meta("session_id");
+    lab.sandbox.ok(&["reply", "a", "Use tabs-4711."]);
+    let next = lab.sandbox.ok(&["prompt", "a"]);
+    assert!(next.ends_with("Use tabs-4711.\n") && !next.contains(PROMPT), "{next}");
+    lab.sandbox.ok(&["run", "--once"]);
+    assert_eq!(lab.sandbox.folders("a"), ["review"], "{}", lab.sandbox.log("a"));
+    lab.server.assert_all_said();
+    assert_eq!(lab.meta("session_id"), session);
+    let calls: Vec<String> = lab.server.calls().iter().map(Value::to_string).collect();
+    let [first, second] = &calls[..] else { panic!("{} calls", calls.len()) };
+    assert!(second.contains("first words") && second.contains("Use tabs-4711."), "{second}");
+    assert_eq!(second.matches(PROMPT).count(), first.matches(PROMPT).count(), "{second}");
+}
+
 /// Each scenario is a test for each engine.
 macro_rules! with_both {
     ($($scenario:ident),*) => {
@@ -160,4 +178,4 @@ macro_rules! with_both {
     };
 }
 
-with_both!(success, wrong_key, too_many_requests, broken_service, used_up, hang, resume);
+with_both!(success, wrong_key, too_many_requests, broken_service, used_up, hang, resume, reply);

@@ -13,5 +13,5 @@ pub(crate) use secrets::Secrets;
 pub(crate) use tail::OutputTail;
 pub use text::WordsProblem;
 pub(crate) use text::{
-    FailureReport, GO_ON, HANDED_OVER, OutputSource, failure_text, join, words_text,
+    FailureReport, GO_ON, OutputSource, failure_text, handed_over_text, join, words_text,
 };

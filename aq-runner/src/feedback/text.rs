@@ -1,6 +1,6 @@
 //! The sections of feedback: the failure of an attempt, and what a person says.
 
-use aq_manifest::FeedbackTemplate;
+use aq_manifest::{FailureClass, FeedbackTemplate};
 
 use super::clean::{clean, clean_line};
 use super::secrets::Secrets;
@@ -10,9 +10,20 @@ use super::tail::OutputTail;
 pub(crate) const GO_ON: &str = "The work on the task of this session was interrupted. Go on from where it stopped: what you \
      have changed so far is still there.\n";
 
-/// What a fresh session is told of work that another host has begun.
-pub(crate) const HANDED_OVER: &str = "This task was begun on another host. What could be fetched of its work is in the directory; what \
-     programs printed there stayed there.\n";
+/// The section for a fresh session about work that another host has begun, with the class of its last
+/// failure there, its attempts and the files changed.
+pub(crate) fn handed_over_text(
+    class: Option<FailureClass>,
+    attempts: Option<u32>,
+    files: Option<u64>,
+) -> String {
+    let begun = "This task was begun on another host. What could be fetched of its work is in the \
+                 directory; what programs printed there stayed there.\n";
+    let Some(class) = class else { return begun.to_owned() };
+    let attempts = attempts.map_or(String::new(), |n| format!(" (attempts: {n})"));
+    let files = files.map_or(String::new(), |n| format!("; files changed: {n}"));
+    format!("{begun}Its last attempt{attempts} did not succeed there: {class}{files}.\n")
+}
 
 /// Bytes of what a person says at once.
 pub(crate) const MAX_WORDS: usize = 64 << 10;

@@ -10,7 +10,7 @@ use aq_scheduler::EngineState;
 use jiff::Timestamp;
 
 use crate::engine::{Invocation, NoCandidates, NoSuchEngine};
-use crate::feedback::{GO_ON, HANDED_OVER, join};
+use crate::feedback::{GO_ON, handed_over_text, join};
 use crate::store::{
     Feedback, FeedbackFile, FeedbackState, Invalid, JobRecord, Meta, QueueDir, StoreError, load,
 };
@@ -47,8 +47,16 @@ pub(crate) fn attempt_feedback(
     let failure = if waiting.failure.is_empty() { told_failure } else { &waiting.failure };
     let failure = if mode == FeedbackMode::On { failure } else { "" };
     let is_handed_over = !resumes && meta.get("resume_commit").is_some();
-    let begun = if is_handed_over && mode == FeedbackMode::On { HANDED_OVER } else { "" };
-    let text = join([begun, earlier, told_words, failure, &waiting.words]);
+    let begun = match is_handed_over && mode == FeedbackMode::On {
+        true => handed_over_text(
+            // What is no class that this version knows says nothing.
+            meta.parsed("resume_failure_class"),
+            meta.parsed("resume_attempts"),
+            meta.parsed("resume_files_changed"),
+        ),
+        false => String::new(),
+    };
+    let text = join([begun.as_str(), earlier, told_words, failure, &waiting.words]);
     let text = match text.is_empty() {
         // It knows its prompt, and has to be told something.
         true if resumes && mode == FeedbackMode::On => Some(GO_ON.to_owned()),
@@ -186,10 +194,12 @@ mod tests {
     #[test]
     fn work_of_another_host_is_told_of() {
         let tell = |resumes| {
-            let meta = Meta::parse("resume_commit=c\n");
+            let last = "resume_failure_class=verify_failed\nresume_attempts=2\n";
+            let meta = Meta::parse(&format!("resume_commit=c\n{last}"));
             attempt_feedback(FeedbackState::default(), &meta, resumes, FeedbackMode::On).text
         };
-        assert_eq!(tell(false).as_deref(), Some(HANDED_OVER));
+        let told = tell(false).unwrap();
+        assert!(told.ends_with("attempt (attempts: 2) did not succeed there: verify_failed.\n"));
         assert_eq!(tell(true).as_deref(), Some(GO_ON));
     }
 

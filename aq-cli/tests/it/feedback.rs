@@ -155,7 +155,7 @@ fn feedback_can_be_off() {
 #[test]
 fn an_interrupted_session_is_told_to_go_on() {
     let mut sandbox = Sandbox::with_repository();
-    let limit = format!("{}{}", begins("s1"), limited(1));
+    let limit = format!("{}{}", begins("s1"), limited(3));
     sandbox.vendor("claude", &[limit, format!("{}{}", begins("s1"), done(""))]);
     sandbox.add_for("a", "engine: claude", "Do the work.");
     sandbox.ok(&["run", "--once"]);

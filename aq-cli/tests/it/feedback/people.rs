@@ -97,6 +97,19 @@ fn a_shipped_job_hears_nothing() {
 }
 
 #[test]
+fn words_that_wait_are_put_away() {
+    let sandbox = Sandbox::new();
+    sandbox.add("a", "", "exit 3");
+    assert_eq!(sandbox.code(&["run", "--once"]).0, 1);
+    assert!(waits(&sandbox));
+    sandbox.ok(&["clean", "--keep", "0"]);
+    assert!(!waits(&sandbox));
+    let archive = fs::read_dir(sandbox.queue(".archive")).unwrap().next().unwrap().unwrap().path();
+    let kept = fs::read_to_string(archive.join("a.feedback")).unwrap();
+    assert!(kept.contains("did not succeed: crash (exit code: 3)"), "{kept}");
+}
+
+#[test]
 fn a_job_is_added_after_another() {
     let sandbox = Sandbox::new();
     sandbox.add("a", "idempotency-key: k", "true");

@@ -19,7 +19,7 @@ const STAGES: [&str; 7] =
 const KEYS: &str = "added_at added_from added_on cwd lock priority profile engine_wanted engine_class prefers_engine model \
     capabilities review_policy allowed_scope idempotency_key deps deps_mode retry_max tracker_item tracker_told \
     tracker_echoed tracker_comment source profile_source attempt attempts recoveries launched_at started_at ended_at \
-    pid pidstart boot cgroup engine session_id session_engine session_total session_told input_tokens cached_tokens output_tokens \
+    pid pidstart boot cgroup engine session_id session_engine session_total session_feedback input_tokens cached_tokens output_tokens \
     cost_usd usage_estimated total_input_tokens total_cached_tokens total_output_tokens total_cost_usd \
     total_duration_s next_eligible result failure_class message missing engine_error exit duration_s \
     permission_denials wip_branch wip_base isolation checkout repository_lock held step target files_changed lines_added lines_deleted \

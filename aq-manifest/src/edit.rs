@@ -73,7 +73,7 @@ pub fn with_value(source: &str, key: &str, value: &str) -> Result<String, EditEr
     }
 }
 
-/// Whether two files say the same of every key but one.
+/// Compares two files in every key but one.
 fn others(before: &Manifest, after: &Manifest, key: &str) -> bool {
     let mut others = KEYS.iter().filter(|known| known.name != key);
     others.all(|known| before.agrees(after, known.name))

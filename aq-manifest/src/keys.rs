@@ -71,7 +71,7 @@ macro_rules! keys {
                 }
             }
 
-            /// Whether `other` says the same of the key of this name.
+            /// Compares the value of the key of this name with that of `other`.
             pub(crate) fn agrees(&self, other: &Self, name: &str) -> bool {
                 match name {
                     $($name => self.$field == other.$field,)*
@@ -152,7 +152,7 @@ keys! {
     "expect-changes" expect_changes: bool as Bool, default "false";
     /// What may stay out of the job's branch without a question: `{leave-out: [GLOB]}`.
     "expect" expect: Expect as Expected;
-    /// Whether a further attempt is told why the last one failed: `on` or `off`.
+    /// Feedback for a further attempt on the failure of the last one: `on` or `off`.
     "feedback" feedback: FeedbackMode as Choice<FeedbackMode>, default "on";
     /// The engine's model. Without it, the engine's own choice.
     "model" model: String as Line;

@@ -71,7 +71,7 @@ pub struct JobSpec {
     pub expect_changes: bool,
     /// What is no surprise.
     pub expect: Expect,
-    /// Whether a further attempt is told why the last one failed.
+    /// Feedback for a further attempt on the failure of the last one.
     pub feedback: FeedbackMode,
     /// The profile's own text for that.
     pub feedback_template: Option<FeedbackTemplate>,

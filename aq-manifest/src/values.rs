@@ -70,10 +70,10 @@ words! {
 }
 
 words! {
-    /// Whether a further attempt is told why the last one failed.
+    /// Feedback for a further attempt on the failure of the last one.
     #[derive(Default)]
     FeedbackMode ("feedback mode") {
-        /// It is.
+        /// A further attempt gets it.
         #[default]
         On = "on",
         /// It starts as the first one did.

@@ -85,7 +85,7 @@ pub(crate) enum Command {
     Status(Lazy<status::Args>),
     /// Say why a job does not run, or what became of it.
     Why(Lazy<why::Args>),
-    /// Print what the next attempt of a job gets: its prompt, and what it is told of earlier attempts.
+    /// Print the next attempt's prompt, with its feedback on earlier attempts.
     ///
     /// Byte for byte, were it to start now. A session that goes on gets only what it does not know.
     Prompt(Lazy<prompt::Args>),

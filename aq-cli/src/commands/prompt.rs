@@ -14,7 +14,7 @@ pub(crate) struct Args {
     /// The job
     #[arg(add = super::completions::jobs())]
     job: String,
-    /// Only what is told of earlier attempts
+    /// Only the feedback on earlier attempts
     #[arg(long)]
     feedback: bool,
 }
@@ -31,7 +31,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     }
     output::exactly(next.prompt.as_bytes());
     if next.is_script && next.feedback.is_some() {
-        let words = "AQ_FEEDBACK names a file with what is told of earlier attempts";
+        let words = "AQ_FEEDBACK names a file with the feedback on earlier attempts";
         output::warning(&format!("{words}; `aq prompt --feedback {id}` prints it"));
     }
     Ok(Exit::Done)

@@ -20,7 +20,7 @@ pub(crate) struct Args {
     /// The job
     #[arg(add = super::completions::jobs())]
     job: String,
-    /// What to say, or `-` for standard input
+    /// The words, or `-` for standard input
     #[arg(value_name = "TEXT")]
     text: String,
 }

@@ -1,5 +1,5 @@
-//! What a person does with a job: the same calls as `aq promote`, `ship`, `reply`, `reject`, `requeue` and
-//! `stop`.
+//! The actions of a person on a job: the same calls as `aq promote`, `ship`, `reply`, `reject`,
+//! `requeue` and `stop`.
 
 use aq_manifest::{JobId, Stage};
 use aq_runner::run;
@@ -28,7 +28,7 @@ pub(super) enum Action {
     /// Words for its agent, which goes on with it.
     Reply,
     Reject,
-    /// Where it ended, as `aq requeue --resume`.
+    /// From the end of its last attempt, as `aq requeue --resume`.
     Resume,
     Requeue,
     Stop,

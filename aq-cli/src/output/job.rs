@@ -131,7 +131,7 @@ pub(crate) fn stopped(id: &JobId, how: &Stopped) -> String {
     }
 }
 
-/// What became of words for a job.
+/// The outcome of a reply to a job.
 pub(crate) fn replied(id: &JobId, what: Replied) -> String {
     match what {
         Replied::PutBack => format!("{id} is back in the inbox; its next attempt is told"),

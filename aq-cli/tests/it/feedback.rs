@@ -1,4 +1,4 @@
-//! What a further attempt is told: by failures, and by people.
+//! Feedback for a further attempt: of failures, and of people.
 
 mod people;
 mod waiting;
@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use crate::sandbox::Sandbox;
 use crate::vendor::{begins, done, limited};
 
-/// What `verify` prints, and an agent has to have been told.
+/// Output of `verify` that the agent has to know.
 const TOKEN: &str = "token-4711";
 
 /// A `verify` that passes when the agent was told the token.
@@ -55,7 +55,7 @@ fn an_agent_is_told_why_it_failed() {
     }
     assert!(!waits(&sandbox));
     let log = sandbox.log("a");
-    assert!(log.contains("the agent is told:\n> Attempt 1 at this task"), "{log}");
+    assert!(log.contains("feedback for the agent:\n> Attempt 1 at this task"), "{log}");
     for file in [".state/meta/a.meta", "testing/a.md"] {
         let text = fs::read_to_string(sandbox.queue(file)).unwrap().replace(VERIFY, "");
         assert!(!text.contains(TOKEN), "{file}: {text}");

@@ -87,7 +87,7 @@ impl Sandbox {
         runs.lines().map(str::to_owned).collect()
     }
 
-    /// What such an engine got on standard input in its run of this number, from 1.
+    /// Standard input of such an engine in its run of this number, from 1.
     pub(crate) fn vendor_prompt(&self, engine: &str, run: usize) -> String {
         let path = self.path(engine).join(format!("prompt-{run}"));
         fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))

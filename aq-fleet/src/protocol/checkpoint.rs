@@ -27,12 +27,12 @@ pub struct Checkpoint {
     /// shown and compared, never handed to git: a URL may name a program to run. A host fetches
     /// from the remote in its own config.
     pub remote: String,
-    /// How its last attempt failed there, when it did.
+    /// The failure of its last attempt there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<LastFailure>,
 }
 
-/// The last failure of a job on the host that had it: a word and numbers. What was printed stays there.
+/// The last failure of a job on the host that had it: a word and numbers. Output stays there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]

@@ -11,7 +11,7 @@ use super::template::{LISTS, list, placeholders, render};
 /// The file in a job's scratch directory that holds its prompt, where an engine wants a file.
 pub const PROMPT_FILE: &str = "aq-prompt";
 
-/// The file beside it with what a script is told of earlier attempts, and the variable that names it.
+/// The file beside it with a script's feedback, and the variable that names it.
 const FEEDBACK_FILE: &str = "aq-feedback";
 pub(crate) const FEEDBACK_VARIABLE: &str = "AQ_FEEDBACK";
 
@@ -26,8 +26,8 @@ pub struct Invocation<'a> {
     pub prompt: &'a str,
     /// The profile's text, put before the prompt.
     pub persona: Option<&'a str>,
-    /// What the attempt is told of earlier ones: after the prompt, and in a session that is resumed,
-    /// and knows the prompt, in its place.
+    /// Feedback on earlier attempts: after the prompt, and in place of it for a session that is
+    /// resumed and knows the prompt.
     pub feedback: Option<&'a str>,
     /// The job's `model`. An engine that has no model arguments is run without.
     pub model: Option<&'a str>,
@@ -227,7 +227,7 @@ pub(super) fn resumed_session<'a>(
     session.filter(|id| is_session_id(id) && !definition.resume_args.is_empty())
 }
 
-/// What the engine is given. A script gets its feedback in a file of its own.
+/// The whole text for the engine. A script gets its feedback in a file of its own.
 pub(super) fn whole_prompt(definition: &Definition, job: &Invocation<'_>) -> String {
     let by = definition.prompt;
     let prompt = || match job.persona {

@@ -139,8 +139,7 @@ impl Registry {
         resumed_session(&self.engines.get(name)?.definition, session)
     }
 
-    /// What the engine is given in a run: byte for byte what [`Self::command`] passes on as its
-    /// prompt.
+    /// The whole prompt of a run, byte for byte as [`Self::command`] passes it on.
     ///
     /// # Errors
     /// No such engine.
@@ -148,12 +147,12 @@ impl Registry {
         Ok(whole_prompt(&self.engine(name)?.definition, job))
     }
 
-    /// Whether the engine's prompt is a script, which gets its feedback in a file.
+    /// Tests for an engine whose prompt is a script, which gets its feedback in a file.
     pub fn runs_scripts(&self, name: &str) -> bool {
         self.engines.get(name).is_some_and(|engine| engine.definition.prompt == PromptBy::Script)
     }
 
-    /// Whether the engine prints records of its own, and no plain text.
+    /// Tests for an engine that prints records of its own, and no plain text.
     pub fn prints_records(&self, name: &str) -> bool {
         self.engines.get(name).is_some_and(|engine| engine.definition.output.event.is_some())
     }

@@ -1,4 +1,4 @@
-//! Text without what a terminal would obey and a reader would not see.
+//! Text without the parts that a terminal would obey and a reader would not see.
 
 /// The text less escape sequences and control characters. Of a line that was written over again and
 /// again, as progress bars are, the last state stays.
@@ -36,7 +36,7 @@ fn without_sequences(text: &str) -> String {
     visible
 }
 
-/// What is behind an escape character.
+/// Skips the rest of a sequence, after its escape character.
 fn skip_sequence(rest: &mut std::str::Chars<'_>) {
     let mut ahead = rest.clone();
     match ahead.next() {

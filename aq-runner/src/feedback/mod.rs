@@ -1,4 +1,4 @@
-//! The text that tells an attempt what became of the one before it, and what people say of the work.
+//! The text of feedback: how the last attempt failed, and the words of people.
 //!
 //! Pure: plain values in and text out. Output of programs and names of files are hostile: they are
 //! cleaned ([`clean`](clean::clean)), masked ([`Secrets`]), bounded ([`tail`](tail::tail)), and put

@@ -1,4 +1,4 @@
-//! Values that no agent is told.
+//! Values that stay out of feedback.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -13,7 +13,7 @@ const LEAST_OF_JOB: usize = 6;
 /// The shortest value of a variable that is named as a secret, in bytes.
 const LEAST_OF_SECRET: usize = 4;
 
-/// What is put in the place of a value.
+/// The text in the place of a value.
 const MASK: &str = "***";
 
 /// Ends of names of variables with secrets in them.

@@ -7,7 +7,7 @@ use super::secrets::Secrets;
 /// enough.
 const KEPT: usize = 64 << 10;
 
-/// The most of an output that an agent is told.
+/// Bounds of the output in a feedback.
 const MAX_LINES: usize = 100;
 const MAX_BYTES: usize = 8 << 10;
 
@@ -39,9 +39,8 @@ impl OutputTail {
         Self { bytes, ..self }
     }
 
-    /// The end of it without secrets, and whether something stands before it. No line is empty at
-    /// its beginning and at its end.
-    pub(super) fn told(&self, secrets: &Secrets) -> (String, bool) {
+    /// The end of it without secrets, and whether there is more before it.
+    pub(super) fn shown(&self, secrets: &Secrets) -> (String, bool) {
         let mut from = 0;
         if self.is_cut {
             // The rest of a value whose beginning is gone would not be known for one.
@@ -71,31 +70,31 @@ mod tests {
 
     use super::*;
 
-    fn told(text: &str) -> (String, bool) {
+    fn shown(text: &str) -> (String, bool) {
         let mut tail = OutputTail::default();
         for chunk in text.as_bytes().chunks(777) {
             tail.push(chunk);
         }
-        tail.told(&Secrets::default())
+        tail.shown(&Secrets::default())
     }
 
     #[test]
-    fn the_end_is_told_within_the_bounds() {
-        assert_eq!(told("\n\na\n  b\n\n"), ("a\n  b".to_owned(), false));
+    fn the_end_is_within_the_bounds() {
+        assert_eq!(shown("\n\na\n  b\n\n"), ("a\n  b".to_owned(), false));
         let hundred: Vec<String> = (0..100).map(|n| format!("line {n}")).collect();
-        assert_eq!(told(&hundred.join("\n")), (hundred.join("\n"), false));
-        let (more, is_cut) = told(&format!("first\n{}\n", hundred.join("\n")));
+        assert_eq!(shown(&hundred.join("\n")), (hundred.join("\n"), false));
+        let (more, is_cut) = shown(&format!("first\n{}\n", hundred.join("\n")));
         assert_eq!((more, is_cut), (hundred.join("\n"), true));
-        let (long, is_cut) = told(&"é".repeat(MAX_BYTES));
+        let (long, is_cut) = shown(&"é".repeat(MAX_BYTES));
         assert_eq!((long.len(), is_cut), (MAX_BYTES, true));
         let line = format!("{}\n", "x".repeat(999));
-        let (whole, is_cut) = told(&line.repeat(200));
+        let (whole, is_cut) = shown(&line.repeat(200));
         assert_eq!((whole.len(), is_cut), (8 * 1_000 - 1, true), "whole lines");
-        assert_eq!(told(""), (String::new(), false));
+        assert_eq!(shown(""), (String::new(), false));
     }
 
     #[test]
-    fn a_secret_at_the_cut_is_not_told() {
+    fn a_secret_at_the_cut_is_masked() {
         let env: [(OsString, OsString); 1] = [("A_TOKEN".into(), "s3cret-value".into())];
         let secrets = Secrets::of(&env, &Default::default());
         for shift in 0..20 {
@@ -103,7 +102,7 @@ mod tests {
             tail.push(&b"s3cret-value".repeat(20_000));
             tail.push(&b"\x1b[0m".repeat(KEPT / 4 - 3 + shift));
             tail.push(&[b'.'; 2]);
-            let (text, _) = tail.told(&secrets);
+            let (text, _) = tail.shown(&secrets);
             assert!(!text.contains("value"), "{shift}: {text}");
         }
     }
@@ -112,6 +111,6 @@ mod tests {
     fn records_of_an_engine_are_left_out() {
         let mut tail = OutputTail::default();
         tail.push(b"{\"type\":\"x\"}\nboom {\n  {\"a\":1}  \nlast");
-        assert_eq!(tail.without_records().told(&Secrets::default()).0, "boom {\nlast");
+        assert_eq!(tail.without_records().shown(&Secrets::default()).0, "boom {\nlast");
     }
 }

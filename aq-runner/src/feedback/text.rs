@@ -6,9 +6,11 @@ use super::clean::{clean, clean_line};
 use super::secrets::Secrets;
 use super::tail::OutputTail;
 
-/// What a resumed session is told when nothing is known of the end of its last run.
-pub(crate) const GO_ON: &str = "The work on the task of this session was interrupted. Go on from where it stopped: what you \
-     have changed so far is still there.\n";
+/// The text for a resumed session when nothing is known of the end of its last run.
+pub(crate) const GO_ON: &str = concat!(
+    "The work on the task of this session was interrupted. ",
+    "Go on from where it stopped: what you have changed so far is still there.\n"
+);
 
 /// The section for a fresh session about work that another host has begun, with the class of its last
 /// failure there, its attempts and the files changed.
@@ -58,9 +60,9 @@ pub(crate) struct FailureReport<'a> {
     pub(crate) exit: Option<&'a str>,
     /// Why, in words, of which an engine may have written some.
     pub(crate) reason: &'a str,
-    /// Who printed the output.
+    /// The program that printed the output.
     pub(crate) source: OutputSource,
-    /// What it printed.
+    /// Its output.
     pub(crate) output: OutputTail,
     /// Paths that the job has changed since it started.
     pub(crate) files: &'a [String],
@@ -127,7 +129,7 @@ pub(crate) fn join<'a>(sections: impl IntoIterator<Item = &'a str>) -> String {
     sections.join("\n")
 }
 
-/// All that others have written.
+/// The parts that programs have written.
 fn data(report: &FailureReport<'_>, secrets: &Secrets) -> String {
     let mut lines = Vec::new();
     let reason = secrets.mask(&clean_line(report.reason));
@@ -142,7 +144,7 @@ fn data(report: &FailureReport<'_>, secrets: &Secrets) -> String {
         }
         lines.push(format!("changed so far: {}", named.join(", ")));
     }
-    let (output, is_cut) = report.output.told(secrets);
+    let (output, is_cut) = report.output.shown(secrets);
     let source = match report.source {
         OutputSource::Engine => "the agent",
         OutputSource::Setup => "`setup`",

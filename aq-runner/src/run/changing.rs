@@ -1,4 +1,4 @@
-//! What a person does to jobs that wait: holding them back, and changing what they say.
+//! Actions of a person on jobs that wait: holding them back, and changing their files.
 
 use aq_manifest::{EditError, JobId, Stage, with_value};
 
@@ -32,8 +32,8 @@ fn set_held(queue: &QueueDir, id: &JobId, verb: &'static str, held: bool) -> Res
     job.append(&Record::new().set("held", if held { "1" } else { "" }))?;
     job.sync()?;
     drop(job);
-    // A loop is told of files, and not of what is in records. One that is not told finds out when it
-    // is about to start the job.
+    // The file system tells a loop of files, and not of what is in records. Without that, the loop
+    // finds out when it is about to start the job.
     let _ = std::fs::File::options().append(true).open(queue.job_file(Stage::Inbox, id));
     Ok(true)
 }

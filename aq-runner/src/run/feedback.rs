@@ -1,5 +1,4 @@
-//! What the next attempt of a job gets: the prompt, what became of the attempts before it, and what
-//! people say of the work.
+//! The prompt and the feedback of a job's next attempt.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -18,33 +17,35 @@ use crate::store::{
 use super::engine_use;
 use super::settings::Settings;
 
-/// What an attempt is told.
+/// The feedback of one attempt.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AttemptFeedback {
     /// The text.
     pub(crate) text: Option<String>,
-    /// What of it has waited until now.
+    /// The part that has waited until now.
     pub(crate) seen: Feedback,
-    /// The id of all that a session knows that is told this.
+    /// The id of all that a session with this feedback knows.
     pub(crate) id: Option<String>,
 }
 
-/// Chooses what an attempt is told: a session that goes on what it does not know, a fresh one
-/// everything.
+/// Chooses the feedback of an attempt: the part that its session lacks, and everything for a fresh
+/// one.
 pub(crate) fn attempt_feedback(
     state: FeedbackState,
     meta: &Meta,
     resumes: bool,
     mode: FeedbackMode,
 ) -> AttemptFeedback {
-    let FeedbackState { waiting, told } = state;
-    let is_known = told.is_empty() || meta.get("session_told") == Some(&told.id);
-    let (earlier, told_words, told_failure) = match (resumes, is_known) {
+    let FeedbackState { waiting, delivered } = state;
+    let is_known = delivered.is_empty() || meta.get("session_feedback") == Some(&delivered.id);
+    let (earlier, known_words, known_failure) = match (resumes, is_known) {
         (true, true) => ("", "", ""),
-        (true, false) => ("", told.words.as_str(), told.failure.as_str()),
-        (false, _) => (told.earlier.as_str(), told.words.as_str(), told.failure.as_str()),
+        (true, false) => ("", delivered.words.as_str(), delivered.failure.as_str()),
+        (false, _) => {
+            (delivered.earlier.as_str(), delivered.words.as_str(), delivered.failure.as_str())
+        }
     };
-    let failure = if waiting.failure.is_empty() { told_failure } else { &waiting.failure };
+    let failure = if waiting.failure.is_empty() { known_failure } else { &waiting.failure };
     let failure = if mode == FeedbackMode::On { failure } else { "" };
     let is_handed_over = !resumes && meta.get("resume_commit").is_some();
     let begun = match is_handed_over && mode == FeedbackMode::On {
@@ -56,14 +57,14 @@ pub(crate) fn attempt_feedback(
         ),
         false => String::new(),
     };
-    let text = join([begun.as_str(), earlier, told_words, failure, &waiting.words]);
+    let text = join([begun.as_str(), earlier, known_words, failure, &waiting.words]);
     let text = match text.is_empty() {
-        // It knows its prompt, and has to be told something.
+        // It knows its prompt, and has to get something.
         true if resumes && mode == FeedbackMode::On => Some(GO_ON.to_owned()),
         true => None,
         false => Some(text),
     };
-    let id = [&waiting.id, &told.id].into_iter().find(|id| !id.is_empty()).cloned();
+    let id = [&waiting.id, &delivered.id].into_iter().find(|id| !id.is_empty()).cloned();
     AttemptFeedback { text, seen: waiting, id }
 }
 
@@ -73,22 +74,22 @@ pub(crate) fn random_word() -> String {
     format!("aq-{:016x}", RandomState::new().build_hasher().finish())
 }
 
-/// What the next attempt of a job gets.
+/// The prompt of a job's next attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NextPrompt {
     /// The engine that would run it now.
     pub engine: String,
-    /// What the engine gets as its prompt, byte for byte.
+    /// The whole prompt, byte for byte.
     pub prompt: String,
-    /// What of it tells of earlier attempts.
+    /// The feedback in it.
     pub feedback: Option<String>,
-    /// Whether the prompt is a script, and the feedback in a file of its own.
+    /// The prompt is a script, and the feedback in a file of its own.
     pub is_script: bool,
     /// The session that goes on.
     pub session: Option<String>,
 }
 
-/// Why nobody can say what a job's next attempt gets.
+/// A job whose next prompt cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum PromptError {
     /// The queue's files.
@@ -105,7 +106,7 @@ pub enum PromptError {
     NoSuchEngine(#[from] NoSuchEngine),
 }
 
-/// Answers what the next attempt of a job would get, were it to start now.
+/// Makes the prompt that the next attempt of a job would get, were it to start now.
 ///
 /// # Errors
 /// When its files cannot be read, or it has no engine.
@@ -171,40 +172,40 @@ mod tests {
         Feedback { id, earlier, failure, words }
     }
 
-    fn told(waiting: &Feedback, known: &str, resumes: bool) -> String {
+    fn chosen(waiting: &Feedback, known: &str, resumes: bool) -> String {
         let before = feedback("t", "w0\n", "f1\n", "w1\n");
-        let state = FeedbackState { waiting: waiting.clone(), told: before };
-        let meta = Meta::parse(&format!("session_told={known}\n"));
+        let state = FeedbackState { waiting: waiting.clone(), delivered: before };
+        let meta = Meta::parse(&format!("session_feedback={known}\n"));
         let found = attempt_feedback(state, &meta, resumes, FeedbackMode::On);
         found.text.unwrap_or_default().replace("\n\n", " ")
     }
 
     #[test]
-    fn a_session_is_told_what_it_lacks() {
+    fn a_session_gets_what_it_lacks() {
         let new = feedback("n", "", "f2\n", "w2\n");
-        assert_eq!(told(&new, "t", true), "f2 w2\n");
-        assert_eq!(told(&new, "", true), "w1 f2 w2\n");
-        assert_eq!(told(&new, "t", false), "w0 w1 f2 w2\n");
+        assert_eq!(chosen(&new, "t", true), "f2 w2\n");
+        assert_eq!(chosen(&new, "", true), "w1 f2 w2\n");
+        assert_eq!(chosen(&new, "t", false), "w0 w1 f2 w2\n");
         let nothing = Feedback::default();
-        assert_eq!(told(&nothing, "t", true), GO_ON);
-        assert_eq!(told(&nothing, "other", true), "w1 f1\n");
-        assert_eq!(told(&nothing, "t", false), "w0 w1 f1\n");
+        assert_eq!(chosen(&nothing, "t", true), GO_ON);
+        assert_eq!(chosen(&nothing, "other", true), "w1 f1\n");
+        assert_eq!(chosen(&nothing, "t", false), "w0 w1 f1\n");
     }
 
     #[test]
-    fn work_of_another_host_is_told_of() {
-        let tell = |resumes| {
+    fn work_of_another_host_is_named() {
+        let choose = |resumes| {
             let last = "resume_failure_class=verify_failed\nresume_attempts=2\n";
             let meta = Meta::parse(&format!("resume_commit=c\n{last}"));
             attempt_feedback(FeedbackState::default(), &meta, resumes, FeedbackMode::On).text
         };
-        let told = tell(false).unwrap();
-        assert!(told.ends_with("attempt (attempts: 2) did not succeed there: verify_failed.\n"));
-        assert_eq!(tell(true).as_deref(), Some(GO_ON));
+        let text = choose(false).unwrap();
+        assert!(text.ends_with("attempt (attempts: 2) did not succeed there: verify_failed.\n"));
+        assert_eq!(choose(true).as_deref(), Some(GO_ON));
     }
 
     #[test]
-    fn failures_are_told_unless_switched_off() {
+    fn failures_can_be_switched_off() {
         let state =
             FeedbackState { waiting: feedback("n", "", "f\n", "w\n"), ..Default::default() };
         let tell = |state: FeedbackState, resumes| {

@@ -1,4 +1,4 @@
-//! What a person says of a job's work, and putting the job back with it.
+//! Words of a person for a job's agent, and putting the job back with them.
 //!
 //! The words are on disk before the job moves (`store/feedback_file.rs` has the steps), so a reply
 //! that is killed is made again without saying anything twice.
@@ -16,21 +16,21 @@ use super::fleet::lease;
 use super::stop::StopRequest;
 use super::view::is_at_work;
 
-/// What became of words for a job.
+/// The outcome of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replied {
-    /// The job is back in the inbox, and its next attempt is told.
+    /// The job is back in the inbox, and its next attempt gets them.
     PutBack,
-    /// The job waits already, and its next attempt is told.
+    /// The job waits already, and its next attempt gets them.
     Waits,
-    /// The job runs: the attempt after this one is told, if there is one.
+    /// The job runs: the attempt after this one gets them, if there is one.
     Runs,
 }
 
-/// Why words are not passed on. Nothing has changed.
+/// Words that are not passed on. Nothing has changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplyError {
-    /// It is where nobody will be told, or the queue's files cannot be written.
+    /// It is where no attempt follows, or the queue's files cannot be written.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The words.
@@ -38,11 +38,11 @@ pub enum ReplyError {
     Words(#[from] WordsProblem),
 }
 
-/// Where a job is that a reply puts back.
+/// Stages from which a reply puts a job back.
 const PUT_BACK: [Stage; 3] = [Stage::Review, Stage::Testing, Stage::Failed];
 
-/// Says something to a job's agent: one that has been at work goes on with it in the same session, one
-/// that runs or waits is told before its next attempt. Durable when this returns.
+/// Passes words on to a job's agent. A job that has ended goes on with them in the same session; one
+/// that runs or waits gets them with its next attempt. Durable when this returns.
 ///
 /// # Errors
 /// [`StoreError::WrongStage`] for a job that will not run again.
@@ -81,7 +81,7 @@ pub fn reject_and_requeue(queue: &QueueDir, id: &JobId, why: &str) -> Result<(),
     Ok(put_back_with(queue, &mut job, &section)?)
 }
 
-/// Puts a failed job back that goes on where it ended: with its session, and told why it failed.
+/// Puts a failed job back that goes on where it ended: with its session and its feedback.
 ///
 /// # Errors
 /// [`StoreError::WrongStage`] when it is not in failed/, or in quarantine/ without `force`.
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_job_keeps_what_it_is_told() {
+    fn a_resumed_job_keeps_its_feedback() {
         let queue = TestQueue::new();
         queue.place("a", Stage::Failed, "x");
         FeedbackFile::of(&queue, &id("a")).put_failure("1".to_owned(), "no\n".to_owned()).unwrap();

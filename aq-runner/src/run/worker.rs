@@ -137,7 +137,7 @@ struct Work<'a> {
     gone: Vec<LeftOut>,
     /// Its `TMPDIR`, once it needed one.
     scratch: Option<ScratchDir>,
-    /// What the last command of this attempt came to, for the next one to be told.
+    /// The end of the last command, for the feedback of the next attempt.
     last_command: LastCommand,
     /// The paths that the job has changed, as far as this worker has seen.
     changed: Vec<String>,

@@ -1,23 +1,24 @@
-//! What the next attempt of a job is to be told, until it has been told.
+//! Feedback that waits for the next attempt of a job, and the one that was delivered last.
 //!
-//! `feedback/JOB.md` waits to be told; `.state/feedback/JOB` is what was told last, for an attempt
-//! that starts without its session. Both begin with a line of aq's own: a random id of the content,
-//! and how many of the bytes that follow tell earlier words of people and the last failure. The rest
-//! is what people have said since.
+//! `feedback/JOB.md` waits; `.state/feedback/JOB` was delivered, and is kept for an attempt that
+//! starts without its session. Both begin with a line of aq's own: a random id of the content, and the
+//! bytes of the two sections behind it (earlier words of people, the last failure). The rest is what
+//! people have said since.
 //!
-//! | step | what a crash after it leaves |
+//! | step | after a crash behind it |
 //! | --- | --- |
-//! | an attempt fails: its failure is put into the file | the next attempt is told of it, and of the death of this worker nothing |
+//! | an attempt fails: its failure goes into the file | the next attempt gets it |
 //! | the job moves on | nothing to do |
-//! | a person replies: the words are put into the file, synced | they wait; the same words once more add nothing |
+//! | a person replies: the words go into the file, synced | they wait; the same words again add nothing |
 //! | the job moves to the inbox, synced | nothing to do |
-//! | an attempt begins: what it will be told is put into `.state/feedback/`, synced | the id is the same in both files: it counts once |
-//! | it goes to the log, and out of `feedback/JOB.md` | a fresh session is told it again, with the prompt; so is a session that is not on record as knowing it |
-//! | the engine names its session: `session_told=ID` in the record, with the session's id | that session is not told again |
+//! | an attempt begins: its feedback goes into the log | the log has it twice |
+//! | into `.state/feedback/`, synced | the id is the same in both files: it counts once |
+//! | out of `feedback/` | a fresh session gets it with its prompt; so does one that is not on record |
+//! | the engine names its session: the record gets `session_feedback=ID` with the session's id | that session does not get it again |
 //!
-//! So a session is told a thing once, also when its worker dies, and one that knows nothing is told
-//! all of it. Only between an engine's start and the line in which it names a session that it
-//! resumes, a death of the worker makes aq tell that session twice.
+//! So a session gets a thing once, also when its worker dies, and one that knows nothing gets all of
+//! it. Only between an engine's start and the line in which it names a session that it resumes, the
+//! death of a worker makes aq say something twice to a session.
 //!
 //! Everybody who writes holds the lock `.state/feedback.lock`: a reply to a job that runs meets its
 //! worker here.
@@ -36,10 +37,10 @@ use super::locks::FileLock;
 use super::queue_dir::QueueDir;
 use super::text::{UnreadableJob, read_text};
 
-/// What the first line begins with.
+/// The beginning of the first line.
 const HEADER: &str = "aq-feedback 1 ";
 
-/// Bytes of a file at most: what is told must be readable again. The oldest words go first.
+/// Bytes of a file at most, to be readable again. The oldest words go first.
 const MAX_FILE: usize = 512 << 10;
 
 /// Sections of feedback.
@@ -47,16 +48,16 @@ const MAX_FILE: usize = 512 << 10;
 pub struct Feedback {
     /// Random; names this content.
     pub id: String,
-    /// What people had said before that.
+    /// Earlier words of people.
     pub earlier: String,
-    /// How the last attempt failed.
+    /// The failure of the last attempt.
     pub failure: String,
-    /// What people have said since.
+    /// Words of people since then.
     pub words: String,
 }
 
 impl Feedback {
-    /// Whether there is nothing to tell.
+    /// Tests for no section at all.
     pub fn is_empty(&self) -> bool {
         self.earlier.is_empty() && self.failure.is_empty() && self.words.is_empty()
     }
@@ -106,32 +107,32 @@ pub struct FeedbackFile {
     id: JobId,
 }
 
-/// What waits to be told, and what was told last.
+/// The feedback that waits, and the one that was delivered last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FeedbackState {
     /// In `feedback/`.
     pub waiting: Feedback,
     /// In `.state/feedback/`.
-    pub told: Feedback,
+    pub delivered: Feedback,
 }
 
 impl FeedbackFile {
-    /// That of this job, which need not be there.
+    /// The feedback of this job, which need not be there.
     pub fn of(queue: &QueueDir, id: &JobId) -> Self {
         Self { queue: queue.clone(), id: id.clone() }
     }
 
-    /// What is there. What was told and could not be taken out of `feedback/` counts as told.
+    /// Reads both. Feedback that was delivered and is still in `feedback/` does not wait.
     ///
     /// # Errors
     /// When a file is there and cannot be read.
     pub fn read(&self) -> Result<FeedbackState> {
         let mut waiting = read(&self.waiting())?;
-        let told = read(&self.told())?;
-        if !waiting.id.is_empty() && waiting.id == told.id {
+        let delivered = read(&self.delivered())?;
+        if !waiting.id.is_empty() && waiting.id == delivered.id {
             waiting = Feedback::default();
         }
-        Ok(FeedbackState { waiting, told })
+        Ok(FeedbackState { waiting, delivered })
     }
 
     /// Puts the failure of an attempt in the place of an earlier one. `id` is new and random.
@@ -159,22 +160,21 @@ impl FeedbackFile {
         self.write_waiting(&Feedback { id, ..waiting }, true)
     }
 
-    /// An attempt is about to be told `seen`, which it has read here: from now on that counts as
-    /// told. What was said since stays.
+    /// Writes down that an attempt begins with `seen`, which it has read here. Later words stay.
     ///
     /// # Errors
     /// When the files cannot be written.
-    pub fn tell(&self, seen: &Feedback) -> Result<()> {
+    pub fn deliver(&self, seen: &Feedback) -> Result<()> {
         let _lock = self.lock()?;
-        let FeedbackState { waiting, told } = self.read()?;
-        if told.id != seen.id {
-            let mut earlier = told.earlier;
-            add_section(&mut earlier, &told.words);
+        let FeedbackState { waiting, delivered } = self.read()?;
+        if delivered.id != seen.id {
+            let mut earlier = delivered.earlier;
+            add_section(&mut earlier, &delivered.words);
             let over =
                 (earlier.len() + seen.failure.len() + seen.words.len()).saturating_sub(MAX_FILE);
             earlier.drain(..earlier.ceil_char_boundary(over.min(earlier.len())));
             let now = Feedback { earlier, ..seen.clone() };
-            self.write(&self.told(), &now)?;
+            self.write(&self.delivered(), &now)?;
         }
         let since = waiting.words.strip_prefix(seen.words.as_str()).unwrap_or_default();
         let since = since.trim_start_matches('\n').to_owned();
@@ -186,8 +186,8 @@ impl FeedbackFile {
         self.write_waiting(&rest, true)
     }
 
-    /// The attempt ended well: failures before it are of no interest any more. What people say
-    /// stays; answers whether there is such.
+    /// Drops failures, after an attempt that ended well. Words of people stay; answers whether
+    /// there are such.
     ///
     /// # Errors
     /// When the files cannot be written.
@@ -196,7 +196,7 @@ impl FeedbackFile {
             return Ok(false);
         }
         let _lock = self.lock()?;
-        let FeedbackState { waiting, told } = self.read()?;
+        let FeedbackState { waiting, delivered } = self.read()?;
         let has_words = !waiting.words.is_empty();
         if !has_words {
             remove(&self.waiting())?;
@@ -204,13 +204,13 @@ impl FeedbackFile {
             let waiting = Feedback { failure: String::new(), ..waiting };
             self.write_waiting(&waiting, true)?;
         }
-        if !told.failure.is_empty() {
-            self.write(&self.told(), &Feedback { failure: String::new(), ..told })?;
+        if !delivered.failure.is_empty() {
+            self.write(&self.delivered(), &Feedback { failure: String::new(), ..delivered })?;
         }
         Ok(has_words)
     }
 
-    /// Forgets everything: the job starts afresh.
+    /// Removes everything, for a job that starts afresh.
     ///
     /// # Errors
     /// When a file cannot be removed.
@@ -220,10 +220,10 @@ impl FeedbackFile {
         }
         let _lock = self.lock()?;
         remove(&self.waiting())?;
-        remove(&self.told())
+        remove(&self.delivered())
     }
 
-    /// Moves what waits into a folder, and forgets what was told: a log has that.
+    /// Moves what waits into a folder, and removes what was delivered: a log has that.
     ///
     /// # Errors
     /// When a file cannot be moved.
@@ -237,7 +237,7 @@ impl FeedbackFile {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e).at("archive", &waiting),
             _ => {}
         }
-        remove(&self.told())
+        remove(&self.delivered())
     }
 
     /// `feedback/JOB.md`.
@@ -245,12 +245,12 @@ impl FeedbackFile {
         self.queue.root().join(format!("feedback/{}.md", self.id))
     }
 
-    fn told(&self) -> PathBuf {
+    fn delivered(&self) -> PathBuf {
         self.queue.state().join(format!("feedback/{}", self.id))
     }
 
     fn is_there(&self) -> bool {
-        [self.waiting(), self.told()].iter().any(|path| path.symlink_metadata().is_ok())
+        [self.waiting(), self.delivered()].iter().any(|path| path.symlink_metadata().is_ok())
     }
 
     fn lock(&self) -> Result<FileLock> {
@@ -353,23 +353,23 @@ mod tests {
     }
 
     #[test]
-    fn what_was_told_is_known_and_later_words_wait() {
+    fn later_words_wait_for_the_next_attempt() {
         let queue = TestQueue::new();
         let file = file(&queue);
         file.put_failure("1".to_owned(), "failed\n".to_owned()).unwrap();
         file.add_words("2".to_owned(), "one\n").unwrap();
         let seen = file.read().unwrap().waiting;
         file.add_words("3".to_owned(), "two\n").unwrap();
-        file.tell(&seen).unwrap();
-        let FeedbackState { waiting, told } = file.read().unwrap();
+        file.deliver(&seen).unwrap();
+        let FeedbackState { waiting, delivered } = file.read().unwrap();
         assert_eq!((waiting.words.as_str(), waiting.failure.as_str()), ("two\n", ""));
-        assert_eq!(told, seen);
-        file.tell(&waiting).unwrap();
-        let FeedbackState { waiting, told } = file.read().unwrap();
+        assert_eq!(delivered, seen);
+        file.deliver(&waiting).unwrap();
+        let FeedbackState { waiting, delivered } = file.read().unwrap();
         assert!(waiting.is_empty() && !file.waiting().exists());
-        assert_eq!((told.earlier.as_str(), told.words.as_str()), ("one\n", "two\n"));
+        assert_eq!((delivered.earlier.as_str(), delivered.words.as_str()), ("one\n", "two\n"));
         file.forget_failures().unwrap();
-        assert_eq!(file.read().unwrap().told.earlier, "one\n");
+        assert_eq!(file.read().unwrap().delivered.earlier, "one\n");
         file.remove().unwrap();
         assert_eq!(file.read().unwrap(), FeedbackState::default());
     }
@@ -380,7 +380,7 @@ mod tests {
         let file = file(&queue);
         file.add_words("1".to_owned(), "one\n").unwrap();
         let text = fs::read(file.waiting()).unwrap();
-        file.tell(&file.read().unwrap().waiting).unwrap();
+        file.deliver(&file.read().unwrap().waiting).unwrap();
         // As a crash leaves it.
         fs::write(file.waiting(), text).unwrap();
         assert!(file.read().unwrap().waiting.is_empty());

@@ -49,7 +49,7 @@ pub const RUN_KEYS: &[&str] = &[
     "session_id",
     "session_engine",
     "session_total",
-    "session_told",
+    "session_feedback",
     "input_tokens",
     "cached_tokens",
     "output_tokens",
@@ -78,12 +78,12 @@ pub const RUN_KEYS: &[&str] = &[
     "moved_to",
 ];
 
-/// What a job keeps of its last run that goes on with it: its session, and the ground that `setup`
+/// The keys of a run that a job keeps which goes on with it: its session, and the ground that `setup`
 /// has made ready.
 const RESUMED_KEYS: [&str; 5] =
-    ["session_id", "session_engine", "session_total", "session_told", "setup_done"];
+    ["session_id", "session_engine", "session_total", "session_feedback", "setup_done"];
 
-/// Forgets what a run leaves, but for its session.
+/// Forgets the keys of a run, but for its session.
 pub(crate) fn forget_run_but_session() -> Record {
     let keys: Vec<&str> =
         RUN_KEYS.iter().copied().filter(|key| !RESUMED_KEYS.contains(key)).collect();

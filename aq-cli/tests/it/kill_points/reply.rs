@@ -1,4 +1,4 @@
-//! What a person says of a job's work is told once, whoever is killed when.
+//! Words of a person reach a job's agent once, whoever is killed when.
 
 use super::{Share, at_every_step, runs};
 use crate::injection::{Point, can_trace};

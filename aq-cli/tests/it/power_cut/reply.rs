@@ -1,4 +1,4 @@
-//! What a person says of a job's work: it is on the disk when that has been answered.
+//! Words of a person for a job: they are on the disk when `reply` has answered.
 
 use super::can_trace;
 use super::replay::Story;

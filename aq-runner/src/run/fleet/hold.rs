@@ -21,7 +21,7 @@ pub(crate) fn next_report(meta: &Meta) -> u64 {
     meta.parsed::<u64>("fleet_reports").unwrap_or(0) + 1
 }
 
-/// Where the work was pushed to last, and how the last attempt failed.
+/// The place that the work was pushed to last, and the failure of the last attempt.
 pub(crate) fn pushed(meta: &Meta) -> Option<Checkpoint> {
     Some(Checkpoint {
         branch: meta.parsed("pushed_branch")?,

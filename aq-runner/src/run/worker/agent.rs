@@ -23,8 +23,8 @@ impl Work<'_> {
         let cwd = self.workplace(spec)?;
         let scratch = self.scratch()?;
         let engine = self.job.meta().get("engine").unwrap_or_default().to_owned();
-        let told = self.next_feedback(spec, &engine)?;
-        let command = self.engine_command(&engine, file, &scratch, told.text.as_deref())?;
+        let feedback = self.next_feedback(spec, &engine)?;
+        let command = self.engine_command(&engine, file, &scratch, feedback.text.as_deref())?;
         let env = self.env(spec, &command.env_set, &scratch).map_err(setup_failed)?;
         // Those whose worker died count too, but `retry` does not end them.
         let max = spec.retry.as_ref().map_or(1, |retry| retry.max);
@@ -43,9 +43,9 @@ impl Work<'_> {
         if let Some(session) = &resumed {
             self.note(&format!("resuming session {session}"));
         }
-        self.tell(&told)?;
+        self.deliver(&feedback)?;
         let mut run = AgentRun::new(engine, records, spec.budget, resumed, self.session_total());
-        run.told = told.id;
+        run.feedback = feedback.id;
         run.usage_file.clone_from(&command.usage_file);
         let task = self.task(command.program.into(), command.args, &cwd, env, spec.timeout);
         let task = Task { stdin: command.stdin.map_or(Stdin::Null, Stdin::Bytes), ..task };
@@ -135,8 +135,8 @@ impl Work<'_> {
             .set("session_id", session.as_deref().unwrap_or_default())
             .set("session_engine", session.as_ref().map_or("", |_| run.engine.as_str()))
             .set(
-                "session_told",
-                run.told.as_deref().filter(|_| session.is_some()).unwrap_or_default(),
+                "session_feedback",
+                run.feedback.as_deref().filter(|_| session.is_some()).unwrap_or_default(),
             )
             .set(
                 "engine_error",

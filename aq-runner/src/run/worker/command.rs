@@ -156,8 +156,8 @@ impl Observer for Tee<'_> {
             let session = records.session_id().unwrap_or_default();
             let record =
                 Record::new().set("session_id", session).set("session_engine", &run.engine);
-            // What it was told it knows from now on.
-            let record = record.set_some("session_told", run.told.as_ref());
+            // From now on the session knows it.
+            let record = record.set_some("session_feedback", run.feedback.as_ref());
             let _ = self.job.append(&record);
         }
         if records.final_event().is_some() && !self.done {

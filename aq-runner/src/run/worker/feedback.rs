@@ -1,5 +1,5 @@
-//! What an attempt is told of those before it, and what the next one is to be told of this one. The
-//! order of the steps is in `store/feedback_file.rs`.
+//! The feedback that an attempt gets, and the one that it leaves for the next. The order of the steps
+//! is in `store/feedback_file.rs`.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ pub(super) struct LastCommand {
     output: OutputTail,
     /// Its exit code, or its signal.
     exit: Option<String>,
-    /// It was to go on with a session that its engine does not know: that is no failure to tell of.
+    /// Its session is not known to its engine, which is no failure of the attempt.
     pub(super) lacked_session: bool,
 }
 
@@ -34,7 +34,7 @@ impl LastCommand {
 }
 
 impl Work<'_> {
-    /// What this attempt will be told.
+    /// The feedback of this attempt.
     pub(super) fn next_feedback(
         &self,
         spec: &JobSpec,
@@ -47,10 +47,10 @@ impl Work<'_> {
         Ok(attempt_feedback(state, self.job.meta(), resumes, spec.feedback))
     }
 
-    /// The attempt begins: from now on it counts as told.
-    pub(super) fn tell(&mut self, feedback: &AttemptFeedback) -> Result<(), Failure> {
+    /// Writes down that the attempt begins with this feedback.
+    pub(super) fn deliver(&mut self, feedback: &AttemptFeedback) -> Result<(), Failure> {
         let Some(text) = &feedback.text else { return Ok(()) };
-        self.note("the agent is told:");
+        self.note("feedback for the agent:");
         for line in text.lines() {
             self.log.raw(format!("> {line}\n").as_bytes());
         }
@@ -58,8 +58,8 @@ impl Work<'_> {
             return Ok(());
         }
         let file = FeedbackFile::of(self.queue, self.job.id());
-        let told = self.retry_on_full_disk(|_| file.tell(&feedback.seen));
-        told.map_err(|e| Failure::NotCounted(e.to_string()))
+        let done = self.retry_on_full_disk(|_| file.deliver(&feedback.seen));
+        done.map_err(|e| Failure::NotCounted(e.to_string()))
     }
 
     /// Keeps how the attempt failed for the next one.
@@ -87,14 +87,13 @@ impl Work<'_> {
         };
         let text = failure_text(&report, &Secrets::of(&env, &spec.env), &mut random_word);
         let file = FeedbackFile::of(self.queue, self.job.id());
-        // The next attempt is worth more than what it is told.
+        // The next attempt is worth more than its feedback.
         if let Err(e) = file.put_failure(random_word(), text) {
-            self.note(&format!("warning: the next attempt is not told of this: {e}"));
+            self.note(&format!("warning: no feedback for the next attempt: {e}"));
         }
     }
 
-    /// The work is accepted: how earlier attempts failed is of no interest any more. What people
-    /// said meanwhile is.
+    /// Drops the failures of earlier attempts when the work is accepted, and not the words of people.
     pub(super) fn forget_failures(&mut self) {
         match FeedbackFile::of(self.queue, self.job.id()).forget_failures() {
             Ok(false) => {}

@@ -22,7 +22,7 @@ pub(super) struct AgentRun {
     pub(super) resumed: Option<String>,
     pub(super) usage_file: Option<PathBuf>,
     /// The feedback that it knows, by its id.
-    pub(super) told: Option<String>,
+    pub(super) feedback: Option<String>,
     budget: Budget,
     previous: Option<SessionTotal>,
 }
@@ -36,8 +36,8 @@ impl AgentRun {
         previous: Option<SessionTotal>,
     ) -> Self {
         let (records, started) = (Some(records), Timestamp::now());
-        let (usage_file, told) = (None, None);
-        Self { engine, records, started, resumed, usage_file, told, budget, previous }
+        let (usage_file, feedback) = (None, None);
+        Self { engine, records, started, resumed, usage_file, feedback, budget, previous }
     }
 
     /// Whether it has used more than it may, as far as its engine has said by now.

@@ -17,10 +17,11 @@ use super::plan::refuse_cycles;
 use super::{AddError, Checked, Draft, Place};
 
 /// A session that does not know the new text does not go on.
-const SESSION_KEYS: [&str; 4] = ["session_id", "session_engine", "session_total", "session_told"];
+const SESSION_KEYS: [&str; 4] =
+    ["session_id", "session_engine", "session_total", "session_feedback"];
 
-/// Puts `text` in the place of a waiting job's file, in which `before` is expected. Answers warnings,
-/// rendered. Durable when this returns.
+/// Puts `text` in the place of a waiting job's file, in which `before` is expected. Answers
+/// warnings, rendered. Durable when this returns.
 ///
 /// # Errors
 /// As [`add`](super::add); nothing has changed then.
@@ -62,11 +63,11 @@ pub fn change(
     take_keys(queue, job, &file.spec, &name)?;
     let temporary = queue.state().join(format!("tmp/.change-{id}"));
     write_new(&temporary, text.as_bytes(), true)?;
-    let told = |source: &str| {
+    let prompt_of = |source: &str| {
         let file = load(queue.profiles(), &name, source, false).ok()?;
         Some((file.body, file.spec.persona))
     };
-    let knows = told(before).is_some_and(|old| Some(old) == told(text));
+    let knows = prompt_of(before).is_some_and(|old| Some(old) == prompt_of(text));
     let record = Record::new().clear(if knows { &[] } else { &SESSION_KEYS });
     job.append(&record.followed_by(describe(queue, &file.spec, &dir, &temporary)))?;
     // A file that the record does not describe is read again.

@@ -1,5 +1,8 @@
 //! Actions of a person on jobs that wait: holding them back, and changing their files.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+
 use aq_manifest::{EditError, JobId, Stage, with_value};
 
 use crate::store::{AddError, Invalid, QueueDir, Record, Result, change};
@@ -34,7 +37,9 @@ fn set_held(queue: &QueueDir, id: &JobId, verb: &'static str, held: bool) -> Res
     drop(job);
     // The file system tells a loop of files, and not of what is in records. Without that, the loop
     // finds out when it is about to start the job.
-    let _ = std::fs::File::options().append(true).open(queue.job_file(Stage::Inbox, id));
+    let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
+    let path = queue.job_file(Stage::Inbox, id);
+    let _ = OpenOptions::new().append(true).custom_flags(flags).open(path);
     Ok(true)
 }
 

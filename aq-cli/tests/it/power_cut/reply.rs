@@ -36,3 +36,26 @@ fn a_reply_is_kept_and_told_once() {
     });
     assert!(cuts >= 3, "{cuts}");
 }
+
+/// What a cut leaves of the beginning of an attempt is enough for the next one.
+#[test]
+fn words_survive_the_beginning_of_an_attempt() {
+    if !can_trace() {
+        return;
+    }
+    let prepare = |sandbox: &Sandbox| {
+        let body = "grep -q 'Use tabs.' \"$AQ_FEEDBACK\"";
+        sandbox.add("a", "idempotency-key: k", body);
+        sandbox.ok(&["caps"]);
+        sandbox.ok(REPLY);
+    };
+    let commands: &[&[&str]] = &[&["run", "--once", "--quiet"]];
+    let story = Story { prepare, commands, promised: &[] };
+    let cuts = story.cut_everywhere(12, |after| {
+        after.ok(&["recover"]);
+        after.ok(&["run", "--once", "--quiet"]);
+        assert_eq!(after.sandbox.folders("a"), ["testing"], "{}", after.story("a"));
+        after.is_whole(&["a"]);
+    });
+    assert!(cuts >= 3, "{cuts}");
+}

@@ -51,9 +51,8 @@ impl Work<'_> {
     pub(super) fn deliver(&mut self, feedback: &AttemptFeedback) -> Result<(), Failure> {
         let Some(text) = &feedback.text else { return Ok(()) };
         self.note("feedback for the agent:");
-        for line in text.lines() {
-            self.log.raw(format!("> {line}\n").as_bytes());
-        }
+        let quoted: String = text.lines().map(|line| format!("> {line}\n")).collect();
+        self.log.raw(quoted.as_bytes());
         if feedback.seen.is_empty() {
             return Ok(());
         }

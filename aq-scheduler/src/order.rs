@@ -41,7 +41,7 @@ impl Queue {
         for &ix in &ranks {
             if !waiting(ix) {
                 run.end(ix);
-            } else if self.graph.unmet(ix) == 0 && !self.jobs[ix].held {
+            } else if self.graph.unmet(ix) == 0 {
                 run.enter(ix);
             }
         }
@@ -91,9 +91,12 @@ impl Run<'_> {
         Some(position)
     }
 
-    /// A job's deps are met.
+    /// A job's deps are met. One that is held waits all the same.
     fn enter(&mut self, ix: JobIx) {
-        if let At::Waiting(not_before) = self.queue.jobs[ix].at {
+        let entry = &self.queue.jobs[ix];
+        if let At::Waiting(not_before) = entry.at
+            && !entry.held
+        {
             let position = self.position[ix.place()];
             match not_before {
                 Some(until) if until > self.queue.now() && until > self.time => {
@@ -111,7 +114,7 @@ impl Run<'_> {
         }
         for job in self.queue.graph.awaiting(key) {
             self.unmet[job.place()] -= 1;
-            if self.unmet[job.place()] == 0 && !self.queue.jobs[job].held {
+            if self.unmet[job.place()] == 0 {
                 self.enter(job);
             }
         }

@@ -33,6 +33,20 @@ fn told_agent(sandbox: &mut Sandbox, acts: &[String]) {
     sandbox.vendor("claude", &acts);
 }
 
+/// The text without the random words of feedback.
+pub(crate) fn without_marks(text: &str) -> String {
+    const DIGITS: usize = 16;
+    let mut pieces = text.split("aq-");
+    let mut plain = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let is_mark =
+            piece.get(..DIGITS).is_some_and(|word| word.bytes().all(|b| b.is_ascii_hexdigit()));
+        plain += if is_mark { "aq-?" } else { "aq-" };
+        plain += if is_mark { &piece[DIGITS..] } else { piece };
+    }
+    plain
+}
+
 fn waits(sandbox: &Sandbox) -> bool {
     sandbox.queue("feedback/a.md").exists()
 }

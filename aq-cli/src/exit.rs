@@ -4,8 +4,11 @@ use std::fmt;
 use std::process::ExitCode;
 
 use aq_fleet::client::CallError;
+use aq_manifest::{JobId, Stage};
 use aq_runner::checkpoint::CheckpointError;
-use aq_runner::run::{FleetError, FleetSettingsError, ShipError, WorkplaceError};
+use aq_runner::run::{
+    FleetError, FleetSettingsError, PromptError, ReplyError, ShipError, WorkplaceError,
+};
 use aq_runner::store::{AddError, StoreError};
 
 /// Exit codes (docs/commands.md).
@@ -59,6 +62,22 @@ impl Failure {
         Self { message: format!("{what}: {}", self.message), ..self }
     }
 
+    /// Words that a job cannot be told. For one that is shipped, with what can be done instead.
+    pub(crate) fn of_reply(id: &JobId, error: ReplyError) -> Self {
+        let is_shipped =
+            matches!(error, ReplyError::Store(StoreError::WrongStage { at: Stage::Shipped, .. }));
+        let failure = Self::from(error);
+        match is_shipped {
+            true => Self {
+                message: format!(
+                    "{failure}; `aq add --after {id} FILE` adds a job that goes on from it"
+                ),
+                ..failure
+            },
+            false => failure,
+        }
+    }
+
     /// The environment failed while `doing` something.
     pub(crate) fn io(doing: impl fmt::Display, error: &std::io::Error) -> Self {
         Self::new(Exit::Environment, format_args!("cannot {doing}: {error}"))
@@ -89,6 +108,27 @@ impl From<StoreError> for Failure {
             StoreError::Io { .. } => Exit::Environment,
         };
         Self::new(exit, error)
+    }
+}
+
+impl From<ReplyError> for Failure {
+    fn from(error: ReplyError) -> Self {
+        match error {
+            ReplyError::Store(error) => error.into(),
+            ReplyError::Words(_) => Self::usage(error),
+        }
+    }
+}
+
+impl From<PromptError> for Failure {
+    fn from(error: PromptError) -> Self {
+        match error {
+            PromptError::Store(error) => error.into(),
+            PromptError::Invalid(_) => Self { is_report: true, ..Self::usage(error) },
+            PromptError::NoCandidates(_) | PromptError::NoSuchEngine(_) => {
+                Self::new(Exit::Refused, error)
+            }
+        }
     }
 }
 

@@ -12,7 +12,9 @@ use crate::kinds::{
 };
 use crate::reader::Reader;
 use crate::yaml::Node;
-use crate::{Budget, DepsMode, Expect, Isolation, Priority, Retry, ReviewPolicy, ScopePolicy};
+use crate::{
+    Budget, DepsMode, Expect, FeedbackMode, Isolation, Priority, Retry, ReviewPolicy, ScopePolicy,
+};
 
 /// One key of the front matter.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +68,14 @@ macro_rules! keys {
                 match name {
                     $($name => self.$field.is_some(),)*
                     _ => false,
+                }
+            }
+
+            /// Compares the value of the key of this name with that of `other`.
+            pub(crate) fn agrees(&self, other: &Self, name: &str) -> bool {
+                match name {
+                    $($name => self.$field == other.$field,)*
+                    _ => true,
                 }
             }
 
@@ -142,6 +152,8 @@ keys! {
     "expect-changes" expect_changes: bool as Bool, default "false";
     /// What may stay out of the job's branch without a question: `{leave-out: [GLOB]}`.
     "expect" expect: Expect as Expected;
+    /// Feedback for a further attempt on the failure of the last one: `on` or `off`.
+    "feedback" feedback: FeedbackMode as Choice<FeedbackMode>, default "on";
     /// The engine's model. Without it, the engine's own choice.
     "model" model: String as Line;
     /// Further arguments for the engine's command line.
@@ -161,7 +173,7 @@ mod tests {
     /// The table of the contract, key by key.
     const CONTRACT: &str = "engine engine-class prefers-engine cwd yolo lock timeout priority \
         profile capabilities idempotency-key deps deps-mode retry verify review-policy isolation \
-        target setup allowed-scope scope-policy budget artifacts tracker-item expect-changes expect model args \
+        target setup allowed-scope scope-policy budget artifacts tracker-item expect-changes expect feedback model args \
         env fleet-job-id fleet-lease-epoch";
 
     #[test]

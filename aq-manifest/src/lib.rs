@@ -22,6 +22,8 @@
 mod claim;
 mod diagnostic;
 mod duration;
+mod edit;
+mod feedback_template;
 mod front_matter;
 mod job_id;
 mod keys;
@@ -44,6 +46,8 @@ mod yaml;
 pub use claim::{claimed, mirrored};
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use duration::{DurationError, format_duration, parse_duration};
+pub use edit::{EditError, with_value};
+pub use feedback_template::FeedbackTemplate;
 pub use front_matter::MAX_FILE_BYTES;
 pub use job_id::{JobId, JobIdError};
 pub use keys::{KEYS, Key, Manifest};
@@ -59,6 +63,7 @@ pub use spec::{JobSpec, Origin, prompt, resolve};
 pub use stage::Stage;
 pub use suggest::nearest;
 pub use values::{
-    Backoff, Budget, DepsMode, Expect, Isolation, Priority, Retry, ReviewPolicy, ScopePolicy,
+    Backoff, Budget, DepsMode, Expect, FeedbackMode, Isolation, Priority, Retry, ReviewPolicy,
+    ScopePolicy,
 };
 pub use words::UnknownWord;

@@ -2,6 +2,7 @@
 
 use crate::Diagnostic;
 use crate::diagnostic::{Findings, quoted};
+use crate::feedback_template::FeedbackTemplate;
 use crate::front_matter::{bom_len, check_text, check_yaml_size};
 use crate::keys::{KEYS, Manifest};
 use crate::kinds::{Command, Kind, Text};
@@ -10,7 +11,7 @@ use crate::reader::Reader;
 use crate::yaml::Node;
 
 /// The keys that only profiles have.
-const OWN_KEYS: [&str; 2] = ["persona", "default-verify"];
+const OWN_KEYS: [&str; 3] = ["persona", "default-verify", "feedback-template"];
 
 /// What a file `profiles/<name>.yaml` gives to the jobs that name it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,6 +20,8 @@ pub struct Profile {
     pub name: String,
     /// Text that goes before the prompt.
     pub persona: Option<String>,
+    /// Text that tells a further attempt why the last one failed.
+    pub feedback_template: Option<FeedbackTemplate>,
     /// Values for the keys that a job does not give. `default-verify` is `verify` here.
     pub values: Manifest,
 }
@@ -89,6 +92,9 @@ fn read_key(
     let mut reader = Reader::new(name, findings);
     match name {
         "persona" => profile.persona = Text::read(value, &mut reader),
+        "feedback-template" => {
+            profile.feedback_template = FeedbackTemplate::read(value, &mut reader);
+        }
         "default-verify" => profile.values.verify = Command::read(value, &mut reader),
         _ => return profile.values.read(name, value, &mut reader),
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use aq_caps::Requirement;
 
 use crate::{
-    Budget, DepsMode, Expect, Isolation, Manifest, Priority, Profile, Retry, ReviewPolicy,
-    ScopePolicy,
+    Budget, DepsMode, Expect, FeedbackMode, FeedbackTemplate, Isolation, Manifest, Priority,
+    Profile, Retry, ReviewPolicy, ScopePolicy,
 };
 
 /// The class to choose an engine from when neither job nor profile says.
@@ -71,6 +71,10 @@ pub struct JobSpec {
     pub expect_changes: bool,
     /// What is no surprise.
     pub expect: Expect,
+    /// Feedback for a further attempt on the failure of the last one.
+    pub feedback: FeedbackMode,
+    /// The profile's own text for that.
+    pub feedback_template: Option<FeedbackTemplate>,
     /// Model name.
     pub model: Option<String>,
     /// Extra argv.
@@ -169,6 +173,8 @@ pub fn resolve(job: &Manifest, profile: Option<&Profile>) -> JobSpec {
         tracker_item: given.tracker_item,
         expect_changes: given.expect_changes.unwrap_or_default(),
         expect: given.expect.unwrap_or_default(),
+        feedback: given.feedback.unwrap_or_default(),
+        feedback_template: profile.and_then(|profile| profile.feedback_template.clone()),
         model: given.model,
         args: given.args.unwrap_or_default(),
         env: given.env.unwrap_or_default(),

@@ -69,6 +69,18 @@ words! {
     }
 }
 
+words! {
+    /// Feedback for a further attempt on the failure of the last one.
+    #[derive(Default)]
+    FeedbackMode ("feedback mode") {
+        /// A further attempt gets it.
+        #[default]
+        On = "on",
+        /// It starts as the first one did.
+        Off = "off",
+    }
+}
+
 /// `retry: {max, backoff, on}`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Retry {

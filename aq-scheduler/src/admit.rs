@@ -41,6 +41,7 @@ impl Ledger {
 /// A [`Reason`] in slots; its variants mean the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
+    Held,
     Needs,
     NoEngine,
     WaitingOn,
@@ -69,6 +70,9 @@ impl Queue {
         now: Timestamp,
     ) -> Result<EngineIx, Refusal> {
         let entry = &self.jobs[ix];
+        if entry.held {
+            return Err(Refusal::Held);
+        }
         if !host.meets(entry.class, self.classes.get(entry.class)) {
             return Err(Refusal::Needs);
         }
@@ -161,6 +165,7 @@ impl Queue {
         let engine = |engine| self.classes.engine_name(engine).to_owned();
         let placement = &self.classes.get(self.jobs[ix].class).placement;
         match refusal {
+            Refusal::Held => Reason::Held,
             Refusal::Needs => {
                 let missing = host.capabilities.missing(&placement.requirements);
                 Reason::Needs(missing.into_iter().cloned().collect())

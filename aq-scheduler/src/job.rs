@@ -49,6 +49,8 @@ pub struct Job {
     /// Something that its host lacked when it was last tried. With it the job waits for the end of
     /// its pause, and without a pause until it is inserted anew.
     pub lack: Option<HostLack>,
+    /// A person holds it: it is not started, and not refused either.
+    pub held: bool,
 }
 
 impl Job {
@@ -66,6 +68,7 @@ impl Job {
             requirements: Vec::new(),
             engines: Vec::new(),
             lack: None,
+            held: false,
         }
     }
 }

@@ -16,7 +16,7 @@ use positions::Positions;
 impl Queue {
     /// The waiting jobs in the order in which they will run: as if one ran at a time, each ended
     /// well at once, and a pause lasted longer than all jobs without one. Jobs that wait for a
-    /// key which no live job can satisfy come last. `O((jobs + deps) log jobs)`.
+    /// key which no live job can satisfy, and those that are held, come last. `O((jobs + deps) log jobs)`.
     pub fn order(&self) -> Vec<&JobId> {
         let waiting = |ix: JobIx| matches!(self.jobs[ix].at, At::Waiting(_));
         let mut ranked: Vec<_> =
@@ -51,7 +51,8 @@ impl Queue {
             order.push(&self.jobs[ix].id);
             run.end(ix);
         }
-        let stuck = ranks.iter().filter(|&&ix| waiting(ix) && run.unmet[ix.place()] > 0);
+        let is_stuck = |ix: JobIx| run.unmet[ix.place()] > 0 || self.jobs[ix].held;
+        let stuck = ranks.iter().filter(|&&ix| waiting(ix) && is_stuck(ix));
         order.extend(stuck.map(|&ix| &self.jobs[ix].id));
         order
     }
@@ -90,9 +91,12 @@ impl Run<'_> {
         Some(position)
     }
 
-    /// A job's deps are met.
+    /// A job's deps are met. One that is held waits all the same.
     fn enter(&mut self, ix: JobIx) {
-        if let At::Waiting(not_before) = self.queue.jobs[ix].at {
+        let entry = &self.queue.jobs[ix];
+        if let At::Waiting(not_before) = entry.at
+            && !entry.held
+        {
             let position = self.position[ix.place()];
             match not_before {
                 Some(until) if until > self.queue.now() && until > self.time => {

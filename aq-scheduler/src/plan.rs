@@ -207,7 +207,9 @@ impl Queue {
                 _ => return,
             };
             let entry = &self.jobs[job];
-            reject.push((entry.id.clone(), rejection));
+            if !entry.held {
+                reject.push((entry.id.clone(), rejection));
+            }
             next = entry.next_of_class();
         }
     }

@@ -28,7 +28,7 @@ pub(crate) enum At {
 /// Which set a waiting job stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    /// None: it is not waiting, or its deps are not met.
+    /// None: it is not waiting, is held, or its deps are not met.
     Nowhere,
     Delayed,
     Ready,
@@ -43,6 +43,7 @@ pub(crate) struct Entry {
     pub(crate) lock: Option<LockIx>,
     pub(crate) repository: Option<LockIx>,
     pub(crate) at: At,
+    pub(crate) held: bool,
     place: Place,
     pub(crate) lack: Option<Box<HostLack>>,
     /// The neighbours among the waiting jobs of its class.
@@ -159,6 +160,7 @@ impl Queue {
             lock: job.lock.map(|name| self.locks.enter(&name)),
             repository: job.repository.map(|name| self.repositories.enter(&name)),
             at,
+            held: job.held,
             place: Place::Nowhere,
             lack: job.lack.map(Box::new),
             class_links: [None; 2],
@@ -398,6 +400,7 @@ impl Queue {
     fn replace(&mut self, ix: JobIx) {
         let entry = &self.jobs[ix];
         let place = match (entry.at, self.graph.unmet(ix)) {
+            _ if entry.held => Place::Nowhere,
             (At::Waiting(Some(until)), 0) if until > self.now => Place::Delayed,
             (At::Waiting(None), 0) if entry.lack.is_some() => Place::Nowhere,
             (At::Waiting(_), 0) => Place::Ready,

@@ -9,11 +9,13 @@ use jiff::Timestamp;
 use crate::lack::HostLack;
 
 /// Why a waiting job does not start now. When several reasons hold, the one that is listed first
-/// here is given: what time cannot mend comes before what it can, and what is the job's own
-/// before what it shares with all.
+/// here is given: what a person wants comes first, what time cannot mend before what it can, and what is
+/// the job's own before what it shares with all.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Reason {
+    /// A person holds it.
+    Held,
     /// The host lacks these.
     Needs(Vec<Requirement>),
     /// None of its engines is installed.
@@ -120,6 +122,7 @@ impl fmt::Display for Awaited {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Held => f.write_str("held by a person"),
             Self::Needs(requirements) => list(f, "needs ", requirements),
             Self::NoEngine { engines } if engines.is_empty() => f.write_str("no engine is named"),
             Self::NoEngine { engines } => list(f, "no engine installed of ", engines),

@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
+use aq_manifest::{EditError, JobId, Stage, parse, with_value};
 use aq_runner::run::{Settings, add_context, without_engine};
-use aq_runner::store::{AddContext, AddReport, Added, QueueDir, add};
+use aq_runner::store::{AddContext, AddReport, Added, Draft, JobRecord, QueueDir, add};
 use jiff::Timestamp;
 
 use super::Here;
 use super::files::drafts;
-use crate::exit::{Exit, Outcome};
+use super::here::job_id;
+use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 
 #[derive(Debug, clap::Args)]
@@ -25,20 +27,54 @@ pub(crate) struct Args {
     /// Add files that were added before, under the same name and with the same text, once more
     #[arg(long)]
     again: bool,
+    /// Start only when this job is shipped, and with its work: adds its key to `deps`
+    #[arg(long, value_name = "JOB", add = super::completions::jobs())]
+    after: Option<String>,
     /// Answer in JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
-    let drafts = drafts(&args.files, args.name.as_deref(), args.again)?;
+    let mut drafts = drafts(&args.files, args.name.as_deref(), args.again)?;
     let queue = here.queue_or_new()?;
+    if let Some(job) = &args.after {
+        put_after(&queue, &job_id(job)?, &mut drafts)?;
+    }
     let context = add_context(&queue, &here.environment, here.cwd()?, Timestamp::now());
     let context = AddContext { colour: output::errors_in_colour(), ..context };
     let report = add(&queue, &drafts, &context)?;
     // A bad config is for those to tell who need it: the jobs are in.
     tell_added(&queue, here.settings(&queue).ok().as_ref(), report, args.json);
     Ok(Exit::Done)
+}
+
+/// Lets jobs wait for another one. A shipped one without a key is waited for no more.
+fn put_after(queue: &QueueDir, id: &JobId, drafts: &mut [Draft]) -> Result<(), Failure> {
+    let record = JobRecord::read(queue, queue.expect(id)?, id.clone())?;
+    let Some(key) = record.meta.get("idempotency_key") else {
+        if record.stage == Stage::Shipped {
+            return Ok(());
+        }
+        let words = "has no idempotency-key, so no job can wait for it";
+        let mend = format!("`aq set {id} idempotency-key={id}` gives it one while it waits");
+        return Err(Failure::new(Exit::Refused, format_args!("{id} {words}; {mend}")));
+    };
+    for draft in drafts {
+        let mut deps = parse(&draft.text).manifest.deps.unwrap_or_default();
+        if deps.iter().any(|dep| dep == key) {
+            continue;
+        }
+        deps.push(key.to_owned());
+        let list = serde_json::Value::from(deps).to_string();
+        match with_value(&draft.text, "deps", &list) {
+            Ok(text) => draft.text = text,
+            // The add says what is wrong, and where.
+            Err(EditError::Invalid { file, .. }) => draft.text = file,
+            Err(e) => return Err(Failure::usage(format_args!("{}: {e}", draft.name))),
+        }
+    }
+    Ok(())
 }
 
 /// Says which jobs were added, and what a person should look at.

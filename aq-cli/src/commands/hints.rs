@@ -33,23 +33,32 @@ fn meaning(typed: &str) -> Option<&'static str> {
              work"
         }
         "pause" | "suspend" | "freeze" => {
-            "`aq stop` ends the run loop: nothing more is started, and running agents go on"
+            "`aq hold JOB` keeps a waiting job from its start; `aq stop` ends the run loop, and \
+             running agents go on"
         }
         "rm" | "remove" | "delete" | "del" | "drop" | "purge" | "unqueue" | "dequeue" => {
             "aq deletes no job: `aq stop JOB` takes one out of the queue, into failed/; `aq clean` \
              puts logs of ended jobs away"
         }
-        "edit" | "modify" | "change" | "update" | "set" => {
-            "a job that waits is a file: edit inbox/JOB.md in the directory that `aq path` prints"
+        "modify" | "change" | "update" => {
+            "`aq edit JOB` opens the file of a job that waits; `aq set JOB KEY=VALUE` sets a key"
         }
         "version" | "ver" => "`aq --version` prints the version",
         "log" | "output" | "tail" | "cat" | "print" | "trace" => {
             "`aq logs JOB` shows what a job printed; `aq logs -f JOB` follows it"
         }
         "start" | "daemon" | "work" | "exec" | "execute" | "loop" | "go" | "launch" | "begin"
-        | "resume" => "`aq run` runs the jobs of the queue; `aq run --once` ends when none is left",
+        | "continue" => {
+            "`aq run` runs the jobs of the queue; `aq run --once` ends when none is left"
+        }
         "serve" | "server" | "ui" | "web" | "open" | "board" | "gui" => {
             "`aq dashboard` shows the queue in a browser"
+        }
+        "resume" | "unpause" => {
+            "`aq release JOB` lets a held job go; `aq requeue --resume JOB` goes on with a failed one"
+        }
+        "comment" | "tell" | "say" | "feedback" => {
+            "`aq reply JOB TEXT` puts a job back with your words"
         }
         "retry" | "rerun" | "restart" | "again" | "reset" | "redo" => {
             "`aq requeue JOB` puts a failed job back; `aq requeue --failed` all of them"

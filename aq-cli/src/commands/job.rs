@@ -34,7 +34,9 @@ pub(crate) struct Ship {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:  aq reject fix-login --reason 'breaks the tests'")]
+#[command(
+    after_help = "Examples:  aq reject fix-login --reason 'not wanted any more'\n           aq reject fix-login --requeue --reason 'breaks the tests'"
+)]
 pub(crate) struct Reject {
     /// The job
     #[arg(add = super::completions::jobs_in(&[Stage::Review, Stage::Testing]))]
@@ -42,6 +44,9 @@ pub(crate) struct Reject {
     /// Why, for the record
     #[arg(long)]
     reason: Option<String>,
+    /// Have the same session mend it: it is told the reason
+    #[arg(long, requires = "reason")]
+    requeue: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -69,6 +74,9 @@ pub(crate) struct Requeue {
     /// Also jobs in quarantine/
     #[arg(long)]
     force: bool,
+    /// Go on where they ended: in the same session, told why they failed
+    #[arg(long)]
+    resume: bool,
 }
 
 /// A job's result, from an argument.
@@ -131,6 +139,11 @@ fn ship_one(here: &Here, queue: &QueueDir, args: &Ship, id: &JobId) -> Result<St
 pub(crate) fn reject(here: &Here, args: &Reject) -> Outcome {
     let queue = here.trusted_queue()?;
     let id = job_id(&args.job)?;
+    if let (true, Some(reason)) = (args.requeue, &args.reason) {
+        run::reject_and_requeue(&queue, &id, reason)?;
+        output::line(format_args!("{id} is back in the inbox; its next attempt is told why"));
+        return Ok(Exit::Done);
+    }
     run::reject(&queue, &id, args.reason.as_deref(), Timestamp::now())?;
     output::line(format_args!("{id} is rejected; `aq requeue {id}` runs it again"));
     Ok(Exit::Done)
@@ -150,10 +163,14 @@ pub(crate) fn requeue(here: &Here, args: &Requeue) -> Outcome {
     let mut done = 0_usize;
     // One that cannot go does not stop the next.
     for id in &jobs {
-        match run::requeue(&queue, id, args.force) {
+        let (put_back, goes_on) = match args.resume {
+            true => (run::resume(&queue, id, args.force), "; it goes on where it ended"),
+            false => (run::requeue(&queue, id, args.force), ""),
+        };
+        match put_back {
             Ok(()) => {
                 done += 1;
-                output::line(format_args!("{id} is back in the inbox"));
+                output::line(format_args!("{id} is back in the inbox{goes_on}"));
             }
             Err(error) => failures.push(Failure::from(error)),
         }

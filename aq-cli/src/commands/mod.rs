@@ -11,6 +11,7 @@ mod dashboard;
 mod demo;
 mod diff;
 mod doctor;
+mod edit;
 mod engines;
 mod files;
 mod fleet_shadow_report;
@@ -18,6 +19,7 @@ mod fleet_status;
 mod from_tracker;
 mod here;
 pub(crate) mod hints;
+mod hold;
 mod init;
 mod insights;
 mod job;
@@ -26,10 +28,13 @@ mod logs;
 mod man;
 mod path;
 mod profiles;
+mod prompt;
 mod recover;
+mod reply;
 mod run;
 mod schema;
 mod service;
+mod set;
 mod status;
 mod stop;
 mod submit;
@@ -81,6 +86,10 @@ pub(crate) enum Command {
     Status(Lazy<status::Args>),
     /// Say why a job does not run, or what became of it.
     Why(Lazy<why::Args>),
+    /// Print the next attempt's prompt, with its feedback on earlier attempts.
+    ///
+    /// Byte for byte, were it to start now. A session that goes on gets only what it does not know.
+    Prompt(Lazy<prompt::Args>),
     /// Show what a job printed: the agent and `verify`, all attempts.
     ///
     /// On a terminal, control sequences are taken out; into a pipe the log goes as it is.
@@ -98,6 +107,24 @@ pub(crate) enum Command {
     Ship(Lazy<job::Ship>),
     /// Turn a job's work down: it moves to failed/ as `rejected`.
     Reject(Lazy<job::Reject>),
+    /// Say something to a job's agent, which goes on with it in the same session.
+    ///
+    /// From review, testing and failed the job goes back into the inbox, and `retry` counts anew. A
+    /// job that runs or waits is told before its next attempt.
+    Reply(Lazy<reply::Args>),
+    /// Keep a waiting job from its start, or all that wait now.
+    Hold(Lazy<hold::Hold>),
+    /// Let a job go that is held, or all of them.
+    Release(Lazy<hold::Release>),
+    /// Set a key in the file of a waiting job.
+    ///
+    /// The changed file is checked as `aq add` does; when it is refused, nothing has changed.
+    Set(Lazy<set::Args>),
+    /// Change the file of a waiting job in your editor.
+    ///
+    /// That is VISUAL, else EDITOR, else vi. The text is checked as `aq add` does; when it is refused,
+    /// the job is as it was and your text is kept.
+    Edit(Lazy<edit::Args>),
     /// Put failed jobs back into the inbox, as if they had never run.
     Requeue(Lazy<job::Requeue>),
     /// Put jobs whose worker died back into the inbox. `aq run` does this by itself.
@@ -183,12 +210,18 @@ pub(crate) fn run(
         Command::Run(Lazy(args)) => run::run(&here, &args),
         Command::Status(Lazy(args)) => status::run(&here, &args),
         Command::Why(Lazy(args)) => why::run(&here, &args),
+        Command::Prompt(Lazy(args)) => prompt::run(&here, &args),
         Command::Logs(Lazy(args)) => logs::run(&here, &args),
         Command::Diff(Lazy(args)) => diff::run(&here, &args),
         Command::Stop(Lazy(args)) => stop::run(&here, &args),
         Command::Promote(Lazy(args)) => job::promote(&here, &args),
         Command::Ship(Lazy(args)) => job::ship(&here, &args),
         Command::Reject(Lazy(args)) => job::reject(&here, &args),
+        Command::Reply(Lazy(args)) => reply::run(&here, &args),
+        Command::Hold(Lazy(args)) => hold::hold(&here, &args),
+        Command::Release(Lazy(args)) => hold::release(&here, &args),
+        Command::Set(Lazy(args)) => set::run(&here, &args),
+        Command::Edit(Lazy(args)) => edit::run(&here, &args),
         Command::Requeue(Lazy(args)) => job::requeue(&here, &args),
         Command::Recover(_) => recover::run(&here),
         Command::Clean(Lazy(args)) => clean::run(&here, &args),

@@ -1,4 +1,5 @@
-//! What a person does with a job: the same calls as `aq promote`, `ship`, `reject`, `requeue` and `stop`.
+//! The actions of a person on a job: the same calls as `aq promote`, `ship`, `reply`, `reject`,
+//! `requeue` and `stop`.
 
 use aq_manifest::{JobId, Stage};
 use aq_runner::run;
@@ -14,6 +15,7 @@ use serde_json::json;
 use super::error::PageError;
 use super::guard::Viewer;
 use super::state::{Dashboard, job_id};
+use crate::exit::Failure;
 
 /// One step of one job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -23,14 +25,26 @@ pub(super) enum Action {
     Ship,
     /// Into the branch that the job started from.
     Merge,
+    /// Words for its agent, which goes on with it.
+    Reply,
     Reject,
+    /// From the end of its last attempt, as `aq requeue --resume`.
+    Resume,
     Requeue,
     Stop,
 }
 
 impl Action {
-    const ALL: [Self; 6] =
-        [Self::Promote, Self::Ship, Self::Merge, Self::Reject, Self::Requeue, Self::Stop];
+    const ALL: [Self; 8] = [
+        Self::Promote,
+        Self::Ship,
+        Self::Merge,
+        Self::Reject,
+        Self::Resume,
+        Self::Requeue,
+        Self::Stop,
+        Self::Reply,
+    ];
 
     /// Whether it can be done with a job in this folder.
     fn fits(self, stage: Stage) -> bool {
@@ -38,7 +52,8 @@ impl Action {
             Self::Promote | Self::Ship | Self::Merge | Self::Reject => {
                 matches!(stage, Stage::Review | Stage::Testing)
             }
-            Self::Requeue => matches!(stage, Stage::Failed | Stage::Quarantine),
+            Self::Resume | Self::Requeue => matches!(stage, Stage::Failed | Stage::Quarantine),
+            Self::Reply => !matches!(stage, Stage::Shipped | Stage::Quarantine),
             Self::Stop => stage == Stage::Building,
         }
     }
@@ -49,7 +64,9 @@ impl Action {
             Self::Promote => ("promote", "Promote"),
             Self::Ship => ("ship", "Ship"),
             Self::Merge => ("merge", "Merge and ship"),
+            Self::Reply => ("reply", "Reply"),
             Self::Reject => ("reject", "Reject"),
+            Self::Resume => ("resume", "Go on"),
             Self::Requeue => ("requeue", "Requeue"),
             Self::Stop => ("stop", "Stop"),
         }
@@ -74,6 +91,10 @@ pub(super) fn buttons(id: &JobId, stage: Stage, viewer: &Viewer) -> Markup {
                     input type="hidden" name="csrf" value=(csrf);
                     @if action == Action::Reject {
                         input name="reason" placeholder="Reason" aria-label="Why it is rejected" maxlength="1000";
+                    }
+                    @if action == Action::Reply {
+                        textarea name="reason" rows="1" maxlength="60000" required
+                            placeholder="What its agent should do" aria-label="Words for its agent" {}
                     }
                     button class=(path) { (words) }
                 }
@@ -136,6 +157,14 @@ fn run_it(
         Action::Reject => {
             run::reject(queue, id, Some(reason.trim()).filter(|reason| !reason.is_empty()), now)?;
             format!("{id} is rejected")
+        }
+        Action::Reply => {
+            let replied = run::reply(queue, id, reason).map_err(|e| Failure::of_reply(id, e))?;
+            crate::output::job::replied(id, replied)
+        }
+        Action::Resume => {
+            run::resume(queue, id, true)?;
+            format!("{id} is back in the inbox; it goes on where it ended")
         }
         Action::Requeue => {
             // The button of a job in quarantine/ is the force of the command.

@@ -1,7 +1,9 @@
 //! What is said of one job.
 
 use aq_manifest::{JobId, Stage, format_duration};
-use aq_runner::run::{Activity, JobView, Recovered, Stopped, WorkProblem, recorded_left_out};
+use aq_runner::run::{
+    Activity, JobView, Recovered, Replied, Stopped, WorkProblem, recorded_left_out,
+};
 use aq_runner::store::JobRecord;
 use aq_scheduler::Reason;
 use jiff::Timestamp;
@@ -208,6 +210,15 @@ pub(crate) fn stopped(id: &JobId, how: &Stopped) -> String {
         Stopped::Signalled => {
             format!("{id} was told to stop and has not ended yet; `aq status` shows it")
         }
+    }
+}
+
+/// The outcome of a reply to a job.
+pub(crate) fn replied(id: &JobId, what: Replied) -> String {
+    match what {
+        Replied::PutBack => format!("{id} is back in the inbox; its next attempt is told"),
+        Replied::Waits => format!("{id} waits; its next attempt is told"),
+        Replied::Runs => format!("{id} runs; kept for its next attempt, if there is one"),
     }
 }
 

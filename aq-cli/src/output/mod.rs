@@ -52,6 +52,12 @@ pub(crate) fn bytes(line: &[u8]) {
     note_written(std::io::stdout().lock().write_all(&text));
 }
 
+/// The answer, byte for byte.
+pub(crate) fn exactly(answer: &[u8]) {
+    let mut out = std::io::stdout().lock();
+    note_written(out.write_all(answer).and_then(|()| out.flush()));
+}
+
 /// What went wrong with the answer first.
 static UNWRITTEN: OnceLock<io::Error> = OnceLock::new();
 

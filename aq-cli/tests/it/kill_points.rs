@@ -11,6 +11,7 @@ use crate::sandbox::{Sandbox, wait_for};
 
 pub(crate) mod clean;
 pub(crate) mod merge;
+mod reply;
 pub(crate) mod requeue;
 mod verbs;
 mod worker;

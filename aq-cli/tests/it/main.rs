@@ -17,6 +17,7 @@ mod environment;
 mod exits;
 mod fail_points;
 mod fake_tracker;
+mod feedback;
 mod fleet;
 mod host_faults;
 mod hostile;

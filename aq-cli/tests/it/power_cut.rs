@@ -12,4 +12,5 @@ mod disk;
 mod merged;
 mod moved;
 mod replay;
+mod reply;
 mod run;

@@ -107,7 +107,7 @@ fn resume(lab: &Lab) {
         Answer::Run("echo made > made.txt".to_owned()),
         Answer::Say("last words"),
     ]);
-    lab.add("verify: test -e made.txt\nretry: {max: 2, backoff: 0s}\n");
+    lab.add("verify: test -e made.txt || ! echo token-4711\nretry: {max: 2, backoff: 0s}\n");
     lab.sandbox.ok(&["run", "--once"]);
     assert_eq!(lab.sandbox.folders("a"), ["testing"], "{}", lab.sandbox.log("a"));
     assert_eq!(lab.meta("attempts"), "2");
@@ -120,6 +120,13 @@ fn resume(lab: &Lab) {
     let carries = |call: &Value| call.to_string().contains("first words");
     let calls: Vec<bool> = lab.server.calls().iter().map(carries).collect();
     assert_eq!(calls, [false, true, true], "the second attempt knows what the first one said");
+    // It is told why it goes on, and is not told its prompt again.
+    let calls: Vec<String> = lab.server.calls().iter().map(Value::to_string).collect();
+    let times = |call: &String| (call.matches("token-4711").count(), call.matches(PROMPT).count());
+    let (first, second) = (times(&calls[0]), times(&calls[1]));
+    assert_eq!(first.0, 0, "{}", calls[0]);
+    assert!(second.0 > 0 && calls[1].contains("verify_failed"), "{}", calls[1]);
+    assert_eq!(second.1, first.1, "{}", calls[1]);
     let log = lab.sandbox.log("a");
     let sessions: BTreeSet<String> = log
         .lines()
@@ -129,6 +136,24 @@ fn resume(lab: &Lab) {
         })
         .collect();
     assert_eq!(sessions, BTreeSet::from([lab.meta("session_id")]));
+}
+
+fn reply(lab: &Lab) {
+    lab.server.will([Answer::Say("first words"), Answer::Say("last words")]);
+    lab.add("review-policy: human\n");
+    lab.sandbox.ok(&["run", "--once"]);
+    let session = lab.meta("session_id");
+    lab.sandbox.ok(&["reply", "a", "Use tabs-4711."]);
+    let next = lab.sandbox.ok(&["prompt", "a"]);
+    assert!(next.ends_with("Use tabs-4711.\n") && !next.contains(PROMPT), "{next}");
+    lab.sandbox.ok(&["run", "--once"]);
+    assert_eq!(lab.sandbox.folders("a"), ["review"], "{}", lab.sandbox.log("a"));
+    lab.server.assert_all_said();
+    assert_eq!(lab.meta("session_id"), session);
+    let calls: Vec<String> = lab.server.calls().iter().map(Value::to_string).collect();
+    let [first, second] = &calls[..] else { panic!("{} calls", calls.len()) };
+    assert!(second.contains("first words") && second.contains("Use tabs-4711."), "{second}");
+    assert_eq!(second.matches(PROMPT).count(), first.matches(PROMPT).count(), "{second}");
 }
 
 /// Each scenario is a test for each engine.
@@ -153,4 +178,4 @@ macro_rules! with_both {
     };
 }
 
-with_both!(success, wrong_key, too_many_requests, broken_service, used_up, hang, resume);
+with_both!(success, wrong_key, too_many_requests, broken_service, used_up, hang, resume, reply);

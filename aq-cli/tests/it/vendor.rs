@@ -70,9 +70,9 @@ impl Sandbox {
         }
         let (at, last) = (dir.display(), acts.len());
         let script = format!(
-            "#!/bin/sh\n[ \"$1\" = --version ] && echo 9.9.9 && exit 0\ncat >/dev/null\n\
+            "#!/bin/sh\n[ \"$1\" = --version ] && echo 9.9.9 && exit 0\ncat >{at}/in.$$\n\
              exec 9>{at}/lock; flock 9; echo \"$AQ_JOB_ID $*\" >>{at}/runs\n\
-             n=$(wc -l <{at}/runs); exec 9>&-\n\
+             n=$(wc -l <{at}/runs); exec 9>&-; mv {at}/in.$$ {at}/prompt-$n\n\
              [ $n -lt {last} ] || n={last}\n. {at}/act-$n\n"
         );
         let program = dir.join("program");
@@ -85,6 +85,12 @@ impl Sandbox {
     pub(crate) fn vendor_runs(&self, engine: &str) -> Vec<String> {
         let runs = fs::read_to_string(self.path(engine).join("runs")).unwrap_or_default();
         runs.lines().map(str::to_owned).collect()
+    }
+
+    /// Standard input of such an engine in its run of this number, from 1.
+    pub(crate) fn vendor_prompt(&self, engine: &str, run: usize) -> String {
+        let path = self.path(engine).join(format!("prompt-{run}"));
+        fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
     }
 
     /// Adds a job for agents, in no lock.

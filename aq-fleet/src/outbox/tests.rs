@@ -241,6 +241,7 @@ fn sizes_are_bounded() {
         branch: "aq/wip/a".parse().unwrap(),
         commit: "0".repeat(40).parse().unwrap(),
         remote: "x".repeat(MAX_MESSAGE_BYTES),
+        failure: None,
     });
     let error = outbox.append(job(1), &Message::Report(large)).unwrap_err();
     assert!(matches!(error, OutboxError::TooLarge(_)), "{error}");

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::text;
+use super::word::Word;
 
 /// What the branch of every job starts with (docs/work-in-progress.md).
 const BRANCH_PREFIX: &str = "aq/wip/";
@@ -26,6 +27,24 @@ pub struct Checkpoint {
     /// shown and compared, never handed to git: a URL may name a program to run. A host fetches
     /// from the remote in its own config.
     pub remote: String,
+    /// The failure of its last attempt there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<LastFailure>,
+}
+
+/// The last failure of a job on the host that had it: a word and numbers. Output stays there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct LastFailure {
+    /// Its class, as `retry` names it.
+    pub class: Word,
+    /// Attempts on that host until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
+    /// Files changed since the commit that the job started from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files_changed: Option<u64>,
 }
 
 /// A branch `aq/wip/...` that git takes, and that cannot be read as an option or another refspec.

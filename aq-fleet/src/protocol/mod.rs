@@ -25,7 +25,7 @@ mod word;
 #[cfg(test)]
 mod tests;
 
-pub use checkpoint::{BranchName, Checkpoint, CheckpointError, CommitId};
+pub use checkpoint::{BranchName, Checkpoint, CheckpointError, CommitId, LastFailure};
 pub use claim::{Claim, Claimed, Grant};
 pub use event::{Event, EventValue, Events, FeedEvent, Fields};
 pub use factory::{

@@ -28,6 +28,7 @@ scope-policy: enforce
 budget: {usd: 1}
 artifacts: ['*.log']
 expect-changes: true
+feedback: off
 model: m
 args: [-v]
 env: {A: b}

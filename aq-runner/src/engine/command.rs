@@ -11,6 +11,10 @@ use super::template::{LISTS, list, placeholders, render};
 /// The file in a job's scratch directory that holds its prompt, where an engine wants a file.
 pub const PROMPT_FILE: &str = "aq-prompt";
 
+/// The file beside it with a script's feedback, and the variable that names it.
+const FEEDBACK_FILE: &str = "aq-feedback";
+pub(crate) const FEEDBACK_VARIABLE: &str = "AQ_FEEDBACK";
+
 /// The longest single argument that Linux passes to a program, in bytes (`MAX_ARG_STRLEN` less the
 /// final NUL).
 const ARGUMENT_MAX: usize = 131_071;
@@ -22,6 +26,9 @@ pub struct Invocation<'a> {
     pub prompt: &'a str,
     /// The profile's text, put before the prompt.
     pub persona: Option<&'a str>,
+    /// Feedback on earlier attempts: after the prompt, and in place of it for a session that is
+    /// resumed and knows the prompt.
+    pub feedback: Option<&'a str>,
     /// The job's `model`. An engine that has no model arguments is run without.
     pub model: Option<&'a str>,
     /// The job's `args`, passed as they are.
@@ -115,9 +122,8 @@ pub(super) fn build(
     program: PathBuf,
     job: &Invocation<'_>,
 ) -> Result<EngineCommand, CommandError> {
-    let prompt = whole_prompt(definition.prompt, job);
-    let session = job.session.filter(|id| is_session_id(id));
-    let session = session.filter(|_| !definition.resume_args.is_empty());
+    let session = resumed_session(definition, job.session);
+    let prompt = whole_prompt(definition, job);
     let prompt_file = job.scratch.join(PROMPT_FILE);
     let usage_file = job.scratch.join("aq-usage.json");
     let value = |name: &str| match name {
@@ -153,6 +159,15 @@ pub(super) fn build(
     guard_arguments(engine, &args)?;
 
     let mut env_set: Vec<(OsString, OsString)> = as_env(&definition.env);
+    let is_script = definition.prompt == PromptBy::Script;
+    let feedback = job.feedback.filter(|_| is_script).map(|feedback| ScratchFile {
+        path: job.scratch.join(FEEDBACK_FILE),
+        content: feedback.into(),
+        mode: 0o600,
+    });
+    if let Some(feedback) = &feedback {
+        env_set.push((FEEDBACK_VARIABLE.into(), feedback.path.clone().into()));
+    }
     if job.is_root && job.yolo {
         env_set.extend(as_env(&definition.root_yolo_env));
     }
@@ -164,7 +179,7 @@ pub(super) fn build(
         args,
         stdin: (definition.prompt == PromptBy::Stdin).then(|| prompt.clone().into()),
         env_set,
-        files: in_file.then(file).into_iter().collect(),
+        files: in_file.then(file).into_iter().chain(feedback).collect(),
         usage_file: uses(definition, "usage_file").then_some(usage_file.clone()),
         resumes: session.is_some(),
     })
@@ -204,13 +219,26 @@ fn uses(definition: &Definition, placeholder: &str) -> bool {
     definition.argv.iter().any(|word| placeholders(word).contains(&placeholder))
 }
 
-fn whole_prompt(by: PromptBy, job: &Invocation<'_>) -> String {
-    if by == PromptBy::Script {
-        return script::of_this_system(job.persona, job.prompt);
-    }
-    match job.persona {
+/// The session that a run goes on with.
+pub(super) fn resumed_session<'a>(
+    definition: &Definition,
+    session: Option<&'a str>,
+) -> Option<&'a str> {
+    session.filter(|id| is_session_id(id) && !definition.resume_args.is_empty())
+}
+
+/// The whole text for the engine. A script gets its feedback in a file of its own.
+pub(super) fn whole_prompt(definition: &Definition, job: &Invocation<'_>) -> String {
+    let by = definition.prompt;
+    let prompt = || match job.persona {
+        persona if by == PromptBy::Script => script::of_this_system(persona, job.prompt),
         Some(persona) => format!("{}\n\n{}", persona.trim_end(), job.prompt),
         None => job.prompt.to_owned(),
+    };
+    match job.feedback.filter(|_| by != PromptBy::Script) {
+        Some(feedback) if resumed_session(definition, job.session).is_some() => feedback.to_owned(),
+        Some(feedback) => format!("{}\n\n{feedback}", prompt().trim_end()),
+        None => prompt(),
     }
 }
 
@@ -324,6 +352,28 @@ mod tests {
     fn the_persona_comes_first() {
         let command = command("codex", &Invocation { persona: Some("Be brief.\n"), ..job() });
         assert_eq!(command.stdin.unwrap(), b"Be brief.\n\ndo it");
+    }
+
+    #[test]
+    fn a_resumed_session_gets_only_feedback() {
+        let feedback = Some("It failed.\n");
+        let fresh = Invocation { feedback, persona: Some("Be brief."), ..job() };
+        let stdin = |command: EngineCommand| String::from_utf8(command.stdin.unwrap()).unwrap();
+        assert_eq!(stdin(command("codex", &fresh)), "Be brief.\n\ndo it\n\nIt failed.\n");
+        let resumed = Invocation { session: Some("s1"), ..fresh };
+        assert_eq!(stdin(command("codex", &resumed)), "It failed.\n");
+        let nothing = Invocation { feedback: None, ..resumed };
+        assert_eq!(stdin(command("codex", &nothing)), "Be brief.\n\ndo it");
+    }
+
+    #[test]
+    fn a_script_gets_feedback_in_a_file() {
+        let command = command("shell", &Invocation { feedback: Some("It failed.\n"), ..job() });
+        let [script, feedback] = &command.files[..] else { panic!("{:?}", command.files) };
+        assert_eq!((script.content.as_slice(), feedback.mode), (&b"do it"[..], 0o600));
+        assert_eq!(feedback.content, b"It failed.\n");
+        let named = ("AQ_FEEDBACK".into(), feedback.path.clone().into());
+        assert!(command.env_set.contains(&named));
     }
 
     #[test]

@@ -42,6 +42,7 @@ mod testing;
 
 pub use binary::MissingBinary;
 pub use candidates::{NoCandidates, NoSuchClass, NoSuchEngine};
+pub(crate) use command::FEEDBACK_VARIABLE;
 pub use command::{CommandError, EngineCommand, Invocation, PROMPT_FILE, ScratchFile};
 pub use config::{EngineChange, EngineConfig, EngineConfigError};
 pub use cooldowns::{Account, Cooldowns, EngineUse};

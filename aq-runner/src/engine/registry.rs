@@ -9,10 +9,12 @@ use sha2::{Digest as _, Sha256};
 use super::binary::{MissingBinary, Places};
 use super::builtin;
 use super::candidates::{Classes, NoCandidates, NoSuchEngine, of_class};
-use super::command::{CommandError, EngineCommand, Invocation, build};
+use super::command::{
+    CommandError, EngineCommand, Invocation, build, resumed_session, whole_prompt,
+};
 use super::config::{EngineConfig, EngineConfigError, classes};
 use super::cooldowns::Account;
-use super::definition::Definition;
+use super::definition::{Definition, PromptBy};
 use super::format::TEXT;
 use super::login::{LoginPlaces, login_places};
 use super::records::Records;
@@ -144,6 +146,29 @@ impl Registry {
     /// Whether the engine can go on with a session of its own.
     pub fn can_resume(&self, name: &str) -> bool {
         self.engines.get(name).is_some_and(|engine| !engine.definition.resume_args.is_empty())
+    }
+
+    /// The session that a run of the engine goes on with, of one that may be its own.
+    pub fn resumed<'a>(&self, name: &str, session: Option<&'a str>) -> Option<&'a str> {
+        resumed_session(&self.engines.get(name)?.definition, session)
+    }
+
+    /// The whole prompt of a run, byte for byte as [`Self::command`] passes it on.
+    ///
+    /// # Errors
+    /// No such engine.
+    pub fn prompt(&self, name: &str, job: &Invocation<'_>) -> Result<String, NoSuchEngine> {
+        Ok(whole_prompt(&self.engine(name)?.definition, job))
+    }
+
+    /// Tests for an engine whose prompt is a script, which gets its feedback in a file.
+    pub fn runs_scripts(&self, name: &str) -> bool {
+        self.engines.get(name).is_some_and(|engine| engine.definition.prompt == PromptBy::Script)
+    }
+
+    /// Tests for an engine that prints records of its own, and no plain text.
+    pub fn prints_records(&self, name: &str) -> bool {
+        self.engines.get(name).is_some_and(|engine| engine.definition.output.event.is_some())
     }
 
     /// What to start for a job on engine `name`.

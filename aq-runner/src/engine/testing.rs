@@ -21,6 +21,7 @@ pub(super) fn job() -> Invocation<'static> {
     Invocation {
         prompt: "do it",
         persona: None,
+        feedback: None,
         model: None,
         args: &[],
         yolo: false,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::process::{ProcessId, Signal};
 use crate::store::{
-    HeldJob, JobRecord, Meta, Promise, QueueDir, RUN_KEYS, Record, Result, StoreError,
+    FeedbackFile, HeldJob, JobRecord, Meta, Promise, QueueDir, RUN_KEYS, Record, Result, StoreError,
 };
 
 use super::recovery::{Recovered, recover_job, worker};
@@ -59,7 +59,7 @@ pub fn reject(queue: &QueueDir, id: &JobId, reason: Option<&str>, now: Timestamp
 }
 
 /// What a job of the fleet has on record of that. One that is put back by hand is this host's own.
-const FLEET_KEYS: &[&str] = &[
+pub(super) const FLEET_KEYS: &[&str] = &[
     "fleet_job_id",
     "fleet_lease_epoch",
     "fleet_factory",
@@ -67,6 +67,9 @@ const FLEET_KEYS: &[&str] = &[
     "fleet_told",
     "resume_branch",
     "resume_commit",
+    "resume_failure_class",
+    "resume_attempts",
+    "resume_files_changed",
     "push_error",
     "pushed_branch",
     "pushed_commit",
@@ -87,7 +90,13 @@ pub fn requeue(queue: &QueueDir, id: &JobId, force: bool) -> Result<()> {
         job.require(&[Stage::Failed], "requeue", needs)?;
     }
     StopRequest::of(queue, id).withdraw();
-    job.move_to(Stage::Inbox, Record::new().clear(RUN_KEYS).clear(FLEET_KEYS), Promise::Durable)
+    // Before it can start: a fresh one is told nothing of earlier ones.
+    FeedbackFile::of(queue, id).remove()?;
+    job.move_to(
+        Stage::Inbox,
+        Record::new().clear(RUN_KEYS).clear(FLEET_KEYS).clear(&["held"]),
+        Promise::Durable,
+    )
 }
 
 /// What stopping a job came to.

@@ -1,5 +1,7 @@
 //! Variables that are nobody's business but the user's, or aq's own.
 
+use crate::engine::FEEDBACK_VARIABLE;
+
 /// Variables that name or describe a repository: all that `git rev-parse --local-env-vars` prints
 /// (git 2.38 to 2.51), and what sends git elsewhere in other ways. An alias or a hook exports them.
 const OF_A_REPOSITORY: &[&str] = &[
@@ -56,7 +58,13 @@ pub(crate) fn is_secret(name: &[u8]) -> bool {
 pub(crate) fn is_hidden(name: &[u8]) -> bool {
     let is_of_a_repository = OF_A_REPOSITORY.iter().any(|known| known.as_bytes() == name)
         || GIT_CONFIG_PAIRS.iter().any(|start| name.starts_with(start.as_bytes()));
-    is_of_a_repository || is_secret(name) || names_a_token(name) || name.starts_with(b"AQ_TRACKER_")
+    // That of an outer job is none of this one.
+    let is_of_a_job = name == FEEDBACK_VARIABLE.as_bytes();
+    is_of_a_repository
+        || is_of_a_job
+        || is_secret(name)
+        || names_a_token(name)
+        || name.starts_with(b"AQ_TRACKER_")
 }
 
 fn names_a_token(name: &[u8]) -> bool {
@@ -90,6 +98,7 @@ mod tests {
             ("GIT_CONFIG_KEY_12", false, true),
             ("GIT_CONFIG_GLOBAL", false, false),
             ("GIT_TRACE", false, false),
+            ("AQ_FEEDBACK", false, true),
             ("AQ_FLEET_URL", false, false),
             ("GITHUB_TOKEN", false, false),
             ("PGPASSWORD", false, false),

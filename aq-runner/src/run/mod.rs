@@ -5,12 +5,14 @@ mod actions;
 mod adding;
 mod agent_env;
 mod attempts;
+mod changing;
 mod checkouts;
 mod dependencies;
 mod dispatcher;
 mod echo;
 mod engine_sightings;
 mod engine_use;
+mod feedback;
 mod fleet;
 mod folder_watch;
 mod foresight;
@@ -26,6 +28,7 @@ mod model;
 pub mod place;
 mod recovery;
 mod replica;
+mod reply;
 mod room;
 mod settings;
 mod shadow_report;
@@ -42,12 +45,15 @@ mod worker;
 mod worker_program;
 mod workplace;
 
+pub use crate::feedback::WordsProblem;
 pub use actions::{Stopped, reject, requeue, stop, stop_all, stop_loop};
 pub use adding::add_context;
 pub use attempts::{Attempt, attempts};
+pub use changing::{hold, release, replace_text, set_value};
 pub use dependencies::{Dependencies, Edge, Node, dependencies};
 pub use dispatcher::{LostPart, Progress, RunError, RunOptions, Summary, run};
 pub use engine_use::{resting_engines, retry_engine};
+pub use feedback::{NextPrompt, PromptError, next_prompt};
 pub use fleet::{
     FleetError, FleetOverview, FleetPart, FleetSettings, FleetSettingsError, Submitted, fleet_job,
     fleet_overview, fleet_part, submit,
@@ -58,6 +64,7 @@ pub use history::{history, job_numbers, recent_numbers};
 pub use job_view::{Activity, JobView, WorkProblem};
 pub use left_out::recorded_left_out;
 pub use recovery::{Recovered, recover};
+pub use reply::{Replied, ReplyError, reject_and_requeue, reply, resume};
 pub use settings::{Config, Environment, Settings, SettingsError};
 pub use shadow_report::{AgreementReport, Bar, BarError, Divergence, Verdict, shadow_report};
 pub use ship::{ShipError, promote, ship, ship_merged};

@@ -245,6 +245,7 @@ impl Model {
             deps_mode: record.deps_mode(),
             requirements,
             engines: candidates,
+            held: record.stage == Stage::Inbox && meta.get("held").is_some(),
             ..Job::new(record.id.clone(), record.added_at())
         }
     }

@@ -3,6 +3,7 @@
 
 mod agent;
 mod command;
+mod feedback;
 mod fleet;
 mod shell;
 mod usage;
@@ -28,6 +29,7 @@ use super::job_log::JobLog;
 use super::recovery::WORKER_KEYS;
 use super::settings::{Environment, Settings};
 use super::stop::{StopRequest, Why};
+use feedback::LastCommand;
 use fleet::FleetJob;
 use wip::Workplace;
 
@@ -92,6 +94,8 @@ pub fn work(queue: &QueueDir, id: &JobId, environment: Environment) -> Result<()
         place: None,
         gone: Vec::new(),
         scratch: None,
+        last_command: LastCommand::default(),
+        changed: Vec::new(),
         fleet: None,
     };
     if let Some(problem) = outdated {
@@ -139,6 +143,10 @@ struct Work<'a> {
     gone: Vec<LeftOut>,
     /// Its `TMPDIR`, once it needed one.
     scratch: Option<ScratchDir>,
+    /// The end of the last command, for the feedback of the next attempt.
+    last_command: LastCommand,
+    /// The paths that the job has changed, as far as this worker has seen.
+    changed: Vec<String>,
     /// The grant of a job that the fleet gave to this host.
     fleet: Option<FleetJob>,
 }
@@ -199,6 +207,7 @@ impl Work<'_> {
                 .clear(&[TRIES]);
             if file.spec.review_policy == ReviewPolicy::Human {
                 self.leave_workplace();
+                self.forget_failures();
                 return self.move_to(Stage::Review, record.clear(WORKER_KEYS));
             }
             // The worker stays named: when it dies in `verify`, there is something to end.
@@ -208,6 +217,7 @@ impl Work<'_> {
             Ok(verified) => {
                 self.keep_artifacts(&file.spec);
                 self.leave_workplace();
+                self.forget_failures();
                 let record = Record::new()
                     .set("result", Outcome::Success)
                     .set("verified", u8::from(verified))
@@ -257,7 +267,7 @@ impl Work<'_> {
             | Failure::Class(..)
                 if self.is_unwanted() =>
             {
-                self.stopped(base)
+                self.stopped(spec, base)
             }
             Failure::Host(lack) => {
                 // It is tried again and again, and noted once.
@@ -285,11 +295,13 @@ impl Work<'_> {
             }
             Failure::Final(outcome, why) => {
                 self.note(&format!("failed: {outcome}: {why}"));
+                self.keep_failure(spec, outcome.as_str(), &why);
                 self.move_to(Stage::Failed, base.set("result", outcome).set("message", why))
             }
-            Failure::Stopped => self.stopped(base),
-            Failure::Fenced => self.end_unwanted(base, Why::Fenced),
+            Failure::Stopped => self.stopped(spec, base),
+            Failure::Fenced => self.end_unwanted(spec, base, Why::Fenced),
             Failure::Class(class, why) => {
+                self.keep_failure(spec, class.as_str(), &why);
                 let base = base.set("failure_class", class).set("message", &why);
                 match after_failure(spec.and_then(|s| s.retry.as_ref()), class, self.attempt, now) {
                     AfterFailure::Requeue { not_before } => {
@@ -313,9 +325,9 @@ impl Work<'_> {
 
     /// A person stopped this job, or something else this process (the host goes down, `aq stop
     /// --all`): then the job goes on later.
-    fn stopped(&mut self, base: Record) -> Result<(), StoreError> {
+    fn stopped(&mut self, spec: Option<&JobSpec>, base: Record) -> Result<(), StoreError> {
         if let Some(why) = StopRequest::of(self.queue, self.job.id()).why() {
-            return self.end_unwanted(base, why);
+            return self.end_unwanted(spec, base, why);
         }
         self.note("interrupted");
         if self.job.stage() == Stage::Review {
@@ -326,8 +338,16 @@ impl Work<'_> {
     }
 
     /// The end of a job that is not wanted any more.
-    fn end_unwanted(&mut self, base: Record, why: Why) -> Result<(), StoreError> {
+    fn end_unwanted(
+        &mut self,
+        spec: Option<&JobSpec>,
+        base: Record,
+        why: Why,
+    ) -> Result<(), StoreError> {
         self.note(why.words());
+        if why == Why::Person {
+            self.keep_failure(spec, why.outcome().as_str(), why.words());
+        }
         let record = base.followed_by(why.record());
         self.retry_on_full_disk(|work| work.job.move_to(why.stage(), record.clone(), why.promise()))
     }

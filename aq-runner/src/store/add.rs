@@ -1,5 +1,6 @@
 //! `aq add`: jobs go in all together or not at all, and are safe once this has answered.
 
+mod change;
 mod place;
 mod plan;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use super::locks::FileLock;
 use super::meta::Record;
 use super::queue_dir::{QueueDir, require_text};
 
+pub use change::change;
 use place::{place, stage_files, take_back};
 use plan::{Plan, Planner, refuse_cycles, unheld_deps};
 

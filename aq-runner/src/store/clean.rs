@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::durable::{rename_new, sync_dir, sync_file, sync_file_system};
 use super::error::{At, Result, StoreError};
+use super::feedback_file::FeedbackFile;
 use super::meta::Meta;
 use super::queue_dir::QueueDir;
 use super::record_fault::{RecordFault, record_fault};
@@ -135,6 +136,7 @@ fn put_jobs_away(
     }
     append_spent(queue, &lines)?;
     for job in jobs {
+        FeedbackFile::of(queue, job.id()).put_away(&archive)?;
         put_away(&queue.log(job.id()), &archive)?;
         put_away(&queue.meta(job.id()), &archive)?;
         cleaned.archive = Some(archive.clone());
@@ -220,6 +222,7 @@ pub fn withdraw(queue: &QueueDir, job: &HeldJob, now: Timestamp) -> Result<()> {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e).at("archive", &file),
         _ => {}
     }
+    FeedbackFile::of(queue, id).put_away(&archive)?;
     let meta = queue.meta(id);
     rename_new(&meta, &archive.join(format!("{id}.meta"))).at("archive", &meta)?;
     sync_dir(&archive)

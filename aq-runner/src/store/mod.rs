@@ -6,6 +6,7 @@ mod clean;
 mod doubled;
 mod durable;
 mod error;
+mod feedback_file;
 mod ingest;
 mod job_file;
 mod keys;
@@ -25,7 +26,7 @@ mod text;
 mod transition;
 mod values;
 
-pub use add::{AddContext, AddError, AddReport, Added, Draft, Parent, add};
+pub use add::{AddContext, AddError, AddReport, Added, Draft, Parent, add, change};
 pub use artifacts::{Artifact, artifacts, open_artifact};
 pub(crate) use clean::{CleanChoice, archived, clean, clean_again};
 pub use clean::{Cleaned, archived_log, withdraw};
@@ -33,6 +34,7 @@ pub use doubled::Undoubled;
 pub(crate) use doubled::doubled;
 pub(crate) use durable::{not_opened, replace, replace_durably, sync_file_system};
 pub use error::{Result, StoreError};
+pub use feedback_file::{Feedback, FeedbackFile, FeedbackState};
 pub use ingest::{Ingested, ingest, refuse, rename_if_taken};
 pub use job_file::{
     Invalid, JobFile, ProfileError, load, load_profile, profile_names, resolve_cwd,
@@ -54,5 +56,6 @@ pub(crate) use scratch::{
 pub use spent::{SpentLine, spent, spent_of_last};
 pub(crate) use text::read_saved;
 pub use text::{MAX_JOB_FILE, UnreadableJob, read_text};
+pub(crate) use transition::forget_run_but_session;
 pub use transition::{HeldJob, Promise, RUN_KEYS};
 pub use values::{Effective, EffectiveValue, effective_values};

@@ -49,6 +49,7 @@ pub const RUN_KEYS: &[&str] = &[
     "session_id",
     "session_engine",
     "session_total",
+    "session_feedback",
     "input_tokens",
     "cached_tokens",
     "output_tokens",
@@ -80,6 +81,18 @@ pub const RUN_KEYS: &[&str] = &[
     "host_tries",
     "moved_to",
 ];
+
+/// The keys of a run that a job keeps which goes on with it: its session, and the ground that `setup`
+/// has made ready.
+const RESUMED_KEYS: [&str; 5] =
+    ["session_id", "session_engine", "session_total", "session_feedback", "setup_done"];
+
+/// Forgets the keys of a run, but for its session.
+pub(crate) fn forget_run_but_session() -> Record {
+    let keys: Vec<&str> =
+        RUN_KEYS.iter().copied().filter(|key| !RESUMED_KEYS.contains(key)).collect();
+    Record::new().clear(&keys)
+}
 
 /// A job that this process may move: its lock is held.
 #[derive(Debug)]

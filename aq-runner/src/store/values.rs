@@ -82,6 +82,7 @@ fn value(spec: &JobSpec, key: &str) -> Option<String> {
         "tracker-item" => word(&spec.tracker_item),
         "expect-changes" => spec.expect_changes.to_string(),
         "expect" => spec.expect.leave_out.join(", "),
+        "feedback" => spec.feedback.to_string(),
         "model" => word(&spec.model),
         "args" => spec.args.join(" "),
         "env" => spec.env.keys().cloned().collect::<Vec<_>>().join(", "),

@@ -28,7 +28,7 @@ pub(crate) fn capabilities(tokens: &str) -> Capabilities {
     tokens.split_whitespace().map(|token| token.parse::<Token>().unwrap()).collect()
 }
 
-/// A job in words: `id [priority] [soft] [lock=L] [repository=R] [key=K] [deps=K,K] [engines=E,E] [needs=R,R]`.
+/// A job in words: `id [priority] [held] [soft] [lock=L] [repository=R] [key=K] [deps=K,K] [engines=E,E] [needs=R,R]`.
 /// The engine is `shell` when none is named.
 pub(crate) fn job(words: &str, added_at: Timestamp) -> Job {
     let list = |text: &str| text.split(',').map(str::to_owned).collect::<Vec<_>>();
@@ -37,6 +37,7 @@ pub(crate) fn job(words: &str, added_at: Timestamp) -> Job {
     job.engines = vec!["shell".to_owned()];
     for word in words {
         match word.split_once('=').unwrap_or((word, "")) {
+            ("held", _) => job.held = true,
             ("soft", _) => job.deps_mode = DepsMode::Soft,
             ("lock", name) => job.lock = Some(name.to_owned()),
             ("repository", name) => job.repository = Some(name.to_owned()),

@@ -67,6 +67,7 @@ prop_compose! {
         lock in proptest::option::weighted(0.7, select(vec!["x", "y", "z"])),
         repository in proptest::option::weighted(0.2, select(vec!["r", "s"])),
         key in proptest::option::weighted(0.7, key()),
+        held in proptest::bool::weighted(0.1),
         deps in prop_oneof![
             2 => Just(vec![]),
             2 => proptest::collection::vec(select(&KEYS[..]), 1..4),
@@ -90,6 +91,7 @@ prop_compose! {
             lock: lock.map(str::to_owned),
             repository: repository.map(str::to_owned),
             key,
+            held,
             deps: owned(deps),
             deps_mode: if soft { DepsMode::Soft } else { DepsMode::Hard },
             requirements: needs.into_iter().map(|text| text.parse().unwrap()).collect(),
@@ -383,6 +385,7 @@ fn check_order(queue: &Queue, model: &Model) {
     let free: Vec<_> = model
         .waiting()
         .into_iter()
+        .filter(|(job, _)| !job.held)
         .filter(|(job, pause)| job.deps.is_empty() && pause.is_none_or(|p| p <= model.now))
         .map(|(job, _)| job.id.clone())
         .collect();

@@ -140,6 +140,9 @@ impl Model {
         let host = self.host(id);
         let refuse = |why: String| Err((why, None));
         let join = |items: Vec<String>| items.join(", ");
+        if job.held {
+            return refuse("held by a person".to_owned());
+        }
         let lacking = host.capabilities.missing(&job.requirements);
         if !lacking.is_empty() {
             return refuse(format!(
@@ -269,7 +272,7 @@ impl Model {
         let mut wakes = Vec::new();
         for (job, not_before) in self.waiting() {
             // A pause can matter also for a job that this host cannot take.
-            if self.unmet(job).is_empty() {
+            if self.unmet(job).is_empty() && !job.held {
                 wakes.extend(not_before.filter(|&until| until > self.now));
             }
             match self.judge(job, not_before, id, &plan.start) {

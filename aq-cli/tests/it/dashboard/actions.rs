@@ -62,6 +62,10 @@ fn a_person_signs_in_with_the_printed_link_and_acts() {
         if action == "reject" {
             chrome.fill(&format!("form[action=\"/jobs/{id}/reject\"] input[name=reason]"), "ugly");
         }
+        if action == "reply" {
+            let words = format!("form[action=\"/jobs/{id}/reply\"] textarea[name=reason]");
+            chrome.fill(&words, "Use tabs.");
+        }
         chrome.click(&button(id, action));
         chrome.wait_text(".toast", said);
         // Without loading the page again.
@@ -72,6 +76,8 @@ fn a_person_signs_in_with_the_printed_link_and_acts() {
     act("bad", "reject", "bad is rejected", "failed");
     assert_eq!(sandbox.folders("bad"), ["failed"]);
     assert!(sandbox.meta_value("bad", "message").contains("ugly"), "{:?}", sandbox.meta("bad"));
+    act("bad", "reply", "bad is back in the inbox; its next attempt is told", "inbox");
+    assert!(sandbox.ok(&["prompt", "--feedback", "bad"]).ends_with("Use tabs.\n"));
     act("next", "promote", "next is in testing/", "testing");
     assert_eq!(sandbox.folders("next"), ["testing"]);
     act("broken", "requeue", "broken is back in the inbox", "inbox");

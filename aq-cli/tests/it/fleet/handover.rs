@@ -63,6 +63,31 @@ fn the_next_host_goes_on_from_what_was_pushed_last() {
 }
 
 #[test]
+fn the_next_host_is_told_of_a_failure() {
+    let fleet = Fleet::new();
+    let remote = fleet.out("remote.git");
+    let (mut a, mut b) = two_hosts(&fleet, &remote);
+    a.start();
+    let body = "echo secret-of-a
+                if [ -e second ]; then cp \"$AQ_FEEDBACK\" told
+                elif [ -e first ]; then echo x >second; sleep 1000
+                else echo x >first; exit 3; fi";
+    let id = fleet.submit("job", "retry: {max: 9, backoff: 0s}", body);
+    wait_for("a snapshot at the remote", || at_remote(&remote, "second").is_some());
+    a.die();
+    b.start();
+    fleet.wait_for(id, Stage::Shipped);
+    b.wait_for_stage("job", "shipped");
+    let told = b.on_branch("job", "told");
+    assert!(told.starts_with("This task was begun on another host."), "{told}");
+    assert!(
+        told.ends_with("(attempts: 1) did not succeed there: crash; files changed: 1."),
+        "{told}"
+    );
+    assert!(!told.contains("secret-of-a"), "{told}");
+}
+
+#[test]
 fn work_without_a_checkout_starts_afresh() {
     let fleet = Fleet::new();
     let remote = fleet.out("remote.git");

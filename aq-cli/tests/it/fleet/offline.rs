@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::lab::TOKEN;
+use crate::feedback::without_marks;
 use crate::sandbox::{Sandbox, skipped};
 
 /// A queue with jobs of each end.
@@ -92,6 +93,7 @@ fn files(sandbox: &Sandbox) -> BTreeMap<String, String> {
 
 fn plain(path: &Path, root: &str) -> String {
     let text = String::from_utf8_lossy(&fs::read(path).unwrap()).replace(root, "");
+    let text = without_marks(&text);
     let mut plain = String::new();
     for c in text.chars() {
         if !c.is_ascii_digit() {

@@ -50,6 +50,18 @@ const VERBS: &[Verb] = &[
         attempts: "1",
     },
     Verb { args: &["requeue", "a"], prepare: |it| ran(it, "", "false"), to: "inbox", attempts: "" },
+    Verb {
+        args: &["requeue", "--resume", "a"],
+        prepare: |it| ran(it, "", "false"),
+        to: "inbox",
+        attempts: "",
+    },
+    Verb {
+        args: &["reject", "a", "--requeue", "--reason", "no"],
+        prepare: |it| ran(it, "", "true"),
+        to: "inbox",
+        attempts: "",
+    },
     Verb { args: &["stop", "a"], prepare: waiting, to: "failed", attempts: "" },
     Verb { args: &["stop", "a"], prepare: at_work, to: "failed", attempts: "1" },
 ];

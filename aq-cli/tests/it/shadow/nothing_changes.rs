@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::stand_in::{Asked, Manner, StandIn};
 use super::{field, join, lines};
+use crate::feedback::without_marks;
 use crate::sandbox::Sandbox;
 
 /// How much longer a run may take on a busy machine: what is left to compare in the end is waited for
@@ -65,7 +66,7 @@ fn collect(dir: &Path, prefix: &str, root: &Path, found: &mut BTreeMap<String, S
             continue;
         }
         let text = String::from_utf8_lossy(&fs::read(entry.path()).unwrap()).into_owned();
-        let text = text.replace(root.to_str().unwrap(), "DIR/");
+        let text = without_marks(&text.replace(root.to_str().unwrap(), "DIR/"));
         // A command has a control group of its own when it is slow.
         let lines = text.lines().filter(|line| !line.starts_with("cgroup="));
         found.insert(name, lines.map(steady).collect::<Vec<_>>().join("\n"));

@@ -4,7 +4,8 @@ use std::time::Duration;
 use aq_coordinator::ledger::Refusal;
 use aq_coordinator::store::{Store, StoreError};
 use aq_fleet::protocol::{
-    Checkpoint, Epoch, Event, EventValue, Events, FleetJobId, Metrics, ReleaseOutcome, Word,
+    Checkpoint, Epoch, Event, EventValue, Events, FleetJobId, LastFailure, Metrics, ReleaseOutcome,
+    Word,
 };
 use aq_manifest::{Outcome, Stage};
 
@@ -184,6 +185,11 @@ pub(crate) async fn checkpoints_go_to_the_next_host(lab: Lab) {
         branch: "aq/wip/a".parse().unwrap(),
         commit: commit.repeat(40).parse().unwrap(),
         remote: "origin".to_owned(),
+        failure: Some(LastFailure {
+            class: "crash".parse().unwrap(),
+            attempts: Some(2),
+            files_changed: None,
+        }),
     };
     for (seq, commit) in [(1, Some("a")), (3, Some("c")), (2, Some("b")), (4, None)] {
         let mut told = report("host", epoch, seq, Stage::Building);

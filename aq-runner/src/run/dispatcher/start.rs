@@ -77,7 +77,7 @@ impl Dispatcher<'_> {
             Stage::Inbox => {
                 let record =
                     JobRecord { id: id.clone(), stage: Stage::Inbox, meta: job.meta().clone() };
-                if !record.is_current(self.queue) {
+                if !record.is_current(self.queue) || record.meta.get("held").is_some() {
                     return Ok(false);
                 }
                 if self.is_superseded(&record, &mut job)? {

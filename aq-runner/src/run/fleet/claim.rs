@@ -48,6 +48,13 @@ pub(crate) fn take(
     if let Some(from) = &grant.checkpoint {
         draft.record =
             draft.record.set("resume_branch", &from.branch).set("resume_commit", &from.commit);
+        if let Some(failure) = &from.failure {
+            draft.record = draft
+                .record
+                .set("resume_failure_class", &failure.class)
+                .set_some("resume_attempts", failure.attempts)
+                .set_some("resume_files_changed", failure.files_changed);
+        }
     }
     let base = queue.project()?;
     let context = AddContext { branch_at, repository_at, ..AddContext::new(base, home, now) };

@@ -63,7 +63,7 @@ pub(crate) fn push(
         return Ok(None);
     }
     let (Ok(branch), Ok(commit)) = (branch.parse(), tip.as_str().parse()) else { return Ok(None) };
-    Ok(Some(Checkpoint { branch, commit, remote: shown(remote) }))
+    Ok(Some(Checkpoint { branch, commit, remote: shown(remote), failure: None }))
 }
 
 /// Pushes what the agents of all fleet jobs have done so far, committed or not, so that a host that

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use aq_fleet::protocol::{Checkpoint, Epoch, FleetJobId, LeaseRef, Metrics, Word};
+use aq_fleet::protocol::{Checkpoint, Epoch, FleetJobId, LastFailure, LeaseRef, Metrics, Word};
 
 use aq_manifest::JobId;
 
@@ -21,12 +21,17 @@ pub(crate) fn next_report(meta: &Meta) -> u64 {
     meta.parsed::<u64>("fleet_reports").unwrap_or(0) + 1
 }
 
-/// Where the work was pushed to last.
+/// The place that the work was pushed to last, and the failure of the last attempt.
 pub(crate) fn pushed(meta: &Meta) -> Option<Checkpoint> {
     Some(Checkpoint {
         branch: meta.parsed("pushed_branch")?,
         commit: meta.parsed("pushed_commit")?,
         remote: meta.get("pushed_to")?.to_owned(),
+        failure: meta.get("failure_class").map(|class| LastFailure {
+            class: Word::lossy(class),
+            attempts: meta.parsed("attempts"),
+            files_changed: meta.parsed("files_changed"),
+        }),
     })
 }
 
@@ -107,9 +112,13 @@ mod tests {
             branch: "aq/wip/a".parse().unwrap(),
             commit: "0123456789abcdef0123456789abcdef01234567".parse().unwrap(),
             remote: "origin".to_owned(),
+            failure: None,
         };
         let text = pushed_record(&checkpoint).to_new_file();
         assert_eq!(pushed(&Meta::parse(&text)), Some(checkpoint));
+        let failed = pushed(&Meta::parse(&(text + "failure_class=crash\nattempts=2\n")));
+        let failure = failed.and_then(|checkpoint| checkpoint.failure).unwrap();
+        assert_eq!((failure.class.as_str(), failure.attempts), ("crash", Some(2)));
         assert_eq!(pushed(&Meta::parse("pushed_branch=aq/wip/a\n")), None, "not all of it");
     }
 

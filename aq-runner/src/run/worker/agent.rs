@@ -8,11 +8,13 @@ use aq_manifest::{FailureClass, JobSpec, Outcome, Stage};
 use jiff::Timestamp;
 
 use crate::engine::{EndedBy, EngineCommand, ErrorClass, Exit, Invocation, Verdict, next_session};
+use crate::feedback::OutputSource;
 use crate::process::{Cause, Ended, Status, Stdin, Task};
 use crate::store::{JobFile, Record, StoreError, write_private};
 
 use super::super::engine_sightings::Sightings;
 use super::super::engine_use;
+use super::super::feedback::AttemptFeedback;
 use super::super::host_lack::lack_of_io;
 use super::command::met_file_limit;
 use super::usage::{AgentRun, over_budget, usage_record};
@@ -34,7 +36,8 @@ impl Work<'_> {
         let cwd = self.workplace(spec)?;
         let scratch = self.scratch()?;
         let engine = self.job.meta().get("engine").unwrap_or_default().to_owned();
-        let mut command = self.engine_command(&engine, file, &scratch)?;
+        let mut feedback = self.next_feedback(spec, &engine)?;
+        let mut command = self.engine_command(&engine, file, &scratch, feedback.text.as_deref())?;
         let env = self.env(spec, &command.env_set, &scratch).map_err(setup_failed)?;
         // Those whose worker died count too, but `retry` does not end them.
         let max = spec.retry.as_ref().map_or(1, |retry| retry.max);
@@ -43,12 +46,14 @@ impl Work<'_> {
         self.setup(spec, &cwd, &env)?;
         self.report(Stage::Building)?;
         loop {
-            match self.run_engine(spec, &engine, command, &cwd, env.clone())? {
+            match self.run_engine(spec, &engine, command, &feedback, &cwd, env.clone())? {
                 EngineRun::Judged => return Ok(()),
                 // Its record names no session any more.
                 EngineRun::SessionGone => {
                     self.note("its engine does not know the session any more: a fresh one");
-                    command = self.engine_command(&engine, file, &scratch)?;
+                    feedback = self.next_feedback(spec, &engine)?;
+                    let text = feedback.text.as_deref();
+                    command = self.engine_command(&engine, file, &scratch, text)?;
                 }
             }
         }
@@ -59,6 +64,7 @@ impl Work<'_> {
         spec: &JobSpec,
         engine: &str,
         command: EngineCommand,
+        feedback: &AttemptFeedback,
         cwd: &Path,
         env: Vec<(OsString, OsString)>,
     ) -> Result<EngineRun, Failure> {
@@ -75,12 +81,14 @@ impl Work<'_> {
         if let Some(session) = &resumed {
             self.note(&format!("resuming session {session}"));
         }
+        self.deliver(feedback)?;
         let total = self.session_total();
         let mut run = AgentRun::new(engine.to_owned(), records, spec.budget, resumed, total);
+        run.feedback.clone_from(&feedback.id);
         run.usage_file.clone_from(&command.usage_file);
         let task = self.task(command.program.into(), command.args, cwd, env, spec.timeout);
         let task = Task { stdin: command.stdin.map_or(Stdin::Null, Stdin::Bytes), ..task };
-        let ended = self.supervise(task, Some(&mut run))?;
+        let ended = self.supervise(OutputSource::Engine, task, Some(&mut run))?;
         self.judge(spec, &ended, run)
     }
 
@@ -107,6 +115,7 @@ impl Work<'_> {
         if verdict.session_gone && run.resumed.is_some() && overspent.is_none() {
             return Ok(EngineRun::SessionGone);
         }
+        self.last_command.lacked_session = verdict.session_gone;
         let changes = self.save_work();
         if let Some(why) = overspent {
             return Err(Failure::Final(Outcome::BudgetExceeded, why));
@@ -181,6 +190,10 @@ impl Work<'_> {
             .set("session_id", session.as_deref().unwrap_or_default())
             .set("session_engine", session.as_ref().map_or("", |_| run.engine.as_str()))
             .set(
+                "session_feedback",
+                run.feedback.as_deref().filter(|_| session.is_some()).unwrap_or_default(),
+            )
+            .set(
                 "engine_error",
                 verdict.error.as_ref().map_or(String::new(), |e| e.class.to_string()),
             )
@@ -203,12 +216,14 @@ impl Work<'_> {
         engine: &str,
         file: &JobFile,
         scratch: &Path,
+        feedback: Option<&str>,
     ) -> Result<EngineCommand, Failure> {
         let spec = &file.spec;
         let session = self.resumable(engine);
         let invocation = Invocation {
             prompt: &file.body,
             persona: spec.persona.as_deref(),
+            feedback,
             model: spec.model.as_deref(),
             args: &spec.args,
             yolo: spec.yolo,

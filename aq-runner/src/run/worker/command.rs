@@ -7,6 +7,7 @@ use std::time::Duration;
 use aq_manifest::{JobSpec, Outcome};
 use jiff::Timestamp;
 
+use crate::feedback::{OutputSource, OutputTail};
 use crate::process::{
     Cgroup, Drain, Ended, Flow, Observer, Status, Stdin, Stream, SuperviseError, Task,
     has_file_limit,
@@ -17,6 +18,7 @@ use super::super::agent_env::{Identity, TakenOut, agent_env};
 use super::super::host_lack::{lack_of_io, limited_files};
 use super::super::job_log::JobLog;
 use super::super::workplace::present_cwd;
+use super::feedback::LastCommand;
 use super::usage::AgentRun;
 use super::wip::Workplace;
 use super::{Failure, Work, host_or};
@@ -49,12 +51,14 @@ impl Work<'_> {
 
     pub(super) fn supervise(
         &mut self,
+        source: OutputSource,
         task: Task,
         run: Option<&mut AgentRun>,
     ) -> Result<Ended, Failure> {
         let mut tee = Tee {
             log: &mut self.log,
             run,
+            tail: OutputTail::default(),
             grace: self.settings.result_grace,
             done: false,
             session_noted: false,
@@ -62,7 +66,10 @@ impl Work<'_> {
             cgroup: &mut self.cgroup,
         };
         let ended = self.supervisor.run(task, &mut tee);
+        let output = tee.tail;
         self.log.command_ended(Timestamp::now());
+        let status = ended.as_ref().ok().and_then(|ended| ended.status);
+        self.last_command = LastCommand::new(source, output, status);
         let ended = ended.map_err(|e| cannot_start(&e))?;
         if ended.survivors_killed > 0 {
             let what = if ended.survivors_killed == 1 { "process" } else { "processes" };
@@ -151,6 +158,7 @@ pub(super) fn met_file_limit(ended: &Ended) -> Option<Failure> {
 struct Tee<'a> {
     log: &'a mut JobLog,
     run: Option<&'a mut AgentRun>,
+    tail: OutputTail,
     grace: Duration,
     done: bool,
     session_noted: bool,
@@ -161,6 +169,7 @@ struct Tee<'a> {
 impl Observer for Tee<'_> {
     fn output(&mut self, stream: Stream, chunk: &[u8]) -> Flow {
         self.log.raw(chunk);
+        self.tail.push(chunk);
         let Some(run) = self.run.as_deref_mut() else { return Flow::Continue };
         let Some(records) = &mut run.records else { return Flow::Continue };
         match stream {
@@ -173,6 +182,8 @@ impl Observer for Tee<'_> {
             let session = records.session_id().unwrap_or_default();
             let record =
                 Record::new().set("session_id", session).set("session_engine", &run.engine);
+            // From now on the session knows it.
+            let record = record.set_some("session_feedback", run.feedback.as_ref());
             let _ = self.job.append(&record);
         }
         if records.final_event().is_some() && !self.done {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aq_manifest::{FailureClass, JobSpec, Outcome, format_duration};
 
+use crate::feedback::OutputSource;
 use crate::process::{Cause, Ended, Status};
 use crate::store::Record;
 
@@ -24,7 +25,7 @@ impl Work<'_> {
         self.setup(spec, &cwd, &env)?;
         self.note("verify");
         self.touch_workplace();
-        let ended = self.shell(verify, spec, &cwd, &env)?;
+        let ended = self.shell(OutputSource::Verify, verify, spec, &cwd, &env)?;
         self.shell_verdict("verify", spec, &ended).map(|()| true).map_err(failed)
     }
 
@@ -40,7 +41,7 @@ impl Work<'_> {
             return Ok(());
         }
         self.note("setup");
-        let ended = self.shell(setup, spec, cwd, env)?;
+        let ended = self.shell(OutputSource::Setup, setup, spec, cwd, env)?;
         self.shell_verdict("setup", spec, &ended)
             .map_err(|why| Failure::Final(Outcome::SetupFailed, why))?;
         if let Some(wip) = self.place.as_ref().and_then(Workplace::wip)
@@ -56,6 +57,7 @@ impl Work<'_> {
     /// Runs a command of the job file through the shell.
     fn shell(
         &mut self,
+        source: OutputSource,
         command: &str,
         spec: &JobSpec,
         cwd: &Path,
@@ -63,7 +65,7 @@ impl Work<'_> {
     ) -> Result<Ended, Failure> {
         let args = vec!["-c".into(), command.into()];
         let task = self.task("/bin/sh".into(), args, cwd, env.to_vec(), spec.timeout);
-        let ended = self.supervise(task, None)?;
+        let ended = self.supervise(source, task, None)?;
         if let Cause::Stopped(_) = ended.cause {
             return Err(Failure::Stopped);
         }

@@ -21,6 +21,8 @@ pub(super) struct AgentRun {
     /// The session that is resumed.
     pub(super) resumed: Option<String>,
     pub(super) usage_file: Option<PathBuf>,
+    /// The feedback that it knows, by its id.
+    pub(super) feedback: Option<String>,
     budget: Budget,
     previous: Option<SessionTotal>,
 }
@@ -34,7 +36,8 @@ impl AgentRun {
         previous: Option<SessionTotal>,
     ) -> Self {
         let (records, started) = (Some(records), Timestamp::now());
-        Self { engine, records, started, resumed, usage_file: None, budget, previous }
+        let (usage_file, feedback) = (None, None);
+        Self { engine, records, started, resumed, usage_file, feedback, budget, previous }
     }
 
     /// Whether it has used more than it may, as far as its engine has said by now.

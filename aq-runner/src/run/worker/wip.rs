@@ -199,6 +199,7 @@ impl Work<'_> {
         match saved {
             Ok((saved, changes)) => {
                 place.unsaved = false;
+                self.changed.clone_from(&changes.paths);
                 self.note_left_out(&saved.left_out);
                 for rule in saved.hidden {
                     self.note(&format!("git of the agent hides changes, which were saved: {rule}"));

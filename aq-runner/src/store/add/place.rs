@@ -7,6 +7,7 @@ use aq_manifest::{Isolation, JobId, Stage};
 use super::super::clean::withdraw;
 use super::super::durable::{rename_new, sync_dir, sync_file_system, write_new};
 use super::super::error::{At, Result, StoreError};
+use super::super::feedback_file::FeedbackFile;
 use super::super::keys::Keys;
 use super::super::meta::Record;
 use super::super::queue_dir::QueueDir;
@@ -124,6 +125,8 @@ fn supersede(
         // Where it was added is nowhere else, and says where it works.
         old.sync()?;
         std::fs::rename(temporary, &file).at("replace", &file)?;
+        // It was for the job that was here.
+        FeedbackFile::of(queue, id).remove()?;
         added.push(Added::Superseded { id: id.clone(), old: old_id });
         return Ok(());
     }

@@ -38,6 +38,23 @@ fn a_job_that_waits_blocks_none_behind_it() {
 }
 
 #[test]
+fn held_jobs_start_and_fail_for_nobody() {
+    let mut lab = Lab::new();
+    lab.max(9).add("a critical held key=k").add("b deps=k").add("c held engines=missing").add("d");
+    assert_eq!(lab.starts(), "d");
+    for held in ["a", "c"] {
+        assert_eq!(lab.why(held), "held by a person");
+    }
+    let plan = lab.plan();
+    assert_eq!(plan.reject, []);
+    assert!(lab.queue.will_progress(lab.host));
+    lab.ship("d");
+    assert!(!lab.queue.will_progress(lab.host), "a person holds what is left");
+    let order: Vec<String> = lab.queue.order().into_iter().map(ToString::to_string).collect();
+    assert_eq!(order, ["a", "b", "c"]);
+}
+
+#[test]
 fn fewer_slots_than_running_jobs_start_nothing() {
     let mut lab = Lab::new();
     lab.max(3).add("a").add("b").add("c").run("a").run("b").max(1);

@@ -1,0 +1,176 @@
+//! Words of a person for a job's agent, and putting the job back with them.
+//!
+//! The words are on disk before the job moves (`store/feedback_file.rs` has the steps), so a reply
+//! that is killed is made again without saying anything twice.
+
+use aq_manifest::{JobId, Stage};
+
+use crate::feedback::{WordsProblem, words_text};
+use crate::store::{
+    FeedbackFile, HeldJob, Promise, QueueDir, Record, StoreError, forget_run_but_session,
+};
+
+use super::actions::{FLEET_KEYS, take};
+use super::feedback::random_word;
+use super::fleet::lease;
+use super::stop::StopRequest;
+use super::view::is_at_work;
+
+/// The outcome of a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replied {
+    /// The job is back in the inbox, and its next attempt gets them.
+    PutBack,
+    /// The job waits already, and its next attempt gets them.
+    Waits,
+    /// The job runs: the attempt after this one gets them, if there is one.
+    Runs,
+}
+
+/// Words that are not passed on. Nothing has changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplyError {
+    /// It is where no attempt follows, or the queue's files cannot be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The words.
+    #[error(transparent)]
+    Words(#[from] WordsProblem),
+}
+
+/// Stages from which a reply puts a job back.
+const PUT_BACK: [Stage; 3] = [Stage::Review, Stage::Testing, Stage::Failed];
+
+/// Passes words on to a job's agent. A job that has ended goes on with them in the same session; one
+/// that runs or waits gets them with its next attempt. Durable when this returns.
+///
+/// # Errors
+/// [`StoreError::WrongStage`] for a job that will not run again.
+pub fn reply(queue: &QueueDir, id: &JobId, words: &str) -> Result<Replied, ReplyError> {
+    let section = words_text(words)?;
+    let mut job = match take(queue, id) {
+        Ok(job) => job,
+        Err(StoreError::Busy(_)) if is_at_work(queue, id) => {
+            add(queue, id, &section)?;
+            return Ok(Replied::Runs);
+        }
+        Err(e) => return Err(e.into()),
+    };
+    match job.stage() {
+        Stage::Inbox | Stage::Building => {
+            add(queue, id, &section)?;
+            let is_lost = job.stage() == Stage::Building;
+            Ok(if is_lost { Replied::Runs } else { Replied::Waits })
+        }
+        _ => {
+            job.require(&PUT_BACK, "reply", "inbox/, building/, review/, testing/ or failed/")?;
+            put_back_with(queue, &mut job, &section)?;
+            Ok(Replied::PutBack)
+        }
+    }
+}
+
+/// Turns finished work down and has the same session mend it.
+///
+/// # Errors
+/// [`StoreError::WrongStage`] when it is in neither review/ nor testing/.
+pub fn reject_and_requeue(queue: &QueueDir, id: &JobId, why: &str) -> Result<(), ReplyError> {
+    let section = words_text(why)?;
+    let mut job = take(queue, id)?;
+    job.require(&[Stage::Review, Stage::Testing], "reject", "review/ or testing/")?;
+    Ok(put_back_with(queue, &mut job, &section)?)
+}
+
+/// Puts a failed job back that goes on where it ended: with its session and its feedback.
+///
+/// # Errors
+/// [`StoreError::WrongStage`] when it is not in failed/, or in quarantine/ without `force`.
+pub fn resume(queue: &QueueDir, id: &JobId, force: bool) -> Result<(), StoreError> {
+    let mut job = take(queue, id)?;
+    if force {
+        job.require(&[Stage::Failed, Stage::Quarantine], "requeue", "failed/ or quarantine/")?;
+    } else {
+        let needs = "failed/ (a quarantined job needs --force)";
+        job.require(&[Stage::Failed], "requeue", needs)?;
+    }
+    put_back(queue, &mut job)
+}
+
+fn put_back_with(queue: &QueueDir, job: &mut HeldJob, section: &str) -> Result<(), StoreError> {
+    let id = job.id().clone();
+    if job.stage() == Stage::Testing && lease(job.meta()).is_some() {
+        // The coordinator takes no report of an earlier stage then.
+        let needs = "review/ (a fleet job in testing/ has given its lock back)";
+        return Err(StoreError::WrongStage { id, at: Stage::Testing, verb: "reply", needs });
+    }
+    job.expect_known_format()?;
+    add(queue, &id, section)?;
+    put_back(queue, job)
+}
+
+fn put_back(queue: &QueueDir, job: &mut HeldJob) -> Result<(), StoreError> {
+    StopRequest::of(queue, job.id()).withdraw();
+    let has_ended = !matches!(job.stage(), Stage::Review | Stage::Testing);
+    let fleet = Record::new().clear(if has_ended { FLEET_KEYS } else { &[] });
+    job.move_to(Stage::Inbox, forget_run_but_session().followed_by(fleet), Promise::Durable)
+}
+
+fn add(queue: &QueueDir, id: &JobId, section: &str) -> Result<(), StoreError> {
+    FeedbackFile::of(queue, id).add_words(random_word(), section)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{TestQueue, id};
+
+    fn waiting(queue: &TestQueue) -> String {
+        FeedbackFile::of(queue, &id("a")).read().unwrap().waiting.words
+    }
+
+    #[test]
+    fn finished_work_goes_back_with_its_session() {
+        for stage in PUT_BACK {
+            let queue = TestQueue::new();
+            queue.place("a", stage, "x");
+            let meta = "attempts=3\nattempt=3\nsession_id=s\nsession_engine=e\nresult=crash\n";
+            std::fs::write(queue.meta(&id("a")), meta).unwrap();
+            assert_eq!(reply(&queue, &id("a"), "Use tabs.").unwrap(), Replied::PutBack);
+            assert!(queue.has(Stage::Inbox, &id("a")), "{stage}");
+            let record = queue.record("a");
+            assert_eq!((record.get("session_id"), record.get("result")), (Some("s"), None));
+            assert_eq!(record.count("attempts"), 0, "retry counts anew");
+            assert!(waiting(&queue).contains("Use tabs."));
+            assert_eq!(reply(&queue, &id("a"), "Use tabs.").unwrap(), Replied::Waits);
+            assert_eq!(waiting(&queue).matches("Use tabs.").count(), 1);
+        }
+    }
+
+    #[test]
+    fn what_will_not_run_is_refused() {
+        let queue = TestQueue::new();
+        for (name, stage) in [("a", Stage::Shipped), ("b", Stage::Quarantine)] {
+            queue.place(name, stage, "x");
+            let refused = reply(&queue, &id(name), "Use tabs.").unwrap_err();
+            assert!(matches!(refused, ReplyError::Store(StoreError::WrongStage { .. })));
+        }
+        assert_eq!(waiting(&queue), "");
+        queue.place("c", Stage::Failed, "x");
+        assert!(matches!(reply(&queue, &id("c"), " "), Err(ReplyError::Words(_))));
+        assert!(queue.has(Stage::Failed, &id("c")));
+    }
+
+    #[test]
+    fn a_resumed_job_keeps_its_feedback() {
+        let queue = TestQueue::new();
+        queue.place("a", Stage::Failed, "x");
+        FeedbackFile::of(&queue, &id("a")).put_failure("1".to_owned(), "no\n".to_owned()).unwrap();
+        resume(&queue, &id("a"), false).unwrap();
+        let state = FeedbackFile::of(&queue, &id("a")).read().unwrap();
+        assert_eq!(state.waiting.failure, "no\n");
+        queue.shift("a", Stage::Inbox, Stage::Failed);
+        super::super::requeue(&queue, &id("a"), false).unwrap();
+        let state = FeedbackFile::of(&queue, &id("a")).read().unwrap();
+        assert_eq!(state, Default::default());
+    }
+}

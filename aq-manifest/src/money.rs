@@ -16,6 +16,9 @@ pub fn format_dollars(amount: f64) -> String {
     };
     let text = format!("{amount:.places$}");
     let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
+    // Two of them are always written, and no zeros after those.
+    let told = part.trim_end_matches('0').len().max(2).min(part.len());
+    let part = &part[..told];
     let mut grouped = String::with_capacity(text.len() + whole.len() / 3);
     for (at, digit) in whole.chars().enumerate() {
         if at > 0 && (whole.len() - at).is_multiple_of(3) && amount.is_finite() {
@@ -39,6 +42,8 @@ mod tests {
             (0.0031, "$0.0031"),
             (0.012_34, "$0.012"),
             (0.0996, "$0.10"),
+            (0.05, "$0.05"),
+            (0.003, "$0.003"),
             (0.5, "$0.50"),
             (0.999, "$1.00"),
             (1.07, "$1.07"),

@@ -10,7 +10,7 @@ use super::repository::CommitId;
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
     /// The git program did not start.
-    #[error("cannot run git: {0}; install git (2.38 or newer) or put it on the PATH")]
+    #[error("cannot run git: {0}{mend}", mend = mend_of_git(.0))]
     NoGit(io::Error),
     /// Git refused.
     #[error("`git {command}` failed: {message}")]
@@ -238,6 +238,12 @@ impl CheckpointError {
         let others = ["No space left on device", "Disk quota exceeded", "killed by signal"];
         command == "read-tree" && !others.iter().any(|why| message.contains(why))
     }
+}
+
+/// The mend of a git that did not start, when it is not there.
+fn mend_of_git(error: &io::Error) -> &'static str {
+    let is_missing = error.kind() == io::ErrorKind::NotFound;
+    if is_missing { "; install git (2.38 or newer) or put it on the PATH" } else { "" }
 }
 
 /// The shorthand of this module.

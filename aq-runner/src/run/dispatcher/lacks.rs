@@ -104,7 +104,7 @@ impl Dispatcher<'_> {
             return true;
         }
         let Some(lack) = recorded_lack(&record.meta) else {
-            self.lacks.met.remove(&record.id);
+            self.got_over(&record.id);
             return false;
         };
         if self.lacks.met(&record.id, &lack) {
@@ -114,6 +114,17 @@ impl Dispatcher<'_> {
             )));
         }
         true
+    }
+
+    /// A job has not met again what it had lacked: the others that wait for the same are tried at once.
+    fn got_over(&mut self, id: &JobId) {
+        let Some(code) = self.lacks.met.remove(id) else { return };
+        let is_same = |(other, met): (&JobId, &String)| (*met == code).then(|| other.clone());
+        let others: Vec<JobId> = self.lacks.met.iter().filter_map(is_same).collect();
+        for other in others {
+            self.lacks.met.remove(&other);
+            self.look_at(&other);
+        }
     }
 
     /// Reports an error that a job met in the loop, once while it is the host's.

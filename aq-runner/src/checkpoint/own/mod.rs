@@ -21,6 +21,7 @@ mod repository;
 mod settings;
 mod start;
 mod tips;
+mod tips_memory;
 
 pub(super) use bring::borrowed_from;
 pub use place::OwnPlace;

@@ -32,7 +32,7 @@ pub(super) struct Lender {
 impl Lender {
     pub(super) fn read(wip: &Wip) -> Result<Self> {
         let call = wip.repo.call("config").env("GIT_DIR", wip.repo.git_dir());
-        Ok(Self { tips: Tips::read(&wip.repo)?, settings: listed(call)? })
+        Ok(Self { tips: Tips::read(&wip.repo, wip.notes.dir())?, settings: listed(call)? })
     }
 }
 

@@ -2,15 +2,17 @@
 //! that keeps all of it, so that nothing that is borrowed is pruned.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
 use super::super::error::Result;
 use super::super::repository::{CommitId, Repository, nonsense};
 use super::super::wip::BRANCHES;
+use super::tips_memory::TipsMemory;
 
 /// The refs that are looked at. What `stash` and aq's own keep is nobody's business there.
-const LOOKED_AT: [&str; 5] =
+pub(super) const LOOKED_AT: [&str; 5] =
     ["refs/heads", "refs/remotes", "refs/tags", "refs/notes", "refs/replace"];
 /// Names, objects, and the commits behind tags.
 const FORMAT: &str = "--format=%(refname)%00%(objectname)%00%(objecttype)%00%(*objectname)\
@@ -36,13 +38,28 @@ pub(super) struct Tips {
 }
 
 impl Tips {
-    pub(super) fn read(repo: &Repository) -> Result<Self> {
+    /// `notes` is the directory in which they are remembered.
+    pub(super) fn read(repo: &Repository, notes: &Path) -> Result<Self> {
+        let memory = TipsMemory::of(repo, notes);
+        let state = memory.state();
+        let known = state.as_ref().and_then(|state| memory.recall(state));
+        if let Some(tips) = known.as_deref().and_then(Self::parse) {
+            return Ok(tips);
+        }
         let output = repo.call("for-each-ref").arg(FORMAT).args(LOOKED_AT).slow().run()?;
         let text = str::from_utf8(&output.stdout).map_err(|_| nonsense(&output.stdout))?;
+        let lines = text.split_inclusive('\n').filter(|line| !line.starts_with(BRANCHES));
+        let text: String = lines.collect();
+        let tips = Self::parse(&text).ok_or_else(|| nonsense(&output.stdout))?;
+        if let Some(state) = &state {
+            memory.remember(state, &text);
+        }
+        Ok(tips)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
         let tips: Option<Vec<Tip>> = text.lines().map(Tip::parse).collect();
-        let mut tips = tips.ok_or_else(|| nonsense(&output.stdout))?;
-        tips.retain(|tip| !tip.name.starts_with(BRANCHES));
-        Ok(Self { tips })
+        tips.map(|tips| Self { tips })
     }
 
     /// The commits that keep everything that these refs lead to, each once.

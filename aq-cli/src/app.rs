@@ -33,9 +33,10 @@ struct Global {
 }
 
 /// The verbs by what they are for, and what a first user needs on top.
-const GROUPS: [(&str, &[&str]); 6] = [
+const GROUPS: [(&str, &[&str]); 7] = [
     ("First steps", &["demo", "init", "add", "run", "status", "why", "logs", "diff"]),
-    ("Deciding", &["promote", "ship", "reject", "requeue", "stop", "to-tracker"]),
+    ("Deciding", &["promote", "ship", "reject", "reply", "requeue", "stop", "to-tracker"]),
+    ("Jobs that wait", &["hold", "release", "set", "edit", "prompt"]),
     ("Putting jobs in", &["check", "from-tracker", "schema"]),
     ("The queue", &["path", "trust", "insights", "dashboard", "clean", "recover", "service"]),
     ("This host", &["doctor", "engines", "profiles", "caps"]),
@@ -104,6 +105,10 @@ fn in_groups(parser: clap::Command) -> clap::Command {
 /// Says what is wrong with the arguments, and what was probably meant.
 fn refuse(mut error: clap::Error, parser: &clap::Command) -> ExitCode {
     let hint = hint(&error, parser);
+    if hint.is_some() {
+        // It would be told to pass the flag as a file's name.
+        let _ = error.remove(ContextKind::Suggested);
+    }
     if error.kind() == ErrorKind::InvalidSubcommand {
         // The parser would name any verb that looks alike, also one that ends or ships a job.
         let _ = error.remove(ContextKind::SuggestedSubcommand);

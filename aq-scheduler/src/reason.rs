@@ -114,7 +114,7 @@ impl fmt::Display for Awaited {
             Outlook::Pending => Ok(()),
             Outlook::Failed => f.write_str(" (failed)"),
             Outlook::Quarantined => f.write_str(" (quarantined)"),
-            Outlook::Nowhere => f.write_str(" (nowhere)"),
+            Outlook::Nowhere => f.write_str(" (no such job)"),
         }
     }
 }

@@ -8,8 +8,8 @@ pub(crate) fn verb(typed: &str, known: &[&str]) -> Option<String> {
     if let Some(meant) = meaning(&typed.to_ascii_lowercase()) {
         return Some(meant.to_owned());
     }
-    let harmless = known.iter().copied().filter(|verb| !CAREFUL.contains(verb));
-    nearest(typed, harmless).map(|near| format!("did you mean `aq {near}`?"))
+    let near = nearest(typed, known.iter().copied())?;
+    (!CAREFUL.contains(&near)).then(|| format!("did you mean `aq {near}`?"))
 }
 
 /// Verbs that nobody is to be led to by a typo.
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn verbs_of_others_are_answered() {
         for typed in
-            "list ls show cancel rm delete edit version log kill start retry abort push merge \
+            "list ls show cancel rm delete modify version log kill start retry abort push merge \
              queue ps stat LIST jobs pause config history serve create"
                 .split_whitespace()
         {

@@ -9,7 +9,7 @@ use aq_scheduler::Reason;
 use jiff::Timestamp;
 
 use super::style::plain;
-use super::time::{clock, short, until};
+use super::time::{short, until};
 
 /// Why a job waits. The words are the scheduler's own, but times are as people read them.
 pub(crate) fn reason(reason: &Reason, now: Timestamp) -> String {
@@ -17,8 +17,9 @@ pub(crate) fn reason(reason: &Reason, now: Timestamp) -> String {
 }
 
 /// The same without how long it is still.
+#[cfg(feature = "dashboard")]
 pub(crate) fn lasting_reason(reason: &Reason, now: Timestamp) -> String {
-    reason_with(reason, |at| clock(at, now))
+    reason_with(reason, |at| super::time::clock(at, now))
 }
 
 fn reason_with(reason: &Reason, time: impl Fn(Timestamp) -> String) -> String {

@@ -38,14 +38,14 @@ fn success(lab: &Lab) {
 fn wrong_key(lab: &Lab) {
     lab.server.will([Answer::WrongKey]);
     lab.add("");
-    lab.sandbox.ok(&["run", "--once"]);
+    assert_eq!(lab.sandbox.code(&["run", "--once"]).0, 1, "it leaves a job");
     assert_eq!(lab.sandbox.folders("a"), ["inbox"]);
     assert_eq!(lab.meta("engine_error"), "auth");
     assert_eq!(lab.resting()["state"], "out_of_use");
     let engines = lab.sandbox.ok(&["engines"]);
     assert!(engines.contains(&format!("`aq engines --retry {}`", lab.engine.name())), "{engines}");
     // Nobody asks again by himself.
-    lab.sandbox.ok(&["run", "--once"]);
+    assert_eq!(lab.sandbox.code(&["run", "--once"]).0, 1);
     assert_eq!(lab.server.calls().len(), 1);
 
     lab.retry();

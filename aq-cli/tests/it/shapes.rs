@@ -75,7 +75,7 @@ fn status_and_why() {
     );
     assert_eq!(keys(&jobs[0]), sorted(&JOB, &["reason"]));
     assert!(jobs[0]["reason"].is_null());
-    assert_eq!(jobs[1]["reason"], "waiting on nowhere (nowhere)");
+    assert_eq!(jobs[1]["reason"], "waiting on nowhere (no such job)");
     assert_eq!(keys(&jobs[3]), JOB);
     assert_eq!(jobs[3]["attempts"], 2);
     assert_eq!(jobs[3]["max_attempts"], 2);

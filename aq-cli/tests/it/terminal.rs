@@ -52,7 +52,9 @@ fn no_line_is_wider_than_the_terminal() {
     assert!(table.iter().all(|line| line.chars().count() <= 60), "{shown}");
     assert!(shown.contains("waiting o") && shown.contains('…'), "{shown}");
     assert!(!shown.contains("PROFILE"), "{shown}");
-    assert!(sandbox.ok(&["status"]).contains("waiting on one (nowhere), two (nowhere), three"));
+    assert!(
+        sandbox.ok(&["status"]).contains("waiting on one (no such job), two (no such job), three")
+    );
 }
 
 #[test]

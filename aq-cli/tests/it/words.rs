@@ -131,7 +131,7 @@ fn the_life_of_jobs() {
     again  inbox  medium    -        shell   0s   0/2    no free slot
     gpu    inbox  medium    -        shell   0s   0      needs gpu>=2
     slow   inbox  low       -        shell   0s   0      no free slot
-    waits  inbox  medium    -        shell   0s   0      waiting on nowhere (nowhere)
+    waits  inbox  medium    -        shell   0s   0      waiting on nowhere (no such job)
     "#);
     assert_snapshot!(sandbox.says(&["why", "good"]), @r#"good (in inbox/) would start now; `aq run` starts it"#);
     assert_snapshot!(sandbox.says(&["why", "human"]), @r#"human (in inbox/) does not run: no free slot"#);
@@ -152,7 +152,7 @@ fn the_life_of_jobs() {
     1 inbox · 1 review · 1 testing · 3 failed
 
     JOB    STAGE    PRIORITY  PROFILE  ENGINE  AGE  TRIES
-    waits  inbox    medium    -        shell   0s   0      waiting on nowhere (nowhere)
+    waits  inbox    medium    -        shell   0s   0      waiting on nowhere (no such job)
     human  review   medium    -        shell   0s   1      waits for you: aq promote, ship or reject
     good   testing  high      -        shell   0s   1      not verified; `aq ship` accepts it
     slow   failed   low       -        shell   0s   1      timeout: timed out after 1s
@@ -190,7 +190,7 @@ fn the_life_of_jobs() {
 
     JOB    STAGE    PRIORITY  PROFILE  ENGINE  AGE  TRIES
     gpu    inbox    medium    -        shell   0s   0      needs gpu>=2
-    waits  inbox    medium    -        shell   0s   0      waiting on nowhere (nowhere)
+    waits  inbox    medium    -        shell   0s   0      waiting on nowhere (no such job)
     slow   failed   -         -        -       -    0      its record is put away
     again  failed   -         -        -       -    0      its record is put away
     human  shipped  -         -        -       -    0

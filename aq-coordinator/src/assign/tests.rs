@@ -89,7 +89,7 @@ fn deps_are_met_by_key() {
     let soft = row(3, "deps: [first]\ndeps-mode: soft");
     let mut board = board(&[hard, soft, row(4, "deps: [nowhere]"), first.clone()]);
     assert_eq!(plan(&mut board, "", &[], 9), [id(1)]);
-    assert_eq!(board.why(id(4)).as_deref(), Some("waiting on nowhere (nowhere)"));
+    assert_eq!(board.why(id(4)).as_deref(), Some("waiting on nowhere (no such job)"));
     board.follow(&[at(&first, Stage::Failed)]);
     assert_eq!(board.why(id(2)).as_deref(), Some("waiting on first (failed)"));
     let again = Row { version: 3, ..first };

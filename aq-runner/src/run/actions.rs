@@ -27,6 +27,18 @@ const WORKER_END: Duration = Duration::from_secs(60);
 /// How long somebody is waited for who holds a job only to note something down, as the loop does.
 const MOMENT: Duration = Duration::from_secs(1);
 
+/// Takes a job that is to be put back, also out of quarantine/ with `force`.
+pub(super) fn take_failed(queue: &QueueDir, id: &JobId, force: bool) -> Result<HeldJob> {
+    let job = take(queue, id)?;
+    if force {
+        job.require(&[Stage::Failed, Stage::Quarantine], "requeue", "failed/ or quarantine/")?;
+    } else {
+        let needs = "failed/ (a quarantined job needs --force)";
+        job.require(&[Stage::Failed], "requeue", needs)?;
+    }
+    Ok(job)
+}
+
 /// Takes a job that nobody is at work on.
 pub(super) fn take(queue: &QueueDir, id: &JobId) -> Result<HeldJob> {
     let give_up = Instant::now() + MOMENT;
@@ -82,13 +94,7 @@ pub(super) const FLEET_KEYS: &[&str] = &[
 /// # Errors
 /// [`StoreError::WrongStage`] when it is not in failed/, or in quarantine/ without `force`.
 pub fn requeue(queue: &QueueDir, id: &JobId, force: bool) -> Result<()> {
-    let mut job = take(queue, id)?;
-    if force {
-        job.require(&[Stage::Failed, Stage::Quarantine], "requeue", "failed/ or quarantine/")?;
-    } else {
-        let needs = "failed/ (a quarantined job needs --force)";
-        job.require(&[Stage::Failed], "requeue", needs)?;
-    }
+    let mut job = take_failed(queue, id, force)?;
     StopRequest::of(queue, id).withdraw();
     // Before it can start: a fresh one is told nothing of earlier ones.
     FeedbackFile::of(queue, id).remove()?;

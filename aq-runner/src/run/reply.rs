@@ -10,7 +10,7 @@ use crate::store::{
     FeedbackFile, HeldJob, Promise, QueueDir, Record, StoreError, forget_run_but_session,
 };
 
-use super::actions::{FLEET_KEYS, take};
+use super::actions::{FLEET_KEYS, take, take_failed};
 use super::feedback::random_word;
 use super::fleet::lease;
 use super::stop::StopRequest;
@@ -86,13 +86,7 @@ pub fn reject_and_requeue(queue: &QueueDir, id: &JobId, why: &str) -> Result<(),
 /// # Errors
 /// [`StoreError::WrongStage`] when it is not in failed/, or in quarantine/ without `force`.
 pub fn resume(queue: &QueueDir, id: &JobId, force: bool) -> Result<(), StoreError> {
-    let mut job = take(queue, id)?;
-    if force {
-        job.require(&[Stage::Failed, Stage::Quarantine], "requeue", "failed/ or quarantine/")?;
-    } else {
-        let needs = "failed/ (a quarantined job needs --force)";
-        job.require(&[Stage::Failed], "requeue", needs)?;
-    }
+    let mut job = take_failed(queue, id, force)?;
     put_back(queue, &mut job)
 }
 

@@ -166,7 +166,7 @@ impl Model {
                     _ if live => "",
                     Some(Settled::Failed) => " (failed)",
                     Some(Settled::Quarantined) => " (quarantined)",
-                    _ => " (nowhere)",
+                    _ => " (no such job)",
                 };
                 format!("{key}{mark}")
             };

@@ -39,11 +39,11 @@ fn the_reason_names_each_unmet_key_and_marks_the_hopeless() {
     lab.queue.settle("shipped", Settled::Shipped);
     lab.queue.settle("failed", Settled::Failed);
     lab.queue.settle("stale", Settled::Quarantined);
-    let why = "waiting on waits, failed (failed), nowhere (nowhere), stale (quarantined)";
+    let why = "waiting on waits, failed (failed), nowhere (no such job), stale (quarantined)";
     assert_eq!(lab.why("w"), why);
     // A new job for the failed key is a new chance.
     lab.add("again key=failed");
-    let why = "waiting on waits, failed, nowhere (nowhere), stale (quarantined)";
+    let why = "waiting on waits, failed, nowhere (no such job), stale (quarantined)";
     assert_eq!(lab.why("w"), why);
 }
 
@@ -60,7 +60,7 @@ fn a_key_has_come_as_far_as_the_best_of_its_jobs() {
     lab.ship("c").set("a", State::Settled(Settled::Failed));
     assert_eq!(lab.starts(), "w");
     lab.queue.unsettle("k");
-    assert_eq!(lab.why("w"), "waiting on k (nowhere)");
+    assert_eq!(lab.why("w"), "waiting on k (no such job)");
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn what_ended_is_forgotten_when_nobody_waits_for_it() {
     lab.ship("b");
     lab.queue.forget("a");
     lab.queue.forget("nobody");
-    assert_eq!(lab.add("c deps=a").why("c"), "waiting on a (nowhere)");
+    assert_eq!(lab.add("c deps=a").why("c"), "waiting on a (no such job)");
     lab.queue.settle("a", Settled::Shipped);
     assert_eq!(lab.starts(), "c");
 }

@@ -16,6 +16,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::error::{CheckpointError, Result};
+use super::git_settings::{CONFIG, HOOK_EVENTS, UNSET};
 use super::watch::GitWatch;
 
 /// Enough for what only reads refs and objects, on a slow disk.
@@ -35,78 +36,6 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 const MAX_OUTPUT: usize = 256 << 20;
 /// What is kept of standard error.
 const MAX_ERRORS: usize = 16 << 10;
-
-const CONFIG: &[&str] = &[
-    "core.hooksPath=/dev/null",
-    "core.fsmonitor=false",
-    "commit.gpgSign=false",
-    "protocol.ext.allow=never",
-    "gc.auto=0",
-    "maintenance.auto=false",
-    "submodule.recurse=false",
-    // The commit's text is UTF-8, and git would reject an odd line ending instead of saving it.
-    "i18n.commitEncoding=utf-8",
-    "core.safecrlf=false",
-    // A file that changed is a change, whatever was assumed of it.
-    "core.ignoreStat=false",
-    // Many jobs of one repository write refs at once. Less than `QUICK`, so that git can still say
-    // which lock it was.
-    "core.filesRefLockTimeout=30000",
-    "core.packedRefsTimeout=30000",
-    "reftable.lockTimeout=30000",
-    // Merges are the same whatever is set.
-    "merge.renames=true",
-    "merge.directoryRenames=conflict",
-    "merge.renormalize=false",
-    "merge.conflictStyle=merge",
-    "diff.renameLimit=0",
-    // An index in two files could not be copied.
-    "core.splitIndex=false",
-];
-
-/// Events for which a newer git runs hooks by its configuration, whatever `core.hooksPath` says (seen
-/// with 2.55). `hook.<event>.enabled` turns all of an event off, whoever named them.
-const HOOK_EVENTS: &[&str] = &[
-    "pre-commit",
-    "prepare-commit-msg",
-    "commit-msg",
-    "post-commit",
-    "pre-merge-commit",
-    "post-merge",
-    "post-checkout",
-    "post-index-change",
-    "reference-transaction",
-    "pre-push",
-    "post-rewrite",
-    "pre-auto-gc",
-];
-
-/// What would send git to another repository, or make it ask or print otherwise. `git rev-parse
-/// --local-env-vars` names most; its `GIT_CONFIG*` are left, because a container may have put
-/// `safe.directory` there.
-const UNSET: &[&str] = &[
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_IMPLICIT_WORK_TREE",
-    "GIT_GRAFT_FILE",
-    "GIT_INDEX_FILE",
-    "GIT_NO_REPLACE_OBJECTS",
-    "GIT_REPLACE_REF_BASE",
-    "GIT_PREFIX",
-    "GIT_SHALLOW_FILE",
-    "GIT_COMMON_DIR",
-    "GIT_NAMESPACE",
-    "GIT_QUARANTINE_PATH",
-    "GIT_REFLOG_ACTION",
-    "GIT_EXTERNAL_DIFF",
-    "GIT_DIFF_OPTS",
-    "GIT_LITERAL_PATHSPECS",
-    "GIT_GLOB_PATHSPECS",
-    "GIT_NOGLOB_PATHSPECS",
-    "GIT_ICASE_PATHSPECS",
-];
 
 /// The git program, and the environment entries by which a leftover process of it is found.
 #[derive(Clone, Debug)]

@@ -42,6 +42,7 @@ mod checkout;
 mod error;
 mod files;
 mod git;
+mod git_settings;
 mod gitlinks;
 mod handover;
 mod in_place;

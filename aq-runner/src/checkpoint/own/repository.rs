@@ -159,11 +159,13 @@ pub(super) fn quoted(path: &[u8]) -> Vec<u8> {
 fn copy_hooks(from: &Path, to: &Path) -> Result<()> {
     for entry in std::fs::read_dir(from).into_iter().flatten().flatten() {
         let (path, name) = (entry.path(), entry.file_name());
-        let is_sample = Path::new(&name).extension().is_some_and(|end| end == "sample");
+        if path.extension().is_some_and(|end| end == "sample") {
+            continue;
+        }
         // Also where it is a link.
         let Ok(about) = path.metadata() else { continue };
         let is_hook = about.is_file() && about.permissions().mode() & 0o111 != 0;
-        if is_hook && !is_sample && about.len() <= MAX_HOOK {
+        if is_hook && about.len() <= MAX_HOOK {
             let copy = to.join(name);
             std::fs::copy(&path, &copy).at("copy a hook to", &copy)?;
         }

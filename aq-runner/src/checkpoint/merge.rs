@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::checkout::Checkout;
 use super::error::{At, CheckpointError, Result};
+use super::files;
 use super::in_place::refuse_dirt;
 use super::notes::Origin;
 use super::repository::{CommitId, nonsense};
@@ -226,7 +227,10 @@ impl Wip {
         for line in list.stdout.split(|&byte| byte == 0) {
             if let Some(path) = line.strip_prefix(b"worktree ") {
                 root = PathBuf::from(OsString::from_vec(path.to_vec()));
-            } else if line.strip_prefix(b"branch ") == Some(branch.as_bytes()) && root.is_dir() {
+            } else if line.strip_prefix(b"branch ") == Some(branch.as_bytes())
+                // One that cannot be looked at now is there: its files would stay behind.
+                && files::is_directory(&root)?
+            {
                 roots.push(root.clone());
             }
         }

@@ -28,7 +28,7 @@ fn rounds() -> u64 {
     std::env::var("AQ_MANNERS_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1)
 }
 
-/// What an agent does in one attempt.
+/// The deeds of an agent in one attempt.
 fn attempt(dice: &mut Dice, number: &mut u32) -> String {
     let mut text = String::new();
     for _ in 0..=dice.roll(MOST) {

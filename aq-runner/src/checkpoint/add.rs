@@ -15,7 +15,7 @@ use super::nested::{Ignored, Known, Nested, has_files, place_in, shown};
 use super::repository::CommitId;
 use super::wip::Wip;
 
-/// Why files in the place of a repository are left out.
+/// The reason to leave out files in the place of a repository.
 const FILES_OF_NONE: &str = "files are where a submodule is to be that is not checked out";
 /// So many files that cannot be added are looked for, one by one.
 const MOST_BAD: usize = 20;

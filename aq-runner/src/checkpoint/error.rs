@@ -140,7 +140,7 @@ pub enum CheckpointError {
         job: String,
         /// Its queue.
         queue: PathBuf,
-        /// Whether its worker is there.
+        /// True while its worker is there.
         is_at_work: bool,
     },
     /// The job has no branch any more, or not yet.

@@ -26,13 +26,13 @@ pub(super) fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
-/// Whether something is at a path. That nobody can say it now is an error: what was taken for gone
+/// Tests for something at a path. That nobody can say it now is an error: what was taken for gone
 /// would be made anew, and what is in it would go.
 pub(super) fn is_there(path: &Path) -> Result<bool> {
     told(path, path.symlink_metadata().map(|_| true))
 }
 
-/// Whether a directory is at a path, or a link to one.
+/// Tests for a directory at a path, or a link to one.
 pub(super) fn is_directory(path: &Path) -> Result<bool> {
     told(path, path.metadata().map(|about| about.is_dir()))
 }

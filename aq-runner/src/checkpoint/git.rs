@@ -16,7 +16,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::error::{CheckpointError, Result};
-use super::git_settings::{CONFIG, HOOK_EVENTS, UNSET};
+use super::git_settings::{CONFIG, HOOK_EVENTS, REPOSITORY_VARIABLES};
 use super::watch::GitWatch;
 
 /// Enough for what only reads refs and objects, on a slow disk.
@@ -30,7 +30,7 @@ const HALF_MADE: Duration = Duration::from_secs(10);
 const HALF_MADE_PAUSE: Duration = Duration::from_millis(20);
 /// The pause between two looks at a run that prints nothing.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
-/// What a program that git started, and did not wait for, may still print.
+/// The time for the last words of a program that git started, and did not wait for.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// What is kept of standard output. A line of `--numstat` is about 100 bytes.
 const MAX_OUTPUT: usize = 256 << 20;
@@ -69,7 +69,7 @@ impl Git {
         for event in HOOK_EVENTS {
             command.args(["-c", &format!("hook.{event}.enabled=false")]);
         }
-        for name in UNSET {
+        for name in REPOSITORY_VARIABLES {
             command.env_remove(name);
         }
         command
@@ -335,7 +335,7 @@ impl Running {
 }
 
 impl Running {
-    /// Whether git itself is gone. It stays to be waited for, so that its group is still its own.
+    /// True when git itself is gone. It stays to be waited for, so that its group is still its own.
     fn has_exited(&self) -> std::io::Result<bool> {
         let Some(pid) = Pid::from_raw(self.child.id().cast_signed()) else { return Ok(true) };
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;

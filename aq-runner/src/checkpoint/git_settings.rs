@@ -1,4 +1,5 @@
-//! What every run of git gets, so that it does the same whatever the user or an agent has configured.
+//! Settings of every run of git, so that it does the same whatever the user or an agent has
+//! configured.
 
 /// Settings of each call, which win over all files.
 pub(super) const CONFIG: &[&str] = &[
@@ -46,10 +47,10 @@ pub(super) const HOOK_EVENTS: &[&str] = &[
     "pre-auto-gc",
 ];
 
-/// What would send git to another repository, or make it ask or print otherwise. `git rev-parse
+/// Variables that send git to another repository, or make it print otherwise. `git rev-parse
 /// --local-env-vars` names most; its `GIT_CONFIG*` are left, because a container may have put
 /// `safe.directory` there.
-pub(super) const UNSET: &[&str] = &[
+pub(crate) const REPOSITORY_VARIABLES: &[&str] = &[
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_OBJECT_DIRECTORY",
     "GIT_DIR",

@@ -68,6 +68,7 @@ mod wip;
 pub use artifacts::{Collected, collect};
 pub use changes::Changes;
 pub use error::CheckpointError;
+pub(crate) use git_settings::REPOSITORY_VARIABLES;
 pub use handover::{Handover, Pushed, set_aside, take_up};
 pub use left::{LeftOut, left_out_words};
 pub use merge::Merged;

@@ -265,7 +265,7 @@ fn copy_index_of(nested: &Nested, to: &Path) -> io::Result<()> {
     copy.set_modified(written)
 }
 
-/// Whether a directory has anything but directories in it.
+/// Tests for a directory with anything but directories in it.
 pub(super) fn has_files(dir: &Path) -> bool {
     let mut open = vec![dir.to_owned()];
     while let Some(dir) = open.pop() {

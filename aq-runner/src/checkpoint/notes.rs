@@ -118,7 +118,7 @@ impl Notes {
     }
 }
 
-/// What such a file says; `None` when there is none.
+/// The text of such a file; `None` when there is none.
 pub(super) fn origin(path: &Path) -> Result<Option<Origin>> {
     let Some(text) = read(path).at("read", path)? else { return Ok(None) };
     match CommitId::parse(&text) {

@@ -1,10 +1,10 @@
-//! Who ends runs of git that do not end by themselves, and who hears of slow ones.
+//! The end of runs of git that do not end by themselves, and word of slow ones.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// How long a run takes until it is told of.
+/// The time that a run takes until it is told of.
 const SLOW: Duration = Duration::from_secs(2);
 
 /// Asked whether the job is stopped.
@@ -49,7 +49,7 @@ impl GitWatch {
         self.limit.map_or(own, |limit| limit.min(own))
     }
 
-    /// Whether a run has to end now, because the job was stopped a while ago.
+    /// True when a run has to end now, because the job was stopped a while ago.
     pub(super) fn is_over(&self) -> bool {
         (self.stop)() && self.stopped_at.get_or_init(Instant::now).elapsed() >= self.after_stop
     }

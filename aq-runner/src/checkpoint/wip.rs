@@ -70,7 +70,7 @@ pub struct Job {
     pub queue: PathBuf,
     /// Environment entries for every run of git, by which one that outlives its caller is found.
     pub marks: Vec<(OsString, OsString)>,
-    /// Who ends a run of git that does not end.
+    /// The end of a run of git that does not end by itself.
     pub watch: GitWatch,
 }
 

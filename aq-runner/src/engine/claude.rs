@@ -177,7 +177,7 @@ fn system(event: &Value, seen: &mut Seen) {
     }
 }
 
-/// What `modelUsage` and the cost of a `result` span when a session was resumed.
+/// The span of `modelUsage` and of the cost of a `result` when a session was resumed.
 fn spans(version: &Value) -> Counted {
     let parsed = |text: &str| text.parse::<Version>().ok();
     match version.as_str().and_then(parsed) {

@@ -52,7 +52,7 @@ pub(super) struct Seen {
     pub(super) generic: Option<Usage>,
     /// Read out of text.
     pub(super) estimated: Usage,
-    /// What the numbers of its final event span, as far as it tells.
+    /// The span of the numbers of its final event, as far as it tells.
     pub(super) spans: Counted,
     own: Option<(Usage, Counted)>,
     live: Usage,

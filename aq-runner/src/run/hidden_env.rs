@@ -1,36 +1,13 @@
 //! Variables that are nobody's business but the user's, or aq's own.
 
+use crate::checkpoint::REPOSITORY_VARIABLES;
 use crate::engine::FEEDBACK_VARIABLE;
 
-/// Variables that name or describe a repository: all that `git rev-parse --local-env-vars` prints
-/// (git 2.38 to 2.51), and what sends git elsewhere in other ways. An alias or a hook exports them.
-const OF_A_REPOSITORY: &[&str] = &[
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_CONFIG",
-    "GIT_CONFIG_PARAMETERS",
-    "GIT_CONFIG_COUNT",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_IMPLICIT_WORK_TREE",
-    "GIT_GRAFT_FILE",
-    "GIT_INDEX_FILE",
-    "GIT_NO_REPLACE_OBJECTS",
-    "GIT_REPLACE_REF_BASE",
-    "GIT_PREFIX",
-    "GIT_SHALLOW_FILE",
-    "GIT_COMMON_DIR",
-    "GIT_INTERNAL_SUPER_PREFIX",
-    "GIT_NAMESPACE",
-    "GIT_QUARANTINE_PATH",
-    "GIT_REFLOG_ACTION",
-    "GIT_EXTERNAL_DIFF",
-    "GIT_DIFF_OPTS",
-    "GIT_LITERAL_PATHSPECS",
-    "GIT_GLOB_PATHSPECS",
-    "GIT_NOGLOB_PATHSPECS",
-    "GIT_ICASE_PATHSPECS",
-];
+/// With [`REPOSITORY_VARIABLES`], all that `git rev-parse --local-env-vars` prints (git 2.38 to
+/// 2.51).
+/// An alias or a hook exports them.
+const ALSO_OF_A_REPOSITORY: [&str; 4] =
+    ["GIT_CONFIG", "GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT", "GIT_INTERNAL_SUPER_PREFIX"];
 
 /// The pairs that `GIT_CONFIG_COUNT` counts. `GIT_TRACE*` stays: only a person sets it, and it says
 /// what git prints, not where it works.
@@ -56,7 +33,10 @@ pub(crate) fn is_secret(name: &[u8]) -> bool {
 
 /// Tests for a variable that no program of a job gets, whatever its engine, and no probe.
 pub(crate) fn is_hidden(name: &[u8]) -> bool {
-    let is_of_a_repository = OF_A_REPOSITORY.iter().any(|known| known.as_bytes() == name)
+    let is_of_a_repository = REPOSITORY_VARIABLES
+        .iter()
+        .chain(&ALSO_OF_A_REPOSITORY)
+        .any(|known| known.as_bytes() == name)
         || GIT_CONFIG_PAIRS.iter().any(|start| name.starts_with(start.as_bytes()));
     // That of an outer job is none of this one.
     let is_of_a_job = name == FEEDBACK_VARIABLE.as_bytes();

@@ -22,7 +22,7 @@ use super::tracker::{TrackerView, tracker_view};
 pub struct JobView {
     /// Its folder and record.
     pub record: JobRecord,
-    /// What it is doing.
+    /// Its doing at this moment.
     pub activity: Activity,
     /// The item that it came from.
     pub tracker: Option<TrackerView>,
@@ -60,7 +60,7 @@ impl JobView {
         }
     }
 
-    /// How often it was tried, a running attempt included.
+    /// The number of attempts, a running one included.
     pub fn tries(&self) -> u32 {
         let ended = self.record.attempts();
         match self.activity {
@@ -69,7 +69,7 @@ impl JobView {
         }
     }
 
-    /// How often it may be tried, in all.
+    /// The number of attempts that it may have, in all.
     pub fn max_tries(&self) -> u32 {
         self.record.meta.count("retry_max").max(1)
     }
@@ -80,7 +80,7 @@ impl JobView {
     }
 }
 
-/// What a job is doing.
+/// The doing of a job.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Activity {
     /// It is to be run, or in review/ to be verified, and does not for this reason; `None`: it is
@@ -92,7 +92,7 @@ pub enum Activity {
     Running {
         /// When the attempt began.
         since: Option<Timestamp>,
-        /// How long its log has not grown, when that is suspiciously long.
+        /// The time for which its log has not grown, when that is suspiciously long.
         stalled: Option<Duration>,
         /// `verify` is what runs.
         verifying: bool,

@@ -80,7 +80,7 @@ fn in_fleet(job: &JobView, remark: Cell) -> Cell {
     }
 }
 
-/// How long it runs, how long it waits, how long ago it ended.
+/// The time for which it runs or waits, or since it ended.
 fn age(job: &JobView, now: Timestamp) -> String {
     let meta = &job.record.meta;
     let since = match &job.activity {

@@ -1,4 +1,4 @@
-//! What agents do to a repository. Each habit is a few lines of shell at the top of the checkout;
+//! Habits of agents in a repository. Each habit is a few lines of shell at the top of the checkout;
 //! `$f` and `$g` are tracked files, `$d` a directory, `$n` a number that no other habit has.
 
 /// Changes of files, with no git.
@@ -164,10 +164,10 @@ const OF_NESTING: &[&str] = &[
 /// All habits; the first are the commonest.
 pub(crate) const HABITS: [&[&str]; 5] = [OF_FILES, OF_HISTORY, OF_FILES, OF_RULES, OF_NESTING];
 
-/// How an agent ends.
+/// The end of an agent.
 pub(crate) const ENDS: [&str; 4] = ["exit 0", "exit 0", "exit 3", "kill -9 $$"];
 
-/// What a script begins with. `new` prints a line that nobody else has written.
+/// The beginning of a script. `new` prints a line that nobody else has written.
 pub(crate) const BEGIN: &str = r#"TOP=$PWD
 exec 2>>$OUT/said-$AQ_JOB_ID
 g() { timeout 20 git -c user.name=Bot -c user.email=bot@example.com "$@" >/dev/null; }

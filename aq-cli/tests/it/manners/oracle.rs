@@ -1,4 +1,4 @@
-//! What has to be so of one job: each change that its agent left is on the branch, or is named.
+//! The truth about one job: each change that its agent left is on the branch, or is named.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ pub(crate) struct Ended<'a> {
     pub(crate) sandbox: &'a Sandbox,
     pub(crate) user: &'a User<'a>,
     pub(crate) job: &'a str,
-    /// What the agent has done, for people.
+    /// The agent's deeds, for people.
     pub(crate) story: &'a str,
 }
 
@@ -34,12 +34,12 @@ impl Ended<'_> {
         self.sandbox.meta_value(self.job, "left_out")
     }
 
-    /// Whether something of this name is. No name here has a comma.
+    /// Tests for something of this name. No name here has a comma.
     fn is_left(&self, name: &str) -> bool {
         self.left_out().split(',').any(|left| left == name)
     }
 
-    /// Whether a path, or a directory above it, is named as left out.
+    /// Tests for a path that is named as left out, itself or a directory above it.
     fn is_named(&self, path: &Path) -> bool {
         let parts = path.ancestors().filter(|path| !path.as_os_str().is_empty());
         parts.into_iter().any(|path| self.is_left(&path.display().to_string()))
@@ -126,7 +126,7 @@ impl Ended<'_> {
         }
     }
 
-    /// Whether the user's repository can show the commit.
+    /// Tests for a commit that the user's repository can show.
     fn has(&self, commit: &str) -> bool {
         let name = format!("{commit}^{{commit}}");
         self.user.try_git(&self.sandbox.work(), &["cat-file", "-e", &name]).0
@@ -157,7 +157,8 @@ impl Ended<'_> {
         unlike.iter().filter(counts).map(|path| (*path).clone()).collect()
     }
 
-    /// What is in no checkout because it was not there from the beginning, or by the agent's rules.
+    /// Files that are in no checkout because it was not there from the beginning, or by the
+    /// agent's rules.
     fn hidden(&self, kept: &Path) -> BTreeSet<PathBuf> {
         let first = self.sandbox.path("out").join(format!("{}.hidden", self.job));
         let mut hidden: BTreeSet<PathBuf> = lines(&first).into_iter().map(PathBuf::from).collect();

@@ -31,7 +31,7 @@ pub(crate) type Content = (u32, Vec<u8>);
 pub(crate) struct User<'a> {
     sandbox: &'a Sandbox,
     root: PathBuf,
-    /// Whether the checkout has only a part of the files.
+    /// True when the checkout has only a part of the files.
     pub(crate) is_sparse: bool,
 }
 
@@ -180,7 +180,7 @@ pub(crate) fn of_user(root: &Path) -> BTreeMap<PathBuf, Content> {
     found
 }
 
-/// Whether a path in `.git` is there for jobs. What is added to objects is no change.
+/// Tests for a path in `.git` that is there for jobs. What is added to objects is no change.
 fn is_of_jobs(path: &Path) -> bool {
     let parts = ["refs/aq", "refs/heads/aq", "logs/refs/aq", "logs/refs/heads/aq", "objects"];
     let module = Path::new("modules/mod");

@@ -37,7 +37,7 @@ fn a_reply_is_kept_and_told_once() {
     assert!(cuts >= 3, "{cuts}");
 }
 
-/// What a cut leaves of the beginning of an attempt is enough for the next one.
+/// The rest that a cut leaves of the beginning of an attempt is enough for the next one.
 #[test]
 fn words_survive_the_beginning_of_an_attempt() {
     if !can_trace() {

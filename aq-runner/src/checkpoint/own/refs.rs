@@ -257,7 +257,7 @@ fn is_ref_name(name: &str) -> bool {
     name.starts_with("refs/") && !name.contains("..") && name.split('/').all(is_part)
 }
 
-/// Whether an agent's own doing keeps others from looking: no fault that passes.
+/// Tests for an error of the agent's own making, which is no fault that passes.
 fn is_barred(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied
         || error.raw_os_error() == Some(nix::libc::ELOOP)

@@ -1,4 +1,4 @@
-//! What git last said of a repository's refs, for as long as their files are the same: most jobs
+//! The last words of git on a repository's refs, for as long as their files are the same: most jobs
 //! start with the refs of the one before, and a run of git is most of what that costs.
 
 use std::fs;
@@ -85,7 +85,7 @@ impl<'a> TipsMemory<'a> {
         Ok(())
     }
 
-    /// What git said in this state.
+    /// The words of git in this state.
     pub(super) fn recall(&self, state: &RefsState) -> Option<String> {
         let text = fs::read_to_string(&self.file).ok()?;
         let (known, said) = text.split_once('\n')?;

@@ -1,6 +1,5 @@
 //! Files that the agent's git passes over by the agent's own rules: flags in its index, sparse
-//! rules, and what it
-//! excludes. A checkpoint goes by none of them, and tells them.
+//! rules, and what it excludes. A checkpoint goes by none of them, and tells them.
 //!
 //! Files that sparse rules have taken out of the checkout are not deleted: the agent's git says that they
 //! are unchanged. So they are put back before a checkpoint looks at what is there.

@@ -50,7 +50,7 @@ fn busy() -> Overview {
     let unverified = format!("{record}verified=0\nverified_at={NOW}\n");
     jobs.push(job(&long_name(22), Stage::Testing, Activity::Resting, &unverified));
     let mut gone = job("moved-away", Stage::Testing, Activity::Resting, &verified);
-    let (dir, branch) = ("/home/ada/aq-work/p/work/moved-away".into(), "aq/wip/moved-away".into());
+    let (dir, branch) = ("/home/you/aq-work/p/work/moved-away".into(), "aq/wip/moved-away".into());
     gone.work_problem = Some(WorkProblem::CheckoutGone { dir, branch });
     jobs.push(gone);
     let hostile = "result=crash\nmessage=\u{1b}[31mred\u{1b}]0;title\u{7} \u{202e}日本語\\nverify \
@@ -68,7 +68,7 @@ fn busy() -> Overview {
     });
     let until = now + jiff::SignedDuration::from_hours(50);
     Overview {
-        queue: "/home/ada/aq-work/a-project-with-a-name-1f2e3d4c".into(),
+        queue: "/home/you/aq-work/a-project-with-a-name-1f2e3d4c".into(),
         now,
         run_loop: Some(RunLoop {
             pid: 4711,

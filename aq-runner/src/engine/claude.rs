@@ -1,6 +1,7 @@
 //! Claude Code (`claude -p`). Tested with 2.1.197, 2.1.330 and 2.1.332.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use aq_caps::Version;
 use serde_json::Value;
@@ -111,8 +112,7 @@ fn assistant(event: &Value, seen: &mut Seen) {
         seen.evidence.say(message["content"][0]["text"].as_str().unwrap_or_default());
         return seen.evidence.kind(&event["error"]);
     }
-    seen.spoke = true;
-    seen.limit = None;
+    seen.answers();
     // Each part of a message is an event. Its usage is of the message's start, when next to nothing
     // was written.
     if seen.new_message(&message["id"]) {
@@ -124,9 +124,11 @@ fn assistant(event: &Value, seen: &mut Seen) {
     }
 }
 
-/// Healthy events have "rejected" in them as well, for other things.
+/// Healthy events have "rejected" in them as well, for other things; one that says that paid usage
+/// goes on has it for the plan.
 fn rate_limit(info: &Value, seen: &mut Seen) {
-    seen.limit = (info["status"] == "rejected").then(|| info.clone());
+    let is_limit = info["status"] == "rejected" && info["isUsingOverage"] != true;
+    seen.limit = is_limit.then(|| info.clone());
 }
 
 /// Where a stream was cut, `usage` is short and `modelUsage` is not.
@@ -160,6 +162,8 @@ fn model_usage(used: &Value) -> Usage {
 fn system(event: &Value, seen: &mut Seen) {
     match event["subtype"].as_str() {
         Some("init") => {
+            // Each turn begins with one, also that after work in the background.
+            seen.works_on();
             seen.model(&event["model"]);
             seen.spans = spans(&event["claude_code_version"]);
             seen.mode(&event["permissionMode"]);
@@ -172,6 +176,12 @@ fn system(event: &Value, seen: &mut Seen) {
             seen.error(&join([status.as_deref(), event["error"].as_str()], " "));
             seen.evidence.status(&event["error_status"]);
             seen.evidence.kind(&event["error"]);
+            if let Some(ms) = event["retry_delay_ms"].as_u64() {
+                seen.waits(Duration::from_millis(ms));
+            }
+        }
+        Some("background_tasks_changed") => {
+            seen.background(event["tasks"].as_array().is_some_and(|tasks| !tasks.is_empty()));
         }
         _ => {}
     }

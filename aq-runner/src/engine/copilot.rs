@@ -68,7 +68,7 @@ fn event(event: &Value, seen: &mut Seen) {
             seen.count_turn();
         }
         Some("assistant.message") => {
-            seen.spoke = true;
+            seen.answers();
             seen.model(&data["model"]);
             seen.text(&data["content"]);
         }

@@ -52,7 +52,7 @@ pub use login::LoginPlaces;
 pub use records::Records;
 pub use registry::{EngineInfo, Registry};
 pub use resume::next_session;
-pub use seen::Final;
+pub use seen::{Final, RunPhase};
 pub use steps::{Call, Clip, Ended, Step, Steps};
 pub use usage::{Counted, LeftBehind, SessionTotal, Settled, StreamUsage, Usage, UsageReport};
 pub use verdict::{EndedBy, Exit, Verdict};

@@ -56,7 +56,7 @@ fn event(event: &Value, seen: &mut Seen) {
         Some("step_start") => seen.begin_turn(),
         Some("text") => seen.text(&part["text"]),
         Some("tool_use") => {
-            seen.spoke = true;
+            seen.answers();
             tool(&part["state"], seen);
         }
         Some("step_finish") => {

@@ -1,12 +1,15 @@
 //! Reads what an engine prints, as it comes.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::format::Format;
 use super::lines::Lines;
-use super::seen::{Final, Seen};
+use super::seen::{Final, RunPhase, Seen};
 use super::tail::Tail;
 use super::usage::{UsageReport, estimate, generic_line};
 use super::verdict::{EndedBy, Exit, Verdict, judge};
@@ -30,6 +33,8 @@ pub struct Records {
     lines: Lines,
     stderr_lines: Lines,
     stderr: Tail<TAIL>,
+    /// The end of stderr when aq asked the engine to end.
+    stderr_before_end: Option<String>,
     said: Said,
 }
 
@@ -51,6 +56,7 @@ impl Records {
             lines: Lines::default(),
             stderr_lines: Lines::default(),
             stderr: Tail::default(),
+            stderr_before_end: None,
             said: Said::default(),
         }
     }
@@ -74,8 +80,20 @@ impl Records {
         self.stderr_lines.feed(chunk, |line| read_generic(line, seen));
     }
 
-    /// The engine's final event, as soon as it was seen; gone again when a new turn begins. When
-    /// one is there and the process does not exit, `result-grace` runs.
+    /// What the run is at: whether it has sent its last event, or waits for something. `longest` is
+    /// the longest wait in its slot, `local` the zone of times that come without one.
+    pub fn phase(&self, longest: Duration, now: Timestamp, local: &TimeZone) -> RunPhase {
+        self.said.seen.phase(longest, now, local)
+    }
+
+    /// Tells it that aq asks the engine to end: what it prints from now on is no reason for that.
+    pub fn ending(&mut self) {
+        self.said.seen.ending();
+        self.stderr_before_end.get_or_insert_with(|| self.stderr.text());
+    }
+
+    /// The engine's final event, as soon as it was seen; gone again when the model answers in a new
+    /// turn.
     pub fn final_event(&self) -> Option<&Final> {
         self.said.seen.terminal.as_ref()
     }
@@ -102,7 +120,10 @@ impl Records {
         let (said, format) = (&mut self.said, self.format);
         self.lines.finish(|line| said.line(line, format));
         self.stderr_lines.finish(|line| read_generic(line, &mut said.seen));
-        let stderr = self.stderr.text();
+        let stderr = match self.stderr_before_end.take() {
+            Some(before) if ended != EndedBy::Engine => before,
+            _ => self.stderr.text(),
+        };
         // gemini writes its last word there when it fails.
         if let (None, Some(event)) = (said.seen.terminal.as_ref(), format.event)
             && let Some(at) =

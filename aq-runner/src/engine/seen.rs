@@ -1,10 +1,13 @@
 //! What an engine's events have said.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use serde_json::Value;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
 
-use super::fault::Evidence;
+use super::fault::{EngineError, Evidence};
 use super::reason::short;
 use super::session::is_session_id;
 use super::usage::{Counted, StreamUsage, Usage};
@@ -25,7 +28,35 @@ pub struct Final {
     pub reason: Option<String>,
 }
 
+/// A shorter wait is no time at which a limit ends: an engine that gave up has tried again by then.
+const WAIT_NAMED: Duration = Duration::from_secs(60);
+
+/// What a run is at, as far as its output says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RunPhase {
+    /// At work.
+    #[default]
+    Working,
+    /// It has sent its final event, the one of this number, and reports no work in the background.
+    Done {
+        /// Counts from 1.
+        event: u32,
+    },
+    /// The vendor has rejected it for a limit, and the model has not answered since: some engines
+    /// go on all the same.
+    Rejected,
+    /// It has announced that it tries again, at a time that is too far away to wait for.
+    Waits,
+}
+
 /// What the events of one run have said so far.
+///
+/// A reader calls [`answers`](Self::answers), or one of the methods that call it, whenever the model
+/// has said or done something: an error before that is overcome. It calls
+/// [`waits`](Self::waits), after what the error is, when an event says for how long the engine
+/// will wait before it tries again; [`background`](Self::background) when one says whether work
+/// goes on in the background; and [`works_on`](Self::works_on) when one says that a further turn
+/// begins, in which the model has not spoken yet.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     pub(super) session_id: Option<String>,
@@ -58,6 +89,23 @@ pub(super) struct Seen {
     live: Usage,
     messages: BTreeSet<String>,
     in_turn: bool,
+    aborted: bool,
+    /// How many final events there were.
+    finals: u32,
+    /// Whether it works on after its final event.
+    works_on: bool,
+    /// Whether it works in the background.
+    background: bool,
+    before_end: Option<BeforeEnd>,
+}
+
+/// What had been said when aq asked the engine to end.
+#[derive(Debug)]
+struct BeforeEnd {
+    terminal: Option<Final>,
+    last_error: Option<String>,
+    evidence: Evidence,
+    limit: Option<Value>,
     aborted: bool,
 }
 
@@ -101,14 +149,13 @@ impl Seen {
     pub(super) fn text(&mut self, text: &Value) {
         if text.as_str().is_some_and(|text| !text.is_empty()) {
             self.final_text = None;
-            self.overcome();
             self.more_text(text);
         }
     }
 
     /// The next piece of the agent's message.
     pub(super) fn more_text(&mut self, text: &Value) {
-        self.spoke = true;
+        self.answers();
         let message = self.final_text.get_or_insert_default();
         let text = text.as_str().unwrap_or_default();
         let room = TEXT_MAX - message.len();
@@ -146,23 +193,96 @@ impl Seen {
         }
     }
 
-    /// It works again.
-    fn overcome(&mut self) {
+    /// The model has said or done something: what was in its way is overcome.
+    pub(super) fn answers(&mut self) {
+        self.spoke = true;
         self.last_error = None;
         self.evidence = Evidence::default();
+        self.limit = None;
+    }
+
+    /// The engine waits for so long before it tries again. Its class is that of what was said of
+    /// the error before.
+    pub(super) fn waits(&mut self, wait: Duration) {
+        if wait > WAIT_NAMED {
+            let ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+            self.evidence.record(&json!({ "retry_delay_ms": ms }));
+        }
+    }
+
+    /// Whether work goes on in the background, after which the engine goes on by itself.
+    pub(super) fn background(&mut self, is_running: bool) {
+        self.background = is_running;
+    }
+
+    /// A further turn begins. The final event counts until the model has answered in it: the engine
+    /// may just exit.
+    pub(super) fn works_on(&mut self) {
+        self.works_on = true;
     }
 
     /// Takes back a final event: the engine works on and will send another.
     pub(super) fn begin_turn(&mut self) {
         self.terminal = None;
-        self.overcome();
         self.aborted = false;
+    }
+
+    /// What the run is at. A wait of more than `longest` is too long; `local` is the zone of times
+    /// that come without one.
+    pub(super) fn phase(&self, longest: Duration, now: Timestamp, local: &TimeZone) -> RunPhase {
+        match &self.terminal {
+            Some(_) if self.background || self.works_on => RunPhase::Working,
+            Some(_) => RunPhase::Done { event: self.finals },
+            None if self.waits_beyond(longest, now, local) => RunPhase::Waits,
+            None if self.limit.is_some() => RunPhase::Rejected,
+            None => RunPhase::Working,
+        }
+    }
+
+    fn waits_beyond(&self, longest: Duration, now: Timestamp, local: &TimeZone) -> bool {
+        if self.evidence.is_empty() {
+            return false;
+        }
+        let error = self.engine_error(self.evidence.clone());
+        let until = error.resets_at(now, local).filter(|_| error.class.ends_run_uncounted());
+        until.is_some_and(|until| until.duration_since(now).unsigned_abs() > longest && until > now)
+    }
+
+    /// The error of which there is this evidence, with what was said about the account's limit.
+    pub(super) fn engine_error(&self, evidence: Evidence) -> EngineError {
+        let error = evidence.judge();
+        match &self.limit {
+            Some(limit) => error.with_limit(limit),
+            None => error,
+        }
+    }
+
+    /// aq asks the engine to end: what is said from now on may be an answer to that.
+    pub(super) fn ending(&mut self) {
+        self.before_end.get_or_insert_with(|| BeforeEnd {
+            terminal: self.terminal.clone(),
+            last_error: self.last_error.clone(),
+            evidence: self.evidence.clone(),
+            limit: self.limit.clone(),
+            aborted: self.aborted,
+        });
+    }
+
+    /// Forgets what was said of the run's end after [`Self::ending`]. Numbers stay.
+    pub(super) fn as_before_end(&mut self) {
+        if let Some(before) = self.before_end.take() {
+            self.terminal = before.terminal;
+            self.last_error = before.last_error;
+            self.evidence = before.evidence;
+            self.limit = before.limit;
+            self.aborted = before.aborted;
+        }
     }
 
     /// The model says or does something: the first time after tools have answered, it was called
     /// anew.
     pub(super) fn model_acts(&mut self) {
-        self.spoke = true;
+        self.answers();
         if !self.in_turn {
             self.in_turn = true;
             self.count_turn();
@@ -198,11 +318,12 @@ impl Seen {
         self.live = self.live.plus(usage);
     }
 
-    /// All that was said about usage.
+    /// All that was said about usage. An answer is never free of tokens: where there is not one, the
+    /// engine has got no answer to count, or does not count.
     pub(super) fn usage(&self) -> StreamUsage {
         StreamUsage {
             generic: self.generic.clone(),
-            own: self.own.clone(),
+            own: self.own.clone().filter(|(usage, _)| !usage.is_zero()),
             live: self.live.clone(),
             estimated: self.estimated.clone(),
         }
@@ -217,12 +338,20 @@ impl Seen {
         if self.aborted {
             return self.fail("aborted");
         }
-        self.terminal = Some(Final { success: true, reason: None });
+        self.end(Final { success: true, reason: None });
+    }
+
+    fn end(&mut self, event: Final) {
+        self.terminal = Some(event);
+        self.finals = self.finals.saturating_add(1);
+        self.works_on = false;
     }
 
     /// As [`Self::succeed`], unless the model was never called: then nothing was done.
     pub(super) fn succeed_if_called(&mut self) {
-        if !self.spoke && self.usage().so_far(None).usage.tokens() == Some(0) {
+        let own = self.own.as_ref().map(|(usage, _)| usage);
+        let used = self.generic.as_ref().or(own);
+        if !self.spoke && used.is_some_and(|usage| usage.tokens() == Some(0)) {
             return self.fail("it called no model");
         }
         self.succeed();
@@ -231,6 +360,6 @@ impl Seen {
     /// Without a text of its own, the last error is the reason.
     pub(super) fn fail(&mut self, text: &str) {
         self.error(text);
-        self.terminal = Some(Final { success: false, reason: self.last_error.clone() });
+        self.end(Final { success: false, reason: self.last_error.clone() });
     }
 }

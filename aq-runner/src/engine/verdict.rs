@@ -2,7 +2,7 @@
 
 use std::process::ExitStatus;
 
-use super::fault::{EngineError, Evidence};
+use super::fault::{EngineError, ErrorClass, Evidence};
 use super::format::Format;
 use super::reason::{last_line, last_lines, short};
 use super::seen::{Final, Seen};
@@ -36,6 +36,9 @@ pub enum EndedBy {
     Engine,
     /// aq, after the engine had sent its final event and then did not exit. The event counts.
     ResultGrace,
+    /// aq, because the engine announced a wait that is too long for its slot, or was rejected for a
+    /// limit and did not go on. The error before that counts.
+    LongWait,
     /// aq, for any other reason (timeout, stop, budget). Never a success: some engines exit with 0
     /// when they are told to end.
     Aq,
@@ -66,7 +69,8 @@ pub struct Verdict {
     /// Calls of the model, where they can be counted.
     pub turns: Option<u32>,
     /// Why the engine failed: from its vendor's final and error events, and from the stderr of a
-    /// failed run. `None` for a success, after a signal by aq, and for programs without records.
+    /// failed run. `None` for a success and for programs without records; of a run that aq ended, the
+    /// error that the model has not overcome, if there is one of a known class.
     pub error: Option<EngineError>,
     /// The vendor says that there is no session of the id that was to be resumed.
     pub session_gone: bool,
@@ -79,19 +83,26 @@ pub struct Verdict {
 pub(super) fn judge(
     engine: &str,
     format: &Format,
-    seen: Seen,
+    mut seen: Seen,
     stderr: &str,
     exit: Exit,
     ended: EndedBy,
 ) -> Verdict {
+    if ended != EndedBy::Engine {
+        seen.as_before_end();
+    }
     let why = failure(format, &seen, stderr, exit, ended);
     let failed = why.is_some() && ended != EndedBy::Aq;
+    let error = match ended {
+        EndedBy::Aq | EndedBy::LongWait => error_before_end(format, &seen, stderr),
+        _ => failed.then(|| error(format, &seen, stderr, exit)).flatten(),
+    };
     let words = [&seen.evidence.words, stderr];
     let said_success = seen.terminal.as_ref().is_some_and(|terminal| terminal.success);
     Verdict {
         success: why.is_none(),
         ended_otherwise: failed && said_success,
-        error: failed.then(|| error(format, &seen, stderr, exit)).flatten(),
+        error,
         session_gone: failed && !seen.spoke && words.into_iter().any(is_gone),
         usage: seen.usage(),
         why: why.map(|why| format!("{engine}: {}", short(&why))),
@@ -119,11 +130,33 @@ fn error(format: &Format, seen: &Seen, stderr: &str, exit: Exit) -> Option<Engin
         _ if seen.spoke || seen.terminal.is_some() => Evidence::default(),
         _ => Evidence::from_words(&last_lines(stderr, LAST_LINES)),
     };
-    let error = evidence.judge();
-    Some(match &seen.limit {
-        Some(limit) => error.with_limit(limit),
-        None => error,
-    })
+    Some(seen.engine_error(evidence))
+}
+
+/// What the vendor's records say about the error that stood when aq ended the run.
+fn error_before_end(format: &Format, seen: &Seen, stderr: &str) -> Option<EngineError> {
+    format.stderr?;
+    let error = match seen.evidence.is_empty() {
+        // Lines of a program that works hold words such as "credentials": only what it says about
+        // trying again is about an error, and no such line is a reason for a person to act.
+        true if !seen.spoke && format.event.is_some() => {
+            let error = seen.engine_error(Evidence::from_words(&retries(stderr)));
+            Some(error).filter(|error| !error.class.needs_a_person())
+        }
+        true => None,
+        false => Some(seen.engine_error(seen.evidence.clone())),
+    };
+    error.filter(|error| error.class != ErrorClass::Unknown)
+}
+
+/// The last lines of stderr in which a program says that it failed and tries again.
+fn retries(stderr: &str) -> String {
+    let lines = last_lines(stderr, LAST_LINES);
+    let is_retry = |line: &&str| {
+        let line = line.to_lowercase();
+        line.contains("retry") || (line.contains("attempt") && line.contains("failed"))
+    };
+    lines.lines().filter(is_retry).collect::<Vec<_>>().join("\n")
 }
 
 fn failure(
@@ -149,8 +182,14 @@ fn failure(
             None => ending,
         }
     };
+    let by_aq = |why: &str| match (&seen.last_error, retries(stderr).lines().next_back()) {
+        (Some(said), _) => format!("{why}: {said}"),
+        (None, Some(said)) if !seen.spoke => format!("{why}: {said}"),
+        (None, _) => why.to_owned(),
+    };
     match (ended, &seen.terminal) {
-        (EndedBy::Aq, _) => Some("ended by aq".to_owned()),
+        (EndedBy::Aq, _) => Some(by_aq("ended by aq")),
+        (EndedBy::LongWait, _) => Some(by_aq("ended by aq, as it would have waited for long")),
         (_, Some(Final { success: false, reason })) => {
             Some(reason.clone().unwrap_or_else(|| because(ending)))
         }

@@ -6,6 +6,7 @@ mod copilot;
 mod gemini;
 mod opencode;
 mod others;
+mod phases;
 mod steps;
 
 use std::ffi::OsString;

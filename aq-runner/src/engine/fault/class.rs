@@ -50,6 +50,11 @@ impl ErrorClass {
     pub fn needs_a_person(self) -> bool {
         matches!(self, Self::Auth | Self::Config)
     }
+
+    /// Whether the job goes back without its attempt being counted.
+    pub fn ends_run_uncounted(self) -> bool {
+        self.is_limit() || self.needs_a_person()
+    }
 }
 
 impl fmt::Display for ErrorClass {

@@ -115,7 +115,8 @@ impl StreamUsage {
     ) -> Settled {
         let without_generic = Self { generic: None, ..self.clone() };
         let model = on_disk.as_ref().and_then(|report| report.model.clone());
-        let on_disk = on_disk.filter(|report| self.own.is_none() && !report.usage.is_empty());
+        let is_known = |usage: &Usage| !usage.is_empty() && !usage.is_zero();
+        let on_disk = on_disk.filter(|report| self.own.is_none() && is_known(&report.usage));
         let own = on_disk.unwrap_or_else(|| without_generic.so_far(session));
         let mut settled = Settled { model, ..own.settle(resumed, previous) };
         if let Some(generic) = &self.generic {

@@ -19,6 +19,8 @@ pub(in crate::engine) struct Evidence {
     pub(in crate::engine) kind: Option<String>,
     /// The vendor's words.
     pub(in crate::engine) words: String,
+    /// The class that an event has decided by itself.
+    decided: Option<ErrorClass>,
     /// The records that may hold the time at which it ends.
     records: Vec<Value>,
 }
@@ -51,6 +53,11 @@ impl Evidence {
         }
     }
 
+    /// The class that the event itself decides.
+    pub(in crate::engine) fn is_of_class(&mut self, class: ErrorClass) {
+        self.decided = Some(class);
+    }
+
     /// The last record counts.
     pub(in crate::engine) fn record(&mut self, record: &Value) {
         self.records = vec![record.clone()];
@@ -58,9 +65,12 @@ impl Evidence {
 
     /// What the vendor calls it says more than its words, and those say more than a status.
     fn class(&self) -> ErrorClass {
+        if let Some(decided) = self.decided {
+            return decided;
+        }
         let kind = self.kind.as_deref();
         // "invalid request" and such say nothing; 403 and 400 come with every kind of trouble.
-        let named = kind.and_then(of_words);
+        let named = kind.and_then(|kind| kind.parse().ok().or_else(|| of_words(kind)));
         let status = self.status.or_else(|| status_in(&self.words));
         let words = of_words(&self.words);
         match (named, words, status.and_then(of_status)) {
@@ -96,6 +106,12 @@ impl EngineError {
         let records = self.evidence.records.iter();
         let recorded = records.filter_map(|record| reset_in_record(record, now)).max();
         recorded.max(reset_time(&self.evidence.words, now, local))
+    }
+
+    /// This error with another class.
+    pub(in crate::engine) fn of_class(mut self, class: ErrorClass) -> Self {
+        self.class = class;
+        self
     }
 
     /// This error when the vendor has also rejected the run with `record` for its account's limit.

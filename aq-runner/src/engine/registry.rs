@@ -200,18 +200,21 @@ impl Registry {
     /// # Errors
     /// No such engine.
     pub fn records_of(&self, name: &str, command: &EngineCommand) -> Result<Records, NoSuchEngine> {
-        Ok(self.records(name)?.of_command(&command.args))
+        Ok(self.records(name)?.of_command(command))
     }
 
     /// Whether what engine `name` prints can be read as steps.
     pub fn has_steps(&self, name: &str) -> bool {
-        self.engines.get(name).is_some_and(|engine| engine.definition.output.format().steps.is_some())
+        self.engines
+            .get(name)
+            .is_some_and(|engine| engine.definition.output.format().steps.is_some())
     }
 
     /// A reader of a job's log that keeps the last `most` steps, on any of the engines.
     pub fn steps(&self, most: usize) -> Steps {
         let readable = self.engines.iter().filter(|(name, _)| self.has_steps(name));
-        let format = |(name, engine): (&String, &Engine)| (name.clone(), engine.definition.output.format());
+        let format =
+            |(name, engine): (&String, &Engine)| (name.clone(), engine.definition.output.format());
         Steps::new(readable.map(format).collect(), most)
     }
 
@@ -229,7 +232,8 @@ impl Registry {
         let format = self.engines.get(name).map(|engine| engine.definition.output.format());
         let session = verdict.session_id.as_deref().or(resumed).filter(|id| is_session_id(id));
         let lacks = verdict.usage.lacks_records() || verdict.model.is_none();
-        let on_disk = format.filter(|_| lacks).and_then(|format| format.left_behind(files, session));
+        let on_disk =
+            format.filter(|_| lacks).and_then(|format| format.left_behind(files, session));
         verdict.usage.settle(on_disk, session, resumed, previous)
     }
 

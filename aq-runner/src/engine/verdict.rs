@@ -143,7 +143,9 @@ fn error(format: &Format, seen: &Seen, stderr: &str, exit: Exit) -> Option<Engin
 fn is_session_gone(format: &Format, seen: &Seen, stderr: &str, exit: Exit) -> bool {
     seen.session_gone
         || format.exit_meaning(exit) == Some(ExitMeaning::SessionGone)
-        || [&seen.evidence.words, stderr].into_iter().any(|words| is_gone(words, &format.session_gone))
+        || [&seen.evidence.words, stderr]
+            .into_iter()
+            .any(|words| is_gone(words, &format.session_gone))
 }
 
 /// What the vendor's records say about the error that stood when aq ended the run.
@@ -279,7 +281,14 @@ mod tests {
 
     #[test]
     fn a_program_that_prints_no_records_is_told_what_it_needs() {
-        let why = judge("it", &format("jsonl-codex").unwrap(), Seen::default(), "", Exit::Code(0), EndedBy::Engine);
+        let why = judge(
+            "it",
+            &format("jsonl-codex").unwrap(),
+            Seen::default(),
+            "",
+            Exit::Code(0),
+            EndedBy::Engine,
+        );
         assert_eq!(
             why.why.as_deref(),
             Some(

@@ -89,7 +89,9 @@ impl<'de> Visitor<'de> for ConditionVisitor {
     type Value = Condition;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text, number or true/false, a list of them, or tests such as `present: true`")
+        f.write_str(
+            "a text, number or true/false, a list of them, or tests such as `present: true`",
+        )
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<Condition, E> {

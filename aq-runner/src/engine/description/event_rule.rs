@@ -111,9 +111,8 @@ impl RunState {
 impl EventRule {
     /// The first of `rules` that is about an event takes it.
     pub(super) fn first_of(rules: &[Self], event: &Value, seen: &mut Seen) {
-        let fits = |rule: &&Self| {
-            rule.when.hold(event) && rule.state.is_none_or(|state| state.is(seen))
-        };
+        let fits =
+            |rule: &&Self| rule.when.hold(event) && rule.state.is_none_or(|state| state.is(seen));
         if let Some(rule) = rules.iter().find(fits) {
             rule.take(event, seen);
         }

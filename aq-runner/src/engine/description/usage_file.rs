@@ -27,7 +27,7 @@ const DIRECTORIES_MAX: usize = 20_000;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub(in crate::engine) struct UsageFile {
-    /// The file: `{usage_file}`, or a path below `dir` in which `{session}` is the session's id and
+    /// The file: `{usage_file}`, a path below it, or a path below `dir` in which `{session}` is the session's id and
     /// `*` any part of a name; several are looked at from the last name to the first. One that ends
     /// with `.jsonl` has an event in each line, any other is one event.
     file: String,
@@ -35,7 +35,7 @@ pub(in crate::engine) struct UsageFile {
     dir: String,
     /// Variable that names another directory in place of `dir`.
     dir_variable: String,
-    /// Place of an event's time: earlier ones than the run's start are of other runs.
+    /// Place of an event's time, as text or in seconds or milliseconds since 1970: earlier ones than the run's start are of other runs.
     time: Option<JsonPath>,
     /// The table of events, as for the output.
     events: Vec<EventRule>,
@@ -51,7 +51,7 @@ impl UsageFile {
         let path = self.find(from, session)?;
         let mut seen = Seen::default();
         let mut event = |event: &Value| {
-            let at = |path: &JsonPath| path.first(event).as_str()?.parse::<Timestamp>().ok();
+            let at = |path: &JsonPath| time(path.first(event));
             let is_of_run =
                 self.time.as_ref().is_none_or(|path| at(path).is_some_and(|at| at >= from.started));
             if is_of_run {
@@ -68,8 +68,10 @@ impl UsageFile {
     }
 
     fn find(&self, from: &LeftBehind<'_>, session: Option<&str>) -> Option<PathBuf> {
-        if self.file == "{usage_file}" {
-            return from.usage_file.map(Path::to_owned);
+        if let Some(below) = self.file.strip_prefix("{usage_file}") {
+            let told = from.usage_file?;
+            let below = below.trim_start_matches('/');
+            return Some(if below.is_empty() { told.to_owned() } else { told.join(below) });
         }
         let file = match session {
             Some(session) => self.file.replace("{session}", session),
@@ -90,7 +92,13 @@ fn find(dir: &Path, names: &[&str], left: &mut usize) -> Option<PathBuf> {
         let kind = path.symlink_metadata().ok()?;
         return match rest.is_empty() {
             true => kind.is_file().then_some(path),
-            false => if kind.is_dir() { find(&path, rest, left) } else { None },
+            false => {
+                if kind.is_dir() {
+                    find(&path, rest, left)
+                } else {
+                    None
+                }
+            }
         };
     }
     *left = left.checked_sub(1)?;
@@ -102,7 +110,13 @@ fn find(dir: &Path, names: &[&str], left: &mut usize) -> Option<PathBuf> {
         let kind = entry.file_type().ok()?;
         match rest.is_empty() {
             true => kind.is_file().then(|| entry.path()),
-            false => if kind.is_dir() { find(&entry.path(), rest, left) } else { None },
+            false => {
+                if kind.is_dir() {
+                    find(&entry.path(), rest, left)
+                } else {
+                    None
+                }
+            }
         }
     })
 }
@@ -118,6 +132,20 @@ fn fits(name: &str, wanted: &str) -> bool {
         rest = &rest[at + piece.len()..];
     }
     rest.ends_with(last)
+}
+
+/// A time as text, or in seconds or milliseconds since 1970.
+fn time(value: &Value) -> Option<Timestamp> {
+    /// Greater numbers are of milliseconds: as seconds they would be of the year 5138.
+    const SECONDS_MAX: i64 = 100_000_000_000;
+    match value {
+        Value::String(text) => text.parse().ok(),
+        Value::Number(number) => match number.as_i64()? {
+            seconds @ ..=SECONDS_MAX => Timestamp::from_second(seconds).ok(),
+            ms => Timestamp::from_millisecond(ms).ok(),
+        },
+        _ => None,
+    }
 }
 
 fn document(path: &Path) -> Option<Value> {

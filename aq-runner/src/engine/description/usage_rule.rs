@@ -89,9 +89,10 @@ impl UsageRule {
             cache_write_tokens: count(&self.cache_write),
             output_tokens: output,
             reasoning_tokens: count(&self.reasoning).or_else(rest),
-            cost_usd: self.cost.as_ref().and_then(|paths| {
-                sum(paths.all(event), dollars, |a, b| a + b)
-            }),
+            cost_usd: self
+                .cost
+                .as_ref()
+                .and_then(|paths| sum(paths.all(event), dollars, |a, b| a + b)),
             ..Usage::default()
         }
     }

@@ -1,6 +1,4 @@
-use crate::engine::testing::{
-    command, job, judged, judged_with, plain_and_full, registry, why,
-};
+use crate::engine::testing::{command, job, judged, judged_with, plain_and_full, registry, why};
 use crate::engine::{EndedBy, ErrorClass, Exit, Invocation};
 
 const INIT: &str = r#"{"type":"system","subtype":"init","session_id":"a05d-88f1","tools":["Bash"],"model":"claude-opus-4-8"}"#;
@@ -21,11 +19,9 @@ fn argv() {
 
 #[test]
 fn only_root_without_checks_needs_the_sandbox_variable() {
-    for (yolo, is_root, set) in [(true, true, true), (true, false, false), (false, true, false)]
-    {
+    for (yolo, is_root, set) in [(true, true, true), (true, false, false), (false, true, false)] {
         let command = command("claude", &Invocation { yolo, is_root, ..job() });
-        let found =
-            command.env_set.iter().any(|pair| *pair == ("IS_SANDBOX".into(), "1".into()));
+        let found = command.env_set.iter().any(|pair| *pair == ("IS_SANDBOX".into(), "1".into()));
         assert_eq!(found, set, "yolo {yolo}, root {is_root}");
         assert_eq!(command.stdin.as_deref(), Some(&b"do it"[..]));
     }
@@ -65,8 +61,7 @@ fn success_without_a_model_call_is_none() {
 fn success_with_an_error_text_is_none() {
     let said = r#"{"type":"assistant","message":{"model":"<synthetic>","content":[{"type":"text","text":"API Error: 500"}]},"parent_tool_use_id":null,"error":"server_error"}"#;
     let result = OK.replace(r#""result":"done""#, r#""result":"API Error: 500""#);
-    let failed =
-        judged("claude", &format!("{INIT}\n{ASSISTANT}\n{said}\n{result}"), Exit::Code(0));
+    let failed = judged("claude", &format!("{INIT}\n{ASSISTANT}\n{said}\n{result}"), Exit::Code(0));
     assert_eq!(failed.error.as_ref().map(|e| e.class), Some(ErrorClass::Capacity));
     assert_eq!(why(failed), "claude: API Error: 500");
     assert!(!judged("claude", &format!("{INIT}\n{result}"), Exit::Code(0)).success);

@@ -2,8 +2,7 @@ use crate::engine::Exit;
 use crate::engine::testing::{command, job, judged, plain_and_full, why};
 
 const TURN: &str = r#"{"type":"assistant.turn_start","data":{"turnId":"0"}}"#;
-const SAID: &str =
-    r#"{"type":"assistant.message","data":{"model":"gpt-4.1","content":"done"}}"#;
+const SAID: &str = r#"{"type":"assistant.message","data":{"model":"gpt-4.1","content":"done"}}"#;
 const OK: &str = r#"{"type":"result","sessionId":"f482-e6f0","exitCode":0,"usage":{}}"#;
 
 #[test]

@@ -11,9 +11,7 @@ fn argv() {
     assert_eq!(plain, format!("{start} --permission-mode accept-edits {end}"));
     assert_eq!(
         full,
-        format!(
-            "{start} --permission-mode dangerous --model big -r 0a-1b {end} --extra two words"
-        )
+        format!("{start} --permission-mode dangerous --model big -r 0a-1b {end} --extra two words")
     );
     let command = command("devin", &job());
     assert_eq!((command.stdin, command.files[0].mode), (None, 0o600));

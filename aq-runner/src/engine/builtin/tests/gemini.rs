@@ -2,7 +2,8 @@ use crate::engine::testing::{command, job, judged, judged_with, plain_and_full, 
 use crate::engine::{EndedBy, Exit};
 
 const INIT: &str = r#"{"type":"init","session_id":"b9ce-fabd","model":"auto"}"#;
-const OK: &str = r#"{"type":"result","status":"success","stats":{"models":{"gemini-2.5-flash":{"input":1}}}}"#;
+const OK: &str =
+    r#"{"type":"result","status":"success","stats":{"models":{"gemini-2.5-flash":{"input":1}}}}"#;
 
 fn message(role: &str, text: &str) -> String {
     format!(r#"{{"type":"message","role":"{role}","content":"{text}","delta":true}}"#)
@@ -61,8 +62,7 @@ fn ended_by_a_signal_it_exits_with_0_and_is_no_success() {
 
 #[test]
 fn a_call_that_its_policy_refused_is_counted() {
-    let refused =
-        r#"{"type":"tool_result","status":"error","error":{"type":"policy_violation"}}"#;
+    let refused = r#"{"type":"tool_result","status":"error","error":{"type":"policy_violation"}}"#;
     let verdict = judged("gemini", &[INIT, refused, OK].join("\n"), Exit::Code(0));
     assert_eq!((verdict.success, verdict.permission_denials), (true, 1));
 }

@@ -40,6 +40,10 @@ pub(super) fn definition() -> Definition {
             ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1"),
             ("DISABLE_AUTOUPDATER", "1"),
         ]),
+        // Its own number, 10, is three minutes in the slot for an error that waiting does not mend.
+        // 6 are half a minute, which bridges a short fault: what the job waits for beyond that it
+        // waits for in the inbox, and another one may have the slot.
+        default_env: variables(&[("CLAUDE_CODE_MAX_RETRIES", "6")]),
         // As root it refuses to run without permission checks unless it is told that the machine
         // is a sandbox.
         root_yolo_env: variables(&[("IS_SANDBOX", "1")]),
@@ -304,6 +308,13 @@ mod tests {
             assert_eq!(found, set, "yolo {yolo}, root {is_root}");
             assert_eq!(command.stdin.as_deref(), Some(&b"do it"[..]));
         }
+    }
+
+    #[test]
+    fn retries_are_few_unless_somebody_says_otherwise() {
+        let command = command("claude", &job());
+        assert_eq!(command.env_default, [("CLAUDE_CODE_MAX_RETRIES".into(), "6".into())]);
+        assert!(!command.env_set.iter().any(|(name, _)| name == "CLAUDE_CODE_MAX_RETRIES"));
     }
 
     #[test]

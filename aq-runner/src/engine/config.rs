@@ -9,6 +9,8 @@ use serde::{Deserialize, Deserializer};
 use super::builtin;
 use super::candidates::Classes;
 use super::definition::{Definition, PromptBy};
+use super::login::LoginFacts;
+use super::output_choice::OutputChoice;
 use super::template::{LISTS, list, placeholders};
 
 /// Engines and classes, as config.yaml describes them.
@@ -43,13 +45,17 @@ pub struct EngineChange {
     pub model_args: Option<Vec<String>>,
     /// `{resume_args}` when a session is resumed; `{session}` is its id.
     pub resume_args: Option<Vec<String>>,
-    /// How the output is read. Default `text`.
-    pub output: Option<String>,
+    /// `{resume_args}` when a session begins; `{session}` is an id that aq chooses, a UUID.
+    pub session_args: Option<Vec<String>>,
+    /// How the output is read: the name of a format, or a description. Default `text`.
+    pub output: Option<OutputChoice>,
     /// The class it belongs to, or a list of them; `[]` for none.
     #[serde(deserialize_with = "one_or_many")]
     pub class: Option<Vec<String>>,
     /// Variables to set.
     pub env: Option<BTreeMap<String, String>>,
+    /// Variables to set where neither the user's environment nor the job does.
+    pub default_env: Option<BTreeMap<String, String>>,
     /// Variables to set in addition when root runs a job with `yolo: true`.
     pub root_yolo_env: Option<BTreeMap<String, String>>,
     /// Variables that the engine sets for its own children, or that make it wait for hours: nothing
@@ -57,6 +63,8 @@ pub struct EngineChange {
     pub child_env: Option<Vec<String>>,
     /// Variables that choose the account it works with: usage limits are counted by account.
     pub account_env: Option<Vec<String>>,
+    /// Places of its login.
+    pub login: Option<LoginFacts>,
 }
 
 /// Config describes an engine or a class that cannot be.
@@ -87,17 +95,20 @@ impl EngineChange {
         replace(&mut base.safe_args, &self.safe_args);
         replace(&mut base.model_args, &self.model_args);
         replace(&mut base.resume_args, &self.resume_args);
+        replace(&mut base.session_args, &self.session_args);
         replace(&mut base.class, &self.class);
         replace(&mut base.env, &self.env);
+        replace(&mut base.default_env, &self.default_env);
         replace(&mut base.root_yolo_env, &self.root_yolo_env);
         replace(&mut base.child_env, &self.child_env);
         replace(&mut base.account_env, &self.account_env);
+        if let Some(login) = &self.login {
+            base.login = Some(login.clone());
+        }
         if let Some(output) = &self.output {
-            let known = builtin::FORMATS.map(|format| format.name);
+            let checked = output.named_for(name);
             base.output =
-                builtin::FORMATS.into_iter().find(|format| format.name == output).ok_or_else(
-                    || error(name, "output", format!("{output:?} is none of {}", known.join(", "))),
-                )?;
+                checked.map_err(|(key, problem)| error(name, &format!("output{key}"), problem))?;
         }
         check_words(name, &base)?;
         Ok(base)
@@ -122,6 +133,7 @@ fn check_words(name: &str, engine: &Definition) -> Result<(), EngineConfigError>
         ("safe-args", &engine.safe_args, &[]),
         ("model-args", &engine.model_args, &["model"]),
         ("resume-args", &engine.resume_args, &["session"]),
+        ("session-args", &engine.session_args, &["session"]),
     ];
     for (key, words, allowed) in lists {
         for word in words {
@@ -175,7 +187,7 @@ pub(super) fn classes(
         classes.insert(class.clone(), members.clone());
     }
     let put_there = |name: &str| config.engines.get(name).is_some_and(|e| e.class.is_some());
-    let built_in = builtin::engines().map(|(name, _)| name);
+    let built_in = builtin::names();
     let stays = built_in.iter().copied().filter(|name| !put_there(name));
     let put = engines.keys().map(String::as_str).filter(|name| put_there(name));
     for name in stays.chain(put) {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::format::{Format, TEXT};
 use super::login::LoginFacts;
+use super::output_choice::OutputChoice;
 
 /// How an engine is given its prompt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -37,7 +37,8 @@ pub(super) struct Definition {
     pub(super) safe_args: Vec<String>,
     pub(super) model_args: Vec<String>,
     pub(super) resume_args: Vec<String>,
-    pub(super) output: &'static Format,
+    pub(super) session_args: Vec<String>,
+    pub(super) output: OutputChoice,
     pub(super) class: Vec<String>,
     pub(super) env: BTreeMap<String, String>,
     /// Set where neither the user's environment nor the job has another value.
@@ -65,7 +66,8 @@ impl Definition {
             safe_args: Vec::new(),
             model_args: Vec::new(),
             resume_args: Vec::new(),
-            output: &TEXT,
+            session_args: Vec::new(),
+            output: OutputChoice::default(),
             class: Vec::new(),
             env: BTreeMap::new(),
             default_env: BTreeMap::new(),
@@ -75,14 +77,4 @@ impl Definition {
             login: None,
         }
     }
-}
-
-/// The words of a built-in engine's template.
-pub(super) fn words(text: &[&str]) -> Vec<String> {
-    text.iter().map(|&word| word.to_owned()).collect()
-}
-
-/// The environment of a built-in engine.
-pub(super) fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
 }

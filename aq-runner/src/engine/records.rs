@@ -29,7 +29,7 @@ const DOCUMENT_MAX: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Records {
     engine: String,
-    format: &'static Format,
+    format: Format,
     lines: Lines,
     stderr_lines: Lines,
     stderr: Tail<TAIL>,
@@ -49,7 +49,9 @@ struct Said {
 }
 
 impl Records {
-    pub(super) fn new(engine: &str, format: &'static Format) -> Self {
+    pub(super) fn new(engine: &str, format: Format) -> Self {
+        let mut said = Said::default();
+        said.seen.calls_are_told = format.tells_calls();
         Self {
             engine: engine.to_owned(),
             format,
@@ -57,19 +59,22 @@ impl Records {
             stderr_lines: Lines::default(),
             stderr: Tail::default(),
             stderr_before_end: None,
-            said: Said::default(),
+            said,
         }
     }
 
     /// Tells it which command it reads the output of.
     pub(super) fn of_command(mut self, args: &[OsString]) -> Self {
-        self.said.seen.asked_mode = self.format.asked_mode.and_then(|find| find(args));
+        self.said.seen.mode_forbidden_by =
+            self.format.asked_mode.as_ref().and_then(|asked| asked.forbidden_by.clone());
+        self.said.seen.asked_mode =
+            self.format.asked_mode.as_ref().and_then(|asked| asked.of(args));
         self
     }
 
     /// Takes the next bytes of standard output.
     pub fn stdout(&mut self, chunk: &[u8]) {
-        let (said, format) = (&mut self.said, self.format);
+        let (said, format) = (&mut self.said, &self.format);
         self.lines.feed(chunk, |line| said.line(line, format));
     }
 
@@ -117,7 +122,7 @@ impl Records {
 
     /// Judges the run, after its process has ended and its output was drained.
     pub fn verdict(mut self, exit: Exit, ended: EndedBy) -> Verdict {
-        let (said, format) = (&mut self.said, self.format);
+        let (said, format) = (&mut self.said, &self.format);
         self.lines.finish(|line| said.line(line, format));
         self.stderr_lines.finish(|line| read_generic(line, &mut said.seen));
         let stderr = match self.stderr_before_end.take() {
@@ -125,27 +130,28 @@ impl Records {
             _ => self.stderr.text(),
         };
         // gemini writes its last word there when it fails.
-        if let (None, Some(event)) = (said.seen.terminal.as_ref(), format.event)
+        if said.seen.terminal.is_none()
+            && format.has_events()
             && let Some(at) =
                 stderr.rfind("\n{\n").map(|at| at + 1).or(stderr.starts_with("{\n").then_some(0))
             && let Some(Ok(last)) =
                 serde_json::Deserializer::from_str(&stderr[at..]).into_iter::<Value>().next()
             && last["type"].is_null()
         {
-            event(&last, &mut said.seen);
+            format.take(&last, &mut said.seen);
         }
         said.seen.estimated = estimate(&format!("{}\n{stderr}", said.plain.text()));
-        judge(&self.engine, self.format, self.said.seen, &stderr, exit, ended)
+        judge(&self.engine, &self.format, self.said.seen, &stderr, exit, ended)
     }
 }
 
 impl Said {
     fn line(&mut self, line: &[u8], format: &Format) {
         let trimmed = line.trim_ascii();
-        let Some(event) = format.event else {
+        if !format.has_events() {
             read_generic(trimmed, &mut self.seen);
             return self.push_plain(line);
-        };
+        }
         // Inside of one, only its own lines are not indented.
         if line.starts_with(b"{") {
             self.document = None;
@@ -154,14 +160,15 @@ impl Said {
             document.extend_from_slice(line);
             document.push(b'\n');
             let ends = line.starts_with(b"}");
-            if ends && read_record(document, event, &mut self.seen) || document.len() > DOCUMENT_MAX
+            if ends && read_record(document, format, &mut self.seen)
+                || document.len() > DOCUMENT_MAX
             {
                 self.document = None;
             }
         } else if trimmed == b"{" {
             self.document = Some(b"{\n".to_vec());
         } else if trimmed.starts_with(b"{") {
-            read_record(trimmed, event, &mut self.seen);
+            read_record(trimmed, format, &mut self.seen);
         } else {
             read_generic(trimmed, &mut self.seen);
             self.push_plain(line);
@@ -174,11 +181,11 @@ impl Said {
     }
 }
 
-fn read_record(text: &[u8], event: fn(&Value, &mut Seen), seen: &mut Seen) -> bool {
+fn read_record(text: &[u8], format: &Format, seen: &mut Seen) -> bool {
     // Bytes that are no UTF-8 stand in a string, if anywhere; they must not cost the event.
     let Ok(object) = serde_json::from_str(&String::from_utf8_lossy(text)) else { return false };
     seen.any_object = true;
-    event(&object, seen);
+    format.take(&object, seen);
     true
 }
 

@@ -1,6 +1,6 @@
 //! What an engine's events have said.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -83,10 +83,17 @@ pub(super) struct Seen {
     pub(super) generic: Option<Usage>,
     /// Read out of text.
     pub(super) estimated: Usage,
-    /// The span of the numbers of its final event, as far as it tells.
-    pub(super) spans: Counted,
+    /// There is no session of the id that was to be resumed.
+    pub(super) session_gone: bool,
+    /// Whether the engine's events tell each call of the model.
+    pub(super) calls_are_told: bool,
+    /// What can forbid the permission mode that was asked for, in words.
+    pub(super) mode_forbidden_by: Option<String>,
+    version: Option<String>,
     own: Option<(Usage, Counted)>,
-    live: Usage,
+    /// Sums over calls, with the numbers of those that may still be replaced.
+    calls: CallSum,
+    live: CallSum,
     messages: BTreeSet<String>,
     in_turn: bool,
     aborted: bool,
@@ -118,9 +125,21 @@ impl Seen {
         }
     }
 
-    /// The id that was named is that of no session.
-    pub(super) fn no_session(&mut self) {
-        self.session_id = None;
+    /// There is no session of the id that was to be resumed.
+    pub(super) fn session_is_gone(&mut self) {
+        self.session_gone = true;
+    }
+
+    /// The engine's version.
+    pub(super) fn version(&mut self, version: &Value) {
+        if let Some(version) = version.as_str().filter(|version| version.len() <= 100) {
+            self.version = Some(version.to_owned());
+        }
+    }
+
+    /// The version that the engine says it has.
+    pub(super) fn engine_version(&self) -> Option<&str> {
+        self.version.as_deref()
     }
 
     pub(super) fn model(&mut self, name: &Value) {
@@ -140,24 +159,23 @@ impl Seen {
     }
 
     /// The mode in which it runs and the one that was asked for, where these differ.
-    pub(super) fn other_mode(&self) -> Option<(String, String)> {
+    fn other_mode(&self) -> Option<(String, String)> {
         let (mode, asked) = (self.mode.clone()?, self.asked_mode.clone()?);
         (mode != asked).then_some((mode, asked))
     }
 
     /// The agent's message, in place of an earlier one. An empty one comes with tool calls.
-    pub(super) fn text(&mut self, text: &Value) {
-        if text.as_str().is_some_and(|text| !text.is_empty()) {
+    pub(super) fn text(&mut self, text: &str) {
+        if !text.is_empty() {
             self.final_text = None;
             self.more_text(text);
         }
     }
 
     /// The next piece of the agent's message.
-    pub(super) fn more_text(&mut self, text: &Value) {
+    pub(super) fn more_text(&mut self, text: &str) {
         self.answers();
         let message = self.final_text.get_or_insert_default();
-        let text = text.as_str().unwrap_or_default();
         let room = TEXT_MAX - message.len();
         message.push_str(&text[..text.floor_char_boundary(room)]);
     }
@@ -307,15 +325,15 @@ impl Seen {
         }
     }
 
-    /// What one more step has used.
-    pub(super) fn used_more(&mut self, usage: &Usage) {
-        let before = self.own.take().map_or(Usage::default(), |(usage, _)| usage);
-        self.used(before.plus(usage), Counted::Run);
+    /// What a call has used, in place of what was said of the same call before.
+    pub(super) fn used_by_call(&mut self, call: Option<&Value>, usage: &Usage) {
+        self.calls.add(call, usage);
+        self.used(self.calls.sum.clone(), Counted::Run);
     }
 
-    /// What one more call has used at least; it gives way to any other record.
-    pub(super) fn used_at_least(&mut self, usage: &Usage) {
-        self.live = self.live.plus(usage);
+    /// What a call has used at least; it gives way to any other record.
+    pub(super) fn used_at_least(&mut self, call: Option<&Value>, usage: &Usage) {
+        self.live.add(call, usage);
     }
 
     /// All that was said about usage. An answer is never free of tokens: where there is not one, the
@@ -324,7 +342,7 @@ impl Seen {
         StreamUsage {
             generic: self.generic.clone(),
             own: self.own.clone().filter(|(usage, _)| !usage.is_zero()),
-            live: self.live.clone(),
+            live: self.live.sum.clone(),
             estimated: self.estimated.clone(),
         }
     }
@@ -334,9 +352,21 @@ impl Seen {
         self.aborted = true;
     }
 
+    /// The work is done, as the engine says. It is not when the run was broken off, when the model
+    /// was never called, or when it could not do what it was to be allowed.
     pub(super) fn succeed(&mut self) {
         if self.aborted {
             return self.fail("aborted");
+        }
+        if self.is_uncalled() {
+            return self.fail(if self.last_error.is_some() { "" } else { "it called no model" });
+        }
+        if let Some((mode, asked)) = self.other_mode() {
+            let by = self.mode_forbidden_by.clone();
+            let by = by.map_or(String::new(), |by| format!(": {by} forbids that"));
+            return self.fail(&format!(
+                "it ran in permission mode {mode:?}, and not in {asked:?}, which was asked for{by}"
+            ));
         }
         self.end(Final { success: true, reason: None });
     }
@@ -347,19 +377,36 @@ impl Seen {
         self.works_on = false;
     }
 
-    /// As [`Self::succeed`], unless the model was never called: then nothing was done.
-    pub(super) fn succeed_if_called(&mut self) {
+    /// The model has said and done nothing, and no number says that it was called.
+    fn is_uncalled(&self) -> bool {
         let own = self.own.as_ref().map(|(usage, _)| usage);
-        let used = self.generic.as_ref().or(own);
-        if !self.spoke && used.is_some_and(|usage| usage.tokens() == Some(0)) {
-            return self.fail("it called no model");
-        }
-        self.succeed();
+        let used = self.generic.as_ref().or(own).and_then(Usage::tokens);
+        let no_call = self.turns == Some(0) || (self.turns.is_none() && self.calls_are_told);
+        !self.spoke && (used == Some(0) || (used.is_none() && no_call))
     }
 
     /// Without a text of its own, the last error is the reason.
     pub(super) fn fail(&mut self, text: &str) {
         self.error(text);
         self.end(Final { success: false, reason: self.last_error.clone() });
+    }
+}
+
+/// Sum of what calls have used, of which some may be said more than once.
+#[derive(Debug, Default)]
+struct CallSum {
+    sum: Usage,
+    by_call: BTreeMap<String, Usage>,
+}
+
+impl CallSum {
+    fn add(&mut self, call: Option<&Value>, usage: &Usage) {
+        let call = call.and_then(Value::as_str).filter(|call| call.len() <= 200);
+        if let Some(call) = call.filter(|_| self.by_call.len() < MESSAGES_MAX)
+            && let Some(before) = self.by_call.insert(call.to_owned(), usage.clone())
+        {
+            self.sum = self.sum.minus(&before);
+        }
+        self.sum = self.sum.plus(usage);
     }
 }

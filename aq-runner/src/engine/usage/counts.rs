@@ -107,6 +107,15 @@ impl Usage {
         )
     }
 
+    /// These less a part of them.
+    pub(in crate::engine) fn minus(&self, part: &Self) -> Self {
+        self.combined(
+            part,
+            |all, part| Some(all?.saturating_sub(part.unwrap_or_default())),
+            |all, part| Some((all? - part.unwrap_or_default()).max(0.0)),
+        )
+    }
+
     /// These numbers, and those of `other` where there are none here.
     pub(in crate::engine) fn or(&self, other: &Self) -> Self {
         self.combined(other, Option::or, Option::or)

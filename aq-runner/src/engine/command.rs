@@ -59,6 +59,8 @@ pub struct EngineCommand {
     pub stdin: Option<Vec<u8>>,
     /// Variables to set, before the job's own `env`.
     pub env_set: Vec<(OsString, OsString)>,
+    /// Variables to set where the user's environment does not.
+    pub env_default: Vec<(OsString, OsString)>,
     /// Files to write before the start, all directly in the scratch directory.
     pub files: Vec<ScratchFile>,
     /// Where the engine was told to write its usage. It may not be there after the run.
@@ -185,6 +187,7 @@ pub(super) fn build(
         args,
         stdin: (definition.prompt == PromptBy::Stdin).then(|| prompt.clone().into()),
         env_set,
+        env_default: as_env(&definition.default_env),
         files: in_file.then(file).into_iter().chain(feedback).collect(),
         usage_file: uses(definition, "usage_file").then_some(usage_file.clone()),
         resumes: session.is_some(),

@@ -54,6 +54,8 @@ pub struct EngineChange {
     pub class: Option<Vec<String>>,
     /// Variables to set.
     pub env: Option<BTreeMap<String, String>>,
+    /// Variables to set where neither the user's environment nor the job does.
+    pub default_env: Option<BTreeMap<String, String>>,
     /// Variables to set in addition when root runs a job with `yolo: true`.
     pub root_yolo_env: Option<BTreeMap<String, String>>,
     /// Variables that the engine sets for its own children, or that make it wait for hours: nothing
@@ -96,6 +98,7 @@ impl EngineChange {
         replace(&mut base.session_args, &self.session_args);
         replace(&mut base.class, &self.class);
         replace(&mut base.env, &self.env);
+        replace(&mut base.default_env, &self.default_env);
         replace(&mut base.root_yolo_env, &self.root_yolo_env);
         replace(&mut base.child_env, &self.child_env);
         replace(&mut base.account_env, &self.account_env);

@@ -41,6 +41,8 @@ pub(super) struct Definition {
     pub(super) output: OutputChoice,
     pub(super) class: Vec<String>,
     pub(super) env: BTreeMap<String, String>,
+    /// Set where neither the user's environment nor the job has another value.
+    pub(super) default_env: BTreeMap<String, String>,
     /// Set in addition when root runs the engine with its permission checks off.
     pub(super) root_yolo_env: BTreeMap<String, String>,
     /// What the engine sets for its own children, or what makes it wait for hours: no program of a
@@ -68,6 +70,7 @@ impl Definition {
             output: OutputChoice::default(),
             class: Vec::new(),
             env: BTreeMap::new(),
+            default_env: BTreeMap::new(),
             root_yolo_env: BTreeMap::new(),
             child_env: Vec::new(),
             account_env: Vec::new(),

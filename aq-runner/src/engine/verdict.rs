@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 use super::description::ExitMeaning;
 use super::fault::{EngineError, ErrorClass, Evidence};
 use super::format::Format;
-use super::reason::{last_line, last_lines, short, stderr_reason};
+use super::reason::{join, last_line, last_lines, short, stderr_reason};
 use super::seen::{Final, Seen};
 use super::session::is_gone;
 use super::usage::StreamUsage;
@@ -133,7 +133,13 @@ fn error(format: &Format, seen: &Seen, stderr: &str, exit: Exit) -> Option<Engin
         _ if seen.spoke || seen.terminal.is_some() => Evidence::default(),
         _ => Evidence::from_words(&last_lines(stderr, LAST_LINES)),
     };
-    let error = seen.engine_error(evidence);
+    let more = evidence.on_stderr(stderr).filter(|_| !seen.spoke);
+    let error = match (seen.engine_error(evidence), more) {
+        (error, Some(more)) if error.class == ErrorClass::Unknown => {
+            seen.engine_error(Evidence::from_words(&more))
+        }
+        (error, _) => error,
+    };
     Some(match (format.exit_meaning(exit), error.class) {
         (Some(ExitMeaning::Class(class)), ErrorClass::Unknown) => error.of_class(class),
         _ => error,
@@ -166,12 +172,15 @@ fn error_before_end(format: &Format, seen: &Seen, stderr: &str) -> Option<Engine
     error.filter(|error| error.class != ErrorClass::Unknown)
 }
 
-/// The last lines of stderr in which a program says that it failed and tries again.
+/// The last lines of stderr in which a program says that it failed and tries again, or that its
+/// stream of the model's answer did; of a title for the session it may fail and work all the same.
 fn retries(stderr: &str) -> String {
     let lines = last_lines(stderr, LAST_LINES);
     let is_retry = |line: &&str| {
         let line = line.to_lowercase();
-        line.contains("retry") || (line.contains("attempt") && line.contains("failed"))
+        let failed = line.contains("attempt") && line.contains("failed");
+        (line.contains("retry") || line.contains("stream error") || failed)
+            && !line.contains("agent=title")
     };
     lines.lines().filter(is_retry).collect::<Vec<_>>().join("\n")
 }
@@ -208,7 +217,9 @@ fn failure(
         (EndedBy::Aq, _) => Some(by_aq("ended by aq")),
         (EndedBy::LongWait, _) => Some(by_aq("ended by aq, as it would have waited for long")),
         (_, Some(Final { success: false, reason })) => {
-            Some(reason.clone().unwrap_or_else(|| because(ending)))
+            let reason = reason.clone().unwrap_or_else(|| because(ending));
+            let more = seen.evidence.on_stderr(stderr).filter(|_| !seen.spoke);
+            Some(join([Some(reason.as_str()), more.as_deref()], ": "))
         }
         (EndedBy::ResultGrace, Some(_)) => None,
         (EndedBy::ResultGrace, None) => Some("ended by aq without a final event".to_owned()),

@@ -4,6 +4,7 @@ mod claude;
 mod codex;
 mod copilot;
 mod gemini;
+mod left_files;
 mod opencode;
 mod others;
 mod phases;

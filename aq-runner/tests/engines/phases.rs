@@ -122,7 +122,7 @@ fn an_announced_wait_is_the_class_and_the_end() {
     assert_eq!(error.class, ErrorClass::Quota);
     let until = error.resets_at(now, &TimeZone::UTC).unwrap();
     assert_eq!(until.to_string(), "2026-11-22T13:00:00Z");
-    let why = "claude: ended by aq, as it would have waited for long: API error 429 rate_limit";
+    let why = "claude: ended by aq, as it would have waited for long: API error 429: rate_limit";
     assert_eq!(verdict.why.as_deref(), Some(why));
     let error = ended(&[INIT, REJECTED]).error.unwrap();
     assert_eq!(error.class, ErrorClass::Quota);

@@ -30,6 +30,8 @@ pub(in crate::engine) struct ErrorRule {
     class: Option<ErrorClass>,
     /// The text can be the agent's own: it is shown, and says nothing about the class.
     agents_text: bool,
+    /// Id of the error: a line of stderr that holds it says more.
+    stderr_id: Option<Paths>,
     /// The engine waits for so many milliseconds before it goes on.
     wait_ms: Option<JsonPath>,
     /// The same in seconds.
@@ -67,6 +69,7 @@ impl ErrorRule {
         if let Some(details) = &self.details {
             seen.evidence.record(details.first(event));
         }
+        seen.evidence.stderr_id(&value(&self.stderr_id));
         if let Some(class) = self.class {
             seen.evidence.is_of_class(class);
         }

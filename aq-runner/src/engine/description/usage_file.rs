@@ -4,7 +4,7 @@
 
 use std::fs::{self, File};
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -20,6 +20,10 @@ use crate::engine::usage::{LeftBehind, UsageReport};
 const DOCUMENT_MAX: u64 = 16 << 20;
 /// The most that is read of a file of lines, in bytes.
 const LINES_MAX: u64 = 1 << 30;
+/// The most files that are read for one session.
+const FILES_MAX: usize = 64;
+/// How much of a session's id `{session_start}` is, in bytes.
+const SESSION_START: usize = 8;
 /// The most directories that are looked through for a file.
 const DIRECTORIES_MAX: usize = 20_000;
 
@@ -27,15 +31,19 @@ const DIRECTORIES_MAX: usize = 20_000;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub(in crate::engine) struct UsageFile {
-    /// The file: `{usage_file}`, a path below it, or a path below `dir` in which `{session}` is the session's id and
-    /// `*` any part of a name; several are looked at from the last name to the first. One that ends
-    /// with `.jsonl` has an event in each line, any other is one event.
+    /// The file: `{usage_file}`, a path below it, or a path below `dir` in which `{session}` is the session's id,
+    /// `{session_start}` its first 8 characters, and `*` any part of a name; several are looked at
+    /// from the last name to the first, until one has numbers. One that ends with `.jsonl` has an
+    /// event in each line, any other is one event.
     file: String,
     /// Directory below the home directory.
     dir: String,
     /// Variable that names another directory in place of `dir`.
     dir_variable: String,
-    /// Place of an event's time, as text or in seconds or milliseconds since 1970: earlier ones than the run's start are of other runs.
+    /// Place of the session's id: a file that does not name this one is another's.
+    session: Option<JsonPath>,
+    /// Place of an event's time, as text or in seconds or milliseconds since 1970: earlier ones than
+    /// the run's start are of other runs.
     time: Option<JsonPath>,
     /// The table of events, as for the output.
     events: Vec<EventRule>,
@@ -48,9 +56,46 @@ impl UsageFile {
         from: &LeftBehind<'_>,
         session: Option<&str>,
     ) -> Option<UsageReport> {
-        let path = self.find(from, session)?;
+        if let Some(below) = self.file.strip_prefix("{usage_file}") {
+            let told = from.usage_file?;
+            return match below.strip_prefix('/') {
+                Some(below) => self.read_file(&told.join(below), from, session),
+                None => self.read_file(told, from, session),
+            };
+        }
+        let named = |name: &str| match session {
+            Some(session) => {
+                let start = session.get(..SESSION_START).unwrap_or(session);
+                Some(name.replace("{session}", session).replace("{session_start}", start))
+            }
+            None => Some(name.to_owned()).filter(|name| !name.contains("{session")),
+        };
+        let file = named(&self.file)?;
+        let dir = from.directory(&self.dir_variable, &self.dir)?;
+        let names: Vec<&str> = file.split('/').collect();
+        let mut files_left = FILES_MAX;
+        let mut read = |path: &Path| {
+            files_left = files_left.checked_sub(1)?;
+            self.read_file(path, from, session)
+        };
+        find(&dir, &names, &mut DIRECTORIES_MAX.clone(), &mut read)
+    }
+
+    fn read_file(
+        &self,
+        path: &Path,
+        from: &LeftBehind<'_>,
+        session: Option<&str>,
+    ) -> Option<UsageReport> {
         let mut seen = Seen::default();
+        let mut is_of_session = self.session.is_none();
         let mut event = |event: &Value| {
+            if let Some(id) = self.session.as_ref().and_then(|path| path.first(event).as_str()) {
+                is_of_session = Some(id) == session;
+            }
+            if !is_of_session {
+                return;
+            }
             let at = |path: &JsonPath| time(path.first(event));
             let is_of_run =
                 self.time.as_ref().is_none_or(|path| at(path).is_some_and(|at| at >= from.started));
@@ -59,46 +104,31 @@ impl UsageFile {
             }
         };
         match path.extension().is_some_and(|extension| extension == "jsonl") {
-            true => each_line(&path, event),
-            false => event(&document(&path)?),
+            true => each_line(path, event),
+            false => event(&document(path)?),
         }
         let report = seen.usage().so_far(seen.session_id.as_deref().or(session));
         let report = UsageReport { model: seen.model, ..report };
         (!report.usage.is_empty() || report.model.is_some()).then_some(report)
     }
-
-    fn find(&self, from: &LeftBehind<'_>, session: Option<&str>) -> Option<PathBuf> {
-        if let Some(below) = self.file.strip_prefix("{usage_file}") {
-            let told = from.usage_file?;
-            let below = below.trim_start_matches('/');
-            return Some(if below.is_empty() { told.to_owned() } else { told.join(below) });
-        }
-        let file = match session {
-            Some(session) => self.file.replace("{session}", session),
-            None if self.file.contains("{session}") => return None,
-            None => self.file.clone(),
-        };
-        let dir = from.directory(&self.dir_variable, &self.dir)?;
-        let names: Vec<&str> = file.split('/').collect();
-        find(&dir, &names, &mut DIRECTORIES_MAX.clone())
-    }
 }
 
-/// The last file, by its name, that fits the names below `dir`. Links are not followed.
-fn find(dir: &Path, names: &[&str], left: &mut usize) -> Option<PathBuf> {
+/// What is read in the last file, by its name, that fits the names below `dir` and in which there is
+/// something. Links are not followed.
+fn find<T>(
+    dir: &Path,
+    names: &[&str],
+    left: &mut usize,
+    read: &mut dyn FnMut(&Path) -> Option<T>,
+) -> Option<T> {
     let (name, rest) = names.split_first()?;
     if !name.contains('*') {
         let path = dir.join(name);
         let kind = path.symlink_metadata().ok()?;
         return match rest.is_empty() {
-            true => kind.is_file().then_some(path),
-            false => {
-                if kind.is_dir() {
-                    find(&path, rest, left)
-                } else {
-                    None
-                }
-            }
+            true if kind.is_file() => read(&path),
+            false if kind.is_dir() => find(&path, rest, left, read),
+            _ => None,
         };
     }
     *left = left.checked_sub(1)?;
@@ -109,14 +139,9 @@ fn find(dir: &Path, names: &[&str], left: &mut usize) -> Option<PathBuf> {
     entries.iter().find_map(|entry| {
         let kind = entry.file_type().ok()?;
         match rest.is_empty() {
-            true => kind.is_file().then(|| entry.path()),
-            false => {
-                if kind.is_dir() {
-                    find(&entry.path(), rest, left)
-                } else {
-                    None
-                }
-            }
+            true if kind.is_file() => read(&entry.path()),
+            false if kind.is_dir() => find(&entry.path(), rest, left, read),
+            _ => None,
         }
     })
 }

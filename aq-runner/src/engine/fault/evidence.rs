@@ -1,5 +1,7 @@
 //! What a vendor's records say about an error.
 
+use std::ops::RangeInclusive;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -7,6 +9,8 @@ use serde_json::Value;
 use super::class::{of_status, of_words, status_in};
 use super::{ErrorClass, reset_in_record, reset_time};
 
+/// How long an id is by which errors are found on stderr, in bytes.
+const STDERR_ID: RangeInclusive<usize> = 6..=100;
 /// The most that is kept of a vendor's words, in bytes.
 const WORDS_MAX: usize = 8 << 10;
 
@@ -21,6 +25,8 @@ pub(in crate::engine) struct Evidence {
     pub(in crate::engine) words: String,
     /// The class that an event has decided by itself.
     decided: Option<ErrorClass>,
+    /// What lines of stderr hold that say more about it.
+    stderr_id: Option<String>,
     /// The records that may hold the time at which it ends.
     records: Vec<Value>,
 }
@@ -51,6 +57,20 @@ impl Evidence {
         if let Some(kind) = kind.as_str().filter(|kind| kind.len() <= 100) {
             self.kind = Some(kind.to_owned());
         }
+    }
+
+    /// The last id counts.
+    pub(in crate::engine) fn stderr_id(&mut self, id: &Value) {
+        let id = id.as_str().filter(|id| STDERR_ID.contains(&id.len()));
+        self.stderr_id = id.map(str::to_owned).or(self.stderr_id.take());
+    }
+
+    /// What stderr says about this error, by its id.
+    pub(in crate::engine) fn on_stderr(&self, stderr: &str) -> Option<String> {
+        let id = self.stderr_id.as_deref()?;
+        let line = stderr.lines().find(|line| line.contains(id))?;
+        let quoted = line.split_once("error=\"").and_then(|(_, rest)| rest.split('"').next());
+        Some(quoted.unwrap_or(line).to_owned())
     }
 
     /// The class that the event itself decides.

@@ -38,6 +38,12 @@ impl Work<'_> {
         let engine = self.job.meta().get("engine").unwrap_or_default().to_owned();
         let mut feedback = self.next_feedback(spec, &engine)?;
         let mut command = self.engine_command(&engine, file, &scratch, feedback.text.as_deref())?;
+        let user = &self.settings.environment;
+        let is_unset =
+            |(name, _): &(OsString, OsString)| user.get(&name.to_string_lossy()).is_none();
+        command
+            .env_set
+            .extend(std::mem::take(&mut command.env_default).into_iter().filter(is_unset));
         let env = self.env(spec, &command.env_set, &scratch).map_err(setup_failed)?;
         // Those whose worker died count too, but `retry` does not end them.
         let max = spec.retry.as_ref().map_or(1, |retry| retry.max);

@@ -1,5 +1,5 @@
-use crate::engine::Exit;
-use crate::engine::testing::{command, job, judged, plain_and_full, why};
+use crate::engine::testing::{command, job, judged, judged_with, plain_and_full, why};
+use crate::engine::{EndedBy, ErrorClass, Exit, next_session};
 
 const TURN: &str = r#"{"type":"assistant.turn_start","data":{"turnId":"0"}}"#;
 const SAID: &str = r#"{"type":"assistant.message","data":{"model":"gpt-4.1","content":"done"}}"#;
@@ -59,4 +59,27 @@ fn an_aborted_run_says_exit_code_0_but_is_no_success() {
     let all = [TURN, SAID, abort, OK].join("\n");
     assert_eq!(why(judged("copilot", &all, Exit::Code(0))), "copilot: aborted");
     assert!(!judged("copilot", &[TURN, SAID].join("\n"), Exit::Code(0)).success);
+}
+
+#[test]
+fn a_refused_call_is_what_it_tries_to_overcome() {
+    let refused = r#"{"type":"model.call_failure","data":{"statusCode":429,"retryAttempt":0}}"#;
+    let again = r#"{"type":"assistant.turn_retry","data":{"turnId":"0","reason":"rate_limit"}}"#;
+    let ended = |events: &[&str]| {
+        let verdict = judged_with("copilot", &events.join("\n"), "", Exit::Signal(15), EndedBy::Aq);
+        verdict.error.map(|error| error.class)
+    };
+    assert_eq!(ended(&[TURN, refused, again]), Some(ErrorClass::Quota));
+    assert_eq!(ended(&[TURN, refused, again, TURN, refused]), Some(ErrorClass::Quota));
+    assert_eq!(ended(&[TURN, refused, again, SAID]), None);
+}
+
+#[test]
+fn a_prompt_that_is_too_long_leaves_the_session() {
+    let refused = r#"{"type":"model.call_failure","data":{"statusCode":400}}"#;
+    let error = r#"{"type":"session.error","data":{"errorType":"query","message":"The provider rejected the prompt as too long, but automatic recovery could not reduce it. Reduce context before retrying."}}"#;
+    let all = [TURN, refused, error, &OK.replace("\"exitCode\":0", "\"exitCode\":1")].join("\n");
+    let verdict = judged("copilot", &all, Exit::Code(1));
+    assert_eq!(verdict.error.as_ref().map(|error| error.class), Some(ErrorClass::ContextOverflow));
+    assert_eq!(next_session(Some("f482-e6f0"), &verdict, EndedBy::Engine), None);
 }

@@ -1,5 +1,5 @@
 use crate::engine::testing::{judged, judged_with, plain_and_full, why};
-use crate::engine::{EndedBy, Exit};
+use crate::engine::{EndedBy, ErrorClass, Exit};
 
 const STEP: &str = r#"{"type":"step_start","sessionID":"ses_1","part":{"type":"step-start"}}"#;
 const SAID: &str = r#"{"type":"text","sessionID":"ses_1","part":{"text":"done"}}"#;
@@ -11,8 +11,9 @@ fn finish(reason: &str) -> String {
 #[test]
 fn argv() {
     let [plain, full] = plain_and_full("opencode");
-    assert_eq!(plain, "run --format json");
-    assert_eq!(full, "run --format json --auto -m big -s 0a-1b --extra two words");
+    let start = "run --format json --print-logs --log-level ERROR";
+    assert_eq!(plain, start);
+    assert_eq!(full, format!("{start} --auto -m big -s 0a-1b --extra two words"));
 }
 
 #[test]
@@ -70,4 +71,40 @@ fn a_rejected_call_is_counted_and_a_failed_one_is_not() {
     let all = [rejected, tool("permission denied"), finish("stop")].join("\n");
     let verdict = judged("opencode", &all, Exit::Code(0));
     assert_eq!((verdict.success, verdict.permission_denials), (true, 1));
+}
+
+#[test]
+fn its_log_says_what_an_error_is() {
+    let error = r#"{"type":"error","sessionID":"ses_1","error":{"name":"UnknownError","data":{"message":"Unexpected server error. Check server logs for details.","ref":"err_3247e62f"}}}"#;
+    let log = |line: &str| {
+        format!("level=ERROR run=e9 message=failed ref=err_0 error=\"Not logged in\"\n{line}\n")
+    };
+    let with =
+        |line: &str| judged_with("opencode", error, &log(line), Exit::Code(1), EndedBy::Engine);
+    let missing = with(
+        "level=ERROR message=failed ref=err_3247e62f error=\"ProviderModelNotFoundError: Model not found: nope/nope.\" cause=\"x\"",
+    );
+    assert_eq!(missing.error.as_ref().map(|error| error.class), Some(ErrorClass::Config));
+    assert!(why(missing).ends_with(": ProviderModelNotFoundError: Model not found: nope/nope."));
+    let other = with("level=ERROR message=failed ref=err_3247e62f error=\"SQLiteError: disk I/O\"");
+    assert_eq!(other.error.map(|error| error.class), Some(ErrorClass::Unknown));
+    let silent = judged_with("opencode", error, &log(""), Exit::Code(1), EndedBy::Engine);
+    assert_eq!(silent.error.map(|error| error.class), Some(ErrorClass::Unknown));
+}
+
+#[test]
+fn its_log_says_what_it_tries_to_overcome() {
+    let line = |agent: &str| {
+        format!(
+            "level=ERROR message=\"stream error\" agent={agent} \
+             error.error=\"AI_APICallError: You exceeded your current quota\"\n"
+        )
+    };
+    let ended = |stdout: &str, agent: &str| {
+        let verdict = judged_with("opencode", stdout, &line(agent), Exit::Signal(15), EndedBy::Aq);
+        verdict.error.map(|error| error.class)
+    };
+    assert_eq!(ended("", "build"), Some(ErrorClass::Quota));
+    assert_eq!(ended("", "title"), None, "it works without a title");
+    assert_eq!(ended(&[STEP, SAID].join("\n"), "build"), None);
 }

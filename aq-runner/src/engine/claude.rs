@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use aq_caps::Version;
 use serde_json::Value;
 
-use super::definition::{Definition, variables, words};
+use super::definition::{Definition, variables, version_says, words};
 use super::format::Format;
 use super::login::LoginFacts;
 use super::reason::{error_line, join};
@@ -73,6 +73,8 @@ pub(super) fn definition() -> Definition {
             keys: &["CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX"],
             ..LoginFacts::default()
         }),
+        version: version_says("Claude Code"),
+        tried: words(&["2.1.197", "2.1.330", "2.1.332"]),
         ..Definition::named("claude")
     }
 }

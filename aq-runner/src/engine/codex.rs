@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::definition::{Definition, words};
+use super::definition::{Definition, version_says, words};
 use super::format::Format;
 use super::login::LoginFacts;
 use super::reason::error_line;
@@ -49,6 +49,8 @@ pub(super) fn definition() -> Definition {
             own: &["auth.json"],
             ..LoginFacts::default()
         }),
+        version: version_says("codex-cli"),
+        tried: words(&["0.169.0", "0.171.0"]),
         ..Definition::named("codex")
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 use super::builtin;
 use super::candidates::Classes;
 use super::definition::{Definition, PromptBy};
+use super::identity::VersionCheck;
 use super::template::{LISTS, list, placeholders};
 
 /// Engines and classes, as config.yaml describes them.
@@ -57,6 +58,10 @@ pub struct EngineChange {
     pub child_env: Option<Vec<String>>,
     /// Variables that choose the account it works with: usage limits are counted by account.
     pub account_env: Option<Vec<String>>,
+    /// How a program that is found on PATH shows that it is this engine, and no other of its name.
+    pub version: Option<VersionCheck>,
+    /// Versions that aq was tried with, as `1.2.3`.
+    pub tried: Option<Vec<String>>,
 }
 
 /// Config describes an engine or a class that cannot be.
@@ -92,6 +97,10 @@ impl EngineChange {
         replace(&mut base.root_yolo_env, &self.root_yolo_env);
         replace(&mut base.child_env, &self.child_env);
         replace(&mut base.account_env, &self.account_env);
+        replace(&mut base.tried, &self.tried);
+        if self.version.is_some() {
+            base.version.clone_from(&self.version);
+        }
         if let Some(output) = &self.output {
             let known = builtin::FORMATS.map(|format| format.name);
             base.output =

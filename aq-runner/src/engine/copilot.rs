@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::definition::{Definition, words};
+use super::definition::{Definition, version_says, words};
 use super::format::Format;
 use super::login::LoginFacts;
 use super::reason::{error_line, join};
@@ -46,6 +46,8 @@ pub(super) fn definition() -> Definition {
             others: &[".config/gh/hosts.yml"],
             ..LoginFacts::default()
         }),
+        version: version_says("GitHub Copilot CLI"),
+        tried: words(&["1.0.102"]),
         ..Definition::named("copilot")
     }
 }

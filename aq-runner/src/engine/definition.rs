@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::format::{Format, TEXT};
+use super::identity::VersionCheck;
 use super::login::LoginFacts;
 
 /// How an engine is given its prompt.
@@ -49,6 +50,10 @@ pub(super) struct Definition {
     pub(super) account_env: Vec<String>,
     /// The places of its login, where they are known.
     pub(super) login: Option<LoginFacts>,
+    /// The question by which a program on PATH shows that it is this engine; `None`: any is.
+    pub(super) version: Option<VersionCheck>,
+    /// The versions that aq was tried with.
+    pub(super) tried: Vec<String>,
 }
 
 impl Definition {
@@ -70,6 +75,8 @@ impl Definition {
             child_env: Vec::new(),
             account_env: Vec::new(),
             login: None,
+            version: None,
+            tried: Vec::new(),
         }
     }
 }
@@ -77,6 +84,11 @@ impl Definition {
 /// The words of a built-in engine's template.
 pub(super) fn words(text: &[&str]) -> Vec<String> {
     text.iter().map(|&word| word.to_owned()).collect()
+}
+
+/// The version check of a built-in engine whose answer holds `says`.
+pub(super) fn version_says(says: &str) -> Option<VersionCheck> {
+    Some(VersionCheck { says: Some(says.to_owned()), ..VersionCheck::default() })
 }
 
 /// The environment of a built-in engine.

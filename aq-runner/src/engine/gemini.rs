@@ -36,6 +36,7 @@ pub(super) fn definition() -> Definition {
             own: &["oauth_creds.json", ".env"],
             ..LoginFacts::default()
         }),
+        tried: words(&["0.61.0"]),
         ..Definition::named("gemini")
     }
 }

@@ -35,6 +35,7 @@ pub(super) fn definition() -> Definition {
             keys: &["ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OPENROUTER_API_KEY", "GEMINI_API_KEY"],
             ..LoginFacts::default()
         }),
+        tried: words(&["1.18.33"]),
         ..Definition::named("opencode")
     }
 }

@@ -16,6 +16,7 @@ use super::config::{EngineConfig, EngineConfigError, classes};
 use super::cooldowns::Account;
 use super::definition::{Definition, PromptBy};
 use super::format::TEXT;
+use super::identity::{VersionAnswer, VersionAnswers, VersionQuestion, first_line};
 use super::login::{LoginPlaces, login_places};
 use super::records::Records;
 use super::session::is_session_id;
@@ -31,6 +32,7 @@ pub struct Registry {
     places: Places,
     /// The union over all engines.
     child_env: Vec<OsString>,
+    answers: VersionAnswers,
 }
 
 #[derive(Debug)]
@@ -51,6 +53,10 @@ pub struct EngineInfo {
     pub binary: Result<PathBuf, MissingBinary>,
     /// The environment variable that names another program.
     pub variable: String,
+    /// The first line of what the program answers when it is asked for its version, when it was.
+    pub answer: Option<String>,
+    /// The versions that aq was tried with.
+    pub tried: Vec<String>,
 }
 
 impl Registry {
@@ -63,7 +69,10 @@ impl Registry {
         env: &dyn Fn(&str) -> Option<OsString>,
     ) -> Result<Self, EngineConfigError> {
         let mut definitions = BTreeMap::new();
-        for (name, definition) in builtin::engines() {
+        for (name, mut definition) in builtin::engines() {
+            if !definition.program.starts_with('/') {
+                definition.version.get_or_insert_default();
+            }
             definitions.insert(name.to_owned(), definition);
         }
         for (name, change) in &config.engines {
@@ -84,6 +93,7 @@ impl Registry {
             classes,
             places: Places { path: env("PATH"), home: env("HOME") },
             child_env,
+            answers: VersionAnswers::default(),
         })
     }
 
@@ -139,8 +149,33 @@ impl Registry {
             classes: self.classes_of(name),
             binary: self.locate(name, engine),
             variable: variable(name),
+            answer: self.answer(name, engine).map(|answer| first_line(&answer)),
+            tried: engine.definition.tried.clone(),
         };
         self.engines.iter().map(info).collect()
+    }
+
+    /// The programs to be asked for their versions: those that were found on PATH by an engine's name,
+    /// or `all` that are there.
+    pub fn version_questions(&self, all: bool) -> Vec<VersionQuestion> {
+        let asked = self.engines.iter().filter(|(_, engine)| all || !engine.is_named_by_user());
+        asked.filter_map(|(name, engine)| self.question(name, engine)).collect()
+    }
+
+    /// Takes in what a program has answered. From now on one that is another program than its name
+    /// says is not installed.
+    pub fn note_answer(&self, answer: VersionAnswer) {
+        self.answers.note(answer);
+    }
+
+    fn question(&self, name: &str, engine: &Engine) -> Option<VersionQuestion> {
+        let args = engine.definition.version.as_ref()?.args.clone();
+        let program = self.find(name, engine).ok()?;
+        Some(VersionQuestion { program, args })
+    }
+
+    fn answer(&self, name: &str, engine: &Engine) -> Option<String> {
+        self.answers.of(&self.question(name, engine)?)
     }
 
     /// Whether the engine can go on with a session of its own.
@@ -288,7 +323,25 @@ impl Registry {
         self.classes.iter().filter(holds).map(|(class, _)| class.clone()).collect()
     }
 
+    /// The one place that decides whether an engine is installed.
     fn locate(&self, name: &str, engine: &Engine) -> Result<PathBuf, MissingBinary> {
+        let path = self.find(name, engine)?;
+        let Definition { version, program, .. } = &engine.definition;
+        if let Some(check) = version.as_ref().filter(|_| !engine.is_named_by_user())
+            && let Some(answer) = self.answer(name, engine)
+            && !check.accepts(&[name, program], &answer)
+        {
+            return Err(MissingBinary::OtherProgram {
+                engine: name.to_owned(),
+                path,
+                answer: first_line(&answer),
+                variable: variable(name),
+            });
+        }
+        Ok(path)
+    }
+
+    fn find(&self, name: &str, engine: &Engine) -> Result<PathBuf, MissingBinary> {
         let variable = variable(name);
         if let Some(bin) = &engine.bin {
             return self.places.find(bin, &variable, &variable);
@@ -299,6 +352,13 @@ impl Registry {
             false => format!("engine {name}"),
         };
         self.places.find(definition.program.as_ref(), &named_by, &variable)
+    }
+}
+
+impl Engine {
+    /// A program that somebody has named is believed.
+    fn is_named_by_user(&self) -> bool {
+        self.bin.is_some() || self.definition.program_from_config
     }
 }
 

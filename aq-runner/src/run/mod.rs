@@ -12,6 +12,7 @@ mod dispatcher;
 mod echo;
 mod engine_sightings;
 mod engine_use;
+mod engine_versions;
 mod feedback;
 mod fleet;
 mod folder_watch;
@@ -53,6 +54,7 @@ pub use changing::{hold, release, replace_text, set_value};
 pub use dependencies::{Dependencies, Edge, Node, dependencies};
 pub use dispatcher::{LostPart, Progress, RunError, RunOptions, Summary, run};
 pub use engine_use::{resting_engines, retry_engine};
+pub use engine_versions::{AskedPrograms, ask_engine_versions};
 pub use feedback::{NextPrompt, PromptError, next_prompt};
 pub use fleet::{
     FleetError, FleetOverview, FleetPart, FleetSettings, FleetSettingsError, Submitted, fleet_job,

@@ -12,6 +12,7 @@ use super::reason::{error_line, join};
 use super::seen::Seen;
 use super::steps::claude_steps;
 use super::usage::{Counted, Usage, claude_session, claude_usage, dollars, tokens};
+use super::windows::claude_windows;
 
 /// The first version whose numbers are those of all runs of a session; 2.1.276 counted each run alone.
 const SPANS_SESSION: &str = "2.1.277";
@@ -128,6 +129,7 @@ fn assistant(event: &Value, seen: &mut Seen) {
 
 /// Healthy events have "rejected" in them as well, for other things.
 fn rate_limit(info: &Value, seen: &mut Seen) {
+    seen.window(claude_windows(info));
     seen.limit = (info["status"] == "rejected").then(|| info.clone());
 }
 

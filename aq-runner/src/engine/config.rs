@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::iter;
 
 use serde::de::{SeqAccess, Visitor, value::SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer};
@@ -28,6 +29,9 @@ pub struct EngineConfig {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct EngineChange {
+    /// The built-in engine that this one is but for what is said here, such as another account of
+    /// it. Then `env` is added to its variables, and it comes right after it in its classes.
+    pub like: Option<String>,
     /// A path (`~/` is the home directory), or a name to find on PATH. Default: the engine's name.
     pub bin: Option<String>,
     /// The arguments. A word can be `{permission_args}`, `{model_args}`, `{resume_args}` or
@@ -49,7 +53,8 @@ pub struct EngineChange {
     /// The class it belongs to, or a list of them; `[]` for none.
     #[serde(deserialize_with = "one_or_many")]
     pub class: Option<Vec<String>>,
-    /// Variables to set.
+    /// Variables to set. `${NAME}` as a value is the user's variable of that name; `~/` at its
+    /// beginning is the home directory.
     pub env: Option<BTreeMap<String, String>>,
     /// Variables to set in addition when root runs a job with `yolo: true`.
     pub root_yolo_env: Option<BTreeMap<String, String>>,
@@ -75,6 +80,21 @@ pub struct EngineConfigError {
 }
 
 impl EngineChange {
+    /// The built-in engine that is named here.
+    pub(super) fn base(&self, name: &str) -> Result<Option<Definition>, EngineConfigError> {
+        let Some(like) = &self.like else { return Ok(None) };
+        let mut built_in = builtin::engines();
+        let known = built_in.iter().map(|(known, _)| *known).collect::<Vec<_>>().join(", ");
+        if built_in.iter().any(|(known, _)| *known == name) {
+            let problem = format!("{name} is a built-in engine; give this one a name of its own");
+            return Err(error(name, "like", problem));
+        }
+        let found = built_in.iter_mut().find(|(known, _)| known == like);
+        let problem = || format!("{like:?} is no built-in engine; known are {known}");
+        let (_, base) = found.ok_or_else(|| error(name, "like", problem()))?;
+        Ok(Some(base.clone()))
+    }
+
     /// `base` with what is said here in place of what it had.
     pub(super) fn apply(
         &self,
@@ -93,7 +113,10 @@ impl EngineChange {
         replace(&mut base.model_args, &self.model_args);
         replace(&mut base.resume_args, &self.resume_args);
         replace(&mut base.class, &self.class);
-        replace(&mut base.env, &self.env);
+        match &self.env {
+            Some(env) if self.like.is_some() => base.env.extend(env.clone()),
+            _ => replace(&mut base.env, &self.env),
+        }
         replace(&mut base.root_yolo_env, &self.root_yolo_env);
         replace(&mut base.child_env, &self.child_env);
         replace(&mut base.account_env, &self.account_env);
@@ -185,7 +208,13 @@ pub(super) fn classes(
     }
     let put_there = |name: &str| config.engines.get(name).is_some_and(|e| e.class.is_some());
     let built_in = builtin::engines().map(|(name, _)| name);
-    let stays = built_in.iter().copied().filter(|name| !put_there(name));
+    let copies = |base: &'static str| {
+        let is_copy = move |change: &EngineChange| change.like.as_deref() == Some(base);
+        let found = config.engines.iter().filter(move |(_, change)| is_copy(change));
+        found.map(|(name, _)| name.as_str())
+    };
+    let stays = built_in.into_iter().flat_map(|name| iter::once(name).chain(copies(name)));
+    let stays = stays.filter(|name| !put_there(name));
     let put = engines.keys().map(String::as_str).filter(|name| put_there(name));
     for name in stays.chain(put) {
         for class in &engines[name].class {

@@ -1,9 +1,10 @@
 //! All engines of this host.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
+use aq_manifest::env_reference;
 use sha2::{Digest as _, Sha256};
 
 use super::binary::{MissingBinary, Places};
@@ -18,6 +19,7 @@ use super::definition::{Definition, PromptBy};
 use super::format::TEXT;
 use super::identity::{VersionAnswer, VersionAnswers, VersionQuestion, first_line};
 use super::login::{LoginPlaces, login_places};
+use super::pitfalls::{Pitfall, SettingsPlace, settings_places, variable_pitfalls};
 use super::records::Records;
 use super::session::is_session_id;
 use super::steps::Steps;
@@ -40,6 +42,8 @@ struct Engine {
     definition: Definition,
     /// The value of `<NAME>_BIN`.
     bin: Option<OsString>,
+    /// The built-in engine that it is like.
+    like: Option<String>,
 }
 
 /// One engine, as `aq engines` shows it.
@@ -69,14 +73,12 @@ impl Registry {
         env: &dyn Fn(&str) -> Option<OsString>,
     ) -> Result<Self, EngineConfigError> {
         let mut definitions = BTreeMap::new();
-        for (name, mut definition) in builtin::engines() {
-            if !definition.program.starts_with('/') {
-                definition.version.get_or_insert_default();
-            }
+        for (name, definition) in builtin::engines() {
             definitions.insert(name.to_owned(), definition);
         }
         for (name, change) in &config.engines {
-            let base = definitions.remove(name).unwrap_or_else(|| Definition::named(name));
+            let base = change.base(name)?.or_else(|| definitions.remove(name));
+            let base = base.unwrap_or_else(|| Definition::named(name));
             definitions.insert(name.clone(), change.apply(name, base)?);
         }
         let classes = classes(config, &definitions)?;
@@ -84,9 +86,15 @@ impl Registry {
             definitions.values().flat_map(|engine| &engine.child_env).map(OsString::from).collect();
         child_env.sort();
         child_env.dedup();
-        let engine = |(name, definition): (String, Definition)| {
-            let bin = env(&variable(&name)).filter(|value| !value.is_empty());
-            (name, Engine { definition, bin })
+        let bin = |name: &str| env(&variable(name)).filter(|value| !value.is_empty());
+        let home = env("HOME");
+        let engine = |(name, mut definition): (String, Definition)| {
+            in_home(&mut definition.env, home.as_deref());
+            let like = config.engines.get(&name).and_then(|change| change.like.clone());
+            // The program of the engine that it is like is its own, unless it has another.
+            let base = like.as_deref().filter(|_| !definition.program_from_config);
+            let bin = bin(&name).or_else(|| base.and_then(bin));
+            (name, Engine { definition, bin, like })
         };
         Ok(Self {
             engines: definitions.into_iter().map(engine).collect(),
@@ -265,7 +273,9 @@ impl Registry {
         let read = self.engines.get(name).and_then(|engine| engine.definition.output.left_behind);
         let session = verdict.session_id.as_deref().or(resumed).filter(|id| is_session_id(id));
         let lacks = verdict.usage.lacks_records() || verdict.model.is_none();
-        let on_disk = read.filter(|_| lacks).and_then(|read| read(files, session));
+        let env = |variable: &str| self.variable(name, variable, files.env);
+        let files = LeftBehind { env: &env, ..*files };
+        let on_disk = read.filter(|_| lacks).and_then(|read| read(&files, session));
         verdict.usage.settle(on_disk, session, resumed, previous)
     }
 
@@ -285,7 +295,34 @@ impl Registry {
         name: &str,
         env: &dyn Fn(&str) -> Option<OsString>,
     ) -> Option<LoginPlaces> {
-        login_places(&self.engines.get(name)?.definition, env)
+        let own = |variable: &str| self.variable(name, variable, env);
+        login_places(&self.engines.get(name)?.definition, &own)
+    }
+
+    /// The places of the engine's settings: the user's, and those of a repository for it.
+    pub fn settings_places(
+        &self,
+        name: &str,
+        env: &dyn Fn(&str) -> Option<OsString>,
+        repository: Option<&Path>,
+    ) -> Vec<SettingsPlace> {
+        let own = |variable: &str| self.variable(name, variable, env);
+        settings_places(self.base(name), &own, repository)
+    }
+
+    /// The variables with which runs of the engine go wrong, of those that it would get.
+    pub fn variable_pitfalls(
+        &self,
+        name: &str,
+        env: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Vec<Pitfall> {
+        let own = |variable: &str| self.variable(name, variable, env);
+        variable_pitfalls(self.base(name), &own)
+    }
+
+    /// The built-in engine that an engine is, or is like.
+    fn base<'a>(&'a self, name: &'a str) -> &'a str {
+        self.engines.get(name).and_then(|engine| engine.like.as_deref()).unwrap_or(name)
     }
 
     /// Which account engine `name` works with in this environment: limits are counted by it. It is
@@ -296,7 +333,8 @@ impl Registry {
         let mut hash = Sha256::new();
         let mut is_default = true;
         for variable in variables {
-            if let Some(value) = env(variable).filter(|value| !value.is_empty()) {
+            let value = self.variable(name, variable, env);
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
                 is_default = false;
                 hash.update(variable);
                 hash.update([0]);
@@ -309,6 +347,24 @@ impl Registry {
             false => hash.finalize()[..6].iter().map(|byte| format!("{byte:02x}")).collect(),
         };
         Account { engine: name.to_owned(), account }
+    }
+
+    /// The value of a variable in the environment of the engine's program, as far as the job does not
+    /// set it: the engine's own, else the user's.
+    pub fn variable(
+        &self,
+        name: &str,
+        variable: &str,
+        env: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Option<OsString> {
+        let own = self.engines.get(name).and_then(|engine| engine.definition.env.get(variable));
+        match own {
+            None => env(variable),
+            Some(value) => match env_reference(value) {
+                Some(reference) => env(reference),
+                None => Some(value.into()),
+            },
+        }
     }
 
     fn engine(&self, name: &str) -> Result<&Engine, NoSuchEngine> {
@@ -359,6 +415,16 @@ impl Engine {
     /// A program that somebody has named is believed.
     fn is_named_by_user(&self) -> bool {
         self.bin.is_some() || self.definition.program_from_config
+    }
+}
+
+/// Puts the home directory in place of `~/` at the beginning of values.
+fn in_home(env: &mut BTreeMap<String, String>, home: Option<&OsStr>) {
+    let Some(home) = home.and_then(OsStr::to_str) else { return };
+    for value in env.values_mut() {
+        if let Some(below) = value.strip_prefix("~/") {
+            *value = format!("{home}/{below}");
+        }
     }
 }
 

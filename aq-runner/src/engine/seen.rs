@@ -8,6 +8,7 @@ use super::fault::Evidence;
 use super::reason::short;
 use super::session::is_session_id;
 use super::usage::{Counted, StreamUsage, Usage};
+use super::windows::{UsageWindow, put};
 
 /// The longest last message, in bytes.
 pub(super) const TEXT_MAX: usize = 64 << 10;
@@ -44,6 +45,8 @@ pub(super) struct Seen {
     pub(super) evidence: Evidence,
     /// The record with which the vendor rejected the run for its account's limit.
     pub(super) limit: Option<Value>,
+    /// The windows of its account, as the vendor described them last.
+    pub(super) windows: Vec<UsageWindow>,
     /// Permission mode that was asked for.
     pub(super) asked_mode: Option<String>,
     /// Permission mode in which the engine says that it began.
@@ -68,6 +71,11 @@ impl Seen {
         {
             self.session_id = Some(id.to_owned());
         }
+    }
+
+    /// What the vendor says of the windows of its account.
+    pub(super) fn window(&mut self, windows: Vec<UsageWindow>) {
+        put(&mut self.windows, windows);
     }
 
     /// The id that was named is that of no session.

@@ -16,6 +16,7 @@ use super::counts::{dollars, tokens, without};
 use super::{Counted, Usage, UsageReport};
 use crate::engine::lines::Lines;
 use crate::engine::session::is_session_id;
+use crate::engine::windows::{codex_windows, put};
 
 /// The longest usage file that is read, in bytes.
 const FILE_MAX: u64 = 16 << 20;
@@ -80,6 +81,7 @@ pub(in crate::engine) fn usage_file(
         counted: Counted::Session,
         session_id,
         model,
+        ..UsageReport::default()
     })
 }
 
@@ -123,6 +125,7 @@ pub(in crate::engine) fn codex_rollout(
         if let Some(total) = totals.into_iter().find(|total| total.is_object()) {
             report.usage = codex_usage(total);
         }
+        put(&mut report.windows, codex_windows(&payload["rate_limits"]));
         if record["type"] == "turn_context"
             && let Some(model) = payload["model"].as_str()
         {
@@ -130,7 +133,8 @@ pub(in crate::engine) fn codex_rollout(
         }
     });
     report.session_id = Some(session.to_owned());
-    (!report.usage.is_empty() || report.model.is_some()).then_some(report)
+    let says = !report.usage.is_empty() || report.model.is_some() || !report.windows.is_empty();
+    says.then_some(report)
 }
 
 /// Cached tokens are counted in its input, reasoning in its output.
@@ -170,7 +174,7 @@ pub(in crate::engine) fn claude_session(
     });
     let usage = messages.into_values().reduce(|a, b| a.plus(&b))?;
     let session_id = Some(session.to_owned());
-    Some(UsageReport { usage, counted: Counted::Run, session_id, model })
+    Some(UsageReport { usage, session_id, model, ..UsageReport::default() })
 }
 
 /// Its input holds no cached tokens, read or written.

@@ -1,11 +1,18 @@
 //! `aq engines`
 
-use aq_runner::run::{resting_engines, retry_engine};
+use aq_runner::engine::EngineInfo;
+use aq_runner::run::host::ProbePolicy;
+use aq_runner::run::{
+    AskedPrograms, Settings, ask_engine_versions, engine_pitfalls, engine_windows, resting_engines,
+    retry_engine,
+};
+use aq_runner::store::QueueDir;
 use jiff::Timestamp;
 
 use super::Here;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
+use crate::output::engines::EngineReport;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:  aq engines\n           aq engines --retry claude")]
@@ -24,17 +31,40 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     }
     let queue = here.queue_if_any()?;
     let settings = here.settings_if_any(queue.as_ref())?;
-    let engines = settings.engines.info();
+    let untrusted = queue.as_ref().and_then(|queue| here.untrusted(queue));
+    // Its config says how programs are asked.
+    let policy = if untrusted.is_some() { ProbePolicy::CachedOnly } else { ProbePolicy::AsNeeded };
+    ask_engine_versions(queue.as_ref(), &settings, AskedPrograms::Installed, policy);
+    let now = Timestamp::now();
+    let engines = reports(here, queue.as_ref(), &settings, now);
     if args.json {
-        output::json::engines(&engines);
+        output::engines::json(&engines);
         return Ok(Exit::Done);
     }
-    output::human::engines(&engines);
+    output::engines::table(&engines, now);
     if let Some(queue) = queue {
-        let now = Timestamp::now();
         output::status::resting(&resting_engines(&queue, &settings, now), now);
     }
     Ok(Exit::Done)
+}
+
+fn reports(
+    here: &Here,
+    queue: Option<&QueueDir>,
+    settings: &Settings,
+    now: Timestamp,
+) -> Vec<EngineReport> {
+    let mut windows = queue.map(|queue| engine_windows(queue, settings, now)).unwrap_or_default();
+    let cwd = here.cwd().ok();
+    let report = |info: EngineInfo| {
+        let pitfalls = match info.binary {
+            Ok(_) => engine_pitfalls(settings, &info.name, cwd.as_deref()),
+            Err(_) => Vec::new(),
+        };
+        let windows = windows.remove(&info.name);
+        EngineReport { info, windows, pitfalls }
+    };
+    settings.engines.info().into_iter().map(report).collect()
 }
 
 fn retry(here: &Here, name: &str) -> Outcome {

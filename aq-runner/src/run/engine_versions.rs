@@ -4,13 +4,14 @@
 use std::path::Path;
 use std::time::Duration;
 
+use aq_caps::Version;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{ProgramStamp, Registry, VersionAnswer, VersionQuestion};
+use crate::engine::{EngineInfo, ProgramStamp, Registry, VersionAnswer, VersionQuestion};
 use crate::store::{QueueDir, read_text, replace};
 
-use super::host::{ProbeError, ProbeOutput, ProbePolicy, run_all};
+use super::host::{ProbeError, ProbeOutput, ProbePolicy, find_version, run_all};
 use super::settings::Settings;
 
 /// How long one program may take: those that are JavaScript take seconds on a busy host.
@@ -118,6 +119,27 @@ pub fn ask_engine_versions(
     }
 }
 
+/// A version of an engine that is newer than all that aq was tried with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UntriedVersion {
+    /// The one that is installed.
+    pub installed: Version,
+    /// The newest that aq was tried with.
+    pub newest_tried: Version,
+}
+
+/// The version of an engine, as its program has answered.
+pub fn engine_version(engine: &EngineInfo) -> Option<Version> {
+    find_version(engine.answer.as_ref().filter(|_| engine.binary.is_ok())?)
+}
+
+/// The version of an engine, when it is newer than all that aq was tried with.
+pub fn untried_version(engine: &EngineInfo) -> Option<UntriedVersion> {
+    let installed = engine_version(engine)?;
+    let newest_tried = engine.tried.iter().filter_map(|text| text.parse().ok()).max()?;
+    (installed > newest_tried).then_some(UntriedVersion { installed, newest_tried })
+}
+
 /// A program that fails or says nothing proves nothing.
 fn text_of(answer: Result<ProbeOutput, ProbeError>) -> String {
     let Ok(output) = answer else { return String::new() };
@@ -220,6 +242,26 @@ mod tests {
         let change = config.replace("Own Build", "other");
         fs::write(queue.config(), change).unwrap();
         assert_eq!(programs.settings(&queue, &[]).engines.installed("gemini"), None);
+    }
+
+    #[test]
+    fn versions_that_nobody_has_tried_are_told() {
+        let (queue, programs) = (TestQueue::new(), Programs::new());
+        for (answer, untried) in [
+            ("2.1.332 (Claude Code)", None),
+            ("2.1.100 (Claude Code)", None),
+            ("2.2.0 (Claude Code)", Some("2.2.0 2.1.332")),
+            ("Claude Code, at home", None),
+        ] {
+            programs.put("claude", &format!("echo '{answer}'"));
+            let settings = programs.settings(&queue, &[]);
+            ask(&queue, &settings);
+            let info = settings.engines.info();
+            let claude = info.iter().find(|engine| engine.name == "claude").unwrap();
+            let told = untried_version(claude);
+            let told = told.map(|found| format!("{} {}", found.installed, found.newest_tried));
+            assert_eq!(told.as_deref(), untried, "{answer}");
+        }
     }
 
     #[test]

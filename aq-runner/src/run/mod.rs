@@ -56,7 +56,9 @@ pub use dependencies::{Dependencies, Edge, Node, dependencies};
 pub use dispatcher::{LostPart, Progress, RunError, RunOptions, Summary, run};
 pub use engine_pitfalls::engine_pitfalls;
 pub use engine_use::{engine_windows, resting_engines, retry_engine};
-pub use engine_versions::{AskedPrograms, ask_engine_versions};
+pub use engine_versions::{
+    AskedPrograms, UntriedVersion, ask_engine_versions, engine_version, untried_version,
+};
 pub use feedback::{NextPrompt, PromptError, next_prompt};
 pub use fleet::{
     FleetError, FleetOverview, FleetPart, FleetSettings, FleetSettingsError, Submitted, fleet_job,

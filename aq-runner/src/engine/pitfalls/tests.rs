@@ -87,7 +87,7 @@ fn a_broken_file_is_a_pitfall() {
 
 #[test]
 fn hostile_settings_are_bounded() {
-    let keys = (0..1000).map(|n| format!("\"{n}\u{1b}\": \"deny\"")).collect::<Vec<_>>().join(",");
+    let keys = (0..1000).map(|n| format!("\"{n}\\u001b\": \"deny\"")).collect::<Vec<_>>().join(",");
     let text = format!("{{\"permission\": {{{keys}}}}}");
     let found = found("opencode", &text);
     assert_eq!(found.len(), PITFALLS_MAX);

@@ -16,3 +16,4 @@ pub use probe::ProbeError;
 pub(crate) use probe::{ProbeOutput, run_all};
 pub use report::{Advertised, Host, HostProblem, Source};
 pub use tools::Tool;
+pub(crate) use tools::find_version;

@@ -70,7 +70,7 @@ const PRE_RELEASES: [&str; 9] =
 
 /// The first thing that looks like a version: two or three numbers joined by dots, wherever they
 /// stand (`go1.22.1`); failing that, one number that is a word of its own, with or without a `v`.
-pub(super) fn find_version(output: &str) -> Option<Version> {
+pub(crate) fn find_version(output: &str) -> Option<Version> {
     let mut lone = None;
     let mut from = 0;
     while let Some(start) = output[from..].find(|c: char| c.is_ascii_digit()) {

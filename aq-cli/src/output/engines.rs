@@ -1,0 +1,135 @@
+//! The answers of `aq engines`.
+
+use aq_runner::engine::{EngineInfo, MissingBinary, Pitfall, SeenWindows, UsageWindow};
+use aq_runner::run::{UntriedVersion, engine_version, untried_version};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::json::{VERSION, value};
+use super::line;
+use super::style::{self, paint, plain};
+use super::table::{Cell, Table};
+use super::time::{clock, short};
+
+/// What is known of one engine.
+#[derive(Debug)]
+pub(crate) struct EngineReport {
+    pub(crate) info: EngineInfo,
+    /// The windows of its account, as they were seen last.
+    pub(crate) windows: Option<SeenWindows>,
+    pub(crate) pitfalls: Vec<Pitfall>,
+}
+
+/// The table, and what is to be said of those that are installed.
+pub(crate) fn table(engines: &[EngineReport], now: Timestamp) {
+    let mut table = Table::new(&["engine", "version", "classes", "program", "named by"]);
+    for EngineReport { info, .. } in engines {
+        let program = match &info.binary {
+            Ok(path) => Cell::styled(style::GOOD, plain(&path.display().to_string())),
+            Err(MissingBinary::NotOnPath { .. }) => Cell::styled(style::FAINT, "not installed"),
+            // A program was named, and is not there: that is a mistake.
+            Err(wrong) => Cell::styled(style::BAD, plain(&wrong.to_string())),
+        };
+        let classes =
+            if info.classes.is_empty() { "-".to_owned() } else { info.classes.join(", ") };
+        let version = engine_version(info).map_or_else(|| "-".to_owned(), |v| v.to_string());
+        table.row(vec![
+            Cell::new(&info.name),
+            Cell::new(version),
+            Cell::new(classes),
+            program,
+            Cell::new(&info.variable),
+        ]);
+    }
+    line(table.render(super::width()));
+    for engine in engines {
+        for window in engine.windows.iter().flat_map(|seen| window_lines(seen, now)) {
+            line(format_args!("{} {window}", plain(&engine.info.name)));
+        }
+    }
+    let attention = |text: String| line(format_args!("{} {text}", paint(style::ATTENTION, "!")));
+    for engine in engines {
+        if let Some(untried) = untried_version(&engine.info) {
+            attention(untried_line(&engine.info.name, &untried));
+        }
+        for pitfall in &engine.pitfalls {
+            let name = plain(&engine.info.name);
+            attention(format!("{name}: {}; {}", pitfall_line(pitfall), pitfall.mend));
+        }
+    }
+}
+
+/// A version that nobody has tried.
+pub(crate) fn untried_line(engine: &str, untried: &UntriedVersion) -> String {
+    let UntriedVersion { installed, newest_tried } = untried;
+    format!(
+        "{} {installed} is newer than {newest_tried}, the newest that aq was tried with",
+        plain(engine)
+    )
+}
+
+/// The place, the key and the effect.
+pub(crate) fn pitfall_line(pitfall: &Pitfall) -> String {
+    let place = plain(&pitfall.place);
+    match pitfall.key.as_str() {
+        "" => format!("{place}: {}", plain(&pitfall.effect)),
+        key => format!("{place}: {}: {}", plain(key), plain(&pitfall.effect)),
+    }
+}
+
+/// `5-hour window: 42 % used, resets 14:00:00 (seen 10m ago)`.
+pub(crate) fn window_lines(seen: &SeenWindows, now: Timestamp) -> Vec<String> {
+    let ago = short(now.duration_since(seen.seen));
+    let one = |window: &UsageWindow| {
+        let resets = window.resets_at.map(|at| format!(", resets {}", clock(at, now)));
+        format!(
+            "{} window: {} % used{} (seen {ago} ago)",
+            plain(&window.name),
+            window.used_percent,
+            resets.unwrap_or_default()
+        )
+    };
+    seen.windows.iter().map(one).collect()
+}
+
+pub(crate) fn json(engines: &[EngineReport]) {
+    let one = |engine: &EngineReport| {
+        let info = &engine.info;
+        json!({
+            "name": info.name,
+            "classes": info.classes,
+            "program": info.binary.as_ref().ok(),
+            "missing": info.binary.as_ref().err().map(ToString::to_string),
+            "variable": info.variable,
+            "version": engine_version(info).map(|version| version.to_string()),
+            "tried": info.tried,
+            "newer_than_tried": untried_version(info).is_some(),
+            "windows": windows_shape(engine.windows.as_ref()),
+            "pitfalls": engine.pitfalls.iter().map(pitfall_shape).collect::<Vec<_>>(),
+        })
+    };
+    let engines: Vec<Value> = engines.iter().map(one).collect();
+    value(&json!({ "version": VERSION, "engines": engines }));
+}
+
+pub(crate) fn windows_shape(seen: Option<&SeenWindows>) -> Vec<Value> {
+    let one = |seen: &SeenWindows, window: &UsageWindow| {
+        json!({
+            "name": window.name,
+            "used_percent": window.used_percent,
+            "resets_at": window.resets_at,
+            "seen_at": seen.seen,
+        })
+    };
+    let of = |seen: &SeenWindows| seen.windows.iter().map(|w| one(seen, w)).collect();
+    seen.map(of).unwrap_or_default()
+}
+
+fn pitfall_shape(pitfall: &Pitfall) -> Value {
+    json!({
+        "place": pitfall.place,
+        "key": Some(&pitfall.key).filter(|key| !key.is_empty()),
+        "effect": pitfall.effect,
+        "mend": pitfall.mend,
+    })
+}

@@ -1,10 +1,11 @@
 //! `aq engines`
 
-use aq_runner::engine::EngineInfo;
+use aq_manifest::parse_duration;
+use aq_runner::engine::{CommandError, EngineInfo};
 use aq_runner::run::host::ProbePolicy;
 use aq_runner::run::{
-    AskedPrograms, Settings, ask_engine_versions, engine_pitfalls, engine_windows, resting_engines,
-    retry_engine,
+    AskedPrograms, EngineCheckError, Settings, ask_engine_versions, check_engine, engine_pitfalls,
+    engine_version, engine_windows, resting_engines, retry_engine,
 };
 use aq_runner::store::QueueDir;
 use jiff::Timestamp;
@@ -15,11 +16,19 @@ use crate::output;
 use crate::output::engines::EngineReport;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:  aq engines\n           aq engines --retry claude")]
+#[command(
+    after_help = "Examples:  aq engines\n           aq engines --retry claude\n           aq engines --check claude"
+)]
 pub(crate) struct Args {
     /// Use this engine again, although it rests after a limit or is out of use
     #[arg(long, value_name = "NAME", conflicts_with = "json")]
     retry: Option<String>,
+    /// Try this engine with one short run, which costs a call of its model
+    #[arg(long, value_name = "NAME", conflicts_with = "retry")]
+    check: Option<String>,
+    /// Time that the run of --check may take
+    #[arg(long, value_name = "DURATION", default_value = "2m", requires = "check")]
+    timeout: String,
     /// Answer in JSON
     #[arg(long)]
     json: bool,
@@ -28,6 +37,9 @@ pub(crate) struct Args {
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     if let Some(name) = &args.retry {
         return retry(here, name);
+    }
+    if let Some(name) = &args.check {
+        return check(here, name, args);
     }
     let queue = here.queue_if_any()?;
     let settings = here.settings_if_any(queue.as_ref())?;
@@ -65,6 +77,31 @@ fn reports(
         EngineReport { info, windows, pitfalls }
     };
     settings.engines.info().into_iter().map(report).collect()
+}
+
+fn check(here: &Here, name: &str, args: &Args) -> Outcome {
+    let limit = parse_duration(&args.timeout)
+        .map_err(|e| Failure::usage(format_args!("--timeout {}: {e}", args.timeout)))?;
+    let queue = here.queue_if_any()?;
+    if let Some(untrusted) = queue.as_ref().and_then(|queue| here.untrusted(queue)) {
+        return Err(untrusted.into());
+    }
+    let settings = here.settings_if_any(queue.as_ref())?;
+    let policy = ProbePolicy::AsNeeded;
+    ask_engine_versions(queue.as_ref(), &settings, AskedPrograms::Installed, policy);
+    let found = check_engine(queue.as_ref(), &settings, name, limit).map_err(|e| match e {
+        EngineCheckError::NoSuchEngine(_)
+        | EngineCheckError::Command(CommandError::NoSuchEngine(_)) => Failure::usage(e),
+        other => Failure::new(Exit::Environment, other),
+    })?;
+    let info = settings.engines.info().into_iter().find(|engine| engine.name == name);
+    let version = info.as_ref().and_then(engine_version);
+    if args.json {
+        output::engines::check_json(&found, version.as_ref());
+    } else {
+        output::engines::check(&found, version.as_ref());
+    }
+    Ok(if found.success { Exit::Done } else { Exit::No })
 }
 
 fn retry(here: &Here, name: &str) -> Outcome {

@@ -1,7 +1,8 @@
 //! The answers of `aq engines`.
 
-use aq_runner::engine::{EngineInfo, MissingBinary, Pitfall, SeenWindows, UsageWindow};
-use aq_runner::run::{UntriedVersion, engine_version, untried_version};
+use aq_caps::Version;
+use aq_runner::engine::{EngineInfo, ErrorClass, MissingBinary, Pitfall, SeenWindows, UsageWindow};
+use aq_runner::run::{EngineCheck, UntriedVersion, engine_version, untried_version};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -9,7 +10,7 @@ use super::json::{VERSION, value};
 use super::line;
 use super::style::{self, paint, plain};
 use super::table::{Cell, Table};
-use super::time::{clock, short};
+use super::time::{clock, short, until};
 
 /// What is known of one engine.
 #[derive(Debug)]
@@ -132,4 +133,115 @@ fn pitfall_shape(pitfall: &Pitfall) -> Value {
         "effect": pitfall.effect,
         "mend": pitfall.mend,
     })
+}
+
+/// What came of `aq engines --check`.
+pub(crate) fn check(check: &EngineCheck, version: Option<&Version>) {
+    let now = Timestamp::now();
+    let name = plain(&check.engine);
+    line(match &check.why {
+        None => format!("engine {name} {}", paint(style::GOOD, "works")),
+        Some(why) => {
+            let class = check.class.map_or(String::new(), |class| format!(" ({class})"));
+            format!("engine {name} {}{class}: {}", paint(style::BAD, "failed"), plain(why))
+        }
+    });
+    if let Some(mend) = check_mend(check) {
+        line(format!("  {mend}"));
+    }
+    if let Some(at) = check.resets_at {
+        line(format!("  the limit ends at {}", until(at, now)));
+    }
+    let usage = &check.usage;
+    let numbers = [
+        (usage.input_tokens, "in"),
+        (usage.cached_tokens, "cached"),
+        (usage.cache_write_tokens, "written to the cache"),
+        (usage.output_tokens, "out"),
+        (usage.reasoning_tokens, "of reasoning"),
+    ];
+    let numbers = numbers.into_iter().filter_map(|(n, what)| Some(format!("{} {what}", n?)));
+    let tokens = numbers.collect::<Vec<_>>().join(", ");
+    let or_unknown = |text: Option<String>| text.unwrap_or_else(|| "not named".to_owned());
+    let estimated = if usage.estimated { " (estimated)" } else { "" };
+    let program = check.program.display();
+    let rows = [
+        ("program", plain(&program.to_string())),
+        ("version", or_unknown(version.map(ToString::to_string))),
+        ("account", check.account.clone()),
+        ("model", or_unknown(check.model.as_ref().map(|model| plain(model)))),
+        ("session", or_unknown(check.session_id.clone())),
+        ("tokens", format!("{}{estimated}", if tokens.is_empty() { "not named" } else { &tokens })),
+        ("cost", or_unknown(usage.cost_usd.map(|usd| format!("${usd:.4}")))),
+        ("time", format!("{:.1} s", check.duration.as_secs_f64())),
+    ];
+    for (what, text) in rows {
+        line(format_args!("  {what:<9}{text}"));
+    }
+    let seen = SeenWindows { seen: now, windows: check.windows.clone() };
+    for window in window_lines(&seen, now) {
+        line(format!("  {window}"));
+    }
+}
+
+/// What to do about a check that failed.
+fn check_mend(check: &EngineCheck) -> Option<String> {
+    if check.success {
+        return None;
+    }
+    let engine = plain(&check.engine);
+    Some(match check.class {
+        Some(ErrorClass::Auth) => {
+            format!("start {} by hand and sign in, or set its key", plain(&program_name(check)))
+        }
+        Some(ErrorClass::Config) => {
+            "correct what it names: its own settings, or the engine in config.yaml".to_owned()
+        }
+        Some(ErrorClass::Quota) => {
+            "wait for the end of the limit, or use another account".to_owned()
+        }
+        Some(ErrorClass::Capacity) => "try again later: the vendor's service fails".to_owned(),
+        Some(ErrorClass::Network) => "check the network, the proxy, and its base URL".to_owned(),
+        _ if check.timed_out => {
+            "give it more time with --timeout, or start it by hand to see what it waits for"
+                .to_owned()
+        }
+        _ => {
+            format!("start it by hand, or look at `aq doctor` and the settings of engine {engine}")
+        }
+    })
+}
+
+fn program_name(check: &EngineCheck) -> String {
+    let name = check.program.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+pub(crate) fn check_json(check: &EngineCheck, version: Option<&Version>) {
+    let seen = SeenWindows { seen: Timestamp::now(), windows: check.windows.clone() };
+    let usage = &check.usage;
+    value(&json!({
+        "version": VERSION,
+        "engine": check.engine,
+        "success": check.success,
+        "timed_out": check.timed_out,
+        "why": check.why,
+        "class": check.class.map(ErrorClass::as_str),
+        "mend": check_mend(check),
+        "resets_at": check.resets_at,
+        "program": check.program,
+        "engine_version": version.map(ToString::to_string),
+        "account": check.account,
+        "model": check.model,
+        "session_id": check.session_id,
+        "input_tokens": usage.input_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+        "output_tokens": usage.output_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+        "cost_usd": usage.cost_usd,
+        "usage_estimated": usage.estimated,
+        "duration_s": check.duration.as_secs_f64(),
+        "windows": windows_shape(Some(&seen)),
+    }));
 }

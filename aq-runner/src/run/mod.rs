@@ -10,6 +10,7 @@ mod checkouts;
 mod dependencies;
 mod dispatcher;
 mod echo;
+mod engine_check;
 mod engine_pitfalls;
 mod engine_sightings;
 mod engine_use;
@@ -54,6 +55,7 @@ pub use attempts::{Attempt, attempts};
 pub use changing::{hold, release, replace_text, set_value};
 pub use dependencies::{Dependencies, Edge, Node, dependencies};
 pub use dispatcher::{LostPart, Progress, RunError, RunOptions, Summary, run};
+pub use engine_check::{EngineCheck, EngineCheckError, check_engine};
 pub use engine_pitfalls::engine_pitfalls;
 pub use engine_use::{engine_windows, resting_engines, retry_engine};
 pub use engine_versions::{

@@ -2,7 +2,7 @@
 
 use super::definition::Definition;
 use super::format::{Format, TEXT};
-use super::{claude, codex, copilot, devin, gemini, opencode, shell};
+use super::{acp, claude, codex, copilot, devin, gemini, opencode, shell};
 
 /// Every built-in engine. Within a class the order is the one in which engines are tried.
 pub(super) fn engines() -> [(&'static str, Definition); 7] {
@@ -18,7 +18,7 @@ pub(super) fn engines() -> [(&'static str, Definition); 7] {
 }
 
 /// Every output format, as `output` in config names them.
-pub(super) const FORMATS: [&Format; 7] = [
+pub(super) const FORMATS: [&Format; 8] = [
     &TEXT,
     &shell::FORMAT,
     &claude::FORMAT,
@@ -26,4 +26,5 @@ pub(super) const FORMATS: [&Format; 7] = [
     &copilot::FORMAT,
     &gemini::FORMAT,
     &opencode::FORMAT,
+    &acp::FORMAT,
 ];

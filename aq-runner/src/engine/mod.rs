@@ -5,6 +5,7 @@
 //! process or writes a file; what an engine left on disk about its usage is read in `usage`. No engine's name is written outside its own file and the list in
 //! `builtin`.
 
+mod acp;
 mod binary;
 mod builtin;
 mod candidates;
@@ -43,10 +44,10 @@ mod testing;
 pub use binary::MissingBinary;
 pub use candidates::{NoCandidates, NoSuchClass, NoSuchEngine};
 pub(crate) use command::FEEDBACK_VARIABLE;
-pub use command::{CommandError, EngineCommand, Invocation, PROMPT_FILE, ScratchFile};
+pub use command::{AcpTalk, CommandError, EngineCommand, Invocation, PROMPT_FILE, ScratchFile};
 pub use config::{EngineChange, EngineConfig, EngineConfigError};
 pub use cooldowns::{Account, Cooldowns, EngineUse};
-pub use definition::PromptBy;
+pub use definition::{PromptBy, Protocol};
 pub use fault::{EngineError, ErrorClass, reset_in_record, reset_time};
 pub use login::LoginPlaces;
 pub use records::Records;

@@ -412,8 +412,8 @@ impl Client {
     fn choose_model(&mut self) {
         let choice = self.models.take();
         let Some(wanted) = self.run.model.clone() else {
-            if let Some(model) = choice.and_then(|choice| choice.current) {
-                self.print(event::model(&model));
+            if let Some(model) = choice.as_ref().and_then(ModelChoice::recorded) {
+                self.print(event::model(model));
             }
             return self.prompt();
         };

@@ -7,6 +7,9 @@ use super::event::title;
 /// How many names of models are listed in words.
 const LISTED: usize = 12;
 
+/// Ids that leave the choice to the agent, and name no model.
+const NO_MODELS: [&str; 2] = ["default", "auto"];
+
 /// One choice of models, and how to make it.
 #[derive(Debug, PartialEq)]
 pub(super) struct ModelChoice {
@@ -56,6 +59,17 @@ impl ModelChoice {
         let by_id = self.models.iter().find(|(id, _)| id == wanted);
         let by_name = || self.models.iter().find(|(_, name)| name.eq_ignore_ascii_case(wanted));
         by_id.or_else(by_name).map(|(id, _)| id.as_str())
+    }
+
+    /// The model that is current, as it can be recorded: its id, or its name where the id is made up
+    /// of more.
+    pub(super) fn recorded(&self) -> Option<&str> {
+        let current = self.current.as_deref().filter(|id| !NO_MODELS.contains(id))?;
+        if !current.contains(['|', '$', '{', ' ']) {
+            return Some(current);
+        }
+        let (_, name) = self.models.iter().find(|(id, _)| id == current)?;
+        Some(name.as_str()).filter(|name| !name.is_empty())
     }
 
     /// The first models, in words.
@@ -119,6 +133,18 @@ mod tests {
         for none in [json!({}), json!({"models": {}}), json!({"configOptions": 7}), json!(null)] {
             assert_eq!(ModelChoice::of(&none), None, "{none}");
         }
+    }
+
+    #[test]
+    fn a_current_model_is_recorded_by_what_names_it() {
+        let recorded = |id: &str| {
+            let models = json!([{"modelId": id, "name": "Big"}]);
+            let answer = json!({"models": {"currentModelId": id, "availableModels": models}});
+            ModelChoice::of(&answer).unwrap().recorded().unwrap_or_default().to_owned()
+        };
+        assert_eq!(recorded("a/b:c-1.5"), "a/b:c-1.5");
+        assert_eq!(recorded("$runtime|openai|big(openai)"), "Big");
+        assert_eq!((recorded("default"), recorded("auto")), (String::new(), String::new()));
     }
 
     #[test]

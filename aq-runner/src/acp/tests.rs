@@ -53,7 +53,7 @@ impl Talk {
     }
 
     /// The answer to the last call.
-    fn answer(&mut self, result: Value) {
+    fn answer(&mut self, result: &Value) {
         let id =
             self.sent.iter().rev().find(|sent| sent["method"].is_string()).unwrap()["id"].clone();
         self.line(&json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string());
@@ -65,14 +65,14 @@ impl Talk {
         self.line(&json!({"jsonrpc": "2.0", "id": id, "error": error}).to_string());
     }
 
-    fn initialize(&mut self, capabilities: Value) {
-        self.answer(json!({
+    fn initialize(&mut self, capabilities: &Value) {
+        self.answer(&json!({
             "protocolVersion": 1, "agentCapabilities": capabilities,
             "agentInfo": {"name": "It", "version": "1.2"},
         }));
     }
 
-    fn update(&mut self, update: Value) {
+    fn update(&mut self, update: &Value) {
         let params = json!({"sessionId": "s1", "update": update});
         let message = json!({"jsonrpc": "2.0", "method": "session/update", "params": params});
         self.line(&message.to_string());
@@ -80,7 +80,7 @@ impl Talk {
 
     fn says(&mut self, text: &str) {
         let content = json!({"type": "text", "text": text});
-        self.update(json!({"sessionUpdate": "agent_message_chunk", "content": content}));
+        self.update(&json!({"sessionUpdate": "agent_message_chunk", "content": content}));
     }
 
     fn last_sent(&self) -> &Value {
@@ -106,8 +106,8 @@ impl Talk {
 /// At work on its prompt.
 fn prompted(run: ClientRun) -> Talk {
     let mut talk = Talk::new(run);
-    talk.initialize(json!({}));
-    talk.answer(json!({"sessionId": "s1"}));
+    talk.initialize(&json!({}));
+    talk.answer(&json!({"sessionId": "s1"}));
     assert_eq!(talk.last_method(), "session/prompt");
     talk
 }
@@ -131,17 +131,17 @@ fn a_prompt_goes_from_start_to_end() {
     let mut talk = Talk::new(run());
     assert_eq!(talk.last_sent()["params"]["protocolVersion"], 1);
     assert_eq!(talk.last_sent()["params"]["clientCapabilities"]["terminal"], false);
-    talk.initialize(json!({"loadSession": true}));
+    talk.initialize(&json!({"loadSession": true}));
     assert_eq!(talk.last_sent()["params"], json!({"cwd": "/work", "mcpServers": []}));
     talk.answer(
-        json!({"sessionId": "s1", "models": {"currentModelId": "m", "availableModels": []}}),
+        &json!({"sessionId": "s1", "models": {"currentModelId": "m", "availableModels": []}}),
     );
     let text = &talk.last_sent()["params"]["prompt"][0]["text"];
     assert_eq!((talk.last_method(), text), ("session/prompt", &json!("do it")));
     assert_eq!(talk.client.limit().1, None, "a prompt takes as long as it takes");
     talk.says("do");
     talk.says("ne");
-    talk.answer(json!({"stopReason": "end_turn"}));
+    talk.answer(&json!({"stopReason": "end_turn"}));
     assert_eq!(talk.types(), ["agent", "session", "model", "message", "result"]);
     assert_eq!((talk.end, &talk.events[3]["text"]), (Some(true), &json!("done")));
 }
@@ -159,7 +159,7 @@ fn permission_is_given_only_to_yolo() {
 #[test]
 fn a_session_is_resumed_or_loaded() {
     let mut talk = Talk::new(resuming());
-    talk.initialize(json!({"loadSession": true, "sessionCapabilities": {"resume": {}}}));
+    talk.initialize(&json!({"loadSession": true, "sessionCapabilities": {"resume": {}}}));
     assert_eq!(talk.last_method(), "session/resume");
     talk.refuse(-32601, "Method not found");
     assert_eq!(
@@ -167,12 +167,12 @@ fn a_session_is_resumed_or_loaded() {
         ("session/load", &json!("s1"))
     );
     talk.says("of an earlier run");
-    talk.answer(json!({}));
+    talk.answer(&json!({}));
     talk.says("of an earlier run");
     talk.client.time_is_up();
     talk.collect();
     assert_eq!(talk.last_method(), "session/prompt");
-    talk.answer(json!({"stopReason": "end_turn"}));
+    talk.answer(&json!({"stopReason": "end_turn"}));
     assert_eq!(talk.types(), ["agent", "session", "result"]);
     assert!(talk.reason().contains("without a word"), "a replay is no work");
 }
@@ -188,7 +188,7 @@ fn a_session_that_is_not_there_is_gone() {
         (json!({}), None),
     ] {
         let mut talk = Talk::new(resuming());
-        talk.initialize(capabilities);
+        talk.initialize(&capabilities);
         if let Some((code, words)) = refused {
             talk.refuse(code, words);
         }
@@ -196,7 +196,7 @@ fn a_session_that_is_not_there_is_gone() {
         assert_eq!(talk.end, Some(false));
     }
     let mut talk = Talk::new(resuming());
-    talk.initialize(json!({"loadSession": true}));
+    talk.initialize(&json!({"loadSession": true}));
     talk.refuse(-32000, "Authentication required");
     assert_eq!(talk.types(), ["agent", "error", "result"]);
 }
@@ -209,15 +209,15 @@ fn a_model_is_chosen_where_there_is_a_choice() {
     }});
     let opened = |name: &str, answer: &Value| {
         let mut talk = Talk::new(model(name));
-        talk.initialize(json!({}));
+        talk.initialize(&json!({}));
         let mut answer = answer.clone();
         answer["sessionId"] = "s1".into();
-        talk.answer(answer);
+        talk.answer(&answer);
         talk
     };
     let mut talk = opened("b", &models);
     assert_eq!(talk.last_sent()["params"], json!({"sessionId": "s1", "modelId": "b"}));
-    talk.answer(json!({}));
+    talk.answer(&json!({}));
     assert_eq!(talk.last_method(), "session/prompt");
     let mut talk = opened("b", &models);
     talk.refuse(-32603, "no access");
@@ -273,7 +273,7 @@ fn other_requests_are_refused_in_words() {
 fn another_version_is_refused() {
     for version in [json!(2), json!("1"), json!(null)] {
         let mut talk = Talk::new(run());
-        talk.answer(json!({"protocolVersion": version}));
+        talk.answer(&json!({"protocolVersion": version}));
         assert!(talk.reason().contains(&format!("speaks version {version}")), "{}", talk.reason());
     }
 }
@@ -284,7 +284,7 @@ fn signing_in_is_explained() {
     let methods = json!([
         {"id": "a", "name": "Log in", "description": "Run `it login`"}, {"name": "Key"}, {}, 5,
     ]);
-    talk.answer(json!({"protocolVersion": 1, "authMethods": methods}));
+    talk.answer(&json!({"protocolVersion": 1, "authMethods": methods}));
     talk.refuse(-32000, "Authentication required");
     let ways = "ways to sign in that it names: Log in (Run `it login`), Key";
     assert_eq!(talk.reason(), format!("Authentication required; {ways}"));

@@ -39,6 +39,10 @@ fn tool(record: &Value, steps: &mut Steps) {
     let Some(call) = steps.call(Call::new(&record["id"], name, &record["input"], &telling)) else {
         return;
     };
+    // Often the command is known only now, and takes the place of the tool's name.
+    if name != call.tool.text && call.about.is_empty() {
+        call.about = Clip::line(name);
+    }
     if let Some(status @ ("completed" | "failed")) = record["status"].as_str() {
         call.failed = status == "failed";
         call.answer = Some(Clip::answer(record["text"].as_str().unwrap_or_default()));
@@ -59,8 +63,8 @@ mod tests {
         for line in [
             r#"{"type":"session","id":"s1"}"#,
             r#"{"type":"message","text":"I look."}"#,
-            r#"{"type":"tool","id":"1","title":"Shell","status":"pending","input":{"command":"ls"}}"#,
-            r#"{"type":"tool","id":"1","title":"Shell","status":"failed","text":"no"}"#,
+            r#"{"type":"tool","id":"1","title":"Shell","status":"pending","input":{}}"#,
+            r#"{"type":"tool","id":"1","title":"ls","status":"failed","text":"no"}"#,
             r#"{"type":"denied","tool":"rm"}"#,
             r#"{"type":"plan","entries":[{"content":"a","status":"completed"}]}"#,
             r#"{"type":"usage","spans":"run","input_tokens":5}"#,

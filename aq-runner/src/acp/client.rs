@@ -490,6 +490,7 @@ impl Client {
             let name = [&tool["title"], &tool["kind"]].map(title);
             let name = name.into_iter().find(|name| !name.is_empty()).unwrap_or("a tool");
             self.print(event::denied(name));
+            self.turn.refused = Some(name.to_owned());
         }
         self.send(message::answer(id, &answer.outcome));
     }

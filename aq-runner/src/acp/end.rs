@@ -30,7 +30,11 @@ pub(super) fn judge_turn(answer: &Value, turn: &mut Turn, usage: Option<Value>) 
         (None, "end_turn") if !turn.spoke && !turn.called => {
             Some("it ended its turn without a word and without calling a tool".to_owned())
         }
-        (None, "end_turn") => None,
+        (None, "end_turn") => turn.refused.take().map(|tool| {
+            format!(
+                "it stopped when it was not allowed to use a tool ({tool}); `yolo: true` allows it"
+            )
+        }),
         (None, "max_tokens") => Some("it stopped at the limit of tokens (max_tokens)".to_owned()),
         (None, "max_turn_requests") => {
             Some("it stopped at its limit of model calls (max_turn_requests)".to_owned())
@@ -79,6 +83,25 @@ mod tests {
         }
         assert!(result("", turn(&["done"])).1.contains("without a stop reason"));
         assert!(result("end_turn", turn(&[])).1.contains("without a word"));
+    }
+
+    #[test]
+    fn a_turn_that_a_refusal_ended_is_no_success() {
+        let refused = |then: &[&str]| {
+            let mut turn = turn(&["I begin."]);
+            turn.refused = Some("rm".to_owned());
+            for text in then {
+                let content = json!({"text": text});
+                turn.update(&json!({"sessionUpdate": "agent_message_chunk", "content": content}));
+            }
+            result("end_turn", turn)
+        };
+        assert!(
+            refused(&["Info: Operation cancelled by user"])
+                .1
+                .contains("allowed to use a tool (rm)")
+        );
+        assert!(!refused(&[]).0 && refused(&["Then without it."]).0);
     }
 
     #[test]

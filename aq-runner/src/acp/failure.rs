@@ -39,7 +39,8 @@ impl CallFailure {
             Some(rest) if code == Some(INTERNAL_ERROR) => rest.trim_start_matches([':', ' ']),
             _ => message,
         };
-        say(said);
+        let inner = inner_message(said);
+        say(inner.as_deref().unwrap_or(said));
         let data = &error["data"];
         say(data.as_str().unwrap_or_default());
         for key in ["message", "details", "detail", "error", "reason"] {
@@ -70,6 +71,17 @@ impl CallFailure {
     }
 }
 
+/// The message in an answer of a model's vendor that was passed on as it is.
+fn inner_message(text: &str) -> Option<String> {
+    let text = text.trim();
+    if !text.starts_with('{') || text.len() > PIECE_MAX {
+        return None;
+    }
+    let value: Value = serde_json::from_str(text).ok()?;
+    let message = value["error"]["message"].as_str().or(value["message"].as_str())?;
+    Some(message.to_owned()).filter(|message| !message.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -87,6 +99,7 @@ mod tests {
             json!({"code": -32603, "message": "Internal error", "data": key}),
             json!({"code": -31002, "message": key, "data": null}),
             json!({"message": key, "data": {"error": key}}),
+            json!({"message": json!({"error": {"message": key, "code": 4}}).to_string()}),
         ] {
             assert_eq!(text(error.clone()), key, "{error}");
         }

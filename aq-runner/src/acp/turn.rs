@@ -20,6 +20,8 @@ pub(super) struct Turn {
     pub(super) spoke: bool,
     /// The agent has called a tool.
     pub(super) called: bool,
+    /// The tool that it was not allowed to use, while it has done and said nothing since.
+    pub(super) refused: Option<String>,
     pub(super) context_used: Option<u64>,
     pub(super) cost_usd: Option<f64>,
     message: String,
@@ -74,7 +76,11 @@ impl Turn {
     fn said(&mut self, text: Option<&str>) {
         let Some(text) = text.filter(|text| !text.is_empty()) else { return };
         self.end_thought();
-        self.spoke = true;
+        // Copilot's own remarks, such as that its user has cancelled something.
+        if !text.starts_with("Info: ") {
+            self.spoke = true;
+            self.refused = None;
+        }
         let chunk = std::mem::take(&mut self.chunk);
         push_clipped(&mut self.message, &chunk, MESSAGE_MAX);
         push_clipped(&mut self.chunk, text, MESSAGE_MAX);
@@ -117,6 +123,9 @@ impl Turn {
             }
         }
         let is_new = !self.tools.contains_key(id);
+        if is_new {
+            self.refused = None;
+        }
         let tool = self.tools.entry(id.to_owned()).or_default();
         for (field, key) in [(&mut tool.title, "title"), (&mut tool.kind, "kind")] {
             if update[key].as_str().is_some_and(|text| !text.is_empty()) {

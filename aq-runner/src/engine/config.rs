@@ -330,7 +330,7 @@ mod tests {
 
     /// The worked example of the manual.
     fn example() -> EngineConfig {
-        let manual = include_str!("../../../docs/engines.md");
+        let manual = include_str!("../../../docs/adding-an-engine.md");
         parse(manual.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap())
     }
 

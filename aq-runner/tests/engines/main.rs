@@ -3,6 +3,8 @@
 mod claude;
 mod codex;
 mod copilot;
+mod described;
+mod further;
 mod gemini;
 mod left_files;
 mod opencode;

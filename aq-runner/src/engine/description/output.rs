@@ -34,7 +34,7 @@ pub(in crate::engine) struct OutputDescription {
     /// What exit codes say, where nothing else does.
     pub(in crate::engine) exit_codes: BTreeMap<i32, ExitMeaning>,
     /// What the vendor says when there is no session of the id that was to be resumed: any of these
-    /// texts, in any case.
+    /// texts, in any case; `a+b` holds both.
     pub(in crate::engine) session_gone: Vec<String>,
     /// How the events are shown to people as steps.
     pub(in crate::engine) steps: Option<StepsFormat>,

@@ -1,12 +1,13 @@
 //! Reads what an engine prints, as it comes.
 
-use std::ffi::OsString;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
+use super::command::EngineCommand;
+use super::fault::ErrorClass;
 use super::format::Format;
 use super::lines::Lines;
 use super::seen::{Final, RunPhase, Seen};
@@ -36,6 +37,8 @@ pub struct Records {
     /// The end of stderr when aq asked the engine to end.
     stderr_before_end: Option<String>,
     said: Said,
+    /// Id that aq has chosen for the session.
+    new_session: Option<String>,
 }
 
 /// What the lines of one run have said so far.
@@ -60,15 +63,17 @@ impl Records {
             stderr: Tail::default(),
             stderr_before_end: None,
             said,
+            new_session: None,
         }
     }
 
     /// Tells it which command it reads the output of.
-    pub(super) fn of_command(mut self, args: &[OsString]) -> Self {
+    pub(super) fn of_command(mut self, command: &EngineCommand) -> Self {
+        self.new_session.clone_from(&command.new_session);
         self.said.seen.mode_forbidden_by =
             self.format.asked_mode.as_ref().and_then(|asked| asked.forbidden_by.clone());
         self.said.seen.asked_mode =
-            self.format.asked_mode.as_ref().and_then(|asked| asked.of(args));
+            self.format.asked_mode.as_ref().and_then(|asked| asked.of(&command.args));
         self
     }
 
@@ -105,7 +110,7 @@ impl Records {
 
     /// The session id, as soon as the engine has named it: worth writing down before the end.
     pub fn session_id(&self) -> Option<&str> {
-        self.said.seen.session_id.as_deref()
+        self.said.seen.session_id.as_deref().or(self.new_session.as_deref())
     }
 
     /// What the run has used as far as it has said so, for budgets (a total of the session is to be
@@ -141,7 +146,14 @@ impl Records {
             format.take(&last, &mut said.seen);
         }
         said.seen.estimated = estimate(&format!("{}\n{stderr}", said.plain.text()));
-        judge(&self.engine, &self.format, self.said.seen, &stderr, exit, ended)
+        let mut verdict = judge(&self.engine, &self.format, self.said.seen, &stderr, exit, ended);
+        // The engine may have failed before it made the session.
+        let class = verdict.error.as_ref().map(|error| error.class);
+        let is_explained = class.is_some_and(|class| class != ErrorClass::Unknown);
+        if verdict.success || ended != EndedBy::Engine || is_explained {
+            verdict.session_id = verdict.session_id.or(self.new_session);
+        }
+        verdict
     }
 }
 

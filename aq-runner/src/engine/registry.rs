@@ -208,7 +208,7 @@ impl Registry {
     /// # Errors
     /// No such engine.
     pub fn records_of(&self, name: &str, command: &EngineCommand) -> Result<Records, NoSuchEngine> {
-        Ok(self.records(name)?.of_command(&command.args))
+        Ok(self.records(name)?.of_command(command))
     }
 
     /// Whether what engine `name` prints can be read as steps.

@@ -31,7 +31,7 @@ const DIRECTORIES_MAX: usize = 20_000;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub(in crate::engine) struct UsageFile {
-    /// The file: `{usage_file}`, or a path below `dir` in which `{session}` is the session's id,
+    /// The file: `{usage_file}`, a path below it, or a path below `dir` in which `{session}` is the session's id,
     /// `{session_start}` its first 8 characters, and `*` any part of a name; several are looked at
     /// from the last name to the first, until one has numbers. One that ends with `.jsonl` has an
     /// event in each line, any other is one event.
@@ -42,7 +42,8 @@ pub(in crate::engine) struct UsageFile {
     dir_variable: String,
     /// Place of the session's id: a file that does not name this one is another's.
     session: Option<JsonPath>,
-    /// Place of an event's time: earlier ones than the run's start are of other runs.
+    /// Place of an event's time, as text or in seconds or milliseconds since 1970: earlier ones than
+    /// the run's start are of other runs.
     time: Option<JsonPath>,
     /// The table of events, as for the output.
     events: Vec<EventRule>,
@@ -55,8 +56,12 @@ impl UsageFile {
         from: &LeftBehind<'_>,
         session: Option<&str>,
     ) -> Option<UsageReport> {
-        if self.file == "{usage_file}" {
-            return self.read_file(from.usage_file?, from, session);
+        if let Some(below) = self.file.strip_prefix("{usage_file}") {
+            let told = from.usage_file?;
+            return match below.strip_prefix('/') {
+                Some(below) => self.read_file(&told.join(below), from, session),
+                None => self.read_file(told, from, session),
+            };
         }
         let named = |name: &str| match session {
             Some(session) => {
@@ -91,7 +96,7 @@ impl UsageFile {
             if !is_of_session {
                 return;
             }
-            let at = |path: &JsonPath| path.first(event).as_str()?.parse::<Timestamp>().ok();
+            let at = |path: &JsonPath| time(path.first(event));
             let is_of_run =
                 self.time.as_ref().is_none_or(|path| at(path).is_some_and(|at| at >= from.started));
             if is_of_run {
@@ -152,6 +157,20 @@ fn fits(name: &str, wanted: &str) -> bool {
         rest = &rest[at + piece.len()..];
     }
     rest.ends_with(last)
+}
+
+/// A time as text, or in seconds or milliseconds since 1970.
+fn time(value: &Value) -> Option<Timestamp> {
+    /// Greater numbers are of milliseconds: as seconds they would be of the year 5138.
+    const SECONDS_MAX: i64 = 100_000_000_000;
+    match value {
+        Value::String(text) => text.parse().ok(),
+        Value::Number(number) => match number.as_i64()? {
+            seconds @ ..=SECONDS_MAX => Timestamp::from_second(seconds).ok(),
+            ms => Timestamp::from_millisecond(ms).ok(),
+        },
+        _ => None,
+    }
 }
 
 fn document(path: &Path) -> Option<Value> {

@@ -89,7 +89,8 @@ impl Evidence {
         }
         let kind = self.kind.as_deref();
         // "invalid request" and such say nothing; 403 and 400 come with every kind of trouble.
-        let named = kind.and_then(|kind| kind.parse().ok().or_else(|| of_words(kind)));
+        let ours = |kind: &str| kind.parse().ok().filter(|class| *class != ErrorClass::Unknown);
+        let named = kind.and_then(|kind| ours(kind).or_else(|| of_words(kind)));
         let status = self.status.or_else(|| status_in(&self.words));
         let words = of_words(&self.words);
         match (named, words, status.and_then(of_status)) {

@@ -17,6 +17,17 @@ pub enum HostLack {
         /// The one who saw it there.
         seen_by: SeenBy,
     },
+    /// An engine in whose place there is another program of its name.
+    OtherProgram {
+        /// The engine's name.
+        engine: String,
+        /// The program.
+        path: String,
+        /// What it answers when it is asked for its version.
+        answer: String,
+        /// The variable that can name the engine's program.
+        variable: String,
+    },
     /// A program of the system.
     Program {
         /// Its name or path.
@@ -109,6 +120,11 @@ impl fmt::Display for HostLack {
                     SeenBy::RunLoop => write!(f, "; it was at {seen_at} before"),
                 }
             }
+            Self::OtherProgram { engine, path, answer, variable } => write!(
+                f,
+                "{path} is not the engine {engine}: it says {answer:?}; put the right program first \
+                 on the loop's PATH, or name it in {variable}"
+            ),
             Self::Program { program } => write!(f, "{program} is not here"),
             Self::Room { free, mark } => {
                 write!(f, "no room: {} GB free of {}", gigabytes(*free), gigabytes(*mark))
@@ -163,6 +179,16 @@ mod tests {
             (
                 engine(Some("~/bin/claude"), SeenBy::Add),
                 "engine claude is not at ~/bin/claude any more",
+            ),
+            (
+                HostLack::OtherProgram {
+                    engine: "gemini".to_owned(),
+                    path: "~/bin/gemini".to_owned(),
+                    answer: "goose 3".to_owned(),
+                    variable: "GEMINI_BIN".to_owned(),
+                },
+                "~/bin/gemini is not the engine gemini: it says \"goose 3\"; put the right program \
+                 first on the loop's PATH, or name it in GEMINI_BIN",
             ),
             (HostLack::Program { program: "git".to_owned() }, "git is not here"),
             (

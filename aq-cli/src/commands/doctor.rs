@@ -12,7 +12,8 @@ use aq_manifest::Stage;
 use aq_runner::run::host::ProbePolicy;
 use aq_runner::run::place::{QueueOrigin, TrustProblem, UntrustedQueue, exposed_place};
 use aq_runner::run::{
-    FleetSettings, Settings, TOKEN_VARIABLES, fleet_overview, host_capabilities, overview,
+    AskedPrograms, FleetSettings, Settings, TOKEN_VARIABLES, ask_engine_versions, fleet_overview,
+    host_capabilities, overview,
 };
 use aq_runner::store::{QueueDir, profile_names};
 use jiff::Timestamp;
@@ -100,8 +101,12 @@ fn look_at_queue(here: &Here, queue: &QueueDir, is_untrusted: bool, findings: &m
             return findings.push(Finding::bad(failure, "correct the file, or take it away"));
         }
     };
+    // The settings name what is asked.
+    let probing = if is_untrusted { ProbePolicy::CachedOnly } else { ProbePolicy::AsNeeded };
+    ask_engine_versions(Some(queue), &settings, AskedPrograms::Installed, probing);
     engines(&settings, findings);
     findings.extend(agents::never_signed_in(&settings));
+    findings.extend(agents::untried_or_unfit(&settings, here.cwd().ok().as_deref()));
     findings.extend(service::look(here, queue, &settings));
     for name in profile_names(queue.profiles()) {
         if aq_runner::store::load_profile(queue.profiles(), &name, false).is_err() {
@@ -111,8 +116,6 @@ fn look_at_queue(here: &Here, queue: &QueueDir, is_untrusted: bool, findings: &m
             ));
         }
     }
-    // The settings name what is asked.
-    let probing = if is_untrusted { ProbePolicy::CachedOnly } else { ProbePolicy::AsNeeded };
     for problem in host_capabilities(Some(queue), &settings, probing).problems {
         findings.push(Finding::doubtful(problem, "`aq caps --refresh` tries again"));
     }

@@ -1,7 +1,6 @@
 //! Answers for people.
 
 use aq_manifest::{JobId, Profile};
-use aq_runner::engine::{EngineInfo, MissingBinary};
 use aq_runner::run::host::Host;
 use aq_runner::run::place::WaitingElsewhere;
 use aq_runner::run::{NoEngine, TakenAtWord};
@@ -99,28 +98,6 @@ pub(crate) fn capabilities(host: &Host) {
             plain(&problem.to_string())
         ));
     }
-}
-
-/// The table of `aq engines`.
-pub(crate) fn engines(engines: &[EngineInfo]) {
-    let mut table = Table::new(&["engine", "classes", "program", "named by"]);
-    for engine in engines {
-        let program = match &engine.binary {
-            Ok(path) => Cell::styled(style::GOOD, plain(&path.display().to_string())),
-            Err(MissingBinary::NotOnPath { .. }) => Cell::styled(style::FAINT, "not installed"),
-            // A program was named, and is not there: that is a mistake.
-            Err(wrong) => Cell::styled(style::BAD, plain(&wrong.to_string())),
-        };
-        let classes =
-            if engine.classes.is_empty() { "-".to_owned() } else { engine.classes.join(", ") };
-        table.row(vec![
-            Cell::new(&engine.name),
-            Cell::new(classes),
-            program,
-            Cell::new(&engine.variable),
-        ]);
-    }
-    line(table.render(super::width()));
 }
 
 /// A line of `aq profiles`.

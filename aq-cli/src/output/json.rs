@@ -7,7 +7,6 @@ use std::io::{BufWriter, Write};
 
 use aq_fleet::protocol::JobSummary;
 use aq_manifest::{JobId, Outcome};
-use aq_runner::engine::EngineInfo;
 use aq_runner::insights::{Day, Group, Insights, Numbers, days};
 use aq_runner::run::host::Host;
 use aq_runner::run::{
@@ -24,7 +23,7 @@ use super::note_written;
 use tame::tame;
 
 /// The version of all shapes here.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 
 /// Any value; its texts without what a terminal would obey, since programs print them.
 pub(crate) fn value(value: &Value) {
@@ -206,20 +205,6 @@ pub(crate) fn capabilities(host: &Host) {
     value(
         &json!({ "version": VERSION, "tokens": tokens, "absent": host.absent, "problems": problems }),
     );
-}
-
-pub(crate) fn engines(engines: &[EngineInfo]) {
-    let one = |engine: &EngineInfo| {
-        json!({
-            "name": engine.name,
-            "classes": engine.classes,
-            "program": engine.binary.as_ref().ok(),
-            "missing": engine.binary.as_ref().err().map(ToString::to_string),
-            "variable": engine.variable,
-        })
-    };
-    let engines: Vec<Value> = engines.iter().map(one).collect();
-    value(&json!({ "version": VERSION, "engines": engines }));
 }
 
 pub(crate) fn numbers(job: &Numbers) {

@@ -6,6 +6,7 @@
 
 pub(crate) mod agreement;
 pub(crate) mod doctor;
+pub(crate) mod engines;
 pub(crate) mod fleet;
 pub(crate) mod human;
 pub(crate) mod insights;

@@ -29,7 +29,7 @@ impl<E: Display> TrustedContent<'_, E> {
         match self.config {
             Ok(config) => {
                 for (name, change) in &config.engines {
-                    let program = change.bin.as_deref().unwrap_or(name);
+                    let program = change.bin.as_ref().or(change.like.as_ref()).unwrap_or(name);
                     let argv = change.argv.as_deref().unwrap_or_default().join(" ");
                     line(format!("engine {name}: runs {program} {argv}").trim_end().to_owned());
                 }

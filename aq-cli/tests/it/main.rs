@@ -13,6 +13,7 @@ mod dice;
 mod doctor;
 mod documents;
 mod effects;
+mod engine_facts;
 mod environment;
 mod exits;
 mod fail_points;

@@ -160,7 +160,19 @@ fn the_host() {
     let engines = sandbox.json(&["engines", "--json"]);
     assert_eq!(keys(&engines), ["engines", "version"]);
     for engine in engines["engines"].as_array().unwrap() {
-        assert_eq!(keys(engine), ["classes", "missing", "name", "program", "variable"]);
+        let expected = [
+            "classes",
+            "missing",
+            "name",
+            "newer_than_tried",
+            "pitfalls",
+            "program",
+            "tried",
+            "variable",
+            "version",
+            "windows",
+        ];
+        assert_eq!(keys(engine), expected);
         assert_eq!(engine["program"].is_null(), engine["missing"].is_string());
     }
 }

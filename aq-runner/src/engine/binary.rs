@@ -24,6 +24,22 @@ pub enum MissingBinary {
         /// The variable that can name the file.
         variable: String,
     },
+    /// PATH has a program of the engine's name that is another one.
+    #[error(
+        "{} is not the engine {engine}: asked for its version, it says {answer:?}; put the right \
+         program first on PATH, or name its file in {variable}",
+        path.display()
+    )]
+    OtherProgram {
+        /// The engine that it is not.
+        engine: String,
+        /// The program, absolute.
+        path: PathBuf,
+        /// The first line of its answer.
+        answer: String,
+        /// The variable that can name the file.
+        variable: String,
+    },
 }
 
 /// What decides where programs are, taken from the environment once.

@@ -8,6 +8,7 @@ use super::config::EngineChange;
 use super::definition::Definition;
 use super::description::OutputDescription;
 use super::format::Format;
+use super::identity::VersionCheck;
 use super::output_choice::OutputChoice;
 
 /// One built-in engine, as the build script has put it together.
@@ -41,6 +42,10 @@ pub(super) fn definition(name: &str) -> Option<Definition> {
     let change: EngineChange = serde_json::from_str(engine.definition)
         .unwrap_or_else(|error| unreachable!("the built-in engine {name}: {error}"));
     let mut base = Definition::named(name);
+    // A program of the system is no other's.
+    if !change.bin.as_ref().is_some_and(|bin| bin.starts_with('/')) {
+        base.version = Some(VersionCheck::default());
+    }
     if engine.output != "null" {
         base.output = OutputChoice::named(&format_name(engine.name));
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::iter;
 
 use serde::de::{SeqAccess, Visitor, value::SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer};
@@ -9,6 +10,7 @@ use serde::{Deserialize, Deserializer};
 use super::builtin;
 use super::candidates::Classes;
 use super::definition::{Definition, PromptBy};
+use super::identity::VersionCheck;
 use super::login::LoginFacts;
 use super::output_choice::OutputChoice;
 use super::template::{LISTS, list, placeholders};
@@ -29,6 +31,9 @@ pub struct EngineConfig {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct EngineChange {
+    /// The built-in engine that this one is but for what is said here, such as another account of
+    /// it. Then `env` is added to its variables, and it comes right after it in its classes.
+    pub like: Option<String>,
     /// A path (`~/` is the home directory), or a name to find on PATH. Default: the engine's name.
     pub bin: Option<String>,
     /// The arguments. A word can be `{permission_args}`, `{model_args}`, `{resume_args}` or
@@ -52,7 +57,8 @@ pub struct EngineChange {
     /// The class it belongs to, or a list of them; `[]` for none.
     #[serde(deserialize_with = "one_or_many")]
     pub class: Option<Vec<String>>,
-    /// Variables to set.
+    /// Variables to set. `${NAME}` as a value is the user's variable of that name; `~/` at its
+    /// beginning is the home directory.
     pub env: Option<BTreeMap<String, String>>,
     /// Variables to set where neither the user's environment nor the job does.
     pub default_env: Option<BTreeMap<String, String>>,
@@ -65,6 +71,10 @@ pub struct EngineChange {
     pub account_env: Option<Vec<String>>,
     /// Places of its login.
     pub login: Option<LoginFacts>,
+    /// How a program that is found on PATH shows that it is this engine, and no other of its name.
+    pub version: Option<VersionCheck>,
+    /// Versions that aq was tried with, as `1.2.3`.
+    pub tried: Option<Vec<String>>,
 }
 
 /// Config describes an engine or a class that cannot be.
@@ -78,6 +88,19 @@ pub struct EngineConfigError {
 }
 
 impl EngineChange {
+    /// The built-in engine that is named here.
+    pub(super) fn base(&self, name: &str) -> Result<Option<Definition>, EngineConfigError> {
+        let Some(like) = &self.like else { return Ok(None) };
+        let names = builtin::names();
+        if names.contains(&name) {
+            let problem = format!("{name} is a built-in engine; give this one a name of its own");
+            return Err(error(name, "like", problem));
+        }
+        let known = || format!("{like:?} is no built-in engine; known are {}", names.join(", "));
+        let base = builtin::definition(like).ok_or_else(|| error(name, "like", known()))?;
+        Ok(Some(base))
+    }
+
     /// `base` with what is said here in place of what it had.
     pub(super) fn apply(
         &self,
@@ -97,11 +120,18 @@ impl EngineChange {
         replace(&mut base.resume_args, &self.resume_args);
         replace(&mut base.session_args, &self.session_args);
         replace(&mut base.class, &self.class);
-        replace(&mut base.env, &self.env);
+        match &self.env {
+            Some(env) if self.like.is_some() => base.env.extend(env.clone()),
+            _ => replace(&mut base.env, &self.env),
+        }
         replace(&mut base.default_env, &self.default_env);
         replace(&mut base.root_yolo_env, &self.root_yolo_env);
         replace(&mut base.child_env, &self.child_env);
         replace(&mut base.account_env, &self.account_env);
+        replace(&mut base.tried, &self.tried);
+        if self.version.is_some() {
+            base.version.clone_from(&self.version);
+        }
         if let Some(login) = &self.login {
             base.login = Some(login.clone());
         }
@@ -188,7 +218,13 @@ pub(super) fn classes(
     }
     let put_there = |name: &str| config.engines.get(name).is_some_and(|e| e.class.is_some());
     let built_in = builtin::names();
-    let stays = built_in.iter().copied().filter(|name| !put_there(name));
+    let copies = |base: &'static str| {
+        let is_copy = move |change: &EngineChange| change.like.as_deref() == Some(base);
+        let found = config.engines.iter().filter(move |(_, change)| is_copy(change));
+        found.map(|(name, _)| name.as_str())
+    };
+    let stays = built_in.into_iter().flat_map(|name| iter::once(name).chain(copies(name)));
+    let stays = stays.filter(|name| !put_there(name));
     let put = engines.keys().map(String::as_str).filter(|name| put_there(name));
     for name in stays.chain(put) {
         for class in &engines[name].class {

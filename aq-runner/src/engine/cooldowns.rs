@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::fault::ErrorClass;
 use super::reason::short;
+use super::windows::{SeenWindows, UsageWindow, put};
 
 /// The pause after a first limit whose end nobody named. It doubles with every probe that meets the
 /// limit again.
@@ -60,6 +61,7 @@ pub enum EngineUse {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cooldowns {
     accounts: BTreeMap<Account, Rest>,
+    windows: BTreeMap<Account, SeenWindows>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -85,6 +87,14 @@ impl Rest {
     fn is_from_the_future(&self, now: Timestamp) -> bool {
         self.seen.duration_since(now) > CLOCK_ERROR
     }
+}
+
+#[derive(Serialize, Deserialize)]
+struct WindowsEntry {
+    #[serde(flatten)]
+    account: Account,
+    #[serde(flatten)]
+    seen: SeenWindows,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -162,6 +172,24 @@ impl Cooldowns {
         over
     }
 
+    /// A run that has ended at `now` said this of the windows of its account.
+    pub fn saw_windows(&mut self, account: &Account, windows: Vec<UsageWindow>, now: Timestamp) {
+        let known = self.windows.entry(account.clone());
+        let known = known.or_insert(SeenWindows { seen: now, windows: Vec::new() });
+        known.seen = now;
+        put(&mut known.windows, windows);
+    }
+
+    /// The windows of an account, when its vendor has described them.
+    pub fn windows(&self, account: &Account) -> Option<&SeenWindows> {
+        self.windows.get(account)
+    }
+
+    /// Answers whether an account is on file as not simply ready.
+    pub fn has(&self, account: &Account) -> bool {
+        self.accounts.contains_key(account)
+    }
+
     /// A person says that the engine is to be used again (`aq engines --retry`), with all its
     /// accounts. Gives whether that changed anything.
     pub fn retry(&mut self, engine: &str) -> bool {
@@ -196,7 +224,16 @@ impl Cooldowns {
             rest: rest.clone(),
         };
         let entries: Vec<Entry> = self.accounts.iter().map(entry).collect();
-        let mut text = serde_json::json!({ "version": 1, "engines": entries }).to_string();
+        let windows = |(account, seen): (&Account, &SeenWindows)| WindowsEntry {
+            account: account.clone(),
+            seen: seen.clone(),
+        };
+        let mut file = serde_json::json!({ "version": 1, "engines": entries });
+        if !self.windows.is_empty() {
+            let windows: Vec<WindowsEntry> = self.windows.iter().map(windows).collect();
+            file["windows"] = serde_json::to_value(windows).unwrap_or_default();
+        }
+        let mut text = file.to_string();
         text.push('\n');
         text
     }
@@ -221,7 +258,10 @@ impl Cooldowns {
             rest.reason = short(&rest.reason);
             accounts.insert(account, rest);
         }
-        Self { accounts }
+        let entries = file["windows"].as_array().into_iter().flatten().take(ACCOUNTS_MAX);
+        let windows = entries.filter_map(|entry| WindowsEntry::deserialize(entry).ok());
+        let windows = windows.map(|entry| (entry.account, entry.seen.cleaned())).collect();
+        Self { accounts, windows }
     }
 }
 
@@ -351,8 +391,13 @@ mod tests {
         let mut rests = Cooldowns::default();
         limited(&mut rests, Some(700), 0);
         rests.broken(&account("b"), ErrorClass::Config, "no config", "v1", at(3));
+        let window =
+            UsageWindow { name: "5-hour".to_owned(), used_percent: 42.5, resets_at: Some(at(700)) };
+        rests.saw_windows(&account("a"), vec![window], at(4));
         let text = rests.to_text();
         assert_eq!(Cooldowns::from_text(&text), rests);
+        assert_eq!(rests.windows(&account("a")).unwrap().seen, at(4));
+        assert_eq!(rests.windows(&account("b")), None);
         for end in 0..text.len() - 1 {
             assert_eq!(Cooldowns::from_text(&text[..end]), Cooldowns::default(), "{end}");
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::identity::VersionCheck;
 use super::login::LoginFacts;
 use super::output_choice::OutputChoice;
 
@@ -52,6 +53,10 @@ pub(super) struct Definition {
     pub(super) account_env: Vec<String>,
     /// The places of its login, where they are known.
     pub(super) login: Option<LoginFacts>,
+    /// The question by which a program on PATH shows that it is this engine; `None`: any is.
+    pub(super) version: Option<VersionCheck>,
+    /// The versions that aq was tried with.
+    pub(super) tried: Vec<String>,
 }
 
 impl Definition {
@@ -75,6 +80,8 @@ impl Definition {
             child_env: Vec::new(),
             account_env: Vec::new(),
             login: None,
+            version: None,
+            tried: Vec::new(),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! All engines of this host.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
+use aq_manifest::env_reference;
 use sha2::{Digest as _, Sha256};
 
 use super::binary::{MissingBinary, Places};
@@ -15,7 +16,9 @@ use super::command::{
 use super::config::{EngineConfig, EngineConfigError, classes};
 use super::cooldowns::Account;
 use super::definition::{Definition, PromptBy};
+use super::identity::{VersionAnswer, VersionAnswers, VersionQuestion, first_line};
 use super::login::{LoginPlaces, login_places};
+use super::pitfalls::{Pitfall, SettingsPlace, settings_places, variable_pitfalls};
 use super::records::Records;
 use super::session::is_session_id;
 use super::steps::Steps;
@@ -30,6 +33,7 @@ pub struct Registry {
     places: Places,
     /// The union over all engines.
     child_env: Vec<OsString>,
+    answers: VersionAnswers,
 }
 
 #[derive(Debug)]
@@ -37,6 +41,8 @@ struct Engine {
     definition: Definition,
     /// The value of `<NAME>_BIN`.
     bin: Option<OsString>,
+    /// The built-in engine that it is like.
+    like: Option<String>,
 }
 
 /// One engine, as `aq engines` shows it.
@@ -50,6 +56,10 @@ pub struct EngineInfo {
     pub binary: Result<PathBuf, MissingBinary>,
     /// The environment variable that names another program.
     pub variable: String,
+    /// The first line of what the program answers when it is asked for its version, when it was.
+    pub answer: Option<String>,
+    /// The versions that aq was tried with.
+    pub tried: Vec<String>,
 }
 
 impl Registry {
@@ -66,7 +76,8 @@ impl Registry {
             definitions.extend(builtin::definition(name).map(|it| (name.to_owned(), it)));
         }
         for (name, change) in &config.engines {
-            let base = definitions.remove(name).unwrap_or_else(|| Definition::named(name));
+            let base = change.base(name)?.or_else(|| definitions.remove(name));
+            let base = base.unwrap_or_else(|| Definition::named(name));
             definitions.insert(name.clone(), change.apply(name, base)?);
         }
         let classes = classes(config, &definitions)?;
@@ -74,15 +85,22 @@ impl Registry {
             definitions.values().flat_map(|engine| &engine.child_env).map(OsString::from).collect();
         child_env.sort();
         child_env.dedup();
-        let engine = |(name, definition): (String, Definition)| {
-            let bin = env(&variable(&name)).filter(|value| !value.is_empty());
-            (name, Engine { definition, bin })
+        let bin = |name: &str| env(&variable(name)).filter(|value| !value.is_empty());
+        let home = env("HOME");
+        let engine = |(name, mut definition): (String, Definition)| {
+            in_home(&mut definition.env, home.as_deref());
+            let like = config.engines.get(&name).and_then(|change| change.like.clone());
+            // The program of the engine that it is like is its own, unless it has another.
+            let base = like.as_deref().filter(|_| !definition.program_from_config);
+            let bin = bin(&name).or_else(|| base.and_then(bin));
+            (name, Engine { definition, bin, like })
         };
         Ok(Self {
             engines: definitions.into_iter().map(engine).collect(),
             classes,
             places: Places { path: env("PATH"), home: env("HOME") },
             child_env,
+            answers: VersionAnswers::default(),
         })
     }
 
@@ -138,8 +156,33 @@ impl Registry {
             classes: self.classes_of(name),
             binary: self.locate(name, engine),
             variable: variable(name),
+            answer: self.answer(name, engine).map(|answer| first_line(&answer)),
+            tried: engine.definition.tried.clone(),
         };
         self.engines.iter().map(info).collect()
+    }
+
+    /// The programs to be asked for their versions: those that were found on PATH by an engine's name,
+    /// or `all` that are there.
+    pub fn version_questions(&self, all: bool) -> Vec<VersionQuestion> {
+        let asked = self.engines.iter().filter(|(_, engine)| all || !engine.is_named_by_user());
+        asked.filter_map(|(name, engine)| self.question(name, engine)).collect()
+    }
+
+    /// Takes in what a program has answered. From now on one that is another program than its name
+    /// says is not installed.
+    pub fn note_answer(&self, answer: VersionAnswer) {
+        self.answers.note(answer);
+    }
+
+    fn question(&self, name: &str, engine: &Engine) -> Option<VersionQuestion> {
+        let args = engine.definition.version.as_ref()?.args.clone();
+        let program = self.find(name, engine).ok()?;
+        Some(VersionQuestion { program, args })
+    }
+
+    fn answer(&self, name: &str, engine: &Engine) -> Option<String> {
+        self.answers.of(&self.question(name, engine)?)
     }
 
     /// Whether the engine can go on with a session of its own.
@@ -240,8 +283,10 @@ impl Registry {
         let format = self.engines.get(name).map(|engine| engine.definition.output.format());
         let session = verdict.session_id.as_deref().or(resumed).filter(|id| is_session_id(id));
         let lacks = verdict.usage.lacks_records() || verdict.model.is_none();
+        let env = |variable: &str| self.variable(name, variable, files.env);
+        let files = LeftBehind { env: &env, ..*files };
         let on_disk =
-            format.filter(|_| lacks).and_then(|format| format.left_behind(files, session));
+            format.filter(|_| lacks).and_then(|format| format.left_behind(&files, session));
         verdict.usage.settle(on_disk, session, resumed, previous)
     }
 
@@ -262,7 +307,34 @@ impl Registry {
         name: &str,
         env: &dyn Fn(&str) -> Option<OsString>,
     ) -> Option<LoginPlaces> {
-        login_places(&self.engines.get(name)?.definition, env)
+        let own = |variable: &str| self.variable(name, variable, env);
+        login_places(&self.engines.get(name)?.definition, &own)
+    }
+
+    /// The places of the engine's settings: the user's, and those of a repository for it.
+    pub fn settings_places(
+        &self,
+        name: &str,
+        env: &dyn Fn(&str) -> Option<OsString>,
+        repository: Option<&Path>,
+    ) -> Vec<SettingsPlace> {
+        let own = |variable: &str| self.variable(name, variable, env);
+        settings_places(self.base(name), &own, repository)
+    }
+
+    /// The variables with which runs of the engine go wrong, of those that it would get.
+    pub fn variable_pitfalls(
+        &self,
+        name: &str,
+        env: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Vec<Pitfall> {
+        let own = |variable: &str| self.variable(name, variable, env);
+        variable_pitfalls(self.base(name), &own)
+    }
+
+    /// The built-in engine that an engine is, or is like.
+    fn base<'a>(&'a self, name: &'a str) -> &'a str {
+        self.engines.get(name).and_then(|engine| engine.like.as_deref()).unwrap_or(name)
     }
 
     /// Which account engine `name` works with in this environment: limits are counted by it. It is
@@ -273,7 +345,8 @@ impl Registry {
         let mut hash = Sha256::new();
         let mut is_default = true;
         for variable in variables {
-            if let Some(value) = env(variable).filter(|value| !value.is_empty()) {
+            let value = self.variable(name, variable, env);
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
                 is_default = false;
                 hash.update(variable);
                 hash.update([0]);
@@ -288,6 +361,24 @@ impl Registry {
         Account { engine: name.to_owned(), account }
     }
 
+    /// The value of a variable in the environment of the engine's program, as far as the job does not
+    /// set it: the engine's own, else the user's.
+    pub fn variable(
+        &self,
+        name: &str,
+        variable: &str,
+        env: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Option<OsString> {
+        let own = self.engines.get(name).and_then(|engine| engine.definition.env.get(variable));
+        match own {
+            None => env(variable),
+            Some(value) => match env_reference(value) {
+                Some(reference) => env(reference),
+                None => Some(value.into()),
+            },
+        }
+    }
+
     fn engine(&self, name: &str) -> Result<&Engine, NoSuchEngine> {
         self.engines.get(name).ok_or_else(|| NoSuchEngine {
             name: name.to_owned(),
@@ -300,7 +391,25 @@ impl Registry {
         self.classes.iter().filter(holds).map(|(class, _)| class.clone()).collect()
     }
 
+    /// The one place that decides whether an engine is installed.
     fn locate(&self, name: &str, engine: &Engine) -> Result<PathBuf, MissingBinary> {
+        let path = self.find(name, engine)?;
+        let Definition { version, program, .. } = &engine.definition;
+        if let Some(check) = version.as_ref().filter(|_| !engine.is_named_by_user())
+            && let Some(answer) = self.answer(name, engine)
+            && !check.accepts(&[name, program], &answer)
+        {
+            return Err(MissingBinary::OtherProgram {
+                engine: name.to_owned(),
+                path,
+                answer: first_line(&answer),
+                variable: variable(name),
+            });
+        }
+        Ok(path)
+    }
+
+    fn find(&self, name: &str, engine: &Engine) -> Result<PathBuf, MissingBinary> {
         let variable = variable(name);
         if let Some(bin) = &engine.bin {
             return self.places.find(bin, &variable, &variable);
@@ -311,6 +420,23 @@ impl Registry {
             false => format!("engine {name}"),
         };
         self.places.find(definition.program.as_ref(), &named_by, &variable)
+    }
+}
+
+impl Engine {
+    /// A program that somebody has named is believed.
+    fn is_named_by_user(&self) -> bool {
+        self.bin.is_some() || self.definition.program_from_config
+    }
+}
+
+/// Puts the home directory in place of `~/` at the beginning of values.
+fn in_home(env: &mut BTreeMap<String, String>, home: Option<&OsStr>) {
+    let Some(home) = home.and_then(OsStr::to_str) else { return };
+    for value in env.values_mut() {
+        if let Some(below) = value.strip_prefix("~/") {
+            *value = format!("{home}/{below}");
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use super::fault::{EngineError, Evidence};
 use super::reason::short;
 use super::session::is_session_id;
 use super::usage::{Counted, StreamUsage, Usage};
+use super::windows::{UsageWindow, put};
 
 /// The longest last message, in bytes.
 pub(super) const TEXT_MAX: usize = 64 << 10;
@@ -75,6 +76,8 @@ pub(super) struct Seen {
     pub(super) evidence: Evidence,
     /// The record with which the vendor rejected the run for its account's limit.
     pub(super) limit: Option<Value>,
+    /// The windows of its account, as the vendor described them last.
+    pub(super) windows: Vec<UsageWindow>,
     /// Permission mode that was asked for.
     pub(super) asked_mode: Option<String>,
     /// Permission mode in which the engine says that it began.
@@ -140,6 +143,11 @@ impl Seen {
     /// The version that the engine says it has.
     pub(super) fn engine_version(&self) -> Option<&str> {
         self.version.as_deref()
+    }
+
+    /// What the vendor says of the windows of its account.
+    pub(super) fn window(&mut self, windows: Vec<UsageWindow>) {
+        put(&mut self.windows, windows);
     }
 
     pub(super) fn model(&mut self, name: &Value) {

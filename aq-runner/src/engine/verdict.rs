@@ -9,6 +9,7 @@ use super::reason::{join, last_line, last_lines, short, stderr_reason};
 use super::seen::{Final, Seen};
 use super::session::is_gone;
 use super::usage::StreamUsage;
+use super::windows::UsageWindow;
 
 /// How the engine's process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +76,8 @@ pub struct Verdict {
     pub error: Option<EngineError>,
     /// The vendor says that there is no session of the id that was to be resumed.
     pub session_gone: bool,
+    /// The windows of the account, as far as its output describes them.
+    pub windows: Vec<UsageWindow>,
     /// What its output says about usage; [`Registry::usage`](super::Registry::usage) makes this
     /// run's numbers of it.
     pub usage: StreamUsage,
@@ -111,6 +114,7 @@ pub(super) fn judge(
         session_id: seen.session_id.filter(|_| !session_gone),
         model: seen.model,
         final_text: seen.final_text,
+        windows: seen.windows,
         turns: seen.turns,
     }
 }

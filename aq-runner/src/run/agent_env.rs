@@ -8,13 +8,13 @@ use std::path::Path;
 use aq_manifest::{JobId, env_reference};
 
 use super::hidden_env::{UNATTENDED, is_hidden};
-use super::settings::Environment;
+use super::settings::{Environment, Settings};
 
-/// A variable that a job's `env` refers to is not there, or is kept from agents.
+/// A variable that the `env` of a job or its engine refers to is not there, or is kept from agents.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "env: {key} refers to ${{{name}}}, which is not set here, or is kept from agents; \
-         set it where `aq run` is started, or take it out of the job's `env`"
+         set it where `aq run` is started, or take it out of the `env` of the job or its engine"
 )]
 pub(crate) struct MissingVariable {
     key: String,
@@ -44,7 +44,7 @@ pub(crate) struct TakenOut<'a> {
 /// the job is.
 ///
 /// # Errors
-/// The job's `env` refers to a variable that there is not.
+/// The `env` of the job or its engine refers to a variable that there is not.
 pub(crate) fn agent_env(
     user: &Environment,
     taken_out: TakenOut<'_>,
@@ -65,7 +65,13 @@ pub(crate) fn agent_env(
     env.extend(UNATTENDED.map(|(name, value)| (name.into(), value.into())));
     // `${NAME}` sees what the agent may see and no more: job files come from trackers, too.
     let visible = env.clone();
-    env.extend(engine.iter().cloned());
+    for (key, value) in engine {
+        let value = match (key.to_str(), value.to_str()) {
+            (Some(key), Some(text)) => value_of(key, text, &visible)?,
+            _ => value.clone(),
+        };
+        env.insert(key.clone(), value);
+    }
     for (key, value) in job {
         env.insert(key.into(), value_of(key, value, &visible)?);
     }
@@ -74,6 +80,14 @@ pub(crate) fn agent_env(
     env.insert("AQ_QUEUE".into(), identity.queue.into());
     env.insert("TMPDIR".into(), identity.scratch.into());
     Ok(env.into_iter().collect())
+}
+
+/// Tests for a variable of the user's that no agent gets with these settings.
+pub(crate) fn is_taken_out(settings: &Settings, name: &str) -> bool {
+    let deny = &settings.config.env_deny;
+    is_hidden(name.as_bytes())
+        || settings.engines.child_env().iter().any(|known| known == name)
+        || deny.iter().any(|pattern| wildcard(pattern.as_bytes(), name.as_bytes()))
 }
 
 /// Whether `*` in the pattern can stand for letters so that it is the name. Linear in both.
@@ -98,7 +112,7 @@ fn wildcard(pattern: &[u8], name: &[u8]) -> bool {
     }
 }
 
-/// A value of the job's `env`: itself, or the variable that it stands for.
+/// A value of the `env` of a job or its engine: itself, or the variable that it stands for.
 fn value_of(
     key: &str,
     value: &str,

@@ -26,6 +26,7 @@ use crate::store::{FileLock, JobRecord, QueueDir, Record, StoreError, remove_old
 use super::echo::{EchoError, Echoes};
 use super::engine_sightings::note_engines;
 use super::engine_use::Sight;
+use super::engine_versions::{AskedPrograms, ask_engine_versions};
 use super::fleet::FleetSettingsError;
 use super::host::ProbePolicy;
 use super::host_capabilities;
@@ -196,11 +197,12 @@ pub fn run(
     let wakes = Wakes::new(queue).map_err(|e| RunError::System("take signals", e))?;
     survive_file_limit().map_err(|e| RunError::System("take signals", e))?;
     let limits = Limits { max: options.max, max_review: options.max_review };
+    // First, since a program may turn out to be no engine.
+    let capabilities =
+        host_capabilities(Some(queue), &settings, ProbePolicy::AsNeeded).capabilities;
     // What was not noted is not missed later, and no more than that.
     let _ = note_engines(queue, &settings, SeenBy::RunLoop);
     let engines_seen = Sight::take(queue, &settings);
-    let capabilities =
-        host_capabilities(Some(queue), &settings, ProbePolicy::AsNeeded).capabilities;
     let echoes = Echoes::start(queue, &settings)?;
     let tokens = capabilities.iter().cloned().collect();
     let model = Model::new(queue, &settings, capabilities, limits, Timestamp::now());
@@ -432,6 +434,8 @@ impl Dispatcher<'_> {
 
     /// Looks which engines are installed, and which rest.
     fn refresh_engines(&mut self) {
+        let (on_path, as_needed) = (AskedPrograms::OnPath, ProbePolicy::AsNeeded);
+        ask_engine_versions(Some(self.queue), &self.settings, on_path, as_needed);
         let _ = note_engines(self.queue, &self.settings, SeenBy::RunLoop);
         self.engines_seen = Sight::take(self.queue, &self.settings);
         self.model.refresh_engines(self.queue, &self.settings, Timestamp::now());

@@ -39,7 +39,7 @@ impl Sightings {
         self.0.contains_key(engine) || settings.engines.system_program(engine).is_some()
     }
 
-    /// The lack of an engine that is not there, when it was before.
+    /// The lack of an engine that is not there, when it was before or another program has its name.
     pub(crate) fn lack(
         &self,
         settings: &Settings,
@@ -52,6 +52,15 @@ impl Sightings {
         let expected_at = match missing {
             MissingBinary::NotExecutable { path, .. } => Some(path.as_path()),
             MissingBinary::NotOnPath { .. } => None,
+            MissingBinary::OtherProgram { engine, path, answer, variable } => {
+                let home = settings.environment.path("HOME");
+                return Some(HostLack::OtherProgram {
+                    engine: engine.clone(),
+                    path: shown(path, home.as_deref()),
+                    answer: answer.clone(),
+                    variable: variable.clone(),
+                });
+            }
         };
         self.seen(settings, engine, expected_at)
     }
@@ -60,6 +69,11 @@ impl Sightings {
     pub(crate) fn missed_by_loop(&self, settings: &Settings) -> Vec<(String, HostLack)> {
         let missed = self.0.iter().filter_map(|(name, seen)| {
             let expected_at = seen.missed.as_deref()?;
+            // Who sees another program there knows more than that.
+            let here = settings.engines.binary(name);
+            if matches!(here, Some(Err(MissingBinary::OtherProgram { .. }))) {
+                return None;
+            }
             let expected_at =
                 Some(Path::new(expected_at)).filter(|path| !path.as_os_str().is_empty());
             Some((name.clone(), self.seen(settings, name, expected_at)?))
@@ -100,9 +114,10 @@ impl Sightings {
                     None
                 }
                 Some(Err(MissingBinary::NotOnPath { .. })) => Some(String::new()),
-                Some(Err(MissingBinary::NotExecutable { path, .. })) => {
-                    Some(path.to_string_lossy().into_owned())
-                }
+                Some(Err(
+                    MissingBinary::NotExecutable { path, .. }
+                    | MissingBinary::OtherProgram { path, .. },
+                )) => Some(path.to_string_lossy().into_owned()),
             };
             if by == SeenBy::RunLoop
                 && let Some(known) = self.0.get_mut(name)

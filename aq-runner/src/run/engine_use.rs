@@ -1,5 +1,6 @@
 //! Which engines rest or are out of use, in a file of the queue, so that it holds across restarts.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -8,7 +9,9 @@ use aq_scheduler::EngineState;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::engine::{Account, Cooldowns, EngineError, EngineUse, Verdict};
+use crate::engine::{
+    Account, Cooldowns, EngineError, EngineUse, SeenWindows, UsageWindow, Verdict,
+};
 use crate::store::{FileLock, QueueDir, Result, read_text, replace};
 
 use super::engine_sightings::Sightings;
@@ -142,11 +145,47 @@ pub(crate) fn note_success(
     started: Timestamp,
 ) -> Result<()> {
     // Almost always there is nothing to forget, and then no lock is taken.
-    if changed(queue).is_none() {
+    let account = account(settings, engine);
+    if changed(queue).is_none() || !read(queue).has(&account) {
+        return Ok(());
+    }
+    update(queue, |known| known.worked(&account, started, Timestamp::now()))
+}
+
+/// Notes what a run of the engine said of the windows of its account.
+///
+/// # Errors
+/// When the file cannot be written.
+pub(crate) fn note_windows(
+    queue: &QueueDir,
+    settings: &Settings,
+    engine: &str,
+    windows: Vec<UsageWindow>,
+) -> Result<()> {
+    if windows.is_empty() {
         return Ok(());
     }
     let account = account(settings, engine);
-    update(queue, |known| known.worked(&account, started, Timestamp::now()))
+    update(queue, |known| {
+        known.saw_windows(&account, windows, Timestamp::now());
+        true
+    })
+}
+
+/// The windows of the engines' accounts that have not begun anew, by engine.
+pub fn engine_windows(
+    queue: &QueueDir,
+    settings: &Settings,
+    now: Timestamp,
+) -> BTreeMap<String, SeenWindows> {
+    let known = read(queue);
+    let of = |name: &str| {
+        let seen = known.windows(&account(settings, name))?;
+        let windows: Vec<UsageWindow> = seen.current(now).cloned().collect();
+        let is_any = !windows.is_empty();
+        is_any.then(|| (name.to_owned(), SeenWindows { seen: seen.seen, windows }))
+    };
+    settings.engines.names().filter_map(of).collect()
 }
 
 /// Says that an engine is to be used again, with all its accounts. Answers whether that changed

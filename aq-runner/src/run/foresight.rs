@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use aq_manifest::JobId;
 
+use crate::engine::MissingBinary;
 use crate::store::{Meta, QueueDir};
 
 use super::settings::Settings;
@@ -53,10 +54,17 @@ pub(crate) fn lacks_engine(settings: &Settings, meta: &Meta) -> Option<String> {
     match engines.candidates(meta.get("engine_wanted"), class, &prefers) {
         Err(unknown) => Some(unknown.to_string()),
         Ok(names) if names.iter().any(|name| engines.installed(name).is_some()) => None,
-        Ok(names) => Some(match names.as_slice() {
-            [one] => format!("its engine {one} is not installed"),
-            all => format!("none of its engines is installed: {}", all.join(", ")),
-        }),
+        Ok(names) => {
+            let mut problem = match names.as_slice() {
+                [one] => format!("its engine {one} is not installed"),
+                all => format!("none of its engines is installed: {}", all.join(", ")),
+            };
+            let missing = names.iter().filter_map(|name| engines.binary(name)?.err());
+            for other in missing.filter(|one| matches!(one, MissingBinary::OtherProgram { .. })) {
+                problem.push_str(&format!("; {other}"));
+            }
+            Some(problem)
+        }
     }
 }
 

@@ -10,8 +10,11 @@ mod checkouts;
 mod dependencies;
 mod dispatcher;
 mod echo;
+mod engine_check;
+mod engine_pitfalls;
 mod engine_sightings;
 mod engine_use;
+mod engine_versions;
 mod feedback;
 mod fleet;
 mod folder_watch;
@@ -53,7 +56,12 @@ pub use attempts::{Attempt, attempts};
 pub use changing::{hold, release, replace_text, set_value};
 pub use dependencies::{Dependencies, Edge, Node, dependencies};
 pub use dispatcher::{LostPart, Progress, RunError, RunOptions, Summary, run};
-pub use engine_use::{resting_engines, retry_engine};
+pub use engine_check::{EngineCheck, EngineCheckError, check_engine};
+pub use engine_pitfalls::engine_pitfalls;
+pub use engine_use::{engine_windows, resting_engines, retry_engine};
+pub use engine_versions::{
+    AskedPrograms, UntriedVersion, ask_engine_versions, engine_version, untried_version,
+};
 pub use feedback::{NextPrompt, PromptError, next_prompt};
 pub use fleet::{
     FleetError, FleetOverview, FleetPart, FleetSettings, FleetSettingsError, Submitted, fleet_job,

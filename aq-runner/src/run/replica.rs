@@ -221,7 +221,9 @@ impl Replica {
             | Reason::EngineCoolingDown { .. }
             | Reason::EngineLimited { .. }
             | Reason::EngineOutOfUse { .. }
-            | Reason::HostLacks(HostLack::Engine { .. }) => Word::Engine,
+            | Reason::HostLacks(HostLack::Engine { .. } | HostLack::OtherProgram { .. }) => {
+                Word::Engine
+            }
             // Another one goes first: that is what is compared.
             Reason::NoSlot | Reason::ReviewFull { .. } | Reason::Behind { .. } => return None,
             Reason::HostLacks(_) => Word::Backoff,

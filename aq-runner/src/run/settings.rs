@@ -14,6 +14,7 @@ use crate::engine::{EngineChange, EngineConfig, EngineConfigError, Registry};
 use crate::store::{QueueDir, ScratchPlaces, StoreError, read_saved, read_text, replace_durably};
 
 use super::checkouts::BESIDE;
+use super::engine_versions::recall_versions;
 use super::host::Tool;
 use super::room::{RoomConfig, bytes};
 
@@ -194,7 +195,9 @@ impl Settings {
     /// # Errors
     /// Names the file and the place.
     pub fn load(queue: &QueueDir, mut environment: Environment) -> Result<Self, SettingsError> {
-        Self::of_file(&queue.config(), &mut environment)
+        let settings = Self::of_file(&queue.config(), &mut environment)?;
+        recall_versions(queue, &settings.engines);
+        Ok(settings)
     }
 
     /// As [`Self::load`], but while the file has an error what a run loop last read in good order
@@ -207,13 +210,19 @@ impl Settings {
         mut environment: Environment,
     ) -> Result<(Self, Option<SettingsError>), SettingsError> {
         let problem = match Self::of_file(&queue.config(), &mut environment) {
-            Ok(settings) => return Ok((settings, None)),
+            Ok(settings) => {
+                recall_versions(queue, &settings.engines);
+                return Ok((settings, None));
+            }
             Err(problem) => problem,
         };
         let path = queue.last_config();
         let last = read_text(&path).ok();
         match last.and_then(|text| Self::of_text(&path, text, &mut environment).ok()) {
-            Some(settings) => Ok((settings, Some(problem))),
+            Some(settings) => {
+                recall_versions(queue, &settings.engines);
+                Ok((settings, Some(problem)))
+            }
             None => Err(problem),
         }
     }

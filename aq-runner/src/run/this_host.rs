@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use crate::engine::MissingBinary;
 use crate::store::QueueDir;
 
-use super::host::{Host, HostConfig, ProbePolicy, Tool, detect};
+use super::engine_versions::{AskedPrograms, ask_engine_versions};
+use super::host::{Host, HostConfig, HostProblem, ProbePolicy, Tool, detect};
 use super::settings::Settings;
 
 /// How long one probe of a tool may take.
@@ -19,9 +21,10 @@ pub fn host_capabilities(
     probing: ProbePolicy,
 ) -> Host {
     let environment = &settings.environment;
+    ask_engine_versions(queue, settings, AskedPrograms::OnPath, probing);
     let installed =
         settings.engines.names().filter(|name| settings.engines.installed(name).is_some());
-    detect(&HostConfig {
+    let mut host = detect(&HostConfig {
         path: environment.get("PATH").unwrap_or_default(),
         tools: Tool::with_defaults(settings.config.tools.clone()),
         engines: installed.map(str::to_owned).collect(),
@@ -30,5 +33,9 @@ pub fn host_capabilities(
         cache_dir: queue.map(QueueDir::state),
         probing,
         time_limit: PROBE_LIMIT,
-    })
+    });
+    let others = settings.engines.info().into_iter().filter_map(|engine| engine.binary.err());
+    let others = others.filter(|missing| matches!(missing, MissingBinary::OtherProgram { .. }));
+    host.problems.extend(others.map(HostProblem::OtherProgram));
+    host
 }

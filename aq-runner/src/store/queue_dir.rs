@@ -182,6 +182,11 @@ impl QueueDir {
         self.root.join(".state/engines-seen.json")
     }
 
+    /// What programs of engines have answered when they were asked for their versions.
+    pub(crate) fn engine_versions(&self) -> PathBuf {
+        self.root.join(".state/engine-versions.json")
+    }
+
     /// Settings of this queue.
     pub fn config(&self) -> PathBuf {
         self.root.join("config.yaml")

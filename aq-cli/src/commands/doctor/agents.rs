@@ -1,8 +1,11 @@
-//! Logins of agents.
+//! Logins, versions and settings of agents.
 
-use aq_runner::run::Settings;
+use std::path::Path;
+
+use aq_runner::run::{Settings, engine_pitfalls, untried_version};
 
 use crate::output::doctor::Finding;
+use crate::output::engines::{pitfall_line, untried_line};
 
 /// Engines that are installed and to which nobody has signed in, as far as that can be seen.
 pub(super) fn never_signed_in(settings: &Settings) -> Vec<Finding> {
@@ -30,6 +33,23 @@ pub(super) fn never_signed_in(settings: &Settings) -> Vec<Finding> {
             ),
             format!("start it once by hand and sign in{keys}"),
         ));
+    }
+    found
+}
+
+/// Versions that nobody has tried, and settings with which unattended runs go wrong, of the engines
+/// that are installed.
+pub(super) fn untried_or_unfit(settings: &Settings, cwd: Option<&Path>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for engine in settings.engines.info().into_iter().filter(|engine| engine.binary.is_ok()) {
+        if let Some(untried) = untried_version(&engine) {
+            let mend = format!("`aq engines --check {}` tries it with one short run", engine.name);
+            found.push(Finding::doubtful(untried_line(&engine.name, &untried), mend));
+        }
+        for pitfall in engine_pitfalls(settings, &engine.name, cwd) {
+            let line = format!("{}: {}", engine.name, pitfall_line(&pitfall));
+            found.push(Finding::doubtful(line, pitfall.mend));
+        }
     }
     found
 }

@@ -9,6 +9,7 @@ use super::json_path::{JsonPath, Paths};
 use super::usage_rule::{UsageRule, UsageSpan};
 use crate::engine::seen::Seen;
 use crate::engine::usage::Counted;
+use crate::engine::windows::WindowsShape;
 
 /// One row of an engine's table of events: which events it is about, and what they say. All that is
 /// said of an event is taken, in the order of the fields.
@@ -55,6 +56,8 @@ pub(in crate::engine) struct EventRule {
     denials: Option<JsonPath>,
     /// Record with which the vendor rejects the run for its account's limit.
     limit: Option<JsonPath>,
+    /// Windows of the account, and how much of them is used.
+    windows: Option<WindowsRule>,
     /// No limit is met.
     limit_over: bool,
     /// Work that goes on in the background: a list, a number, or true and false.
@@ -71,6 +74,16 @@ pub(in crate::engine) struct EventRule {
     failure: Option<ErrorRule>,
     /// Rows about some of these events, of which the first that fits is taken as well.
     cases: Vec<EventRule>,
+}
+
+/// Place of what a vendor says about the windows of its account, and whose shape it has.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WindowsRule {
+    /// The object.
+    at: JsonPath,
+    /// Its shape.
+    shape: WindowsShape,
 }
 
 /// State of a run, as its events have told it.
@@ -151,6 +164,9 @@ impl EventRule {
         self.permissions(event, seen);
         if let Some(limit) = &self.limit {
             seen.limit = Some(limit.first(event).clone()).filter(|limit| !limit.is_null());
+        }
+        if let Some(windows) = &self.windows {
+            seen.window(windows.shape.read(windows.at.first(event)));
         }
         if self.limit_over {
             seen.limit = None;

@@ -108,8 +108,9 @@ impl UsageFile {
             false => event(&document(path)?),
         }
         let report = seen.usage().so_far(seen.session_id.as_deref().or(session));
-        let report = UsageReport { model: seen.model, ..report };
-        (!report.usage.is_empty() || report.model.is_some()).then_some(report)
+        let (model, windows) = (seen.model, seen.windows);
+        let says = !report.usage.is_empty() || model.is_some() || !windows.is_empty();
+        says.then_some(UsageReport { model, windows, ..report })
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Usage;
+use crate::engine::windows::UsageWindow;
 
 /// What a report's numbers span.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub struct UsageReport {
     pub session_id: Option<String>,
     /// The model, as far as it was named.
     pub model: Option<String>,
+    /// The windows of the account, as far as they were described.
+    pub windows: Vec<UsageWindow>,
 }
 
 /// A session's running total, to be kept until its next run (as JSON, in one line).
@@ -45,6 +48,8 @@ pub struct Settled {
     pub total: Option<SessionTotal>,
     /// The model, where records on disk name it.
     pub model: Option<String>,
+    /// The windows of the account, where records on disk describe them.
+    pub windows: Vec<UsageWindow>,
 }
 
 impl UsageReport {
@@ -69,7 +74,7 @@ impl UsageReport {
         };
         let total =
             session.zip(total).map(|(id, usage)| SessionTotal { session_id: id.to_owned(), usage });
-        Settled { run, total, model: self.model.clone() }
+        Settled { run, total, model: self.model.clone(), windows: self.windows.clone() }
     }
 }
 
@@ -101,7 +106,7 @@ impl StreamUsage {
         if let Some(generic) = &self.generic {
             (usage, counted) = (generic.clone(), Counted::Run);
         }
-        UsageReport { usage, counted, session_id, model: None }
+        UsageReport { usage, counted, session_id, ..UsageReport::default() }
     }
 
     /// What the run used: the generic line's numbers, those it lacks from the engine's own records
@@ -115,10 +120,11 @@ impl StreamUsage {
     ) -> Settled {
         let without_generic = Self { generic: None, ..self.clone() };
         let model = on_disk.as_ref().and_then(|report| report.model.clone());
+        let windows = on_disk.as_ref().map_or_else(Vec::new, |report| report.windows.clone());
         let is_known = |usage: &Usage| !usage.is_empty() && !usage.is_zero();
         let on_disk = on_disk.filter(|report| self.own.is_none() && is_known(&report.usage));
         let own = on_disk.unwrap_or_else(|| without_generic.so_far(session));
-        let mut settled = Settled { model, ..own.settle(resumed, previous) };
+        let mut settled = Settled { model, windows, ..own.settle(resumed, previous) };
         if let Some(generic) = &self.generic {
             settled.run = generic.or(&settled.run);
         }
@@ -151,7 +157,7 @@ mod tests {
 
     fn report(input: u64, counted: Counted) -> UsageReport {
         let session_id = Some("s1".to_owned());
-        UsageReport { usage: tokens(input), counted, session_id, model: None }
+        UsageReport { usage: tokens(input), counted, session_id, ..UsageReport::default() }
     }
 
     #[test]

@@ -12,8 +12,9 @@ use aq_caps::Version;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::engine::ProgramStamp;
+
 use super::probe::ProbeError;
-use super::tools::Stamp;
 
 const FILE: &str = "host-tools.json";
 
@@ -39,7 +40,7 @@ pub(super) struct Entry {
     pub(super) command: Vec<String>,
     /// The file that the command's program was found in.
     pub(super) file: String,
-    pub(super) stamp: Stamp,
+    pub(super) stamp: ProgramStamp,
     pub(super) probed_at: Timestamp,
     pub(super) answer: Answer,
 }

@@ -2,22 +2,18 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::mpsc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aq_caps::Token;
 use jiff::Timestamp;
 
+use crate::engine::ProgramStamp;
+
 use super::cache::{self, Answer, Entry};
-use super::probe::{self, ProbeError};
+use super::probe::{ProbeError, ProbeOutput, run_all};
 use super::report::{Advertised, Host, HostProblem, Source};
 use super::system;
-use super::tools::{Stamp, Tool, find_version, locate};
-
-/// How long a probe may go on over its limit until it is given up: what is left then is a process
-/// that not even SIGKILL ends, such as one that waits for a dead file server.
-const GRACE: Duration = Duration::from_millis(500);
+use super::tools::{Tool, find_version, locate};
 
 /// What to look for and where. The caller reads the environment and the config.
 #[derive(Clone, Debug)]
@@ -97,7 +93,7 @@ struct Found {
 struct Present<'a> {
     tool: &'a Tool,
     file: PathBuf,
-    stamp: Stamp,
+    stamp: ProgramStamp,
 }
 
 impl Found {
@@ -246,36 +242,19 @@ impl Present<'_> {
     }
 }
 
-/// Runs every tool in a thread of its own and gives their answers in the same order.
-///
-/// The threads are not joined: one whose process cannot be killed would hold up the others.
+/// Asks every tool, and gives their answers in the same order.
 fn ask(tools: &[&Present], config: &HostConfig) -> Vec<Answer> {
-    let limit = config.time_limit;
-    let (sender, answers) = mpsc::channel();
-    let mut found: Vec<Answer> = vec![Err(ProbeError::TimedOut(limit)); tools.len()];
-    let mut waiting = 0;
-    for (place, present) in tools.iter().enumerate() {
-        let (sender, file, path) = (sender.clone(), present.file.clone(), config.path.clone());
-        let args = present.tool.command.get(1..).unwrap_or_default().to_vec();
-        let probe = move || {
-            let answer = probe::run(&file, &args, &path, limit)
-                .map(|output| find_version(&output).map(|version| version.to_string()));
-            // The receiver is gone when this one came too late.
-            let _ = sender.send((place, answer));
-        };
-        match thread::Builder::new().name("probe".to_owned()).spawn(probe) {
-            Ok(_) => waiting += 1,
-            Err(error) => found[place] = Err(error.into()),
-        }
-    }
-    let started = Instant::now();
-    while waiting > 0 {
-        let left = limit.saturating_add(GRACE).saturating_sub(started.elapsed());
-        let Ok((place, answer)) = answers.recv_timeout(left) else { break };
-        found[place] = answer;
-        waiting -= 1;
-    }
-    found
+    let command = |present: &&Present| {
+        let args = present.tool.command.get(1..).unwrap_or_default();
+        (present.file.clone(), args.to_vec())
+    };
+    let commands = tools.iter().map(command).collect();
+    let version = |output: ProbeOutput| {
+        let found = find_version(&format!("{}\n{}", output.stdout, output.stderr));
+        found.map(|version| version.to_string())
+    };
+    let answers = run_all(commands, &config.path, config.time_limit);
+    answers.into_iter().map(|answer| answer.map(version)).collect()
 }
 
 #[cfg(test)]

@@ -13,5 +13,7 @@ mod tools;
 
 pub use detect::{HostConfig, ProbePolicy, detect};
 pub use probe::ProbeError;
+pub(crate) use probe::{ProbeOutput, run_all};
 pub use report::{Advertised, Host, HostProblem, Source};
 pub use tools::Tool;
+pub(crate) use tools::find_version;

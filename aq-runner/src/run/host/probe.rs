@@ -5,8 +5,10 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -18,6 +20,10 @@ use super::super::hidden_env::is_hidden;
 
 /// The most that is read of each output stream, in bytes.
 const MAX_OUTPUT: usize = 64 * 1024;
+
+/// How long a probe may go on over its limit until it is given up: what is left then is a process
+/// that not even SIGKILL ends, such as one that waits for a dead file server.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// How often a command is looked at that holds its output open and prints nothing.
 const TICK: Duration = Duration::from_millis(10);
@@ -47,7 +53,7 @@ pub enum ProbeError {
 
 impl ProbeError {
     /// Whether the host rather than the tool can be the cause, so that it may pass.
-    pub(super) fn may_pass(&self) -> bool {
+    pub(crate) fn may_pass(&self) -> bool {
         matches!(self, Self::TimedOut(_) | Self::System(_))
     }
 }
@@ -58,7 +64,47 @@ impl From<io::Error> for ProbeError {
     }
 }
 
-/// What `program` prints, stdout before stderr, when it ends well within `limit`.
+/// What a program has printed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ProbeOutput {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Runs every command in a thread of its own and gives their answers in the same order. Takes no
+/// longer than `limit` and half a second.
+///
+/// The threads are not joined: one whose process cannot be killed would hold up the others.
+pub(crate) fn run_all(
+    commands: Vec<(PathBuf, Vec<String>)>,
+    path: &OsStr,
+    limit: Duration,
+) -> Vec<Result<ProbeOutput, ProbeError>> {
+    let (sender, answers) = mpsc::channel();
+    let mut found = vec![Err(ProbeError::TimedOut(limit)); commands.len()];
+    let mut waiting = 0;
+    for (place, (program, args)) in commands.into_iter().enumerate() {
+        let (sender, path) = (sender.clone(), path.to_owned());
+        let probe = move || {
+            // The receiver is gone when this one came too late.
+            let _ = sender.send((place, run(&program, &args, &path, limit)));
+        };
+        match thread::Builder::new().name("probe".to_owned()).spawn(probe) {
+            Ok(_) => waiting += 1,
+            Err(error) => found[place] = Err(error.into()),
+        }
+    }
+    let started = Instant::now();
+    while waiting > 0 {
+        let left = limit.saturating_add(GRACE).saturating_sub(started.elapsed());
+        let Ok((place, answer)) = answers.recv_timeout(left) else { break };
+        found[place] = answer;
+        waiting -= 1;
+    }
+    found
+}
+
+/// What `program` prints when it ends well within `limit`.
 ///
 /// It gets an empty stdin, `path` as its `PATH`, the root as its working directory, so that no
 /// file of a project decides which version a version manager answers for, and no variable that is
@@ -68,7 +114,7 @@ pub(super) fn run(
     args: &[String],
     path: &OsStr,
     limit: Duration,
-) -> Result<String, ProbeError> {
+) -> Result<ProbeOutput, ProbeError> {
     let started = Instant::now();
     let mut command = Command::new(program);
     command.args(args).env("PATH", path).current_dir("/").process_group(0);
@@ -92,7 +138,7 @@ pub(super) fn run(
 }
 
 /// Reads until the child ends, which a descendant that keeps its output open cannot put off.
-fn watch(child: &mut Child, started: Instant, limit: Duration) -> Result<String, ProbeError> {
+fn watch(child: &mut Child, started: Instant, limit: Duration) -> Result<ProbeOutput, ProbeError> {
     let stdout = child.stdout.take().map(OwnedFd::from);
     let stderr = child.stderr.take().map(OwnedFd::from);
     let mut streams: Vec<Stream> =
@@ -107,8 +153,9 @@ fn watch(child: &mut Child, started: Instant, limit: Duration) -> Result<String,
     while read_ready(&mut streams, Duration::ZERO)? {}
     match (status.code(), status.signal()) {
         (Some(0), _) => {
-            let texts = streams.iter().map(|s| String::from_utf8_lossy(&s.text));
-            Ok(texts.collect::<Vec<_>>().join("\n"))
+            let mut texts = streams.iter().map(|s| String::from_utf8_lossy(&s.text).into_owned());
+            let mut next = || texts.next().unwrap_or_default();
+            Ok(ProbeOutput { stdout: next(), stderr: next() })
         }
         (Some(code), _) => Err(ProbeError::Exit(code)),
         (None, signal) => Err(ProbeError::Signal(signal.unwrap_or(0))),

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use aq_caps::{Capabilities, Token, TokenError};
 
+use crate::engine::MissingBinary;
+
 use super::probe::ProbeError;
 
 /// What was found out about this host.
@@ -100,6 +102,9 @@ pub enum HostProblem {
         /// The file that was run.
         file: PathBuf,
     },
+    /// A program on `PATH` has the name of an engine and is another one.
+    #[error(transparent)]
+    OtherProgram(MissingBinary),
     /// The cache could not be written, so the next start probes again.
     #[error("cannot keep what was detected in {}: {error}; make the directory writable", dir.display())]
     Cache {

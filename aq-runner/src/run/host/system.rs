@@ -30,7 +30,7 @@ fn memory_bytes() -> Option<u64> {
         let args = ["-n", "hw.memsize"].map(str::to_owned);
         let limit = Duration::from_secs(1);
         let text = probe::run(Path::new("/usr/sbin/sysctl"), &args, "".as_ref(), limit).ok()?;
-        text.trim().parse().ok()
+        text.stdout.trim().parse().ok()
     } else {
         mem_total(&std::fs::read_to_string("/proc/meminfo").ok()?)
     }

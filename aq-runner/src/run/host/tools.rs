@@ -5,7 +5,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use aq_caps::Version;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+
+use crate::engine::ProgramStamp;
 
 /// A tool and the command that prints its version.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -43,28 +45,14 @@ impl Tool {
     }
 }
 
-/// What changes when the file behind a command is another one. Symbolic links are followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Stamp {
-    mtime: i64,
-    mtime_nsec: i64,
-    size: u64,
-    inode: u64,
-}
-
 /// The executable file that `program` names: itself when absolute, else the first on `path`.
 ///
 /// Relative entries of `path` are passed over, because they would mean another file for each
 /// working directory.
-pub(super) fn locate(program: &str, path: &OsStr) -> Option<(PathBuf, Stamp)> {
+pub(super) fn locate(program: &str, path: &OsStr) -> Option<(PathBuf, ProgramStamp)> {
     let executable = |file: PathBuf| {
         let meta = file.metadata().ok()?;
-        let stamp = Stamp {
-            mtime: meta.mtime(),
-            mtime_nsec: meta.mtime_nsec(),
-            size: meta.size(),
-            inode: meta.ino(),
-        };
+        let stamp = ProgramStamp::from(&meta);
         (meta.is_file() && meta.mode() & 0o111 != 0).then_some((file, stamp))
     };
     if program.is_empty() || program.contains('/') {
@@ -82,7 +70,7 @@ const PRE_RELEASES: [&str; 9] =
 
 /// The first thing that looks like a version: two or three numbers joined by dots, wherever they
 /// stand (`go1.22.1`); failing that, one number that is a word of its own, with or without a `v`.
-pub(super) fn find_version(output: &str) -> Option<Version> {
+pub(crate) fn find_version(output: &str) -> Option<Version> {
     let mut lone = None;
     let mut from = 0;
     while let Some(start) = output[from..].find(|c: char| c.is_ascii_digit()) {

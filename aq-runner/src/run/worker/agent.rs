@@ -189,6 +189,9 @@ impl Work<'_> {
             self.note(&format!("warning: the engine refused {denials} tool calls for lack of permission; `yolo: true` allows them"));
         }
         let settled = run.settle(&self.settings, verdict);
+        let windows = [verdict.windows.clone(), settled.windows.clone()].concat();
+        // What is known of the account is not worth a job's failure.
+        let _ = engine_use::note_windows(self.queue, &self.settings, &run.engine, windows);
         let session = next_session(run.resumed.as_deref(), verdict, ended_by);
         let model = verdict.model.as_ref().or(settled.model.as_ref());
         let record = Record::new()

@@ -4,6 +4,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 
+use std::thread;
+use std::time::Instant;
+
 use tempfile::TempDir;
 
 use super::*;

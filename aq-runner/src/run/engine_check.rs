@@ -1,0 +1,226 @@
+//! One short run of an engine, as a job would have it, to see whether it works.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio as CommandStdio};
+use std::time::Duration;
+
+use aq_manifest::JobId;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::engine::{
+    CommandError, EndedBy, ErrorClass, Exit, Invocation, LeftBehind, NoSuchEngine, Records, Usage,
+    UsageWindow,
+};
+use crate::process::{
+    Cause, Drain, Ended, Flow, Observer, Status, Stdin, Stream, SuperviseError, Supervisor, Task,
+    survive_file_limit,
+};
+use crate::store::{QueueDir, write_private};
+
+use super::agent_env::{Identity, TakenOut, agent_env};
+use super::engine_use::{note_success, note_windows};
+use super::settings::Settings;
+
+/// The prompt of a check, and the script for an engine whose prompts are scripts.
+const PROMPT: &str = "Answer with the word ready.";
+const SCRIPT: &str = "echo ready";
+
+/// What came of a check.
+#[derive(Clone, Debug)]
+pub struct EngineCheck {
+    /// The engine.
+    pub engine: String,
+    /// The program that was started.
+    pub program: PathBuf,
+    /// Which account it works with, as limits are counted.
+    pub account: String,
+    /// The model, as far as the engine says it.
+    pub model: Option<String>,
+    /// The session, as far as the engine says it.
+    pub session_id: Option<String>,
+    /// What it used; a number that is not known is absent.
+    pub usage: Usage,
+    /// From the start to the end of the program.
+    pub duration: Duration,
+    /// A job would have accepted this run.
+    pub success: bool,
+    /// It did not end within the time limit.
+    pub timed_out: bool,
+    /// Why it is no success, in one line.
+    pub why: Option<String>,
+    /// The class of its error, where its vendor says one.
+    pub class: Option<ErrorClass>,
+    /// The end of a limit that it met, where its vendor says one.
+    pub resets_at: Option<Timestamp>,
+    /// The windows of its account, as far as its vendor describes them.
+    pub windows: Vec<UsageWindow>,
+}
+
+/// A check that could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineCheckError {
+    /// No engine of this name.
+    #[error(transparent)]
+    NoSuchEngine(#[from] NoSuchEngine),
+    /// Its command cannot be built, such as for want of its program.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// Its environment cannot be put together.
+    #[error("{0}")]
+    Environment(String),
+    /// Its directories cannot be made, or this process not be made ready.
+    #[error("cannot prepare the check: {0}")]
+    Prepare(#[from] std::io::Error),
+    /// It cannot be started or watched.
+    #[error(transparent)]
+    Start(#[from] SuperviseError),
+    /// Somebody stopped the check.
+    #[error("the check of {0} was stopped")]
+    Stopped(String),
+}
+
+/// Gives an engine a prompt of one line in an empty repository, without `yolo`, and takes the same
+/// path as a job: command, environment, supervision, records, verdict. A success ends a rest of the
+/// engine in the queue. This process must have no other children.
+///
+/// # Errors
+/// When the engine could not be run; that it failed is a result.
+pub fn check_engine(
+    queue: Option<&QueueDir>,
+    settings: &Settings,
+    engine: &str,
+    time_limit: Duration,
+) -> Result<EngineCheck, EngineCheckError> {
+    let place = tempfile::Builder::new().prefix("aq-check").tempdir()?;
+    let [repository, scratch] = ["repository", "tmp"].map(|name| place.path().join(name));
+    std::fs::create_dir(&repository)?;
+    std::fs::create_dir(&scratch)?;
+    let engines = &settings.engines;
+    let invocation = Invocation {
+        prompt: if engines.runs_scripts(engine) { SCRIPT } else { PROMPT },
+        persona: None,
+        feedback: None,
+        model: None,
+        args: &[],
+        yolo: false,
+        session: None,
+        scratch: &scratch,
+        is_root: nix::unistd::geteuid().is_root(),
+    };
+    let command = engines.command(engine, &invocation)?;
+    let records = engines.records_of(engine, &command)?;
+    for file in &command.files {
+        write_private(&file.path, &file.content, file.mode)?;
+    }
+    let env = environment(settings, &command.env_set, place.path(), &scratch)?;
+    make_repository(&repository, &env);
+    survive_file_limit()?;
+    let mut supervisor = Supervisor::install()?;
+    let task = Task {
+        program: command.program.clone().into(),
+        args: command.args,
+        cwd: repository,
+        env,
+        stdin: command.stdin.map_or(Stdin::Null, Stdin::Bytes),
+        deadline: Some(time_limit),
+        settle: None,
+        grace: settings.kill_grace,
+        drain: Drain::default(),
+    };
+    let started = Timestamp::now();
+    let mut reader = Reader { records, grace: settings.result_grace, done: false };
+    let ended = supervisor.run(task, &mut reader)?;
+    if let Cause::Stopped(_) = ended.cause {
+        return Err(EngineCheckError::Stopped(engine.to_owned()));
+    }
+    let verdict = reader.records.verdict(exit(&ended), ended_by(&ended));
+    let env = |name: &str| settings.environment.get(name);
+    let files = LeftBehind { usage_file: command.usage_file.as_deref(), env: &env, started };
+    let settled = engines.usage(engine, &verdict, &files, None, None);
+    let windows = [verdict.windows.clone(), settled.windows].concat();
+    if let Some(queue) = queue {
+        // What is known of the account is not worth a failure.
+        let _ = note_windows(queue, settings, engine, windows.clone());
+        if verdict.success {
+            let _ = note_success(queue, settings, engine, started);
+        }
+    }
+    let now = Timestamp::now();
+    Ok(EngineCheck {
+        engine: engine.to_owned(),
+        program: command.program,
+        account: engines.account(engine, &env).account,
+        model: verdict.model.or(settled.model),
+        session_id: verdict.session_id,
+        usage: settled.run,
+        duration: ended.duration,
+        success: verdict.success,
+        timed_out: ended.cause == Cause::Deadline,
+        why: verdict.why,
+        class: verdict.error.as_ref().map(|error| error.class),
+        resets_at: verdict.error.and_then(|error| error.resets_at(now, &TimeZone::system())),
+        windows,
+    })
+}
+
+/// That of a job, in a queue that is not there.
+fn environment(
+    settings: &Settings,
+    engine: &[(OsString, OsString)],
+    queue: &Path,
+    scratch: &Path,
+) -> Result<Vec<(OsString, OsString)>, EngineCheckError> {
+    let id = JobId::new("check").map_err(|e| EngineCheckError::Environment(e.to_string()))?;
+    let identity = Identity { id: &id, attempt: 1, queue, scratch };
+    let taken_out =
+        TakenOut { deny: &settings.config.env_deny, of_engines: settings.engines.child_env() };
+    agent_env(&settings.environment, taken_out, engine, &Default::default(), identity)
+        .map_err(|e| EngineCheckError::Environment(e.to_string()))
+}
+
+/// Some engines want a repository. Without git they say so themselves.
+fn make_repository(dir: &Path, env: &[(OsString, OsString)]) {
+    let mut git = Command::new("git");
+    git.args(["init", "-q"]).current_dir(dir).env_clear().envs(env.iter().cloned());
+    let git = git.stdin(CommandStdio::null()).stdout(CommandStdio::null());
+    let _ = git.stderr(CommandStdio::null()).status();
+}
+
+fn exit(ended: &Ended) -> Exit {
+    match ended.status {
+        Some(Status::Exited(code)) => Exit::Code(code),
+        Some(Status::Signaled(signal)) => Exit::Signal(signal),
+        None => Exit::Signal(nix::libc::SIGKILL),
+    }
+}
+
+fn ended_by(ended: &Ended) -> EndedBy {
+    match ended.cause {
+        Cause::ByItself => EndedBy::Engine,
+        Cause::ResultGrace => EndedBy::ResultGrace,
+        Cause::Deadline | Cause::Stopped(_) | Cause::Observer => EndedBy::Aq,
+    }
+}
+
+/// Feeds the records of the run.
+struct Reader {
+    records: Records,
+    grace: Duration,
+    done: bool,
+}
+
+impl Observer for Reader {
+    fn output(&mut self, stream: Stream, chunk: &[u8]) -> Flow {
+        match stream {
+            Stream::Stdout => self.records.stdout(chunk),
+            Stream::Stderr => self.records.stderr(chunk),
+        }
+        if self.records.final_event().is_some() && !self.done {
+            self.done = true;
+            return Flow::EndAfter(self.grace);
+        }
+        Flow::Continue
+    }
+}

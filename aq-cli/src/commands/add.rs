@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use aq_manifest::{EditError, JobId, Stage, parse, with_value};
-use aq_runner::run::{Settings, add_context, without_engine};
+use aq_runner::run::{Settings, add_context, taken_at_word, without_engine};
 use aq_runner::store::{AddContext, AddReport, Added, Draft, JobRecord, QueueDir, add};
 use jiff::Timestamp;
 
@@ -87,6 +87,8 @@ pub(super) fn tell_added(
     if let Some(settings) = settings {
         let missing = without_engine(queue, settings, report.added.iter().map(Added::id));
         report.warnings.extend(missing.iter().map(output::human::no_engine));
+        let unchecked = taken_at_word(queue, settings, report.added.iter().map(Added::id));
+        report.warnings.extend(unchecked.iter().map(output::human::taken_at_word));
     }
     for warning in &report.warnings {
         output::warning(warning);

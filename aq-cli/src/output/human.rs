@@ -1,9 +1,9 @@
 //! Answers for people.
 
 use aq_manifest::{JobId, Profile};
-use aq_runner::run::NoEngine;
 use aq_runner::run::host::Host;
 use aq_runner::run::place::WaitingElsewhere;
+use aq_runner::run::{NoEngine, TakenAtWord};
 use aq_runner::store::Added;
 
 use super::style::{self, paint, plain};
@@ -29,17 +29,28 @@ pub(crate) fn added(added: &[Added]) {
 
 /// Jobs that were added and have no engine here.
 pub(crate) fn no_engine(found: &NoEngine) -> String {
-    let mut jobs: Vec<&str> = found.jobs.iter().take(3).map(JobId::as_str).collect();
-    let more = format!("{} more", found.jobs.len() - jobs.len());
-    if found.jobs.len() > jobs.len() {
-        jobs.push(&more);
-    }
+    let (warning, jobs) = (paint(style::ATTENTION, "warning"), some_of(&found.jobs));
+    format!("{warning}: {jobs} cannot run here: {}", plain(&found.problem))
+}
+
+/// Jobs that were added and of which nothing will say whether they went well.
+pub(crate) fn taken_at_word(found: &TakenAtWord) -> String {
+    let (warning, jobs) = (paint(style::ATTENTION, "warning"), some_of(&found.jobs));
     format!(
-        "{}: {} cannot run here: {}",
-        paint(style::ATTENTION, "warning"),
-        jobs.join(", "),
-        plain(&found.problem)
+        "{warning}: {jobs}: of {} only the exit code says whether it did anything; `verify`, or \
+         `expect-changes: true`, checks that",
+        plain(&found.engine)
     )
+}
+
+/// The first jobs by name, and the number of the others.
+fn some_of(jobs: &[JobId]) -> String {
+    let mut named: Vec<&str> = jobs.iter().take(3).map(JobId::as_str).collect();
+    let more = format!("{} more", jobs.len() - named.len());
+    if jobs.len() > named.len() {
+        named.push(&more);
+    }
+    named.join(", ")
 }
 
 /// What `check` found in one file.

@@ -91,3 +91,38 @@ fn an_engine_that_is_done_and_does_not_exit_has_done_well() {
     assert_eq!(sandbox.meta_value("a", "permission_denials"), "2");
     assert!(sandbox.log("a").contains("refused 2 tool calls for lack of permission"));
 }
+
+#[test]
+fn cache_writes_are_recorded_and_summed() {
+    let models = r#","modelUsage":{"big":{"inputTokens":10,"outputTokens":2,"cacheReadInputTokens":4,"cacheCreationInputTokens":30}}"#;
+    let run = format!("{}{}{}", begins("s1"), says(1, "hm", 10), done(models));
+    let sandbox = with_claude(&[run]);
+    sandbox.add_for("a", &format!("{RETRY}\nverify: '[ $AQ_ATTEMPT = 2 ]'"), "Do it.");
+    assert_eq!(sandbox.code(&["run", "--once"]).0, 0, "{}", sandbox.log("a"));
+    let value = |key: &str| sandbox.meta_value("a", key);
+    assert_eq!((value("cache_write_tokens"), value("input_tokens")), ("30".into(), "10".into()));
+    assert_eq!(value("total_cache_write_tokens"), "60");
+    assert_eq!((value("reasoning_tokens"), value("total_reasoning_tokens")), Default::default());
+    let job = &sandbox.json(&["insights", "--json"])["jobs"][0];
+    assert_eq!((&job["cache_write_tokens"], &job["reasoning_tokens"]), (&60.into(), &().into()));
+    assert!(sandbox.ok(&["insights", "a"]).contains("cache writes   60"));
+}
+
+#[test]
+fn a_run_without_an_answer_has_no_numbers() {
+    let zeros = r#","total_cost_usd":0,"usage":{"input_tokens":0,"cache_read_input_tokens":0,"output_tokens":0},"modelUsage":{}}"#;
+    let no_answer = refused("400", "invalid_request", "API Error: 400 no such thing");
+    let no_answer = no_answer.replace("thing\"}\n", &format!("thing\"{zeros}\n"));
+    let sandbox = with_claude(&[
+        format!("{}{no_answer}", begins("s1")),
+        format!("{}{}{}", begins("s1"), says(1, "hm", 10), done("")),
+    ]);
+    sandbox.add_for("a", "engine: claude\nbudget: {usd: 1}", "Do it.");
+    assert_eq!(sandbox.code(&["run", "--once"]).0, 1);
+    for key in ["input_tokens", "output_tokens", "cost_usd", "total_cost_usd"] {
+        assert_eq!(sandbox.meta_value("a", key), "", "{key}: {}", sandbox.log("a"));
+    }
+    sandbox.ok(&["requeue", "a"]);
+    assert_eq!(sandbox.code(&["run", "--once"]).0, 0);
+    assert_eq!(sandbox.meta_value("a", "input_tokens"), "10");
+}

@@ -169,6 +169,22 @@ fn a_long_wait_ends_the_run_at_once() {
 }
 
 #[test]
+fn how_often_it_retries_is_the_users_to_say() {
+    let run = format!("{}echo \"$CLAUDE_CODE_MAX_RETRIES\" >w\n{}", first_turn(), done(""));
+    let mut sandbox = with_claude(&[run]);
+    sandbox.add_for("plain", CLAUDE, "Do it.");
+    let front = format!("{CLAUDE}\nenv: {{CLAUDE_CODE_MAX_RETRIES: \"1\"}}");
+    sandbox.add_for("job", &front, "Do it.");
+    sandbox.ok(&["run", "--once"]);
+    sandbox.set("CLAUDE_CODE_MAX_RETRIES", "2");
+    sandbox.add_for("user", CLAUDE, "Do it.");
+    sandbox.ok(&["run", "--once"]);
+    for (name, expected) in [("plain", "6"), ("job", "1"), ("user", "2")] {
+        assert_eq!(sandbox.on_branch(name, "w"), expected, "{name}");
+    }
+}
+
+#[test]
 fn a_named_hour_in_an_error_ends_the_run_at_once() {
     let mut sandbox = Sandbox::new();
     let said = "You’ve hit your usage limit. Try again in 2 hours.";

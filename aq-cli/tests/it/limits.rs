@@ -251,3 +251,27 @@ fn another_permission_mode_fails_the_attempt() {
     let why = sandbox.meta_value("a", "message");
     assert!(why.starts_with("claude: it ran in permission mode \"default\""), "{why}");
 }
+
+#[test]
+fn a_session_that_was_never_saved_costs_no_attempt() {
+    let begins = r#"echo '{"type":"init","session_id":"b9ce-fabd","model":"flash"}'
+"#;
+    let limit = r#"echo '{"type":"result","status":"error","error":{"type":"unknown","message":"You exceeded your current quota, retry in 1s"},"stats":{"input_tokens":0,"output_tokens":0,"cached":0,"input":0}}'
+exit 173
+"#;
+    let gone = "echo 'Error resuming session: No previous sessions found for this project.' >&2\nexit 42\n";
+    let works = r#"echo '{"type":"message","role":"assistant","content":"done"}'
+echo '{"type":"result","status":"success","stats":{"input_tokens":9,"output_tokens":2,"cached":0,"input":9}}'
+"#;
+    let mut sandbox = Sandbox::new();
+    let acts = [format!("{begins}{limit}"), gone.to_owned(), format!("{begins}{works}")];
+    sandbox.vendor("gemini", &acts);
+    sandbox.add_for("a", "engine: gemini", "Do it.");
+    assert_eq!(sandbox.code(&["run", "--once"]).0, 0, "{}", sandbox.log("a"));
+    assert_eq!(sandbox.folders("a"), ["testing"]);
+    assert_eq!(sandbox.meta_value("a", "attempts"), "1");
+    assert_eq!(sandbox.meta_value("a", "input_tokens"), "9");
+    let runs = sandbox.vendor_runs("gemini");
+    let resumes: Vec<bool> = runs.iter().map(|run| run.contains("--resume b9ce-fabd")).collect();
+    assert_eq!(resumes, [false, true, false], "{runs:?}");
+}

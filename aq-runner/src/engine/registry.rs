@@ -213,6 +213,14 @@ impl Registry {
         self.engines.get(name).is_some_and(|engine| engine.definition.output.format().has_events())
     }
 
+    /// Tests for an engine of a vendor's of which nothing but its exit code says how a run went.
+    pub fn is_judged_by_exit_code(&self, name: &str) -> bool {
+        self.engines.get(name).is_some_and(|engine| {
+            let format = engine.definition.output.format();
+            !format.has_events() && !format.stderr_of_others
+        })
+    }
+
     /// What to start for a job on engine `name`.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::process::ExitStatus;
 
 use super::description::ExitMeaning;
-use super::fault::{EngineError, ErrorClass, Evidence};
+use super::fault::{EngineError, ErrorClass, Evidence, logged_error};
 use super::format::Format;
 use super::reason::{join, last_line, last_lines, short, stderr_reason};
 use super::seen::{Final, Seen};
@@ -214,7 +214,7 @@ fn failure(
     };
     let by_aq = |why: &str| match (&seen.last_error, retries(stderr).lines().next_back()) {
         (Some(said), _) => format!("{why}: {said}"),
-        (None, Some(said)) if !seen.spoke => format!("{why}: {said}"),
+        (None, Some(said)) if !seen.spoke => format!("{why}: {}", logged_error(said)),
         (None, _) => why.to_owned(),
     };
     match (ended, &seen.terminal) {

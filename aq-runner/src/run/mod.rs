@@ -38,6 +38,7 @@ mod shadow_report;
 mod ship;
 mod steps;
 mod stop;
+mod taken_at_word;
 mod this_host;
 mod tokens;
 mod tracker;
@@ -77,6 +78,7 @@ pub use settings::{Config, Environment, Settings, SettingsError};
 pub use shadow_report::{AgreementReport, Bar, BarError, Divergence, Verdict, shadow_report};
 pub use ship::{ShipError, promote, ship, ship_merged};
 pub use steps::{StepFeed, StepNews, is_note, read_steps};
+pub use taken_at_word::{TakenAtWord, taken_at_word};
 pub use this_host::host_capabilities;
 pub use tokens::{
     FLEET_TOKEN, GivenToken, TOKEN_VARIABLES, TRACKER_TOKENS, TokenFileError, TokenFileProblem,

@@ -69,8 +69,7 @@ impl Evidence {
     pub(in crate::engine) fn on_stderr(&self, stderr: &str) -> Option<String> {
         let id = self.stderr_id.as_deref()?;
         let line = stderr.lines().find(|line| line.contains(id))?;
-        let quoted = line.split_once("error=\"").and_then(|(_, rest)| rest.split('"').next());
-        Some(quoted.unwrap_or(line).to_owned())
+        Some(logged_error(line).to_owned())
     }
 
     /// The class that the event itself decides.
@@ -109,6 +108,12 @@ impl Evidence {
     pub(in crate::engine) fn judge(self) -> EngineError {
         EngineError { class: self.class(), evidence: self }
     }
+}
+
+/// What a line of a log says is wrong: its `error="..."`, or else all of it.
+pub(in crate::engine) fn logged_error(line: &str) -> &str {
+    let quoted = line.split_once("error=\"").and_then(|(_, rest)| rest.split('"').next());
+    quoted.unwrap_or(line)
 }
 
 /// Why an engine failed, by its vendor's own records.

@@ -156,3 +156,10 @@ fn a_refusal_to_start_is_on_stderr() {
         "claude: exit code 1: --dangerously-skip-permissions cannot be used with root"
     );
 }
+
+#[test]
+fn retries_are_few_unless_somebody_says_otherwise() {
+    let command = command("claude", &job());
+    assert_eq!(command.env_default, [("CLAUDE_CODE_MAX_RETRIES".into(), "6".into())]);
+    assert!(!command.env_set.iter().any(|(name, _)| name == "CLAUDE_CODE_MAX_RETRIES"));
+}

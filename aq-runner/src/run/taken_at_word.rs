@@ -1,0 +1,95 @@
+//! Jobs of which nothing but an exit code would say that they went well.
+
+use aq_manifest::{JobId, ReviewPolicy};
+
+use crate::store::{Meta, QueueDir, load, read_text};
+
+use super::settings::Settings;
+
+/// Jobs whose engine is judged by its exit code, and which nobody and nothing else looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenAtWord {
+    /// The engine: the first one that is installed.
+    pub engine: String,
+    /// The jobs.
+    pub jobs: Vec<JobId>,
+}
+
+/// Which of these jobs would count as done when their engine prints a notice and exits with 0. A job
+/// that cannot be read is left out: whoever runs it says why.
+pub fn taken_at_word<'a>(
+    queue: &QueueDir,
+    settings: &Settings,
+    jobs: impl IntoIterator<Item = &'a JobId>,
+) -> Vec<TakenAtWord> {
+    let mut found: Vec<TakenAtWord> = Vec::new();
+    for id in jobs {
+        let Some(engine) = only_exit_code(queue, settings, id) else { continue };
+        match found.iter_mut().find(|known| known.engine == engine) {
+            Some(known) => known.jobs.push(id.clone()),
+            None => found.push(TakenAtWord { engine, jobs: vec![id.clone()] }),
+        }
+    }
+    found
+}
+
+/// The engine of a job, when only its exit code decides.
+fn only_exit_code(queue: &QueueDir, settings: &Settings, id: &JobId) -> Option<String> {
+    let meta = Meta::read(&queue.meta(id)).ok().filter(|meta| !meta.is_empty())?;
+    let class = meta.get("engine_class").unwrap_or_default();
+    let prefers = meta.list("prefers_engine");
+    let engines = &settings.engines;
+    let names = engines.candidates(meta.get("engine_wanted"), class, &prefers).ok()?;
+    let engine = names.into_iter().find(|name| engines.installed(name).is_some())?;
+    if !engines.is_judged_by_exit_code(&engine) {
+        return None;
+    }
+    let path = queue.job_file(queue.find(id)?, id);
+    let text = read_text(&path).ok()?;
+    let file = load(queue.profiles(), &path.display().to_string(), &text, false).ok()?;
+    let spec = &file.spec;
+    let is_checked =
+        spec.verify.is_some() || spec.expect_changes || spec.review_policy == ReviewPolicy::Human;
+    (!is_checked).then_some(engine)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::Environment;
+    use crate::store::{AddContext, Added, Draft, add};
+    use jiff::Timestamp;
+
+    #[test]
+    fn only_what_nothing_checks_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let queue = QueueDir::init(&dir.path().join("q")).unwrap();
+        std::fs::write(
+            queue.config(),
+            "engines: {poet: {bin: /bin/sh}, glue: {bin: /bin/sh, output: exit-code}}\n",
+        )
+        .unwrap();
+        let fronts = [
+            ("plain", "engine: poet"),
+            ("verified", "engine: poet\nverify: 'true'"),
+            ("changes", "engine: poet\nexpect-changes: true"),
+            ("reviewed", "engine: poet\nreview-policy: human"),
+            ("script", "engine: shell"),
+            ("glue", "engine: glue"),
+            ("again", "engine: poet"),
+        ];
+        let drafts: Vec<Draft> = fronts
+            .map(|(name, front)| {
+                let text = format!("---\nlock: none\n{front}\n---\ntrue\n");
+                Draft::new(name.to_owned(), name.parse().unwrap(), text)
+            })
+            .into();
+        let context = AddContext::new(dir.path().to_owned(), None, Timestamp::UNIX_EPOCH);
+        let report = add(&queue, &drafts, &context).unwrap();
+        let settings = Settings::load(&queue, Environment::default()).unwrap();
+        let found = taken_at_word(&queue, &settings, report.added.iter().map(Added::id));
+        let [poet] = &found[..] else { panic!("{found:?}") };
+        let jobs: Vec<&str> = poet.jobs.iter().map(JobId::as_str).collect();
+        assert_eq!((poet.engine.as_str(), jobs), ("poet", vec!["plain", "again"]));
+    }
+}

@@ -268,14 +268,14 @@ fn settings_and_hosts() {
     let mut engines = sandbox.aq(&["engines"]);
     let engines = engines.env("PATH", "/nowhere").env("CODEX_BIN", "/nowhere/codex");
     assert_snapshot!(crate::told::told(engines).out, @r#"
-    ENGINE    CLASSES        PROGRAM                                                                                     NAMED BY
-    claude    agentic-coder  not installed                                                                               CLAUDE_BIN
-    codex     agentic-coder  CODEX_BIN names /nowhere/codex, which is not an executable file; mend the path or the file  CODEX_BIN
-    copilot   chat-coder     not installed                                                                               COPILOT_BIN
-    devin     agentic-coder  not installed                                                                               DEVIN_BIN
-    gemini    agentic-coder  not installed                                                                               GEMINI_BIN
-    opencode  agentic-coder  not installed                                                                               OPENCODE_BIN
-    shell     -              /bin/sh                                                                                     SHELL_BIN
+    ENGINE    VERSION  CLASSES        PROGRAM                                                                                     NAMED BY
+    claude    -        agentic-coder  not installed                                                                               CLAUDE_BIN
+    codex     -        agentic-coder  CODEX_BIN names /nowhere/codex, which is not an executable file; mend the path or the file  CODEX_BIN
+    copilot   -        chat-coder     not installed                                                                               COPILOT_BIN
+    devin     -        agentic-coder  not installed                                                                               DEVIN_BIN
+    gemini    -        agentic-coder  not installed                                                                               GEMINI_BIN
+    opencode  -        agentic-coder  not installed                                                                               OPENCODE_BIN
+    shell     -        -              /bin/sh                                                                                     SHELL_BIN
     "#);
 }
 

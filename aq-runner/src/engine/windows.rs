@@ -33,9 +33,9 @@ pub struct SeenWindows {
 }
 
 impl UsageWindow {
-    fn new(name: String, used_percent: f64, resets_at: &Value) -> Option<Self> {
+    fn new(name: &str, used_percent: f64, resets_at: &Value) -> Option<Self> {
         let resets_at = resets_at.as_i64().and_then(|at| Timestamp::from_second(at).ok());
-        let window = Self { name: short(&name), used_percent, resets_at };
+        let window = Self { name: short(name), used_percent, resets_at };
         window.can_be().then_some(window)
     }
 
@@ -79,7 +79,7 @@ pub(super) fn put(known: &mut Vec<UsageWindow>, windows: Vec<UsageWindow>) {
 pub(super) fn claude_windows(info: &Value) -> Vec<UsageWindow> {
     let window = |key: &str, about: &Value| {
         let used = about["utilization"].as_f64()?;
-        UsageWindow::new(claude_name(key), percent(used), &about["resetsAt"])
+        UsageWindow::new(&claude_name(key), percent(used), &about["resetsAt"])
     };
     let listed = info["unifiedWindows"].as_object().into_iter().flatten().take(WINDOWS_MAX);
     let mut windows: Vec<UsageWindow> =
@@ -115,7 +115,7 @@ pub(super) fn codex_windows(limits: &Value) -> Vec<UsageWindow> {
             None | Some("codex") => name,
             Some(other) => format!("{name} {other}"),
         };
-        UsageWindow::new(name, used, &about["resets_at"])
+        UsageWindow::new(&name, used, &about["resets_at"])
     };
     ["primary", "secondary"].into_iter().filter_map(window).collect()
 }

@@ -317,6 +317,21 @@ mod tests {
     }
 
     #[test]
+    fn a_rollout_describes_windows() {
+        let limits = r#"{"limit_id":"codex","primary":{"used_percent":42.5,"window_minutes":300,"resets_at":1796041750},"secondary":null}"#;
+        let earlier = limits.replace("42.5", "41.0");
+        let line = |limits: &str| {
+            format!("{{\"type\":\"event_msg\",\"payload\":{{\"rate_limits\":{limits}}}}}\n")
+        };
+        let file = [line(&earlier), line(limits), line("null")].concat();
+        let home = Home::with(".codex/sessions/2026/11/22/rollout-x-0a-1b.jsonl", &file);
+        let windows = home.read(codex_rollout).unwrap().windows;
+        let shown: Vec<(&str, f64)> =
+            windows.iter().map(|window| (window.name.as_str(), window.used_percent)).collect();
+        assert_eq!(shown, [("5-hour", 42.5)]);
+    }
+
+    #[test]
     fn an_older_rollout_has_token_counts() {
         let home = Home::with(
             ".codex/sessions/2025/01/02/rollout-x-0a-1b.jsonl",

@@ -20,9 +20,19 @@ pub(crate) fn all(found: &Insights, shown: usize) -> String {
     }
     // On a narrow terminal the cost goes last.
     let mut jobs = Table::new(&[
-        "job", "stage", "engine", "tries", "time", "input", "cached", "output", "cost",
+        "job",
+        "stage",
+        "engine",
+        "tries",
+        "time",
+        "input",
+        "cached",
+        "written",
+        "output",
+        "reasoning",
+        "cost",
     ])
-    .spare(&[6, 5, 7, 3, 2, 4])
+    .spare(&[9, 6, 7, 5, 8, 3, 2, 4])
     .names(0);
     for job in found.jobs.iter().take(shown) {
         jobs.row(job_row(job));
@@ -36,11 +46,13 @@ pub(crate) fn all(found: &Insights, shown: usize) -> String {
         "median",
         "input",
         "cached",
+        "written",
         "output",
+        "reasoning",
         "cost",
         "cost/shipped",
     ])
-    .spare(&[7, 6, 8, 4, 5, 3])
+    .spare(&[10, 7, 8, 6, 9, 4, 5, 3])
     .names(0);
     groups.row(group_row("all", &found.all));
     for (kind, members) in [("engine", &found.engines), ("profile", &found.profiles)] {
@@ -74,7 +86,9 @@ pub(crate) fn job(job: &Numbers) -> String {
         ("time at work", seconds(job.duration_s)),
         ("input tokens", tokens(job.input_tokens, guess)),
         ("cached tokens", tokens(job.cached_tokens, guess)),
+        ("cache writes", tokens(job.cache_write_tokens, guess)),
         ("output tokens", tokens(job.output_tokens, guess)),
+        ("reasoning", tokens(job.reasoning_tokens, guess)),
         ("cost", dollars(job.cost_usd, guess)),
     ];
     let tracker = [
@@ -106,7 +120,7 @@ pub(crate) fn line(recent: &[Numbers]) -> String {
         None => {}
     }
     let guess = if all.estimated { "~" } else { "" };
-    if let (Some(input), Some(output)) = (all.input_tokens, all.output_tokens) {
+    if let (Some(input), Some(output)) = (all.new_input_tokens(), all.written_tokens()) {
         parts.push(format!(
             "{} tokens in, {} out",
             tokens(Some(input), guess),
@@ -129,7 +143,9 @@ fn job_row(job: &Numbers) -> Vec<Cell> {
         Cell::new(seconds(job.duration_s)),
         Cell::new(tokens(job.input_tokens, guess)),
         Cell::new(tokens(job.cached_tokens, guess)),
+        Cell::new(tokens(job.cache_write_tokens, guess)),
         Cell::new(tokens(job.output_tokens, guess)),
+        Cell::new(tokens(job.reasoning_tokens, guess)),
         Cell::new(dollars(job.cost_usd, guess)),
     ]
 }
@@ -149,7 +165,9 @@ fn group_row(name: &str, group: &Group) -> Vec<Cell> {
         Cell::new(seconds(group.median_s)),
         Cell::new(tokens(group.input_tokens, guess)),
         Cell::new(tokens(group.cached_tokens, guess)),
+        Cell::new(tokens(group.cache_write_tokens, guess)),
         Cell::new(tokens(group.output_tokens, guess)),
+        Cell::new(tokens(group.reasoning_tokens, guess)),
         Cell::new(dollars(group.cost_usd, guess)),
         Cell::new(dollars(group.cost_per_shipped(), guess)),
     ]

@@ -120,7 +120,9 @@ pub(crate) fn usage(usage: &Usage) -> String {
     let parts = [
         count("input", usage.input_tokens),
         count("cached", usage.cached_tokens),
+        count("cache writes", usage.cache_write_tokens),
         count("output", usage.output_tokens),
+        count("reasoning", usage.reasoning_tokens),
         count("total", usage.total_tokens),
         usage.cost_usd.map(|_| dollars(usage.cost_usd, guess)),
     ];

@@ -20,6 +20,7 @@ mod fail_points;
 mod fake_tracker;
 mod feedback;
 mod fleet;
+mod held_up;
 mod host_faults;
 mod hostile;
 mod injection;

@@ -47,6 +47,27 @@ pub(crate) fn limited(seconds: u32) -> String {
     )
 }
 
+/// A record of `claude` that waits so long before it asks its vendor again.
+pub(crate) fn retries(status: &str, kind: &str, delay_ms: u32) -> String {
+    record(&format!(
+        r#"{{"type":"system","subtype":"api_retry","attempt":1,"max_retries":300,"retry_delay_ms":{delay_ms},"error_status":{status},"error":"{kind}"}}"#
+    ))
+}
+
+/// A record of `claude` with what it does in the background.
+pub(crate) fn background(tasks: &str) -> String {
+    record(&format!(
+        r#"{{"type":"system","subtype":"background_tasks_changed","tasks":[{tasks}]}}"#
+    ))
+}
+
+/// A record of `claude` that the account's limit was met, for so many seconds.
+pub(crate) fn rejected(seconds: u32) -> String {
+    record(&format!(
+        r#"{{"type":"rate_limit_event","rate_limit_info":{{"status":"rejected","resetsAt":$(($(date +%s) + {seconds})),"rateLimitType":"five_hour"}}}}"#
+    ))
+}
+
 /// A whole run of `codex` that goes well.
 pub(crate) const CODEX_DONE: &str = r#"
 echo '{"type":"thread.started","thread_id":"01a2"}'

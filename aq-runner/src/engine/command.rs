@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use uuid::Uuid;
+
 use super::definition::{Definition, PromptBy};
 use super::script;
 use super::session::is_session_id;
@@ -57,12 +59,16 @@ pub struct EngineCommand {
     pub stdin: Option<Vec<u8>>,
     /// Variables to set, before the job's own `env`.
     pub env_set: Vec<(OsString, OsString)>,
+    /// Variables to set where the user's environment does not.
+    pub env_default: Vec<(OsString, OsString)>,
     /// Files to write before the start, all directly in the scratch directory.
     pub files: Vec<ScratchFile>,
     /// Where the engine was told to write its usage. It may not be there after the run.
     pub usage_file: Option<PathBuf>,
     /// Whether a session is resumed: the agent already knows the prompt.
     pub resumes: bool,
+    /// Id that aq has chosen for the session that begins.
+    pub new_session: Option<String>,
 }
 
 /// A file to write before the start.
@@ -123,12 +129,14 @@ pub(super) fn build(
     job: &Invocation<'_>,
 ) -> Result<EngineCommand, CommandError> {
     let session = resumed_session(definition, job.session);
+    let chooses = session.is_none() && !definition.session_args.is_empty();
+    let new_session = chooses.then(|| Uuid::new_v4().to_string());
     let prompt = whole_prompt(definition, job);
     let prompt_file = job.scratch.join(PROMPT_FILE);
     let usage_file = job.scratch.join("aq-usage.json");
     let value = |name: &str| match name {
         "model" => job.model.map(OsString::from),
-        "session" => session.map(OsString::from),
+        "session" => session.or(new_session.as_deref()).map(OsString::from),
         "prompt" => Some(OsString::from(&prompt)),
         "prompt_file" => Some(prompt_file.clone().into()),
         "usage_file" => Some(usage_file.clone().into()),
@@ -149,7 +157,7 @@ pub(super) fn build(
                 args.extend(words.iter().map(|word| render(word, value)));
             }
             None => {
-                if word == "{prompt}" {
+                if word.starts_with("{prompt}") {
                     guard_option(engine, &prompt, args.last())?;
                 }
                 args.push(render(&word, value));
@@ -179,9 +187,11 @@ pub(super) fn build(
         args,
         stdin: (definition.prompt == PromptBy::Stdin).then(|| prompt.clone().into()),
         env_set,
+        env_default: as_env(&definition.default_env),
         files: in_file.then(file).into_iter().chain(feedback).collect(),
         usage_file: uses(definition, "usage_file").then_some(usage_file.clone()),
         resumes: session.is_some(),
+        new_session,
     })
 }
 
@@ -197,6 +207,7 @@ fn list_words<'a>(
         "permission_args" => &definition.safe_args,
         "model_args" if job.model.is_some() => &definition.model_args,
         "resume_args" if session.is_some() => &definition.resume_args,
+        "resume_args" => &definition.session_args,
         _ => &[],
     }
 }

@@ -11,6 +11,8 @@ use super::builtin;
 use super::candidates::Classes;
 use super::definition::{Definition, PromptBy};
 use super::identity::VersionCheck;
+use super::login::LoginFacts;
+use super::output_choice::OutputChoice;
 use super::template::{LISTS, list, placeholders};
 
 /// Engines and classes, as config.yaml describes them.
@@ -48,14 +50,18 @@ pub struct EngineChange {
     pub model_args: Option<Vec<String>>,
     /// `{resume_args}` when a session is resumed; `{session}` is its id.
     pub resume_args: Option<Vec<String>>,
-    /// How the output is read. Default `text`.
-    pub output: Option<String>,
+    /// `{resume_args}` when a session begins; `{session}` is an id that aq chooses, a UUID.
+    pub session_args: Option<Vec<String>>,
+    /// How the output is read: the name of a format, or a description. Default `text`.
+    pub output: Option<OutputChoice>,
     /// The class it belongs to, or a list of them; `[]` for none.
     #[serde(deserialize_with = "one_or_many")]
     pub class: Option<Vec<String>>,
     /// Variables to set. `${NAME}` as a value is the user's variable of that name; `~/` at its
     /// beginning is the home directory.
     pub env: Option<BTreeMap<String, String>>,
+    /// Variables to set where neither the user's environment nor the job does.
+    pub default_env: Option<BTreeMap<String, String>>,
     /// Variables to set in addition when root runs a job with `yolo: true`.
     pub root_yolo_env: Option<BTreeMap<String, String>>,
     /// Variables that the engine sets for its own children, or that make it wait for hours: nothing
@@ -63,6 +69,8 @@ pub struct EngineChange {
     pub child_env: Option<Vec<String>>,
     /// Variables that choose the account it works with: usage limits are counted by account.
     pub account_env: Option<Vec<String>>,
+    /// Places of its login.
+    pub login: Option<LoginFacts>,
     /// How a program that is found on PATH shows that it is this engine, and no other of its name.
     pub version: Option<VersionCheck>,
     /// Versions that aq was tried with, as `1.2.3`.
@@ -83,16 +91,14 @@ impl EngineChange {
     /// The built-in engine that is named here.
     pub(super) fn base(&self, name: &str) -> Result<Option<Definition>, EngineConfigError> {
         let Some(like) = &self.like else { return Ok(None) };
-        let mut built_in = builtin::engines();
-        let known = built_in.iter().map(|(known, _)| *known).collect::<Vec<_>>().join(", ");
-        if built_in.iter().any(|(known, _)| *known == name) {
+        let names = builtin::names();
+        if names.contains(&name) {
             let problem = format!("{name} is a built-in engine; give this one a name of its own");
             return Err(error(name, "like", problem));
         }
-        let found = built_in.iter_mut().find(|(known, _)| known == like);
-        let problem = || format!("{like:?} is no built-in engine; known are {known}");
-        let (_, base) = found.ok_or_else(|| error(name, "like", problem()))?;
-        Ok(Some(base.clone()))
+        let known = || format!("{like:?} is no built-in engine; known are {}", names.join(", "));
+        let base = builtin::definition(like).ok_or_else(|| error(name, "like", known()))?;
+        Ok(Some(base))
     }
 
     /// `base` with what is said here in place of what it had.
@@ -112,11 +118,13 @@ impl EngineChange {
         replace(&mut base.safe_args, &self.safe_args);
         replace(&mut base.model_args, &self.model_args);
         replace(&mut base.resume_args, &self.resume_args);
+        replace(&mut base.session_args, &self.session_args);
         replace(&mut base.class, &self.class);
         match &self.env {
             Some(env) if self.like.is_some() => base.env.extend(env.clone()),
             _ => replace(&mut base.env, &self.env),
         }
+        replace(&mut base.default_env, &self.default_env);
         replace(&mut base.root_yolo_env, &self.root_yolo_env);
         replace(&mut base.child_env, &self.child_env);
         replace(&mut base.account_env, &self.account_env);
@@ -124,12 +132,13 @@ impl EngineChange {
         if self.version.is_some() {
             base.version.clone_from(&self.version);
         }
+        if let Some(login) = &self.login {
+            base.login = Some(login.clone());
+        }
         if let Some(output) = &self.output {
-            let known = builtin::FORMATS.map(|format| format.name);
+            let checked = output.named_for(name);
             base.output =
-                builtin::FORMATS.into_iter().find(|format| format.name == output).ok_or_else(
-                    || error(name, "output", format!("{output:?} is none of {}", known.join(", "))),
-                )?;
+                checked.map_err(|(key, problem)| error(name, &format!("output{key}"), problem))?;
         }
         check_words(name, &base)?;
         Ok(base)
@@ -154,6 +163,7 @@ fn check_words(name: &str, engine: &Definition) -> Result<(), EngineConfigError>
         ("safe-args", &engine.safe_args, &[]),
         ("model-args", &engine.model_args, &["model"]),
         ("resume-args", &engine.resume_args, &["session"]),
+        ("session-args", &engine.session_args, &["session"]),
     ];
     for (key, words, allowed) in lists {
         for word in words {
@@ -207,7 +217,7 @@ pub(super) fn classes(
         classes.insert(class.clone(), members.clone());
     }
     let put_there = |name: &str| config.engines.get(name).is_some_and(|e| e.class.is_some());
-    let built_in = builtin::engines().map(|(name, _)| name);
+    let built_in = builtin::names();
     let copies = |base: &'static str| {
         let is_copy = move |change: &EngineChange| change.like.as_deref() == Some(base);
         let found = config.engines.iter().filter(move |(_, change)| is_copy(change));

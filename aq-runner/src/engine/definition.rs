@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::format::{Format, TEXT};
 use super::identity::VersionCheck;
 use super::login::LoginFacts;
+use super::output_choice::OutputChoice;
 
 /// How an engine is given its prompt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -38,9 +38,12 @@ pub(super) struct Definition {
     pub(super) safe_args: Vec<String>,
     pub(super) model_args: Vec<String>,
     pub(super) resume_args: Vec<String>,
-    pub(super) output: &'static Format,
+    pub(super) session_args: Vec<String>,
+    pub(super) output: OutputChoice,
     pub(super) class: Vec<String>,
     pub(super) env: BTreeMap<String, String>,
+    /// Set where neither the user's environment nor the job has another value.
+    pub(super) default_env: BTreeMap<String, String>,
     /// Set in addition when root runs the engine with its permission checks off.
     pub(super) root_yolo_env: BTreeMap<String, String>,
     /// What the engine sets for its own children, or what makes it wait for hours: no program of a
@@ -68,9 +71,11 @@ impl Definition {
             safe_args: Vec::new(),
             model_args: Vec::new(),
             resume_args: Vec::new(),
-            output: &TEXT,
+            session_args: Vec::new(),
+            output: OutputChoice::default(),
             class: Vec::new(),
             env: BTreeMap::new(),
+            default_env: BTreeMap::new(),
             root_yolo_env: BTreeMap::new(),
             child_env: Vec::new(),
             account_env: Vec::new(),
@@ -79,19 +84,4 @@ impl Definition {
             tried: Vec::new(),
         }
     }
-}
-
-/// The words of a built-in engine's template.
-pub(super) fn words(text: &[&str]) -> Vec<String> {
-    text.iter().map(|&word| word.to_owned()).collect()
-}
-
-/// The version check of a built-in engine whose answer holds `says`.
-pub(super) fn version_says(says: &str) -> Option<VersionCheck> {
-    Some(VersionCheck { says: Some(says.to_owned()), ..VersionCheck::default() })
-}
-
-/// The environment of a built-in engine.
-pub(super) fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
 }

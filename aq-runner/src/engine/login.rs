@@ -3,21 +3,24 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+
 use super::definition::Definition;
 
-/// The places of one engine's login, as data.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct LoginFacts {
-    /// The variable that names the directory of `own`, when it is set.
-    pub(super) dir_variable: &'static str,
+/// Places of one engine's login.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct LoginFacts {
+    /// Variable that names the directory of `files`, when it is set.
+    pub dir_variable: String,
     /// The engine's directory below the home directory.
-    pub(super) dir: &'static str,
+    pub dir: String,
     /// Files in that directory, any of which says that somebody has signed in.
-    pub(super) own: &'static [&'static str],
+    pub files: Vec<String>,
     /// The same below the home directory.
-    pub(super) others: &'static [&'static str],
+    pub home_files: Vec<String>,
     /// Variables with a key, beside those that choose the account.
-    pub(super) keys: &'static [&'static str],
+    pub keys: Vec<String>,
 }
 
 /// Signs that somebody has signed in to an engine: one of these is there.
@@ -34,16 +37,16 @@ pub(super) fn login_places(
     definition: &Definition,
     env: &dyn Fn(&str) -> Option<OsString>,
 ) -> Option<LoginPlaces> {
-    let login = definition.login?;
+    let login = definition.login.as_ref()?;
     let path = |name: &str| env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = path("HOME")?;
-    let dir = path(login.dir_variable).unwrap_or_else(|| home.join(login.dir));
-    let below = |dir: &Path, files: &[&str]| -> Vec<PathBuf> {
+    let dir = path(&login.dir_variable).unwrap_or_else(|| home.join(&login.dir));
+    let below = |dir: &Path, files: &[String]| -> Vec<PathBuf> {
         files.iter().map(|file| dir.join(file)).collect()
     };
-    let files = [below(&dir, login.own), below(&home, login.others)].concat();
-    let account = definition.account_env.iter().filter(|name| *name != login.dir_variable);
-    let keys = login.keys.iter().map(|&name| name.to_owned());
+    let files = [below(&dir, &login.files), below(&home, &login.home_files)].concat();
+    let account = definition.account_env.iter().filter(|name| **name != login.dir_variable);
+    let keys = login.keys.iter().cloned();
     Some(LoginPlaces { files, variables: account.cloned().chain(keys).collect() })
 }
 

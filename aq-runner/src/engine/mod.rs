@@ -1,9 +1,10 @@
-//! Coding agents as data and one adapter each.
+//! Coding agents as data.
 //!
 //! Plain values in, plain values out: a job's fields go in, a command line, an environment and files
 //! to write come out; what the program prints goes in, a verdict comes out. Nothing here starts a
-//! process or writes a file; what an engine left on disk about its usage is read in `usage`. No engine's name is written outside its own file and the list in
-//! `builtin`.
+//! process or writes a file; the files of usage that an engine left are read in `description`. Each
+//! built-in engine is a file in `builtin/`, in the language of config.yaml; its name is written
+//! nowhere else but in the order of `builtin.rs`.
 
 mod binary;
 mod builtin;
@@ -12,11 +13,13 @@ mod command;
 mod config;
 mod cooldowns;
 mod definition;
+mod description;
 mod fault;
 mod format;
 mod identity;
 mod lines;
 mod login;
+mod output_choice;
 mod pitfalls;
 mod reason;
 mod records;
@@ -32,14 +35,6 @@ mod usage;
 mod verdict;
 mod windows;
 
-mod claude;
-mod codex;
-mod copilot;
-mod devin;
-mod gemini;
-mod opencode;
-mod shell;
-
 #[cfg(test)]
 mod testing;
 
@@ -52,12 +47,13 @@ pub use cooldowns::{Account, Cooldowns, EngineUse};
 pub use definition::PromptBy;
 pub use fault::{EngineError, ErrorClass, reset_in_record, reset_time};
 pub use identity::{ProgramStamp, VersionAnswer, VersionCheck, VersionQuestion};
-pub use login::LoginPlaces;
+pub use login::{LoginFacts, LoginPlaces};
+pub use output_choice::OutputChoice;
 pub use pitfalls::{Pitfall, SettingsPlace};
 pub use records::Records;
 pub use registry::{EngineInfo, Registry};
 pub use resume::next_session;
-pub use seen::Final;
+pub use seen::{Final, RunPhase};
 pub use steps::{Call, Clip, Ended, Step, Steps};
 pub use usage::{Counted, LeftBehind, SessionTotal, Settled, StreamUsage, Usage, UsageReport};
 pub use verdict::{EndedBy, Exit, Verdict};

@@ -1,5 +1,7 @@
 //! Short words for people, out of what an engine's vendor wrote.
 
+use serde_json::Value;
+
 /// The longest reason, in characters.
 const REASON_MAX: usize = 300;
 
@@ -50,10 +52,37 @@ pub(super) fn join<const N: usize>(parts: [Option<&str>; N], between: &str) -> S
 }
 
 /// The last line that begins with "error".
-pub(super) fn error_line(text: &str) -> Option<String> {
+fn error_line(text: &str) -> Option<String> {
     let is_error =
         |line: &&str| line.get(..5).is_some_and(|word| word.eq_ignore_ascii_case("error"));
     lines(&without_escapes(text)).rfind(is_error).map(str::to_owned)
+}
+
+/// What a service answered, out of a message that holds its answer as JSON.
+pub(super) fn service_answer(message: &str) -> String {
+    let Some(at) = message.find('{') else { return message.to_owned() };
+    let Some(answer) = first_object(&message[at..]) else { return message.to_owned() };
+    let error = if answer["error"].is_object() { &answer["error"] } else { &answer };
+    let Some(text) = error["message"].as_str() else { return message.to_owned() };
+    let before = match error["code"].as_u64() {
+        Some(code) => format!("API error {code}"),
+        None => message[..at].trim_end_matches([' ', ':']).to_owned(),
+    };
+    join([Some(before.as_str()), Some(text)], ": ")
+}
+
+fn first_object(text: &str) -> Option<Value> {
+    serde_json::Deserializer::from_str(text).into_iter().next()?.ok()
+}
+
+/// The reason in the end of a failed run's stderr: the message of a JSON object that holds an error,
+/// over one or several lines, else the last line that begins with "error".
+pub(super) fn stderr_reason(tail: &str) -> Option<String> {
+    tail.match_indices('{')
+        .filter(|&(at, _)| at == 0 || tail.as_bytes()[at - 1] == b'\n')
+        .filter_map(|(at, _)| first_object(&tail[at..]))
+        .find_map(|object| object["error"]["message"].as_str().map(service_answer))
+        .or_else(|| error_line(tail))
 }
 
 /// The last line that is not blank.

@@ -1,12 +1,16 @@
 //! Reads what an engine prints, as it comes.
 
-use std::ffi::OsString;
+use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
+use super::command::EngineCommand;
+use super::fault::ErrorClass;
 use super::format::Format;
 use super::lines::Lines;
-use super::seen::{Final, Seen};
+use super::seen::{Final, RunPhase, Seen};
 use super::tail::Tail;
 use super::usage::{UsageReport, estimate, generic_line};
 use super::verdict::{EndedBy, Exit, Verdict, judge};
@@ -26,11 +30,15 @@ const DOCUMENT_MAX: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Records {
     engine: String,
-    format: &'static Format,
+    format: Format,
     lines: Lines,
     stderr_lines: Lines,
     stderr: Tail<TAIL>,
+    /// The end of stderr when aq asked the engine to end.
+    stderr_before_end: Option<String>,
     said: Said,
+    /// Id that aq has chosen for the session.
+    new_session: Option<String>,
 }
 
 /// What the lines of one run have said so far.
@@ -44,26 +52,34 @@ struct Said {
 }
 
 impl Records {
-    pub(super) fn new(engine: &str, format: &'static Format) -> Self {
+    pub(super) fn new(engine: &str, format: Format) -> Self {
+        let mut said = Said::default();
+        said.seen.calls_are_told = format.tells_calls();
         Self {
             engine: engine.to_owned(),
             format,
             lines: Lines::default(),
             stderr_lines: Lines::default(),
             stderr: Tail::default(),
-            said: Said::default(),
+            stderr_before_end: None,
+            said,
+            new_session: None,
         }
     }
 
     /// Tells it which command it reads the output of.
-    pub(super) fn of_command(mut self, args: &[OsString]) -> Self {
-        self.said.seen.asked_mode = self.format.asked_mode.and_then(|find| find(args));
+    pub(super) fn of_command(mut self, command: &EngineCommand) -> Self {
+        self.new_session.clone_from(&command.new_session);
+        self.said.seen.mode_forbidden_by =
+            self.format.asked_mode.as_ref().and_then(|asked| asked.forbidden_by.clone());
+        self.said.seen.asked_mode =
+            self.format.asked_mode.as_ref().and_then(|asked| asked.of(&command.args));
         self
     }
 
     /// Takes the next bytes of standard output.
     pub fn stdout(&mut self, chunk: &[u8]) {
-        let (said, format) = (&mut self.said, self.format);
+        let (said, format) = (&mut self.said, &self.format);
         self.lines.feed(chunk, |line| said.line(line, format));
     }
 
@@ -74,15 +90,27 @@ impl Records {
         self.stderr_lines.feed(chunk, |line| read_generic(line, seen));
     }
 
-    /// The engine's final event, as soon as it was seen; gone again when a new turn begins. When
-    /// one is there and the process does not exit, `result-grace` runs.
+    /// What the run is at: whether it has sent its last event, or waits for something. `longest` is
+    /// the longest wait in its slot, `local` the zone of times that come without one.
+    pub fn phase(&self, longest: Duration, now: Timestamp, local: &TimeZone) -> RunPhase {
+        self.said.seen.phase(longest, now, local)
+    }
+
+    /// Tells it that aq asks the engine to end: what it prints from now on is no reason for that.
+    pub fn ending(&mut self) {
+        self.said.seen.ending();
+        self.stderr_before_end.get_or_insert_with(|| self.stderr.text());
+    }
+
+    /// The engine's final event, as soon as it was seen; gone again when the model answers in a new
+    /// turn.
     pub fn final_event(&self) -> Option<&Final> {
         self.said.seen.terminal.as_ref()
     }
 
     /// The session id, as soon as the engine has named it: worth writing down before the end.
     pub fn session_id(&self) -> Option<&str> {
-        self.said.seen.session_id.as_deref()
+        self.said.seen.session_id.as_deref().or(self.new_session.as_deref())
     }
 
     /// What the run has used as far as it has said so, for budgets (a total of the session is to be
@@ -99,32 +127,43 @@ impl Records {
 
     /// Judges the run, after its process has ended and its output was drained.
     pub fn verdict(mut self, exit: Exit, ended: EndedBy) -> Verdict {
-        let (said, format) = (&mut self.said, self.format);
+        let (said, format) = (&mut self.said, &self.format);
         self.lines.finish(|line| said.line(line, format));
         self.stderr_lines.finish(|line| read_generic(line, &mut said.seen));
-        let stderr = self.stderr.text();
+        let stderr = match self.stderr_before_end.take() {
+            Some(before) if ended != EndedBy::Engine => before,
+            _ => self.stderr.text(),
+        };
         // gemini writes its last word there when it fails.
-        if let (None, Some(event)) = (said.seen.terminal.as_ref(), format.event)
+        if said.seen.terminal.is_none()
+            && format.has_events()
             && let Some(at) =
                 stderr.rfind("\n{\n").map(|at| at + 1).or(stderr.starts_with("{\n").then_some(0))
             && let Some(Ok(last)) =
                 serde_json::Deserializer::from_str(&stderr[at..]).into_iter::<Value>().next()
             && last["type"].is_null()
         {
-            event(&last, &mut said.seen);
+            format.take(&last, &mut said.seen);
         }
         said.seen.estimated = estimate(&format!("{}\n{stderr}", said.plain.text()));
-        judge(&self.engine, self.format, self.said.seen, &stderr, exit, ended)
+        let mut verdict = judge(&self.engine, &self.format, self.said.seen, &stderr, exit, ended);
+        // The engine may have failed before it made the session.
+        let class = verdict.error.as_ref().map(|error| error.class);
+        let is_explained = class.is_some_and(|class| class != ErrorClass::Unknown);
+        if verdict.success || ended != EndedBy::Engine || is_explained {
+            verdict.session_id = verdict.session_id.or(self.new_session);
+        }
+        verdict
     }
 }
 
 impl Said {
     fn line(&mut self, line: &[u8], format: &Format) {
         let trimmed = line.trim_ascii();
-        let Some(event) = format.event else {
+        if !format.has_events() {
             read_generic(trimmed, &mut self.seen);
             return self.push_plain(line);
-        };
+        }
         // Inside of one, only its own lines are not indented.
         if line.starts_with(b"{") {
             self.document = None;
@@ -133,14 +172,15 @@ impl Said {
             document.extend_from_slice(line);
             document.push(b'\n');
             let ends = line.starts_with(b"}");
-            if ends && read_record(document, event, &mut self.seen) || document.len() > DOCUMENT_MAX
+            if ends && read_record(document, format, &mut self.seen)
+                || document.len() > DOCUMENT_MAX
             {
                 self.document = None;
             }
         } else if trimmed == b"{" {
             self.document = Some(b"{\n".to_vec());
         } else if trimmed.starts_with(b"{") {
-            read_record(trimmed, event, &mut self.seen);
+            read_record(trimmed, format, &mut self.seen);
         } else {
             read_generic(trimmed, &mut self.seen);
             self.push_plain(line);
@@ -153,11 +193,11 @@ impl Said {
     }
 }
 
-fn read_record(text: &[u8], event: fn(&Value, &mut Seen), seen: &mut Seen) -> bool {
+fn read_record(text: &[u8], format: &Format, seen: &mut Seen) -> bool {
     // Bytes that are no UTF-8 stand in a string, if anywhere; they must not cost the event.
     let Ok(object) = serde_json::from_str(&String::from_utf8_lossy(text)) else { return false };
     seen.any_object = true;
-    event(&object, seen);
+    format.take(&object, seen);
     true
 }
 

@@ -16,7 +16,6 @@ use super::command::{
 use super::config::{EngineConfig, EngineConfigError, classes};
 use super::cooldowns::Account;
 use super::definition::{Definition, PromptBy};
-use super::format::TEXT;
 use super::identity::{VersionAnswer, VersionAnswers, VersionQuestion, first_line};
 use super::login::{LoginPlaces, login_places};
 use super::pitfalls::{Pitfall, SettingsPlace, settings_places, variable_pitfalls};
@@ -73,8 +72,8 @@ impl Registry {
         env: &dyn Fn(&str) -> Option<OsString>,
     ) -> Result<Self, EngineConfigError> {
         let mut definitions = BTreeMap::new();
-        for (name, definition) in builtin::engines() {
-            definitions.insert(name.to_owned(), definition);
+        for name in builtin::names() {
+            definitions.extend(builtin::definition(name).map(|it| (name.to_owned(), it)));
         }
         for (name, change) in &config.engines {
             let base = change.base(name)?.or_else(|| definitions.remove(name));
@@ -211,7 +210,7 @@ impl Registry {
 
     /// Tests for an engine that prints records of its own, and no plain text.
     pub fn prints_records(&self, name: &str) -> bool {
-        self.engines.get(name).is_some_and(|engine| engine.definition.output.event.is_some())
+        self.engines.get(name).is_some_and(|engine| engine.definition.output.format().has_events())
     }
 
     /// What to start for a job on engine `name`.
@@ -235,7 +234,7 @@ impl Registry {
     /// # Errors
     /// No such engine.
     pub fn records(&self, name: &str) -> Result<Records, NoSuchEngine> {
-        Ok(Records::new(name, self.engine(name)?.definition.output))
+        Ok(Records::new(name, self.engine(name)?.definition.output.format()))
     }
 
     /// As [`Self::records`], of a run of this command: one that works with other permissions than
@@ -244,18 +243,21 @@ impl Registry {
     /// # Errors
     /// No such engine.
     pub fn records_of(&self, name: &str, command: &EngineCommand) -> Result<Records, NoSuchEngine> {
-        Ok(self.records(name)?.of_command(&command.args))
+        Ok(self.records(name)?.of_command(command))
     }
 
     /// Whether what engine `name` prints can be read as steps.
     pub fn has_steps(&self, name: &str) -> bool {
-        self.engines.get(name).is_some_and(|engine| engine.definition.output.steps.is_some())
+        self.engines
+            .get(name)
+            .is_some_and(|engine| engine.definition.output.format().steps.is_some())
     }
 
     /// A reader of a job's log that keeps the last `most` steps, on any of the engines.
     pub fn steps(&self, most: usize) -> Steps {
         let readable = self.engines.iter().filter(|(name, _)| self.has_steps(name));
-        let format = |(name, engine): (&String, &Engine)| (name.clone(), engine.definition.output);
+        let format =
+            |(name, engine): (&String, &Engine)| (name.clone(), engine.definition.output.format());
         Steps::new(readable.map(format).collect(), most)
     }
 
@@ -270,19 +272,21 @@ impl Registry {
         resumed: Option<&str>,
         previous: Option<&SessionTotal>,
     ) -> Settled {
-        let read = self.engines.get(name).and_then(|engine| engine.definition.output.left_behind);
+        let format = self.engines.get(name).map(|engine| engine.definition.output.format());
         let session = verdict.session_id.as_deref().or(resumed).filter(|id| is_session_id(id));
         let lacks = verdict.usage.lacks_records() || verdict.model.is_none();
         let env = |variable: &str| self.variable(name, variable, files.env);
         let files = LeftBehind { env: &env, ..*files };
-        let on_disk = read.filter(|_| lacks).and_then(|read| read(&files, session));
+        let on_disk =
+            format.filter(|_| lacks).and_then(|format| format.left_behind(&files, session));
         verdict.usage.settle(on_disk, session, resumed, previous)
     }
 
     /// What the log of one run says about usage, for an engine that is known or any text. Totals of
     /// sessions count as they are.
     pub fn parse_usage(&self, name: &str, log: &str) -> Usage {
-        let format = self.engines.get(name).map_or(&TEXT, |engine| engine.definition.output);
+        let output = self.engines.get(name).map(|engine| engine.definition.output.clone());
+        let format = output.unwrap_or_default().format();
         let mut records = Records::new(name, format);
         records.stdout(log.as_bytes());
         let verdict = records.verdict(Exit::Code(0), EndedBy::Engine);

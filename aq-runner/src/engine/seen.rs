@@ -1,10 +1,13 @@
 //! What an engine's events have said.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use serde_json::Value;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
 
-use super::fault::Evidence;
+use super::fault::{EngineError, Evidence};
 use super::reason::short;
 use super::session::is_session_id;
 use super::usage::{Counted, StreamUsage, Usage};
@@ -26,7 +29,35 @@ pub struct Final {
     pub reason: Option<String>,
 }
 
+/// A shorter wait is no time at which a limit ends: an engine that gave up has tried again by then.
+const WAIT_NAMED: Duration = Duration::from_secs(60);
+
+/// What a run is at, as far as its output says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RunPhase {
+    /// At work.
+    #[default]
+    Working,
+    /// It has sent its final event, the one of this number, and reports no work in the background.
+    Done {
+        /// Counts from 1.
+        event: u32,
+    },
+    /// The vendor has rejected it for a limit, and the model has not answered since: some engines
+    /// go on all the same.
+    Rejected,
+    /// It has announced that it tries again, at a time that is too far away to wait for.
+    Waits,
+}
+
 /// What the events of one run have said so far.
+///
+/// A reader calls [`answers`](Self::answers), or one of the methods that call it, whenever the model
+/// has said or done something: an error before that is overcome. It calls
+/// [`waits`](Self::waits), after what the error is, when an event says for how long the engine
+/// will wait before it tries again; [`background`](Self::background) when one says whether work
+/// goes on in the background; and [`works_on`](Self::works_on) when one says that a further turn
+/// begins, in which the model has not spoken yet.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     pub(super) session_id: Option<String>,
@@ -55,12 +86,36 @@ pub(super) struct Seen {
     pub(super) generic: Option<Usage>,
     /// Read out of text.
     pub(super) estimated: Usage,
-    /// The span of the numbers of its final event, as far as it tells.
-    pub(super) spans: Counted,
+    /// There is no session of the id that was to be resumed.
+    pub(super) session_gone: bool,
+    /// Whether the engine's events tell each call of the model.
+    pub(super) calls_are_told: bool,
+    /// What can forbid the permission mode that was asked for, in words.
+    pub(super) mode_forbidden_by: Option<String>,
+    version: Option<String>,
     own: Option<(Usage, Counted)>,
-    live: Usage,
+    /// Sums over calls, with the numbers of those that may still be replaced.
+    calls: CallSum,
+    live: CallSum,
     messages: BTreeSet<String>,
     in_turn: bool,
+    aborted: bool,
+    /// How many final events there were.
+    finals: u32,
+    /// Whether it works on after its final event.
+    works_on: bool,
+    /// Whether it works in the background.
+    background: bool,
+    before_end: Option<BeforeEnd>,
+}
+
+/// What had been said when aq asked the engine to end.
+#[derive(Debug)]
+struct BeforeEnd {
+    terminal: Option<Final>,
+    last_error: Option<String>,
+    evidence: Evidence,
+    limit: Option<Value>,
     aborted: bool,
 }
 
@@ -73,14 +128,26 @@ impl Seen {
         }
     }
 
+    /// There is no session of the id that was to be resumed.
+    pub(super) fn session_is_gone(&mut self) {
+        self.session_gone = true;
+    }
+
+    /// The engine's version.
+    pub(super) fn version(&mut self, version: &Value) {
+        if let Some(version) = version.as_str().filter(|version| version.len() <= 100) {
+            self.version = Some(version.to_owned());
+        }
+    }
+
+    /// The version that the engine says it has.
+    pub(super) fn engine_version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
     /// What the vendor says of the windows of its account.
     pub(super) fn window(&mut self, windows: Vec<UsageWindow>) {
         put(&mut self.windows, windows);
-    }
-
-    /// The id that was named is that of no session.
-    pub(super) fn no_session(&mut self) {
-        self.session_id = None;
     }
 
     pub(super) fn model(&mut self, name: &Value) {
@@ -100,25 +167,23 @@ impl Seen {
     }
 
     /// The mode in which it runs and the one that was asked for, where these differ.
-    pub(super) fn other_mode(&self) -> Option<(String, String)> {
+    fn other_mode(&self) -> Option<(String, String)> {
         let (mode, asked) = (self.mode.clone()?, self.asked_mode.clone()?);
         (mode != asked).then_some((mode, asked))
     }
 
     /// The agent's message, in place of an earlier one. An empty one comes with tool calls.
-    pub(super) fn text(&mut self, text: &Value) {
-        if text.as_str().is_some_and(|text| !text.is_empty()) {
+    pub(super) fn text(&mut self, text: &str) {
+        if !text.is_empty() {
             self.final_text = None;
-            self.overcome();
             self.more_text(text);
         }
     }
 
     /// The next piece of the agent's message.
-    pub(super) fn more_text(&mut self, text: &Value) {
-        self.spoke = true;
+    pub(super) fn more_text(&mut self, text: &str) {
+        self.answers();
         let message = self.final_text.get_or_insert_default();
-        let text = text.as_str().unwrap_or_default();
         let room = TEXT_MAX - message.len();
         message.push_str(&text[..text.floor_char_boundary(room)]);
     }
@@ -154,23 +219,96 @@ impl Seen {
         }
     }
 
-    /// It works again.
-    fn overcome(&mut self) {
+    /// The model has said or done something: what was in its way is overcome.
+    pub(super) fn answers(&mut self) {
+        self.spoke = true;
         self.last_error = None;
         self.evidence = Evidence::default();
+        self.limit = None;
+    }
+
+    /// The engine waits for so long before it tries again. Its class is that of what was said of
+    /// the error before.
+    pub(super) fn waits(&mut self, wait: Duration) {
+        if wait > WAIT_NAMED {
+            let ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+            self.evidence.record(&json!({ "retry_delay_ms": ms }));
+        }
+    }
+
+    /// Whether work goes on in the background, after which the engine goes on by itself.
+    pub(super) fn background(&mut self, is_running: bool) {
+        self.background = is_running;
+    }
+
+    /// A further turn begins. The final event counts until the model has answered in it: the engine
+    /// may just exit.
+    pub(super) fn works_on(&mut self) {
+        self.works_on = true;
     }
 
     /// Takes back a final event: the engine works on and will send another.
     pub(super) fn begin_turn(&mut self) {
         self.terminal = None;
-        self.overcome();
         self.aborted = false;
+    }
+
+    /// What the run is at. A wait of more than `longest` is too long; `local` is the zone of times
+    /// that come without one.
+    pub(super) fn phase(&self, longest: Duration, now: Timestamp, local: &TimeZone) -> RunPhase {
+        match &self.terminal {
+            Some(_) if self.background || self.works_on => RunPhase::Working,
+            Some(_) => RunPhase::Done { event: self.finals },
+            None if self.waits_beyond(longest, now, local) => RunPhase::Waits,
+            None if self.limit.is_some() => RunPhase::Rejected,
+            None => RunPhase::Working,
+        }
+    }
+
+    fn waits_beyond(&self, longest: Duration, now: Timestamp, local: &TimeZone) -> bool {
+        if self.evidence.is_empty() {
+            return false;
+        }
+        let error = self.engine_error(self.evidence.clone());
+        let until = error.resets_at(now, local).filter(|_| error.class.ends_run_uncounted());
+        until.is_some_and(|until| until.duration_since(now).unsigned_abs() > longest && until > now)
+    }
+
+    /// The error of which there is this evidence, with what was said about the account's limit.
+    pub(super) fn engine_error(&self, evidence: Evidence) -> EngineError {
+        let error = evidence.judge();
+        match &self.limit {
+            Some(limit) => error.with_limit(limit),
+            None => error,
+        }
+    }
+
+    /// aq asks the engine to end: what is said from now on may be an answer to that.
+    pub(super) fn ending(&mut self) {
+        self.before_end.get_or_insert_with(|| BeforeEnd {
+            terminal: self.terminal.clone(),
+            last_error: self.last_error.clone(),
+            evidence: self.evidence.clone(),
+            limit: self.limit.clone(),
+            aborted: self.aborted,
+        });
+    }
+
+    /// Forgets what was said of the run's end after [`Self::ending`]. Numbers stay.
+    pub(super) fn as_before_end(&mut self) {
+        if let Some(before) = self.before_end.take() {
+            self.terminal = before.terminal;
+            self.last_error = before.last_error;
+            self.evidence = before.evidence;
+            self.limit = before.limit;
+            self.aborted = before.aborted;
+        }
     }
 
     /// The model says or does something: the first time after tools have answered, it was called
     /// anew.
     pub(super) fn model_acts(&mut self) {
-        self.spoke = true;
+        self.answers();
         if !self.in_turn {
             self.in_turn = true;
             self.count_turn();
@@ -195,23 +333,24 @@ impl Seen {
         }
     }
 
-    /// What one more step has used.
-    pub(super) fn used_more(&mut self, usage: &Usage) {
-        let before = self.own.take().map_or(Usage::default(), |(usage, _)| usage);
-        self.used(before.plus(usage), Counted::Run);
+    /// What a call has used, in place of what was said of the same call before.
+    pub(super) fn used_by_call(&mut self, call: Option<&Value>, usage: &Usage) {
+        self.calls.add(call, usage);
+        self.used(self.calls.sum.clone(), Counted::Run);
     }
 
-    /// What one more call has used at least; it gives way to any other record.
-    pub(super) fn used_at_least(&mut self, usage: &Usage) {
-        self.live = self.live.plus(usage);
+    /// What a call has used at least; it gives way to any other record.
+    pub(super) fn used_at_least(&mut self, call: Option<&Value>, usage: &Usage) {
+        self.live.add(call, usage);
     }
 
-    /// All that was said about usage.
+    /// All that was said about usage. An answer is never free of tokens: where there is not one, the
+    /// engine has got no answer to count, or does not count.
     pub(super) fn usage(&self) -> StreamUsage {
         StreamUsage {
             generic: self.generic.clone(),
-            own: self.own.clone(),
-            live: self.live.clone(),
+            own: self.own.clone().filter(|(usage, _)| !usage.is_zero()),
+            live: self.live.sum.clone(),
             estimated: self.estimated.clone(),
         }
     }
@@ -221,24 +360,61 @@ impl Seen {
         self.aborted = true;
     }
 
+    /// The work is done, as the engine says. It is not when the run was broken off, when the model
+    /// was never called, or when it could not do what it was to be allowed.
     pub(super) fn succeed(&mut self) {
         if self.aborted {
             return self.fail("aborted");
         }
-        self.terminal = Some(Final { success: true, reason: None });
+        if self.is_uncalled() {
+            return self.fail(if self.last_error.is_some() { "" } else { "it called no model" });
+        }
+        if let Some((mode, asked)) = self.other_mode() {
+            let by = self.mode_forbidden_by.clone();
+            let by = by.map_or(String::new(), |by| format!(": {by} forbids that"));
+            return self.fail(&format!(
+                "it ran in permission mode {mode:?}, and not in {asked:?}, which was asked for{by}"
+            ));
+        }
+        self.end(Final { success: true, reason: None });
     }
 
-    /// As [`Self::succeed`], unless the model was never called: then nothing was done.
-    pub(super) fn succeed_if_called(&mut self) {
-        if !self.spoke && self.usage().so_far(None).usage.tokens() == Some(0) {
-            return self.fail("it called no model");
-        }
-        self.succeed();
+    fn end(&mut self, event: Final) {
+        self.terminal = Some(event);
+        self.finals = self.finals.saturating_add(1);
+        self.works_on = false;
+    }
+
+    /// The model has said and done nothing, and no number says that it was called.
+    fn is_uncalled(&self) -> bool {
+        let own = self.own.as_ref().map(|(usage, _)| usage);
+        let used = self.generic.as_ref().or(own).and_then(Usage::tokens);
+        let no_call = self.turns == Some(0) || (self.turns.is_none() && self.calls_are_told);
+        !self.spoke && (used == Some(0) || (used.is_none() && no_call))
     }
 
     /// Without a text of its own, the last error is the reason.
     pub(super) fn fail(&mut self, text: &str) {
         self.error(text);
-        self.terminal = Some(Final { success: false, reason: self.last_error.clone() });
+        self.end(Final { success: false, reason: self.last_error.clone() });
+    }
+}
+
+/// Sum of what calls have used, of which some may be said more than once.
+#[derive(Debug, Default)]
+struct CallSum {
+    sum: Usage,
+    by_call: BTreeMap<String, Usage>,
+}
+
+impl CallSum {
+    fn add(&mut self, call: Option<&Value>, usage: &Usage) {
+        let call = call.and_then(Value::as_str).filter(|call| call.len() <= 200);
+        if let Some(call) = call.filter(|_| self.by_call.len() < MESSAGES_MAX)
+            && let Some(before) = self.by_call.insert(call.to_owned(), usage.clone())
+        {
+            self.sum = self.sum.minus(&before);
+        }
+        self.sum = self.sum.plus(usage);
     }
 }

@@ -8,20 +8,20 @@ pub(super) fn is_session_id(id: &str) -> bool {
         && id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':'))
 }
 
-/// What vendors say when they do not know the session that they were to resume, lower case.
-const GONE: [&str; 6] = [
-    "no conversation found",
-    "no rollout found",
-    "no previous sessions found",
-    "invalid session identifier",
+/// What any vendor may say when it does not know the session that it was to resume, in lower case.
+const GONE: [&str; 5] = [
     "session not found",
-    "no session, task, or name matched",
+    "no session found",
+    "no such session",
+    "unknown session",
+    "session does not exist",
 ];
 
-/// Whether a vendor's words say that there is no such session.
-pub(super) fn is_gone(words: &str) -> bool {
+/// Tests a vendor's words for saying that there is no such session, in these or the usual `texts`.
+pub(super) fn is_gone(words: &str, texts: &[String]) -> bool {
     let words = words.to_lowercase();
-    GONE.iter().any(|gone| words.contains(gone))
+    let of_vendor = texts.iter().any(|text| words.contains(&text.to_lowercase()));
+    of_vendor || GONE.iter().any(|gone| words.contains(gone))
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 
 use std::process::ExitStatus;
 
-use super::fault::{EngineError, Evidence};
+use super::description::ExitMeaning;
+use super::fault::{EngineError, ErrorClass, Evidence};
 use super::format::Format;
-use super::reason::{last_line, last_lines, short};
+use super::reason::{join, last_line, last_lines, short, stderr_reason};
 use super::seen::{Final, Seen};
 use super::session::is_gone;
 use super::usage::StreamUsage;
@@ -37,6 +38,9 @@ pub enum EndedBy {
     Engine,
     /// aq, after the engine had sent its final event and then did not exit. The event counts.
     ResultGrace,
+    /// aq, because the engine announced a wait that is too long for its slot, or was rejected for a
+    /// limit and did not go on. The error before that counts.
+    LongWait,
     /// aq, for any other reason (timeout, stop, budget). Never a success: some engines exit with 0
     /// when they are told to end.
     Aq,
@@ -67,7 +71,8 @@ pub struct Verdict {
     /// Calls of the model, where they can be counted.
     pub turns: Option<u32>,
     /// Why the engine failed: from its vendor's final and error events, and from the stderr of a
-    /// failed run. `None` for a success, after a signal by aq, and for programs without records.
+    /// failed run. `None` for a success and for programs without records; of a run that aq ended, the
+    /// error that the model has not overcome, if there is one of a known class.
     pub error: Option<EngineError>,
     /// The vendor says that there is no session of the id that was to be resumed.
     pub session_gone: bool,
@@ -82,24 +87,31 @@ pub struct Verdict {
 pub(super) fn judge(
     engine: &str,
     format: &Format,
-    seen: Seen,
+    mut seen: Seen,
     stderr: &str,
     exit: Exit,
     ended: EndedBy,
 ) -> Verdict {
+    if ended != EndedBy::Engine {
+        seen.as_before_end();
+    }
     let why = failure(format, &seen, stderr, exit, ended);
     let failed = why.is_some() && ended != EndedBy::Aq;
-    let words = [&seen.evidence.words, stderr];
+    let error = match ended {
+        EndedBy::Aq | EndedBy::LongWait => error_before_end(format, &seen, stderr),
+        _ => failed.then(|| error(format, &seen, stderr, exit)).flatten(),
+    };
+    let session_gone = failed && !seen.spoke && is_session_gone(format, &seen, stderr, exit);
     let said_success = seen.terminal.as_ref().is_some_and(|terminal| terminal.success);
     Verdict {
         success: why.is_none(),
         ended_otherwise: failed && said_success,
-        error: failed.then(|| error(format, &seen, stderr, exit)).flatten(),
-        session_gone: failed && !seen.spoke && words.into_iter().any(is_gone),
+        error,
+        session_gone,
         usage: seen.usage(),
         why: why.map(|why| format!("{engine}: {}", short(&why))),
         permission_denials: seen.permission_denials,
-        session_id: seen.session_id,
+        session_id: seen.session_id.filter(|_| !session_gone),
         model: seen.model,
         final_text: seen.final_text,
         windows: seen.windows,
@@ -113,7 +125,9 @@ const LAST_LINES: usize = 12;
 /// What the vendor's own records say about a failed run.
 fn error(format: &Format, seen: &Seen, stderr: &str, exit: Exit) -> Option<EngineError> {
     // A script has no vendor.
-    format.stderr?;
+    if format.stderr_of_others {
+        return None;
+    }
     let said = seen.terminal.as_ref().is_none_or(|terminal| !terminal.success);
     let evidence = match exit {
         // Whoever ended it: an error that it was trying to overcome is not the reason.
@@ -123,11 +137,56 @@ fn error(format: &Format, seen: &Seen, stderr: &str, exit: Exit) -> Option<Engin
         _ if seen.spoke || seen.terminal.is_some() => Evidence::default(),
         _ => Evidence::from_words(&last_lines(stderr, LAST_LINES)),
     };
-    let error = evidence.judge();
-    Some(match &seen.limit {
-        Some(limit) => error.with_limit(limit),
-        None => error,
+    let more = evidence.on_stderr(stderr).filter(|_| !seen.spoke);
+    let error = match (seen.engine_error(evidence), more) {
+        (error, Some(more)) if error.class == ErrorClass::Unknown => {
+            seen.engine_error(Evidence::from_words(&more))
+        }
+        (error, _) => error,
+    };
+    Some(match (format.exit_meaning(exit), error.class) {
+        (Some(ExitMeaning::Class(class)), ErrorClass::Unknown) => error.of_class(class),
+        _ => error,
     })
+}
+
+fn is_session_gone(format: &Format, seen: &Seen, stderr: &str, exit: Exit) -> bool {
+    seen.session_gone
+        || format.exit_meaning(exit) == Some(ExitMeaning::SessionGone)
+        || [&seen.evidence.words, stderr]
+            .into_iter()
+            .any(|words| is_gone(words, &format.session_gone))
+}
+
+/// What the vendor's records say about the error that stood when aq ended the run.
+fn error_before_end(format: &Format, seen: &Seen, stderr: &str) -> Option<EngineError> {
+    if format.stderr_of_others {
+        return None;
+    }
+    let error = match seen.evidence.is_empty() {
+        // Lines of a program that works hold words such as "credentials": only what it says about
+        // trying again is about an error, and no such line is a reason for a person to act.
+        true if !seen.spoke && format.has_events() => {
+            let error = seen.engine_error(Evidence::from_words(&retries(stderr)));
+            Some(error).filter(|error| !error.class.needs_a_person())
+        }
+        true => None,
+        false => Some(seen.engine_error(seen.evidence.clone())),
+    };
+    error.filter(|error| error.class != ErrorClass::Unknown)
+}
+
+/// The last lines of stderr in which a program says that it failed and tries again, or that its
+/// stream of the model's answer did; of a title for the session it may fail and work all the same.
+fn retries(stderr: &str) -> String {
+    let lines = last_lines(stderr, LAST_LINES);
+    let is_retry = |line: &&str| {
+        let line = line.to_lowercase();
+        let failed = line.contains("attempt") && line.contains("failed");
+        (line.contains("retry") || line.contains("stream error") || failed)
+            && !line.contains("agent=title")
+    };
+    lines.lines().filter(is_retry).collect::<Vec<_>>().join("\n")
 }
 
 fn failure(
@@ -143,36 +202,44 @@ fn failure(
     };
     let because = |ending: String| {
         let mut said = seen.last_error.clone();
-        if let (None, Some(find)) = (&said, format.stderr) {
+        if said.is_none() && !format.stderr_of_others {
             // The last line of a program that gave up is its reason; of any other it is chatter.
             let gave_up = matches!(exit, Exit::Code(code) if code != 0);
-            said = find(stderr).or_else(|| last_line(stderr).filter(|_| gave_up));
+            said = stderr_reason(stderr).or_else(|| last_line(stderr).filter(|_| gave_up));
         }
         match said {
             Some(said) => format!("{ending}: {said}"),
             None => ending,
         }
     };
+    let by_aq = |why: &str| match (&seen.last_error, retries(stderr).lines().next_back()) {
+        (Some(said), _) => format!("{why}: {said}"),
+        (None, Some(said)) if !seen.spoke => format!("{why}: {said}"),
+        (None, _) => why.to_owned(),
+    };
     match (ended, &seen.terminal) {
-        (EndedBy::Aq, _) => Some("ended by aq".to_owned()),
+        (EndedBy::Aq, _) => Some(by_aq("ended by aq")),
+        (EndedBy::LongWait, _) => Some(by_aq("ended by aq, as it would have waited for long")),
         (_, Some(Final { success: false, reason })) => {
-            Some(reason.clone().unwrap_or_else(|| because(ending)))
+            let reason = reason.clone().unwrap_or_else(|| because(ending));
+            let more = seen.evidence.on_stderr(stderr).filter(|_| !seen.spoke);
+            Some(join([Some(reason.as_str()), more.as_deref()], ": "))
         }
         (EndedBy::ResultGrace, Some(_)) => None,
         (EndedBy::ResultGrace, None) => Some("ended by aq without a final event".to_owned()),
         (EndedBy::Engine, Some(_)) if exit != Exit::Code(0) => {
-            Some(format!("{ending}, though {} said success", format.final_event))
+            Some(format!("{ending}, though {} said success", format.ends_with))
         }
         (EndedBy::Engine, None) if exit != Exit::Code(0) => Some(because(ending)),
-        (EndedBy::Engine, None) if format.event.is_some() && !seen.any_object => {
+        (EndedBy::Engine, None) if format.has_events() && !seen.any_object => {
             Some(because(format!(
                 "{ending}, but no {} records; a program that prints none needs `output: text` in \
                  config.yaml",
-                format.name
+                format.name()
             )))
         }
-        (EndedBy::Engine, None) if format.event.is_some() => {
-            Some(because(format!("{ending}, but without {}", format.final_event)))
+        (EndedBy::Engine, None) if format.has_events() => {
+            Some(because(format!("{ending}, but without {}", format.ends_with)))
         }
         (EndedBy::Engine, _) => None,
     }
@@ -181,7 +248,7 @@ fn failure(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::codex;
+    use crate::engine::builtin::format;
 
     fn judged(terminal: Option<bool>, exit: Exit, ended: EndedBy) -> bool {
         let mut seen = Seen::default();
@@ -190,7 +257,7 @@ mod tests {
             Some(false) => seen.fail("no"),
             None => {}
         }
-        let verdict = judge("it", &codex::FORMAT, seen, "", exit, ended);
+        let verdict = judge("it", &format("jsonl-codex").unwrap(), seen, "", exit, ended);
         assert_eq!(verdict.success, verdict.why.is_none());
         verdict.success
     }
@@ -214,7 +281,7 @@ mod tests {
         let run = |exit, ended| {
             let mut seen = Seen::default();
             seen.succeed();
-            judge("it", &codex::FORMAT, seen, "Error: x\n", exit, ended)
+            judge("it", &format("jsonl-codex").unwrap(), seen, "Error: x\n", exit, ended)
         };
         let verdict = run(Exit::Code(3), EndedBy::Engine);
         assert_eq!(
@@ -229,7 +296,14 @@ mod tests {
 
     #[test]
     fn a_program_that_prints_no_records_is_told_what_it_needs() {
-        let why = judge("it", &codex::FORMAT, Seen::default(), "", Exit::Code(0), EndedBy::Engine);
+        let why = judge(
+            "it",
+            &format("jsonl-codex").unwrap(),
+            Seen::default(),
+            "",
+            Exit::Code(0),
+            EndedBy::Engine,
+        );
         assert_eq!(
             why.why.as_deref(),
             Some(

@@ -75,8 +75,28 @@ pub(super) fn put(known: &mut Vec<UsageWindow>, windows: Vec<UsageWindow>) {
     known.truncate(WINDOWS_MAX);
 }
 
+/// Shape in which a vendor describes the windows of an account.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum WindowsShape {
+    /// A `rate_limit_info` of Claude Code.
+    Claude,
+    /// `rate_limits` in a rollout of Codex.
+    Codex,
+}
+
+impl WindowsShape {
+    /// The windows of such an object.
+    pub(super) fn read(self, about: &Value) -> Vec<UsageWindow> {
+        match self {
+            Self::Claude => claude_windows(about),
+            Self::Codex => codex_windows(about),
+        }
+    }
+}
+
 /// The windows of a `rate_limit_info` of claude: those that it lists, else the one that limits.
-pub(super) fn claude_windows(info: &Value) -> Vec<UsageWindow> {
+fn claude_windows(info: &Value) -> Vec<UsageWindow> {
     let window = |key: &str, about: &Value| {
         let used = about["utilization"].as_f64()?;
         UsageWindow::new(&claude_name(key), percent(used), &about["resetsAt"])
@@ -106,7 +126,7 @@ fn claude_name(key: &str) -> String {
 }
 
 /// The windows of `rate_limits` in a rollout of codex.
-pub(super) fn codex_windows(limits: &Value) -> Vec<UsageWindow> {
+fn codex_windows(limits: &Value) -> Vec<UsageWindow> {
     let window = |key: &str| {
         let about = &limits[key];
         let used = about["used_percent"].as_f64()?;

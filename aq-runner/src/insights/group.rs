@@ -28,8 +28,12 @@ pub struct Group {
     pub input_tokens: Option<u64>,
     /// Input tokens from a cache.
     pub cached_tokens: Option<u64>,
+    /// Input tokens that were written to a cache, where engines count them apart.
+    pub cache_write_tokens: Option<u64>,
     /// Output tokens.
     pub output_tokens: Option<u64>,
+    /// Tokens of reasoning, where engines count them beside the output.
+    pub reasoning_tokens: Option<u64>,
     /// US dollars.
     pub cost_usd: Option<f64>,
     /// Whether some of it was guessed from text.
@@ -69,7 +73,9 @@ impl Group {
             spread: spread(&durations),
             input_tokens: sum(&|job| job.input_tokens),
             cached_tokens: sum(&|job| job.cached_tokens),
+            cache_write_tokens: sum(&|job| job.cache_write_tokens),
             output_tokens: sum(&|job| job.output_tokens),
+            reasoning_tokens: sum(&|job| job.reasoning_tokens),
             cost_usd: jobs.iter().filter_map(|job| job.cost_usd).reduce(|a, b| a + b),
             estimated: jobs.iter().any(|job| job.estimated),
         }
@@ -94,7 +100,23 @@ impl Group {
     #[expect(clippy::cast_precision_loss, reason = "a share needs no more than a double holds")]
     pub fn cache_share(&self) -> Option<f64> {
         let cached = self.cached_tokens? as f64;
-        ratio(cached, cached + self.input_tokens.unwrap_or(0) as f64)
+        ratio(cached, cached + self.new_input_tokens().unwrap_or(0) as f64)
+    }
+
+    /// Input tokens that no cache served: also those that were written to one.
+    pub fn new_input_tokens(&self) -> Option<u64> {
+        match (self.input_tokens, self.cache_write_tokens) {
+            (Some(input), Some(written)) => Some(input.saturating_add(written)),
+            (input, written) => input.or(written),
+        }
+    }
+
+    /// Tokens that models wrote, with the reasoning that is counted beside their output.
+    pub fn written_tokens(&self) -> Option<u64> {
+        match (self.output_tokens, self.reasoning_tokens) {
+            (Some(output), Some(reasoning)) => Some(output.saturating_add(reasoning)),
+            (output, reasoning) => output.or(reasoning),
+        }
     }
 }
 
@@ -209,6 +231,26 @@ mod tests {
         assert_eq!((x.median_s, x.input_tokens, x.cost_usd), (Some(2.5), Some(10), None));
         assert_eq!((x.success_rate(), x.attempts_per_success()), (Some(0.5), Some(4.0)));
         assert_eq!((x.cost_per_shipped(), x.cache_share()), (None, None));
+    }
+
+    #[test]
+    fn cache_writes_are_new_input() {
+        let numbers = [
+            ("attempts", "1"),
+            ("input_tokens", "100"),
+            ("cached_tokens", "300"),
+            ("cache_write_tokens", "200"),
+            ("output_tokens", "50"),
+            ("reasoning_tokens", "7"),
+        ];
+        let with = job("a", Stage::Testing, &numbers);
+        let old = job("b", Stage::Testing, &numbers[..3]);
+        let all = insights([with, old.clone()], None).all;
+        assert_eq!((all.cache_write_tokens, all.reasoning_tokens), (Some(200), Some(7)));
+        assert_eq!((all.new_input_tokens(), all.written_tokens()), (Some(400), Some(57)));
+        assert_eq!(all.cache_share(), Some(0.6));
+        let all = insights([old], None).all;
+        assert_eq!((all.new_input_tokens(), all.written_tokens()), (Some(100), None));
     }
 
     #[test]

@@ -26,8 +26,12 @@ pub struct Numbers {
     pub input_tokens: Option<u64>,
     /// Input tokens that came from the engine's cache.
     pub cached_tokens: Option<u64>,
+    /// Input tokens that were written to the engine's cache, where it counts them apart.
+    pub cache_write_tokens: Option<u64>,
     /// Output tokens.
     pub output_tokens: Option<u64>,
+    /// Tokens of reasoning, where the engine counts them beside the output.
+    pub reasoning_tokens: Option<u64>,
     /// US dollars.
     pub cost_usd: Option<f64>,
     /// Whether tokens or cost were guessed from text.
@@ -58,7 +62,9 @@ impl Numbers {
             duration_s: finite(total("duration_s")),
             input_tokens: number(total("input_tokens")),
             cached_tokens: number(total("cached_tokens")),
+            cache_write_tokens: number(total("cache_write_tokens")),
             output_tokens: number(total("output_tokens")),
+            reasoning_tokens: number(total("reasoning_tokens")),
             cost_usd: finite(total("cost_usd")),
             estimated: get("usage_estimated") == Some("1"),
             tracker_item: get("tracker_item").map(str::to_owned),

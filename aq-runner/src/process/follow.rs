@@ -139,8 +139,8 @@ impl Following<'_> {
         }
         match self.phase {
             Phase::Running => {
-                if let Some(time) = served.end_after {
-                    self.result_due = now.checked_add(time);
+                if let Some(wish) = served.end_after {
+                    self.result_due = wish.and_then(|time| now.checked_add(time));
                 }
                 // A main process that ended in this very moment has ended by itself.
                 if self.reason_to_end(served, now).is_some() {
@@ -155,6 +155,7 @@ impl Following<'_> {
                 }
                 if let Some(cause) = self.reason_to_end(served, now) {
                     self.cause = cause;
+                    self.observer.ending();
                     self.ask_to_end(now);
                 } else if self.settle_at.take_if(|at| now >= *at).is_some() {
                     self.observer.settled();

@@ -156,8 +156,8 @@ impl Pipes {
 pub(super) struct Served {
     /// Something was read.
     pub(super) output: bool,
-    /// The observer's last [`Flow::EndAfter`].
-    pub(super) end_after: Option<Duration>,
+    /// The observer's last [`Flow::EndAfter`], or `Some(None)` for a [`Flow::NotYet`] after it.
+    pub(super) end_after: Option<Option<Duration>>,
     /// The observer asked for [`Flow::End`].
     pub(super) end: bool,
 }
@@ -167,7 +167,8 @@ impl Served {
         self.output = true;
         match flow {
             Flow::Continue => {}
-            Flow::EndAfter(time) => self.end_after = Some(time),
+            Flow::EndAfter(time) => self.end_after = Some(Some(time)),
+            Flow::NotYet => self.end_after = Some(None),
             Flow::End => self.end = true,
         }
     }

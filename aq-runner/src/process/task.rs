@@ -77,6 +77,10 @@ pub trait Observer {
     /// The command still runs after [`Task::settle`]: what is too dear for one that is over in a
     /// moment can be done for it now.
     fn settled(&mut self) {}
+
+    /// The command, which still runs, is about to be asked to end: what it prints from now on may
+    /// be an answer to that.
+    fn ending(&mut self) {}
 }
 
 /// What an observer wants to happen next.
@@ -87,6 +91,8 @@ pub enum Flow {
     /// The work is done: end the command when it still runs after this time. A later request
     /// replaces an earlier one.
     EndAfter(Duration),
+    /// The work is not done after all: takes an earlier [`Flow::EndAfter`] back.
+    NotYet,
     /// End the command now. Why is the observer's to know.
     End,
 }

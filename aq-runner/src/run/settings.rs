@@ -44,6 +44,9 @@ pub struct Config {
     pub worktrees: Option<String>,
     /// How long an engine may go on after its final event, in seconds or as `60s`. Default 60 s.
     pub result_grace: Option<String>,
+    /// The longest that an engine may wait in its slot before it tries a vendor again that refused
+    /// it. Default 2 minutes.
+    pub longest_wait: Option<String>,
     /// Time between SIGTERM and SIGKILL. Default 5 s.
     pub kill_grace: Option<String>,
     /// The most that a job's log takes, in MiB; `0` is no limit. Default 1024.
@@ -166,6 +169,8 @@ pub struct Settings {
     pub environment: Environment,
     /// [`Config::result_grace`], read.
     pub result_grace: Duration,
+    /// [`Config::longest_wait`], read.
+    pub longest_wait: Duration,
     /// [`Config::kill_grace`], read.
     pub kill_grace: Duration,
     /// [`Config::log_limit_mb`] in bytes.
@@ -274,6 +279,7 @@ impl Settings {
             aq_manifest::parse_duration(text).map_err(|e| whole(format!("{key}: {text:?}: {e}")))
         };
         let result_grace = duration("result-grace", &config.result_grace, 60)?;
+        let longest_wait = duration("longest-wait", &config.longest_wait, 120)?;
         let kill_grace = duration("kill-grace", &config.kill_grace, 5)?;
         let log_limit = match config.log_limit_mb.unwrap_or(LOG_LIMIT_MB) {
             0 => u64::MAX,
@@ -318,6 +324,7 @@ impl Settings {
             scratch: scratch_places(tmp, environment),
             environment: std::mem::take(environment),
             result_grace,
+            longest_wait,
             kill_grace,
             log_limit,
             push_every,

@@ -98,10 +98,14 @@ fn misfit(key: &str, value: &str) -> Option<&'static str> {
         | "permission_denials"
         | "input_tokens"
         | "cached_tokens"
+        | "cache_write_tokens"
         | "output_tokens"
+        | "reasoning_tokens"
         | "total_input_tokens"
         | "total_cached_tokens"
+        | "total_cache_write_tokens"
         | "total_output_tokens"
+        | "total_reasoning_tokens"
         | "fleet_lease_epoch"
         | "fleet_reports" => (is::<u64>(value), "a number"),
         "duration_s" | "total_duration_s" | "cost_usd" | "total_cost_usd" => {
@@ -168,10 +172,14 @@ mod tests {
                 "permission_denials",
                 "input_tokens",
                 "cached_tokens",
+                "cache_write_tokens",
                 "output_tokens",
+                "reasoning_tokens",
                 "total_input_tokens",
                 "total_cached_tokens",
+                "total_cache_write_tokens",
                 "total_output_tokens",
+                "total_reasoning_tokens",
                 "fleet_lease_epoch",
                 "fleet_reports",
             ],

@@ -25,7 +25,7 @@ use super::transition::HeldJob;
 const MARK: &str = "spent_at";
 
 /// The keys of a record that numbers are made of.
-const KEPT: [&str; 18] = [
+const KEPT: [&str; 22] = [
     "engine",
     "profile",
     "result",
@@ -34,13 +34,17 @@ const KEPT: [&str; 18] = [
     "duration_s",
     "input_tokens",
     "cached_tokens",
+    "cache_write_tokens",
     "output_tokens",
+    "reasoning_tokens",
     "cost_usd",
     "usage_estimated",
     "total_duration_s",
     "total_input_tokens",
     "total_cached_tokens",
+    "total_cache_write_tokens",
     "total_output_tokens",
+    "total_reasoning_tokens",
     "total_cost_usd",
     "tracker_item",
     "tracker_echoed",

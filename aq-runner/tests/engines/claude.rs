@@ -81,7 +81,7 @@ fn refusals_have_their_class() {
         ("400", "invalid_request", "API Error: 400 no such thing", "unknown"),
     ] {
         let all = refused(status, kind, text);
-        let want = format!("failed {want} a05d-88f1 opus[1m] | 0 0 0 0 | -");
+        let want = format!("failed {want} a05d-88f1 opus[1m] | - - - - | -");
         run("claude", 1, &all, "").is(&want);
         // The result alone has no model.
         let result = all.lines().last().unwrap();
@@ -99,7 +99,7 @@ fn a_limit_names_its_end() {
         ),
         ("Claude AI usage limit reached|1795400000", "2026-11-23T02:13:20Z"),
     ] {
-        let want = format!("failed quota a05d-88f1 opus[1m] | 0 0 0 0 | {reset}");
+        let want = format!("failed quota a05d-88f1 opus[1m] | - - - - | {reset}");
         run("claude", 1, &refused("429", "rate_limit", text), "").is(&want);
     }
 }
@@ -109,8 +109,8 @@ fn only_a_rejected_rate_limit_is_a_limit() {
     let failed = refused("null", "unknown", "Something is wrong");
     let with = |status: &str| format!("{}{failed}", rate_limit(status, 1_795_400_000));
     let got = |status: &str| run("claude", 1, &with(status), "").line();
-    assert_eq!(got("rejected"), "failed quota a05d-88f1 opus[1m] | 0 0 0 0 | 2026-11-23T02:13:20Z");
-    assert_eq!(got("allowed_warning"), "failed unknown a05d-88f1 opus[1m] | 0 0 0 0 | -");
+    assert_eq!(got("rejected"), "failed quota a05d-88f1 opus[1m] | - - - - | 2026-11-23T02:13:20Z");
+    assert_eq!(got("allowed_warning"), "failed unknown a05d-88f1 opus[1m] | - - - - | -");
     // It went on all the same, on paid usage.
     let all = format!("{INIT}{}{CALLS}{DONE}", rate_limit("rejected", 1_795_400_000));
     run("claude", 0, &all, "").is("ok - a05d-88f1 opus[1m] | 2568 400 117 0.0157 | -");
@@ -149,10 +149,12 @@ fn a_refusal_to_start_is_classified_from_stderr() {
 }
 
 #[test]
-fn a_run_that_aq_ended_has_no_class_but_its_usage() {
+fn an_ended_run_has_the_class_of_what_it_did_not_overcome() {
     let refused = refused("401", "authentication_failed", "Invalid API key");
     let retrying = refused.lines().take(2).collect::<Vec<_>>().join("\n");
-    killed("claude", 143, &retrying).is("failed - a05d-88f1 opus[1m] | - - - - | -");
+    killed("claude", 143, &retrying).is("failed auth a05d-88f1 opus[1m] | - - - - | -");
+    killed("claude", 143, &format!("{retrying}\n{CALLS}"))
+        .is("failed - a05d-88f1 opus[1m] | 1234 200 - - | -");
     killed("claude", 143, &format!("{INIT}{CALLS}"))
         .is("failed - a05d-88f1 opus[1m] | 1234 200 - - | -");
     // What it wrote was not counted yet: unknown, and not 1.

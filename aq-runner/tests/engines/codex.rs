@@ -99,7 +99,8 @@ fn errors_that_were_overcome_or_not_final_are_none() {
     let retried = retried.lines().take(4).collect::<Vec<_>>().join("\n");
     let all = format!("{retried}\n{WORK}{}", done(10, 0, 1));
     run("codex", 0, &all, "").is("ok - 01a2-0341 - | 10 0 1 - | -");
-    killed("codex", -15, &retried).is("failed - 01a2-0341 - | - - - - | -");
+    killed("codex", -15, &retried).is("failed quota 01a2-0341 - | - - - - | -");
+    killed("codex", -15, &format!("{retried}\n{WORK}")).is("failed - 01a2-0341 - | - - - - | -");
     run("codex", -9, &retried, "").is("failed unknown 01a2-0341 - | - - - - | -");
 }
 

@@ -65,7 +65,7 @@ fn one_object_over_several_lines_is_read_as_well() {
 #[test]
 fn an_input_that_was_cut_off_is_no_success() {
     let all = format!("{INIT}{}", result("\"status\":\"success\"", [0; 4]));
-    run("gemini", 0, &all, "").is("failed unknown b9ce-fabd flash | 0 0 0 - | -");
+    run("gemini", 0, &all, "").is("failed unknown b9ce-fabd flash | - - - - | -");
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn failures_have_their_class() {
         (1, "[API Error: fetch failed]", "network", "-"),
     ] {
         run("gemini", exit, &failed(message), CHATTER)
-            .is(&format!("failed {class} b9ce-fabd flash | 0 0 0 - | {reset}"));
+            .is(&format!("failed {class} b9ce-fabd flash | - - - - | {reset}"));
     }
 }
 

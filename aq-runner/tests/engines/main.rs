@@ -4,8 +4,10 @@ mod claude;
 mod codex;
 mod copilot;
 mod gemini;
+mod left_files;
 mod opencode;
 mod others;
+mod phases;
 mod steps;
 
 use std::ffi::OsString;

@@ -139,6 +139,25 @@ fn a_command_that_does_not_exit_after_its_result_is_ended() {
 }
 
 #[test]
+fn a_result_can_be_taken_back() {
+    let orders = ["result-at-byte=3", "result-grace=1500", "more-at-byte=8"];
+    let script = "echo one; sleep 0.1; echo two; sleep 2; exit 7";
+    let report = run(&[orders[0], orders[1], orders[2], "--", "sh", "-c", script]);
+    assert_eq!((report.get("cause"), report.get("status")), ("ByItself", "Some(Exited(7))"));
+    let report = run(&[orders[0], orders[1], "--", "sh", "-c", script]);
+    assert_eq!(report.get("cause"), "ResultGrace");
+}
+
+#[test]
+fn an_observer_is_told_before_the_command_is() {
+    let script = "trap 'echo term; exit 1' TERM; echo up; while :; do sleep 0.05; done";
+    let report = run(&["end-at-byte=3", "--", "sh", "-c", script]);
+    assert_eq!(report.get("ending"), "Some(3)");
+    assert!(report.number("bytes") >= 8, "{:?}", report.lines);
+    assert_eq!(run(&["--", "echo", "up"]).get("ending"), "None");
+}
+
+#[test]
 fn each_stop_signal_ends_the_command_and_starts_no_other() {
     for (signal, name) in [(Signal::TERM, "::TERM"), (Signal::INT, "::INT"), (Signal::HUP, "::HUP")]
     {

@@ -19,6 +19,8 @@ struct Orders {
     end_at_byte: Option<u64>,
     result_at_byte: Option<u64>,
     result_grace: Duration,
+    more_at_byte: Option<u64>,
+    ending_at: Option<u64>,
     seen: u64,
 }
 
@@ -35,10 +37,17 @@ impl Observer for Orders {
         if self.end_at_byte.is_some_and(|at| self.seen >= at) {
             return Flow::End;
         }
+        if self.more_at_byte.take_if(|at| self.seen >= *at).is_some() {
+            return Flow::NotYet;
+        }
         match self.result_at_byte.take_if(|at| self.seen >= *at) {
             Some(_) => Flow::EndAfter(self.result_grace),
             None => Flow::Continue,
         }
+    }
+
+    fn ending(&mut self) {
+        self.ending_at = Some(self.seen);
     }
 
     fn settled(&mut self) {
@@ -85,6 +94,7 @@ fn main() -> ExitCode {
             "quiet" => orders.quiet = true,
             "end-at-byte" => orders.end_at_byte = Some(number()),
             "result-at-byte" => orders.result_at_byte = Some(number()),
+            "more-at-byte" => orders.more_at_byte = Some(number()),
             "result-grace" => orders.result_grace = Duration::from_millis(number()),
             "settle" => task.settle = Some(Duration::from_millis(number())),
             "sweep" => {
@@ -107,12 +117,13 @@ fn main() -> ExitCode {
             Ok(ended) => say(
                 &mut io::stderr(),
                 format_args!(
-                    "ended status={:?} cause={:?} killed={} left={} bytes={} ms={}",
+                    "ended status={:?} cause={:?} killed={} left={} bytes={} ending={:?} ms={}",
                     ended.status,
                     ended.cause,
                     ended.survivors_killed,
                     ended.left,
                     orders.seen,
+                    orders.ending_at,
                     ended.duration.as_millis()
                 ),
             ),

@@ -11,10 +11,13 @@ pub(super) enum Measure {
     Output,
     Input,
     Cached,
+    CacheWrites,
+    Reasoning,
 }
 
 impl Measure {
-    pub(super) const ALL: [Self; 4] = [Self::Cost, Self::Output, Self::Input, Self::Cached];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Cost, Self::Output, Self::Input, Self::Cached, Self::CacheWrites, Self::Reasoning];
 
     pub(super) fn title(self) -> &'static str {
         match self {
@@ -22,6 +25,8 @@ impl Measure {
             Self::Output => "Output tokens by day and engine",
             Self::Input => "Input tokens by day and engine, not cached",
             Self::Cached => "Cached input tokens by day and engine",
+            Self::CacheWrites => "Input tokens written to a cache by day and engine",
+            Self::Reasoning => "Reasoning tokens beside the output by day and engine",
         }
     }
 
@@ -32,6 +37,8 @@ impl Measure {
             Self::Output => "output_tokens",
             Self::Input => "input_tokens",
             Self::Cached => "cached_tokens",
+            Self::CacheWrites => "cache_write_tokens",
+            Self::Reasoning => "reasoning_tokens",
         }
     }
 
@@ -42,6 +49,8 @@ impl Measure {
             Self::Output => group.output_tokens,
             Self::Input => group.input_tokens,
             Self::Cached => group.cached_tokens,
+            Self::CacheWrites => group.cache_write_tokens,
+            Self::Reasoning => group.reasoning_tokens,
         };
         count.map(|count| count as f64)
     }

@@ -113,7 +113,7 @@ pub(super) fn groups(found: &Insights) -> Markup {
         div.scroll tabindex="0" { table #groups {
             thead { tr {
                 th scope="col" { "" }
-                @for name in ["jobs", "good", "shipped", "tries/good", "median", "input", "cached", "output", "cost", "cost/shipped"] { th.number scope="col" { (name) } }
+                @for name in ["jobs", "good", "shipped", "tries/good", "median", "input", "cached", "written", "output", "reasoning", "cost", "cost/shipped"] { th.number scope="col" { (name) } }
             } }
             tbody {
                 (group("all", "", &found.all))
@@ -139,7 +139,9 @@ fn group(kind: &str, name: &str, group: &Group) -> Markup {
             (number(group.median_s, &seconds(group.median_s)))
             (count(group.input_tokens, &tokens(group.input_tokens, guess)))
             (count(group.cached_tokens, &tokens(group.cached_tokens, guess)))
+            (count(group.cache_write_tokens, &tokens(group.cache_write_tokens, guess)))
             (count(group.output_tokens, &tokens(group.output_tokens, guess)))
+            (count(group.reasoning_tokens, &tokens(group.reasoning_tokens, guess)))
             (number(group.cost_usd, &dollars(group.cost_usd, guess)))
             (number(group.cost_per_shipped(), &dollars(group.cost_per_shipped(), guess)))
         }
@@ -153,7 +155,7 @@ pub(super) fn jobs(found: &Insights) -> Markup {
         div.scroll tabindex="0" { table #jobs {
             thead { tr {
                 @for name in ["job", "result", "engine", "ended"] { th scope="col" { (name) } }
-                @for name in ["tries", "time", "input", "cached", "output", "cost"] { th.number scope="col" { (name) } }
+                @for name in ["tries", "time", "input", "cached", "written", "output", "reasoning", "cost"] { th.number scope="col" { (name) } }
             } }
             tbody { @for one in found.jobs.iter().take(JOBS) { (job(one)) } }
         } }
@@ -174,7 +176,9 @@ fn job(job: &Numbers) -> Markup {
             (number(job.duration_s, &seconds(job.duration_s)))
             (count(job.input_tokens, &tokens(job.input_tokens, guess)))
             (count(job.cached_tokens, &tokens(job.cached_tokens, guess)))
+            (count(job.cache_write_tokens, &tokens(job.cache_write_tokens, guess)))
             (count(job.output_tokens, &tokens(job.output_tokens, guess)))
+            (count(job.reasoning_tokens, &tokens(job.reasoning_tokens, guess)))
             (number(job.cost_usd, &dollars(job.cost_usd, guess)))
         }
     }

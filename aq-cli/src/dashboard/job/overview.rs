@@ -138,7 +138,13 @@ fn numbers(dashboard: &Dashboard, job: &JobView) -> Result<Markup, PageError> {
                 div { dt { "Agent time" } dd { (seconds(numbers.duration_s)) } }
                 div { dt { "Input" } dd { (tokens(numbers.input_tokens, guess)) } }
                 div { dt { "Cached" } dd { (tokens(numbers.cached_tokens, guess)) } }
+                @if numbers.cache_write_tokens.is_some() {
+                    div { dt { "Written to cache" } dd { (tokens(numbers.cache_write_tokens, guess)) } }
+                }
                 div { dt { "Output" } dd { (tokens(numbers.output_tokens, guess)) } }
+                @if numbers.reasoning_tokens.is_some() {
+                    div { dt { "Reasoning" } dd { (tokens(numbers.reasoning_tokens, guess)) } }
+                }
                 div { dt { "Cost" } dd { (dollars(numbers.cost_usd, guess)) } }
                 @if meta.get("files_changed").is_some() {
                     div { dt { "Changed" } dd {

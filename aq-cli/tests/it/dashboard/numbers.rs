@@ -60,7 +60,9 @@ fn the_page_of_insights_says_what_the_command_says() {
             ("duration_s", &seconds),
             ("input_tokens", &tokens),
             ("cached_tokens", "7"),
+            ("cache_write_tokens", "5"),
             ("output_tokens", "11"),
+            ("reasoning_tokens", "3"),
             ("usage_estimated", if id == "b1" { "1" } else { "" }),
         ];
         place(&sandbox, stage, id, &meta);
@@ -82,7 +84,7 @@ fn the_page_of_insights_says_what_the_command_says() {
 }
 
 fn same_groups(json: &Value, page: &str) {
-    const KEYS: [&str; 10] = [
+    const KEYS: [&str; 12] = [
         "jobs",
         "success_rate",
         "shipped",
@@ -90,7 +92,9 @@ fn same_groups(json: &Value, page: &str) {
         "median_s",
         "input_tokens",
         "cached_tokens",
+        "cache_write_tokens",
         "output_tokens",
+        "reasoning_tokens",
         "cost_usd",
         "cost_per_shipped",
     ];
@@ -113,7 +117,14 @@ fn same_groups(json: &Value, page: &str) {
 fn same_days(json: &Value, page: &str) {
     let days = json["days"].as_array().unwrap();
     assert!(days.len() >= 2, "{days:?}");
-    for measure in ["cost_usd", "input_tokens", "cached_tokens", "output_tokens"] {
+    for measure in [
+        "cost_usd",
+        "input_tokens",
+        "cached_tokens",
+        "cache_write_tokens",
+        "output_tokens",
+        "reasoning_tokens",
+    ] {
         let table = between(page, &format!("data-of=\"{measure}\""), "</table>");
         for day in days {
             let date = day["date"].as_str().unwrap();

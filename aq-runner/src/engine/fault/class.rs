@@ -3,8 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::Deserialize;
+
 /// Whose fault it is that an engine failed, as `engine_error` in meta says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub enum ErrorClass {
     /// No key, a wrong one, or one that may not do this.
     Auth,
@@ -50,6 +53,11 @@ impl ErrorClass {
     pub fn needs_a_person(self) -> bool {
         matches!(self, Self::Auth | Self::Config)
     }
+
+    /// Whether the job goes back without its attempt being counted.
+    pub fn ends_run_uncounted(self) -> bool {
+        self.is_limit() || self.needs_a_person()
+    }
 }
 
 impl fmt::Display for ErrorClass {
@@ -69,6 +77,14 @@ impl FromStr for ErrorClass {
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         let found = NAMES.iter().find(|(_, known)| *known == name);
         found.map(|(class, _)| *class).ok_or_else(|| NoSuchErrorClass(name.to_owned()))
+    }
+}
+
+impl TryFrom<String> for ErrorClass {
+    type Error = NoSuchErrorClass;
+
+    fn try_from(name: String) -> Result<Self, NoSuchErrorClass> {
+        name.parse()
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a vendor's records say about an error.
 
+use std::ops::RangeInclusive;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -7,6 +9,8 @@ use serde_json::Value;
 use super::class::{of_status, of_words, status_in};
 use super::{ErrorClass, reset_in_record, reset_time};
 
+/// How long an id is by which errors are found on stderr, in bytes.
+const STDERR_ID: RangeInclusive<usize> = 6..=100;
 /// The most that is kept of a vendor's words, in bytes.
 const WORDS_MAX: usize = 8 << 10;
 
@@ -19,6 +23,10 @@ pub(in crate::engine) struct Evidence {
     pub(in crate::engine) kind: Option<String>,
     /// The vendor's words.
     pub(in crate::engine) words: String,
+    /// The class that an event has decided by itself.
+    decided: Option<ErrorClass>,
+    /// What lines of stderr hold that say more about it.
+    stderr_id: Option<String>,
     /// The records that may hold the time at which it ends.
     records: Vec<Value>,
 }
@@ -51,6 +59,25 @@ impl Evidence {
         }
     }
 
+    /// The last id counts.
+    pub(in crate::engine) fn stderr_id(&mut self, id: &Value) {
+        let id = id.as_str().filter(|id| STDERR_ID.contains(&id.len()));
+        self.stderr_id = id.map(str::to_owned).or(self.stderr_id.take());
+    }
+
+    /// What stderr says about this error, by its id.
+    pub(in crate::engine) fn on_stderr(&self, stderr: &str) -> Option<String> {
+        let id = self.stderr_id.as_deref()?;
+        let line = stderr.lines().find(|line| line.contains(id))?;
+        let quoted = line.split_once("error=\"").and_then(|(_, rest)| rest.split('"').next());
+        Some(quoted.unwrap_or(line).to_owned())
+    }
+
+    /// The class that the event itself decides.
+    pub(in crate::engine) fn is_of_class(&mut self, class: ErrorClass) {
+        self.decided = Some(class);
+    }
+
     /// The last record counts.
     pub(in crate::engine) fn record(&mut self, record: &Value) {
         self.records = vec![record.clone()];
@@ -58,9 +85,13 @@ impl Evidence {
 
     /// What the vendor calls it says more than its words, and those say more than a status.
     fn class(&self) -> ErrorClass {
+        if let Some(decided) = self.decided {
+            return decided;
+        }
         let kind = self.kind.as_deref();
         // "invalid request" and such say nothing; 403 and 400 come with every kind of trouble.
-        let named = kind.and_then(of_words);
+        let ours = |kind: &str| kind.parse().ok().filter(|class| *class != ErrorClass::Unknown);
+        let named = kind.and_then(|kind| ours(kind).or_else(|| of_words(kind)));
         let status = self.status.or_else(|| status_in(&self.words));
         let words = of_words(&self.words);
         match (named, words, status.and_then(of_status)) {
@@ -96,6 +127,12 @@ impl EngineError {
         let records = self.evidence.records.iter();
         let recorded = records.filter_map(|record| reset_in_record(record, now)).max();
         recorded.max(reset_time(&self.evidence.words, now, local))
+    }
+
+    /// This error with another class.
+    pub(in crate::engine) fn of_class(mut self, class: ErrorClass) -> Self {
+        self.class = class;
+        self
     }
 
     /// This error when the vendor has also rejected the run with `record` for its account's limit.

@@ -5,7 +5,6 @@ mod codex;
 mod reader;
 mod step;
 
-pub(super) use claude::claude_steps;
-pub(super) use codex::codex_steps;
 pub use reader::Steps;
+pub(super) use reader::StepsFormat;
 pub use step::{Call, Clip, Ended, Step};

@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
+use serde::Deserialize;
 use serde_json::Value;
 
+use super::claude::claude_steps;
+use super::codex::codex_steps;
 use super::step::{Call, Clip, Ended, Step};
 use crate::engine::format::Format;
 use crate::engine::seen::Seen;
@@ -14,14 +17,34 @@ const LOOK_BACK: usize = 200;
 /// The longest line that is read as a record, in bytes. Longer ones are named by their length.
 const RECORD_MAX: usize = 4 << 20;
 
+/// How an engine's events are shown as steps.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::engine) enum StepsFormat {
+    /// Messages with parts, as of `claude --output-format stream-json`.
+    Claude,
+    /// Items, as of `codex exec --json`.
+    Codex,
+}
+
+impl StepsFormat {
+    /// Takes an event; `false`: of a kind that is not shown.
+    fn read(self, event: &Value, steps: &mut Steps) -> bool {
+        match self {
+            Self::Claude => claude_steps(event, steps),
+            Self::Codex => codex_steps(event, steps),
+        }
+    }
+}
+
 /// Reads the log of one job line by line and keeps the last steps.
 ///
 /// Memory is bounded by the number of steps, each of which is clipped. What is no record is shown as
 /// it is; records of kinds that are not known are counted.
 pub struct Steps {
-    formats: BTreeMap<String, &'static Format>,
+    formats: BTreeMap<String, Format>,
     /// Of the engine that is running where the reader is.
-    format: Option<&'static Format>,
+    format: Option<Format>,
     seen: Seen,
     /// Each with the place of the line that it came from.
     steps: VecDeque<(usize, Step)>,
@@ -38,14 +61,14 @@ impl fmt::Debug for Steps {
 }
 
 impl Steps {
-    pub(in crate::engine) fn new(formats: BTreeMap<String, &'static Format>, most: usize) -> Self {
+    pub(in crate::engine) fn new(formats: BTreeMap<String, Format>, most: usize) -> Self {
         let (seen, steps) = (Seen::default(), VecDeque::new());
         Self { formats, format: None, seen, steps, at: 0, most, dropped: 0, unknown: 0 }
     }
 
     /// What follows was printed by this engine.
     pub fn engine(&mut self, name: &str) {
-        self.format = self.formats.get(name).copied();
+        self.format = self.formats.get(name).cloned();
         self.seen = Seen::default();
     }
 
@@ -64,12 +87,12 @@ impl Steps {
         if line.len() > RECORD_MAX {
             return self.note(&format!("a line of {} bytes is left out", line.len()));
         }
-        let record = self.format.filter(|_| line.trim_ascii().starts_with(b"{"));
+        let record = self.format.clone().filter(|_| line.trim_ascii().starts_with(b"{"));
         // Bytes that are no UTF-8 stand in a string, if anywhere.
         let line = String::from_utf8_lossy(line);
         match record.map(|format| (format, serde_json::from_str::<Value>(&line))) {
             Some((format, Ok(record))) if record["type"].is_string() => {
-                self.record(format, &record);
+                self.record(&format, &record);
             }
             _ => self.printed(&line),
         }
@@ -105,12 +128,10 @@ impl Steps {
         self.unknown
     }
 
-    fn record(&mut self, format: &'static Format, record: &Value) {
-        let is_known = format.steps.is_some_and(|read| read(record, self));
+    fn record(&mut self, format: &Format, record: &Value) {
+        let is_known = format.steps.is_some_and(|format| format.read(record, self));
         self.seen.terminal = None;
-        if let Some(event) = format.event {
-            event(record, &mut self.seen);
-        }
+        format.take(record, &mut self.seen);
         if let Some(end) = self.seen.terminal.take() {
             let report = self.seen.usage().so_far(None);
             let (usage, counted) = (report.usage, report.counted);

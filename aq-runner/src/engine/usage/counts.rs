@@ -46,6 +46,14 @@ impl Usage {
         cost_usd.is_none() && self.tokens_of().iter().all(Option::is_none)
     }
 
+    /// Whether all numbers that are known are zero, of tokens at least one.
+    pub(in crate::engine) fn is_zero(&self) -> bool {
+        let mut tokens = self.tokens_of().into_iter().flatten().peekable();
+        tokens.peek().is_some()
+            && tokens.all(|count| count == 0)
+            && self.cost_usd.is_none_or(|usd| usd <= 0.0)
+    }
+
     /// Everything that counts against a budget of tokens: what was read and written, less what came
     /// out of a cache. `None` when nothing of it is known.
     pub fn tokens(&self) -> Option<u64> {
@@ -96,6 +104,15 @@ impl Usage {
                 (Some(a), Some(b)) => Some(a + b),
                 (a, b) => a.or(b),
             },
+        )
+    }
+
+    /// These less a part of them.
+    pub(in crate::engine) fn minus(&self, part: &Self) -> Self {
+        self.combined(
+            part,
+            |all, part| Some(all?.saturating_sub(part.unwrap_or_default())),
+            |all, part| Some((all? - part.unwrap_or_default()).max(0.0)),
         )
     }
 

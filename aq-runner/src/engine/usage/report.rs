@@ -121,7 +121,8 @@ impl StreamUsage {
         let without_generic = Self { generic: None, ..self.clone() };
         let model = on_disk.as_ref().and_then(|report| report.model.clone());
         let windows = on_disk.as_ref().map_or_else(Vec::new, |report| report.windows.clone());
-        let on_disk = on_disk.filter(|report| self.own.is_none() && !report.usage.is_empty());
+        let is_known = |usage: &Usage| !usage.is_empty() && !usage.is_zero();
+        let on_disk = on_disk.filter(|report| self.own.is_none() && is_known(&report.usage));
         let own = on_disk.unwrap_or_else(|| without_generic.so_far(session));
         let mut settled = Settled { model, windows, ..own.settle(resumed, previous) };
         if let Some(generic) = &self.generic {

@@ -38,6 +38,12 @@ impl Work<'_> {
         let engine = self.job.meta().get("engine").unwrap_or_default().to_owned();
         let mut feedback = self.next_feedback(spec, &engine)?;
         let mut command = self.engine_command(&engine, file, &scratch, feedback.text.as_deref())?;
+        let user = &self.settings.environment;
+        let is_unset =
+            |(name, _): &(OsString, OsString)| user.get(&name.to_string_lossy()).is_none();
+        command
+            .env_set
+            .extend(std::mem::take(&mut command.env_default).into_iter().filter(is_unset));
         let env = self.env(spec, &command.env_set, &scratch).map_err(setup_failed)?;
         // Those whose worker died count too, but `retry` does not end them.
         let max = spec.retry.as_ref().map_or(1, |retry| retry.max);
@@ -100,6 +106,7 @@ impl Work<'_> {
     ) -> Result<EngineRun, Failure> {
         let ended_by = match ended.cause {
             Cause::ByItself => EndedBy::Engine,
+            Cause::ResultGrace | Cause::Observer if run.is_held_up() => EndedBy::LongWait,
             Cause::ResultGrace => EndedBy::ResultGrace,
             Cause::Deadline | Cause::Stopped(_) | Cause::Observer => EndedBy::Aq,
         };
@@ -120,9 +127,14 @@ impl Work<'_> {
         if let Some(why) = overspent {
             return Err(Failure::Final(Outcome::BudgetExceeded, why));
         }
+        let fault = |work: &Self| work.engine_fault(spec, &run, &verdict);
         match ended.cause {
-            Cause::Stopped(_) => return Err(Failure::Stopped),
-            Cause::Deadline => return Err(self.timed_out(spec.timeout)),
+            // Whether a person wants its end is asked for every failure.
+            Cause::Stopped(_) => return Err(fault(self).unwrap_or(Failure::Stopped)),
+            Cause::Deadline => {
+                let timed_out = self.timed_out(spec.timeout);
+                return Err(fault(self).unwrap_or(timed_out));
+            }
             _ => {}
         }
         if let Some(failure) = met_file_limit(ended) {
@@ -138,28 +150,24 @@ impl Work<'_> {
             self.note(&format!("warning: {why}; `verify` decides"));
             return self.judge_changes(spec, changes).map(|()| EngineRun::Judged);
         }
-        match &verdict.error {
-            // A model or an argument of the job's own may be what is wrong: no reason to keep
-            // every other job from the engine.
-            Some(error) if error.class == ErrorClass::Config && spec.chooses_engine_details() => {}
-            Some(error) if error.class.is_limit() || error.class.needs_a_person() => {
-                let now = Timestamp::now();
-                let noted = engine_use::note_fault(
-                    self.queue,
-                    &self.settings,
-                    &run.engine,
-                    &verdict,
-                    error,
-                    now,
-                );
-                return Err(match noted {
-                    Ok(words) => Failure::NoEngineNow(words),
-                    Err(e) => Failure::NotCounted(e.to_string()),
-                });
-            }
-            _ => {}
+        if let Some(fault) = fault(self) {
+            return Err(fault);
         }
         Err(Failure::Class(FailureClass::Crash, verdict.why.unwrap_or_default()))
+    }
+
+    /// The failure of a run that met a limit, or something that a person has to mend. Notes that of
+    /// the engine.
+    fn engine_fault(&self, spec: &JobSpec, run: &AgentRun, verdict: &Verdict) -> Option<Failure> {
+        let error = verdict.error.as_ref().filter(|error| error.class.ends_run_uncounted())?;
+        // A model or an argument of the job's own may be what is wrong: no reason to keep every
+        // other job from the engine.
+        if error.class == ErrorClass::Config && spec.chooses_engine_details() {
+            return None;
+        }
+        let (settings, now) = (&self.settings, Timestamp::now());
+        let noted = engine_use::note_fault(self.queue, settings, &run.engine, verdict, error, now);
+        Some(noted.map_or_else(|e| Failure::NotCounted(e.to_string()), Failure::NoEngineNow))
     }
 
     /// Records what the run came to. Answers why it went over its budget, if it did.

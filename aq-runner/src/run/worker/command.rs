@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use aq_manifest::{JobSpec, Outcome};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
+use crate::engine::RunPhase;
 use crate::feedback::{OutputSource, OutputTail};
 use crate::process::{
     Cgroup, Drain, Ended, Flow, Observer, Status, Stdin, Stream, SuperviseError, Task,
@@ -60,7 +62,7 @@ impl Work<'_> {
             run,
             tail: OutputTail::default(),
             grace: self.settings.result_grace,
-            done: false,
+            longest_wait: self.settings.longest_wait,
             session_noted: false,
             job: &mut self.job,
             cgroup: &mut self.cgroup,
@@ -160,7 +162,7 @@ struct Tee<'a> {
     run: Option<&'a mut AgentRun>,
     tail: OutputTail,
     grace: Duration,
-    done: bool,
+    longest_wait: Duration,
     session_noted: bool,
     job: &'a mut HeldJob,
     cgroup: &'a mut Option<Cgroup>,
@@ -186,12 +188,23 @@ impl Observer for Tee<'_> {
             let record = record.set_some("session_feedback", run.feedback.as_ref());
             let _ = self.job.append(&record);
         }
-        if records.final_event().is_some() && !self.done {
+        let phase = records.phase(self.longest_wait, Timestamp::now(), &TimeZone::system());
+        let changed = std::mem::replace(&mut run.phase, phase) != phase;
+        let flow = match phase {
+            _ if !changed => Flow::Continue,
+            RunPhase::Working => Flow::NotYet,
             // Some engines send their last event and never exit.
-            self.done = true;
-            return Flow::EndAfter(self.grace);
+            RunPhase::Done { .. } => return Flow::EndAfter(self.grace),
+            RunPhase::Rejected => Flow::EndAfter(self.longest_wait),
+            RunPhase::Waits => return Flow::End,
+        };
+        if run.is_over_budget() { Flow::End } else { flow }
+    }
+
+    fn ending(&mut self) {
+        if let Some(records) = self.run.as_deref_mut().and_then(|run| run.records.as_mut()) {
+            records.ending();
         }
-        if run.is_over_budget() { Flow::End } else { Flow::Continue }
     }
 
     fn settled(&mut self) {

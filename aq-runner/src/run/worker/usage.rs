@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use aq_manifest::Budget;
 use jiff::Timestamp;
 
-use crate::engine::{EndedBy, Exit, LeftBehind, Records, SessionTotal, Settled, Usage, Verdict};
+use crate::engine::{
+    EndedBy, Exit, LeftBehind, Records, RunPhase, SessionTotal, Settled, Usage, Verdict,
+};
 use crate::process::Ended;
 use crate::store::{Meta, Record};
 
@@ -23,6 +25,8 @@ pub(super) struct AgentRun {
     pub(super) usage_file: Option<PathBuf>,
     /// The feedback that it knows, by its id.
     pub(super) feedback: Option<String>,
+    /// What it was at when it last printed something.
+    pub(super) phase: RunPhase,
     budget: Budget,
     previous: Option<SessionTotal>,
 }
@@ -36,8 +40,13 @@ impl AgentRun {
         previous: Option<SessionTotal>,
     ) -> Self {
         let (records, started) = (Some(records), Timestamp::now());
-        let (usage_file, feedback) = (None, None);
-        Self { engine, records, started, resumed, usage_file, feedback, budget, previous }
+        let (usage_file, feedback, phase) = (None, None, RunPhase::default());
+        Self { engine, records, started, resumed, usage_file, feedback, phase, budget, previous }
+    }
+
+    /// Whether a vendor has refused it for so long that it is not worth its slot.
+    pub(super) fn is_held_up(&self) -> bool {
+        matches!(self.phase, RunPhase::Rejected | RunPhase::Waits)
     }
 
     /// Whether it has used more than it may, as far as its engine has said by now.
@@ -102,12 +111,16 @@ pub(super) fn usage_record(meta: &Meta, settled: &Settled, ended: &Ended) -> Rec
     Record::new()
         .set("input_tokens", text(run.input_tokens))
         .set("cached_tokens", text(run.cached_tokens))
+        .set("cache_write_tokens", text(run.cache_write_tokens))
         .set("output_tokens", text(run.output_tokens))
+        .set("reasoning_tokens", text(run.reasoning_tokens))
         .set("cost_usd", money(run.cost_usd))
         .set("usage_estimated", if run.estimated { "1" } else { "" })
         .set("total_input_tokens", total("total_input_tokens", run.input_tokens))
         .set("total_cached_tokens", total("total_cached_tokens", run.cached_tokens))
+        .set("total_cache_write_tokens", total("total_cache_write_tokens", run.cache_write_tokens))
         .set("total_output_tokens", total("total_output_tokens", run.output_tokens))
+        .set("total_reasoning_tokens", total("total_reasoning_tokens", run.reasoning_tokens))
         .set("total_cost_usd", money(spent))
         .set("total_duration_s", format_args!("{time:.3}"))
         .set("session_total", settled.total.as_ref().map_or(String::new(), SessionTotal::to_line))

@@ -29,8 +29,8 @@ const BANNED: [&str; 9] = [
 ];
 
 /// Rooms of `aq-runner` that do not know one another.
-const ROOMS: [&str; 8] =
-    ["disk", "store", "process", "engine", "checkpoint", "feedback", "insights", "sync"];
+const ROOMS: [&str; 9] =
+    ["disk", "store", "process", "engine", "acp", "checkpoint", "feedback", "insights", "sync"];
 
 /// The room below the others, which each of them may use.
 const BOTTOM: &str = "disk";

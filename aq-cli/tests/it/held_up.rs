@@ -31,8 +31,8 @@ fn resting(sandbox: &Sandbox) -> Option<(Value, i64)> {
     let status = sandbox.json(&["status", "--json"]);
     let resting = status["resting_engines"].get(0)?.clone();
     let at = |value: &Value| value.as_str()?.parse::<jiff::Timestamp>().ok();
-    let ahead = at(&resting["until"]).map_or(0, |until| until.as_second())
-        - at(&status["now"]).map_or(0, |now| now.as_second());
+    let ahead = at(&resting["until"]).map_or(0, jiff::Timestamp::as_second)
+        - at(&status["now"]).map_or(0, jiff::Timestamp::as_second);
     Some((resting, ahead))
 }
 

@@ -1,5 +1,6 @@
 //! Tests of the `aq` binary from outside: what a user, a script, or a bad day does to it.
 
+mod acp;
 mod agents;
 mod architecture;
 mod branches;

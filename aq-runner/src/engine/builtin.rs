@@ -11,7 +11,7 @@ use super::format::Format;
 use super::identity::VersionCheck;
 use super::output_choice::OutputChoice;
 
-/// One built-in engine, as the build script has put it together.
+/// One built-in engine, or an output format alone, as the build script has put it together.
 struct BuiltinEngine {
     name: &'static str,
     /// JSON of an [`EngineChange`], without a described output.
@@ -25,6 +25,9 @@ const ENGINES: &[BuiltinEngine] = include!(concat!(env!("OUT_DIR"), "/builtin_en
 /// Engines in the order in which a class tries them. The others come after them, by name.
 const FIRST: [&str; 6] = ["devin", "claude", "codex", "gemini", "opencode", "copilot"];
 
+/// Definition of an output format alone.
+const NO_ENGINE: &str = "{}";
+
 /// Output of any text, of which the exit code decides.
 const TEXT: &str = "text";
 /// The same of a program that has no vendor.
@@ -32,13 +35,18 @@ const EXIT_CODE: &str = "exit-code";
 
 /// Names of the built-in engines, in the order in which a class tries them.
 pub(super) fn names() -> Vec<&'static str> {
-    let others = ENGINES.iter().map(|engine| engine.name).filter(|name| !FIRST.contains(name));
+    let is_engine = |engine: &&BuiltinEngine| engine.definition != NO_ENGINE;
+    let names = ENGINES.iter().filter(is_engine).map(|engine| engine.name);
+    let others = names.filter(|name| !FIRST.contains(name));
     FIRST.into_iter().chain(others).collect()
 }
 
 /// Definition of a built-in engine.
 pub(super) fn definition(name: &str) -> Option<Definition> {
     let engine = ENGINES.iter().find(|engine| engine.name == name)?;
+    if engine.definition == NO_ENGINE {
+        return None;
+    }
     let change: EngineChange = serde_json::from_str(engine.definition)
         .unwrap_or_else(|error| unreachable!("the built-in engine {name}: {error}"));
     let mut base = Definition::named(name);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::definition::{Definition, PromptBy};
+use super::definition::{Definition, PromptBy, Protocol};
 use super::script;
 use super::session::is_session_id;
 use super::template::{LISTS, list, placeholders, render};
@@ -69,6 +69,20 @@ pub struct EngineCommand {
     pub resumes: bool,
     /// Id that aq has chosen for the session that begins.
     pub new_session: Option<String>,
+    /// Set for an engine that is talked with in the Agent Client Protocol: the program, its
+    /// arguments and `stdin` are then for an adapter that does so.
+    pub acp: Option<AcpTalk>,
+}
+
+/// Everything that an adapter for the Agent Client Protocol has to know beside the command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AcpTalk {
+    /// The session to go on with.
+    pub session: Option<String>,
+    /// The model to choose. `None` also where the engine gets it as an argument.
+    pub model: Option<String>,
+    /// Permission for everything that the agent asks for.
+    pub yolo: bool,
 }
 
 /// A file to write before the start.
@@ -164,7 +178,14 @@ pub(super) fn build(
             }
         }
     }
+    let acp = definition.protocol.map(|Protocol::Acp| AcpTalk {
+        session: session.map(str::to_owned),
+        model: job.model.filter(|_| definition.model_args.is_empty()).map(str::to_owned),
+        yolo: job.yolo,
+    });
     guard_arguments(engine, &args)?;
+    let model = acp.as_ref().and_then(|talk| talk.model.as_deref());
+    guard_arguments(engine, &model.map(OsString::from).into_iter().collect::<Vec<_>>())?;
 
     let mut env_set: Vec<(OsString, OsString)> = as_env(&definition.env);
     let is_script = definition.prompt == PromptBy::Script;
@@ -192,6 +213,7 @@ pub(super) fn build(
         usage_file: uses(definition, "usage_file").then_some(usage_file.clone()),
         resumes: session.is_some(),
         new_session,
+        acp,
     })
 }
 
@@ -235,7 +257,13 @@ pub(super) fn resumed_session<'a>(
     definition: &Definition,
     session: Option<&'a str>,
 ) -> Option<&'a str> {
-    session.filter(|id| is_session_id(id) && !definition.resume_args.is_empty())
+    session.filter(|id| is_session_id(id) && can_resume(definition))
+}
+
+/// Whether an engine can go on with a session of its own. Over a protocol the agent says so itself,
+/// and the adapter reports a session that is gone when it cannot.
+pub(super) fn can_resume(definition: &Definition) -> bool {
+    definition.protocol.is_some() || !definition.resume_args.is_empty()
 }
 
 /// The whole text for the engine. A script gets its feedback in a file of its own.

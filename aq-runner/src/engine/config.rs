@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::builtin;
 use super::candidates::Classes;
-use super::definition::{Definition, PromptBy};
+use super::definition::{Definition, PromptBy, Protocol};
 use super::identity::VersionCheck;
 use super::login::LoginFacts;
 use super::output_choice::OutputChoice;
@@ -40,6 +40,10 @@ pub struct EngineChange {
     /// `{args}` (the job's own): the list comes in its place; lists that are not named come at the
     /// end, in this order. Any word can hold `{prompt}`, `{prompt_file}`, `{usage_file}`.
     pub argv: Option<Vec<String>>,
+    /// The protocol in which aq talks with it, `acp`; prompt, session and answers go that way.
+    /// Default: none, it reads a prompt and prints `output`. An engine that is built in keeps none
+    /// of its arguments then.
+    pub protocol: Option<Protocol>,
     /// How the prompt is given. Default `stdin`.
     pub prompt: Option<PromptBy>,
     /// `{permission_args}` of a job with `yolo: true`.
@@ -112,6 +116,9 @@ impl EngineChange {
             base.program.clone_from(bin);
             base.program_from_config = true;
         }
+        if self.protocol.is_some() {
+            base = self.over_protocol(name, base)?;
+        }
         replace(&mut base.argv, &self.argv);
         replace(&mut base.prompt, &self.prompt);
         replace(&mut base.yolo_args, &self.yolo_args);
@@ -142,6 +149,32 @@ impl EngineChange {
         }
         check_words(name, &base)?;
         Ok(base)
+    }
+
+    /// `base` as an engine that is talked with in a protocol: its arguments were for another way.
+    fn over_protocol(&self, name: &str, base: Definition) -> Result<Definition, EngineConfigError> {
+        let set = [
+            ("prompt", self.prompt.is_some()),
+            ("output", self.output.is_some()),
+            ("resume-args", self.resume_args.is_some()),
+            ("session-args", self.session_args.is_some()),
+        ];
+        if let Some((key, _)) = set.into_iter().find(|(_, is_set)| *is_set) {
+            let problem = "it goes over the `protocol`; leave this key out";
+            return Err(error(name, key, problem.to_owned()));
+        }
+        Ok(Definition {
+            protocol: self.protocol,
+            output: OutputChoice::named("jsonl-acp"),
+            prompt: PromptBy::Stdin,
+            argv: Vec::new(),
+            yolo_args: Vec::new(),
+            safe_args: Vec::new(),
+            model_args: Vec::new(),
+            resume_args: Vec::new(),
+            session_args: Vec::new(),
+            ..base
+        })
     }
 }
 

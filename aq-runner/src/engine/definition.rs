@@ -25,6 +25,14 @@ pub enum PromptBy {
     Script,
 }
 
+/// A protocol in which aq talks with an engine, in place of giving it a prompt and reading lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// The Agent Client Protocol, version 1, over standard input and output.
+    Acp,
+}
+
 /// One engine, built in or from config: the same fields that config can set.
 #[derive(Clone, Debug)]
 pub(super) struct Definition {
@@ -33,6 +41,8 @@ pub(super) struct Definition {
     /// Where `program` comes from config, and not from a built-in engine or the engine's name.
     pub(super) program_from_config: bool,
     pub(super) argv: Vec<String>,
+    /// Spoken over an adapter of aq's own, which prints `output`.
+    pub(super) protocol: Option<Protocol>,
     pub(super) prompt: PromptBy,
     pub(super) yolo_args: Vec<String>,
     pub(super) safe_args: Vec<String>,
@@ -66,6 +76,7 @@ impl Definition {
             program: program.to_owned(),
             program_from_config: false,
             argv: Vec::new(),
+            protocol: None,
             prompt: PromptBy::Stdin,
             yolo_args: Vec::new(),
             safe_args: Vec::new(),

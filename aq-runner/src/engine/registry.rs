@@ -11,7 +11,7 @@ use super::binary::{MissingBinary, Places};
 use super::builtin;
 use super::candidates::{Classes, NoCandidates, NoSuchEngine, of_class};
 use super::command::{
-    CommandError, EngineCommand, Invocation, build, resumed_session, whole_prompt,
+    CommandError, EngineCommand, Invocation, build, can_resume, resumed_session, whole_prompt,
 };
 use super::config::{EngineConfig, EngineConfigError, classes};
 use super::cooldowns::Account;
@@ -187,7 +187,7 @@ impl Registry {
 
     /// Whether the engine can go on with a session of its own.
     pub fn can_resume(&self, name: &str) -> bool {
-        self.engines.get(name).is_some_and(|engine| !engine.definition.resume_args.is_empty())
+        self.engines.get(name).is_some_and(|engine| can_resume(&engine.definition))
     }
 
     /// The session that a run of the engine goes on with, of one that may be its own.

@@ -51,6 +51,9 @@ pub enum WorkerError {
     /// The queue's files.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// As an adapter, its agent has not done its work. It has said why on standard output.
+    #[error("the agent has not done its work; standard output says why")]
+    AgentFailed,
 }
 
 /// Works on one job until it has left `building/` (or, when it lies in `review/`, until `verify`

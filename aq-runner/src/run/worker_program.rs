@@ -1,10 +1,12 @@
-//! The command line of a program that a loop starts as a worker.
+//! The command lines of a program that a loop starts: as a worker, and by the worker as an adapter.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use aq_manifest::JobId;
 
+use crate::acp::{ADAPTER, AdapterRun, adapt};
+use crate::engine::EngineCommand;
 use crate::store::QueueDir;
 
 use super::launch::WORKER;
@@ -12,19 +14,26 @@ use super::settings::Environment;
 use super::worker::{WorkerError, work};
 
 /// Works on a job when the arguments, the program's own name first, are `PROGRAM worker QUEUE JOB`,
-/// as [`RunOptions::worker`](super::RunOptions::worker) is started. `None` when they are others. The
-/// environment is that of the process.
+/// as [`RunOptions::worker`](super::RunOptions::worker) is started; talks with an agent when they are
+/// `PROGRAM acp ... -- AGENT ...`, as such a worker starts the same program again. `None` when they
+/// are others. The environment is that of the process.
 ///
 /// To be called first thing in `main`, while there is one thread: secrets are taken out of the
 /// process's environment, as [`Environment::take`] does it.
 ///
 /// # Errors
-/// When nothing could be done and recovery has to see to the job.
+/// When nothing could be done and recovery has to see to the job, and when an agent has not done its
+/// work. The process has to end with a code other than 0 then.
 pub fn work_if_asked(
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Option<Result<(), WorkerError>> {
     let mut arguments = arguments.into_iter().skip(1);
-    if arguments.next()? != WORKER {
+    let verb = arguments.next()?;
+    if verb == ADAPTER {
+        // The worker has made the environment for it.
+        return AdapterRun::parse(arguments).map(talk);
+    }
+    if verb != WORKER {
         return None;
     }
     let (queue, job) = (PathBuf::from(arguments.next()?), arguments.next()?);
@@ -37,6 +46,39 @@ pub fn work_if_asked(
         };
         work(&queue, &id, environment)
     }))
+}
+
+fn talk(run: AdapterRun) -> Result<(), WorkerError> {
+    if adapt(run)? { Ok(()) } else { Err(WorkerError::AgentFailed) }
+}
+
+/// The program and arguments of an engine's command: its own, or those of the adapter that talks with
+/// it, which are taken out of the command.
+///
+/// # Errors
+/// The running program has no path, in words.
+pub(super) fn agent_command(
+    command: &mut EngineCommand,
+) -> Result<(OsString, Vec<OsString>), String> {
+    let program = std::mem::take(&mut command.program).into_os_string();
+    let args = std::mem::take(&mut command.args);
+    let Some(talk) = command.acp.take() else { return Ok((program, args)) };
+    let run = AdapterRun {
+        session: talk.session,
+        model: talk.model,
+        yolo: talk.yolo,
+        ..AdapterRun::new(program, args)
+    };
+    Ok((own_program()?, run.into_arguments()))
+}
+
+/// This program, also when its file was replaced by another version meanwhile.
+fn own_program() -> Result<OsString, String> {
+    if cfg!(target_os = "linux") {
+        return Ok("/proc/self/exe".into());
+    }
+    let path = std::env::current_exe().map_err(|e| format!("cannot find aq's own program: {e}"))?;
+    Ok(path.into())
 }
 
 #[cfg(test)]
@@ -53,6 +95,8 @@ mod tests {
         assert_eq!(asked(&["aq"]), None);
         assert_eq!(asked(&["aq", "run", "worker", "q", "job"]), None);
         assert_eq!(asked(&["aq", "worker", "q"]), None);
+        assert_eq!(asked(&["aq", "acp"]), None);
+        assert_eq!(asked(&["aq", "acp", "--help"]), None);
     }
 
     #[test]

@@ -129,8 +129,8 @@ mod tests {
 
     use super::*;
 
-    fn hold(conditions: Value, event: Value) -> bool {
-        serde_json::from_value::<Conditions>(conditions).unwrap().hold(&event)
+    fn hold(conditions: Value, event: &Value) -> bool {
+        serde_json::from_value::<Conditions>(conditions).unwrap().hold(event)
     }
 
     #[test]
@@ -150,7 +150,7 @@ mod tests {
             (json!({"code": {"at-least": 0.5}}), false),
             (json!({"type": {"starts-with": "x"}}), false),
         ] {
-            assert_eq!(hold(conditions.clone(), event()), want, "{conditions}");
+            assert_eq!(hold(conditions.clone(), &event()), want, "{conditions}");
         }
     }
 

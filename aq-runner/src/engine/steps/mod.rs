@@ -1,5 +1,6 @@
 //! What an agent did, step by step, out of the records that it printed: for people to read.
 
+mod acp;
 mod claude;
 mod codex;
 mod reader;

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::acp::acp_steps;
 use super::claude::claude_steps;
 use super::codex::codex_steps;
 use super::step::{Call, Clip, Ended, Step};
@@ -25,6 +26,8 @@ pub(in crate::engine) enum StepsFormat {
     Claude,
     /// Items, as of `codex exec --json`.
     Codex,
+    /// Lines of aq's own adapter for the Agent Client Protocol.
+    Acp,
 }
 
 impl StepsFormat {
@@ -33,6 +36,7 @@ impl StepsFormat {
         match self {
             Self::Claude => claude_steps(event, steps),
             Self::Codex => codex_steps(event, steps),
+            Self::Acp => acp_steps(event, steps),
         }
     }
 }

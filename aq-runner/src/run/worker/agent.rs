@@ -16,6 +16,7 @@ use super::super::engine_sightings::Sightings;
 use super::super::engine_use;
 use super::super::feedback::AttemptFeedback;
 use super::super::host_lack::lack_of_io;
+use super::super::worker_program::agent_command;
 use super::command::met_file_limit;
 use super::usage::{AgentRun, over_budget, usage_record};
 use super::{Failure, Work};
@@ -69,7 +70,7 @@ impl Work<'_> {
         &mut self,
         spec: &JobSpec,
         engine: &str,
-        command: EngineCommand,
+        mut command: EngineCommand,
         feedback: &AttemptFeedback,
         cwd: &Path,
         env: Vec<(OsString, OsString)>,
@@ -92,7 +93,8 @@ impl Work<'_> {
         let mut run = AgentRun::new(engine.to_owned(), records, spec.budget, resumed, total);
         run.feedback.clone_from(&feedback.id);
         run.usage_file.clone_from(&command.usage_file);
-        let task = self.task(command.program.into(), command.args, cwd, env, spec.timeout);
+        let (program, args) = agent_command(&mut command).map_err(setup_failed)?;
+        let task = self.task(program, args, cwd, env, spec.timeout);
         let task = Task { stdin: command.stdin.map_or(Stdin::Null, Stdin::Bytes), ..task };
         let ended = self.supervise(OutputSource::Engine, task, Some(&mut run))?;
         self.judge(spec, &ended, run)

@@ -1,5 +1,6 @@
 //! What each built-in engine is started with, and how its output is read.
 
+mod acp;
 mod claude;
 mod codex;
 mod copilot;
@@ -13,9 +14,12 @@ use super::*;
 #[test]
 fn every_description_can_be_read() {
     for engine in ENGINES {
-        let definition = definition(engine.name).unwrap();
-        let format = definition.output.format();
-        assert_eq!(format.problem(), None, "{}", engine.name);
+        let read = format(&format_name(engine.name));
+        assert_eq!(read.is_some(), engine.output != "null", "{}", engine.name);
+        assert_eq!(read.and_then(|format| format.problem()), None, "{}", engine.name);
     }
-    assert_eq!(names().len(), ENGINES.len());
+    for name in names() {
+        assert!(definition(name).is_some(), "{name}");
+    }
+    assert_eq!((names().len(), definition("acp").is_some()), (ENGINES.len() - 1, false));
 }

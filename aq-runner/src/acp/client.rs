@@ -1,0 +1,507 @@
+//! The client's side of the protocol as a state machine: messages in, effects out, no I/O.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::end::judge_turn;
+use super::event::{self, clip, title};
+use super::failure::CallFailure;
+use super::message::{self, Incoming};
+use super::model::ModelChoice;
+use super::permission::{cancelled, permission};
+use super::turn::Turn;
+use super::usage::{UsageContext, usage_event};
+
+/// The version that is spoken here.
+const VERSION: u64 = 1;
+/// Time to open a session: agents start their MCP servers in it.
+const OPEN_LIMIT: Duration = Duration::from_secs(180);
+/// Time to choose a model.
+const MODEL_LIMIT: Duration = Duration::from_secs(60);
+/// Pause after a session was loaded: some agents answer before they have replayed it.
+const REPLAY_PAUSE: Duration = Duration::from_millis(300);
+/// Time for the agent to end a turn that was cancelled.
+const CANCEL_LIMIT: Duration = Duration::from_secs(5);
+
+/// One thing to be done for the client.
+#[derive(Debug, PartialEq)]
+pub(super) enum Effect {
+    /// Send this line to the agent.
+    Send(String),
+    /// Print this event.
+    Print(Value),
+    /// The run is over: end the agent and exit. Nothing follows.
+    End {
+        /// Whether the work is done.
+        success: bool,
+    },
+}
+
+/// The settings of one run.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ClientRun {
+    pub(super) prompt: String,
+    /// Absolute.
+    pub(super) cwd: String,
+    pub(super) session: Option<String>,
+    pub(super) model: Option<String>,
+    pub(super) yolo: bool,
+    pub(super) setup_limit: Duration,
+}
+
+/// What the client waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Initializing,
+    Opening(Opening),
+    Replaying,
+    ChoosingModel,
+    Prompting,
+    Cancelling,
+    Over,
+}
+
+/// The call that opens the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Opening {
+    New,
+    Resume,
+    Load,
+}
+
+impl Opening {
+    fn method(self) -> &'static str {
+        match self {
+            Self::New => "session/new",
+            Self::Resume => "session/resume",
+            Self::Load => "session/load",
+        }
+    }
+}
+
+/// One conversation with an agent: initialize, open a session, one prompt.
+#[derive(Debug)]
+pub(super) struct Client {
+    run: ClientRun,
+    stage: Stage,
+    /// Changes whenever the time limit begins anew.
+    steps: u64,
+    /// The number of the last call.
+    call: u64,
+    /// Whether its answer is still to come: any other answer is passed over.
+    is_awaiting: bool,
+    agent: String,
+    capabilities: Value,
+    auth_methods: Value,
+    session: String,
+    models: Option<ModelChoice>,
+    turn: Turn,
+    effects: Vec<Effect>,
+}
+
+impl Client {
+    /// A client that has sent its first call, which is the first effect.
+    pub(super) fn start(run: ClientRun) -> Self {
+        let mut client = Self {
+            run,
+            stage: Stage::Initializing,
+            steps: 0,
+            call: 0,
+            is_awaiting: false,
+            agent: String::new(),
+            capabilities: Value::Null,
+            auth_methods: Value::Null,
+            session: String::new(),
+            models: None,
+            turn: Turn::default(),
+            effects: Vec::new(),
+        };
+        let capabilities = json!({
+            "fs": {"readTextFile": false, "writeTextFile": false}, "terminal": false,
+        });
+        let info = json!({"name": "aq", "title": "aq", "version": env!("CARGO_PKG_VERSION")});
+        let params = json!({
+            "protocolVersion": VERSION, "clientCapabilities": capabilities, "clientInfo": info,
+        });
+        client.call(Stage::Initializing, "initialize", &params);
+        client
+    }
+
+    /// The effects since the last call, in order.
+    pub(super) fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// The step that the client is at, and how long it may last; `None`: as long as it takes.
+    pub(super) fn limit(&self) -> (u64, Option<Duration>) {
+        let limit = match self.stage {
+            Stage::Initializing => Some(self.run.setup_limit),
+            Stage::Opening(_) => Some(OPEN_LIMIT),
+            Stage::Replaying => Some(REPLAY_PAUSE),
+            Stage::ChoosingModel => Some(MODEL_LIMIT),
+            Stage::Cancelling => Some(CANCEL_LIMIT),
+            Stage::Prompting | Stage::Over => None,
+        };
+        (self.steps, limit)
+    }
+
+    /// The current step has lasted for its limit.
+    pub(super) fn time_is_up(&mut self) {
+        match self.stage {
+            Stage::Replaying => self.choose_model(),
+            Stage::Cancelling => self.end_cancelled(),
+            Stage::Prompting | Stage::Over => {}
+            Stage::Initializing | Stage::Opening(_) | Stage::ChoosingModel => {
+                let seconds = self.limit().1.unwrap_or_default().as_secs();
+                let what = self.awaited();
+                self.fail(&format!(
+                    "it has not answered {what} for {seconds} s; check that `argv` starts it as an \
+                     agent of the Agent Client Protocol, and that it needs no terminal"
+                ));
+            }
+        }
+    }
+
+    /// Takes one line of the agent's output.
+    pub(super) fn line(&mut self, line: &[u8]) {
+        if self.stage == Stage::Over {
+            return;
+        }
+        match Incoming::read(line) {
+            Incoming::Answer { id, outcome } if id == self.call && self.is_awaiting => {
+                self.is_awaiting = false;
+                self.answered(outcome);
+            }
+            Incoming::Request { id, method, params } => self.asked(&id, &method, &params),
+            Incoming::Notification { method, params } => self.notified(&method, &params),
+            Incoming::Answer { .. } | Incoming::Other => {}
+            Incoming::Broken => self.fail("it sent a message that is not valid JSON-RPC"),
+        }
+    }
+
+    /// A line was too long to be kept; this is its beginning. Only news about the session can be
+    /// spared.
+    pub(super) fn oversized(&mut self, beginning: &[u8]) {
+        let beginning = String::from_utf8_lossy(beginning);
+        if self.stage == Stage::Over {
+        } else if beginning.contains("\"session/update\"") {
+            self.print(event::note("a message of the agent was too long and is left out"));
+        } else {
+            self.fail("it sent a message that is longer than 8 MiB");
+        }
+    }
+
+    /// The agent's output has ended; `words` say how, and what it said last on standard error.
+    pub(super) fn closed(&mut self, ending: &str, last_words: &str) {
+        match self.stage {
+            Stage::Over => {}
+            Stage::Cancelling => self.end_cancelled(),
+            Stage::Prompting => {
+                self.end_turn_early();
+                self.fail(&format!("it ended in the middle of its turn ({ending})"));
+            }
+            _ => {
+                let what = self.awaited();
+                let last = if last_words.is_empty() { "" } else { ": " };
+                self.fail(&format!("it ended before {what} ({ending}){last}{last_words}"));
+            }
+        }
+    }
+
+    /// Somebody wants the run to end.
+    pub(super) fn cancel(&mut self) {
+        match self.stage {
+            Stage::Over | Stage::Cancelling => {}
+            Stage::Prompting => {
+                let params = json!({"sessionId": self.session});
+                self.send(message::notification("session/cancel", &params));
+                self.enter(Stage::Cancelling);
+            }
+            _ => self.end_cancelled(),
+        }
+    }
+
+    /// The agent cannot be talked with any longer.
+    pub(super) fn fail(&mut self, reason: &str) {
+        self.fail_with(&CallFailure { text: reason.to_owned(), code: None, status: None });
+    }
+
+    fn fail_with(&mut self, failure: &CallFailure) {
+        if self.stage == Stage::Over {
+            return;
+        }
+        self.print(event::error(&failure.text, failure.code, failure.status));
+        self.finish(event::result(false, None, Some(&failure.text)), false);
+    }
+
+    fn finish(&mut self, result: Value, success: bool) {
+        self.print(result);
+        self.effects.push(Effect::End { success });
+        self.enter(Stage::Over);
+    }
+
+    fn end_cancelled(&mut self) {
+        self.end_turn_early();
+        let reason = Some("its turn was cancelled (cancelled)");
+        self.finish(event::result(false, Some("cancelled"), reason), false);
+    }
+
+    /// Says what the turn has not said yet, when no answer to the prompt will come.
+    fn end_turn_early(&mut self) {
+        self.turn.end();
+        self.print_turn();
+    }
+
+    fn enter(&mut self, stage: Stage) {
+        self.stage = stage;
+        self.steps += 1;
+    }
+
+    fn send(&mut self, line: String) {
+        self.effects.push(Effect::Send(line));
+    }
+
+    fn print(&mut self, event: Value) {
+        self.effects.push(Effect::Print(event));
+    }
+
+    fn print_turn(&mut self) {
+        let events = self.turn.take_events();
+        self.effects.extend(events.into_iter().map(Effect::Print));
+    }
+
+    fn call(&mut self, stage: Stage, method: &str, params: &Value) {
+        self.call += 1;
+        self.send(message::request(self.call, method, params));
+        self.is_awaiting = true;
+        self.enter(stage);
+    }
+
+    /// The answer that is waited for, in words.
+    fn awaited(&self) -> &'static str {
+        match self.stage {
+            Stage::Initializing => "initialize",
+            Stage::Opening(opening) => opening.method(),
+            Stage::ChoosingModel => "the choice of a model",
+            Stage::Replaying => "the prompt",
+            Stage::Prompting | Stage::Cancelling | Stage::Over => "session/prompt",
+        }
+    }
+
+    fn answered(&mut self, outcome: Result<Value, Value>) {
+        let failed = |error: Value, method: &str| CallFailure::of(&error, method);
+        match (self.stage, outcome) {
+            (Stage::Initializing, Ok(answer)) => self.initialized(&answer),
+            (Stage::Opening(opening), Ok(answer)) => self.opened(opening, &answer),
+            (Stage::Opening(opening), Err(error)) => {
+                let failure = failed(error, opening.method());
+                self.not_opened(opening, failure);
+            }
+            (Stage::ChoosingModel, Ok(_)) => self.prompt(),
+            (Stage::Prompting | Stage::Cancelling, Ok(answer)) => self.ended(answer),
+            (Stage::Cancelling, Err(_)) => self.end_cancelled(),
+            (Stage::Prompting, Err(error)) => {
+                self.end_turn_early();
+                self.fail_with(&failed(error, "session/prompt"));
+            }
+            (stage, Err(error)) => {
+                let what = self.awaited();
+                let mut failure = failed(error, what);
+                if stage == Stage::ChoosingModel {
+                    failure.text = format!("invalid model for this agent: {}", failure.text);
+                }
+                self.fail_with(&failure);
+            }
+            (Stage::Replaying | Stage::Over, Ok(_)) => {}
+        }
+    }
+
+    fn initialized(&mut self, answer: &Value) {
+        let version = &answer["protocolVersion"];
+        if version != &json!(VERSION) {
+            let version: String = version.to_string().chars().take(50).collect();
+            return self.fail(&format!(
+                "invalid settings: it speaks version {version} of the Agent Client Protocol, and \
+                 aq version {VERSION}; install another version of it"
+            ));
+        }
+        self.capabilities = answer["agentCapabilities"].clone();
+        self.auth_methods = answer["authMethods"].clone();
+        let info = &answer["agentInfo"];
+        title(&info["name"]).clone_into(&mut self.agent);
+        if !self.agent.is_empty() {
+            self.print(event::agent(&self.agent, title(&info["version"])));
+        }
+        let Some(session) = self.run.session.clone() else { return self.open(Opening::New) };
+        // A resumed session comes without its history, which is of no use here.
+        if self.capabilities["sessionCapabilities"]["resume"].is_object() {
+            self.open(Opening::Resume);
+        } else if self.can_load() {
+            self.open(Opening::Load);
+        } else {
+            self.session_gone(&format!(
+                "it cannot go on with a session, and has none of {session}"
+            ));
+        }
+    }
+
+    fn can_load(&self) -> bool {
+        self.capabilities["loadSession"] == true
+    }
+
+    fn open(&mut self, opening: Opening) {
+        let mut params = json!({"cwd": self.run.cwd, "mcpServers": []});
+        if opening != Opening::New {
+            params["sessionId"] = self.run.session.clone().into();
+        }
+        self.call(Stage::Opening(opening), opening.method(), &params);
+    }
+
+    fn opened(&mut self, opening: Opening, answer: &Value) {
+        let id = match opening {
+            Opening::New => answer["sessionId"].as_str(),
+            Opening::Resume | Opening::Load => self.run.session.as_deref(),
+        };
+        let Some(id) = id.filter(|id| !id.is_empty()).map(str::to_owned) else {
+            return self.fail("it opened a session without an id");
+        };
+        self.print(event::session(&id));
+        self.session = id;
+        self.models = ModelChoice::of(answer);
+        if opening == Opening::Load {
+            return self.enter(Stage::Replaying);
+        }
+        self.choose_model();
+    }
+
+    fn not_opened(&mut self, opening: Opening, mut failure: CallFailure) {
+        const METHOD_NOT_FOUND: i64 = -32601;
+        if opening == Opening::Resume && failure.code == Some(METHOD_NOT_FOUND) && self.can_load() {
+            return self.open(Opening::Load);
+        }
+        if opening != Opening::New && failure.lacks_session() {
+            return self.session_gone(&failure.text);
+        }
+        if let (Some(401), Some(ways)) = (failure.status, self.ways_to_sign_in()) {
+            failure.text = format!("{}; ways to sign in that it names: {ways}", failure.text);
+        }
+        self.fail_with(&failure);
+    }
+
+    fn ways_to_sign_in(&self) -> Option<String> {
+        let method = |method: &Value| {
+            let (name, about) = (title(&method["name"]), title(&method["description"]));
+            match (name.is_empty(), about.is_empty()) {
+                (false, false) => Some(format!("{name} ({about})")),
+                (false, true) => Some(name.to_owned()),
+                (true, _) => None,
+            }
+        };
+        let methods = self.auth_methods.as_array()?.iter().take(10);
+        let names: Vec<String> = methods.filter_map(method).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    }
+
+    fn session_gone(&mut self, reason: &str) {
+        self.print(event::session_gone(reason));
+        self.finish(event::result(false, None, Some(reason)), false);
+    }
+
+    /// Goes on to the prompt, by way of a choice of the model when the job names one.
+    fn choose_model(&mut self) {
+        let choice = self.models.take();
+        let Some(wanted) = self.run.model.clone() else {
+            if let Some(model) = choice.as_ref().and_then(ModelChoice::recorded) {
+                self.print(event::model(model));
+            }
+            return self.prompt();
+        };
+        let Some(choice) = choice else {
+            self.print(event::note(
+                "the agent offers no choice of models over the protocol, and runs with its own; \
+                 `model-args` of the engine can pass one on its command line",
+            ));
+            return self.prompt();
+        };
+        let Some(model) = choice.find(&wanted) else {
+            let wanted = clip(&wanted, 200);
+            return self.fail(&format!(
+                "model not found: it has no model {wanted}; it has {}",
+                choice.listed()
+            ));
+        };
+        self.print(event::model(model));
+        if choice.current.as_deref() == Some(model) {
+            return self.prompt();
+        }
+        let call = choice.call(&self.session, model);
+        self.call(Stage::ChoosingModel, call.method, &call.params);
+    }
+
+    fn prompt(&mut self) {
+        let prompt = json!([{"type": "text", "text": self.run.prompt}]);
+        let params = json!({"sessionId": self.session, "prompt": prompt});
+        self.run.prompt = String::new();
+        self.call(Stage::Prompting, "session/prompt", &params);
+    }
+
+    fn ended(&mut self, mut answer: Value) {
+        if self.stage == Stage::Cancelling {
+            // Some say "end_turn" all the same.
+            answer = match answer {
+                Value::Object(fields) => Value::Object(fields),
+                _ => json!({}),
+            };
+            answer["stopReason"] = "cancelled".into();
+        }
+        let worked = self.turn.spoke || self.turn.called;
+        let context = UsageContext {
+            agent: &self.agent,
+            resumed: self.run.session.is_some(),
+            called_tools: self.turn.called,
+            context_used: self.turn.context_used,
+            cost_usd: self.turn.cost_usd.filter(|cost| worked || *cost > 0.0),
+        };
+        let usage = usage_event(&answer, context);
+        let end = judge_turn(&answer, &mut self.turn, usage);
+        self.effects.extend(end.events.into_iter().map(Effect::Print));
+        self.effects.push(Effect::End { success: end.success });
+        self.enter(Stage::Over);
+    }
+
+    fn asked(&mut self, id: &Value, method: &str, params: &Value) {
+        if method != "session/request_permission" {
+            return self.send(message::not_offered(id, method));
+        }
+        if self.stage == Stage::Cancelling {
+            return self.send(message::answer(id, &cancelled()));
+        }
+        let answer = permission(params, self.run.yolo);
+        // The request can be the first that is heard of the tool.
+        if self.stage == Stage::Prompting && params["toolCall"].is_object() {
+            let mut update = params["toolCall"].clone();
+            update["sessionUpdate"] = "tool_call_update".into();
+            self.turn.update(&update);
+            self.print_turn();
+        }
+        if !answer.allowed {
+            let tool = &params["toolCall"];
+            let name = [&tool["title"], &tool["kind"]].map(title);
+            let name = name.into_iter().find(|name| !name.is_empty()).unwrap_or("a tool");
+            self.print(event::denied(name));
+            self.turn.refused = Some(name.to_owned());
+        }
+        self.send(message::answer(id, &answer.outcome));
+    }
+
+    /// Before the prompt, news of the session are its history.
+    fn notified(&mut self, method: &str, params: &Value) {
+        let is_at_work = matches!(self.stage, Stage::Prompting | Stage::Cancelling);
+        let of_ours = params["sessionId"].as_str().is_none_or(|id| id == self.session);
+        if method == "session/update" && is_at_work && of_ours {
+            self.turn.update(&params["update"]);
+            self.print_turn();
+        }
+    }
+}

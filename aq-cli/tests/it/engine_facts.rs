@@ -54,6 +54,10 @@ fn another_program_is_no_engine() {
         assert!(line.contains("bin/gemini is not the engine gemini"), "{line}");
         assert!(line.contains("GEMINI_BIN"), "{line}");
     }
+    let path = sandbox.path("b.md");
+    fs::write(&path, "---\nengine: gemini\nlock: none\n---\nDo it.\n").unwrap();
+    let (_, said) = sandbox.code(&["add".as_ref(), path.as_os_str()]);
+    assert!(said.contains("b cannot run here") && said.contains(GOOSE), "{said}");
     assert!(!sandbox.ok(&["caps"]).contains("engine:gemini"));
     assert_eq!(fs::read_to_string(&runs).unwrap(), "--version\n");
     assert_eq!(engine(&sandbox, "gemini")["program"], Value::Null);
@@ -68,7 +72,7 @@ fn another_program_is_no_engine() {
         echo '{\"type\":\"result\",\"status\":\"success\",\"stats\":{\"models\":{\"m\":{\"input_tokens\":3,\"output_tokens\":1}}}}'";
     program(&bin.join("gemini"), done);
     assert_eq!(sandbox.code(&["run", "--once"]).0, 0);
-    assert_eq!(sandbox.folders("a"), ["testing"]);
+    assert_eq!((sandbox.folders("a"), sandbox.folders("b")), (vec!["testing"], vec!["testing"]));
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn init_add_and_check() {
     "#);
     assert_snapshot!(sandbox.says(&["add", none]), @r#"
     added none
-    ! warning: none cannot run here: there is no engine "clade" (did you mean claude?); known are claude, codex, copilot, devin, gemini, opencode, shell. More can be described in config.yaml
+    ! warning: none cannot run here: there is no engine "clade" (did you mean claude?); known are claude, cline, codex, copilot, devin, droid, gemini, kilo, kimi-code, opencode, pi, qwen, shell, vibe. More can be described in config.yaml
     "#);
     assert_snapshot!(sandbox.says(&["add", "missing.md"]), @r#"
     ! error: there is no file missing.md
@@ -268,14 +268,21 @@ fn settings_and_hosts() {
     let mut engines = sandbox.aq(&["engines"]);
     let engines = engines.env("PATH", "/nowhere").env("CODEX_BIN", "/nowhere/codex");
     assert_snapshot!(crate::told::told(engines).out, @r#"
-    ENGINE    CLASSES        PROGRAM                                                                                     NAMED BY
-    claude    agentic-coder  not installed                                                                               CLAUDE_BIN
-    codex     agentic-coder  CODEX_BIN names /nowhere/codex, which is not an executable file; mend the path or the file  CODEX_BIN
-    copilot   chat-coder     not installed                                                                               COPILOT_BIN
-    devin     agentic-coder  not installed                                                                               DEVIN_BIN
-    gemini    agentic-coder  not installed                                                                               GEMINI_BIN
-    opencode  agentic-coder  not installed                                                                               OPENCODE_BIN
-    shell     -              /bin/sh                                                                                     SHELL_BIN
+    ENGINE     VERSION  CLASSES        PROGRAM                                                                                     NAMED BY
+    claude     -        agentic-coder  not installed                                                                               CLAUDE_BIN
+    cline      -        -              not installed                                                                               CLINE_BIN
+    codex      -        agentic-coder  CODEX_BIN names /nowhere/codex, which is not an executable file; mend the path or the file  CODEX_BIN
+    copilot    -        chat-coder     not installed                                                                               COPILOT_BIN
+    devin      -        agentic-coder  not installed                                                                               DEVIN_BIN
+    droid      -        -              not installed                                                                               DROID_BIN
+    gemini     -        agentic-coder  not installed                                                                               GEMINI_BIN
+    kilo       -        -              not installed                                                                               KILO_BIN
+    kimi-code  -        -              not installed                                                                               KIMI_CODE_BIN
+    opencode   -        agentic-coder  not installed                                                                               OPENCODE_BIN
+    pi         -        -              not installed                                                                               PI_BIN
+    qwen       -        -              not installed                                                                               QWEN_BIN
+    shell      -        -              /bin/sh                                                                                     SHELL_BIN
+    vibe       -        -              not installed                                                                               VIBE_BIN
     "#);
 }
 

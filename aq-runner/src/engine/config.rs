@@ -378,6 +378,42 @@ classes:
     }
 
     #[test]
+    fn another_account_is_like_its_engine() {
+        let config = parse(
+            "
+engines:
+  claude-work: {like: claude, env: {CLAUDE_CONFIG_DIR: ~/.work, ANTHROPIC_API_KEY: '${KEY}'}}
+  gemini-two: {like: gemini, class: second, bin: /bin/two}
+",
+        );
+        let env = |name: &str| match name {
+            "HOME" => Some("/h".into()),
+            "CLAUDE_BIN" => Some("/bin/sh".into()),
+            "KEY" => Some("secret".into()),
+            _ => None,
+        };
+        let registry = Registry::new(&config, &env).unwrap();
+        let members = |class: &str| registry.candidates(None, class, &[]).unwrap().join(" ");
+        assert_eq!(members("agentic-coder"), "devin claude claude-work codex gemini opencode");
+        assert_eq!(members("second"), "gemini-two");
+        let command = registry.command("claude-work", &job()).unwrap();
+        assert_eq!(command.args, registry.command("claude", &job()).unwrap().args);
+        for (name, value) in [("CLAUDE_CONFIG_DIR", "/h/.work"), ("DISABLE_AUTOUPDATER", "1")] {
+            assert!(command.env_set.contains(&(name.into(), value.into())), "{command:?}");
+        }
+        let key = registry.variable("claude-work", "ANTHROPIC_API_KEY", &env);
+        assert_eq!(key, Some("secret".into()));
+        let account = |name: &str| registry.account(name, &env).account;
+        assert_eq!(account("claude"), "default");
+        assert_ne!(account("claude-work"), "default");
+        let login = registry.login_places("claude-work", &env).unwrap();
+        assert_eq!(login.files, [std::path::PathBuf::from("/h/.work/.credentials.json")]);
+        let binary = |name: &str| registry.binary(name).unwrap().map_err(|e| e.to_string());
+        assert_eq!(binary("claude-work"), Ok("/bin/sh".into()), "that of its engine");
+        assert!(binary("gemini-two").unwrap_err().contains("/bin/two"));
+    }
+
+    #[test]
     fn what_cannot_be_is_named_with_its_key() {
         for (yaml, want) in [
             (
@@ -395,6 +431,12 @@ classes:
                 "engines: {x: {output: xml}}",
                 "engines.x.output: \"xml\" is none of text, exit-code, jsonl-",
             ),
+            (
+                "engines: {x: {like: cluade}}",
+                "engines.x.like: \"cluade\" is no built-in engine; known are devin, claude,",
+            ),
+            ("engines: {codex: {like: claude}}", "engines.codex.like: codex is a built-in engine"),
+            ("engines: {x: {version: {say: a}}}", "unknown field"),
             ("engines: {X/y: {}}", "engines.X/y: a name has"),
             ("classes: {'a b': []}", "classes.a b: a name has"),
             (

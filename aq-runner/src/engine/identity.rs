@@ -21,7 +21,8 @@ pub struct VersionCheck {
     /// Its arguments. Default `--version`.
     pub args: Vec<String>,
     /// Text that the answer holds, in letters of any case; `''` takes every program. Without it the
-    /// answer is a version number alone, or holds the name of the engine or its program.
+    /// answer holds the name of the engine or its program. A version number alone names no other
+    /// program, and will do for every engine.
     pub says: Option<String>,
 }
 
@@ -35,12 +36,12 @@ impl VersionCheck {
     /// Tests an answer. One without any text proves nothing, and is taken.
     pub(super) fn accepts(&self, names: &[&str], answer: &str) -> bool {
         let answer = answer.trim().to_lowercase();
-        if answer.is_empty() {
+        if answer.is_empty() || is_version(&answer) {
             return true;
         }
         match &self.says {
             Some(says) => answer.contains(&says.to_lowercase()),
-            None => is_version(&answer) || names.iter().any(|name| holds_word(&answer, name)),
+            None => names.iter().any(|name| holds_word(&answer, name)),
         }
     }
 }
@@ -156,6 +157,7 @@ mod tests {
         for (engine, words, answer, is_it) in [
             ("claude", Some("Claude Code"), "2.1.332 (Claude Code)\n", true),
             ("claude", Some("Claude Code"), "claude 0.3 by somebody", false),
+            ("claude", Some("Claude Code"), "2.2.0", true),
             ("copilot", Some("GitHub Copilot CLI"), "GitHub Copilot CLI 1.0.102.\nRun ...", true),
             ("copilot", Some("GitHub Copilot CLI"), "copilot version: v1.34.1", false),
             ("gemini", None, "0.61.0\n", true),

@@ -148,6 +148,26 @@ mod tests {
     }
 
     #[test]
+    fn an_engines_env_can_refer_to_the_users() {
+        let user = [("WORK_KEY", "secret"), ("AQ_FLEET_TOKEN", "s")];
+        let user = Environment::new(user.map(|(k, v)| (k.into(), v.into())));
+        let id = JobId::new("job").unwrap();
+        let path = Path::new("/q");
+        let identity = Identity { id: &id, attempt: 1, queue: path, scratch: path };
+        let env = |value: &str| {
+            let engine = [("KEY".into(), value.into())];
+            let env = agent_env(&user, TakenOut::default(), &engine, &BTreeMap::new(), identity)?;
+            Ok(env.into_iter().find(|(name, _)| name == "KEY").unwrap().1)
+        };
+        assert_eq!(env("${WORK_KEY}"), Ok("secret".into()));
+        assert_eq!(env("a ${WORK_KEY}"), Ok("a ${WORK_KEY}".into()));
+        for hidden in ["${AQ_FLEET_TOKEN}", "${NOBODY}"] {
+            let error: MissingVariable = env(hidden).unwrap_err();
+            assert!(error.to_string().contains("of the job or its engine"), "{error}");
+        }
+    }
+
+    #[test]
     fn hidden_and_denied_names_are_kept_from_agents() {
         let user = [
             ("AQ_FLEET_TOKEN", "s"),

@@ -434,8 +434,8 @@ impl Dispatcher<'_> {
 
     /// Looks which engines are installed, and which rest.
     fn refresh_engines(&mut self) {
-        let (on_path, as_needed) = (AskedPrograms::OnPath, ProbePolicy::AsNeeded);
-        ask_engine_versions(Some(self.queue), &self.settings, on_path, as_needed);
+        let (new, as_needed) = (AskedPrograms::New, ProbePolicy::AsNeeded);
+        ask_engine_versions(Some(self.queue), &self.settings, new, as_needed);
         let _ = note_engines(self.queue, &self.settings, SeenBy::RunLoop);
         self.engines_seen = Sight::take(self.queue, &self.settings);
         self.model.refresh_engines(self.queue, &self.settings, Timestamp::now());

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::engine::{
-    CommandError, EndedBy, ErrorClass, Exit, Invocation, LeftBehind, NoSuchEngine, Records, Usage,
-    UsageWindow,
+    CommandError, EndedBy, ErrorClass, Exit, Invocation, LeftBehind, NoSuchEngine, Records,
+    RunPhase, Usage, UsageWindow,
 };
 use crate::process::{
     Cause, Drain, Ended, Flow, Observer, Status, Stdin, Stream, SuperviseError, Supervisor, Task,
@@ -22,6 +22,7 @@ use crate::store::{QueueDir, write_private};
 use super::agent_env::{Identity, TakenOut, agent_env};
 use super::engine_use::{note_success, note_windows};
 use super::settings::Settings;
+use super::worker_program::agent_command;
 
 /// The prompt of a check, and the script for an engine whose prompts are scripts.
 const PROMPT: &str = "Answer with the word ready.";
@@ -109,7 +110,7 @@ pub fn check_engine(
         scratch: &scratch,
         is_root: nix::unistd::geteuid().is_root(),
     };
-    let command = engines.command(engine, &invocation)?;
+    let mut command = engines.command(engine, &invocation)?;
     let records = engines.records_of(engine, &command)?;
     for file in &command.files {
         write_private(&file.path, &file.content, file.mode)?;
@@ -118,9 +119,11 @@ pub fn check_engine(
     make_repository(&repository, &env);
     survive_file_limit()?;
     let mut supervisor = Supervisor::install()?;
+    let started_program = command.program.clone();
+    let (program, args) = agent_command(&mut command).map_err(EngineCheckError::Environment)?;
     let task = Task {
-        program: command.program.clone().into(),
-        args: command.args,
+        program,
+        args,
         cwd: repository,
         env,
         stdin: command.stdin.map_or(Stdin::Null, Stdin::Bytes),
@@ -130,12 +133,18 @@ pub fn check_engine(
         drain: Drain::default(),
     };
     let started = Timestamp::now();
-    let mut reader = Reader { records, grace: settings.result_grace, done: false };
+    let mut reader = Reader {
+        records,
+        grace: settings.result_grace,
+        longest_wait: settings.longest_wait,
+        phase: RunPhase::default(),
+    };
     let ended = supervisor.run(task, &mut reader)?;
     if let Cause::Stopped(_) = ended.cause {
         return Err(EngineCheckError::Stopped(engine.to_owned()));
     }
-    let verdict = reader.records.verdict(exit(&ended), ended_by(&ended));
+    let ended_by = reader.ended_by(&ended);
+    let verdict = reader.records.verdict(exit(&ended), ended_by);
     let env = |name: &str| settings.environment.get(name);
     let files = LeftBehind { usage_file: command.usage_file.as_deref(), env: &env, started };
     let settled = engines.usage(engine, &verdict, &files, None, None);
@@ -150,7 +159,7 @@ pub fn check_engine(
     let now = Timestamp::now();
     Ok(EngineCheck {
         engine: engine.to_owned(),
-        program: command.program,
+        program: started_program,
         account: engines.account(engine, &env).account,
         model: verdict.model.or(settled.model),
         session_id: verdict.session_id,
@@ -196,19 +205,24 @@ fn exit(ended: &Ended) -> Exit {
     }
 }
 
-fn ended_by(ended: &Ended) -> EndedBy {
-    match ended.cause {
-        Cause::ByItself => EndedBy::Engine,
-        Cause::ResultGrace => EndedBy::ResultGrace,
-        Cause::Deadline | Cause::Stopped(_) | Cause::Observer => EndedBy::Aq,
-    }
-}
-
-/// Feeds the records of the run.
+/// Feeds the records of the run, and ends it as a job's would be.
 struct Reader {
     records: Records,
     grace: Duration,
-    done: bool,
+    longest_wait: Duration,
+    phase: RunPhase,
+}
+
+impl Reader {
+    fn ended_by(&self, ended: &Ended) -> EndedBy {
+        let is_held_up = matches!(self.phase, RunPhase::Rejected | RunPhase::Waits);
+        match ended.cause {
+            Cause::ByItself => EndedBy::Engine,
+            Cause::ResultGrace | Cause::Observer if is_held_up => EndedBy::LongWait,
+            Cause::ResultGrace => EndedBy::ResultGrace,
+            Cause::Deadline | Cause::Stopped(_) | Cause::Observer => EndedBy::Aq,
+        }
+    }
 }
 
 impl Observer for Reader {
@@ -217,10 +231,20 @@ impl Observer for Reader {
             Stream::Stdout => self.records.stdout(chunk),
             Stream::Stderr => self.records.stderr(chunk),
         }
-        if self.records.final_event().is_some() && !self.done {
-            self.done = true;
-            return Flow::EndAfter(self.grace);
+        let zone = TimeZone::system();
+        let phase = self.records.phase(self.longest_wait, Timestamp::now(), &zone);
+        if std::mem::replace(&mut self.phase, phase) == phase {
+            return Flow::Continue;
         }
-        Flow::Continue
+        match phase {
+            RunPhase::Working => Flow::NotYet,
+            RunPhase::Done { .. } => Flow::EndAfter(self.grace),
+            RunPhase::Rejected => Flow::EndAfter(self.longest_wait),
+            RunPhase::Waits => Flow::End,
+        }
+    }
+
+    fn ending(&mut self) {
+        self.records.ending();
     }
 }

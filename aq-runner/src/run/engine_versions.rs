@@ -28,6 +28,8 @@ const ENTRIES_MAX: usize = 200;
 pub enum AskedPrograms {
     /// Those that were found on PATH, to know whether they are engines.
     OnPath,
+    /// Those of them that were never asked, whatever they would say now: for one who has no time.
+    New,
     /// All that are there, to know their versions.
     Installed,
 }
@@ -87,7 +89,13 @@ pub fn ask_engine_versions(
     questions.dedup();
     let mut known = queue.map(read).unwrap_or_default();
     if policy == ProbePolicy::AsNeeded {
-        questions.retain(|question| !known.iter().any(|known| known.holds(question, now)));
+        let is_known = |question: &VersionQuestion| {
+            known.iter().any(|known| match asked {
+                AskedPrograms::New => known.is_of_same_file(question),
+                AskedPrograms::OnPath | AskedPrograms::Installed => known.holds(question, now),
+            })
+        };
+        questions.retain(|question| !is_known(question));
     }
     if questions.is_empty() {
         return;

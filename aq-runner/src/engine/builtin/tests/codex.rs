@@ -1,5 +1,10 @@
-use crate::engine::Exit;
-use crate::engine::testing::{judged, plain_and_full, why};
+use std::ffi::OsString;
+use std::fs;
+
+use jiff::Timestamp;
+
+use crate::engine::testing::{judged, plain_and_full, registry, why};
+use crate::engine::{Exit, LeftBehind};
 
 const START: &str = concat!(
     r#"{"type":"thread.started","thread_id":"01a2-0341"}"#,
@@ -73,4 +78,26 @@ fn a_declined_command_is_counted() {
         r#"{"type":"item.completed","item":{"type":"command_execution","status":"declined"}}"#;
     let verdict = judged("codex", &format!("{START}{item}\n{OK}\n"), Exit::Code(0));
     assert_eq!((verdict.success, verdict.permission_denials), (true, 1));
+}
+
+#[test]
+fn windows_are_in_its_rollout() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("sessions/2026/11/30");
+    fs::create_dir_all(&dir).unwrap();
+    let line = |used: &str| {
+        format!(
+            r#"{{"type":"event_msg","payload":{{"type":"token_count","rate_limits":{{"limit_id":"codex","primary":{{"used_percent":{used},"window_minutes":300,"resets_at":1796041750}},"secondary":null}}}}}}"#
+        )
+    };
+    let text = format!("{}\n{}\n", line("41.0"), line("42.5"));
+    fs::write(dir.join("rollout-x-01a2-0341.jsonl"), text).unwrap();
+    let env = |name: &str| (name == "CODEX_HOME").then(|| OsString::from(home.path()));
+    let started = Timestamp::UNIX_EPOCH;
+    let files = LeftBehind { usage_file: None, env: &env, started };
+    let verdict = judged("codex", &format!("{START}{SAID}\n{OK}\n"), Exit::Code(0));
+    let windows = registry().usage("codex", &verdict, &files, None, None).windows;
+    let shown: Vec<(&str, f64)> =
+        windows.iter().map(|window| (window.name.as_str(), window.used_percent)).collect();
+    assert_eq!(shown, [("5-hour", 42.5)]);
 }

@@ -45,6 +45,8 @@ pub(super) struct ClientRun {
     /// Absolute.
     pub(super) cwd: String,
     pub(super) session: Option<String>,
+    /// Cost of that session so far, where it is known.
+    pub(super) session_cost: Option<f64>,
     pub(super) model: Option<String>,
     pub(super) yolo: bool,
     pub(super) setup_limit: Duration,
@@ -103,6 +105,7 @@ pub(super) struct Client {
 impl Client {
     /// A client that has sent its first call, which is the first effect.
     pub(super) fn start(run: ClientRun) -> Self {
+        let cost_before = if run.session.is_some() { run.session_cost } else { Some(0.0) };
         let mut client = Self {
             run,
             stage: Stage::Initializing,
@@ -114,7 +117,7 @@ impl Client {
             auth_methods: Value::Null,
             session: String::new(),
             models: None,
-            turn: Turn::default(),
+            turn: Turn::new(cost_before),
             effects: Vec::new(),
         };
         let capabilities = json!({

@@ -71,6 +71,7 @@ pub(crate) fn adapt(run: AdapterRun) -> io::Result<bool> {
         session: run.session,
         session_cost: run.session_cost,
         model: run.model,
+        mode: run.mode,
         yolo: run.yolo,
         setup_limit: run.setup_limit,
     };

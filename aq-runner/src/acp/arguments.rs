@@ -20,6 +20,8 @@ pub(crate) struct AdapterRun {
     pub(crate) session_cost: Option<f64>,
     /// The model to choose, as the agent calls it.
     pub(crate) model: Option<String>,
+    /// The mode of the session to choose, as the agent calls it.
+    pub(crate) mode: Option<String>,
     /// Permission for everything that the agent asks for.
     pub(crate) yolo: bool,
     /// Time in which the agent has to answer `initialize`.
@@ -33,17 +35,28 @@ pub(crate) struct AdapterRun {
 impl AdapterRun {
     /// A fresh session of this agent.
     pub(crate) fn new(program: OsString, args: Vec<OsString>) -> Self {
-        let (session, model, yolo, setup_limit) = (None, None, false, SETUP_LIMIT);
-        Self { session, session_cost: None, model, yolo, setup_limit, program, args }
+        Self {
+            session: None,
+            session_cost: None,
+            model: None,
+            mode: None,
+            yolo: false,
+            setup_limit: SETUP_LIMIT,
+            program,
+            args,
+        }
     }
 
     /// The arguments, from [`ADAPTER`] on.
     pub(crate) fn into_arguments(self) -> Vec<OsString> {
         let mut all: Vec<OsString> = vec![ADAPTER.into()];
         let cost = self.session_cost.map(|cost| cost.to_string());
-        for (option, value) in
-            [("--session", self.session), ("--session-cost", cost), ("--model", self.model)]
-        {
+        for (option, value) in [
+            ("--session", self.session),
+            ("--session-cost", cost),
+            ("--model", self.model),
+            ("--mode", self.mode),
+        ] {
             all.extend(value.into_iter().flat_map(|value| [option.into(), value.into()]));
         }
         if self.yolo {
@@ -70,6 +83,7 @@ impl AdapterRun {
                     run.session_cost = Some(cost).filter(|cost| cost.is_finite());
                 }
                 "--model" => run.model = Some(arguments.next()?.into_string().ok()?),
+                "--mode" => run.mode = Some(arguments.next()?.into_string().ok()?),
                 "--yolo" => run.yolo = true,
                 "--setup-limit" => {
                     let seconds = arguments.next()?.to_str()?.parse().ok()?;
@@ -96,6 +110,7 @@ mod tests {
             session: Some("s1".to_owned()),
             session_cost: Some(0.024_984_000_000_000_003),
             model: Some("-big".to_owned()),
+            mode: Some("all".to_owned()),
             yolo: true,
             setup_limit: Duration::from_secs(1),
             ..plain.clone()

@@ -69,6 +69,7 @@ pub(super) fn agent_command(
         session_cost: total.and_then(|total| total.usage.cost_usd),
         session: talk.session,
         model: talk.model,
+        mode: talk.mode,
         yolo: talk.yolo,
         ..AdapterRun::new(program, args)
     };

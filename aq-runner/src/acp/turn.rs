@@ -76,7 +76,9 @@ impl Turn {
     /// reports that its model refused like this, and ends the turn as if all were well. They are
     /// taken out of the message. After work they have to name a status of HTTP, too.
     pub(super) fn take_error(&mut self) -> Option<String> {
-        let has_status = ["HTTP 4", "HTTP 5"].iter().any(|status| self.chunk.contains(status));
+        let has_status = ["HTTP 4", "HTTP 5", "error: 4", "error: 5"]
+            .iter()
+            .any(|status| self.chunk.contains(status));
         let is_error = self.chunk.starts_with("Error: ") && (!self.called || has_status);
         is_error.then(|| std::mem::take(&mut self.chunk))
     }

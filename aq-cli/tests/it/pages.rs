@@ -121,7 +121,7 @@ fn job_files_in_the_pages_are_good() {
 #[test]
 fn the_settings_in_the_pages_are_good() {
     let sandbox = Sandbox::new();
-    for page in ["config.md", "engines.md", "capabilities.md"] {
+    for page in ["config.md", "engines.md", "acp.md", "capabilities.md"] {
         let text = fs::read_to_string(root().join("docs").join(page)).unwrap();
         let settings = blocks(&text, "yaml");
         assert!(!settings.is_empty(), "{page} has no example");
@@ -174,7 +174,7 @@ fn commands_in_the_pages_are_there() {
             for rest in text.split(before).skip(1) {
                 let end = rest.find(|c: char| !c.is_ascii_lowercase() && c != '-');
                 let verb = &rest[..end.unwrap_or(rest.len())];
-                if verb.is_empty() || verb.starts_with('-') || verb == "worker" {
+                if verb.is_empty() || verb.starts_with('-') || ["worker", "acp"].contains(&verb) {
                     continue;
                 }
                 assert!(commands.contains(verb), "{}: `aq {verb}`", page.display());

@@ -69,7 +69,9 @@ pub(crate) fn adapt(run: AdapterRun) -> io::Result<bool> {
         prompt: String::from_utf8_lossy(&prompt).into_owned(),
         cwd: cwd.to_string_lossy().into_owned(),
         session: run.session,
+        session_cost: run.session_cost,
         model: run.model,
+        mode: run.mode,
         yolo: run.yolo,
         setup_limit: run.setup_limit,
     };

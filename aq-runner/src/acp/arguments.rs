@@ -11,12 +11,17 @@ const SETUP_LIMIT: Duration = Duration::from_secs(60);
 
 /// One run of an agent over the protocol. The prompt comes on standard input, the working directory
 /// and the environment are the process's own.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct AdapterRun {
     /// The session to go on with.
     pub(crate) session: Option<String>,
+    /// What that session has cost so far, in US dollars, where it is known: agents report the cost
+    /// of the whole session.
+    pub(crate) session_cost: Option<f64>,
     /// The model to choose, as the agent calls it.
     pub(crate) model: Option<String>,
+    /// The mode of the session to choose, as the agent calls it.
+    pub(crate) mode: Option<String>,
     /// Permission for everything that the agent asks for.
     pub(crate) yolo: bool,
     /// Time in which the agent has to answer `initialize`.
@@ -30,14 +35,28 @@ pub(crate) struct AdapterRun {
 impl AdapterRun {
     /// A fresh session of this agent.
     pub(crate) fn new(program: OsString, args: Vec<OsString>) -> Self {
-        let (session, model, yolo, setup_limit) = (None, None, false, SETUP_LIMIT);
-        Self { session, model, yolo, setup_limit, program, args }
+        Self {
+            session: None,
+            session_cost: None,
+            model: None,
+            mode: None,
+            yolo: false,
+            setup_limit: SETUP_LIMIT,
+            program,
+            args,
+        }
     }
 
     /// The arguments, from [`ADAPTER`] on.
     pub(crate) fn into_arguments(self) -> Vec<OsString> {
         let mut all: Vec<OsString> = vec![ADAPTER.into()];
-        for (option, value) in [("--session", self.session), ("--model", self.model)] {
+        let cost = self.session_cost.map(|cost| cost.to_string());
+        for (option, value) in [
+            ("--session", self.session),
+            ("--session-cost", cost),
+            ("--model", self.model),
+            ("--mode", self.mode),
+        ] {
             all.extend(value.into_iter().flat_map(|value| [option.into(), value.into()]));
         }
         if self.yolo {
@@ -59,7 +78,12 @@ impl AdapterRun {
             let option = arguments.next()?;
             match option.to_str()? {
                 "--session" => run.session = Some(arguments.next()?.into_string().ok()?),
+                "--session-cost" => {
+                    let cost: f64 = arguments.next()?.to_str()?.parse().ok()?;
+                    run.session_cost = Some(cost).filter(|cost| cost.is_finite());
+                }
                 "--model" => run.model = Some(arguments.next()?.into_string().ok()?),
+                "--mode" => run.mode = Some(arguments.next()?.into_string().ok()?),
                 "--yolo" => run.yolo = true,
                 "--setup-limit" => {
                     let seconds = arguments.next()?.to_str()?.parse().ok()?;
@@ -84,7 +108,9 @@ mod tests {
         let plain = AdapterRun::new("kimi".into(), vec!["acp".into(), "--".into()]);
         let full = AdapterRun {
             session: Some("s1".to_owned()),
+            session_cost: Some(0.024_984_000_000_000_003),
             model: Some("-big".to_owned()),
+            mode: Some("all".to_owned()),
             yolo: true,
             setup_limit: Duration::from_secs(1),
             ..plain.clone()

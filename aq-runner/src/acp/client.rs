@@ -1,14 +1,16 @@
 //! The client's side of the protocol as a state machine: messages in, effects out, no I/O.
 
+mod setup;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::choice::{ChoiceKind, SessionChoice};
 use super::end::judge_turn;
-use super::event::{self, clip, title};
+use super::event::{self, title};
 use super::failure::CallFailure;
 use super::message::{self, Incoming};
-use super::model::ModelChoice;
 use super::permission::{cancelled, permission};
 use super::turn::Turn;
 use super::usage::{UsageContext, usage_event};
@@ -17,8 +19,8 @@ use super::usage::{UsageContext, usage_event};
 const VERSION: u64 = 1;
 /// Time to open a session: agents start their MCP servers in it.
 const OPEN_LIMIT: Duration = Duration::from_secs(180);
-/// Time to choose a model.
-const MODEL_LIMIT: Duration = Duration::from_secs(60);
+/// Time to choose a model or a mode.
+const CHOICE_LIMIT: Duration = Duration::from_secs(60);
 /// Pause after a session was loaded: some agents answer before they have replayed it.
 const REPLAY_PAUSE: Duration = Duration::from_millis(300);
 /// Time for the agent to end a turn that was cancelled.
@@ -45,7 +47,11 @@ pub(super) struct ClientRun {
     /// Absolute.
     pub(super) cwd: String,
     pub(super) session: Option<String>,
+    /// Cost of that session so far, where it is known.
+    pub(super) session_cost: Option<f64>,
     pub(super) model: Option<String>,
+    /// The mode of the session to choose.
+    pub(super) mode: Option<String>,
     pub(super) yolo: bool,
     pub(super) setup_limit: Duration,
 }
@@ -56,7 +62,7 @@ enum Stage {
     Initializing,
     Opening(Opening),
     Replaying,
-    ChoosingModel,
+    Choosing(ChoiceKind),
     Prompting,
     Cancelling,
     Over,
@@ -95,7 +101,8 @@ pub(super) struct Client {
     capabilities: Value,
     auth_methods: Value,
     session: String,
-    models: Option<ModelChoice>,
+    /// The choices that are still to be made, with what the agent offers.
+    choices: Vec<(ChoiceKind, Option<SessionChoice>)>,
     turn: Turn,
     effects: Vec<Effect>,
 }
@@ -103,6 +110,7 @@ pub(super) struct Client {
 impl Client {
     /// A client that has sent its first call, which is the first effect.
     pub(super) fn start(run: ClientRun) -> Self {
+        let cost_before = if run.session.is_some() { run.session_cost } else { Some(0.0) };
         let mut client = Self {
             run,
             stage: Stage::Initializing,
@@ -113,8 +121,8 @@ impl Client {
             capabilities: Value::Null,
             auth_methods: Value::Null,
             session: String::new(),
-            models: None,
-            turn: Turn::default(),
+            choices: Vec::new(),
+            turn: Turn::new(cost_before),
             effects: Vec::new(),
         };
         let capabilities = json!({
@@ -139,7 +147,7 @@ impl Client {
             Stage::Initializing => Some(self.run.setup_limit),
             Stage::Opening(_) => Some(OPEN_LIMIT),
             Stage::Replaying => Some(REPLAY_PAUSE),
-            Stage::ChoosingModel => Some(MODEL_LIMIT),
+            Stage::Choosing(_) => Some(CHOICE_LIMIT),
             Stage::Cancelling => Some(CANCEL_LIMIT),
             Stage::Prompting | Stage::Over => None,
         };
@@ -149,10 +157,10 @@ impl Client {
     /// The current step has lasted for its limit.
     pub(super) fn time_is_up(&mut self) {
         match self.stage {
-            Stage::Replaying => self.choose_model(),
+            Stage::Replaying => self.choose(),
             Stage::Cancelling => self.end_cancelled(),
             Stage::Prompting | Stage::Over => {}
-            Stage::Initializing | Stage::Opening(_) | Stage::ChoosingModel => {
+            Stage::Initializing | Stage::Opening(_) | Stage::Choosing(_) => {
                 let seconds = self.limit().1.unwrap_or_default().as_secs();
                 let what = self.awaited();
                 self.fail(&format!(
@@ -283,7 +291,8 @@ impl Client {
         match self.stage {
             Stage::Initializing => "initialize",
             Stage::Opening(opening) => opening.method(),
-            Stage::ChoosingModel => "the choice of a model",
+            Stage::Choosing(ChoiceKind::Model) => "the choice of a model",
+            Stage::Choosing(ChoiceKind::Mode) => "the choice of a mode",
             Stage::Replaying => "the prompt",
             Stage::Prompting | Stage::Cancelling | Stage::Over => "session/prompt",
         }
@@ -298,7 +307,7 @@ impl Client {
                 let failure = failed(error, opening.method());
                 self.not_opened(opening, failure);
             }
-            (Stage::ChoosingModel, Ok(_)) => self.prompt(),
+            (Stage::Choosing(_), Ok(_)) => self.choose(),
             (Stage::Prompting | Stage::Cancelling, Ok(answer)) => self.ended(answer),
             (Stage::Cancelling, Err(_)) => self.end_cancelled(),
             (Stage::Prompting, Err(error)) => {
@@ -308,135 +317,15 @@ impl Client {
             (stage, Err(error)) => {
                 let what = self.awaited();
                 let mut failure = failed(error, what);
-                if stage == Stage::ChoosingModel {
-                    failure.text = format!("invalid model for this agent: {}", failure.text);
+                if let Stage::Choosing(kind) = stage {
+                    let kind = kind.name();
+                    failure.text =
+                        format!("invalid settings: it refused the {kind}: {}", failure.text);
                 }
                 self.fail_with(&failure);
             }
             (Stage::Replaying | Stage::Over, Ok(_)) => {}
         }
-    }
-
-    fn initialized(&mut self, answer: &Value) {
-        let version = &answer["protocolVersion"];
-        if version != &json!(VERSION) {
-            let version: String = version.to_string().chars().take(50).collect();
-            return self.fail(&format!(
-                "invalid settings: it speaks version {version} of the Agent Client Protocol, and \
-                 aq version {VERSION}; install another version of it"
-            ));
-        }
-        self.capabilities = answer["agentCapabilities"].clone();
-        self.auth_methods = answer["authMethods"].clone();
-        let info = &answer["agentInfo"];
-        title(&info["name"]).clone_into(&mut self.agent);
-        if !self.agent.is_empty() {
-            self.print(event::agent(&self.agent, title(&info["version"])));
-        }
-        let Some(session) = self.run.session.clone() else { return self.open(Opening::New) };
-        // A resumed session comes without its history, which is of no use here.
-        if self.capabilities["sessionCapabilities"]["resume"].is_object() {
-            self.open(Opening::Resume);
-        } else if self.can_load() {
-            self.open(Opening::Load);
-        } else {
-            self.session_gone(&format!(
-                "it cannot go on with a session, and has none of {session}"
-            ));
-        }
-    }
-
-    fn can_load(&self) -> bool {
-        self.capabilities["loadSession"] == true
-    }
-
-    fn open(&mut self, opening: Opening) {
-        let mut params = json!({"cwd": self.run.cwd, "mcpServers": []});
-        if opening != Opening::New {
-            params["sessionId"] = self.run.session.clone().into();
-        }
-        self.call(Stage::Opening(opening), opening.method(), &params);
-    }
-
-    fn opened(&mut self, opening: Opening, answer: &Value) {
-        let id = match opening {
-            Opening::New => answer["sessionId"].as_str(),
-            Opening::Resume | Opening::Load => self.run.session.as_deref(),
-        };
-        let Some(id) = id.filter(|id| !id.is_empty()).map(str::to_owned) else {
-            return self.fail("it opened a session without an id");
-        };
-        self.print(event::session(&id));
-        self.session = id;
-        self.models = ModelChoice::of(answer);
-        if opening == Opening::Load {
-            return self.enter(Stage::Replaying);
-        }
-        self.choose_model();
-    }
-
-    fn not_opened(&mut self, opening: Opening, mut failure: CallFailure) {
-        const METHOD_NOT_FOUND: i64 = -32601;
-        if opening == Opening::Resume && failure.code == Some(METHOD_NOT_FOUND) && self.can_load() {
-            return self.open(Opening::Load);
-        }
-        if opening != Opening::New && failure.lacks_session() {
-            return self.session_gone(&failure.text);
-        }
-        if let (Some(401), Some(ways)) = (failure.status, self.ways_to_sign_in()) {
-            failure.text = format!("{}; ways to sign in that it names: {ways}", failure.text);
-        }
-        self.fail_with(&failure);
-    }
-
-    fn ways_to_sign_in(&self) -> Option<String> {
-        let method = |method: &Value| {
-            let (name, about) = (title(&method["name"]), title(&method["description"]));
-            match (name.is_empty(), about.is_empty()) {
-                (false, false) => Some(format!("{name} ({about})")),
-                (false, true) => Some(name.to_owned()),
-                (true, _) => None,
-            }
-        };
-        let methods = self.auth_methods.as_array()?.iter().take(10);
-        let names: Vec<String> = methods.filter_map(method).collect();
-        (!names.is_empty()).then(|| names.join(", "))
-    }
-
-    fn session_gone(&mut self, reason: &str) {
-        self.print(event::session_gone(reason));
-        self.finish(event::result(false, None, Some(reason)), false);
-    }
-
-    /// Goes on to the prompt, by way of a choice of the model when the job names one.
-    fn choose_model(&mut self) {
-        let choice = self.models.take();
-        let Some(wanted) = self.run.model.clone() else {
-            if let Some(model) = choice.as_ref().and_then(ModelChoice::recorded) {
-                self.print(event::model(model));
-            }
-            return self.prompt();
-        };
-        let Some(choice) = choice else {
-            self.print(event::note(
-                "the agent offers no choice of models over the protocol, and runs with its own; \
-                 `model-args` of the engine can pass one on its command line",
-            ));
-            return self.prompt();
-        };
-        let Some(model) = choice.find(&wanted) else {
-            let wanted = clip(&wanted, 200);
-            return self.fail(&format!(
-                "model not found: it has no model {wanted}; it has {}",
-                choice.listed()
-            ));
-        };
-        self.print(event::model(model));
-        if choice.current.as_deref() == Some(model) {
-            return self.prompt();
-        }
-        let call = choice.call(&self.session, model);
-        self.call(Stage::ChoosingModel, call.method, &call.params);
     }
 
     fn prompt(&mut self) {

@@ -11,12 +11,12 @@
 
 mod agent;
 mod arguments;
+mod choice;
 mod client;
 mod end;
 mod event;
 mod failure;
 mod message;
-mod model;
 mod permission;
 mod turn;
 mod usage;

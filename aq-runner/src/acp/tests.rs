@@ -221,11 +221,38 @@ fn a_model_is_chosen_where_there_is_a_choice() {
     assert_eq!(talk.last_method(), "session/prompt");
     let mut talk = opened("b", &models);
     talk.refuse(-32603, "no access");
-    assert_eq!(talk.reason(), "invalid model for this agent: no access");
+    assert_eq!(talk.reason(), "invalid settings: it refused the model: no access");
     assert_eq!(opened("a", &models).last_method(), "session/prompt");
-    assert_eq!(opened("c", &models).reason(), "model not found: it has no model c; it has a, b");
+    assert_eq!(
+        opened("c", &models).reason(),
+        "invalid settings: model not found: it has no model c; it has a, b"
+    );
     let talk = opened("c", &json!({}));
     assert_eq!((talk.last_method(), talk.types().last()), ("session/prompt", Some(&"note")));
+}
+
+#[test]
+fn a_mode_is_chosen_after_the_model() {
+    let answer = json!({"sessionId": "s1",
+        "models": {"currentModelId": "a", "availableModels": [{"modelId": "b"}]},
+        "modes": {"currentModeId": "ask", "availableModes": [{"id": "ask"}, {"id": "yolo"}]},
+    });
+    let opened = |mode: &str, answer: &Value| {
+        let (model, mode) = (Some("b".to_owned()), Some(mode.to_owned()));
+        let mut talk = Talk::new(ClientRun { model, mode, ..run() });
+        talk.initialize(&json!({}));
+        talk.answer(answer);
+        talk.answer(&json!({}));
+        talk
+    };
+    let mut talk = opened("yolo", &answer);
+    assert_eq!(talk.last_sent()["params"], json!({"sessionId": "s1", "modeId": "yolo"}));
+    talk.answer(&json!({}));
+    assert_eq!(talk.last_method(), "session/prompt");
+    assert_eq!(opened("ask", &answer).last_method(), "session/prompt");
+    let reason = "invalid settings: mode not found: it has no mode all; it has ask, yolo";
+    assert_eq!(opened("all", &answer).reason(), reason);
+    assert!(opened("all", &json!({"sessionId": "s1"})).reason().contains("offers no modes"));
 }
 
 #[test]

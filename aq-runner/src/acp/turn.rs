@@ -23,7 +23,10 @@ pub(super) struct Turn {
     /// The tool that it was not allowed to use, while it has done and said nothing since.
     pub(super) refused: Option<String>,
     pub(super) context_used: Option<u64>,
+    /// Cost of this run, where it is known.
     pub(super) cost_usd: Option<f64>,
+    /// Cost of the session before; `None`: not known, so that this run's is not either.
+    cost_before: Option<f64>,
     message: String,
     /// The last chunk of the message, which is not in `message` yet.
     chunk: String,
@@ -41,6 +44,11 @@ struct ToolState {
 }
 
 impl Turn {
+    /// A turn of a session that has cost so much before.
+    pub(super) fn new(cost_before: Option<f64>) -> Self {
+        Self { cost_before, ..Self::default() }
+    }
+
     /// Takes one `update` of `session/update`. Unknown kinds are passed over.
     pub(super) fn update(&mut self, update: &Value) {
         match update["sessionUpdate"].as_str() {
@@ -68,7 +76,9 @@ impl Turn {
     /// reports that its model refused like this, and ends the turn as if all were well. They are
     /// taken out of the message. After work they have to name a status of HTTP, too.
     pub(super) fn take_error(&mut self) -> Option<String> {
-        let has_status = ["HTTP 4", "HTTP 5"].iter().any(|status| self.chunk.contains(status));
+        let has_status = ["HTTP 4", "HTTP 5", "error: 4", "error: 5"]
+            .iter()
+            .any(|status| self.chunk.contains(status));
         let is_error = self.chunk.starts_with("Error: ") && (!self.called || has_status);
         is_error.then(|| std::mem::take(&mut self.chunk))
     }
@@ -168,13 +178,16 @@ impl Turn {
         self.context_used = update["used"].as_u64().or(self.context_used);
         let amount = &update["cost"]["amount"];
         let cost = amount.as_f64().filter(|cost| cost.is_finite() && *cost >= 0.0);
-        if update["cost"]["currency"] != "USD" || cost.is_none() || cost == self.cost_usd {
+        let (Some(cost), Some(before)) = (cost, self.cost_before) else { return };
+        // One that is smaller was counted anew.
+        let cost = if cost < before { cost } else { cost - before };
+        if update["cost"]["currency"] != "USD" || self.cost_usd == Some(cost) {
             return;
         }
-        self.cost_usd = cost;
+        self.cost_usd = Some(cost);
         // While it works, for budgets. Nothing spent yet is not worth a line.
-        if cost > Some(0.0) {
-            self.events.push(json!({"type": "usage", "spans": "session", "cost_usd": cost}));
+        if cost > 0.0 {
+            self.events.push(json!({"type": "usage", "spans": "run", "cost_usd": cost}));
         }
     }
 }
@@ -203,7 +216,11 @@ mod tests {
     use super::*;
 
     fn events(updates: &[Value]) -> Vec<Value> {
-        let mut turn = Turn::default();
+        events_after(Some(0.0), updates)
+    }
+
+    fn events_after(cost_before: Option<f64>, updates: &[Value]) -> Vec<Value> {
+        let mut turn = Turn::new(cost_before);
         updates.iter().for_each(|update| turn.update(update));
         turn.end();
         turn.take_events()
@@ -282,8 +299,12 @@ mod tests {
             json!({"sessionUpdate": "usage_update", "used": 5, "size": 9,
                 "cost": {"amount": amount, "currency": currency}})
         };
+        let run = |amount: f64| json!({"type": "usage", "spans": "run", "cost_usd": amount});
         let got = events(&[cost(0.0, "USD"), cost(0.5, "USD"), cost(0.5, "USD"), cost(9.0, "EUR")]);
-        assert_eq!(got, [json!({"type": "usage", "spans": "session", "cost_usd": 0.5})]);
+        assert_eq!(got, [run(0.5)]);
+        assert_eq!(events_after(Some(0.5), &[cost(0.5, "USD"), cost(0.75, "USD")]), [run(0.25)]);
+        assert_eq!(events_after(Some(0.5), &[cost(0.25, "USD")]), [run(0.25)]);
+        assert_eq!(events_after(None, &[cost(0.75, "USD")]), Vec::<Value>::new());
     }
 
     #[test]

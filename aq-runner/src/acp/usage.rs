@@ -11,8 +11,6 @@ use serde_json::{Value, json};
 enum AnswerSpan {
     /// This prompt.
     Prompt,
-    /// All prompts of the session.
-    Session,
     /// The last call of the model.
     LastCall,
 }
@@ -20,7 +18,7 @@ enum AnswerSpan {
 /// Agents whose answers were compared with what their model server had counted, by the name in
 /// `agentInfo`.
 const KNOWN: [(&str, AnswerSpan); 4] = [
-    ("@agentclientprotocol/claude-agent-acp", AnswerSpan::Session),
+    ("@agentclientprotocol/claude-agent-acp", AnswerSpan::Prompt),
     ("Copilot", AnswerSpan::Prompt),
     ("Kilo", AnswerSpan::LastCall),
     ("OpenCode", AnswerSpan::LastCall),
@@ -37,7 +35,7 @@ pub(super) struct UsageContext<'a> {
     pub(super) called_tools: bool,
     /// Tokens in the model's context at the end.
     pub(super) context_used: Option<u64>,
-    /// Cost of the session so far, in US dollars.
+    /// Cost of this run, in US dollars.
     pub(super) cost_usd: Option<f64>,
 }
 
@@ -52,23 +50,15 @@ struct Tokens {
 
 /// The event with the numbers that are known; `None` when there are none.
 pub(super) fn usage_event(answer: &Value, context: UsageContext<'_>) -> Option<Value> {
-    let span = span(&answer["usage"], context);
-    let (tokens, spans) = match (span, of_usage(&answer["usage"])) {
-        (Some(spans), Some(tokens)) => (tokens, spans),
-        _ if !context.resumed => (of_quota(&answer["_meta"]["quota"]), "run"),
-        _ => (Tokens::default(), "session"),
+    let tokens = match of_usage(&answer["usage"]) {
+        Some(tokens) if spans_run(&answer["usage"], context) => tokens,
+        _ if !context.resumed => of_quota(&answer["_meta"]["quota"]),
+        _ => Tokens::default(),
     };
-    let no_tokens = tokens == Tokens::default();
-    // Cost spans the session by the protocol's own words.
-    let (spans, cost) = match context.cost_usd {
-        Some(cost) if no_tokens => ("session", Some(cost)),
-        Some(cost) if spans == "session" || !context.resumed => (spans, Some(cost)),
-        _ => (spans, None),
-    };
-    if no_tokens && cost.is_none() {
+    if tokens == Tokens::default() && context.cost_usd.is_none() {
         return None;
     }
-    let mut event = json!({"type": "usage", "spans": spans});
+    let mut event = json!({"type": "usage", "spans": "run"});
     for (key, number) in [
         ("input_tokens", tokens.input),
         ("cached_tokens", tokens.cached),
@@ -80,30 +70,28 @@ pub(super) fn usage_event(answer: &Value, context: UsageContext<'_>) -> Option<V
             event[key] = number.into();
         }
     }
-    if let Some(cost) = cost {
+    if let Some(cost) = context.cost_usd {
         event["cost_usd"] = cost.into();
     }
     Some(event)
 }
 
-/// The span of `usage` as the event names it; `None` when it cannot be told, or is less than this
-/// prompt.
-fn span(usage: &Value, context: UsageContext<'_>) -> Option<&'static str> {
+/// Whether `usage` spans this prompt, and not more or less.
+fn spans_run(usage: &Value, context: UsageContext<'_>) -> bool {
     let known = KNOWN.iter().find(|(name, _)| *name == context.agent).map(|(_, span)| *span);
     match known {
-        Some(AnswerSpan::Session) => Some("session"),
-        Some(AnswerSpan::Prompt) => Some("run"),
-        Some(AnswerSpan::LastCall) => (!context.called_tools).then_some("run"),
-        // In a fresh session the prompt and the session are the same.
-        None if context.resumed => None,
+        Some(AnswerSpan::Prompt) => true,
+        Some(AnswerSpan::LastCall) => !context.called_tools,
+        // By the protocol's words it is of all turns, which are one in a fresh session.
+        None if context.resumed => false,
         // Several calls have read more than is in the context after the last one.
         None if context.called_tools => {
             let read = ["inputTokens", "cachedReadTokens", "cachedWriteTokens"];
             let read = read.iter().filter_map(|key| usage[key].as_u64());
             let read = read.fold(0, u64::saturating_add);
-            context.context_used.is_none_or(|used| read > used).then_some("run")
+            context.context_used.is_none_or(|used| read > used)
         }
-        None => Some("run"),
+        None => true,
     }
 }
 
@@ -235,10 +223,8 @@ mod tests {
             ..UsageContext::default()
         };
         let claude = event(&whole, context("@agentclientprotocol/claude-agent-acp"));
-        assert_eq!((&claude["spans"], &claude["cost_usd"]), (&json!("session"), &json!(0.5)));
-        let copilot = event(&whole, context("Copilot"));
-        assert_eq!((&copilot["spans"], &copilot["cost_usd"]), (&json!("run"), &Value::Null));
-        let other = json!({"type": "usage", "spans": "session", "cost_usd": 0.5});
+        assert_eq!((&claude["input_tokens"], &claude["cost_usd"]), (&json!(2068), &json!(0.5)));
+        let other = json!({"type": "usage", "spans": "run", "cost_usd": 0.5});
         assert_eq!(event(&whole, context("whatever")), other);
     }
 

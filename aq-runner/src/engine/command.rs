@@ -81,6 +81,8 @@ pub struct AcpTalk {
     pub session: Option<String>,
     /// The model to choose. `None` also where the engine gets it as an argument.
     pub model: Option<String>,
+    /// The session's mode to choose.
+    pub mode: Option<String>,
     /// Permission for everything that the agent asks for.
     pub yolo: bool,
 }
@@ -181,6 +183,7 @@ pub(super) fn build(
     let acp = definition.protocol.map(|Protocol::Acp| AcpTalk {
         session: session.map(str::to_owned),
         model: job.model.filter(|_| definition.model_args.is_empty()).map(str::to_owned),
+        mode: if job.yolo { &definition.yolo_mode } else { &definition.safe_mode }.clone(),
         yolo: job.yolo,
     });
     guard_arguments(engine, &args)?;

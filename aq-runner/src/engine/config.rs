@@ -50,6 +50,10 @@ pub struct EngineChange {
     pub yolo_args: Option<Vec<String>>,
     /// `{permission_args}` of any other job.
     pub safe_args: Option<Vec<String>>,
+    /// The session's mode of a job with `yolo: true`, as an engine with a `protocol` calls it.
+    pub yolo_mode: Option<String>,
+    /// The session's mode of any other job.
+    pub safe_mode: Option<String>,
     /// `{model_args}` of a job that names a model; `{model}` is its name.
     pub model_args: Option<Vec<String>>,
     /// `{resume_args}` when a session is resumed; `{session}` is its id.
@@ -123,6 +127,8 @@ impl EngineChange {
         replace(&mut base.prompt, &self.prompt);
         replace(&mut base.yolo_args, &self.yolo_args);
         replace(&mut base.safe_args, &self.safe_args);
+        base.yolo_mode = self.yolo_mode.clone().or(base.yolo_mode);
+        base.safe_mode = self.safe_mode.clone().or(base.safe_mode);
         replace(&mut base.model_args, &self.model_args);
         replace(&mut base.resume_args, &self.resume_args);
         replace(&mut base.session_args, &self.session_args);
@@ -146,6 +152,13 @@ impl EngineChange {
             let checked = output.named_for(name);
             base.output =
                 checked.map_err(|(key, problem)| error(name, &format!("output{key}"), problem))?;
+        }
+        let modes = [("yolo-mode", &base.yolo_mode), ("safe-mode", &base.safe_mode)];
+        if base.protocol.is_none()
+            && let Some((key, _)) = modes.into_iter().find(|(_, mode)| mode.is_some())
+        {
+            let problem = "only an engine with a `protocol` has modes; set `protocol: acp`";
+            return Err(error(name, key, problem.to_owned()));
         }
         check_words(name, &base)?;
         Ok(base)

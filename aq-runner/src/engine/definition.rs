@@ -46,6 +46,9 @@ pub(super) struct Definition {
     pub(super) prompt: PromptBy,
     pub(super) yolo_args: Vec<String>,
     pub(super) safe_args: Vec<String>,
+    /// Modes of a protocol's session, with and without `yolo`.
+    pub(super) yolo_mode: Option<String>,
+    pub(super) safe_mode: Option<String>,
     pub(super) model_args: Vec<String>,
     pub(super) resume_args: Vec<String>,
     pub(super) session_args: Vec<String>,
@@ -80,6 +83,8 @@ impl Definition {
             prompt: PromptBy::Stdin,
             yolo_args: Vec::new(),
             safe_args: Vec::new(),
+            yolo_mode: None,
+            safe_mode: None,
             model_args: Vec::new(),
             resume_args: Vec::new(),
             session_args: Vec::new(),

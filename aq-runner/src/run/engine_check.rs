@@ -120,7 +120,8 @@ pub fn check_engine(
     survive_file_limit()?;
     let mut supervisor = Supervisor::install()?;
     let started_program = command.program.clone();
-    let (program, args) = agent_command(&mut command).map_err(EngineCheckError::Environment)?;
+    let (program, args) =
+        agent_command(&mut command, None).map_err(EngineCheckError::Environment)?;
     let task = Task {
         program,
         args,

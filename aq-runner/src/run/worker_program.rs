@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use aq_manifest::JobId;
 
 use crate::acp::{ADAPTER, AdapterRun, adapt};
-use crate::engine::EngineCommand;
+use crate::engine::{EngineCommand, SessionTotal};
 use crate::store::QueueDir;
 
 use super::launch::WORKER;
@@ -53,19 +53,23 @@ fn talk(run: AdapterRun) -> Result<(), WorkerError> {
 }
 
 /// The program and arguments of an engine's command: its own, or those of the adapter that talks with
-/// it, which are taken out of the command.
+/// it, which are taken out of the command. `total` is what its session has used before.
 ///
 /// # Errors
 /// The running program has no path, in words.
 pub(super) fn agent_command(
     command: &mut EngineCommand,
+    total: Option<&SessionTotal>,
 ) -> Result<(OsString, Vec<OsString>), String> {
     let program = std::mem::take(&mut command.program).into_os_string();
     let args = std::mem::take(&mut command.args);
     let Some(talk) = command.acp.take() else { return Ok((program, args)) };
+    let total = total.filter(|total| Some(&total.session_id) == talk.session.as_ref());
     let run = AdapterRun {
+        session_cost: total.and_then(|total| total.usage.cost_usd),
         session: talk.session,
         model: talk.model,
+        mode: talk.mode,
         yolo: talk.yolo,
         ..AdapterRun::new(program, args)
     };

@@ -90,10 +90,10 @@ impl Work<'_> {
         }
         self.deliver(feedback)?;
         let total = self.session_total();
+        let (program, args) = agent_command(&mut command, total.as_ref()).map_err(setup_failed)?;
         let mut run = AgentRun::new(engine.to_owned(), records, spec.budget, resumed, total);
         run.feedback.clone_from(&feedback.id);
         run.usage_file.clone_from(&command.usage_file);
-        let (program, args) = agent_command(&mut command).map_err(setup_failed)?;
         let task = self.task(program, args, cwd, env, spec.timeout);
         let task = Task { stdin: command.stdin.map_or(Stdin::Null, Stdin::Bytes), ..task };
         let ended = self.supervise(OutputSource::Engine, task, Some(&mut run))?;

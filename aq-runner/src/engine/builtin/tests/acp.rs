@@ -25,7 +25,8 @@ fn error(text: &str) -> String {
 
 #[test]
 fn the_agent_gets_its_arguments_and_the_adapter_the_rest() {
-    let registry = registry(", argv: [--acp], yolo-args: [--all], safe-args: [--few]");
+    let registry =
+        registry(", argv: [--acp], yolo-args: [--all], safe-args: [--few], yolo-mode: free");
     let args = ["--extra".to_owned()];
     let full = Invocation {
         model: Some("big"),
@@ -39,6 +40,7 @@ fn the_agent_gets_its_arguments_and_the_adapter_the_rest() {
     assert_eq!(line(&command.args), "--acp --all --extra");
     let talk = command.acp.unwrap();
     assert_eq!((talk.session.as_deref(), talk.model.as_deref()), (Some("s1"), Some("big")));
+    assert_eq!(talk.mode.as_deref(), Some("free"));
     assert!(talk.yolo && command.resumes && registry.can_resume("mine"));
     assert_eq!(command.stdin.unwrap(), b"It failed.");
     assert_eq!(line(&registry.command("mine", &job()).unwrap().args), "--acp --few");
@@ -70,6 +72,10 @@ fn keys_that_the_protocol_replaces_are_refused() {
         let name = key.split(':').next().unwrap();
         assert!(error.starts_with(&format!("engines.mine.{name}: it goes over")), "{error}");
     }
+    let config = "engines: {mine: {yolo-mode: all}}";
+    let config = serde_yaml::from_str::<EngineConfig>(config).unwrap();
+    let error = Registry::new(&config, &|_| None).unwrap_err().to_string();
+    assert!(error.starts_with("engines.mine.yolo-mode: only an engine"), "{error}");
 }
 
 #[test]

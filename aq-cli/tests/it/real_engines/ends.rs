@@ -1,0 +1,90 @@
+//! Runs that nobody ends, and connections that break.
+
+use std::fs;
+
+use nix::unistd::Pid;
+
+use crate::model_server::Answer;
+use crate::sandbox::is_alive;
+
+use super::lab::{Lab, wait_patiently};
+use super::report::Report;
+
+/// The model does not answer, and a process of a tool has left the agent's session.
+pub(super) fn hang(lab: &mut Lab, report: &mut Report) {
+    let pid = lab.sandbox.path("pid");
+    // In a session of its own, with nothing of the agent's but its environment.
+    let command = format!(
+        "setsid sh -c 'echo $$ > {0}.new; mv {0}.new {0}; exec sleep 3001' >/dev/null 2>&1 & \
+         while ! test -e {0}; do sleep 0.01; done",
+        pid.display()
+    );
+    lab.server.will([Answer::Run(command), Answer::Hang]);
+    lab.add(&format!("timeout: {}\n", lab.engine.limit()));
+    let mut running = lab.sandbox.start_loop(&["--once"]);
+    lab.wait("the call that hangs", || lab.server.calls().len() == 2);
+    let pid = Pid::from_raw(fs::read_to_string(pid).unwrap().trim().parse().unwrap());
+    let agents = lab.sandbox.agents();
+    assert!(agents.contains(&pid) && agents.len() > 1, "{pid} is not among {agents:?}");
+    // The tool may have read a profile of this machine.
+    let engine: Vec<Pid> = agents.iter().copied().filter(|&agent| agent != pid).collect();
+    lab.assert_enclosed(&engine);
+    is_ended(lab, report, wait_patiently(&mut running), agents);
+    expect_one_call(lab, report);
+}
+
+/// The model begins to answer.
+pub(super) fn hang_midway(lab: &mut Lab, report: &mut Report) {
+    lab.server.always(Answer::HangMidway);
+    lab.add(&format!("timeout: {}\n", lab.engine.limit()));
+    let mut running = lab.sandbox.start_loop(&["--once"]);
+    lab.wait("the call that hangs", || !lab.server.calls().is_empty());
+    let agents = lab.sandbox.agents();
+    is_ended(lab, report, wait_patiently(&mut running), agents);
+}
+
+/// A tool does not come back.
+pub(super) fn tool_that_hangs(lab: &mut Lab, report: &mut Report) {
+    let pid = lab.sandbox.path("pid");
+    let command = format!("echo $$ > {}; exec tail -f /dev/null", pid.display());
+    lab.server.will([Answer::Run(command)]);
+    lab.server.always(Answer::Hang);
+    lab.add(&format!("timeout: {}\n", lab.engine.limit()));
+    let mut running = lab.sandbox.start_loop(&["--once"]);
+    lab.wait("the tool", || fs::read_to_string(&pid).is_ok_and(|pid| pid.ends_with('\n')));
+    let agents = lab.sandbox.agents();
+    is_ended(lab, report, wait_patiently(&mut running), agents);
+    expect_one_call(lab, report);
+}
+
+fn is_ended(lab: &Lab, report: &mut Report, code: i32, agents: Vec<Pid>) {
+    report.expect("exit code", 1, code);
+    report.expect("job", "failed, timeout, attempts 1", lab.state());
+    let left = agents.into_iter().chain(lab.sandbox.agents()).filter(|&pid| is_alive(pid)).count();
+    report.expect("left", "0 processes left", format!("{left} processes left"));
+    lab.expect_no_surprise(report);
+}
+
+/// It never came to a final event, and one call was answered.
+fn expect_one_call(lab: &Lab, report: &mut Report) {
+    let calls = usize::from(lab.engine.counts_when_killed());
+    report.expect("tokens", lab.true_tokens(calls), lab.tokens(""));
+}
+
+/// Every answer breaks off after its first words.
+pub(super) fn cut(lab: &mut Lab, report: &mut Report) {
+    breaks(lab, report, Answer::Cut);
+}
+
+/// The connection ends before every answer.
+pub(super) fn hang_up(lab: &mut Lab, report: &mut Report) {
+    breaks(lab, report, Answer::HangUp);
+}
+
+fn breaks(lab: &Lab, report: &mut Report, answer: Answer) {
+    lab.server.always(answer);
+    lab.add(&format!("timeout: {}\n", lab.engine.limit()));
+    lab.sandbox.code(&["run", "--once"]);
+    report.expect("job", "failed, network, attempts 1", lab.state());
+    report.expect("tokens", "unknown", lab.tokens(""));
+}

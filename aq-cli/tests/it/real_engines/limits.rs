@@ -1,0 +1,96 @@
+//! Vendors that answer with an error instead of the model.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model_server::{Answer, Fault};
+
+use super::lab::{Lab, MAKE};
+use super::program::Engine;
+use super::report::Report;
+
+pub(super) fn wrong_key(lab: &mut Lab, report: &mut Report) {
+    lab.server.always(Answer::Fail(Fault::WrongKey));
+    lab.add(&format!("timeout: {}\n", lab.engine.limit()));
+    report.expect("it leaves a job", 1, lab.sandbox.code(&["run", "--once"]).0);
+    report.expect("job", "inbox, auth, attempts 0", lab.state());
+    report.expect("engine", "out_of_use", lab.resting().0);
+    report.expect("numbers", "unknown", lab.tokens(""));
+    let engines = lab.sandbox.ok(&["engines"]);
+    assert!(engines.contains(&format!("`aq engines --retry {}`", lab.engine.name())), "{engines}");
+    // Nobody asks again by himself.
+    let calls = lab.server.calls().len();
+    assert_eq!(lab.sandbox.code(&["run", "--once"]).0, 1);
+    report.expect("calls", calls, lab.server.calls().len());
+
+    lab.retry();
+    lab.expect_mended(report, || lab.sandbox.code(&["run", "--once"]).0);
+}
+
+pub(super) fn too_many_requests(lab: &mut Lab, report: &mut Report) {
+    // No program passes the header on when it gives up.
+    rests_for_a_minute(lab, report, Fault::TooMany { retry_after_s: 2 }, "quota");
+}
+
+/// The program waits in its slot for as long as the vendor asks for.
+pub(super) fn long_wait(lab: &mut Lab, report: &mut Report) {
+    rests_for_a_minute(lab, report, Fault::TooMany { retry_after_s: 300 }, "quota");
+}
+
+pub(super) fn no_credit(lab: &mut Lab, report: &mut Report) {
+    rests_for_a_minute(lab, report, Fault::NoCredit, "quota");
+}
+
+pub(super) fn broken_service(lab: &mut Lab, report: &mut Report) {
+    rests_for_a_minute(lab, report, Fault::Broken, "capacity");
+}
+
+pub(super) fn overloaded(lab: &mut Lab, report: &mut Report) {
+    rests_for_a_minute(lab, report, Fault::Overloaded, "capacity");
+}
+
+/// Nobody names the end of the limit.
+fn rests_for_a_minute(lab: &Lab, report: &mut Report, fault: Fault, class: &str) {
+    let added = Timestamp::now();
+    let until = lab.meets_a_limit(report, fault, class);
+    let minute = SignedDuration::from_mins(1);
+    let is_right = until
+        .is_some_and(|until| (added + minute..Timestamp::now() + minute).contains(&until));
+    report.expect("rest", "1 min", if is_right { "1 min".to_owned() } else { format!("{until:?}") });
+}
+
+/// A plan's limit, with its end.
+pub(super) fn used_up(lab: &mut Lab, report: &mut Report) {
+    if lab.engine == Engine::Claude {
+        // It looks at a plan's limits only when it works with a plan, and not with a key.
+        lab.sandbox.set("ANTHROPIC_API_KEY", "");
+        lab.sandbox.set("CLAUDE_CODE_OAUTH_TOKEN", "test-token");
+    }
+    if !lab.engine.has_plans() {
+        return no_credit(lab, report);
+    }
+    // They say it to the minute.
+    let reset = (Timestamp::now().as_second() / 60 + 90) * 60;
+    let until = lab.meets_a_limit(report, Fault::UsedUp { until: reset }, "quota");
+    let late = until.map_or(-1, |until| until.as_second() - reset);
+    report.expect("rest", "until the reset", match late {
+        0 => "until the reset".to_owned(),
+        late => format!("{late} s beside the reset"),
+    });
+}
+
+/// The session is too long for the model: the next attempt begins a new one.
+pub(super) fn context_overflow(lab: &mut Lab, report: &mut Report) {
+    lab.server.always(Answer::Fail(Fault::TooLong));
+    lab.add("");
+    lab.sandbox.code(&["run", "--once"]);
+    report.expect("job", "failed, context_overflow, attempts 1", lab.state());
+    let session = lab.meta("session_id");
+    lab.server.always(None);
+    lab.server.will([Answer::Run(MAKE.to_owned()), Answer::Say("done")]);
+    lab.sandbox.ok(&["requeue", "a"]);
+    lab.sandbox.code(&["run", "--once"]);
+    report.expect("again", "testing", lab.sandbox.folders("a").join("+"));
+    let is_new = session.is_empty() || session != lab.meta("session_id");
+    report.expect("session", "a new session", if is_new { "a new session" } else { "the same" });
+    lab.expect_no_surprise(report);
+}

@@ -1,0 +1,140 @@
+//! Jobs that the model does, once or in several attempts.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde_json::Value;
+
+use crate::model_server::Answer;
+
+use super::lab::{Lab, MAKE, PROMPT};
+use super::program::Unasked;
+use super::report::Report;
+
+/// A file is written, with permission for everything.
+pub(super) fn success(lab: &mut Lab, report: &mut Report) {
+    lab.server.will([Answer::Run(MAKE.to_owned()), Answer::Say("done")]);
+    lab.add("");
+    lab.sandbox.code(&["run", "--once"]);
+    report.expect("job", "testing, success, attempts 1", lab.state());
+    report.expect("file", "made", lab.made());
+    let calls = lab.server.calls();
+    report.expect("calls", "2 calls", format!("{} calls", calls.len()));
+    lab.expect_tokens(report, 2, 2);
+    let [written, reasoning] = lab.engine.truth_beside().map(|tokens| (2 * tokens).to_string());
+    for (key, wanted) in [("cache_write_tokens", written), ("reasoning_tokens", reasoning)] {
+        let seen = lab.meta(key);
+        if wanted != "0" {
+            report.expect(key, format!("{key} {wanted}"), format!("{key} {seen}"));
+        }
+    }
+    lab.expect_no_surprise(report);
+    assert!(calls[0].to_string().contains(PROMPT));
+}
+
+/// The same without permission for everything.
+pub(super) fn unasked(lab: &mut Lab, report: &mut Report) {
+    lab.server.will([Answer::Run(MAKE.to_owned())]);
+    lab.server.always(Answer::Say("done"));
+    lab.add_job("a", "");
+    lab.sandbox.code(&["run", "--once"]);
+    report.expect("job", "testing, success, attempts 1", lab.state());
+    let denials = lab.meta("permission_denials");
+    let denials = if denials.is_empty() { "0" } else { &denials };
+    let (file, wanted) = match lab.engine.unasked() {
+        Unasked::Runs => ("made", "0 denials"),
+        Unasked::Refused => ("", "1 denials"),
+        Unasked::NotOffered => ("", "0 denials"),
+    };
+    report.expect("file", format!("file {file:?}"), format!("file {:?}", lab.made()));
+    report.expect("denials", wanted, format!("{denials} denials"));
+}
+
+/// `verify` fails after the first attempt, and the second one goes on.
+pub(super) fn resume(lab: &mut Lab, report: &mut Report) {
+    lab.server.will([
+        Answer::Say("first words"),
+        Answer::Run(MAKE.to_owned()),
+        Answer::Say("last words"),
+    ]);
+    lab.add("verify: test -e made.txt || ! echo token-4711\nretry: {max: 2, backoff: 0s}\n");
+    lab.sandbox.code(&["run", "--once"]);
+    report.expect("job", "testing, success, attempts 2", lab.state());
+    lab.expect_no_surprise(report);
+    lab.expect_tokens(report, 2, 3);
+
+    let calls: Vec<String> = lab.server.calls().iter().map(Value::to_string).collect();
+    let knows: Vec<&str> = calls
+        .iter()
+        .map(|call| if call.contains("first words") { "knows" } else { "new" })
+        .collect();
+    let goes_on = lab.engine.resumes();
+    let wanted = if goes_on { "new knows knows" } else { "new new new" };
+    report.expect("session", wanted, knows.join(" "));
+    // It is told why it goes on, and a session that knows its prompt is not told it again.
+    let times = |call: &String| (call.matches("token-4711").count(), call.matches(PROMPT).count());
+    let (first, second) = (times(&calls[0]), times(&calls[1]));
+    assert_eq!(first.0, 0, "{}", calls[0]);
+    assert!(second.0 > 0 && calls[1].contains("verify_failed"), "{}", calls[1]);
+    report.expect("prompts", first.1, second.1);
+    if lab.engine.is_quick() {
+        let log = lab.sandbox.log("a");
+        let events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let sessions: BTreeSet<String> = events
+            .filter_map(|event| {
+                event["session_id"].as_str().or(event["thread_id"].as_str()).map(str::to_owned)
+            })
+            .collect();
+        assert_eq!(sessions, BTreeSet::from([lab.meta("session_id")]));
+    }
+}
+
+/// A person answers, and the session goes on.
+pub(super) fn reply(lab: &mut Lab, report: &mut Report) {
+    lab.server.will([Answer::Say("first words"), Answer::Say("last words")]);
+    lab.add("review-policy: human\n");
+    lab.sandbox.code(&["run", "--once"]);
+    report.expect("job", "review, success, attempts 1", lab.state());
+    let session = lab.meta("session_id");
+    lab.sandbox.ok(&["reply", "a", "Use tabs-4711."]);
+    let next = lab.sandbox.ok(&["prompt", "a"]);
+    assert!(next.ends_with("Use tabs-4711.\n"), "{next}");
+    lab.sandbox.code(&["run", "--once"]);
+    report.expect("again", "review", lab.sandbox.folders("a").join("+"));
+    lab.expect_no_surprise(report);
+    lab.expect_tokens(report, 1, 2);
+    let calls: Vec<String> = lab.server.calls().iter().map(Value::to_string).collect();
+    let [first, second] = &calls[..] else { panic!("{} calls", calls.len()) };
+    assert!(second.contains("Use tabs-4711."), "{second}");
+    if lab.engine.resumes() {
+        assert!(!next.contains(PROMPT), "{next}");
+        report.expect("session", session, lab.meta("session_id"));
+        assert!(second.contains("first words"), "{second}");
+        assert_eq!(second.matches(PROMPT).count(), first.matches(PROMPT).count(), "{second}");
+    }
+}
+
+/// `aq` is started by the tool of the same agent.
+pub(super) fn nested(lab: &mut Lab, report: &mut Report) {
+    let file = lab.sandbox.path("environment");
+    let command = format!("env -0 > {}", file.display());
+    lab.server.will([Answer::Run(command), Answer::Say("done")]);
+    lab.add("");
+    lab.sandbox.code(&["run", "--once"]);
+    report.expect("outer job", "testing, success, attempts 1", lab.state());
+    let text = fs::read_to_string(file).unwrap();
+    // aq gives these to a job of its own, and a person's shell has others.
+    let own = ["AQ_", "GIT_CONFIG_", "PATH=", "HOME=", "PWD=", "OLDPWD=", "TMPDIR=", "_="];
+    for entry in text.split('\0').filter(|entry| !own.iter().any(|own| entry.starts_with(own))) {
+        if let Some((name, value)) = entry.split_once('=') {
+            lab.sandbox.set(name, value);
+        }
+    }
+    lab.server.will([Answer::Run(MAKE.to_owned()), Answer::Say("done")]);
+    lab.add_job("b", "yolo: true\n");
+    lab.sandbox.code(&["run", "--once"]);
+    let stage = lab.sandbox.folders("b").join("+");
+    let result = lab.sandbox.meta_value("b", "result");
+    report.expect("inner job", "testing, success", format!("{stage}, {result}"));
+    lab.expect_no_surprise(report);
+}

@@ -133,8 +133,9 @@ impl Lab {
         let class = self.meta("engine_error");
         let result = if class.is_empty() { self.meta("result") } else { class };
         let attempts = self.meta("attempts");
-        let attempts = if attempts.is_empty() { "0" } else { &attempts };
-        format!("{}, {result}, attempts {attempts}", self.sandbox.folders("a").join("+"))
+        let attempts = format!("attempts {}", if attempts.is_empty() { "0" } else { &attempts });
+        let all = [self.sandbox.folders("a").join("+"), result, attempts];
+        all.into_iter().filter(|part| !part.is_empty()).collect::<Vec<String>>().join(", ")
     }
 
     /// Tokens on record under `prefix`: new input, cached, output. `unknown` where there are none.
@@ -264,6 +265,25 @@ impl Lab {
         self.expect_no_surprise(report);
     }
 
+    /// Runs all jobs. The exit code, or -1 when the loop waits for the end of an engine's rest.
+    pub(super) fn run(&self) -> i32 {
+        let mut running = self.sandbox.start_loop(&["--once"]);
+        let give_up = Instant::now() + PATIENCE;
+        let rests = || {
+            self.sandbox.folders("a") == ["inbox"]
+                && !self.meta("engine_error").is_empty()
+                && self.resting().0 == "cooling_down"
+        };
+        while !ends_within(&mut running, Duration::from_secs(1)) {
+            if rests() || Instant::now() >= give_up {
+                let _ = running.kill();
+                running.wait().unwrap();
+                return -1;
+            }
+        }
+        wait_child(&mut running)
+    }
+
     /// Waits longer than the tests without real programs do.
     #[expect(clippy::unused_self, reason = "it reads as the others")]
     pub(super) fn wait(&self, what: &str, mut done: impl FnMut() -> bool) {
@@ -275,11 +295,20 @@ impl Lab {
     }
 }
 
-/// Waits for a loop, and kills it when it takes too long.
-pub(super) fn wait_patiently(child: &mut std::process::Child) -> i32 {
-    let give_up = Instant::now() + PATIENCE;
-    while child.try_wait().unwrap().is_none() && Instant::now() < give_up {
+/// Whether a loop ends within this time.
+fn ends_within(child: &mut std::process::Child, patience: Duration) -> bool {
+    let give_up = Instant::now() + patience;
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() >= give_up {
+            return false;
+        }
         std::thread::sleep(Duration::from_millis(20));
     }
+    true
+}
+
+/// Waits for a loop, and kills it when it takes too long.
+pub(super) fn wait_patiently(child: &mut std::process::Child) -> i32 {
+    ends_within(child, PATIENCE);
     wait_child(child)
 }

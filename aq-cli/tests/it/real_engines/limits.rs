@@ -11,7 +11,7 @@ use super::report::Report;
 pub(super) fn wrong_key(lab: &mut Lab, report: &mut Report) {
     lab.server.always(Answer::Fail(Fault::WrongKey));
     lab.add(&format!("timeout: {}\n", lab.engine.limit()));
-    report.expect("it leaves a job", 1, lab.sandbox.code(&["run", "--once"]).0);
+    report.expect("it leaves a job", 1, lab.run());
     report.expect("job", "inbox, auth, attempts 0", lab.state());
     report.expect("engine", "out_of_use", lab.resting().0);
     report.expect("numbers", "unknown", lab.tokens(""));
@@ -19,11 +19,11 @@ pub(super) fn wrong_key(lab: &mut Lab, report: &mut Report) {
     assert!(engines.contains(&format!("`aq engines --retry {}`", lab.engine.name())), "{engines}");
     // Nobody asks again by himself.
     let calls = lab.server.calls().len();
-    assert_eq!(lab.sandbox.code(&["run", "--once"]).0, 1);
+    assert_eq!(lab.run(), 1);
     report.expect("calls", calls, lab.server.calls().len());
 
     lab.retry();
-    lab.expect_mended(report, || lab.sandbox.code(&["run", "--once"]).0);
+    lab.expect_mended(report, || lab.run());
 }
 
 pub(super) fn too_many_requests(lab: &mut Lab, report: &mut Report) {
@@ -82,13 +82,13 @@ pub(super) fn used_up(lab: &mut Lab, report: &mut Report) {
 pub(super) fn context_overflow(lab: &mut Lab, report: &mut Report) {
     lab.server.always(Answer::Fail(Fault::TooLong));
     lab.add("");
-    lab.sandbox.code(&["run", "--once"]);
+    lab.run();
     report.expect("job", "failed, context_overflow, attempts 1", lab.state());
     let session = lab.meta("session_id");
     lab.server.always(None);
     lab.server.will([Answer::Run(MAKE.to_owned()), Answer::Say("done")]);
     lab.sandbox.ok(&["requeue", "a"]);
-    lab.sandbox.code(&["run", "--once"]);
+    lab.run();
     report.expect("again", "testing", lab.sandbox.folders("a").join("+"));
     let is_new = session.is_empty() || session != lab.meta("session_id");
     report.expect("session", "a new session", if is_new { "a new session" } else { "the same" });

@@ -17,7 +17,7 @@ pub(super) fn budget_of_a_resumed_session(lab: &mut Lab, report: &mut Report) {
     lab.server.will([Answer::Say("first"), Answer::Run(MAKE.to_owned()), Answer::Say("last")]);
     // The second run costs $0.0158, and the session $0.0236.
     lab.add("verify: test -e made.txt\nretry: {max: 2, backoff: 0s}\nbudget: {usd: 0.02}\n");
-    lab.sandbox.code(&["run", "--once"]);
+    lab.run();
     report.expect("job", "testing, success, attempts 2", lab.state());
     lab.expect_tokens(report, 2, 3);
     lab.expect_no_surprise(report);
@@ -33,7 +33,7 @@ pub(super) fn background(lab: &mut Lab, report: &mut Report) {
         Answer::Say("done"),
     ]);
     lab.add("");
-    lab.sandbox.code(&["run", "--once"]);
+    lab.run();
     report.expect("job", "testing, success, attempts 1", lab.state());
     report.expect("file", "made", lab.made());
     lab.expect_no_surprise(report);
@@ -45,7 +45,7 @@ pub(super) fn limit_of_time_over_an_error(lab: &mut Lab, report: &mut Report) {
     lab.sandbox.set("CLAUDE_CODE_MAX_RETRIES", "10");
     lab.server.always(Answer::Fail(Fault::Broken));
     lab.add("timeout: 12s\n");
-    lab.sandbox.start_loop(&["--once"]).wait().unwrap();
+    lab.run();
     report.expect("job", "inbox, capacity, attempts 0", lab.state());
     report.expect("engine", "cooling_down", lab.resting().0);
 }
@@ -80,7 +80,7 @@ pub(super) fn watchdog(lab: &mut Lab, report: &mut Report) {
 pub(super) fn refused_prompt(lab: &mut Lab, report: &mut Report) {
     let hook = json!({ "type": "command", "command": "echo 'not this one' >&2; exit 2" });
     user_settings(lab, &json!({ "hooks": { "UserPromptSubmit": [{ "hooks": [hook] }] } }));
-    is_no_success(lab, report, "failed, unknown, attempts 1");
+    is_no_success(lab, report);
     report.expect("calls", "0 calls", format!("{} calls", lab.server.calls().len()));
 }
 
@@ -91,7 +91,7 @@ pub(super) fn stopped_by_a_hook(lab: &mut Lab, report: &mut Report) {
     let hooks = json!({ "hooks": { "PreToolUse": [{ "matcher": "*", "hooks": [hook] }] } });
     fs::create_dir(lab.sandbox.work().join(".claude")).unwrap();
     lab.sandbox.commit(".claude/settings.json", &hooks.to_string());
-    is_no_success(lab, report, "failed, unknown, attempts 1");
+    is_no_success(lab, report);
 }
 
 /// A setting of the repository or the user forbids what `yolo` asks for.
@@ -102,21 +102,22 @@ pub(super) fn yolo_switched_off(lab: &mut Lab, report: &mut Report) {
         });
         let path = lab.sandbox.path("HOME/.gemini/settings.json");
         fs::write(path, settings.to_string()).unwrap();
-        return is_no_success(lab, report, "inbox, config, attempts 0");
+        return is_no_success(lab, report);
     }
     let off = json!({ "permissions": { "disableBypassPermissionsMode": "disable" } });
     fs::create_dir(lab.sandbox.work().join(".claude")).unwrap();
     lab.sandbox.commit(".claude/settings.json", &off.to_string());
-    is_no_success(lab, report, "failed, unknown, attempts 1");
+    is_no_success(lab, report);
+    report.expect("file", "file \"\"", format!("file {:?}", lab.made()));
 }
 
-fn is_no_success(lab: &Lab, report: &mut Report, state: &str) {
+fn is_no_success(lab: &Lab, report: &mut Report) {
+    // The job chooses its model, so that the fault is its own and the engine stays in use.
     lab.server.always(Answer::Say("done"));
     lab.server.will([Answer::Run(MAKE.to_owned())]);
     lab.add("");
-    lab.sandbox.code(&["run", "--once"]);
-    report.expect("job", state, lab.state());
-    report.expect("file", "file \"\"", format!("file {:?}", lab.made()));
+    lab.run();
+    report.expect("job", "failed, config, attempts 1", lab.state());
 }
 
 fn user_settings(lab: &Lab, settings: &serde_json::Value) {

@@ -15,7 +15,7 @@ use super::report::Report;
 pub(super) fn success(lab: &mut Lab, report: &mut Report) {
     lab.server.will([Answer::Run(MAKE.to_owned()), Answer::Say("done")]);
     lab.add("");
-    lab.sandbox.code(&["run", "--once"]);
+    lab.run();
     report.expect("job", "testing, success, attempts 1", lab.state());
     report.expect("file", "made", lab.made());
     let calls = lab.server.calls();
@@ -37,7 +37,7 @@ pub(super) fn unasked(lab: &mut Lab, report: &mut Report) {
     lab.server.will([Answer::Run(MAKE.to_owned())]);
     lab.server.always(Answer::Say("done"));
     lab.add_job("a", "");
-    lab.sandbox.code(&["run", "--once"]);
+    lab.run();
     report.expect("job", "testing, success, attempts 1", lab.state());
     let denials = lab.meta("permission_denials");
     let denials = if denials.is_empty() { "0" } else { &denials };
@@ -58,7 +58,7 @@ pub(super) fn resume(lab: &mut Lab, report: &mut Report) {
         Answer::Say("last words"),
     ]);
     lab.add("verify: test -e made.txt || ! echo token-4711\nretry: {max: 2, backoff: 0s}\n");
-    lab.sandbox.code(&["run", "--once"]);
+    lab.run();
     report.expect("job", "testing, success, attempts 2", lab.state());
     lab.expect_no_surprise(report);
     lab.expect_tokens(report, 2, 3);
@@ -93,13 +93,13 @@ pub(super) fn resume(lab: &mut Lab, report: &mut Report) {
 pub(super) fn reply(lab: &mut Lab, report: &mut Report) {
     lab.server.will([Answer::Say("first words"), Answer::Say("last words")]);
     lab.add("review-policy: human\n");
-    lab.sandbox.code(&["run", "--once"]);
-    report.expect("job", "review, success, attempts 1", lab.state());
+    lab.run();
+    report.expect("job", "review, attempts 1", lab.state());
     let session = lab.meta("session_id");
     lab.sandbox.ok(&["reply", "a", "Use tabs-4711."]);
     let next = lab.sandbox.ok(&["prompt", "a"]);
     assert!(next.ends_with("Use tabs-4711.\n"), "{next}");
-    lab.sandbox.code(&["run", "--once"]);
+    lab.run();
     report.expect("again", "review", lab.sandbox.folders("a").join("+"));
     lab.expect_no_surprise(report);
     lab.expect_tokens(report, 1, 2);
@@ -120,7 +120,7 @@ pub(super) fn nested(lab: &mut Lab, report: &mut Report) {
     let command = format!("env -0 > {}", file.display());
     lab.server.will([Answer::Run(command), Answer::Say("done")]);
     lab.add("");
-    lab.sandbox.code(&["run", "--once"]);
+    lab.run();
     report.expect("outer job", "testing, success, attempts 1", lab.state());
     let text = fs::read_to_string(file).unwrap();
     // aq gives these to a job of its own, and a person's shell has others.
@@ -132,7 +132,7 @@ pub(super) fn nested(lab: &mut Lab, report: &mut Report) {
     }
     lab.server.will([Answer::Run(MAKE.to_owned()), Answer::Say("done")]);
     lab.add_job("b", "yolo: true\n");
-    lab.sandbox.code(&["run", "--once"]);
+    lab.run();
     let stage = lab.sandbox.folders("b").join("+");
     let result = lab.sandbox.meta_value("b", "result");
     report.expect("inner job", "testing, success", format!("{stage}, {result}"));

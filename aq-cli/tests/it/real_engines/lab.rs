@@ -13,7 +13,7 @@ use crate::model_server::{Answer, Fault, ModelServer};
 use crate::sandbox::{Sandbox, skipped, wait_child};
 
 use super::program::{CLAUDE_CALL_USD, Engine};
-use super::report::{Report, words_of};
+use super::report::{Case, Report, is_wanted, words_of};
 
 /// What the jobs ask for.
 pub(super) const PROMPT: &str = "Write the file made.txt and nothing else.";
@@ -42,6 +42,9 @@ const WAYS_OUT: [&str; 6] =
 
 /// Runs a case with one program, where it is there, and says how it went.
 pub(super) fn try_case(engine: Engine, name: &str, case: fn(&mut Lab, &mut Report)) {
+    if !is_wanted(name) {
+        return skipped("it runs for tools/engine-matrix, or with AQ_E2E_ALL=1");
+    }
     let Some(mut lab) = Lab::new(engine) else { return };
     let mut report = Report::default();
     let begun = Instant::now();
@@ -49,10 +52,10 @@ pub(super) fn try_case(engine: Engine, name: &str, case: fn(&mut Lab, &mut Repor
     let log = lab.sandbox.log("a");
     if let Some(dir) = std::env::var_os("AQ_ENGINE_MATRIX").filter(|dir| !dir.is_empty()) {
         let broke = outcome.as_ref().err().map(|panic| words_of(panic.as_ref()));
-        let cell = format!("{}.{name}", engine.name());
-        let seconds = begun.elapsed().as_secs();
-        let log = format!("{report}\n{seconds} s\n{:?}\n{log}", lab.server.surprises());
-        report.write(Path::new(&dir), &cell, broke.as_deref(), &log);
+        let (seconds, surprises) = (begun.elapsed().as_secs(), lab.server.surprises());
+        let log = format!("{report}\n{seconds} s\n{surprises:?}\n{log}");
+        let (engine, broke) = (engine.name(), broke.as_deref());
+        report.write(Path::new(&dir), &Case { name, engine, broke, log: &log });
     }
     if let Err(panic) = outcome {
         resume_unwind(panic);
@@ -159,7 +162,7 @@ impl Lab {
 
     /// The tokens of this run and of all runs.
     pub(super) fn expect_tokens(&self, report: &mut Report, calls: usize, total: usize) {
-        report.expect("tokens", self.true_tokens(calls), self.tokens(""));
+        report.show("tokens", self.true_tokens(calls), self.tokens(""));
         report.expect("tokens in all", self.true_tokens(total), self.tokens("total_"));
         if self.engine == Engine::Claude {
             for (name, prefix, calls) in [("cost", "", calls), ("cost in all", "total_", total)] {
@@ -239,7 +242,7 @@ impl Lab {
             !matches!(self.sandbox.folders("a")[..], ["inbox" | "building"])
                 || !self.meta("engine_error").is_empty() && self.sandbox.folders("a") == ["inbox"]
         });
-        report.expect("job", format!("inbox, {class}, attempts 0"), self.state());
+        report.show("job", format!("inbox, {class}, attempts 0"), self.state());
         let (state, until) = self.resting();
         report.expect("engine", "cooling_down", state);
         let calls = self.server.calls().len();
@@ -260,7 +263,7 @@ impl Lab {
     /// After a mended limit or key the job ends well, and its attempt is the first.
     pub(super) fn expect_mended(&self, report: &mut Report, run: impl FnOnce() -> i32) {
         let _ = run();
-        report.expect("mended", "testing, success, attempts 1", self.state());
+        report.show("mended", "testing, success, attempts 1", self.state());
         self.expect_tokens(report, 1, 1);
         self.expect_no_surprise(report);
     }

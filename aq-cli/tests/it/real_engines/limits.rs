@@ -12,7 +12,7 @@ pub(super) fn wrong_key(lab: &mut Lab, report: &mut Report) {
     lab.server.always(Answer::Fail(Fault::WrongKey));
     lab.add(&format!("timeout: {}\n", lab.engine.limit()));
     report.expect("it leaves a job", 1, lab.run());
-    report.expect("job", "inbox, auth, attempts 0", lab.state());
+    report.show("job", "inbox, auth, attempts 0", lab.state());
     report.expect("engine", "out_of_use", lab.resting().0);
     report.expect("numbers", "unknown", lab.tokens(""));
     let engines = lab.sandbox.ok(&["engines"]);
@@ -55,7 +55,7 @@ fn rests_for_a_minute(lab: &Lab, report: &mut Report, fault: Fault, class: &str)
     let minute = SignedDuration::from_mins(1);
     let is_right = until
         .is_some_and(|until| (added + minute..Timestamp::now() + minute).contains(&until));
-    report.expect("rest", "1 min", if is_right { "1 min".to_owned() } else { format!("{until:?}") });
+    report.show("rest", "1 min", if is_right { "1 min".to_owned() } else { format!("{until:?}") });
 }
 
 /// A plan's limit, with its end.
@@ -72,7 +72,7 @@ pub(super) fn used_up(lab: &mut Lab, report: &mut Report) {
     let reset = (Timestamp::now().as_second() / 60 + 90) * 60;
     let until = lab.meets_a_limit(report, Fault::UsedUp { until: reset }, "quota");
     let late = until.map_or(-1, |until| until.as_second() - reset);
-    report.expect("rest", "until the reset", match late {
+    report.show("rest", "until the reset", match late {
         0 => "until the reset".to_owned(),
         late => format!("{late} s beside the reset"),
     });
@@ -83,14 +83,14 @@ pub(super) fn context_overflow(lab: &mut Lab, report: &mut Report) {
     lab.server.always(Answer::Fail(Fault::TooLong));
     lab.add("");
     lab.run();
-    report.expect("job", "failed, context_overflow, attempts 1", lab.state());
+    report.show("job", "failed, context_overflow, attempts 1", lab.state());
     let session = lab.meta("session_id");
     lab.server.always(None);
     lab.server.will([Answer::Run(MAKE.to_owned()), Answer::Say("done")]);
     lab.sandbox.ok(&["requeue", "a"]);
     lab.run();
-    report.expect("again", "testing", lab.sandbox.folders("a").join("+"));
+    report.show("again", "testing", lab.sandbox.folders("a").join("+"));
     let is_new = session.is_empty() || session != lab.meta("session_id");
-    report.expect("session", "a new session", if is_new { "a new session" } else { "the same" });
+    report.show("session", "a new session", if is_new { "a new session" } else { "the same" });
     lab.expect_no_surprise(report);
 }

@@ -18,7 +18,7 @@ pub(super) fn budget_of_a_resumed_session(lab: &mut Lab, report: &mut Report) {
     // The second run costs $0.0158, and the session $0.0236.
     lab.add("verify: test -e made.txt\nretry: {max: 2, backoff: 0s}\nbudget: {usd: 0.02}\n");
     lab.run();
-    report.expect("job", "testing, success, attempts 2", lab.state());
+    report.show("job", "testing, success, attempts 2", lab.state());
     lab.expect_tokens(report, 2, 3);
     lab.expect_no_surprise(report);
 }
@@ -34,7 +34,7 @@ pub(super) fn background(lab: &mut Lab, report: &mut Report) {
     ]);
     lab.add("");
     lab.run();
-    report.expect("job", "testing, success, attempts 1", lab.state());
+    report.show("job", "testing, success, attempts 1", lab.state());
     report.expect("file", "made", lab.made());
     lab.expect_no_surprise(report);
     lab.expect_tokens(report, 4, 4);
@@ -46,7 +46,7 @@ pub(super) fn limit_of_time_over_an_error(lab: &mut Lab, report: &mut Report) {
     lab.server.always(Answer::Fail(Fault::Broken));
     lab.add("timeout: 12s\n");
     lab.run();
-    report.expect("job", "inbox, capacity, attempts 0", lab.state());
+    report.show("job", "inbox, capacity, attempts 0", lab.state());
     report.expect("engine", "cooling_down", lab.resting().0);
 }
 
@@ -69,11 +69,11 @@ pub(super) fn watchdog(lab: &mut Lab, report: &mut Report) {
     let at_once = if begun.elapsed().as_secs() < 40 { "at once" } else { "at the time limit" };
     let _ = running.kill();
     running.wait().unwrap();
-    report.expect("job", "inbox, quota, attempts 0", lab.state());
+    report.show("job", "inbox, quota, attempts 0", lab.state());
     report.expect("end", "at once", at_once);
     let rest = lab.resting().1.map_or(0, |until| until.as_second() - reset);
     let is_right = (-60..=60).contains(&rest);
-    report.expect("rest", "until the reset", if is_right { "until the reset" } else { "other" });
+    report.show("rest", "until the reset", if is_right { "until the reset" } else { "other" });
 }
 
 /// A hook of the user's refuses the prompt, and the program says that all went well.
@@ -81,7 +81,7 @@ pub(super) fn refused_prompt(lab: &mut Lab, report: &mut Report) {
     let hook = json!({ "type": "command", "command": "echo 'not this one' >&2; exit 2" });
     user_settings(lab, &json!({ "hooks": { "UserPromptSubmit": [{ "hooks": [hook] }] } }));
     is_no_success(lab, report);
-    report.expect("calls", "0 calls", format!("{} calls", lab.server.calls().len()));
+    report.show("calls", "0 calls", format!("{} calls", lab.server.calls().len()));
 }
 
 /// A hook of the repository stops the run at its first tool.
@@ -108,7 +108,7 @@ pub(super) fn yolo_switched_off(lab: &mut Lab, report: &mut Report) {
     fs::create_dir(lab.sandbox.work().join(".claude")).unwrap();
     lab.sandbox.commit(".claude/settings.json", &off.to_string());
     is_no_success(lab, report);
-    report.expect("file", "file \"\"", format!("file {:?}", lab.made()));
+    report.show("file", "file \"\"", format!("file {:?}", lab.made()));
 }
 
 fn is_no_success(lab: &Lab, report: &mut Report) {
@@ -117,7 +117,7 @@ fn is_no_success(lab: &Lab, report: &mut Report) {
     lab.server.will([Answer::Run(MAKE.to_owned())]);
     lab.add("");
     lab.run();
-    report.expect("job", "failed, config, attempts 1", lab.state());
+    report.show("job", "failed, config, attempts 1", lab.state());
 }
 
 fn user_settings(lab: &Lab, settings: &serde_json::Value) {

@@ -16,16 +16,16 @@ pub(super) fn success(lab: &mut Lab, report: &mut Report) {
     lab.server.will([Answer::Run(MAKE.to_owned()), Answer::Say("done")]);
     lab.add("");
     lab.run();
-    report.expect("job", "testing, success, attempts 1", lab.state());
+    report.show("job", "testing, success, attempts 1", lab.state());
     report.expect("file", "made", lab.made());
     let calls = lab.server.calls();
-    report.expect("calls", "2 calls", format!("{} calls", calls.len()));
+    report.show("calls", "2 calls", format!("{} calls", calls.len()));
     lab.expect_tokens(report, 2, 2);
     let [written, reasoning] = lab.engine.truth_beside().map(|tokens| (2 * tokens).to_string());
     for (key, wanted) in [("cache_write_tokens", written), ("reasoning_tokens", reasoning)] {
         let seen = lab.meta(key);
         if wanted != "0" {
-            report.expect(key, format!("{key} {wanted}"), format!("{key} {seen}"));
+            report.show(key, format!("{key} {wanted}"), format!("{key} {seen}"));
         }
     }
     lab.expect_no_surprise(report);
@@ -39,7 +39,7 @@ pub(super) fn unasked(lab: &mut Lab, report: &mut Report) {
     lab.server.always(Answer::Say("done"));
     lab.add_job("a", "");
     lab.run();
-    report.expect("job", "testing, success, attempts 1", lab.state());
+    report.show("job", "testing, success, attempts 1", lab.state());
     let denials = lab.meta("permission_denials");
     let denials = if denials.is_empty() { "0" } else { &denials };
     let (file, wanted) = match lab.engine.unasked() {
@@ -48,8 +48,8 @@ pub(super) fn unasked(lab: &mut Lab, report: &mut Report) {
         Unasked::NotOffered => ("no file", "0 denials"),
     };
     let (is_there, _) = lab.sandbox.try_git(&["show", "aq/wip/a:made.txt"]);
-    report.expect("file", file, if is_there { "file made" } else { "no file" });
-    report.expect("denials", wanted, format!("{denials} denials"));
+    report.show("file", file, if is_there { "file made" } else { "no file" });
+    report.show("denials", wanted, format!("{denials} denials"));
 }
 
 /// `verify` fails after the first attempt, and the second one goes on.
@@ -61,7 +61,7 @@ pub(super) fn resume(lab: &mut Lab, report: &mut Report) {
     ]);
     lab.add("verify: test -e made.txt || ! echo token-4711\nretry: {max: 2, backoff: 0s}\n");
     lab.run();
-    report.expect("job", "testing, success, attempts 2", lab.state());
+    report.show("job", "testing, success, attempts 2", lab.state());
     lab.expect_no_surprise(report);
     lab.expect_tokens(report, 2, 3);
 
@@ -72,7 +72,7 @@ pub(super) fn resume(lab: &mut Lab, report: &mut Report) {
         .collect();
     let goes_on = lab.engine.resumes();
     let wanted = if goes_on { "new knows knows" } else { "new new new" };
-    report.expect("session", wanted, knows.join(" "));
+    report.show("session", wanted, knows.join(" "));
     // It is told why it goes on, and a session that knows its prompt is not told it again.
     let times = |call: &String| (call.matches("token-4711").count(), call.matches(PROMPT).count());
     let (first, second) = (times(&calls[0]), times(&calls[1]));
@@ -96,13 +96,13 @@ pub(super) fn reply(lab: &mut Lab, report: &mut Report) {
     lab.server.will([Answer::Say("first words"), Answer::Say("last words")]);
     lab.add("review-policy: human\n");
     lab.run();
-    report.expect("job", "review, attempts 1", lab.state());
+    report.show("job", "review, attempts 1", lab.state());
     let session = lab.meta("session_id");
     lab.sandbox.ok(&["reply", "a", "Use tabs-4711."]);
     let next = lab.sandbox.ok(&["prompt", "a"]);
     assert!(next.ends_with("Use tabs-4711.\n"), "{next}");
     lab.run();
-    report.expect("again", "review", lab.sandbox.folders("a").join("+"));
+    report.show("again", "review", lab.sandbox.folders("a").join("+"));
     lab.expect_no_surprise(report);
     lab.expect_tokens(report, 1, 2);
     let calls: Vec<String> = lab.server.calls().iter().map(Value::to_string).collect();
@@ -123,7 +123,7 @@ pub(super) fn nested(lab: &mut Lab, report: &mut Report) {
     lab.server.will([Answer::Run(command), Answer::Say("done")]);
     lab.add("");
     lab.run();
-    report.expect("outer job", "testing, success, attempts 1", lab.state());
+    report.show("outer job", "testing, success, attempts 1", lab.state());
     let text = fs::read_to_string(file).unwrap();
     // aq gives these to a job of its own, and a person's shell has others.
     let own = ["AQ_", "GIT_CONFIG_", "PATH=", "HOME=", "PWD=", "OLDPWD=", "TMPDIR=", "_="];
@@ -137,6 +137,6 @@ pub(super) fn nested(lab: &mut Lab, report: &mut Report) {
     lab.run();
     let stage = lab.sandbox.folders("b").join("+");
     let result = lab.sandbox.meta_value("b", "result");
-    report.expect("inner job", "testing, success", format!("{stage}, {result}"));
+    report.show("inner job", "testing, success", format!("{stage}, {result}"));
     lab.expect_no_surprise(report);
 }

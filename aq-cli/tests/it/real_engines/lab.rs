@@ -153,11 +153,10 @@ impl Lab {
 
     /// What so many calls of the model use.
     pub(super) fn true_tokens(&self, calls: usize) -> String {
-        let Some(one) = self.engine.truth() else { return "unknown".to_owned() };
         if calls == 0 {
             return "unknown".to_owned();
         }
-        one.map(|tokens| (tokens * calls as u64).to_string()).join("/")
+        self.engine.truth().map(|tokens| (tokens * calls as u64).to_string()).join("/")
     }
 
     /// The tokens of this run and of all runs.

@@ -218,19 +218,15 @@ impl Engine {
         }
     }
 
-    /// New input, cached and output tokens of one call as meta should have them. `None`: the
-    /// program tells nobody.
-    pub(super) fn truth(self) -> Option<[u64; 3]> {
+    /// New input, cached and output tokens of one call as meta should have them.
+    pub(super) fn truth(self) -> [u64; 3] {
         let input = USAGE.input - USAGE.cached;
         match self {
             // The new input of Anthropic's calls is without what was cached.
-            Self::Claude => Some([USAGE.input, USAGE.cached, USAGE.output]),
+            Self::Claude => [USAGE.input, USAGE.cached, USAGE.output],
             // These name the reasoning beside the output.
-            Self::Opencode | Self::Kilo => {
-                Some([input, USAGE.cached, USAGE.output - USAGE.reasoning])
-            }
-            Self::Vibe => None,
-            _ => Some([input, USAGE.cached, USAGE.output]),
+            Self::Opencode | Self::Kilo => [input, USAGE.cached, USAGE.output - USAGE.reasoning],
+            _ => [input, USAGE.cached, USAGE.output],
         }
     }
 

@@ -7,7 +7,7 @@ use nix::unistd::Pid;
 use crate::model_server::Answer;
 use crate::sandbox::is_alive;
 
-use super::lab::{Lab, wait_patiently};
+use super::lab::{Lab, NO_NUMBERS, wait_patiently};
 use super::program::Engine;
 use super::report::Report;
 
@@ -91,10 +91,10 @@ fn breaks(lab: &Lab, report: &mut Report, answer: Answer) {
         (Engine::Claude, Answer::Cut) => "testing, success, attempts 1",
         // It takes what came for all.
         (Engine::KimiCode, Answer::Cut) => "testing, success, attempts 1",
-        _ => {
-            report.show("tokens", "unknown", lab.tokens(""));
-            "failed, network, attempts 1"
-        }
+        _ => "failed, network, attempts 1",
     };
     report.show("job", wanted, lab.state());
+    if wanted.starts_with("failed") {
+        report.show("tokens", NO_NUMBERS, lab.tokens(""));
+    }
 }

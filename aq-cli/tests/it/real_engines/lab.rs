@@ -21,6 +21,9 @@ pub(super) const PROMPT: &str = "Write the file made.txt and nothing else.";
 /// The command of a model that does it.
 pub(super) const MAKE: &str = "echo made > made.txt";
 
+/// The tokens of a run that got no answer.
+pub(super) const NO_NUMBERS: &str = "no numbers";
+
 /// The longest that a real program may take with one thing.
 const PATIENCE: Duration = Duration::from_secs(150);
 
@@ -141,12 +144,12 @@ impl Lab {
         all.into_iter().filter(|part| !part.is_empty()).collect::<Vec<String>>().join(", ")
     }
 
-    /// Tokens on record under `prefix`: new input, cached, output. `unknown` where there are none.
+    /// Tokens on record under `prefix`: new input, cached, output.
     pub(super) fn tokens(&self, prefix: &str) -> String {
         let keys = ["input_tokens", "cached_tokens", "output_tokens"];
         let values = keys.map(|key| self.meta(&format!("{prefix}{key}")));
         if values.iter().all(String::is_empty) {
-            return "unknown".to_owned();
+            return NO_NUMBERS.to_owned();
         }
         values.join("/")
     }
@@ -154,7 +157,7 @@ impl Lab {
     /// What so many calls of the model use.
     pub(super) fn true_tokens(&self, calls: usize) -> String {
         if calls == 0 {
-            return "unknown".to_owned();
+            return NO_NUMBERS.to_owned();
         }
         self.engine.truth().map(|tokens| (tokens * calls as u64).to_string()).join("/")
     }
@@ -245,7 +248,7 @@ impl Lab {
         let (state, until) = self.resting();
         report.expect("engine", "cooling_down", state);
         let calls = self.server.calls().len();
-        report.expect("numbers", "unknown", self.tokens(""));
+        report.expect("numbers", NO_NUMBERS, self.tokens(""));
         self.server.always(None);
         if self.sandbox.folders("a") == ["inbox"] {
             self.retry();

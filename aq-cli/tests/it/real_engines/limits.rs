@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::model_server::{Answer, Fault};
 
-use super::lab::{Lab, MAKE};
+use super::lab::{Lab, MAKE, NO_NUMBERS};
 use super::program::Engine;
 use super::report::Report;
 
@@ -14,7 +14,7 @@ pub(super) fn wrong_key(lab: &mut Lab, report: &mut Report) {
     report.expect("it leaves a job", 1, lab.run());
     report.show("job", "inbox, auth, attempts 0", lab.state());
     report.expect("engine", "out_of_use", lab.resting().0);
-    report.expect("numbers", "unknown", lab.tokens(""));
+    report.expect("numbers", NO_NUMBERS, lab.tokens(""));
     let engines = lab.sandbox.ok(&["engines"]);
     assert!(engines.contains(&format!("`aq engines --retry {}`", lab.engine.name())), "{engines}");
     // Nobody asks again by himself.
@@ -55,7 +55,8 @@ fn rests_for_a_minute(lab: &Lab, report: &mut Report, fault: Fault, class: &str)
     let minute = SignedDuration::from_mins(1);
     let is_right = until
         .is_some_and(|until| (added + minute..Timestamp::now() + minute).contains(&until));
-    report.show("rest", "1 min", if is_right { "1 min".to_owned() } else { format!("{until:?}") });
+    let seen = if is_right { "rests 1 min".to_owned() } else { format!("{until:?}") };
+    report.show("rest", "rests 1 min", seen);
 }
 
 /// A plan's limit, with its end.
@@ -72,10 +73,11 @@ pub(super) fn used_up(lab: &mut Lab, report: &mut Report) {
     let reset = (Timestamp::now().as_second() / 60 + 90) * 60;
     let until = lab.meets_a_limit(report, Fault::UsedUp { until: reset }, "quota");
     let late = until.map_or(-1, |until| until.as_second() - reset);
-    report.show("rest", "until the reset", match late {
-        0 => "until the reset".to_owned(),
-        late => format!("{late} s beside the reset"),
-    });
+    let seen = match late {
+        0 => "rests until the reset".to_owned(),
+        late => format!("rests until {late} s beside the reset"),
+    };
+    report.show("rest", "rests until the reset", seen);
 }
 
 /// The session is too long for the model: the next attempt begins a new one.

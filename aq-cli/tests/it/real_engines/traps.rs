@@ -73,7 +73,8 @@ pub(super) fn watchdog(lab: &mut Lab, report: &mut Report) {
     report.expect("end", "at once", at_once);
     let rest = lab.resting().1.map_or(0, |until| until.as_second() - reset);
     let is_right = (-60..=60).contains(&rest);
-    report.show("rest", "until the reset", if is_right { "until the reset" } else { "other" });
+    let rest = if is_right { "until the reset" } else { "until another time" };
+    report.show("rest", "rests until the reset", format!("rests {rest}"));
 }
 
 /// A hook of the user's refuses the prompt, and the program says that all went well.
@@ -108,7 +109,7 @@ pub(super) fn yolo_switched_off(lab: &mut Lab, report: &mut Report) {
     fs::create_dir(lab.sandbox.work().join(".claude")).unwrap();
     lab.sandbox.commit(".claude/settings.json", &off.to_string());
     is_no_success(lab, report);
-    report.show("file", "file \"\"", format!("file {:?}", lab.made()));
+    report.show("file", "no file", if lab.made().is_empty() { "no file" } else { "file made" });
 }
 
 fn is_no_success(lab: &Lab, report: &mut Report) {

@@ -66,13 +66,14 @@ pub(super) fn resume(lab: &mut Lab, report: &mut Report) {
     lab.expect_tokens(report, 2, 3);
 
     let calls: Vec<String> = lab.server.calls().iter().map(Value::to_string).collect();
-    let knows: Vec<&str> = calls
-        .iter()
-        .map(|call| if call.contains("first words") { "knows" } else { "new" })
-        .collect();
-    let goes_on = lab.engine.resumes();
-    let wanted = if goes_on { "new knows knows" } else { "new new new" };
-    report.show("session", wanted, knows.join(" "));
+    let knows: Vec<bool> = calls.iter().map(|call| call.contains("first words")).collect();
+    let seen = match knows[..] {
+        [false, true, true] => "same session",
+        [false, false, false] => "new session",
+        _ => "other sessions",
+    };
+    let wanted = if lab.engine.resumes() { "same session" } else { "new session" };
+    report.show("session", wanted, seen);
     // It is told why it goes on, and a session that knows its prompt is not told it again.
     let times = |call: &String| (call.matches("token-4711").count(), call.matches(PROMPT).count());
     let (first, second) = (times(&calls[0]), times(&calls[1]));
@@ -102,7 +103,7 @@ pub(super) fn reply(lab: &mut Lab, report: &mut Report) {
     let next = lab.sandbox.ok(&["prompt", "a"]);
     assert!(next.ends_with("Use tabs-4711.\n"), "{next}");
     lab.run();
-    report.show("again", "review", lab.sandbox.folders("a").join("+"));
+    report.expect("again", "review", lab.sandbox.folders("a").join("+"));
     lab.expect_no_surprise(report);
     lab.expect_tokens(report, 1, 2);
     let calls: Vec<String> = lab.server.calls().iter().map(Value::to_string).collect();
@@ -123,7 +124,7 @@ pub(super) fn nested(lab: &mut Lab, report: &mut Report) {
     lab.server.will([Answer::Run(command), Answer::Say("done")]);
     lab.add("");
     lab.run();
-    report.show("outer job", "testing, success, attempts 1", lab.state());
+    report.expect("outer job", "testing, success, attempts 1", lab.state());
     let text = fs::read_to_string(file).unwrap();
     // aq gives these to a job of its own, and a person's shell has others.
     let own = ["AQ_", "GIT_CONFIG_", "PATH=", "HOME=", "PWD=", "OLDPWD=", "TMPDIR=", "_="];

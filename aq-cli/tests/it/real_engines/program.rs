@@ -68,6 +68,7 @@ impl Engine {
     pub(super) fn limit(self) -> &'static str {
         match self {
             Self::Claude | Self::Codex => "15s",
+            Self::Gemini | Self::Copilot | Self::Pi => "30s",
             Self::Kilo => "75s",
             _ => "45s",
         }

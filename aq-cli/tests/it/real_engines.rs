@@ -12,6 +12,9 @@ mod report;
 mod traps;
 mod work;
 
+use std::fs;
+use std::path::Path;
+
 /// Each case is a test for each engine that it is named for.
 macro_rules! cases {
     ($($engine:ident $name:ident { $($room:ident: $($case:ident),+;)+ })+) => {
@@ -59,4 +62,26 @@ all_engines! {
     Cline cline {}
     Vibe vibe {}
     Droid droid {}
+}
+
+/// The versions that `.ci/engines` installs are those that aq says were tried.
+#[test]
+fn pinned_versions_are_tried_ones() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let script = fs::read_to_string(root.join(".ci/engines")).unwrap();
+    let pins = script.lines().filter(|line| line.contains(" npm:") || line.contains(" pypi:"));
+    let mut engines = 0;
+    for line in pins {
+        let [engine, _, newest, oldest, _] = line.split_whitespace().collect::<Vec<_>>()[..] else {
+            continue;
+        };
+        let description = format!("aq-runner/src/engine/builtin/{engine}.yaml");
+        let text = fs::read_to_string(root.join(description)).unwrap();
+        let tried = text.lines().find(|line| line.starts_with("tried:")).unwrap_or_default();
+        for version in [newest, oldest].into_iter().filter(|&version| version != "-") {
+            assert!(tried.contains(version), "{engine} {version}: {tried}");
+        }
+        engines += 1;
+    }
+    assert_eq!(engines, 12);
 }

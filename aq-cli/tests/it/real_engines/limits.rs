@@ -27,7 +27,6 @@ pub(super) fn wrong_key(lab: &mut Lab, report: &mut Report) {
 }
 
 pub(super) fn too_many_requests(lab: &mut Lab, report: &mut Report) {
-    // No program passes the header on when it gives up.
     rests_for_a_minute(lab, report, Fault::TooMany { retry_after_s: 2 }, "quota");
 }
 
@@ -48,15 +47,19 @@ pub(super) fn overloaded(lab: &mut Lab, report: &mut Report) {
     rests_for_a_minute(lab, report, Fault::Overloaded, "capacity");
 }
 
-/// Nobody names the end of the limit.
+/// Nobody names the end of the limit, or the program keeps it to itself.
 fn rests_for_a_minute(lab: &Lab, report: &mut Report, fault: Fault, class: &str) {
     let added = Timestamp::now();
     let until = lab.meets_a_limit(report, fault, class);
-    let minute = SignedDuration::from_mins(1);
-    let is_right = until
-        .is_some_and(|until| (added + minute..Timestamp::now() + minute).contains(&until));
-    let seen = if is_right { "rests 1 min".to_owned() } else { format!("{until:?}") };
-    report.show("rest", "rests 1 min", seen);
+    let (now, minute) = (Timestamp::now(), SignedDuration::from_mins(1));
+    let seen = match until {
+        Some(until) if (added + minute..now + minute).contains(&until) => "rests 1 min",
+        Some(until) if (added..now).contains(&until) => "rests as asked",
+        _ => "rests for another time",
+    };
+    // Some programs pass on how long the vendor asks them to wait.
+    let is_asked = seen == "rests as asked" && matches!(fault, Fault::TooMany { .. });
+    report.show("rest", if is_asked { seen } else { "rests 1 min" }, seen);
 }
 
 /// A plan's limit, with its end.

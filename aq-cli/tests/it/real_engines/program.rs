@@ -240,11 +240,6 @@ impl Engine {
         }
     }
 
-    /// Whether a run that is killed leaves behind what it used until then.
-    pub(super) fn counts_when_killed(self) -> bool {
-        matches!(self, Self::Claude | Self::Codex | Self::Copilot)
-    }
-
     /// Whether a further attempt goes on with the session.
     pub(super) fn resumes(self) -> bool {
         !matches!(self, Self::Cline)

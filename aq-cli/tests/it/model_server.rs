@@ -1,8 +1,8 @@
 //! A model server on the loopback interface that says what a test tells it to say: the answers of
 //! four APIs as far as agents look at them, streamed and in one piece. It keeps what it was sent.
 
-mod anthropic;
 mod answer;
+mod anthropic;
 mod chat;
 mod gemini;
 pub(crate) mod http;

@@ -65,9 +65,7 @@ impl ModelApi for GeminiApi {
                     }],
                 }),
             ),
-            Fault::Broken => {
-                error(500, "INTERNAL", "An internal error has occurred.", Value::Null)
-            }
+            Fault::Broken => error(500, "INTERNAL", "An internal error has occurred.", Value::Null),
             Fault::Overloaded => error(
                 503,
                 "UNAVAILABLE",

@@ -159,8 +159,7 @@ impl Engine {
                 });
                 let models = json!({ "providers": { "mock": provider } });
                 write(&home.join(".pi/agent/models.json"), &models.to_string());
-                let settings =
-                    json!({ "defaultProvider": "mock", "defaultModel": "mock-model" });
+                let settings = json!({ "defaultProvider": "mock", "defaultModel": "mock-model" });
                 write(&home.join(".pi/agent/settings.json"), &settings.to_string());
             }
             Self::KimiCode => set(&[

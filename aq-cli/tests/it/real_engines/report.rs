@@ -36,15 +36,8 @@ const CASES: [(&str, &str); 25] = [
 
 /// Cases that take long and find what the others mostly find too. They run for the table, and
 /// where `AQ_E2E_ALL` is set.
-const LONG: [&str; 7] = [
-    "nested",
-    "long_wait",
-    "overloaded",
-    "hang_midway",
-    "tool_that_hangs",
-    "cut",
-    "hang_up",
-];
+const LONG: [&str; 7] =
+    ["nested", "long_wait", "overloaded", "hang_midway", "tool_that_hangs", "cut", "hang_up"];
 
 /// Whether a case runs this time.
 pub(super) fn is_wanted(case: &str) -> bool {
@@ -84,7 +77,13 @@ impl Report {
         self.add(name, &wanted, &seen, false);
     }
 
-    fn add(&mut self, name: &'static str, wanted: &dyn Display, seen: &dyn Display, is_shown: bool) {
+    fn add(
+        &mut self,
+        name: &'static str,
+        wanted: &dyn Display,
+        seen: &dyn Display,
+        is_shown: bool,
+    ) {
         let (wanted, seen) = (wanted.to_string(), seen.to_string());
         self.points.push(Point { name, wanted, seen, is_shown });
     }

@@ -1,9 +1,14 @@
 //! A model server on the loopback interface that says what a test tells it to say: the answers of
-//! two vendors' APIs as far as `codex` and `claude` look at them. It keeps what it was sent.
+//! four APIs as far as agents look at them, streamed and in one piece. It keeps what it was sent.
 
+mod answer;
 mod anthropic;
+mod chat;
+mod gemini;
 pub(crate) mod http;
-mod openai;
+mod responses;
+mod tools;
+mod trial;
 
 use std::collections::VecDeque;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,42 +16,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use http::{Request, Response};
-
-/// What one call of the model uses. `input` counts what was read from the cache as OpenAI does,
-/// and not as Anthropic does; each vendor is followed in this.
-pub(crate) struct CallUsage {
-    pub(crate) input: u64,
-    pub(crate) cached: u64,
-    pub(crate) cache_write: u64,
-    pub(crate) output: u64,
-    pub(crate) reasoning: u64,
-}
-
-/// The same for every call.
-pub(crate) const USAGE: CallUsage =
-    CallUsage { input: 1234, cached: 200, cache_write: 30, output: 56, reasoning: 7 };
-
-/// What the model makes of one call.
-#[derive(Clone, Debug)]
-pub(crate) enum Answer {
-    /// It has the agent run a command.
-    Run(String),
-    /// It says something and ends its turn.
-    Say(&'static str),
-    /// HTTP 401.
-    WrongKey,
-    /// HTTP 429, of the kind that is over after so many seconds.
-    TooMany { retry_after_s: u32 },
-    /// HTTP 429: the plan is used up until then, in seconds of the epoch.
-    UsedUp { until: i64 },
-    /// HTTP 500.
-    Broken,
-    /// It never answers, and keeps the connection.
-    Hang,
-}
+pub(crate) use answer::{Answer, Fault, USAGE};
+use answer::{Content, ModelApi};
+use http::{Ending, Request, Response};
 
 /// A server of its own for each test, on a free port. It ends when it is dropped.
 #[derive(Debug)]
@@ -65,8 +39,15 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     answers: VecDeque<Answer>,
+    /// After them.
+    always: Option<Answer>,
+    /// Calls that offer tools: an agent's own work.
     calls: Vec<Value>,
+    /// Calls beside it, such as for a title of the session.
+    side_calls: usize,
     surprises: Vec<String>,
+    /// Beginnings of requests that are no surprise.
+    tolerated: Vec<&'static str>,
 }
 
 impl Shared {
@@ -95,16 +76,32 @@ impl ModelServer {
         self.shared.state().answers.extend(answers);
     }
 
-    /// The bodies of all calls of the model until now.
+    /// The answer to every call after them. `None`: there should be none.
+    pub(crate) fn always(&self, answer: impl Into<Option<Answer>>) {
+        self.shared.state().always = answer.into();
+    }
+
+    /// Requests that begin so are no surprise, and get no answer of worth.
+    pub(crate) fn tolerate(&self, requests: &[&'static str]) {
+        self.shared.state().tolerated.extend(requests);
+    }
+
+    /// The bodies of all calls of the model until now, without those beside the agent's work.
     pub(crate) fn calls(&self) -> Vec<Value> {
         self.shared.state().calls.clone()
     }
 
+    /// Answers that nobody asked for, and requests that it does not know.
+    pub(crate) fn surprises(&self) -> Vec<String> {
+        let state = self.shared.state();
+        let unsaid = state.answers.iter().map(|answer| format!("nobody asked for {answer:?}"));
+        unsaid.chain(state.surprises.iter().cloned()).collect()
+    }
+
     /// Every answer was asked for, and nothing else was.
     pub(crate) fn assert_all_said(&self) {
-        let state = self.shared.state();
-        assert!(state.answers.is_empty(), "nobody asked for {:?}", state.answers);
-        assert!(state.surprises.is_empty(), "{:?}", state.surprises);
+        let surprises = self.surprises();
+        assert!(surprises.is_empty(), "{surprises:?}");
     }
 }
 
@@ -133,37 +130,99 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
 /// One request on each connection. An engine that is killed closes it, which is no error here.
 fn serve(mut stream: TcpStream, shared: &Shared) {
     match Request::read(&mut stream) {
-        Ok(Some(request)) => match respond(&request, shared) {
-            Some(response) => drop(response.write(&mut stream)),
-            None => http::wait_for_the_end(&mut stream),
-        },
+        Ok(Some(request)) => drop(respond(&request, shared).write(&mut stream)),
         // It only looked whether somebody listens.
         Ok(None) => {}
         Err(error) => shared.state().surprises.push(error.to_string()),
     }
 }
 
-/// `None`: it hangs.
-fn respond(request: &Request, shared: &Shared) -> Option<Response> {
-    let vendor = match (request.method.as_str(), request.path.as_str()) {
-        ("POST", "/v1/responses") => openai::answer,
-        ("POST", "/v1/messages") => anthropic::answer,
-        ("POST", "/v1/messages/count_tokens") => {
-            return Some(Response::json(200, &serde_json::json!({ "input_tokens": 10 })));
-        }
-        ("GET", "/v1/models") => return Some(openai::models()),
-        ("HEAD", _) => return Some(Response::json(200, &Value::Null)),
-        (method, path) => {
-            shared.state().surprises.push(format!("{method} {path}"));
-            return Some(Response::json(404, &Value::Null));
+fn respond(request: &Request, shared: &Shared) -> Response {
+    let path = request.path.as_str();
+    let api: &dyn ModelApi = match request.method.as_str() {
+        "POST" if path.ends_with("/responses") => &responses::ResponsesApi,
+        "POST" if path.ends_with("/chat/completions") => &chat::ChatApi,
+        "POST" if path.ends_with("/messages") => &anthropic::AnthropicApi,
+        "POST" if path.ends_with(":generateContent") => &gemini::GeminiApi,
+        "POST" if path.ends_with(":streamGenerateContent") => &gemini::GeminiApi,
+        method => return beside(method, path, shared),
+    };
+    let is_stream = path.ends_with(":streamGenerateContent") || request.body["stream"] == true;
+    let tools = api.tools(&request.body);
+    let Some(answer) = next_answer(&request.body, !tools.is_empty(), shared) else {
+        return Response::json(400, &Value::Null);
+    };
+    let content = match &answer {
+        Answer::Fail(fault) => return api.fault(*fault),
+        Answer::Hang => return Response::nothing(Ending::Hang),
+        Answer::HangUp => return Response::nothing(Ending::Close),
+        Answer::Say(text) => Content::Text((*text).to_owned()),
+        Answer::HangMidway | Answer::Cut => Content::Text("so far".to_owned()),
+        Answer::Run(command) | Answer::RunBeside(command) => {
+            let is_beside = matches!(answer, Answer::RunBeside(_));
+            tools::run(&tools, command, is_beside).unwrap_or_else(|| {
+                let names: Vec<&str> = tools.iter().map(|(name, _)| *name).collect();
+                shared.state().surprises.push(format!("no tool for commands among {names:?}"));
+                Content::Text("I cannot run it.".to_owned())
+            })
         }
     };
+    if !is_stream {
+        return Response::json(200, &api.whole(&request.body, &content));
+    }
+    let stream = api.stream(&request.body, &content);
+    match answer {
+        Answer::HangMidway => Response::events(&stream.begun, "").then(Ending::Hang),
+        Answer::Cut => Response::events(&stream.begun, ""),
+        _ => Response::events(stream.begun.iter().chain(&stream.rest), api.last_line()),
+    }
+}
+
+/// Takes note of a call. `None`: no answer to it is left.
+fn next_answer(call: &Value, has_tools: bool, shared: &Shared) -> Option<Answer> {
     let mut state = shared.state();
-    state.calls.push(request.body.clone());
-    let Some(answer) = state.answers.pop_front() else {
-        state.surprises.push(format!("no answer for {}", request.body));
-        return Some(Response::json(400, &Value::Null));
-    };
-    drop(state);
-    vendor(&answer, &request.body)
+    if !has_tools {
+        state.side_calls += 1;
+        // The whole vendor fails, or nothing of it.
+        let next = state.answers.front().or(state.always.as_ref());
+        let words = match &call["generationConfig"]["responseMimeType"] {
+            Value::String(kind) if kind == "application/json" => "{\"next_speaker\":\"user\"}",
+            _ => "A title",
+        };
+        return Some(match next {
+            Some(fault @ Answer::Fail(_)) => fault.clone(),
+            _ => Answer::Say(words),
+        });
+    }
+    state.calls.push(call.clone());
+    let answer = state.answers.pop_front().or_else(|| state.always.clone());
+    if answer.is_none() {
+        let call: String = call.to_string().chars().take(300).collect();
+        state.surprises.push(format!("no answer for {call}"));
+    }
+    answer
+}
+
+/// What is asked for beside the model.
+fn beside(method: &str, path: &str, shared: &Shared) -> Response {
+    match method {
+        "POST" if path.ends_with("/messages/count_tokens") => {
+            Response::json(200, &json!({ "input_tokens": 10 }))
+        }
+        "POST" if path.ends_with(":countTokens") => {
+            Response::json(200, &json!({ "totalTokens": 10 }))
+        }
+        "GET" if path.ends_with("/models") => {
+            Response::json(200, &json!({ "object": "list", "data": [], "models": [] }))
+        }
+        "HEAD" => Response::json(200, &Value::Null),
+        _ => {
+            let request = format!("{method} {path}");
+            let mut state = shared.state();
+            if !state.tolerated.iter().any(|begin| request.starts_with(begin)) {
+                state.surprises.push(request);
+            }
+            Response::json(404, &Value::Null)
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! As much of HTTP/1.1 as two clients on the same host need: one request, one response, and the
+//! As much of HTTP/1.1 as clients on the same host need: one request, one response, and the
 //! connection is closed.
 
 use std::fmt::Write as _;
@@ -73,29 +73,53 @@ fn chunks(input: &mut impl BufRead) -> io::Result<Vec<u8>> {
     }
 }
 
+/// State of the connection after what a response says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Close,
+    /// Nothing comes any more for as long as the other side is there.
+    Hang,
+}
+
 #[derive(Debug)]
 pub(crate) struct Response {
+    /// 0: not even a status comes.
     status: u16,
     kind: &'static str,
     headers: String,
     body: String,
+    ending: Ending,
 }
 
 impl Response {
     pub(crate) fn json(status: u16, body: &Value) -> Self {
         let (kind, headers) = ("application/json", String::new());
-        Self { status, kind, headers, body: body.to_string() }
+        Self { status, kind, headers, body: body.to_string(), ending: Ending::Close }
     }
 
-    /// A stream of server-sent events, each named after its `type`.
-    pub(crate) fn events(events: &[Value]) -> Self {
+    /// A stream of server-sent events, each named after its `type` where it has one.
+    pub(crate) fn events<'a>(events: impl IntoIterator<Item = &'a Value>, last: &str) -> Self {
         let mut body = String::new();
         for event in events {
-            let name = event["type"].as_str().unwrap_or_default();
-            let _ = write!(body, "event: {name}\ndata: {event}\n\n");
+            if let Some(name) = event["type"].as_str() {
+                let _ = writeln!(body, "event: {name}");
+            }
+            let _ = write!(body, "data: {event}\n\n");
         }
+        body += last;
         let (kind, headers) = ("text/event-stream", String::new());
-        Self { status: 200, kind, headers, body }
+        Self { status: 200, kind, headers, body, ending: Ending::Close }
+    }
+
+    /// No response at all.
+    pub(crate) fn nothing(ending: Ending) -> Self {
+        let (kind, headers, body) = ("", String::new(), String::new());
+        Self { status: 0, kind, headers, body, ending }
+    }
+
+    pub(crate) fn then(mut self, ending: Ending) -> Self {
+        self.ending = ending;
+        self
     }
 
     pub(crate) fn with(mut self, header: &str, value: impl std::fmt::Display) -> Self {
@@ -104,13 +128,23 @@ impl Response {
     }
 
     pub(crate) fn write(&self, stream: &mut TcpStream) -> io::Result<()> {
-        let Self { status, kind, headers, body } = self;
-        let length = body.len();
-        write!(
-            stream,
-            "HTTP/1.1 {status} .\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\
-             connection: close\r\n{headers}\r\n{body}"
-        )
+        let Self { status, kind, headers, body, ending } = self;
+        if *status > 0 {
+            // A stream has no length: it is over when the connection is.
+            let length = match *kind {
+                "text/event-stream" => String::new(),
+                _ => format!("content-length: {}\r\n", body.len()),
+            };
+            write!(
+                stream,
+                "HTTP/1.1 {status} .\r\ncontent-type: {kind}\r\n{length}connection: close\r\n\
+                 {headers}\r\n{body}"
+            )?;
+        }
+        if *ending == Ending::Hang {
+            wait_for_the_end(stream);
+        }
+        Ok(())
     }
 }
 

@@ -2,20 +2,30 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use nix::unistd::Pid;
-use serde_json::Value;
 
-use crate::model_server::{Answer, ModelServer, USAGE};
-use crate::sandbox::{Sandbox, skipped, wait_child, wait_for};
+use crate::model_server::{Answer, Fault, ModelServer};
+use crate::sandbox::{Sandbox, skipped, wait_child};
+
+use super::program::{CLAUDE_CALL_USD, Engine};
+use super::report::{Case, Report, is_wanted, words_of};
 
 /// What the jobs ask for.
 pub(super) const PROMPT: &str = "Write the file made.txt and nothing else.";
 
-/// What `claude` takes for one call: its price list at $5, $0.50, $6.25 and $25 a million tokens.
-const CLAUDE_CALL_USD: f64 = 0.007_857_5;
+/// The command of a model that does it.
+pub(super) const MAKE: &str = "echo made > made.txt";
+
+/// The tokens of a run that got no answer.
+pub(super) const NO_NUMBERS: &str = "no numbers";
+
+/// The longest that a real program may take with one thing.
+const PATIENCE: Duration = Duration::from_secs(150);
 
 /// Where the programs keep things.
 const HOMES: [&str; 7] = [
@@ -33,39 +43,27 @@ const HOMES: [&str; 7] = [
 const WAYS_OUT: [&str; 6] =
     ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Engine {
-    Codex,
-    Claude,
-}
-
-impl Engine {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Codex => "codex",
-            Self::Claude => "claude",
-        }
+/// Runs a case with one program, where it is there, and says how it went.
+pub(super) fn try_case(engine: Engine, name: &str, case: fn(&mut Lab, &mut Report)) {
+    if !is_wanted(name) {
+        return skipped("it runs for tools/engine-matrix, or with AQ_E2E_ALL=1");
     }
-
-    /// Front matter that leads the engine to the server, without retries of its own and without
-    /// what it fetches elsewhere.
-    fn front(self, url: &str) -> String {
-        match self {
-            Self::Codex => format!(
-                "engine: codex\nmodel: mock\nyolo: true\nargs:\n\
-                 - -c\n- features.plugins=false\n\
-                 - -c\n- model_provider=\"mock\"\n\
-                 - -c\n- 'model_providers.mock={{name=\"mock\",base_url=\"{url}/v1\",\
-                 wire_api=\"responses\",env_key=\"MOCK_API_KEY\",request_max_retries=0,\
-                 stream_max_retries=0}}'\n"
-            ),
-            // The price of this model is known to the program.
-            Self::Claude => format!(
-                "engine: claude\nmodel: claude-opus-4-8\nyolo: true\n\
-                 env: {{ANTHROPIC_BASE_URL: \"{url}\", CLAUDE_CODE_MAX_RETRIES: \"0\"}}\n"
-            ),
-        }
+    let Some(mut lab) = Lab::new(engine) else { return };
+    let mut report = Report::default();
+    let begun = Instant::now();
+    let outcome = catch_unwind(AssertUnwindSafe(|| case(&mut lab, &mut report)));
+    let log = lab.sandbox.log("a");
+    if let Some(dir) = std::env::var_os("AQ_ENGINE_MATRIX").filter(|dir| !dir.is_empty()) {
+        let broke = outcome.as_ref().err().map(|panic| words_of(panic.as_ref()));
+        let (seconds, surprises) = (begun.elapsed().as_secs(), lab.server.surprises());
+        let log = format!("{report}\n{seconds} s\n{surprises:?}\n{log}");
+        let (engine, broke) = (engine.name(), broke.as_deref());
+        report.write(Path::new(&dir), &Case { name, engine, broke, log: &log });
     }
+    if let Err(panic) = outcome {
+        resume_unwind(panic);
+    }
+    assert!(report.is_right(), "{} {name}: {report}\n{log}", engine.name());
 }
 
 /// A queue, a repository, and a model.
@@ -76,75 +74,119 @@ pub(super) struct Lab {
 }
 
 impl Lab {
-    /// `None`, and it says so, when the programs are not there.
-    pub(super) fn new(engine: Engine) -> Option<Self> {
+    /// `None`, and it says so, when the program is not there.
+    fn new(engine: Engine) -> Option<Self> {
+        let name = engine.name();
         let Some(dir) = std::env::var_os("AQ_E2E_ENGINES").filter(|dir| !dir.is_empty()) else {
-            skipped("AQ_E2E_ENGINES does not name a directory with codex and claude in it");
+            skipped("AQ_E2E_ENGINES does not name a directory with real engines in it");
             return None;
         };
-        let programs = Path::new(&dir).join("node_modules/.bin");
+        let dir = std::path::absolute(dir).unwrap();
+        let places = [dir.join(name), dir.join("node_modules/.bin").join(name)];
+        let Some(program) = places.into_iter().find(|place| place.exists()) else {
+            skipped(&format!("AQ_E2E_ENGINES has no {name}"));
+            return None;
+        };
         let mut sandbox = Sandbox::with_repository();
-        for (variable, name) in [("CODEX_BIN", "codex"), ("CLAUDE_BIN", "claude")] {
-            let program = programs.join(name);
-            assert!(program.exists(), "AQ_E2E_ENGINES: {} is not there", program.display());
-            sandbox.set(variable, std::path::absolute(program).unwrap());
+        let known = sandbox.json(&["engines", "--json"]);
+        let known = known["engines"].as_array().unwrap().iter().any(|known| known["name"] == name);
+        if !known {
+            skipped(&format!("aq has no engine {name}"));
+            return None;
         }
-        for &name in HOMES.iter().filter(|&&name| name != "HOME") {
+        let server = ModelServer::start();
+        sandbox.set(&format!("{}_BIN", name.to_uppercase().replace('-', "_")), program);
+        if dir.join("node").exists() {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            let all = [dir.join("node")].into_iter().chain(std::env::split_paths(&path));
+            sandbox.set("PATH", std::env::join_paths(all.collect::<Vec<PathBuf>>()).unwrap());
+        }
+        for name in HOMES {
             fs::create_dir(sandbox.path(name)).unwrap();
             sandbox.set(name, sandbox.path(name));
         }
         // The list of trusted queues is in another place now.
         sandbox.ok(&["trust".as_ref(), sandbox.queue("").as_os_str()]);
-        let server = ModelServer::start();
         for name in WAYS_OUT {
             sandbox.set(name, server.url());
         }
         sandbox.set("no_proxy", "127.0.0.1");
         sandbox.set("NO_PROXY", "127.0.0.1");
-        sandbox.set("ANTHROPIC_API_KEY", "test-key");
-        sandbox.set("MOCK_API_KEY", "test-key");
+        engine.set_up(&mut sandbox, &server.url());
+        server.tolerate(engine.asks_elsewhere());
         Some(Self { engine, server, sandbox })
     }
 
-    /// Adds the job `a`.
+    /// Adds the job `a`, which may do all.
     pub(super) fn add(&self, front: &str) {
-        let front = format!("{}{front}", self.engine.front(&self.server.url()));
-        self.sandbox.add("a", &front, PROMPT);
+        self.add_job("a", &format!("yolo: true\n{front}"));
+    }
+
+    pub(super) fn add_job(&self, id: &str, front: &str) {
+        let mut front = format!("{}{front}", self.engine.front(&self.server.url()));
+        if !front.contains("\ntimeout:") {
+            front += "timeout: 120s\n";
+        }
+        self.sandbox.add(id, &front, PROMPT);
     }
 
     pub(super) fn meta(&self, key: &str) -> String {
         self.sandbox.meta_value("a", key)
     }
 
-    /// The tokens on record: under `prefix`, what so many calls of the model use.
-    pub(super) fn assert_used(&self, prefix: &str, calls: u32) {
-        let input = match self.engine {
-            Engine::Codex => USAGE.input - USAGE.cached,
-            Engine::Claude => USAGE.input,
-        };
-        let numbers = [
-            ("input_tokens", input),
-            ("cached_tokens", USAGE.cached),
-            ("output_tokens", USAGE.output),
-        ];
-        for (key, one) in numbers {
-            let key = format!("{prefix}{key}");
-            assert_eq!(self.meta(&key), (u64::from(calls) * one).to_string(), "{key}");
+    /// Where the job is, why, and how many attempts were counted: `inbox, quota, attempts 0`.
+    pub(super) fn state(&self) -> String {
+        let class = self.meta("engine_error");
+        let result = if class.is_empty() { self.meta("result") } else { class };
+        let attempts = self.meta("attempts");
+        let attempts = format!("attempts {}", if attempts.is_empty() { "0" } else { &attempts });
+        let all = [self.sandbox.folders("a").join("+"), result, attempts];
+        all.into_iter().filter(|part| !part.is_empty()).collect::<Vec<String>>().join(", ")
+    }
+
+    /// Tokens on record under `prefix`: new input, cached, output.
+    pub(super) fn tokens(&self, prefix: &str) -> String {
+        let keys = ["input_tokens", "cached_tokens", "output_tokens"];
+        let values = keys.map(|key| self.meta(&format!("{prefix}{key}")));
+        if values.iter().all(String::is_empty) {
+            return NO_NUMBERS.to_owned();
+        }
+        values.join("/")
+    }
+
+    /// What so many calls of the model use.
+    pub(super) fn true_tokens(&self, calls: usize) -> String {
+        if calls == 0 {
+            return NO_NUMBERS.to_owned();
+        }
+        self.engine.truth().map(|tokens| (tokens * calls as u64).to_string()).join("/")
+    }
+
+    /// The tokens of this run and of all runs.
+    pub(super) fn expect_tokens(&self, report: &mut Report, calls: usize, total: usize) {
+        report.show("tokens", self.true_tokens(calls), self.tokens(""));
+        report.expect("tokens in all", self.true_tokens(total), self.tokens("total_"));
+        if self.engine == Engine::Claude {
+            for (name, prefix, calls) in [("cost", "", calls), ("cost in all", "total_", total)] {
+                let seen = self.meta(&format!("{prefix}cost_usd")).parse().unwrap_or(0.0);
+                let wanted = f64::from(u32::try_from(calls).unwrap()) * CLAUDE_CALL_USD;
+                report.expect(name, format!("${wanted:.4}"), format!("${seen:.4}"));
+            }
         }
     }
 
-    /// The same of the cost.
-    pub(super) fn assert_paid(&self, prefix: &str, calls: u32) {
-        let cost = self.meta(&format!("{prefix}cost_usd"));
-        match self.engine {
-            // It names none.
-            Engine::Codex => assert_eq!(cost, ""),
-            Engine::Claude => {
-                let (cost, want) =
-                    (cost.parse::<f64>().unwrap(), f64::from(calls) * CLAUDE_CALL_USD);
-                assert!((cost - want).abs() < 2e-6, "${cost}, not ${want}");
-            }
+    /// Every answer was asked for, and nothing else was.
+    pub(super) fn expect_no_surprise(&self, report: &mut Report) {
+        let surprises = self.server.surprises();
+        if !surprises.is_empty() {
+            report.expect("surprises", "none", surprises.join(", "));
         }
+    }
+
+    /// What the job's branch has for a file; empty where it has none.
+    pub(super) fn made(&self) -> String {
+        let (is_there, text) = self.sandbox.try_git(&["show", "aq/wip/a:made.txt"]);
+        if is_there { text.trim().to_owned() } else { String::new() }
     }
 
     /// What these processes have to go by: no way but to the server, and no home but the test's own.
@@ -154,7 +196,7 @@ impl Lab {
         for agent in agents {
             // One of them may have ended by now.
             let environment = fs::read(format!("/proc/{agent}/environ")).unwrap_or_default();
-            let environment = String::from_utf8(environment).unwrap();
+            let environment = String::from_utf8_lossy(&environment);
             for (name, value) in environment.split('\0').filter_map(|line| line.split_once('=')) {
                 if HOMES.contains(&name) {
                     assert!(Path::new(value).starts_with(&root), "{name}={value}");
@@ -169,56 +211,109 @@ impl Lab {
         assert!(HOMES.iter().chain(&WAYS_OUT).all(|&name| found.contains(name)), "{found:?}");
     }
 
-    /// What `status` says of the engine that rests.
-    pub(super) fn resting(&self) -> Value {
+    /// What `status` says of the engine that rests: `cooling_down`, `out_of_use`, or nothing.
+    pub(super) fn resting(&self) -> (String, Option<Timestamp>) {
         let status = self.sandbox.json(&["status", "--json"]);
-        assert_eq!(status["resting_engines"][0]["name"], self.engine.name(), "{status}");
-        assert_eq!(status["jobs"][0]["attempts"], 0, "{status}");
-        status["resting_engines"][0].clone()
+        let resting = status["resting_engines"].as_array().into_iter().flatten();
+        let mut resting = resting.filter(|engine| engine["name"] == self.engine.name());
+        let Some(engine) = resting.next() else { return ("in use".to_owned(), None) };
+        let until = engine["until"].as_str().and_then(|until| until.parse().ok());
+        (engine["state"].as_str().unwrap_or_default().to_owned(), until)
     }
 
     /// A person says that the engine can be used again, and it can.
     pub(super) fn retry(&self) {
+        self.server.always(None);
         self.server.will([Answer::Say("done")]);
         let told = self.sandbox.ok(&["engines", "--retry", self.engine.name()]);
         assert_eq!(told, format!("engine {} is used again\n", self.engine.name()));
     }
 
-    /// The job ended well at its first attempt that counts, and the server was asked for nothing
-    /// that it does not know.
-    pub(super) fn assert_done(&self) {
-        assert_eq!(self.sandbox.folders("a"), ["testing"], "{}", self.sandbox.log("a"));
-        let record = (self.meta("attempts"), self.meta("result"), self.meta("engine_error"));
-        assert_eq!(record, ("1".to_owned(), "success".to_owned(), String::new()));
-        self.server.assert_all_said();
-    }
-
-    /// The model answers with a limit, the engine rests, and the job goes on when a person says
-    /// that the rest is over. The end of the rest, and when the job was added.
-    pub(super) fn meets_a_limit(&self, answer: Answer, class: &str) -> (Timestamp, Timestamp) {
-        let added = Timestamp::now();
-        self.server.will([answer]);
-        self.add("");
+    /// The model answers every call with a limit, the engine rests, and the job goes on when a
+    /// person says that the rest is over. The end of the rest.
+    pub(super) fn meets_a_limit(
+        &self,
+        report: &mut Report,
+        fault: Fault,
+        class: &str,
+    ) -> Option<Timestamp> {
+        self.server.always(Answer::Fail(fault));
+        self.add(&format!("timeout: {}\n", self.engine.limit()));
         let mut running = self.sandbox.start_loop(&["--once"]);
-        wait_for("the limit", || !self.meta("engine_error").is_empty());
-        assert_eq!(self.meta("engine_error"), class, "{}", self.sandbox.log("a"));
-        self.sandbox.wait_for_stage("a", "inbox");
-        let (resting, session) = (self.resting(), self.meta("session_id"));
-        assert_eq!(resting["state"], "cooling_down");
-        let until = resting["until"].as_str().unwrap().parse().unwrap();
-
-        self.retry();
-        assert_eq!(wait_child(&mut running), 0);
-        self.assert_done();
-        assert_eq!(self.meta("session_id"), session);
-        assert_eq!(self.server.calls().len(), 2);
-        (until, added)
+        self.wait("the end of the run", || {
+            !matches!(self.sandbox.folders("a")[..], ["inbox" | "building"])
+                || !self.meta("engine_error").is_empty() && self.sandbox.folders("a") == ["inbox"]
+        });
+        report.show("job", format!("inbox, {class}, attempts 0"), self.state());
+        let (state, until) = self.resting();
+        report.expect("engine", "cooling_down", state);
+        let calls = self.server.calls().len();
+        report.expect("numbers", NO_NUMBERS, self.tokens(""));
+        self.server.always(None);
+        if self.sandbox.folders("a") == ["inbox"] {
+            self.retry();
+            self.expect_mended(report, || wait_patiently(&mut running));
+        } else {
+            wait_patiently(&mut running);
+        }
+        if self.engine.is_quick() {
+            report.expect("calls", 2, self.server.calls().len().min(calls + 1));
+        }
+        until
     }
 
-    /// As [`Self::meets_a_limit`], when nobody names its end.
-    pub(super) fn rests_for_a_minute(&self, answer: Answer, class: &str) {
-        let (until, added) = self.meets_a_limit(answer, class);
-        let minute = SignedDuration::from_mins(1);
-        assert!((added + minute..Timestamp::now() + minute).contains(&until), "{added} {until}");
+    /// After a mended limit or key the job ends well, and its attempt is the first.
+    pub(super) fn expect_mended(&self, report: &mut Report, run: impl FnOnce() -> i32) {
+        let _ = run();
+        report.show("mended", "testing, success, attempts 1", self.state());
+        self.expect_tokens(report, 1, 1);
+        self.expect_no_surprise(report);
     }
+
+    /// Runs all jobs. The exit code, or -1 when the loop waits for the end of an engine's rest.
+    pub(super) fn run(&self) -> i32 {
+        let mut running = self.sandbox.start_loop(&["--once"]);
+        let give_up = Instant::now() + PATIENCE;
+        let rests = || {
+            self.sandbox.folders("a") == ["inbox"]
+                && !self.meta("engine_error").is_empty()
+                && self.resting().0 == "cooling_down"
+        };
+        while !ends_within(&mut running, Duration::from_secs(1)) {
+            if rests() || Instant::now() >= give_up {
+                let _ = running.kill();
+                running.wait().unwrap();
+                return -1;
+            }
+        }
+        wait_child(&mut running)
+    }
+
+    /// Waits longer than the tests without real programs do.
+    #[expect(clippy::unused_self, reason = "it reads as the others")]
+    pub(super) fn wait(&self, what: &str, mut done: impl FnMut() -> bool) {
+        let give_up = Instant::now() + PATIENCE;
+        while !done() {
+            assert!(Instant::now() < give_up, "waited {PATIENCE:?} for {what}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// Whether a loop ends within this time.
+fn ends_within(child: &mut std::process::Child, patience: Duration) -> bool {
+    let give_up = Instant::now() + patience;
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() >= give_up {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    true
+}
+
+/// Waits for a loop, and kills it when it takes too long.
+pub(super) fn wait_patiently(child: &mut std::process::Child) -> i32 {
+    ends_within(child, PATIENCE);
+    wait_child(child)
 }

@@ -1,5 +1,5 @@
-//! Runs that go on after their final event, and runs that their vendor holds up: what ends them, and
-//! what that costs the job.
+//! Runs that go on after their final event, and runs that their vendor holds up: what ends them,
+//! and what that costs the job.
 
 use std::fs;
 use std::time::{Duration, Instant};

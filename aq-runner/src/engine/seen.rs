@@ -52,8 +52,8 @@ pub enum RunPhase {
 
 /// What the events of one run have said so far.
 ///
-/// A reader calls [`answers`](Self::answers), or one of the methods that call it, whenever the model
-/// has said or done something: an error before that is overcome. It calls
+/// A reader calls [`answers`](Self::answers), or one of the methods that call it, whenever the
+/// model has said or done something: an error before that is overcome. It calls
 /// [`waits`](Self::waits), after what the error is, when an event says for how long the engine
 /// will wait before it tries again; [`background`](Self::background) when one says whether work
 /// goes on in the background; and [`works_on`](Self::works_on) when one says that a further turn
@@ -344,8 +344,8 @@ impl Seen {
         self.live.add(call, usage);
     }
 
-    /// All that was said about usage. An answer is never free of tokens: where there is not one, the
-    /// engine has got no answer to count, or does not count.
+    /// All that was said about usage. An answer is never free of tokens: where there is not one,
+    /// the engine has got no answer to count, or does not count.
     pub(super) fn usage(&self) -> StreamUsage {
         StreamUsage {
             generic: self.generic.clone(),

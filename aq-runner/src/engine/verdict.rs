@@ -71,8 +71,8 @@ pub struct Verdict {
     /// Calls of the model, where they can be counted.
     pub turns: Option<u32>,
     /// Why the engine failed: from its vendor's final and error events, and from the stderr of a
-    /// failed run. `None` for a success and for programs without records; of a run that aq ended, the
-    /// error that the model has not overcome, if there is one of a known class.
+    /// failed run. `None` for a success and for programs without records; of a run that aq ended,
+    /// the error that the model has not overcome, if there is one of a known class.
     pub error: Option<EngineError>,
     /// The vendor says that there is no session of the id that was to be resumed.
     pub session_gone: bool,

@@ -15,8 +15,8 @@ pub struct TakenAtWord {
     pub jobs: Vec<JobId>,
 }
 
-/// Which of these jobs would count as done when their engine prints a notice and exits with 0. A job
-/// that cannot be read is left out: whoever runs it says why.
+/// Finds those of these jobs that would count as done when their engine prints a notice and exits
+/// with 0. A job that cannot be read is left out: whoever runs it says why.
 pub fn taken_at_word<'a>(
     queue: &QueueDir,
     settings: &Settings,

@@ -27,6 +27,9 @@ pub(in crate::engine) struct EventRule {
     version: Option<Paths>,
     /// Name of the model. Of an object, the key of its only member.
     model: Option<Paths>,
+    /// Place in the members of an object at `model` with several: where nothing has named the model, it
+    /// is the key of the one with the greatest number there.
+    model_by: Option<JsonPath>,
     /// Permission mode in force.
     mode: Option<Paths>,
     /// A turn begins: a final event before it is none.
@@ -151,7 +154,10 @@ impl EventRule {
             seen.version(&version);
         }
         if let Some(model) = value(&self.model) {
-            seen.model(&only_key(model));
+            let is_named = seen.model.is_some();
+            let most = self.model_by.as_ref().filter(|_| !is_named);
+            let most = most.and_then(|place| key_of_most(&model, place));
+            seen.model(&most.unwrap_or_else(|| only_key(model)));
         }
         if let Some(mode) = value(&self.mode) {
             seen.mode(&mode);
@@ -274,6 +280,13 @@ fn only_key(value: Value) -> Value {
         }
         value => value,
     }
+}
+
+/// The key of the member with the greatest number at `place`.
+fn key_of_most(members: &Value, place: &JsonPath) -> Option<Value> {
+    let number = |member: &Value| place.first(member).as_f64().unwrap_or_default();
+    let most = members.as_object()?.iter().max_by(|a, b| number(a.1).total_cmp(&number(b.1)));
+    most.map(|(key, _)| Value::from(key.as_str()))
 }
 
 fn is_some_work(value: &Value) -> bool {

@@ -202,17 +202,19 @@ impl Client {
 
     /// The agent's output has ended; `words` say how, and what it said last on standard error.
     pub(super) fn closed(&mut self, ending: &str, last_words: &str) {
+        // Once the model has worked, they can hold what it read and wrote.
+        let is_plain = !last_words.is_empty() && !self.turn.spoke && !self.turn.called;
+        let last = if is_plain { format!(": {last_words}") } else { String::new() };
         match self.stage {
             Stage::Over => {}
             Stage::Cancelling => self.end_cancelled(),
             Stage::Prompting => {
                 self.end_turn_early();
-                self.fail(&format!("it ended in the middle of its turn ({ending})"));
+                self.fail(&format!("it ended in the middle of its turn ({ending}){last}"));
             }
             _ => {
                 let what = self.awaited();
-                let last = if last_words.is_empty() { "" } else { ": " };
-                self.fail(&format!("it ended before {what} ({ending}){last}{last_words}"));
+                self.fail(&format!("it ended before {what} ({ending}){last}"));
             }
         }
     }

@@ -339,6 +339,10 @@ fn an_agent_that_dies_at_work_keeps_its_words() {
     talk.collect();
     assert_eq!(talk.types(), ["agent", "session", "message", "error", "result"]);
     assert_eq!(talk.reason(), "it ended in the middle of its turn (signal: 9 (SIGKILL))");
+    let mut talk = prompted(run());
+    talk.client.closed("exit code 1", "Error: no key");
+    talk.collect();
+    assert_eq!(talk.reason(), "it ended in the middle of its turn (exit code 1): Error: no key");
 }
 
 #[test]

@@ -165,7 +165,10 @@ impl Turn {
 
     fn planned(&mut self, entries: &Value) {
         let entries = entries.as_array().map_or(&[][..], Vec::as_slice);
-        let entry = |entry: &Value| json!({"content": title(&entry["content"]), "status": title(&entry["status"])});
+        let entry = |entry: &Value| {
+            let (content, status) = (title(&entry["content"]), title(&entry["status"]));
+            json!({"content": content, "status": status})
+        };
         let plan: Value = entries.iter().take(PLAN_MAX).map(entry).collect();
         if plan != self.plan {
             self.end();

@@ -57,7 +57,9 @@ pub struct RunOptions {
     pub once: bool,
     /// Ship what reaches testing/.
     pub ship: bool,
-    /// The program that is started as `PROGRAM worker QUEUE JOB` and calls [`super::work`].
+    /// The program that is started as `PROGRAM worker QUEUE JOB` and calls
+    /// [`super::work_if_asked`], which also serves `PROGRAM acp ...`: a worker starts it so in front
+    /// of agents of that protocol.
     pub worker: PathBuf,
 }
 

@@ -14,16 +14,16 @@ use super::settings::Environment;
 use super::worker::{WorkerError, work};
 
 /// Works on a job when the arguments, the program's own name first, are `PROGRAM worker QUEUE JOB`,
-/// as [`RunOptions::worker`](super::RunOptions::worker) is started; talks with an agent when they are
-/// `PROGRAM acp ... -- AGENT ...`, as such a worker starts the same program again. `None` when they
-/// are others. The environment is that of the process.
+/// as [`RunOptions::worker`](super::RunOptions::worker) is started; talks with an agent when they
+/// are `PROGRAM acp ... -- AGENT ...`, as such a worker starts the same program again. `None` when
+/// they are others. The environment is that of the process.
 ///
 /// To be called first thing in `main`, while there is one thread: secrets are taken out of the
 /// process's environment, as [`Environment::take`] does it.
 ///
 /// # Errors
-/// When nothing could be done and recovery has to see to the job, and when an agent has not done its
-/// work. The process has to end with a code other than 0 then.
+/// When nothing could be done and recovery has to see to the job, and when an agent has not done
+/// its work. The process has to end with a code other than 0 then.
 pub fn work_if_asked(
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Option<Result<(), WorkerError>> {
@@ -52,8 +52,8 @@ fn talk(run: AdapterRun) -> Result<(), WorkerError> {
     if adapt(run)? { Ok(()) } else { Err(WorkerError::AgentFailed) }
 }
 
-/// The program and arguments of an engine's command: its own, or those of the adapter that talks with
-/// it, which are taken out of the command. `total` is what its session has used before.
+/// The program and arguments of an engine's command: its own, or those of the adapter that talks
+/// with it, which are taken out of the command. `total` is what its session has used before.
 ///
 /// # Errors
 /// The running program has no path, in words.

@@ -72,6 +72,16 @@ fn the_grace_begins_anew_after_each_final_event() {
 }
 
 #[test]
+fn a_timeout_within_the_grace_is_none() {
+    let sandbox = with_claude(&[format!("{}{}sleep 1000\n", first_turn(), done(""))]);
+    fs::write(sandbox.queue("config.yaml"), "result-grace: 10m\nkill-grace: 1s\n").unwrap();
+    sandbox.add_for("a", &format!("{CLAUDE}\ntimeout: 2s"), "Do it.");
+    assert_eq!(sandbox.code(&["run", "--once"]).0, 0, "{}", sandbox.log("a"));
+    assert_eq!(sandbox.folders("a"), ["testing"]);
+    assert_eq!(sandbox.meta_value("a", "result"), "success");
+}
+
+#[test]
 fn its_timeout_bounds_work_in_the_background() {
     let run = format!("{}{}{}sleep 1000\n", first_turn(), background(TASK), done(""));
     let sandbox = with_claude(&[run]);

@@ -110,6 +110,8 @@ impl Work<'_> {
             Cause::ByItself => EndedBy::Engine,
             Cause::ResultGrace | Cause::Observer if run.is_held_up() => EndedBy::LongWait,
             Cause::ResultGrace => EndedBy::ResultGrace,
+            // It had said its last word, and was only being waited for.
+            Cause::Deadline if run.is_done() => EndedBy::ResultGrace,
             Cause::Deadline | Cause::Stopped(_) | Cause::Observer => EndedBy::Aq,
         };
         let exit = match ended.status {
@@ -133,7 +135,7 @@ impl Work<'_> {
         match ended.cause {
             // Whether a person wants its end is asked for every failure.
             Cause::Stopped(_) => return Err(fault(self).unwrap_or(Failure::Stopped)),
-            Cause::Deadline => {
+            Cause::Deadline if ended_by == EndedBy::Aq => {
                 let timed_out = self.timed_out(spec.timeout);
                 return Err(fault(self).unwrap_or(timed_out));
             }

@@ -121,7 +121,15 @@ fn job_files_in_the_pages_are_good() {
 #[test]
 fn the_settings_in_the_pages_are_good() {
     let sandbox = Sandbox::new();
-    for page in ["config.md", "engines.md", "acp.md", "capabilities.md"] {
+    let with_settings = [
+        "config.md",
+        "adding-an-engine.md",
+        "engines-never-run.md",
+        "accounts.md",
+        "acp.md",
+        "capabilities.md",
+    ];
+    for page in with_settings {
         let text = fs::read_to_string(root().join("docs").join(page)).unwrap();
         let settings = blocks(&text, "yaml");
         assert!(!settings.is_empty(), "{page} has no example");

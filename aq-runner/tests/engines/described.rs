@@ -61,8 +61,7 @@ fn the_failures_of_the_page() {
 
 #[test]
 fn numbers_of_a_killed_run_come_from_its_file() {
-    let files = example(3);
-    let registry = registry(&format!("{}{files}", example(2).trim_end_matches(' ')));
+    let registry = registry(example(3));
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join(".my-agent/sessions/x");
     fs::create_dir_all(&dir).unwrap();

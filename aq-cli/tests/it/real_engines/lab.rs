@@ -238,7 +238,7 @@ impl Lab {
         class: &str,
     ) -> Option<Timestamp> {
         self.server.always(Answer::Fail(fault));
-        self.add(&format!("timeout: {}\n", self.engine.limit()));
+        self.add(&format!("timeout: {}\n", self.engine.limit_of_tries()));
         let mut running = self.sandbox.start_loop(&["--once"]);
         self.wait("the end of the run", || {
             !matches!(self.sandbox.folders("a")[..], ["inbox" | "building"])

@@ -10,7 +10,7 @@ use super::report::Report;
 
 pub(super) fn wrong_key(lab: &mut Lab, report: &mut Report) {
     lab.server.always(Answer::Fail(Fault::WrongKey));
-    lab.add(&format!("timeout: {}\n", lab.engine.limit()));
+    lab.add(&format!("timeout: {}\n", lab.engine.limit_of_tries()));
     report.expect("it leaves a job", 1, lab.run());
     report.show("job", "inbox, auth, attempts 0", lab.state());
     report.expect("engine", "out_of_use", lab.resting().0);

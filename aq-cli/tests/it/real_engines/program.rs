@@ -74,6 +74,14 @@ impl Engine {
         }
     }
 
+    /// The same for a program that tries again, and tells of it only when it has given up.
+    pub(super) fn limit_of_tries(self) -> &'static str {
+        match self {
+            Self::Cline | Self::KimiCode | Self::Droid => "110s",
+            _ => self.limit(),
+        }
+    }
+
     /// Whether the program speaks to the model in a way that tells a plan's limit.
     pub(super) fn has_plans(self) -> bool {
         self.is_quick()
@@ -237,6 +245,11 @@ impl Engine {
             Self::Gemini | Self::Opencode | Self::Kilo => [0, USAGE.reasoning],
             _ => [0, 0],
         }
+    }
+
+    /// Whether aq knows what a run has used that was killed.
+    pub(super) fn counts_when_killed(self) -> bool {
+        !matches!(self, Self::KimiCode | Self::Droid)
     }
 
     /// Whether a further attempt goes on with the session.

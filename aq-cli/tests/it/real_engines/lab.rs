@@ -244,6 +244,11 @@ impl Lab {
             !matches!(self.sandbox.folders("a")[..], ["inbox" | "building"])
                 || !self.meta("engine_error").is_empty() && self.sandbox.folders("a") == ["inbox"]
         });
+        if self.engine.tries_in_silence() {
+            wait_patiently(&mut running);
+            report.show("job", "failed, timeout, attempts 1", self.state());
+            return None;
+        }
         report.show("job", format!("inbox, {class}, attempts 0"), self.state());
         let (state, until) = self.resting();
         report.expect("engine", "cooling_down", state);

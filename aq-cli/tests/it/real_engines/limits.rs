@@ -51,6 +51,9 @@ pub(super) fn overloaded(lab: &mut Lab, report: &mut Report) {
 fn rests_for_a_minute(lab: &Lab, report: &mut Report, fault: Fault, class: &str) {
     let added = Timestamp::now();
     let until = lab.meets_a_limit(report, fault, class);
+    if lab.engine.tries_in_silence() {
+        return;
+    }
     let (now, minute) = (Timestamp::now(), SignedDuration::from_mins(1));
     let seen = match until {
         Some(until) if (added + minute..now + minute).contains(&until) => "rests 1 min",

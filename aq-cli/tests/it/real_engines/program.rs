@@ -31,8 +31,8 @@ pub(super) enum Unasked {
     Runs,
     /// It is refused, and the refusal is counted.
     Refused,
-    /// The model is not offered the tool.
-    NotOffered,
+    /// It does not run, and nothing says so; mostly the model is not even offered the tool.
+    Unsaid,
 }
 
 /// The key that no vendor would take.
@@ -80,6 +80,12 @@ impl Engine {
             Self::Cline | Self::KimiCode | Self::Droid => "110s",
             _ => self.limit(),
         }
+    }
+
+    /// Whether it tries again for as long as it may, and tells nobody why: only a time limit ends
+    /// that, and the job is to blame for what its vendor does.
+    pub(super) fn tries_in_silence(self) -> bool {
+        matches!(self, Self::Qwen | Self::Vibe)
     }
 
     /// Whether the program speaks to the model in a way that tells a plan's limit.
@@ -249,17 +255,17 @@ impl Engine {
 
     /// Whether aq knows what a run has used that was killed.
     pub(super) fn counts_when_killed(self) -> bool {
-        !matches!(self, Self::KimiCode | Self::Droid)
+        !matches!(self, Self::KimiCode | Self::Droid | Self::Vibe)
     }
 
     /// Whether a further attempt goes on with the session.
     pub(super) fn resumes(self) -> bool {
-        !matches!(self, Self::Cline)
+        !matches!(self, Self::Cline | Self::Droid)
     }
 
     pub(super) fn unasked(self) -> Unasked {
         match self {
-            Self::Gemini | Self::Qwen => Unasked::NotOffered,
+            Self::Gemini | Self::Qwen | Self::Vibe => Unasked::Unsaid,
             Self::Copilot => Unasked::Refused,
             _ => Unasked::Runs,
         }

@@ -236,7 +236,10 @@ mod tests {
         );
         assert_eq!(class(503, "query", "connection reset"), ErrorClass::Capacity);
         assert_eq!(class(418, "query", "teapot"), ErrorClass::Unknown);
-        assert_eq!(class(0, "server_error", "Connection dropped (ECONNRESET)"), ErrorClass::Network);
+        assert_eq!(
+            class(0, "server_error", "Connection dropped (ECONNRESET)"),
+            ErrorClass::Network
+        );
         assert_eq!(class(502, "server_error", "Connection dropped"), ErrorClass::Capacity);
     }
 

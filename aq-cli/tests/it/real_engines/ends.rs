@@ -94,8 +94,9 @@ fn breaks(lab: &Lab, report: &mut Report, answer: Answer) {
         // They take what came for all, and nothing tells that it was not.
         (Engine::KimiCode | Engine::Droid, Answer::Cut) => "testing, success, attempts 1",
         // They try again without an end, and tell nobody.
-        (Engine::Opencode | Engine::Kilo | Engine::Vibe, Answer::Cut)
+        (Engine::Opencode | Engine::Vibe, Answer::Cut)
         | (Engine::Qwen | Engine::Vibe, Answer::HangUp) => "failed, timeout, attempts 1",
+        (Engine::Kilo, Answer::Cut) => "failed, unknown, attempts 1",
         _ => "failed, network, attempts 1",
     };
     report.show("job", wanted, lab.state());

@@ -77,7 +77,7 @@ impl Engine {
     /// The same for a program that tries again, and tells of it only when it has given up.
     pub(super) fn limit_of_tries(self) -> &'static str {
         match self {
-            Self::Cline | Self::KimiCode | Self::Droid => "110s",
+            Self::Cline | Self::KimiCode | Self::Droid | Self::Kilo => "110s",
             _ => self.limit(),
         }
     }
@@ -160,11 +160,18 @@ impl Engine {
                 set(&[(&variable("CONFIG_CONTENT"), &opencode_settings(&api))]);
                 set(&[("KILO_DISABLE_CODEBASE_INDEXING", "1")]);
             }
-            Self::Qwen => set(&[
-                ("OPENAI_API_KEY", KEY),
-                ("OPENAI_BASE_URL", &api),
-                ("OPENAI_MODEL", "mock-model"),
-            ]),
+            Self::Qwen => {
+                set(&[
+                    ("OPENAI_API_KEY", KEY),
+                    ("OPENAI_BASE_URL", &api),
+                    ("OPENAI_MODEL", "mock-model"),
+                ]);
+                // Another agent of its own would take the model's answers.
+                let off =
+                    json!({ "enableManagedAutoMemory": false, "enableManagedAutoDream": false });
+                let settings = json!({ "memory": off });
+                write(&home.join(".qwen/settings.json"), &settings.to_string());
+            }
             Self::Pi => {
                 set(&[("PI_OFFLINE", "1"), ("PI_TELEMETRY", "0")]);
                 let provider = json!({

@@ -272,7 +272,7 @@ impl Engine {
 
     pub(super) fn unasked(self) -> Unasked {
         match self {
-            Self::Gemini | Self::Qwen | Self::Vibe => Unasked::Unsaid,
+            Self::Gemini | Self::Qwen | Self::Cline | Self::Vibe => Unasked::Unsaid,
             Self::Copilot => Unasked::Refused,
             _ => Unasked::Runs,
         }

@@ -70,6 +70,7 @@ fn is_ended(lab: &Lab, report: &mut Report, code: i32, agents: Vec<Pid>) {
 
 /// It never came to a final event, and so many calls were answered.
 fn expect_calls(lab: &Lab, report: &mut Report, calls: usize) {
+    let calls = if lab.engine.counts_when_killed() { calls } else { 0 };
     report.show("tokens", lab.true_tokens(calls), lab.tokens(""));
 }
 
@@ -85,13 +86,17 @@ pub(super) fn hang_up(lab: &mut Lab, report: &mut Report) {
 
 fn breaks(lab: &Lab, report: &mut Report, answer: Answer) {
     lab.server.always(answer.clone());
-    lab.add(&format!("timeout: {}\n", lab.engine.limit()));
+    lab.add(&format!("timeout: {}\n", lab.engine.limit_of_tries()));
     lab.run();
     let wanted = match (lab.engine, answer) {
-        // Its next try is without streaming, and whole; and one takes what came for all.
-        (Engine::Claude | Engine::KimiCode, Answer::Cut) => "testing, success, attempts 1",
+        // Its next try is without streaming, and whole.
+        (Engine::Claude, Answer::Cut) => "testing, success, attempts 1",
+        // They take what came for all, and nothing tells that it was not.
+        (Engine::KimiCode | Engine::Droid, Answer::Cut) => "testing, success, attempts 1",
         // They try again without an end, and tell nobody.
-        (Engine::Opencode | Engine::Kilo, Answer::Cut) => "failed, timeout, attempts 1",
+        (Engine::Opencode | Engine::Vibe, Answer::Cut)
+        | (Engine::Qwen | Engine::Vibe, Answer::HangUp) => "failed, timeout, attempts 1",
+        (Engine::Kilo, Answer::Cut) => "failed, unknown, attempts 1",
         _ => "failed, network, attempts 1",
     };
     report.show("job", wanted, lab.state());

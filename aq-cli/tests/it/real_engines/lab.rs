@@ -238,12 +238,17 @@ impl Lab {
         class: &str,
     ) -> Option<Timestamp> {
         self.server.always(Answer::Fail(fault));
-        self.add(&format!("timeout: {}\n", self.engine.limit()));
+        self.add(&format!("timeout: {}\n", self.engine.limit_of_tries()));
         let mut running = self.sandbox.start_loop(&["--once"]);
         self.wait("the end of the run", || {
             !matches!(self.sandbox.folders("a")[..], ["inbox" | "building"])
                 || !self.meta("engine_error").is_empty() && self.sandbox.folders("a") == ["inbox"]
         });
+        if self.engine.tries_in_silence() {
+            wait_patiently(&mut running);
+            report.show("job", "failed, timeout, attempts 1", self.state());
+            return None;
+        }
         report.show("job", format!("inbox, {class}, attempts 0"), self.state());
         let (state, until) = self.resting();
         report.expect("engine", "cooling_down", state);

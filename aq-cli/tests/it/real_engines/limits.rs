@@ -10,7 +10,7 @@ use super::report::Report;
 
 pub(super) fn wrong_key(lab: &mut Lab, report: &mut Report) {
     lab.server.always(Answer::Fail(Fault::WrongKey));
-    lab.add(&format!("timeout: {}\n", lab.engine.limit()));
+    lab.add(&format!("timeout: {}\n", lab.engine.limit_of_tries()));
     report.expect("it leaves a job", 1, lab.run());
     report.show("job", "inbox, auth, attempts 0", lab.state());
     report.expect("engine", "out_of_use", lab.resting().0);
@@ -51,6 +51,9 @@ pub(super) fn overloaded(lab: &mut Lab, report: &mut Report) {
 fn rests_for_a_minute(lab: &Lab, report: &mut Report, fault: Fault, class: &str) {
     let added = Timestamp::now();
     let until = lab.meets_a_limit(report, fault, class);
+    if lab.engine.tries_in_silence() {
+        return;
+    }
     let (now, minute) = (Timestamp::now(), SignedDuration::from_mins(1));
     let seen = match until {
         Some(until) if (added + minute..now + minute).contains(&until) => "rests 1 min",

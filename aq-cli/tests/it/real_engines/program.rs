@@ -31,8 +31,8 @@ pub(super) enum Unasked {
     Runs,
     /// It is refused, and the refusal is counted.
     Refused,
-    /// The model is not offered the tool.
-    NotOffered,
+    /// It does not run, and nothing says so; mostly the model is not even offered the tool.
+    Unsaid,
 }
 
 /// The key that no vendor would take.
@@ -72,6 +72,20 @@ impl Engine {
             Self::Kilo => "75s",
             _ => "45s",
         }
+    }
+
+    /// The same for a program that tries again, and tells of it only when it has given up.
+    pub(super) fn limit_of_tries(self) -> &'static str {
+        match self {
+            Self::Cline | Self::KimiCode | Self::Droid | Self::Kilo => "110s",
+            _ => self.limit(),
+        }
+    }
+
+    /// Whether it tries again for as long as it may, and tells nobody why: only a time limit ends
+    /// that, and the job is to blame for what its vendor does.
+    pub(super) fn tries_in_silence(self) -> bool {
+        matches!(self, Self::Qwen | Self::Vibe)
     }
 
     /// Whether the program speaks to the model in a way that tells a plan's limit.
@@ -146,11 +160,18 @@ impl Engine {
                 set(&[(&variable("CONFIG_CONTENT"), &opencode_settings(&api))]);
                 set(&[("KILO_DISABLE_CODEBASE_INDEXING", "1")]);
             }
-            Self::Qwen => set(&[
-                ("OPENAI_API_KEY", KEY),
-                ("OPENAI_BASE_URL", &api),
-                ("OPENAI_MODEL", "mock-model"),
-            ]),
+            Self::Qwen => {
+                set(&[
+                    ("OPENAI_API_KEY", KEY),
+                    ("OPENAI_BASE_URL", &api),
+                    ("OPENAI_MODEL", "mock-model"),
+                ]);
+                // Another agent of its own would take the model's answers.
+                let off =
+                    json!({ "enableManagedAutoMemory": false, "enableManagedAutoDream": false });
+                let settings = json!({ "memory": off });
+                write(&home.join(".qwen/settings.json"), &settings.to_string());
+            }
             Self::Pi => {
                 set(&[("PI_OFFLINE", "1"), ("PI_TELEMETRY", "0")]);
                 let provider = json!({
@@ -239,14 +260,19 @@ impl Engine {
         }
     }
 
+    /// Whether aq knows what a run has used that was killed.
+    pub(super) fn counts_when_killed(self) -> bool {
+        !matches!(self, Self::KimiCode | Self::Droid | Self::Vibe)
+    }
+
     /// Whether a further attempt goes on with the session.
     pub(super) fn resumes(self) -> bool {
-        !matches!(self, Self::Cline)
+        !matches!(self, Self::Cline | Self::Droid)
     }
 
     pub(super) fn unasked(self) -> Unasked {
         match self {
-            Self::Gemini | Self::Qwen => Unasked::NotOffered,
+            Self::Gemini | Self::Qwen | Self::Cline | Self::Vibe => Unasked::Unsaid,
             Self::Copilot => Unasked::Refused,
             _ => Unasked::Runs,
         }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 /// The cases in the order of the table, and their names there.
-const CASES: [(&str, &str); 25] = [
+const CASES: [(&str, &str); 26] = [
     ("success", "`yolo`, a file is written"),
     ("unasked", "without `yolo`, a file is made by a command"),
     ("resume", "`verify` fails, a second attempt"),
@@ -26,6 +26,7 @@ const CASES: [(&str, &str); 25] = [
     ("cut", "every stream is cut"),
     ("hang_up", "every connection ends"),
     ("budget_of_a_resumed_session", "a budget that two attempts exceed together"),
+    ("no_history", "settings keep no session"),
     ("background", "a command in the background"),
     ("limit_of_time_over_an_error", "a time limit while the vendor fails"),
     ("watchdog", "`CLAUDE_CODE_RETRY_WATCHDOG`"),

@@ -23,6 +23,17 @@ pub(super) fn budget_of_a_resumed_session(lab: &mut Lab, report: &mut Report) {
     lab.expect_no_surprise(report);
 }
 
+/// A setting has the program keep no session that a further attempt could go on with.
+pub(super) fn no_history(lab: &mut Lab, report: &mut Report) {
+    lab.sandbox.set("CLAUDE_CODE_SKIP_PROMPT_HISTORY", "1");
+    lab.server.will([Answer::Say("first"), Answer::Run(MAKE.to_owned()), Answer::Say("last")]);
+    lab.add("verify: test -e made.txt\nretry: {max: 2, backoff: 0s}\n");
+    lab.run();
+    report.show("job", "testing, success, attempts 2", lab.state());
+    lab.expect_tokens(report, 2, 3);
+    lab.expect_no_surprise(report);
+}
+
 /// The program says that it is done, waits for its background command, and goes on.
 pub(super) fn background(lab: &mut Lab, report: &mut Report) {
     settings_of_queue(lab, "result-grace: 2s\n");

@@ -45,7 +45,7 @@ pub(super) fn unasked(lab: &mut Lab, report: &mut Report) {
     let (file, wanted) = match lab.engine.unasked() {
         Unasked::Runs => ("file made", "0 denials"),
         Unasked::Refused => ("no file", "1 denials"),
-        Unasked::NotOffered => ("no file", "0 denials"),
+        Unasked::Unsaid => ("no file", "0 denials"),
     };
     let (is_there, _) = lab.sandbox.try_git(&["show", "aq/wip/a:made.txt"]);
     report.show("file", file, if is_there { "file made" } else { "no file" });

@@ -95,6 +95,8 @@ impl Evidence {
         let words = of_words(&self.words);
         match (named, words, status.and_then(of_status)) {
             (_, Some(words @ ErrorClass::ContextOverflow), _) => words,
+            // A general name, for whatever stands between; nobody answered with a status.
+            (Some(ErrorClass::Capacity), Some(words @ ErrorClass::Network), None) => words,
             (Some(named), _, _) => named,
             // A gateway's or a proxy's status, with words such as "timeout" beside it.
             (_, Some(ErrorClass::Network | ErrorClass::Config), Some(status)) => status,
@@ -234,6 +236,11 @@ mod tests {
         );
         assert_eq!(class(503, "query", "connection reset"), ErrorClass::Capacity);
         assert_eq!(class(418, "query", "teapot"), ErrorClass::Unknown);
+        assert_eq!(
+            class(0, "server_error", "Connection dropped (ECONNRESET)"),
+            ErrorClass::Network
+        );
+        assert_eq!(class(502, "server_error", "Connection dropped"), ErrorClass::Capacity);
     }
 
     #[test]

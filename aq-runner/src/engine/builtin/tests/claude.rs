@@ -45,6 +45,10 @@ fn success_without_a_model_call_is_none() {
         why(judged("claude", &format!("{INIT}\n{blocked}\n{none}"), Exit::Code(0))),
         "claude: a hook of a settings.json refused the prompt"
     );
+    // The prompt comes with it, and says nothing about the class.
+    let told = none.replace(r#""result":"""#, r#""result":"blocked by hook: fix error 429""#);
+    let error = judged("claude", &format!("{INIT}\n{blocked}\n{told}"), Exit::Code(0)).error;
+    assert_eq!(error.unwrap().class, ErrorClass::Config);
     assert_eq!(
         why(judged("claude", &format!("{INIT}\n{none}"), Exit::Code(0))),
         "claude: it called no model"

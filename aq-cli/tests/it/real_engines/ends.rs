@@ -95,7 +95,9 @@ fn breaks(lab: &Lab, report: &mut Report, answer: Answer) {
         (Engine::KimiCode | Engine::Droid, Answer::Cut) => "testing, success, attempts 1",
         // They try again without an end, and tell nobody.
         (Engine::Opencode | Engine::Vibe, Answer::Cut)
-        | (Engine::Qwen | Engine::Vibe, Answer::HangUp) => "failed, timeout, attempts 1",
+        | (Engine::Qwen | Engine::Vibe | Engine::Kilo, Answer::HangUp) => {
+            "failed, timeout, attempts 1"
+        }
         (Engine::Kilo, Answer::Cut) => "failed, unknown, attempts 1",
         _ => "failed, network, attempts 1",
     };

@@ -244,7 +244,7 @@ impl Lab {
             !matches!(self.sandbox.folders("a")[..], ["inbox" | "building"])
                 || !self.meta("engine_error").is_empty() && self.sandbox.folders("a") == ["inbox"]
         });
-        if self.engine.tries_in_silence() {
+        if self.engine.tries_in_silence(fault) {
             wait_patiently(&mut running);
             report.show("job", "failed, timeout, attempts 1", self.state());
             return None;

@@ -51,13 +51,13 @@ pub(super) fn overloaded(lab: &mut Lab, report: &mut Report) {
 fn rests_for_a_minute(lab: &Lab, report: &mut Report, fault: Fault, class: &str) {
     let added = Timestamp::now();
     let until = lab.meets_a_limit(report, fault, class);
-    if lab.engine.tries_in_silence() {
+    if lab.engine.tries_in_silence(fault) {
         return;
     }
     let (now, minute) = (Timestamp::now(), SignedDuration::from_mins(1));
     let seen = match until {
         Some(until) if (added + minute..now + minute).contains(&until) => "rests 1 min",
-        Some(until) if (added..now).contains(&until) => "rests as asked",
+        Some(until) if (added..added + minute).contains(&until) => "rests as asked",
         _ => "rests for another time",
     };
     // Some programs pass on how long the vendor asks them to wait.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::model_server::USAGE;
+use crate::model_server::{Fault, USAGE};
 use crate::sandbox::Sandbox;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,8 +84,12 @@ impl Engine {
 
     /// Whether it tries again for as long as it may, and tells nobody why: only a time limit ends
     /// that, and the job is to blame for what its vendor does.
-    pub(super) fn tries_in_silence(self) -> bool {
-        matches!(self, Self::Qwen | Self::Vibe)
+    pub(super) fn tries_in_silence(self, fault: Fault) -> bool {
+        match self {
+            Self::Qwen | Self::Vibe => true,
+            Self::Droid => matches!(fault, Fault::Broken | Fault::Overloaded),
+            _ => false,
+        }
     }
 
     /// Whether the program speaks to the model in a way that tells a plan's limit.

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use aq_manifest::Stage;
+use aq_runner::engine::EngineInfo;
 use aq_runner::run::host::ProbePolicy;
 use aq_runner::run::place::{QueueOrigin, TrustProblem, UntrustedQueue, exposed_place};
 use aq_runner::run::{
@@ -138,19 +139,27 @@ fn look_at_queue(here: &Here, queue: &QueueDir, is_untrusted: bool, findings: &m
 }
 
 fn engines(settings: &Settings, findings: &mut Vec<Finding>) {
-    let installed = settings
-        .engines
-        .info()
-        .into_iter()
-        .filter(|engine| engine.binary.is_ok() && !engine.classes.is_empty());
-    let names: Vec<String> = installed.map(|engine| engine.name).collect();
-    if names.is_empty() {
+    let all = settings.engines.info();
+    let installed = all.iter().filter(|engine| engine.binary.is_ok());
+    let (by_class, by_name): (Vec<&EngineInfo>, Vec<&EngineInfo>) =
+        installed.partition(|engine| !engine.classes.is_empty());
+    let names = |engines: &[&EngineInfo]| {
+        let names: Vec<&str> = engines.iter().map(|engine| engine.name.as_str()).collect();
+        names.join(", ")
+    };
+    if by_class.is_empty() {
         findings.push(Finding::doubtful(
-            "no coding agent is installed; only `engine: shell` jobs can run",
-            "install one, or name its program with a variable that `aq engines` shows",
+            format!(
+                "no coding agent of a class is installed; only jobs that name their `engine` can \
+                 run, of {}",
+                names(&by_name)
+            ),
+            "install one, name its program with a variable that `aq engines` shows, or put one \
+             of these into a class",
         ));
     } else {
-        findings.push(Finding::good(format!("engines that can run: {}, shell", names.join(", "))));
+        let all = names(&[by_class, by_name].concat());
+        findings.push(Finding::good(format!("engines that can run: {all}")));
     }
     if nix::unistd::geteuid().is_root() {
         findings.push(Finding::doubtful(

@@ -28,8 +28,8 @@ pub(crate) fn table(engines: &[EngineReport], now: Timestamp) {
         let program = match &info.binary {
             Ok(path) => Cell::styled(style::GOOD, plain(&path.display().to_string())),
             Err(MissingBinary::NotOnPath { .. }) => Cell::styled(style::FAINT, "not installed"),
-            // A program was named, and is not there: that is a mistake.
-            Err(wrong) => Cell::styled(style::BAD, plain(&wrong.to_string())),
+            // A program was named, and is not there, or another one has its name: told below.
+            Err(_) => Cell::styled(style::BAD, "see below"),
         };
         let classes =
             if info.classes.is_empty() { "-".to_owned() } else { info.classes.join(", ") };
@@ -43,6 +43,15 @@ pub(crate) fn table(engines: &[EngineReport], now: Timestamp) {
         ]);
     }
     line(table.render(super::width()));
+    for engine in engines {
+        match &engine.info.binary {
+            Ok(_) | Err(MissingBinary::NotOnPath { .. }) => {}
+            Err(wrong) => {
+                let (name, wrong) = (plain(&engine.info.name), plain(&wrong.to_string()));
+                line(format_args!("{} {name}: {wrong}", paint(style::BAD, "✗")));
+            }
+        }
+    }
     for engine in engines {
         for window in engine.windows.iter().flat_map(|seen| window_lines(seen, now)) {
             line(format_args!("{} {window}", plain(&engine.info.name)));

@@ -268,21 +268,22 @@ fn settings_and_hosts() {
     let mut engines = sandbox.aq(&["engines"]);
     let engines = engines.env("PATH", "/nowhere").env("CODEX_BIN", "/nowhere/codex");
     assert_snapshot!(crate::told::told(engines).out, @r#"
-    ENGINE     VERSION  CLASSES        PROGRAM                                                                                     NAMED BY
-    claude     -        agentic-coder  not installed                                                                               CLAUDE_BIN
-    cline      -        -              not installed                                                                               CLINE_BIN
-    codex      -        agentic-coder  CODEX_BIN names /nowhere/codex, which is not an executable file; mend the path or the file  CODEX_BIN
-    copilot    -        chat-coder     not installed                                                                               COPILOT_BIN
-    devin      -        agentic-coder  not installed                                                                               DEVIN_BIN
-    droid      -        -              not installed                                                                               DROID_BIN
-    gemini     -        agentic-coder  not installed                                                                               GEMINI_BIN
-    kilo       -        -              not installed                                                                               KILO_BIN
-    kimi-code  -        -              not installed                                                                               KIMI_CODE_BIN
-    opencode   -        agentic-coder  not installed                                                                               OPENCODE_BIN
-    pi         -        -              not installed                                                                               PI_BIN
-    qwen       -        -              not installed                                                                               QWEN_BIN
-    shell      -        -              /bin/sh                                                                                     SHELL_BIN
-    vibe       -        -              not installed                                                                               VIBE_BIN
+    ENGINE     VERSION  CLASSES        PROGRAM        NAMED BY
+    claude     -        agentic-coder  not installed  CLAUDE_BIN
+    cline      -        -              not installed  CLINE_BIN
+    codex      -        agentic-coder  see below      CODEX_BIN
+    copilot    -        chat-coder     not installed  COPILOT_BIN
+    devin      -        agentic-coder  not installed  DEVIN_BIN
+    droid      -        -              not installed  DROID_BIN
+    gemini     -        agentic-coder  not installed  GEMINI_BIN
+    kilo       -        -              not installed  KILO_BIN
+    kimi-code  -        -              not installed  KIMI_CODE_BIN
+    opencode   -        agentic-coder  not installed  OPENCODE_BIN
+    pi         -        -              not installed  PI_BIN
+    qwen       -        -              not installed  QWEN_BIN
+    shell      -        -              /bin/sh        SHELL_BIN
+    vibe       -        -              not installed  VIBE_BIN
+    ✗ codex: CODEX_BIN names /nowhere/codex, which is not an executable file; mend the path or the file
     "#);
 }
 

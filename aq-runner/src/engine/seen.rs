@@ -350,7 +350,7 @@ impl Seen {
         StreamUsage {
             generic: self.generic.clone(),
             own: self.own.clone().filter(|(usage, _)| !usage.is_zero()),
-            live: self.live.sum.clone(),
+            live: if self.live.sum.is_zero() { Usage::default() } else { self.live.sum.clone() },
             estimated: self.estimated.clone(),
         }
     }

@@ -41,6 +41,12 @@ fn qwens_input_holds_cached_tokens() {
     let total = SessionTotal { session_id: "1f-2".to_owned(), usage: earlier };
     let settled = run("qwen", 0, &all, "").settled(Some("1f-2"), Some(&total));
     assert_eq!(numbers(&settled.run), "1034 200 56 -");
+    // A stream that was cut is told with zeros, also beside what it had said.
+    let cut = json!({"type": "result", "subtype": "error_during_execution", "is_error": true,
+        "num_turns": 1, "usage": {"input_tokens": 0, "output_tokens": 0},
+        "error": {"message": "Model stream ended without a finish reason."}});
+    let all = lines(&[qwen_start(), qwen_says("hi", 0), cut]);
+    run("qwen", 1, &all, "").is("failed network 1f-2 m | - - - - | -");
     // Killed, it has said what each call took.
     let cut = lines(&[qwen_start(), qwen_says("I go on", 56)]);
     killed("qwen", -15, &cut).is("failed - 1f-2 m | 1034 200 56 - | -");

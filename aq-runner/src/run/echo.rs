@@ -95,7 +95,7 @@ impl Echoes {
         let look = match wake {
             Wake::Job(id) | Wake::WorkerEnded(id) | Wake::Free(id) => Look::Job(id.clone()),
             Wake::Everything | Wake::Folders => Look::Everything,
-            Wake::Settings | Wake::Engines | Wake::Fleet | Wake::Signal(_) => return,
+            Wake::Settings | Wake::Engines | Wake::Fleet | Wake::Stop | Wake::Signal(_) => return,
         };
         // A thread that is gone has said why.
         let _ = threads.to_noter.send(look);

@@ -1,7 +1,7 @@
 //! Signals that a process takes for a while, and gives back as they were.
 //!
-//! `signal-hook` keeps a handler for the life of the process, which is right for a worker and wrong for
-//! a loop that is a part of somebody's program.
+//! `signal-hook` keeps a handler for the life of the process, which is right for a worker and wrong
+//! for a loop that is a part of somebody's program.
 
 use std::ffi::c_int;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
@@ -49,9 +49,9 @@ struct Installed {
     thread: JoinHandle<()>,
 }
 
-/// SIGTERM, SIGINT and SIGHUP reported to a listener until it is dropped; a write beyond the limit of
-/// file sizes fails meanwhile and ends nothing. With the last listener of the process its earlier
-/// handlers are in force again. Commands that are started meanwhile have the default ones.
+/// SIGTERM, SIGINT and SIGHUP reported to a listener until it is dropped; a write beyond the limit
+/// of file sizes fails meanwhile and ends nothing. With the last listener of the process its
+/// earlier handlers are in force again. Commands that are started meanwhile have the default ones.
 #[derive(Debug)]
 pub(crate) struct StopSignals {
     number: u64,
@@ -188,8 +188,8 @@ extern "C" fn note_signal(signal: c_int) {
     let before = Errno::last_raw();
     let byte = signal.to_le_bytes()[0];
     #[expect(unsafe_code, reason = "a handler may call little more than this")]
-    // SAFETY: `write` may be called in a handler. The descriptor is -1 or the pipe's, which is never
-    // closed, and the pointer is to one byte. The interrupted call finds its `errno` again.
+    // SAFETY: `write` may be called in a handler. The descriptor is -1 or the pipe's, which is
+    // never closed, and the pointer is to one byte. The interrupted call finds its `errno` again.
     unsafe {
         libc::write(TO_THREAD.load(Ordering::SeqCst), (&raw const byte).cast(), 1);
     }

@@ -20,7 +20,7 @@ use aq_manifest::{JobId, Stage};
 use aq_scheduler::{Counts, Limits, SeenBy, State};
 use jiff::Timestamp;
 
-use crate::store::{FileLock, JobRecord, QueueDir, Record, StoreError, remove_old_spares};
+use crate::store::{JobRecord, QueueDir, StoreError, remove_old_spares};
 
 use super::echo::{EchoError, Echoes};
 use super::engine_sightings::note_engines;
@@ -39,8 +39,7 @@ use super::wake::{Wake, WakeChannel, Wakes};
 use clock::Clock;
 pub use folders::LostPart;
 use folders::{FolderState, QueueIdentity, shown_jobs};
-pub(super) use lock::become_the_loop;
-use lock::sign;
+pub(super) use lock::{LoopLock, become_the_loop};
 
 /// How often the folders are looked at on file systems that do not tell what changed.
 const SWEEP: Duration = Duration::from_secs(30);
@@ -171,10 +170,9 @@ pub fn run(
     run_as(become_the_loop(queue, options)?, WakeChannel::new(), queue, settings, options, observer)
 }
 
-/// Runs the loop of a queue whose lock is taken. The record is the signature, when the disk was too
-/// full for it.
+/// Runs the loop of a queue whose lock is taken.
 pub(super) fn run_as(
-    (lock, unsigned): (FileLock, Option<Record>),
+    lock: LoopLock,
     channel: WakeChannel,
     queue: &QueueDir,
     settings: Settings,
@@ -182,7 +180,7 @@ pub(super) fn run_as(
     observer: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Summary, RunError> {
     let identity = QueueIdentity::of(queue);
-    if unsigned.is_some() {
+    if !lock.is_signed() {
         observer(Progress::Trouble(
             "the disk is full: `aq status` and `aq stop` do not find this loop until there is room",
         ));
@@ -202,6 +200,7 @@ pub(super) fn run_as(
     let tokens = capabilities.iter().cloned().collect();
     let model = Model::new(queue, &settings, capabilities, limits, Timestamp::now());
     let mut dispatcher = Dispatcher {
+        lock,
         queue,
         settings,
         options,
@@ -222,8 +221,6 @@ pub(super) fn run_as(
         swept_at: Instant::now(),
         clock: Clock::new(),
         summary: Summary::default(),
-        lock,
-        unsigned,
         fleet: None,
         shadow: None,
     };
@@ -234,15 +231,6 @@ pub(super) fn run_as(
         (dispatcher.observer)(Progress::Trouble(&trouble));
     }
     dispatcher.stop_request.withdraw();
-    // A loop that is gone leaves no name behind; the lock says the same, in case this fails. Where
-    // its file was there may be another loop's by now.
-    let name = dispatcher.lock.path_now().or_else(|| {
-        let name = queue.daemon_pid();
-        dispatcher.lock.is_at(&name).then_some(name)
-    });
-    if let Some(name) = name {
-        let _ = std::fs::remove_file(name);
-    }
     result
 }
 
@@ -254,6 +242,8 @@ fn keep(queue: &QueueDir, settings: &Settings, observer: &mut dyn FnMut(Progress
 }
 
 struct Dispatcher<'a> {
+    /// The right to be the loop. It goes first, while signals are still taken.
+    lock: LoopLock,
     queue: &'a QueueDir,
     settings: Settings,
     options: &'a RunOptions,
@@ -286,10 +276,6 @@ struct Dispatcher<'a> {
     swept_at: Instant,
     clock: Clock,
     summary: Summary,
-    /// What makes it the loop.
-    lock: FileLock,
-    /// Who it is, as long as that could not be written.
-    unsigned: Option<Record>,
     /// This host in a fleet; `None` offline.
     fleet: Option<fleet::Fleet>,
     /// The comparison of decisions; `None` in any other mode than shadow.
@@ -333,9 +319,7 @@ impl Dispatcher<'_> {
             if self.swept_at.elapsed() >= SWEEP {
                 self.sweep()?;
             }
-            if let Some(words) = self.unsigned.take() {
-                self.unsigned = sign(&mut self.lock, words, self.queue)?;
-            }
+            self.lock.sign()?;
             for wake in wakes {
                 if let Wake::Signal(signal) = wake {
                     self.summary.signal = Some(signal);
@@ -421,7 +405,8 @@ impl Dispatcher<'_> {
     /// A loop with a bad config would refuse to start; one that runs keeps the one it has.
     fn reload(&mut self) {
         match Settings::load(self.queue, self.settings.environment.clone()) {
-            Ok(settings) => {
+            Ok(mut settings) => {
+                settings.trackers = std::mem::take(&mut self.settings.trackers);
                 keep(self.queue, &settings, self.observer);
                 self.settings = settings;
                 self.lacks.look_soon();

@@ -12,8 +12,9 @@ use super::wake::{LoopStopper, WakeChannel};
 
 /// A run loop on a thread of its own, which ends when the handle is dropped.
 ///
-/// Any number of them may run in a process, each with a queue of its own. A job's worker is a process
-/// of its own and goes on when its loop has ended; the next loop of the queue takes it up again.
+/// Any number of them may run in a process, each with a queue of its own. A job's worker is a
+/// process of its own and goes on when its loop has ended; the next loop of the queue takes it up
+/// again.
 #[derive(Debug)]
 #[must_use = "the loop ends when its handle is dropped"]
 pub struct RunHandle {
@@ -21,8 +22,8 @@ pub struct RunHandle {
     thread: Option<JoinHandle<Result<Summary, RunError>>>,
 }
 
-/// Starts a run loop on a thread of its own. `observer` is called on that thread. When this returns,
-/// the loop has its queue: no other one can begin there.
+/// Starts a run loop on a thread of its own. `observer` is called on that thread. When this
+/// returns, the loop has its queue: no other one can begin there.
 ///
 /// # Errors
 /// [`RunError::AlreadyRunning`] and other reasons why it cannot begin. What ends it later is the

@@ -16,9 +16,9 @@ use super::settings::Environment;
 /// The first argument of a program that is to work on a job.
 pub(crate) const WORKER: &str = "worker";
 
-/// Starts `PROGRAM worker QUEUE JOB` and hands the job over to it. It gets `environment` but for its
-/// secrets, whatever this process has: several queues of one process may have different ones. The
-/// worker of a fleet's job gets `line` as its standard output.
+/// Starts `PROGRAM worker QUEUE JOB` and hands the job over to it. It gets `environment` but for
+/// its secrets, whatever this process has: several queues of one process may have different ones.
+/// The worker of a fleet's job gets `line` as its standard output.
 pub(crate) fn start_worker(
     queue: &QueueDir,
     program: &Path,

@@ -15,6 +15,7 @@ mod engine_pitfalls;
 mod engine_sightings;
 mod engine_use;
 mod engine_versions;
+mod environment;
 mod feedback;
 mod fleet;
 mod folder_watch;
@@ -64,6 +65,7 @@ pub use engine_use::{engine_windows, resting_engines, retry_engine};
 pub use engine_versions::{
     AskedPrograms, UntriedVersion, ask_engine_versions, engine_version, untried_version,
 };
+pub use environment::Environment;
 pub use feedback::{NextPrompt, PromptError, next_prompt};
 pub use fleet::{
     FleetError, FleetOverview, FleetPart, FleetSettings, FleetSettingsError, Submitted, fleet_job,
@@ -78,7 +80,7 @@ pub use left_out::recorded_left_out;
 pub use options::RunOptions;
 pub use recovery::{Recovered, recover};
 pub use reply::{Replied, ReplyError, reject_and_requeue, reply, resume};
-pub use settings::{Config, Environment, Settings, SettingsError};
+pub use settings::{Config, Settings, SettingsError};
 pub use shadow_report::{AgreementReport, Bar, BarError, Divergence, Verdict, shadow_report};
 pub use ship::{ShipError, promote, ship, ship_merged};
 pub use steps::{StepFeed, StepNews, is_note, read_steps};

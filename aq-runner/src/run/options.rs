@@ -15,9 +15,9 @@ pub struct RunOptions {
     pub ship: bool,
     /// The program that is started as `PROGRAM worker QUEUE JOB` and calls [`super::work`].
     pub worker: PathBuf,
-    /// End on SIGTERM, SIGINT or SIGHUP. The loop takes them, and SIGXFSZ, from the process while it
-    /// runs; handlers of before are in force again afterwards. Without this it touches no signal, and
-    /// `aq stop` asks it by a file in place of a signal.
+    /// End on SIGTERM, SIGINT or SIGHUP. The loop takes them, and SIGXFSZ, from the process while
+    /// it runs; handlers of before are in force again afterwards. Without this it touches no
+    /// signal, and `aq stop` asks it by a file in place of a signal.
     pub take_signals: bool,
 }
 

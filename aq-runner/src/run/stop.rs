@@ -101,8 +101,8 @@ impl StopRequest {
     }
 }
 
-/// The request that the loop of a queue end, for one that is a part of a program: a signal would end
-/// all of that.
+/// The request that the loop of a queue end, for one that is a part of a program: a signal would
+/// end all of that.
 #[derive(Debug)]
 pub(crate) struct LoopStopRequest {
     path: PathBuf,

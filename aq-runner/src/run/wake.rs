@@ -83,8 +83,9 @@ pub(crate) struct Wakes {
 }
 
 impl Wakes {
-    /// Starts to watch the queue's folders and, `with_signals`, to take the signals that stop a loop.
-    /// A file system that cannot be watched is no error: the loop's slow sweep finds what changed.
+    /// Starts to watch the queue's folders and, `with_signals`, to take the signals that stop a
+    /// loop. A file system that cannot be watched is no error: the loop's slow sweep finds what
+    /// changed.
     pub(crate) fn new(
         queue: &QueueDir,
         channel: WakeChannel,

@@ -88,6 +88,17 @@ fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap().trim().to_owned()
 }
 
+#[test]
+fn refused_loops_leave_no_name() {
+    let lab = Lab::new("x");
+    let own = [("AQ_TRACKER_AUTO", "1"), ("AQ_TRACKER_TOKEN_FILE", "/nowhere/token")];
+    let environment = Environment::new(own.map(|(name, value)| (name.into(), value.into())));
+    let settings = Settings::load(&lab.queue, environment).unwrap();
+    let handle = start(&lab.queue, settings, RunOptions::new(WORKER.into()), |_| {}).unwrap();
+    assert!(matches!(handle.join(), Err(RunError::Token(_))));
+    assert!(run_loop(&lab.queue).unwrap().is_none());
+}
+
 /// The signals for which this process has a handler, as the system shows them.
 fn caught_signals() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();

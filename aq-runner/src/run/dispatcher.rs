@@ -249,7 +249,7 @@ struct Dispatcher<'a> {
     options: &'a RunOptions,
     observer: &'a mut dyn FnMut(Progress<'_>),
     wakes: Wakes,
-    /// What somebody writes who cannot send it a signal.
+    /// The request to end of somebody whose signal would end the whole program.
     stop_request: LoopStopRequest,
     /// What trackers are told.
     echoes: Echoes,

@@ -119,7 +119,7 @@ impl Environment {
         Ok((Self::new(own.chain(read)), warnings))
     }
 
-    /// What a worker gets of it: all but what only this process may know.
+    /// The variables for a worker: all but those that only this process may know.
     pub(super) fn without_secrets(&self) -> Vec<(OsString, OsString)> {
         let open = self.iter().filter(|(name, _)| !is_secret(name.as_bytes()));
         open.map(|(name, value)| (name.clone(), value.clone())).collect()

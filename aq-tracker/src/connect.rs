@@ -6,9 +6,12 @@ use std::fmt;
 use crate::command::CommandTransport;
 use crate::error::TrackerError;
 use crate::github::GitHub;
-use crate::http::{HttpTransport, Token};
+use crate::http::HttpTransport;
+use crate::item_id::ItemId;
 use crate::items::{self, ItemApi};
 use crate::kind::Kind;
+use crate::own::OwnTrackers;
+use crate::token::Token;
 use crate::tracker::Tracker;
 
 /// Where GitHub is, unless `AQ_GITHUB_API` says otherwise.
@@ -18,10 +21,11 @@ const GITHUB: &str = "https://api.github.com";
 const GITHUB_FIELDS: [(&str, &str); 2] =
     [("accept", "application/vnd.github+json"), ("x-github-api-version", "2022-11-28")];
 
-/// The trackers of an environment, each made when it is first asked for.
+/// The trackers of an environment and of a program, each made when it is first asked for.
 pub struct Trackers {
     /// With tokens in it: never shown.
     settings: BTreeMap<&'static str, String>,
+    own: OwnTrackers,
 }
 
 /// What is read of the environment.
@@ -51,7 +55,18 @@ impl Trackers {
             let value = get(name).filter(|value| !value.trim().is_empty())?;
             Some((name, value))
         });
-        Self { settings: settings.collect() }
+        Self { settings: settings.collect(), own: OwnTrackers::default() }
+    }
+
+    /// The same with trackers of a program's own.
+    #[must_use]
+    pub fn with(self, own: OwnTrackers) -> Self {
+        Self { own, ..self }
+    }
+
+    /// The tracker that has an item.
+    pub fn kind(&self, id: &ItemId) -> Kind {
+        self.own.kind(id)
     }
 
     /// The tracker of a kind.
@@ -59,9 +74,15 @@ impl Trackers {
     /// # Errors
     /// [`TrackerError::NotSetUp`] names the variable that is missing or wrong.
     pub fn tracker(&self, kind: Kind) -> Result<Box<dyn Tracker>, TrackerError> {
+        if let Some(own) = self.own.make(kind) {
+            return own;
+        }
         match kind {
             Kind::Items => self.items(),
             Kind::GitHub => Ok(Box::new(self.github()?)),
+            Kind::Named(name) => {
+                Err(not_set_up(&format!("this program has no tracker {:?}", name.as_str())))
+            }
         }
     }
 
@@ -112,6 +133,48 @@ fn not_set_up(problem: &str) -> TrackerError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kind::TrackerName;
+    use crate::{Item, Update};
+
+    struct Mine;
+
+    impl Tracker for Mine {
+        fn item(&self, id: &ItemId) -> Result<Item, TrackerError> {
+            Err(TrackerError::NotFound { who: "mine", item: id.to_string() })
+        }
+
+        fn echo(
+            &self,
+            _: &ItemId,
+            _: &Update,
+            _: Option<&str>,
+        ) -> Result<Option<String>, TrackerError> {
+            Ok(None)
+        }
+    }
+
+    #[test]
+    fn a_program_brings_trackers() {
+        let mine = Kind::Named(TrackerName::new("mine").unwrap());
+        let own = OwnTrackers::default().with(mine, || Ok(Box::new(Mine)));
+        let trackers = Trackers::new(|_| None).with(own.with(Kind::Items, || Ok(Box::new(Mine))));
+        let id = |text: &str| text.parse::<ItemId>().unwrap();
+        for (text, kind) in [
+            ("mine:7", mine),
+            ("mine", Kind::Items),
+            ("mined:7", Kind::Items),
+            ("github:o/r#1", Kind::GitHub),
+        ] {
+            assert_eq!(trackers.kind(&id(text)), kind, "{text}");
+        }
+        for kind in [mine, Kind::Items] {
+            let tracker = trackers.tracker(kind).unwrap();
+            assert!(tracker.item(&id("mine:7")).unwrap_err().is_not_found());
+        }
+        let other = Kind::Named(TrackerName::new("other").unwrap());
+        assert!(trackers.tracker(other).is_err_and(|e| e.is_usage()));
+        assert!(trackers.tracker(Kind::GitHub).is_err_and(|e| e.is_usage()));
+    }
 
     fn problem(set: &[(&str, &str)], kind: Kind) -> Option<String> {
         let get = |name: &str| {

@@ -1,6 +1,5 @@
 //! Requests over HTTP. Redirects are not followed, answers are bounded, and nothing takes forever.
 
-use std::fmt;
 use std::io::Read;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -13,6 +12,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Method as HttpMethod, Url};
 
 use crate::error::TrackerError;
+use crate::token::Token;
 use crate::transport::{Answer, MAX_ANSWER, Method, Request, Transport};
 
 /// The longest that one request may take, its answer included.
@@ -23,29 +23,6 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// Header fields of answers that somebody looks at.
 const WANTED: [&str; 4] = ["link", "retry-after", "x-ratelimit-remaining", "x-ratelimit-reset"];
-
-/// A secret that proves who asks. It is shown nowhere.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
-
-impl Token {
-    /// A token that is not empty; blanks at its ends are left out.
-    pub fn new(text: &str) -> Option<Self> {
-        let text = text.trim();
-        (!text.is_empty()).then(|| Self(text.to_owned()))
-    }
-
-    /// A text of a tracker without the token: one that is hostile, or wrong, may send it back.
-    pub(crate) fn hide_in(&self, text: &str) -> String {
-        text.replace(&self.0, "[token]")
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token")
-    }
-}
 
 /// HTTP to one address.
 #[derive(Debug)]
@@ -83,7 +60,7 @@ impl HttpTransport {
             headers.insert(HeaderName::from_static(name), value);
         }
         if let Some(token) = &token {
-            let value = HeaderValue::from_str(&format!("Bearer {}", token.0));
+            let value = HeaderValue::from_str(&format!("Bearer {}", token.secret()));
             let mut value = value.map_err(|_| unusable("the token"))?;
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
@@ -108,6 +85,7 @@ impl HttpTransport {
             return Ok(client);
         }
         // Somebody else in this process may have chosen one already, which does as well.
+        #[cfg(feature = "tls")]
         let _ = rustls::crypto::ring::default_provider().install_default();
         let built = Client::builder()
             .redirect(Policy::none())
@@ -199,6 +177,10 @@ fn address(variable: &'static str, base: &str) -> Result<String, TrackerError> {
     if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
         return Err(wrong("is no HTTP address"));
     }
+    if cfg!(not(feature = "tls")) && url.scheme() == "https" {
+        let problem = "begins with https://, and this program was built without TLS";
+        return Err(TrackerError::NotSetUp(format!("{variable} {problem}")));
+    }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(wrong("has a user or a password in it, which belongs into a token"));
     }
@@ -220,18 +202,19 @@ mod tests {
             let error = HttpTransport::new("it", "AQ_X", base, None, &[]).unwrap_err().to_string();
             assert!(error.starts_with("AQ_X ") && !error.contains("hunter2"), "{error}");
         }
-        assert_eq!(address("X", " https://h/api/v3/ ").unwrap(), "https://h/api/v3");
+        assert_eq!(address("X", " http://h/api/v3/ ").unwrap(), "http://h/api/v3");
+        assert_eq!(address("X", "https://h").is_ok(), cfg!(feature = "tls"));
     }
 
     #[test]
     fn a_token_is_not_shown() {
         let token = Token::new(" hunter2\n").unwrap();
         assert_eq!(token.hide_in("no hunter2 here"), "no [token] here");
-        let way = HttpTransport::new("it", "X", "https://h", Some(token), &[]).unwrap();
+        let way = HttpTransport::new("it", "X", "http://h", Some(token), &[]).unwrap();
         assert!(!format!("{way:?}").contains("hunter2"), "{way:?}");
         assert!(Token::new(" ").is_none());
         let bad = Token::new("hunter\n2").unwrap();
-        let error = HttpTransport::new("it", "X", "https://h", Some(bad), &[]).unwrap_err();
+        let error = HttpTransport::new("it", "X", "http://h", Some(bad), &[]).unwrap_err();
         assert!(!error.to_string().contains("hunter"), "{error}");
     }
 }

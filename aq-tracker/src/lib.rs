@@ -1,8 +1,8 @@
 //! Issue trackers: an item becomes a job, and what became of the job goes back as numbers.
 //!
 //! [`Tracker`] is what every kind of tracker can do; [`ItemApi`] and [`GitHub`] are the kinds there
-//! are, [`Trackers`] has those that an environment names. [`mapping`] is pure: an [`Item`] to a job
-//! file, an [`Echo`] to a status and a comment.
+//! are, [`Trackers`] has those that an environment names, [`OwnTrackers`] those of a program of
+//! yours. [`mapping`] is pure: an [`Item`] to a job file, an [`Echo`] to a status and a comment.
 //!
 //! ```
 //! use aq_manifest::Stage;
@@ -34,13 +34,19 @@ mod command;
 mod connect;
 mod error;
 mod github;
+#[cfg(feature = "http")]
+mod http;
+#[cfg(not(feature = "http"))]
+#[path = "no_http.rs"]
 mod http;
 mod item_id;
 mod items;
 mod kind;
 mod limit;
 pub mod mapping;
+mod own;
 mod status;
+mod token;
 mod tracker;
 mod transport;
 
@@ -48,10 +54,12 @@ pub use command::CommandTransport;
 pub use connect::Trackers;
 pub use error::{Retry, TrackerError};
 pub use github::{GitHub, Search};
-pub use http::{HttpTransport, Token};
+pub use http::HttpTransport;
 pub use item_id::{ItemId, ItemIdError, Repository};
 pub use items::ItemApi;
-pub use kind::Kind;
+pub use kind::{Kind, TrackerName};
+pub use own::OwnTrackers;
 pub use status::{StatusMap, StatusMapError};
+pub use token::Token;
 pub use tracker::{Echo, Item, Tracker, Update};
 pub use transport::{Answer, Method, Request, Transport};

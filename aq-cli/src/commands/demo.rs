@@ -47,7 +47,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
 
     output::line("\n$ aq run --once --max 2");
     let options =
-        RunOptions { max: 2, max_review: None, once: true, ship: false, worker: here.program()? };
+        RunOptions { max: 2, once: true, take_signals: true, ..RunOptions::new(here.program()?) };
     let mut reporter = Reporter::new(&queue, &options, false);
     let summary = run_loop(&queue, here.settings(&queue)?, &options, &mut |progress| {
         reporter.tell(&progress);

@@ -47,6 +47,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
         once: args.once,
         ship: args.ship,
         worker: here.program()?,
+        take_signals: true,
     };
     let mut reporter = Reporter::new(&queue, &options, args.quiet);
     let summary = run_loop(&queue, settings, &options, &mut |progress| {

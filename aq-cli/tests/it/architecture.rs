@@ -62,6 +62,31 @@ fn dependencies(with_tests: bool) -> BTreeMap<String, BTreeSet<String>> {
     packages.iter().map(|package| (text(&package["name"]), of_package(package))).collect()
 }
 
+/// The crates that `aq-runner` is built from for a queue of one host, itself among them.
+const LEAN_RUNNER: usize = 90;
+
+#[test]
+fn local_queues_need_few_crates() {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--locked", "--package=aq-runner", "--no-default-features"])
+        .args(["--edges=normal", "--prefix=none", "--format={p}"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let crates: BTreeSet<&str> = text
+        .lines()
+        .map(|line| line.trim_end_matches(" (*)"))
+        .filter(|line| !line.is_empty())
+        .collect();
+    assert!(crates.iter().any(|name| name.starts_with("aq-scheduler ")), "{text}");
+    assert!(crates.len() < LEAN_RUNNER, "{} crates: {crates:#?}", crates.len());
+    for heavy in ["reqwest ", "rustls ", "tokio ", "ring "] {
+        assert!(!crates.iter().any(|name| name.starts_with(heavy)), "{heavy}");
+    }
+}
+
 /// The words in backquotes of a cell.
 fn words(cell: &str) -> BTreeSet<String> {
     cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()

@@ -119,5 +119,6 @@ pub(super) fn tracker_text(kind: Kind) -> &'static str {
     match kind {
         Kind::Items => "items",
         Kind::GitHub => "github",
+        Kind::Named(name) => name.as_str(),
     }
 }

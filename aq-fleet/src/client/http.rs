@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use reqwest::Url;
 use reqwest::blocking::Client;
+#[cfg(feature = "tls")]
+use reqwest::blocking::ClientBuilder;
 use reqwest::header::RETRY_AFTER;
 use reqwest::redirect::Policy;
 
@@ -38,6 +40,9 @@ pub enum HttpError {
     /// Not HTTP.
     #[error("AQ_FLEET_URL begins with http:// or https://, not with {0:?}")]
     Scheme(String),
+    /// TLS in a program that was built without it.
+    #[error("AQ_FLEET_URL begins with https://, and this program was built without TLS")]
+    NoTls,
     /// A user, a query or a fragment.
     #[error("AQ_FLEET_URL has no user, password, query or fragment; the token is AQ_FLEET_TOKEN")]
     Extra,
@@ -54,17 +59,15 @@ impl Http {
     /// When the address is none, or TLS cannot be set up.
     pub fn new(url: &str) -> Result<Self, HttpError> {
         let base = parse(url)?;
-        // One that the program has chosen before stays: then this is an error to ignore.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = Client::builder()
             .user_agent(concat!("aq/", env!("CARGO_PKG_VERSION")))
             .redirect(Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
             .connect_timeout(CONNECT);
-        if base.scheme() == "http" {
-            // A host without any certificate can talk to a coordinator that has none.
-            builder = builder.tls_certs_only([]);
+        #[cfg(feature = "tls")]
+        {
+            builder = with_tls(builder, &base);
         }
         if is_loopback(&base) {
             builder = builder.no_proxy();
@@ -110,10 +113,24 @@ impl fmt::Debug for Http {
     }
 }
 
+#[cfg(feature = "tls")]
+fn with_tls(builder: ClientBuilder, base: &Url) -> ClientBuilder {
+    // One that the program has chosen before stays: then this is an error to ignore.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match base.scheme() {
+        // A host without any certificate can talk to a coordinator that has none.
+        "http" => builder.tls_certs_only([]),
+        _ => builder,
+    }
+}
+
 fn parse(url: &str) -> Result<Url, HttpError> {
     let url = Url::parse(url.trim()).map_err(|e| HttpError::NoAddress(e.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(HttpError::Scheme(url.scheme().to_owned()));
+    }
+    if cfg!(not(feature = "tls")) && url.scheme() == "https" {
+        return Err(HttpError::NoTls);
     }
     let user = !url.username().is_empty() || url.password().is_some();
     if user || url.query().is_some() || url.fragment().is_some() {

@@ -20,7 +20,7 @@ pub struct Detached {
     pub args: Vec<OsString>,
     /// The directory to run in; the caller's own when `None`.
     pub cwd: Option<PathBuf>,
-    /// Environment on top of the caller's own.
+    /// The whole environment; the caller's own is not inherited.
     pub env: Vec<(OsString, OsString)>,
     /// Its standard input, which can hand on an open file, and a lock with it.
     pub stdin: Stdio,
@@ -65,7 +65,7 @@ pub fn spawn_detached(worker: Detached) -> io::Result<Child> {
     terminal_signals.add(Signal::SIGHUP);
 
     let mut command = Command::new(worker.program);
-    command.args(worker.args).envs(worker.env);
+    command.args(worker.args).env_clear().envs(worker.env);
     command.stdin(worker.stdin).stdout(worker.stdout).stderr(worker.stderr);
     if let Some(cwd) = worker.cwd {
         command.current_dir(cwd);

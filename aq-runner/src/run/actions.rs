@@ -12,7 +12,7 @@ use crate::store::{
 
 use super::recovery::{Recovered, recover_job, worker};
 use super::settings::{Environment, scratch_of};
-use super::stop::{StopRequest, Why};
+use super::stop::{LoopStopRequest, StopRequest, Why};
 use super::view::is_at_work;
 
 /// The pause between two looks at a job that is being stopped.
@@ -202,12 +202,35 @@ fn make_request(queue: &QueueDir, id: &JobId) -> Result<()> {
 /// When the loop cannot be told.
 pub fn stop_loop(queue: &QueueDir) -> Result<Option<u32>> {
     let path = queue.daemon_pid();
-    let Some(process) = worker(&Meta::read(&path)?).filter(ProcessId::is_alive) else {
+    let signature = Meta::read(&path)?;
+    let Some(process) = worker(&signature).filter(ProcessId::is_alive) else {
         return Ok(None);
     };
+    if signature.get("embedded").is_some() {
+        stop_embedded_loop(queue, &signature)?;
+        return Ok(Some(process.pid()));
+    }
     let told = process.signal(Signal::TERM).and_then(|_| process.wait_gone(Some(LOOP_END)));
     told.map_err(|source| StoreError::Io { action: "stop the run loop of", path, source })?;
     Ok(Some(process.pid()))
+}
+
+/// Asks a loop to end whose process has other things to do, and waits until its signature is gone.
+fn stop_embedded_loop(queue: &QueueDir, signature: &Meta) -> Result<()> {
+    let path = queue.daemon_pid();
+    let made = LoopStopRequest::of(queue).make();
+    made.map_err(|source| StoreError::Io {
+        action: "write a stop request in",
+        path: queue.state(),
+        source,
+    })?;
+    let give_up = Instant::now() + LOOP_END;
+    while Instant::now() < give_up
+        && Meta::read(&path)?.get("started_at") == signature.get("started_at")
+    {
+        std::thread::sleep(LOOK_AGAIN);
+    }
+    Ok(())
 }
 
 /// Tells every worker to end its job and put it back; the next loop runs them again. The loop

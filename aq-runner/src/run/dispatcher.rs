@@ -6,6 +6,7 @@ mod echo;
 mod fleet;
 mod folders;
 mod lacks;
+mod lock;
 mod look;
 mod shadow;
 mod start;
@@ -18,10 +19,8 @@ use std::time::{Duration, Instant};
 use aq_manifest::{JobId, Stage};
 use aq_scheduler::{Counts, Limits, SeenBy, State};
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
-use crate::process::{ProcessId, survive_file_limit};
-use crate::store::{FileLock, JobRecord, QueueDir, Record, StoreError, remove_old_spares};
+use crate::store::{JobRecord, QueueDir, StoreError, remove_old_spares};
 
 use super::echo::{EchoError, Echoes};
 use super::engine_sightings::note_engines;
@@ -31,37 +30,19 @@ use super::fleet::FleetSettingsError;
 use super::host::ProbePolicy;
 use super::host_capabilities;
 use super::model::{Model, resting_state};
-use super::recovery::worker;
+use super::options::RunOptions;
 use super::settings::{Settings, SettingsError};
+use super::stop::LoopStopRequest;
 use super::tokens::TokenFileError;
 use super::troubles::Troubles;
-use super::wake::{Wake, Wakes};
+use super::wake::{Wake, WakeChannel, Wakes};
 use clock::Clock;
 pub use folders::LostPart;
 use folders::{FolderState, QueueIdentity, shown_jobs};
+pub(super) use lock::{LoopLock, become_the_loop};
 
 /// How often the folders are looked at on file systems that do not tell what changed.
 const SWEEP: Duration = Duration::from_secs(30);
-
-/// How long the lock of a loop that is dead is waited for.
-const LOCK_PATIENCE: Duration = Duration::from_secs(2);
-
-/// How a loop runs.
-#[derive(Clone, Debug)]
-pub struct RunOptions {
-    /// Jobs at once.
-    pub max: u32,
-    /// Start nothing while this many jobs wait in review/.
-    pub max_review: Option<u32>,
-    /// Drain the queue and end.
-    pub once: bool,
-    /// Ship what reaches testing/.
-    pub ship: bool,
-    /// The program that is started as `PROGRAM worker QUEUE JOB` and calls
-    /// [`super::work_if_asked`], which also serves `PROGRAM acp ...`: a worker starts it so in front
-    /// of agents of that protocol.
-    pub worker: PathBuf,
-}
 
 /// What a loop tells while it runs. It prints nothing itself.
 #[derive(Clone, Debug)]
@@ -113,6 +94,15 @@ pub struct Summary {
     pub left_running: u32,
     /// The signal that ended it.
     pub signal: Option<i32>,
+    /// Its handle ended it, or somebody who asked by `aq stop`.
+    pub stopped: bool,
+}
+
+impl Summary {
+    /// Tells whether somebody wanted the loop to end.
+    fn is_cut_short(&self) -> bool {
+        self.stopped || self.signal.is_some()
+    }
 }
 
 /// Why a loop did not run.
@@ -167,6 +157,7 @@ impl From<EchoError> for RunError {
 }
 
 /// Runs the loop until a signal ends it or, with `once`, until nothing more will happen by itself.
+/// [`start`](super::start) gives it a thread and a handle.
 ///
 /// # Errors
 /// When it cannot start, or the queue's folders cannot be read any more.
@@ -176,28 +167,28 @@ pub fn run(
     options: &RunOptions,
     observer: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Summary, RunError> {
-    let mut lock = become_the_loop(queue)?;
+    run_as(become_the_loop(queue, options)?, WakeChannel::new(), queue, settings, options, observer)
+}
+
+/// Runs the loop of a queue whose lock is taken.
+pub(super) fn run_as(
+    lock: LoopLock,
+    channel: WakeChannel,
+    queue: &QueueDir,
+    settings: Settings,
+    options: &RunOptions,
+    observer: &mut dyn FnMut(Progress<'_>),
+) -> Result<Summary, RunError> {
     let identity = QueueIdentity::of(queue);
-    let me = ProcessId::current().map_err(|e| RunError::System("tell who this process is", e))?;
-    let signature = Record::new()
-        .set("pid", me.pid())
-        .set("pidstart", me.start())
-        .set("boot", me.boot())
-        .set("started_at", Timestamp::now())
-        .set_some("queue", queue.root().to_str())
-        .set("max", options.max)
-        .set_some("max_review", options.max_review)
-        .set("ship", options.ship);
-    let unsigned = sign(&mut lock, signature, queue)?;
-    if unsigned.is_some() {
+    if !lock.is_signed() {
         observer(Progress::Trouble(
             "the disk is full: `aq status` and `aq stop` do not find this loop until there is room",
         ));
     }
     keep(queue, &settings, observer);
     // Watching starts before the first look, so that nothing falls between the two.
-    let wakes = Wakes::new(queue).map_err(|e| RunError::System("take signals", e))?;
-    survive_file_limit().map_err(|e| RunError::System("take signals", e))?;
+    let wakes = Wakes::new(queue, channel, options.take_signals)
+        .map_err(|e| RunError::System("take signals", e))?;
     let limits = Limits { max: options.max, max_review: options.max_review };
     // First, since a program may turn out to be no engine.
     let capabilities =
@@ -209,11 +200,13 @@ pub fn run(
     let tokens = capabilities.iter().cloned().collect();
     let model = Model::new(queue, &settings, capabilities, limits, Timestamp::now());
     let mut dispatcher = Dispatcher {
+        lock,
         queue,
         settings,
         options,
         observer,
         wakes,
+        stop_request: LoopStopRequest::of(queue),
         echoes,
         model,
         running: HashSet::new(),
@@ -228,8 +221,6 @@ pub fn run(
         swept_at: Instant::now(),
         clock: Clock::new(),
         summary: Summary::default(),
-        lock,
-        unsigned,
         fleet: None,
         shadow: None,
     };
@@ -239,15 +230,7 @@ pub fn run(
     for trouble in dispatcher.echoes.finish() {
         (dispatcher.observer)(Progress::Trouble(&trouble));
     }
-    // A loop that is gone leaves no name behind; the lock says the same, in case this fails. Where
-    // its file was there may be another loop's by now.
-    let name = dispatcher.lock.path_now().or_else(|| {
-        let name = queue.daemon_pid();
-        dispatcher.lock.is_at(&name).then_some(name)
-    });
-    if let Some(name) = name {
-        let _ = std::fs::remove_file(name);
-    }
+    dispatcher.stop_request.withdraw();
     result
 }
 
@@ -258,47 +241,16 @@ fn keep(queue: &QueueDir, settings: &Settings, observer: &mut dyn FnMut(Progress
     }
 }
 
-/// Takes the lock of the run loop. A loop that was killed may hold it for a moment longer, until
-/// the kernel has ended all its threads.
-fn become_the_loop(queue: &QueueDir) -> Result<FileLock, RunError> {
-    let give_up = Instant::now() + LOCK_PATIENCE;
-    loop {
-        let holder = match FileLock::run_loop(queue)? {
-            Ok(lock) => return Ok(lock),
-            Err(holder) => holder,
-        };
-        if worker(&holder).is_some_and(|process| process.is_alive()) || Instant::now() > give_up {
-            let since = holder.time("started_at");
-            return Err(RunError::AlreadyRunning {
-                pid: holder.get("pid").unwrap_or("unknown").to_owned(),
-                since: since.map_or("an unknown time".to_owned(), |at| {
-                    at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
-                }),
-            });
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// Writes who the loop is. Answers the words again when the disk is too full for them: that keeps no
-/// loop from its jobs.
-fn sign(
-    lock: &mut FileLock,
-    words: Record,
-    queue: &QueueDir,
-) -> Result<Option<Record>, StoreError> {
-    match lock.sign(&words, &queue.daemon_pid()) {
-        Err(e) if e.is_full() => Ok(Some(words)),
-        other => other.map(|()| None),
-    }
-}
-
 struct Dispatcher<'a> {
+    /// The right to be the loop. It goes first, while signals are still taken.
+    lock: LoopLock,
     queue: &'a QueueDir,
     settings: Settings,
     options: &'a RunOptions,
     observer: &'a mut dyn FnMut(Progress<'_>),
     wakes: Wakes,
+    /// The request to end of somebody whose signal would end the whole program.
+    stop_request: LoopStopRequest,
     /// What trackers are told.
     echoes: Echoes,
     model: Model,
@@ -324,10 +276,6 @@ struct Dispatcher<'a> {
     swept_at: Instant,
     clock: Clock,
     summary: Summary,
-    /// What makes it the loop.
-    lock: FileLock,
-    /// Who it is, as long as that could not be written.
-    unsigned: Option<Record>,
     /// This host in a fleet; `None` offline.
     fleet: Option<fleet::Fleet>,
     /// The comparison of decisions; `None` in any other mode than shadow.
@@ -342,6 +290,10 @@ impl Dispatcher<'_> {
         self.look_at_everything()?;
         self.expect_all_folders()?;
         loop {
+            if self.is_asked_to_end() {
+                self.summary.stopped = true;
+                return Ok(self.end_early());
+            }
             if !self.engines_seen.is_current(self.queue, &self.settings) {
                 self.refresh_engines();
             }
@@ -367,20 +319,27 @@ impl Dispatcher<'_> {
             if self.swept_at.elapsed() >= SWEEP {
                 self.sweep()?;
             }
-            if let Some(words) = self.unsigned.take() {
-                self.unsigned = sign(&mut self.lock, words, self.queue)?;
-            }
+            self.lock.sign()?;
             for wake in wakes {
                 if let Wake::Signal(signal) = wake {
                     self.summary.signal = Some(signal);
-                    self.summary.left_running =
-                        u32::try_from(self.running.len()).unwrap_or(u32::MAX);
-                    return Ok(self.summary);
+                    return Ok(self.end_early());
                 }
                 self.handle(wake)?;
             }
             self.look_at_settled();
         }
+    }
+
+    /// Tests for a request to end by its handle or, where a signal would end the whole program, on
+    /// disk.
+    fn is_asked_to_end(&self) -> bool {
+        self.wakes.is_stopped() || (!self.options.take_signals && self.stop_request.is_made())
+    }
+
+    fn end_early(&mut self) -> Summary {
+        self.summary.left_running = u32::try_from(self.running.len()).unwrap_or(u32::MAX);
+        self.summary
     }
 
     fn is_drained(&self) -> bool {
@@ -428,8 +387,8 @@ impl Dispatcher<'_> {
             Wake::Everything => self.look_at_everything()?,
             Wake::Settings => self.reload(),
             Wake::Fleet => self.hear_fleet(),
-            // The engines are looked at after each wake.
-            Wake::Engines | Wake::Signal(_) => {}
+            // Engines and requests to end are looked at after each wake.
+            Wake::Engines | Wake::Stop | Wake::Signal(_) => {}
         }
         Ok(())
     }
@@ -446,7 +405,8 @@ impl Dispatcher<'_> {
     /// A loop with a bad config would refuse to start; one that runs keeps the one it has.
     fn reload(&mut self) {
         match Settings::load(self.queue, self.settings.environment.clone()) {
-            Ok(settings) => {
+            Ok(mut settings) => {
+                settings.trackers = std::mem::take(&mut self.settings.trackers);
                 keep(self.queue, &settings, self.observer);
                 self.settings = settings;
                 self.lacks.look_soon();

@@ -17,7 +17,7 @@ use aq_tracker::{Echo, Trackers};
 use crate::store::{HeldJob, Meta, QueueDir, Record, StoreError};
 use crate::sync::tracker::{Outbox, Sender, Told};
 
-use super::settings::{Environment, Settings};
+use super::settings::Settings;
 use super::tokens::{TRACKER_TOKENS, TokenFileError};
 use super::wake::Wake;
 use noter::{Look, Noter};
@@ -68,16 +68,15 @@ impl Echoes {
         let (to_teller, jobs) = channel();
         let (tell, troubles) = channel();
         let (alive, ended) = channel::<()>();
-        let (trackers, warnings) = trackers(&settings.environment)?;
+        let (trackers, warnings) = trackers(settings)?;
         for warning in warnings {
             let _ = tell.send(format!("tracker: warning: {warning}"));
         }
-        let connect = Box::new(move |kind| trackers.tracker(kind));
         let (outbox, statuses) = (outbox(queue), settings.statuses.clone());
         let teller = Teller {
             queue: queue.clone(),
             outbox: outbox.clone(),
-            sender: Sender::new(outbox.clone(), statuses.clone(), connect),
+            sender: Sender::new(outbox.clone(), statuses.clone(), trackers),
             troubles: tell.clone(),
         };
         let noter = Noter { queue: queue.clone(), outbox, statuses, to_teller, troubles: tell };
@@ -95,7 +94,7 @@ impl Echoes {
         let look = match wake {
             Wake::Job(id) | Wake::WorkerEnded(id) | Wake::Free(id) => Look::Job(id.clone()),
             Wake::Everything | Wake::Folders => Look::Everything,
-            Wake::Settings | Wake::Engines | Wake::Fleet | Wake::Signal(_) => return,
+            Wake::Settings | Wake::Engines | Wake::Fleet | Wake::Stop | Wake::Signal(_) => return,
         };
         // A thread that is gone has said why.
         let _ = threads.to_noter.send(look);
@@ -121,12 +120,12 @@ fn live_jobs(queue: &QueueDir) -> Vec<JobId> {
     live.into_iter().flat_map(|stage| queue.jobs(stage).unwrap_or_default()).collect()
 }
 
-/// The trackers that an environment names, and why others may know their tokens.
-pub(super) fn trackers(
-    environment: &Environment,
-) -> Result<(Trackers, Vec<String>), TokenFileError> {
-    let (environment, warnings) = environment.with_tokens(&TRACKER_TOKENS)?;
-    Ok((Trackers::new(|name| environment.get(name)?.into_string().ok()), warnings))
+/// The trackers that the environment names or the program brings, and why others may know their
+/// tokens.
+pub(super) fn trackers(settings: &Settings) -> Result<(Trackers, Vec<String>), TokenFileError> {
+    let (environment, warnings) = settings.environment.with_tokens(&TRACKER_TOKENS)?;
+    let trackers = Trackers::new(|name| environment.get(name)?.into_string().ok());
+    Ok((trackers.with(settings.trackers.clone()), warnings))
 }
 
 /// What waits to be told.

@@ -15,6 +15,7 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use crate::store::{QueueDir, job_of};
 
+use super::stop::LoopStopRequest;
 use super::wake::Wake;
 
 /// Device and inode of a directory: what it has that another of its name has not.
@@ -139,6 +140,7 @@ fn watcher(
     let places = WatchedPaths {
         config: queue.config(),
         engines: queue.engines(),
+        stop: LoopStopRequest::of(queue).path().to_owned(),
         profiles: queue.profiles().to_owned(),
         root: queue.root().to_owned(),
         folders: watched(queue).collect(),
@@ -167,6 +169,7 @@ fn watcher(
 struct WatchedPaths {
     config: PathBuf,
     engines: PathBuf,
+    stop: PathBuf,
     profiles: PathBuf,
     root: PathBuf,
     folders: BTreeSet<PathBuf>,
@@ -197,6 +200,9 @@ impl WatchedPaths {
             }
             if *path == self.engines {
                 return Some(Wake::Engines);
+            }
+            if *path == self.stop {
+                return Some(Wake::Stop);
             }
             (folder.parent()? == self.root).then_some(())?;
             job_of(path.file_name()?.to_str()?).map(Wake::Job)

@@ -11,14 +11,18 @@ use std::process::Child;
 use crate::process::{Detached, spawn_detached};
 use crate::store::{HeldJob, QueueDir};
 
+use super::settings::Environment;
+
 /// The first argument of a program that is to work on a job.
 pub(crate) const WORKER: &str = "worker";
 
-/// Starts `PROGRAM worker QUEUE JOB` and hands the job over to it. The worker of a fleet's job gets
-/// `line` as its standard output.
+/// Starts `PROGRAM worker QUEUE JOB` and hands the job over to it. It gets `environment` but for
+/// its secrets, whatever this process has: several queues of one process may have different ones.
+/// The worker of a fleet's job gets `line` as its standard output.
 pub(crate) fn start_worker(
     queue: &QueueDir,
     program: &Path,
+    environment: &Environment,
     job: HeldJob,
     line: Option<UnixStream>,
 ) -> io::Result<Child> {
@@ -32,7 +36,7 @@ pub(crate) fn start_worker(
         program: program.to_owned(),
         args: vec![WORKER.into(), queue.root().into(), id.as_str().into()],
         cwd: None,
-        env: Vec::new(),
+        env: environment.without_secrets(),
         stdin: job.hand_over(),
         stdout,
         stderr: output,

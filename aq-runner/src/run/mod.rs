@@ -15,10 +15,12 @@ mod engine_pitfalls;
 mod engine_sightings;
 mod engine_use;
 mod engine_versions;
+mod environment;
 mod feedback;
 mod fleet;
 mod folder_watch;
 mod foresight;
+mod handle;
 mod hidden_env;
 mod history;
 pub mod host;
@@ -28,6 +30,7 @@ mod job_view;
 mod launch;
 mod left_out;
 mod model;
+mod options;
 pub mod place;
 mod recovery;
 mod replica;
@@ -55,13 +58,14 @@ pub use adding::add_context;
 pub use attempts::{Attempt, attempts};
 pub use changing::{hold, release, replace_text, set_value};
 pub use dependencies::{Dependencies, Edge, Node, dependencies};
-pub use dispatcher::{LostPart, Progress, RunError, RunOptions, Summary, run};
+pub use dispatcher::{LostPart, Progress, RunError, Summary, run};
 pub use engine_check::{EngineCheck, EngineCheckError, check_engine};
 pub use engine_pitfalls::engine_pitfalls;
 pub use engine_use::{engine_windows, resting_engines, retry_engine};
 pub use engine_versions::{
     AskedPrograms, UntriedVersion, ask_engine_versions, engine_version, untried_version,
 };
+pub use environment::Environment;
 pub use feedback::{NextPrompt, PromptError, next_prompt};
 pub use fleet::{
     FleetError, FleetOverview, FleetPart, FleetSettings, FleetSettingsError, Submitted, fleet_job,
@@ -69,12 +73,14 @@ pub use fleet::{
 };
 pub use folder_watch::QueueWatch;
 pub use foresight::{NoEngine, without_engine};
+pub use handle::{RunHandle, start};
 pub use history::{history, job_numbers, recent_numbers};
 pub use job_view::{Activity, JobView, WorkProblem};
 pub use left_out::recorded_left_out;
+pub use options::RunOptions;
 pub use recovery::{Recovered, recover};
 pub use reply::{Replied, ReplyError, reject_and_requeue, reply, resume};
-pub use settings::{Config, Environment, Settings, SettingsError};
+pub use settings::{Config, Settings, SettingsError};
 pub use shadow_report::{AgreementReport, Bar, BarError, Divergence, Verdict, shadow_report};
 pub use ship::{ShipError, promote, ship, ship_merged};
 pub use steps::{StepFeed, StepNews, is_note, read_steps};

@@ -2,12 +2,10 @@
 //! started with, read once at the edge and passed on as data.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aq_tracker::StatusMap;
+use aq_tracker::{OwnTrackers, StatusMap};
 use serde::{Deserialize, Deserializer};
 
 use crate::engine::{EngineChange, EngineConfig, EngineConfigError, Registry};
@@ -15,6 +13,7 @@ use crate::store::{QueueDir, ScratchPlaces, StoreError, read_saved, read_text, r
 
 use super::checkouts::BESIDE;
 use super::engine_versions::recall_versions;
+pub(crate) use super::environment::Environment;
 use super::host::Tool;
 use super::room::{RoomConfig, bytes};
 
@@ -112,52 +111,6 @@ pub enum SettingsError {
     },
 }
 
-/// The environment of this process, as data.
-#[derive(Clone, Default)]
-pub struct Environment {
-    variables: BTreeMap<OsString, OsString>,
-}
-
-impl fmt::Debug for Environment {
-    /// Names only: there are tokens among the values.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.variables.keys()).finish()
-    }
-}
-
-impl Environment {
-    /// Takes variables as `std::env::vars_os` gives them.
-    pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
-        Self { variables: variables.into_iter().collect() }
-    }
-
-    /// A variable's value.
-    pub fn get(&self, name: &str) -> Option<OsString> {
-        self.variables.get(OsStr::new(name)).cloned()
-    }
-
-    /// A variable that names a path and is not empty.
-    pub fn path(&self, name: &str) -> Option<PathBuf> {
-        self.get(name).filter(|value| !value.is_empty()).map(PathBuf::from)
-    }
-
-    /// Where the user keeps profiles, when not in the queue: `AGENT_QUEUE_PROFILES`.
-    pub fn profiles(&self) -> Option<PathBuf> {
-        self.path("AGENT_QUEUE_PROFILES")
-    }
-
-    /// Parent of the queues of repositories, and of TMPDIRs: `AQ_HOME`, else `~/aq-work`. `None` without either.
-    /// A relative one is returned as it is; who uses it refuses it.
-    pub fn aq_home(&self) -> Option<PathBuf> {
-        self.path("AQ_HOME").or_else(|| Some(self.path("HOME")?.join("aq-work")))
-    }
-
-    /// All of it.
-    pub fn iter(&self) -> impl Iterator<Item = (&OsString, &OsString)> {
-        self.variables.iter()
-    }
-}
-
 /// Everything that applies.
 #[derive(Debug)]
 pub struct Settings {
@@ -179,6 +132,8 @@ pub struct Settings {
     pub scratch: ScratchPlaces,
     /// `tracker.status` of the config, read.
     pub statuses: StatusMap,
+    /// Trackers that the program brings along; none when the settings are loaded.
+    pub trackers: OwnTrackers,
     /// `fleet.push-every` of the config, read.
     pub push_every: Duration,
     /// `room.free` of the config, in bytes.
@@ -331,6 +286,7 @@ impl Settings {
             room_mark,
             room_keep,
             statuses,
+            trackers: OwnTrackers::default(),
             text,
         })
     }

@@ -114,9 +114,13 @@ pub fn promote(
         ship(queue, environment, id, false, now)?;
         return Ok(Stage::Shipped);
     }
-    start_worker(queue, worker, job, None).and_then(|mut child| child.wait()).map_err(
-        |source| StoreError::Io { action: "run the worker", path: worker.to_owned(), source },
-    )?;
+    start_worker(queue, worker, environment, job, None)
+        .and_then(|mut child| child.wait())
+        .map_err(|source| StoreError::Io {
+            action: "run the worker",
+            path: worker.to_owned(),
+            source,
+        })?;
     Ok(queue.expect(id)?)
 }
 

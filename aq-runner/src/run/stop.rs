@@ -2,7 +2,7 @@
 //! for the worker that gets the signal and for recovery when that worker is dead.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use aq_manifest::{JobId, Outcome, Stage};
 
@@ -97,6 +97,36 @@ impl StopRequest {
     pub(crate) fn withdraw(&self) {
         // Not there is as good as removed; a file that cannot be removed is met at the next run,
         // which withdraws it before it starts.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// The request that the loop of a queue end, for one that is a part of a program: a signal would
+/// end all of that.
+#[derive(Debug)]
+pub(crate) struct LoopStopRequest {
+    path: PathBuf,
+}
+
+impl LoopStopRequest {
+    pub(crate) fn of(queue: &QueueDir) -> Self {
+        Self { path: queue.state().join("loop.stop") }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn make(&self) -> io::Result<()> {
+        std::fs::write(&self.path, "")
+    }
+
+    pub(crate) fn is_made(&self) -> bool {
+        self.path.exists()
+    }
+
+    pub(crate) fn withdraw(&self) {
+        // One that stays ends the next loop, which is seen; mostly there is none.
         let _ = std::fs::remove_file(&self.path);
     }
 }

@@ -1,7 +1,9 @@
 //! Tokens of aq's own: out of this process's environment, or out of a file that a variable names.
 
+use std::ffi::OsString;
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -115,6 +117,12 @@ impl Environment {
         }
         let own = self.iter().map(|(name, value)| (name.clone(), value.clone()));
         Ok((Self::new(own.chain(read)), warnings))
+    }
+
+    /// The variables for a worker: all but those that only this process may know.
+    pub(super) fn without_secrets(&self) -> Vec<(OsString, OsString)> {
+        let open = self.iter().filter(|(name, _)| !is_secret(name.as_bytes()));
+        open.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
     /// The file that stands in for a variable.

@@ -127,10 +127,10 @@ impl Pulled {
 /// # Errors
 /// The tracker's.
 pub fn pull(settings: &Settings, wanted: &Wanted) -> Result<Vec<Pulled>, TrackError> {
-    let (trackers, _) = trackers(&settings.environment)?;
+    let (trackers, _) = trackers(settings)?;
     let items = match wanted {
         Wanted::Item(id) => {
-            let tracker = trackers.tracker(id.kind())?;
+            let tracker = trackers.tracker(trackers.kind(id))?;
             vec![patiently(|| tracker.item(id))?]
         }
         Wanted::Issues(search) => {
@@ -213,8 +213,8 @@ pub fn to_tracker(queue: &QueueDir, settings: &Settings, id: &JobId) -> Result<E
     if told.waiting.is_empty() && told.is_last(stage) {
         return Ok(Echoed::Known { item: item.to_owned() });
     }
-    let (trackers, _) = trackers(&settings.environment)?;
-    let tracker = trackers.tracker(item_id.kind())?;
+    let (trackers, _) = trackers(settings)?;
+    let tracker = trackers.tracker(trackers.kind(&item_id))?;
     told.comment = patiently(|| tracker.echo(&item_id, &update, told.comment.as_deref()))?;
     told.echoed = Some(stage.folder().to_owned());
     told.seen = told.echoed.clone();

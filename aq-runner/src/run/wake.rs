@@ -2,12 +2,14 @@
 //! that the loop sleeps in one place and does nothing when nothing happens.
 
 use std::ffi::c_int;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aq_manifest::JobId;
 
+use crate::process::StopSignals;
 use crate::store::QueueDir;
 
 use super::folder_watch::FolderWatch;
@@ -31,8 +33,43 @@ pub(crate) enum Wake {
     Free(JobId),
     /// The coordinator of the fleet has said something.
     Fleet,
+    /// Somebody may want the loop to end: its handle, or a request on disk.
+    Stop,
     /// A signal came.
     Signal(c_int),
+}
+
+/// Both ends of the channel of a loop that has not begun.
+#[derive(Debug)]
+pub(crate) struct WakeChannel {
+    receiver: Receiver<Wake>,
+    stopper: LoopStopper,
+}
+
+/// The request that a loop of this process end.
+#[derive(Clone, Debug)]
+pub(crate) struct LoopStopper {
+    is_made: Arc<AtomicBool>,
+    to_loop: Sender<Wake>,
+}
+
+impl WakeChannel {
+    pub(crate) fn new() -> Self {
+        let (to_loop, receiver) = channel();
+        Self { receiver, stopper: LoopStopper { is_made: Arc::default(), to_loop } }
+    }
+
+    pub(crate) fn stopper(&self) -> LoopStopper {
+        self.stopper.clone()
+    }
+}
+
+impl LoopStopper {
+    pub(crate) fn stop(&self) {
+        self.is_made.store(true, Ordering::SeqCst);
+        // The loop may be gone by now; then nobody needs to know.
+        let _ = self.to_loop.send(Wake::Stop);
+    }
 }
 
 /// The receiving end, and what feeds it.
@@ -40,37 +77,37 @@ pub(crate) enum Wake {
 pub(crate) struct Wakes {
     receiver: Receiver<Wake>,
     sender: Sender<Wake>,
-    signals: signal_hook::iterator::Handle,
+    stopper: LoopStopper,
+    _signals: Option<StopSignals>,
     watch: Option<FolderWatch>,
 }
 
 impl Wakes {
-    /// Starts to watch the queue's folders and to take the signals that stop a loop. A file
-    /// system that cannot be watched is no error: the loop's slow sweep finds what changed.
-    pub(crate) fn new(queue: &QueueDir) -> std::io::Result<Self> {
-        let (sender, receiver) = channel();
+    /// Starts to watch the queue's folders and, `with_signals`, to take the signals that stop a
+    /// loop. A file system that cannot be watched is no error: the loop's slow sweep finds what
+    /// changed.
+    pub(crate) fn new(
+        queue: &QueueDir,
+        channel: WakeChannel,
+        with_signals: bool,
+    ) -> std::io::Result<Self> {
+        let WakeChannel { receiver, stopper } = channel;
+        let sender = stopper.to_loop.clone();
         let to_loop = sender.clone();
         let watch = FolderWatch::start(queue, move |wake| {
             // The loop may be gone by now; then nobody needs to know.
             let _ = to_loop.send(wake);
         })
         .ok();
-        let stop = [
-            signal_hook::consts::SIGTERM,
-            signal_hook::consts::SIGINT,
-            signal_hook::consts::SIGHUP,
-        ];
-        let mut signals = signal_hook::iterator::Signals::new(stop)?;
-        let handle = signals.handle();
         let to_loop = sender.clone();
-        spawn_small("aq-signals", move || {
-            for signal in &mut signals {
-                if to_loop.send(Wake::Signal(signal)).is_err() {
-                    break;
-                }
-            }
-        })?;
-        Ok(Self { receiver, sender, signals: handle, watch })
+        let tell = move |signal| _ = to_loop.send(Wake::Signal(signal));
+        let signals = with_signals.then(|| StopSignals::listen(tell)).transpose()?;
+        Ok(Self { receiver, sender, stopper, _signals: signals, watch })
+    }
+
+    /// Tests for a request to end by the loop's handle.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopper.is_made.load(Ordering::SeqCst)
     }
 
     /// Sleeps until something happens or `limit` is over, then takes everything that is there.
@@ -114,12 +151,6 @@ impl Wakes {
             // The loop may be gone by now; then nobody needs to know.
             let _ = to_loop.send(wake);
         })
-    }
-}
-
-impl Drop for Wakes {
-    fn drop(&mut self) {
-        self.signals.close();
     }
 }
 

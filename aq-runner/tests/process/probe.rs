@@ -2,6 +2,8 @@
 //! commands on, and prints how each ended as the last lines on its standard error.
 //!
 //! `aq-process-probe [key=value]... -- program args... [-- program args...]...`
+//!
+//! As `aq-process-probe worker QUEUE JOB` it is the worker of a loop.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -12,6 +14,7 @@ use aq_runner::process::{
     Cgroup, Drain, Flow, Observer, ProcessId, Signal, Stdin, Stream, Supervisor, Task, Traces,
     sweep, take_secrets,
 };
+use aq_runner::run::work_if_asked;
 
 #[derive(Default)]
 struct Orders {
@@ -62,6 +65,9 @@ fn say(to: &mut dyn Write, line: std::fmt::Arguments<'_>) {
 }
 
 fn main() -> ExitCode {
+    if let Some(done) = work_if_asked(std::env::args_os()) {
+        return if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     for (name, value) in take_secrets(|name| name.starts_with(b"PROBE_SECRET")) {
         say(&mut io::stdout(), format_args!("took {}={}", name.display(), value.display()));
     }

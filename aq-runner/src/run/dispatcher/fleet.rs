@@ -239,7 +239,7 @@ impl Dispatcher<'_> {
     /// does not keep it from ending.
     pub(super) fn leave_fleet(&mut self) {
         let Some(fleet) = self.fleet.take() else { return };
-        let limit = if self.summary.signal.is_some() { LEAVE } else { CALL };
+        let limit = if self.summary.is_cut_short() { LEAVE } else { CALL };
         let (told, problems) = channel();
         let holder = fleet.holder.clone();
         let sending = std::thread::Builder::new().name("aq-leave".to_owned()).spawn(move || {

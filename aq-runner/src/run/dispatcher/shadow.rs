@@ -86,8 +86,7 @@ impl Dispatcher<'_> {
         }
         let is_last_told = self.hand_over(None);
         let Some(Watch { thread, dropped }) = self.shadow.take() else { return };
-        // Whoever sends a signal wants the loop to end.
-        let patience = if self.summary.signal.is_none() { PATIENCE } else { Duration::ZERO };
+        let patience = if self.summary.is_cut_short() { Duration::ZERO } else { PATIENCE };
         let left = thread.finish(patience);
         // What was handed over last is no decision.
         let missed = dropped + left.saturating_sub(usize::from(is_last_told));

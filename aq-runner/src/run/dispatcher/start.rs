@@ -130,7 +130,13 @@ impl Dispatcher<'_> {
     fn spawn_worker(&mut self, job: HeldJob) -> io::Result<()> {
         let id = job.id().clone();
         let (line, of_worker) = self.line_to_worker(job.meta()).unzip();
-        let mut child = start_worker(self.queue, &self.options.worker, job, of_worker)?;
+        let mut child = start_worker(
+            self.queue,
+            &self.options.worker,
+            &self.settings.environment,
+            job,
+            of_worker,
+        )?;
         self.wakes.after(Wake::WorkerEnded(id), move || {
             // Before the wait: the next worker of the job speaks only when this one has been heard.
             if let Some(line) = line {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aq_fleet::client::{Client, Http, HttpError, SystemClock, Token, TokenError};
+use aq_fleet::client::{Client, Token, TokenError};
+#[cfg(feature = "fleet")]
+use aq_fleet::client::{Http, HttpError, SystemClock};
 use aq_fleet::outbox::OutboxError;
 use aq_fleet::protocol::{FactoryId, ShadowIdError};
 use aq_fleet::switches::{SwitchError, Switches};
@@ -72,8 +74,13 @@ pub enum FleetSettingsError {
     #[error(transparent)]
     TokenFile(#[from] TokenFileError),
     /// The address cannot be used.
+    #[cfg(feature = "fleet")]
     #[error(transparent)]
     Url(#[from] HttpError),
+    /// A program that was built without the feature `fleet`.
+    #[cfg(not(feature = "fleet"))]
+    #[error("this program was built without the fleet: unset AQ_FLEET")]
+    NotBuilt,
     /// What waits for the coordinator cannot be kept.
     #[error(transparent)]
     Outbox(#[from] OutboxError),
@@ -129,8 +136,7 @@ impl FleetSettings {
                 return Err(FleetSettingsError::Missing(FLEET_TOKEN, mend));
             }
         };
-        let http = Http::new(&self.url)?;
-        Ok(Client::new(Arc::new(http), Arc::new(SystemClock), token, deadline))
+        client(&self.url, token, deadline)
     }
 
     /// Why others may know the token, when they may.
@@ -159,6 +165,17 @@ impl FleetSettings {
         let client = Arc::new(self.client(deadline)?);
         Ok(Holder::open(self.factory.clone(), client, &fleet_dir(queue).join("outbox"))?)
     }
+}
+
+#[cfg(feature = "fleet")]
+fn client(url: &str, token: Token, deadline: Duration) -> Result<Client, FleetSettingsError> {
+    let http = Http::new(url)?;
+    Ok(Client::new(Arc::new(http), Arc::new(SystemClock), token, deadline))
+}
+
+#[cfg(not(feature = "fleet"))]
+fn client(_: &str, _: Token, _: Duration) -> Result<Client, FleetSettingsError> {
+    Err(FleetSettingsError::NotBuilt)
 }
 
 /// The name under which a worker tells of its job: the one that the job was given under, else this

@@ -5,19 +5,16 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use aq_manifest::{JobId, Stage};
-use aq_tracker::{ItemId, Kind, Retry, StatusMap, Tracker, TrackerError, mapping};
+use aq_tracker::{ItemId, Kind, Retry, StatusMap, Tracker, TrackerError, Trackers, mapping};
 
 use super::outbox::{Outbox, Told};
 use super::pauses::{DeliveryPauses, FIRST_PAUSE};
-
-/// Makes the tracker of a kind.
-pub(crate) type Connect = Box<dyn Fn(Kind) -> Result<Box<dyn Tracker>, TrackerError> + Send>;
 
 /// Sends what waits in an outbox.
 pub(crate) struct Sender {
     outbox: Outbox,
     statuses: StatusMap,
-    connect: Connect,
+    trackers: Trackers,
     made: BTreeMap<Kind, Box<dyn Tracker>>,
     pauses: DeliveryPauses,
     waiting: BTreeSet<JobId>,
@@ -39,11 +36,11 @@ pub(crate) enum Happened {
 }
 
 impl Sender {
-    pub(crate) fn new(outbox: Outbox, statuses: StatusMap, connect: Connect) -> Self {
+    pub(crate) fn new(outbox: Outbox, statuses: StatusMap, trackers: Trackers) -> Self {
         Self {
             outbox,
             statuses,
-            connect,
+            trackers,
             made: BTreeMap::new(),
             pauses: DeliveryPauses::default(),
             waiting: BTreeSet::new(),
@@ -88,7 +85,7 @@ impl Sender {
             let Some(told) = self.outbox.read(job) else { return Ok(true) };
             let Some(echo) = told.waiting.first().cloned() else { return Ok(true) };
             let id: Result<ItemId, _> = told.item.parse();
-            let kind = id.as_ref().map_or(Kind::Items, ItemId::kind);
+            let kind = id.as_ref().map_or(Kind::Items, |id| self.trackers.kind(id));
             if self.pauses.holds(kind, job) {
                 return Ok(false);
             }
@@ -153,7 +150,7 @@ impl Sender {
         told: &Told,
     ) -> Result<Option<String>, TrackerError> {
         if !self.made.contains_key(&kind) {
-            self.made.insert(kind, (self.connect)(kind)?);
+            self.made.insert(kind, self.trackers.tracker(kind)?);
         }
         self.made[&kind].echo(id, update, told.comment.as_deref())
     }
@@ -164,7 +161,7 @@ mod tests {
     use std::collections::VecDeque;
     use std::sync::{Arc, Mutex};
 
-    use aq_tracker::{Echo, Item, Update};
+    use aq_tracker::{Echo, Item, OwnTrackers, Update};
 
     use super::*;
 
@@ -211,9 +208,12 @@ mod tests {
     }
 
     fn sender(outbox: &Outbox, fake: &Fake) -> Sender {
-        let fake = fake.clone();
-        let connect: Connect = Box::new(move |_| Ok(Box::new(fake.clone())));
-        Sender::new(outbox.clone(), StatusMap::default(), connect)
+        let own =
+            [Kind::Items, Kind::GitHub].into_iter().fold(OwnTrackers::default(), |own, kind| {
+                let fake = fake.clone();
+                own.with(kind, move || Ok(Box::new(fake.clone())))
+            });
+        Sender::new(outbox.clone(), StatusMap::default(), Trackers::new(|_| None).with(own))
     }
 
     fn job(name: &str) -> JobId {

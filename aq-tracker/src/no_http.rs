@@ -1,0 +1,38 @@
+//! HTTP in a program that was built without it: a transport that there is never one of.
+
+use crate::error::TrackerError;
+use crate::token::Token;
+use crate::transport::{Answer, Request, Transport};
+
+/// HTTP to one address, which this program was built without.
+#[derive(Debug)]
+pub enum HttpTransport {}
+
+impl HttpTransport {
+    /// Fails: there is no HTTP here.
+    ///
+    /// # Errors
+    /// Always [`TrackerError::NotSetUp`].
+    pub fn new(
+        who: &'static str,
+        variable: &'static str,
+        _base: &str,
+        _token: Option<Token>,
+        _fields: &[(&'static str, &str)],
+    ) -> Result<Self, TrackerError> {
+        Err(TrackerError::NotSetUp(format!(
+            "this program was built without HTTP, so {who} cannot be asked ({variable})"
+        )))
+    }
+
+    /// Its address.
+    pub(crate) fn base(&self) -> &str {
+        match *self {}
+    }
+}
+
+impl Transport for HttpTransport {
+    fn send(&self, _: &Request) -> Result<Answer, TrackerError> {
+        match *self {}
+    }
+}

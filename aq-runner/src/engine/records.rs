@@ -102,6 +102,11 @@ impl Records {
         self.stderr_before_end.get_or_insert_with(|| self.stderr.text());
     }
 
+    /// Tests for an engine that aq has asked to end: what it prints now changes no phase.
+    pub fn is_ending(&self) -> bool {
+        self.said.seen.is_ending()
+    }
+
     /// The engine's final event, as soon as it was seen; gone again when the model answers in a new
     /// turn.
     pub fn final_event(&self) -> Option<&Final> {

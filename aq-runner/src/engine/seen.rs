@@ -294,6 +294,10 @@ impl Seen {
         });
     }
 
+    pub(super) fn is_ending(&self) -> bool {
+        self.before_end.is_some()
+    }
+
     /// Forgets what was said of the run's end after [`Self::ending`]. Numbers stay.
     pub(super) fn as_before_end(&mut self) {
         if let Some(before) = self.before_end.take() {

@@ -232,6 +232,9 @@ impl Observer for Reader {
             Stream::Stdout => self.records.stdout(chunk),
             Stream::Stderr => self.records.stderr(chunk),
         }
+        if self.records.is_ending() {
+            return Flow::Continue;
+        }
         let zone = TimeZone::system();
         let phase = self.records.phase(self.longest_wait, Timestamp::now(), &zone);
         if std::mem::replace(&mut self.phase, phase) == phase {

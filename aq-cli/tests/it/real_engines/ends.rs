@@ -7,7 +7,7 @@ use nix::unistd::Pid;
 use crate::model_server::Answer;
 use crate::sandbox::is_alive;
 
-use super::lab::{Lab, NO_NUMBERS, wait_patiently};
+use super::lab::{Lab, MAKE, NO_NUMBERS, wait_patiently};
 use super::program::Engine;
 use super::report::Report;
 
@@ -60,12 +60,46 @@ pub(super) fn tool_that_hangs(lab: &mut Lab, report: &mut Report) {
     expect_calls(lab, report, usize::from(!is_late));
 }
 
+/// A person stops the loop and its jobs in the middle of an answer. The agent ends its turn and
+/// keeps the session, with which the next loop goes on.
+pub(super) fn cancel(lab: &mut Lab, report: &mut Report) {
+    lab.server.will([Answer::Run("echo token-4711".to_owned()), Answer::HangMidway]);
+    lab.add("");
+    let mut running = lab.sandbox.start_loop(&[]);
+    lab.wait("the call that hangs", || lab.server.calls().len() == 2);
+    let agents = lab.sandbox.agents();
+    lab.sandbox.ok(&["stop", "--all"]);
+    report.expect("exit code", 0, wait_patiently(&mut running));
+    report.show("job", "inbox, attempts 1", lab.state());
+    let is_cancelled = lab.sandbox.log("a").contains(r#""stop_reason":"cancelled""#);
+    report.expect("turn", "cancelled", if is_cancelled { "cancelled" } else { "killed" });
+    expect_none_left(lab, report, agents);
+    let session = lab.meta("session_id");
+
+    lab.server.will([Answer::Run(MAKE.to_owned()), Answer::Say("done")]);
+    lab.run();
+    report.show("again", "testing", lab.sandbox.folders("a").join("+"));
+    let knows = lab.server.calls()[2..].iter().all(|call| call.to_string().contains("token-4711"));
+    let seen = match (session == lab.meta("session_id"), knows) {
+        (true, true) => "same session",
+        (true, false) => "a session without its turn",
+        (false, _) => "new session",
+    };
+    report.show("session", "same session", seen);
+    lab.expect_no_surprise(report);
+}
+
 fn is_ended(lab: &Lab, report: &mut Report, code: i32, agents: Vec<Pid>) {
     report.expect("exit code", 1, code);
     report.show("job", "failed, timeout, attempts 1", lab.state());
+    expect_none_left(lab, report, agents);
+    lab.expect_no_surprise(report);
+}
+
+/// Neither the agent nor what it has started.
+fn expect_none_left(lab: &Lab, report: &mut Report, agents: Vec<Pid>) {
     let left = agents.into_iter().chain(lab.sandbox.agents()).filter(|&pid| is_alive(pid)).count();
     report.show("left", "0 processes left", format!("{left} processes left"));
-    lab.expect_no_surprise(report);
 }
 
 /// It never came to a final event, and so many calls were answered.

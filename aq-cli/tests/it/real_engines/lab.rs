@@ -88,6 +88,9 @@ impl Lab {
             return None;
         };
         let mut sandbox = Sandbox::with_repository();
+        if let Engine::Acp(agent) = engine {
+            agent.configure(&sandbox);
+        }
         let known = sandbox.json(&["engines", "--json"]);
         let known = known["engines"].as_array().unwrap().iter().any(|known| known["name"] == name);
         if !known {
@@ -164,6 +167,8 @@ impl Lab {
 
     /// The tokens of this run and of all runs.
     pub(super) fn expect_tokens(&self, report: &mut Report, calls: usize, total: usize) {
+        let counted = |calls| self.engine.counted(calls);
+        let (calls, total) = (counted(calls), counted(calls) + counted(total - calls));
         report.show("tokens", self.true_tokens(calls), self.tokens(""));
         report.expect("tokens in all", self.true_tokens(total), self.tokens("total_"));
         if self.engine == Engine::Claude {

@@ -8,6 +8,8 @@ use serde_json::json;
 use crate::model_server::{Fault, USAGE};
 use crate::sandbox::Sandbox;
 
+use super::acp::AcpAgent;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Engine {
     Claude,
@@ -22,6 +24,7 @@ pub(super) enum Engine {
     Cline,
     Vibe,
     Droid,
+    Acp(AcpAgent),
 }
 
 /// What becomes of a shell command for which nobody gave permission.
@@ -31,6 +34,8 @@ pub(super) enum Unasked {
     Runs,
     /// It is refused, and the refusal is counted.
     Refused,
+    /// It is refused, and the agent stops: the job fails.
+    Stops,
     /// It does not run, and nothing says so; mostly the model is not even offered the tool.
     Unsaid,
 }
@@ -56,6 +61,7 @@ impl Engine {
             Self::Cline => "cline",
             Self::Vibe => "vibe",
             Self::Droid => "droid",
+            Self::Acp(agent) => agent.name(),
         }
     }
 
@@ -69,7 +75,7 @@ impl Engine {
         match self {
             Self::Claude | Self::Codex => "15s",
             Self::Gemini | Self::Copilot | Self::Pi => "30s",
-            Self::Kilo => "75s",
+            Self::Kilo | Self::Acp(AcpAgent::Kilo) => "75s",
             _ => "45s",
         }
     }
@@ -77,7 +83,7 @@ impl Engine {
     /// The same for a program that tries again, and tells of it only when it has given up.
     pub(super) fn limit_of_tries(self) -> &'static str {
         match self {
-            Self::Cline | Self::KimiCode | Self::Droid | Self::Kilo => "110s",
+            Self::Cline | Self::KimiCode | Self::Droid | Self::Kilo | Self::Acp(_) => "110s",
             _ => self.limit(),
         }
     }
@@ -119,6 +125,7 @@ impl Engine {
             Self::Pi => "mock/mock-model",
             Self::Droid => "custom:mock-0",
             Self::Qwen | Self::KimiCode | Self::Cline | Self::Vibe => "",
+            Self::Acp(agent) => return agent.front(),
         };
         let model = if model.is_empty() { String::new() } else { format!("model: {model:?}\n") };
         format!("engine: {}\n{model}", self.name())
@@ -126,6 +133,10 @@ impl Engine {
 
     /// Settings in the environment and in the test's own home.
     pub(super) fn set_up(self, sandbox: &mut Sandbox, url: &str) {
+        if let Self::Acp(agent) = self {
+            agent.set_up(sandbox);
+            return agent.headless().set_up(sandbox, url);
+        }
         let home = sandbox.path("HOME");
         let api = format!("{url}/v1");
         let mut set = |variables: &[(&str, &str)]| {
@@ -170,10 +181,11 @@ impl Engine {
                     ("OPENAI_BASE_URL", &api),
                     ("OPENAI_MODEL", "mock-model"),
                 ]);
-                // Another agent of its own would take the model's answers.
+                // Other agents of its own would take the model's answers.
                 let off =
                     json!({ "enableManagedAutoMemory": false, "enableManagedAutoDream": false });
-                let settings = json!({ "memory": off });
+                let settings =
+                    json!({ "memory": off, "ui": { "enableFollowupSuggestions": false } });
                 write(&home.join(".qwen/settings.json"), &settings.to_string());
             }
             Self::Pi => {
@@ -231,6 +243,7 @@ impl Engine {
                 write(&home.join(".factory/settings.json"), &settings.to_string());
                 set(&[("FACTORY_API_KEY", "fk-test-key")]);
             }
+            Self::Acp(_) => unreachable!("it has the settings of another engine"),
         }
     }
 
@@ -251,6 +264,7 @@ impl Engine {
             Self::Claude => [USAGE.input, USAGE.cached, USAGE.output],
             // These name the reasoning beside the output.
             Self::Opencode | Self::Kilo => [input, USAGE.cached, USAGE.output - USAGE.reasoning],
+            Self::Acp(agent) => agent.headless().truth(),
             _ => [input, USAGE.cached, USAGE.output],
         }
     }
@@ -260,13 +274,25 @@ impl Engine {
         match self {
             Self::Claude => [USAGE.cache_write, 0],
             Self::Gemini | Self::Opencode | Self::Kilo => [0, USAGE.reasoning],
+            Self::Acp(agent) => agent.headless().truth_beside(),
             _ => [0, 0],
+        }
+    }
+
+    /// Calls among those of one run whose tokens aq can tell.
+    pub(super) fn counted(self, calls: usize) -> usize {
+        match self {
+            Self::Acp(agent) => agent.counted(calls),
+            _ => calls,
         }
     }
 
     /// Whether aq knows what a run has used that was killed.
     pub(super) fn counts_when_killed(self) -> bool {
-        !matches!(self, Self::KimiCode | Self::Droid | Self::Vibe)
+        match self {
+            Self::Acp(agent) => agent.counts_when_cancelled(),
+            _ => !matches!(self, Self::KimiCode | Self::Droid | Self::Vibe),
+        }
     }
 
     /// Whether a further attempt goes on with the session.
@@ -278,6 +304,7 @@ impl Engine {
         match self {
             Self::Gemini | Self::Qwen | Self::Cline | Self::Vibe => Unasked::Unsaid,
             Self::Copilot => Unasked::Refused,
+            Self::Acp(agent) => agent.unasked(),
             _ => Unasked::Runs,
         }
     }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 /// The cases in the order of the table, and their names there.
-const CASES: [(&str, &str); 26] = [
+const CASES: [(&str, &str); 27] = [
     ("success", "`yolo`, a file is written"),
     ("unasked", "without `yolo`, a file is made by a command"),
     ("resume", "`verify` fails, a second attempt"),
@@ -33,6 +33,7 @@ const CASES: [(&str, &str); 26] = [
     ("refused_prompt", "a hook refuses the prompt"),
     ("stopped_by_a_hook", "a hook stops the run"),
     ("yolo_switched_off", "settings forbid `yolo`"),
+    ("cancel", "`aq stop --all` in the middle of an answer, then `aq run`"),
 ];
 
 /// Cases that take long and find what the others mostly find too. They run for the table, and

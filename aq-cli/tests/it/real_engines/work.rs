@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
 use crate::model_server::Answer;
 
+use super::acp::AcpAgent;
 use super::lab::{Lab, MAKE, PROMPT};
-use super::program::Unasked;
+use super::program::{CLAUDE_CALL_USD, Engine, Unasked};
 use super::report::Report;
 
 /// A file is written, with permission for everything.
@@ -21,7 +23,10 @@ pub(super) fn success(lab: &mut Lab, report: &mut Report) {
     let calls = lab.server.calls();
     report.show("calls", "2 calls", format!("{} calls", calls.len()));
     lab.expect_tokens(report, 2, 2);
-    let [written, reasoning] = lab.engine.truth_beside().map(|tokens| (2 * tokens).to_string());
+    expect_titles_too(lab, report, "cost_usd", 2..=3);
+    let counted = lab.engine.counted(2) as u64;
+    let beside = lab.engine.truth_beside();
+    let [written, reasoning] = beside.map(|tokens| (counted * tokens).to_string());
     for (key, wanted) in [("cache_write_tokens", written), ("reasoning_tokens", reasoning)] {
         let seen = lab.meta(key);
         if wanted != "0" {
@@ -39,12 +44,16 @@ pub(super) fn unasked(lab: &mut Lab, report: &mut Report) {
     lab.server.always(Answer::Say("done"));
     lab.add_job("a", "");
     lab.run();
-    report.show("job", "testing, success, attempts 1", lab.state());
+    let job = match lab.engine.unasked() {
+        Unasked::Stops => "failed, unknown, attempts 1",
+        _ => "testing, success, attempts 1",
+    };
+    report.show("job", job, lab.state());
     let denials = lab.meta("permission_denials");
     let denials = if denials.is_empty() { "0" } else { &denials };
     let (file, wanted) = match lab.engine.unasked() {
         Unasked::Runs => ("file made", "0 denials"),
-        Unasked::Refused => ("no file", "1 denials"),
+        Unasked::Refused | Unasked::Stops => ("no file", "1 denials"),
         Unasked::Unsaid => ("no file", "0 denials"),
     };
     let (is_there, _) = lab.sandbox.try_git(&["show", "aq/wip/a:made.txt"]);
@@ -64,6 +73,7 @@ pub(super) fn resume(lab: &mut Lab, report: &mut Report) {
     report.show("job", "testing, success, attempts 2", lab.state());
     lab.expect_no_surprise(report);
     lab.expect_tokens(report, 2, 3);
+    expect_titles_too(lab, report, "total_cost_usd", 3..=5);
 
     let calls: Vec<String> = lab.server.calls().iter().map(Value::to_string).collect();
     let knows: Vec<bool> = calls.iter().map(|call| call.contains("first words")).collect();
@@ -89,6 +99,25 @@ pub(super) fn resume(lab: &mut Lab, report: &mut Report) {
             })
             .collect();
         assert_eq!(sessions, BTreeSet::from([lab.meta("session_id")]));
+    }
+}
+
+/// The cost of this agent holds a call in each run for the session's title, where its answer was
+/// there in time. Its tokens do not.
+fn expect_titles_too(
+    lab: &Lab,
+    report: &mut Report,
+    key: &'static str,
+    calls: RangeInclusive<u32>,
+) {
+    if lab.engine == Engine::Acp(AcpAgent::Claude) {
+        let seen: f64 = lab.meta(key).parse().unwrap_or(0.0);
+        let is_of = |calls| (f64::from(calls) * CLAUDE_CALL_USD - seen).abs() < 1e-4;
+        let wanted = match calls.clone().find(|&calls| is_of(calls)) {
+            Some(_) => seen.to_string(),
+            None => format!("that of {calls:?} calls"),
+        };
+        report.expect(key, wanted, seen);
     }
 }
 

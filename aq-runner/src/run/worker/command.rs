@@ -188,6 +188,10 @@ impl Observer for Tee<'_> {
             let record = record.set_some("session_feedback", run.feedback.as_ref());
             let _ = self.job.append(&record);
         }
+        if records.is_ending() {
+            // A final event is its answer to that, and does not make it an end in time.
+            return Flow::Continue;
+        }
         let phase = records.phase(self.longest_wait, Timestamp::now(), &TimeZone::system());
         let changed = std::mem::replace(&mut run.phase, phase) != phase;
         let flow = match phase {

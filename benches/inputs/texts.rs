@@ -1,7 +1,8 @@
 //! Texts as they lie in a queue's folders.
 
+use aq_ledger::{RecordContent, RecordKey};
 use aq_manifest::{JobId, Stage};
-use aq_runner::store::{JobRecord, Meta};
+use aq_runner::store::JobRecord;
 use aq_scheduler::Job;
 
 /// A job file with twenty keys.
@@ -106,16 +107,16 @@ pub fn record(attempts: usize) -> String {
 
 /// The job of a record, as a loop that starts puts it into its queue.
 pub fn replay(id: JobId, record: &str) -> Job {
-    let record = JobRecord { id, stage: Stage::Inbox, meta: Meta::parse(record) };
-    let text = |key: &str| record.meta.get(key).map(str::to_owned);
+    let record = JobRecord { id, stage: Stage::Inbox, meta: RecordContent::parse(record) };
+    let text = |key: RecordKey| record.meta.get(key).map(str::to_owned);
     Job {
         priority: record.priority(),
-        lock: text("lock"),
-        key: text("idempotency_key"),
-        deps: record.meta.list("deps"),
+        lock: text(RecordKey::Lock),
+        key: text(RecordKey::IdempotencyKey),
+        deps: record.meta.list(RecordKey::Deps),
         deps_mode: record.deps_mode(),
         requirements: record.requirements(),
-        engines: record.meta.list("prefers_engine"),
+        engines: record.meta.list(RecordKey::PrefersEngine),
         ..Job::new(record.id.clone(), record.added_at())
     }
 }

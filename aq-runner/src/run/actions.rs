@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use aq_ledger::{FLEET_KEYS, RUN_KEYS, RecordKey, RecordUpdate};
 use aq_manifest::{JobId, Outcome, Stage};
 use jiff::Timestamp;
 
 use crate::process::{ProcessId, Signal};
 use crate::store::{
-    FeedbackFile, HeldJob, JobRecord, Meta, Promise, QueueDir, RUN_KEYS, Record, Result, StoreError,
+    FeedbackFile, HeldJob, JobRecord, Promise, QueueDir, Result, StoreError, read_values,
 };
 
 use super::recovery::{Recovered, recover_job, worker};
@@ -63,30 +64,12 @@ pub(super) fn take(queue: &QueueDir, id: &JobId) -> Result<HeldJob> {
 pub fn reject(queue: &QueueDir, id: &JobId, reason: Option<&str>, now: Timestamp) -> Result<()> {
     let mut job = take(queue, id)?;
     job.require(&[Stage::Review, Stage::Testing], "reject", "review/ or testing/")?;
-    let record = Record::new()
-        .set("result", Outcome::Rejected)
-        .set("ended_at", now)
-        .set("message", reason.unwrap_or("rejected by a person"));
+    let record = RecordUpdate::new()
+        .set(RecordKey::Result, Outcome::Rejected)
+        .set(RecordKey::EndedAt, now)
+        .set(RecordKey::Message, reason.unwrap_or("rejected by a person"));
     job.move_to(Stage::Failed, record, Promise::Durable)
 }
-
-/// What a job of the fleet has on record of that. One that is put back by hand is this host's own.
-pub(super) const FLEET_KEYS: &[&str] = &[
-    "fleet_job_id",
-    "fleet_lease_epoch",
-    "fleet_factory",
-    "fleet_reports",
-    "fleet_told",
-    "resume_branch",
-    "resume_commit",
-    "resume_failure_class",
-    "resume_attempts",
-    "resume_files_changed",
-    "push_error",
-    "pushed_branch",
-    "pushed_commit",
-    "pushed_to",
-];
 
 /// Puts a failed job back into the inbox as if it had never run. Its log stays. A job that came from
 /// the fleet is this host's own from then on: there it has ended, or has passed to another host.
@@ -100,7 +83,7 @@ pub fn requeue(queue: &QueueDir, id: &JobId, force: bool) -> Result<()> {
     FeedbackFile::of(queue, id).remove()?;
     job.move_to(
         Stage::Inbox,
-        Record::new().clear(RUN_KEYS).clear(FLEET_KEYS).clear(&["held"]),
+        RecordUpdate::new().clear(RUN_KEYS).clear(FLEET_KEYS).clear(&[RecordKey::Held]),
         Promise::Durable,
     )
 }
@@ -134,10 +117,10 @@ pub fn stop(
         match HeldJob::take(queue, id) {
             Ok(mut job) if job.stage() == Stage::Inbox => {
                 job.expect_known_format()?;
-                let record = Record::new()
-                    .set("result", Outcome::Stopped)
-                    .set("ended_at", now)
-                    .set("message", "stopped by a person before it started");
+                let record = RecordUpdate::new()
+                    .set(RecordKey::Result, Outcome::Stopped)
+                    .set(RecordKey::EndedAt, now)
+                    .set(RecordKey::Message, "stopped by a person before it started");
                 job.move_to(Stage::Failed, record, Promise::Durable)?;
                 request.withdraw();
                 // When somebody was told, it failed by itself just now and would be tried again.
@@ -202,7 +185,7 @@ fn make_request(queue: &QueueDir, id: &JobId) -> Result<()> {
 /// When the loop cannot be told.
 pub fn stop_loop(queue: &QueueDir) -> Result<Option<u32>> {
     let path = queue.daemon_pid();
-    let Some(process) = worker(&Meta::read(&path)?).filter(ProcessId::is_alive) else {
+    let Some(process) = worker(&read_values(&path)?).filter(ProcessId::is_alive) else {
         return Ok(None);
     };
     let told = process.signal(Signal::TERM).and_then(|_| process.wait_gone(Some(LOOP_END)));
@@ -243,7 +226,7 @@ pub fn stop_all(queue: &QueueDir) -> Result<Vec<JobId>> {
 fn worker_of(queue: &QueueDir, id: &JobId) -> Result<Option<ProcessId>> {
     let give_up = Instant::now() + LOOP_END;
     loop {
-        let found = worker(&Meta::read(&queue.meta(id))?).filter(ProcessId::is_alive);
+        let found = worker(&read_values(&queue.meta(id))?).filter(ProcessId::is_alive);
         if found.is_some() || Instant::now() >= give_up {
             return Ok(found);
         }

@@ -15,13 +15,14 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use aq_ledger::RecordUpdate;
 use aq_manifest::{JobId, Stage};
 use aq_scheduler::{Counts, Limits, SeenBy, State};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::process::{ProcessId, survive_file_limit};
-use crate::store::{FileLock, JobRecord, QueueDir, Record, StoreError, remove_old_spares};
+use crate::store::{FileLock, JobRecord, LoopKey, QueueDir, StoreError, remove_old_spares};
 
 use super::echo::{EchoError, Echoes};
 use super::engine_sightings::note_engines;
@@ -31,7 +32,7 @@ use super::fleet::FleetSettingsError;
 use super::host::ProbePolicy;
 use super::host_capabilities;
 use super::model::{Model, resting_state};
-use super::recovery::worker;
+use super::recovery::loop_process;
 use super::settings::{Settings, SettingsError};
 use super::tokens::TokenFileError;
 use super::troubles::Troubles;
@@ -177,15 +178,15 @@ pub fn run(
     let mut lock = become_the_loop(queue)?;
     let identity = QueueIdentity::of(queue);
     let me = ProcessId::current().map_err(|e| RunError::System("tell who this process is", e))?;
-    let signature = Record::new()
-        .set("pid", me.pid())
-        .set("pidstart", me.start())
-        .set("boot", me.boot())
-        .set("started_at", Timestamp::now())
-        .set_some("queue", queue.root().to_str())
-        .set("max", options.max)
-        .set_some("max_review", options.max_review)
-        .set("ship", options.ship);
+    let signature = RecordUpdate::new()
+        .set(LoopKey::Pid, me.pid())
+        .set(LoopKey::Pidstart, me.start())
+        .set(LoopKey::Boot, me.boot())
+        .set(LoopKey::StartedAt, Timestamp::now())
+        .set_some(LoopKey::Queue, queue.root().to_str())
+        .set(LoopKey::Max, options.max)
+        .set_some(LoopKey::MaxReview, options.max_review)
+        .set(LoopKey::Ship, options.ship);
     let unsigned = sign(&mut lock, signature, queue)?;
     if unsigned.is_some() {
         observer(Progress::Trouble(
@@ -265,10 +266,12 @@ fn become_the_loop(queue: &QueueDir) -> Result<FileLock, RunError> {
             Ok(lock) => return Ok(lock),
             Err(holder) => holder,
         };
-        if worker(&holder).is_some_and(|process| process.is_alive()) || Instant::now() > give_up {
-            let since = holder.time("started_at");
+        if loop_process(&holder).is_some_and(|process| process.is_alive())
+            || Instant::now() > give_up
+        {
+            let since = holder.time(LoopKey::StartedAt);
             return Err(RunError::AlreadyRunning {
-                pid: holder.get("pid").unwrap_or("unknown").to_owned(),
+                pid: holder.get(LoopKey::Pid).unwrap_or("unknown").to_owned(),
                 since: since.map_or("an unknown time".to_owned(), |at| {
                     at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
                 }),
@@ -282,9 +285,9 @@ fn become_the_loop(queue: &QueueDir) -> Result<FileLock, RunError> {
 /// loop from its jobs.
 fn sign(
     lock: &mut FileLock,
-    words: Record,
+    words: RecordUpdate<LoopKey>,
     queue: &QueueDir,
-) -> Result<Option<Record>, StoreError> {
+) -> Result<Option<RecordUpdate<LoopKey>>, StoreError> {
     match lock.sign(&words, &queue.daemon_pid()) {
         Err(e) if e.is_full() => Ok(Some(words)),
         other => other.map(|()| None),
@@ -325,7 +328,7 @@ struct Dispatcher<'a> {
     /// What makes it the loop.
     lock: FileLock,
     /// Who it is, as long as that could not be written.
-    unsigned: Option<Record>,
+    unsigned: Option<RecordUpdate<LoopKey>>,
     /// This host in a fleet; `None` offline.
     fleet: Option<fleet::Fleet>,
     /// The comparison of decisions; `None` in any other mode than shadow.

@@ -2,6 +2,7 @@
 //! loop decides with it, and `status` explains with the same one.
 
 use aq_caps::Capabilities;
+use aq_ledger::RecordKey;
 use aq_manifest::{JobId, ReviewPolicy, Stage};
 use aq_scheduler::{
     Counts, EngineState, Host, HostId, HostLack, Job, Limits, Misfits, Plan, Queue, QueueError,
@@ -170,18 +171,18 @@ impl Model {
     /// waits is not kept: `put` looks it up.
     pub(crate) fn end(&mut self, record: &JobRecord, settled: Settled) {
         if self.queue.set_state(&record.id, State::Settled(settled)).is_err()
-            && let Some(key) = record.meta.get("idempotency_key")
+            && let Some(key) = record.meta.get(RecordKey::IdempotencyKey)
         {
             self.queue.settle(key, settled);
         }
-        if let Some(key) = record.meta.get("idempotency_key") {
+        if let Some(key) = record.meta.get(RecordKey::IdempotencyKey) {
             self.queue.forget(key);
         }
-        for key in record.meta.list("deps") {
+        for key in record.meta.list(RecordKey::Deps) {
             self.queue.forget(&key);
         }
         self.note(|| {
-            let key = record.meta.get("idempotency_key").map(str::to_owned);
+            let key = record.meta.get(RecordKey::IdempotencyKey).map(str::to_owned);
             Change::Ended { id: record.id.clone(), key, settled }
         });
     }
@@ -227,9 +228,9 @@ impl Model {
 
     fn job(&self, engines: &Registry, record: &JobRecord) -> Job {
         let meta = &record.meta;
-        let wanted = meta.get("engine_wanted");
-        let class = meta.get("engine_class").unwrap_or_default();
-        let prefers = meta.list("prefers_engine");
+        let wanted = meta.get(RecordKey::EngineWanted);
+        let class = meta.get(RecordKey::EngineClass).unwrap_or_default();
+        let prefers = meta.list(RecordKey::PrefersEngine);
         // An engine or a class that does not exist is never installed either: the plan rejects it.
         let candidates = engines
             .candidates(wanted, class, &prefers)
@@ -238,14 +239,14 @@ impl Model {
         requirements.retain(|wanted| !self.unasked.iter().any(|tool| wanted.depends_on(tool)));
         Job {
             priority: record.priority(),
-            lock: meta.get("lock").map(str::to_owned),
-            repository: meta.get("repository_lock").map(str::to_owned),
-            key: meta.get("idempotency_key").map(str::to_owned),
-            deps: meta.list("deps"),
+            lock: meta.get(RecordKey::Lock).map(str::to_owned),
+            repository: meta.get(RecordKey::RepositoryLock).map(str::to_owned),
+            key: meta.get(RecordKey::IdempotencyKey).map(str::to_owned),
+            deps: meta.list(RecordKey::Deps),
             deps_mode: record.deps_mode(),
             requirements,
             engines: candidates,
-            held: record.stage == Stage::Inbox && meta.get("held").is_some(),
+            held: record.stage == Stage::Inbox && meta.get(RecordKey::Held).is_some(),
             ..Job::new(record.id.clone(), record.added_at())
         }
     }
@@ -265,8 +266,8 @@ pub(crate) fn settled(stage: Stage) -> Option<Settled> {
 /// only recovery can tell.
 pub(crate) fn resting_state(record: &JobRecord, now: Timestamp) -> Option<State> {
     // A pause that began in the future was written by a clock that has been set back since.
-    let clock_was_wrong = record.meta.time("ended_at").is_some_and(|at| at > now);
-    let not_before = record.meta.time("next_eligible").filter(|_| !clock_was_wrong);
+    let clock_was_wrong = record.meta.time(RecordKey::EndedAt).is_some_and(|at| at > now);
+    let not_before = record.meta.time(RecordKey::NextEligible).filter(|_| !clock_was_wrong);
     match record.stage {
         Stage::Inbox => Some(State::Waiting { not_before }),
         // The agent's work is accepted and `verify` has not judged it: that is still to be run.

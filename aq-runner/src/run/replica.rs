@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use aq_fleet::shadow::{Candidate, Reason as Word, Snapshot};
+use aq_ledger::RecordKey;
 use aq_manifest::{JobId, Priority, Stage};
 use aq_scheduler::{EngineState, HostId, HostLack, Job, Plan, Queue, Reason, Settled, State};
 use jiff::Timestamp;
@@ -46,8 +47,9 @@ impl Put {
     pub(crate) fn new(job: Job, state: State, record: &JobRecord) -> Self {
         let meta = &record.meta;
         let mut hasher = DefaultHasher::new();
-        meta.get("source").hash(&mut hasher);
-        let has_own_lock = meta.get("lock").is_some() && meta.get("lock") == meta.get("cwd");
+        meta.get(RecordKey::Source).hash(&mut hasher);
+        let has_own_lock = meta.get(RecordKey::Lock).is_some()
+            && meta.get(RecordKey::Lock) == meta.get(RecordKey::Cwd);
         Self { job, state, stage: record.stage, has_own_lock, version: hasher.finish() }
     }
 }

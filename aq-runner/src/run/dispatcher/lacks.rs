@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
+use aq_ledger::RecordKey;
 use aq_manifest::JobId;
 use aq_scheduler::{HostLack, Reason, State};
 use jiff::Timestamp;
@@ -98,7 +99,7 @@ impl Dispatcher<'_> {
 
     /// Takes note of a job that has come back. Answers whether it did for want of something.
     pub(super) fn came_back(&mut self, record: &JobRecord) -> bool {
-        if record.meta.get("host_lacks") == Some(ENGINE) {
+        if record.meta.get(RecordKey::HostLacks) == Some(ENGINE) {
             // It was there when the plan was made. The next one says what follows.
             self.refresh_engines();
             return true;

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use aq_ledger::RecordKey;
 use aq_manifest::{JobId, Stage};
 use aq_scheduler::State;
 use jiff::Timestamp;
@@ -222,7 +223,7 @@ impl Dispatcher<'_> {
     /// A worker that this loop did not start is at work: its end is the end of its lock.
     fn adopt(&mut self, id: &JobId, stage: Stage) -> Result<(), StoreError> {
         let record = JobRecord::read(self.queue, stage, id.clone())?;
-        let engine = record.meta.get("engine").unwrap_or_default().to_owned();
+        let engine = record.meta.get(RecordKey::Engine).unwrap_or_default().to_owned();
         self.put(&record, self.model.running(&engine));
         let (queue, job, worker) = (self.queue.clone(), id.clone(), worker(&record.meta));
         let waiting = self.wakes.after(Wake::WorkerEnded(id.clone()), move || {

@@ -46,7 +46,7 @@ fn help(queue: &QueueDir, job: &JobView) -> Result<DependencyHelp, Failure> {
     if job.record.stage != Stage::Inbox {
         return Ok(found);
     }
-    let is_hard = job.record.deps_mode() == DepsMode::Hard;
+    let is_hard = job.record.unchecked().deps_mode() != Some(DepsMode::Soft);
     for key in job.record.meta.list(RecordKey::Deps) {
         match holder(queue, &key)? {
             Some(Holder { id, stage: Stage::Review | Stage::Testing }) if is_hard => {

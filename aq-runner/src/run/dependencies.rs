@@ -94,7 +94,8 @@ pub fn dependencies<'a>(
                 })
             };
             let (from, to) = (place(from), place(to));
-            found.edges.push(Edge { from, to, mode: record.deps_mode() });
+            let mode = record.unchecked().deps_mode().unwrap_or_default();
+            found.edges.push(Edge { from, to, mode });
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use aq_ledger::{KeyValues, RecordKey};
+use aq_ledger::{JobRow, KeyValues, RecordKey};
 use aq_manifest::{JobId, ReviewPolicy, Stage};
 use aq_scheduler::{EngineState, Limits};
 use jiff::Timestamp;
@@ -185,31 +185,21 @@ fn explained(
     for record in live {
         let running = is_running(&record);
         let fault = record.fault(queue).filter(|_| !running);
-        let engine = record.meta.get(RecordKey::Engine).unwrap_or_default();
+        // Its values decide only where it has no fault.
+        let row = record.unchecked();
         let state = match (running, &fault) {
-            (true, _) => Some(model.running(engine)),
+            (true, _) => Some(model.running(row.engine().unwrap_or_default())),
             (false, Some(_)) => None,
-            (false, None) => resting_state(&record, now),
+            (false, None) => resting_state(row, now),
         };
         // A circle of dependencies that came by hand shows as waiting until the loop refuses it.
         if let Some(state) = state {
-            let _ = model.show(queue, &settings.engines, &record, state);
+            let _ = model.show(queue, &settings.engines, row, state);
         }
-        let activity = if running {
-            running_activity(queue, &record, stall_limit(settings))
-        } else if let Some(fault) = fault {
-            Activity::Unusable(Box::new(fault))
-        } else {
-            match record.stage {
-                Stage::Building => Activity::Lost,
-                Stage::Inbox if record.meta.get(RecordKey::Source).is_none() => Activity::Unread,
-                Stage::Inbox => Activity::Waiting(None),
-                // Its worker died in `verify`, which is still to be run.
-                Stage::Review if record.review_policy() == ReviewPolicy::Auto => {
-                    Activity::Waiting(None)
-                }
-                _ => Activity::Resting,
-            }
+        let activity = match fault {
+            _ if running => running_activity(queue, &record, stall_limit(settings)),
+            Some(fault) => Activity::Unusable(Box::new(fault)),
+            None => resting_activity(row),
         };
         views.push((place(&record, running), JobView::new(queue, record, activity)));
     }
@@ -224,6 +214,19 @@ fn explained(
     let turn = |view: &JobView| turns.get(&view.record.id).copied().unwrap_or(usize::MAX);
     views.sort_by_cached_key(|(place, view)| (*place, turn(view), view.record.id.clone()));
     views.into_iter().map(|(_, view)| view).collect()
+}
+
+fn resting_activity(row: JobRow<'_>) -> Activity {
+    match row.stage {
+        Stage::Building => Activity::Lost,
+        Stage::Inbox if row.source().is_none() => Activity::Unread,
+        Stage::Inbox => Activity::Waiting(None),
+        // Its worker died in `verify`, which is still to be run.
+        Stage::Review if row.review_policy().unwrap_or_default() == ReviewPolicy::Auto => {
+            Activity::Waiting(None)
+        }
+        _ => Activity::Resting,
+    }
 }
 
 /// The part of the table that a job belongs to.

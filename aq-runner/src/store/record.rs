@@ -4,10 +4,8 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use aq_caps::Requirement;
-use aq_ledger::{RecordContent, RecordKey, RecordUpdate};
-use aq_manifest::{DepsMode, JobId, JobSpec, Priority, ReviewPolicy, Stage};
-use jiff::Timestamp;
+use aq_ledger::{JobRow, RecordContent, RecordKey, RecordUpdate};
+use aq_manifest::{DepsMode, JobId, JobSpec, ReviewPolicy, Stage};
 
 use super::error::{Result, StoreError};
 use super::meta::read_values;
@@ -52,52 +50,20 @@ impl JobRecord {
         record_fault(&queue.meta(&self.id), &self.meta)
     }
 
-    /// Fails when the record cannot be used.
+    /// Its typed content.
     ///
     /// # Errors
-    /// [`StoreError::Record`].
-    pub fn expect_sound(&self, queue: &QueueDir) -> Result<()> {
-        self.fault(queue).map_or(Ok(()), |fault| {
-            Err(StoreError::Record { id: self.id.clone(), fault: Box::new(fault) })
+    /// [`StoreError::Record`] when the record cannot be used.
+    pub fn sound(&self, queue: &QueueDir) -> Result<JobRow<'_>> {
+        JobRow::new(&self.id, self.stage, &self.meta).map_err(|problem| {
+            let fault = RecordFault { path: queue.meta(&self.id), problem };
+            StoreError::Record { id: self.id.clone(), fault: Box::new(fault) }
         })
     }
 
-    /// Its priority.
-    pub fn priority(&self) -> Priority {
-        let word = self.meta.get(RecordKey::Priority).unwrap_or("");
-        word.parse().unwrap_or_default()
-    }
-
-    /// When it was added; the epoch when that is not known.
-    pub fn added_at(&self) -> Timestamp {
-        self.meta.time(RecordKey::AddedAt).unwrap_or(Timestamp::UNIX_EPOCH)
-    }
-
-    /// How far its dependencies must have come.
-    pub fn deps_mode(&self) -> DepsMode {
-        if self.meta.get(RecordKey::DepsMode) == Some("soft") {
-            DepsMode::Soft
-        } else {
-            DepsMode::Hard
-        }
-    }
-
-    /// Who lets its work on.
-    pub fn review_policy(&self) -> ReviewPolicy {
-        if self.meta.get(RecordKey::ReviewPolicy) == Some("human") {
-            ReviewPolicy::Human
-        } else {
-            ReviewPolicy::Auto
-        }
-    }
-
-    /// What the host must have. What does not parse was never written by us, and is left out.
-    pub fn requirements(&self) -> Vec<Requirement> {
-        self.meta
-            .list(RecordKey::Capabilities)
-            .iter()
-            .filter_map(|text| text.parse().ok())
-            .collect()
+    /// As [`Self::sound`], of a record that may be damaged: see [`JobRow::unchecked`].
+    pub fn unchecked(&self) -> JobRow<'_> {
+        JobRow::unchecked(&self.id, self.stage, &self.meta)
     }
 
     /// The directory that it works in.
@@ -194,6 +160,7 @@ fn stamp(path: &Path) -> String {
 mod tests {
     use super::*;
     use crate::store::testing::{TestQueue, id};
+    use aq_manifest::Priority;
 
     fn is_current(queue: &TestQueue) -> bool {
         JobRecord::read(queue, Stage::Inbox, id("a")).unwrap().is_current(queue)
@@ -234,13 +201,14 @@ mod tests {
         let text = "---\nprofile: p\nlock: none\ndeps: [a, \"b,c\"]\ndeps-mode: soft\n---\nx\n";
         queue.add(&[("a", text)]).unwrap();
         let record = JobRecord::read(&queue, Stage::Inbox, id("a")).unwrap();
-        assert_eq!(record.priority(), Priority::High);
-        assert_eq!(record.review_policy(), ReviewPolicy::Human);
-        assert_eq!(record.deps_mode(), DepsMode::Soft);
+        let row = record.sound(&queue).unwrap();
+        assert_eq!(row.priority(), Some(Priority::High));
+        assert_eq!(row.review_policy(), Some(ReviewPolicy::Human));
+        assert_eq!(row.deps_mode(), Some(DepsMode::Soft));
         assert_eq!(record.meta.list(RecordKey::Deps), ["a", "b,c"]);
         assert_eq!(record.meta.get(RecordKey::Lock), None);
         let requirements: Vec<String> =
-            record.requirements().iter().map(ToString::to_string).collect();
+            row.capabilities().unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(requirements, ["os:any", "x | y"]);
         assert_eq!(record.cwd(), queue.base().canonicalize().ok());
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use aq_caps::Token;
 use aq_fleet::protocol::{Grant, LeaseRef, ReleaseOutcome};
 use aq_fleet::switches::Mode;
-use aq_ledger::{RecordKey, RecordUpdate};
+use aq_ledger::{JobRow, RecordKey, RecordUpdate};
 use aq_manifest::{JobId, Outcome, Stage};
 use aq_scheduler::State;
 use jiff::Timestamp;
@@ -427,8 +427,8 @@ impl Dispatcher<'_> {
 
     /// The state of a job in the inbox. One that may be another host's by now is started a little
     /// later, when the coordinator has answered, or has not.
-    pub(super) fn unless_unsure(&self, record: &JobRecord, state: State) -> State {
-        let (Some(fleet), Some(lease)) = (&self.fleet, lease(&record.meta)) else { return state };
+    pub(super) fn unless_unsure(&self, row: JobRow<'_>, state: State) -> State {
+        let (Some(fleet), Some(lease)) = (&self.fleet, lease(row.content())) else { return state };
         match state {
             State::Waiting { not_before } if !fleet.membership.trusts(lease) => {
                 let later = Timestamp::now().saturating_add(UNSURE).unwrap_or(Timestamp::MAX);

@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(text(&queue), new);
         let record = JobRecord::read(&queue, Stage::Inbox, id("a")).unwrap();
         assert!(record.is_current(&queue));
-        assert_eq!(record.priority().as_str(), "high");
+        assert_eq!(record.meta.get(RecordKey::Priority), Some("high"));
         assert_eq!(record.meta.get(RecordKey::SessionId), Some("s"), "the prompt is the same");
         changed(&queue, &new, "two\n").unwrap();
         assert_eq!(queue.record("a").get(RecordKey::SessionId), None);

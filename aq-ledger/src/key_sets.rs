@@ -48,3 +48,32 @@ pub const WORKER_KEYS: &[RecordKey] =
 
 /// What its host lacked.
 pub const HOST_LACK_KEYS: &[RecordKey] = &[RecordKey::HostLacks, RecordKey::HostLacksDetail];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key_name::KeyName;
+
+    #[test]
+    fn every_text_finds_its_key() {
+        for key in RecordKey::ALL {
+            assert_eq!(RecordKey::find(key.text().as_bytes()), Some(key));
+            assert!(!key.meaning().is_empty());
+        }
+        for text in ["", "attemptz", "Attempt", "moved_to_", &"x".repeat(99)] {
+            assert_eq!(RecordKey::find(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn sessions_outlive_an_attempt() {
+        let kept: Vec<&str> = RUN_KEYS
+            .iter()
+            .filter(|key| !ATTEMPT_KEYS.contains(key))
+            .map(|key| key.text())
+            .collect();
+        let session = ["session_id", "session_engine", "session_total", "session_feedback"];
+        assert_eq!(kept, [&session[..], &["setup_done"]].concat());
+        assert_eq!((RUN_KEYS.len(), FLEET_KEYS.len()), (47, 14));
+    }
+}

@@ -59,3 +59,131 @@ impl RecordProblem {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key_name::KeyName;
+
+    /// Every key that has a kind, with values that fit and one that does not.
+    const KINDS: &[(&[&str], &[&str], &str)] = &[
+        (
+            &[
+                "added_at",
+                "launched_at",
+                "started_at",
+                "ended_at",
+                "next_eligible",
+                "verified_at",
+                "shipped_at",
+                "ship_tried_at",
+                "spent_at",
+            ],
+            &["2026-11-23T10:00:00Z", "2026-11-23T10:00:00.123456789Z"],
+            "yesterday",
+        ),
+        (
+            &[
+                "attempt",
+                "attempts",
+                "recoveries",
+                "retry_max",
+                "place_moves",
+                "pid",
+                "host_tries",
+                "resume_attempts",
+            ],
+            &["0", "7"],
+            "-1",
+        ),
+        (
+            &[
+                "pidstart",
+                "files_changed",
+                "lines_added",
+                "lines_deleted",
+                "permission_denials",
+                "resume_files_changed",
+                "input_tokens",
+                "cached_tokens",
+                "cache_write_tokens",
+                "output_tokens",
+                "reasoning_tokens",
+                "total_input_tokens",
+                "total_cached_tokens",
+                "total_cache_write_tokens",
+                "total_output_tokens",
+                "total_reasoning_tokens",
+                "fleet_lease_epoch",
+                "fleet_reports",
+            ],
+            &["0", "5000000000"],
+            "many",
+        ),
+        (&["fleet_job_id"], &["01890a5d-ac96-774b-bcce-b302099a8057"], "7"),
+        (&["duration_s", "total_duration_s", "cost_usd", "total_cost_usd"], &["0.003", "2"], "NaN"),
+        (&["setup_done", "usage_estimated"], &["1"], "yes"),
+        (&["verified"], &["0", "1"], "true"),
+        (&["priority"], &["critical", "high", "medium", "low"], "urgent"),
+        (&["deps_mode"], &["hard", "soft"], "firm"),
+        (&["review_policy"], &["auto", "human"], "team"),
+        (&["isolation"], &["worktree", "in-place"], "box"),
+        (&["moved_to"], &["inbox", "building", "quarantine"], "moon"),
+        (&["result"], &["success", "verify_failed", "fenced"], "unanswered-2"),
+        (&["failure_class"], &["crash", "timeout", "verify_failed"], "weather"),
+        (&["capabilities"], &["os:any", "os:any,node>=20 | !x"], ">=<"),
+        (
+            &["wip_base", "resume_commit", "pushed_commit"],
+            &["0123456789abcdef0123456789abcdef01234567"],
+            "main",
+        ),
+        (&["target", "added_on"], &["refs/heads/main"], "main"),
+        (&["cwd", "checkout", "added_from", "repository_lock"], &["/home/ada"], "home"),
+    ];
+
+    fn problem(text: &str) -> Option<RecordProblem> {
+        RecordProblem::of(&RecordContent::parse(text))
+    }
+
+    #[test]
+    fn each_kind_of_value_is_checked() {
+        for (keys, good, bad) in KINDS {
+            for key in *keys {
+                for value in *good {
+                    assert_eq!(problem(&format!("{key}={value}\n")), None, "{key}={value}");
+                }
+                // The last one counts, and an empty one is none.
+                assert_eq!(problem(&format!("{key}={bad}\n{key}=\n")), None, "{key}");
+                let found = problem(&format!("message=x\n{key}={bad}\n"));
+                let Some(RecordProblem::Value { key: found, line, value, .. }) = found else {
+                    panic!("{key}={bad}")
+                };
+                assert_eq!((found.text(), line, value.as_str()), (*key, Some(2), *bad));
+            }
+        }
+    }
+
+    #[test]
+    fn every_checked_key_is_tried() {
+        let tried = |text: &str| KINDS.iter().any(|(keys, ..)| keys.contains(&text));
+        for key in RecordKey::ALL {
+            let takes_all = matches!(key.type_name(), "text" | "list");
+            assert!(takes_all || tried(key.text()), "{} has no case", key.text());
+        }
+    }
+
+    #[test]
+    fn only_newer_formats_are_refused() {
+        assert_eq!(problem("format=1\nsomething_new=x\nmessage=\\0\n"), None);
+        let newer = RecordProblem::Newer { format: "2".to_owned(), line: Some(2) };
+        assert_eq!(newer.line(), Some(2));
+        assert_eq!(problem("attempts=x\nformat=2\n"), Some(newer));
+    }
+
+    #[test]
+    fn long_values_are_shown_in_part() {
+        let found = problem(&format!("attempts={}\n", "é".repeat(99)));
+        let Some(RecordProblem::Value { value, .. }) = found else { panic!("it is no number") };
+        assert_eq!(value, "é".repeat(SHOWN));
+    }
+}

@@ -1,8 +1,9 @@
 //! Texts as they lie in a queue's folders.
 
+use aq_ledger::{JobRow, RecordContent};
 use aq_manifest::{JobId, Stage};
-use aq_runner::store::{JobRecord, Meta};
 use aq_scheduler::Job;
+use jiff::Timestamp;
 
 /// A job file with twenty keys.
 pub const JOB_FILE: &str = r#"---
@@ -105,17 +106,17 @@ pub fn record(attempts: usize) -> String {
 }
 
 /// The job of a record, as a loop that starts puts it into its queue.
-pub fn replay(id: JobId, record: &str) -> Job {
-    let record = JobRecord { id, stage: Stage::Inbox, meta: Meta::parse(record) };
-    let text = |key: &str| record.meta.get(key).map(str::to_owned);
+pub fn replay(id: &JobId, record: &str) -> Job {
+    let content = RecordContent::parse(record);
+    let row = JobRow::unchecked(id, Stage::Inbox, &content);
     Job {
-        priority: record.priority(),
-        lock: text("lock"),
-        key: text("idempotency_key"),
-        deps: record.meta.list("deps"),
-        deps_mode: record.deps_mode(),
-        requirements: record.requirements(),
-        engines: record.meta.list("prefers_engine"),
-        ..Job::new(record.id.clone(), record.added_at())
+        priority: row.priority().unwrap_or_default(),
+        lock: row.lock().map(str::to_owned),
+        key: row.idempotency_key().map(str::to_owned),
+        deps: row.deps().unwrap_or_default(),
+        deps_mode: row.deps_mode().unwrap_or_default(),
+        requirements: row.capabilities().unwrap_or_default(),
+        engines: row.prefers_engine().unwrap_or_default(),
+        ..Job::new(id.clone(), row.added_at().unwrap_or(Timestamp::UNIX_EPOCH))
     }
 }

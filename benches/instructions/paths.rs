@@ -107,7 +107,7 @@ fn replay_record() {
     let record = record(3);
     for n in 0..50 {
         let id = id(n);
-        count(|| replay(id, black_box(&record)));
+        count(|| replay(&id, black_box(&record)));
     }
 }
 

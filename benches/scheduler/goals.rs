@@ -169,7 +169,7 @@ fn replayed() -> Row {
         2_000,
         || {
             let id = id(7);
-            timed(|| replay(id, black_box(&record)))
+            timed(|| replay(&id, black_box(&record)))
         },
         || timed(|| references::lines(black_box(&record))),
     );

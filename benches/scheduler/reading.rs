@@ -28,7 +28,7 @@ fn requirement(text: &str) -> Requirement {
 #[divan::bench(args = [0, 1, 9])]
 fn replay_record(bencher: Bencher, attempts: usize) {
     let record = record(attempts);
-    bencher.with_inputs(|| id(7)).bench_values(|id| replay(id, &record));
+    bencher.with_inputs(|| id(7)).bench_values(|id| replay(&id, &record));
 }
 
 /// Reference: the lines of the same record in a `HashMap`, and nothing else.

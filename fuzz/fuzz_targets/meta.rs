@@ -1,14 +1,20 @@
 //! The record of a job, torn or written by somebody else; and the file of what rests.
 #![no_main]
 
+use aq_ledger::{JobRow, RecordContent, RecordKey};
+use aq_manifest::Stage;
 use aq_runner::engine::Cooldowns;
-use aq_runner::store::Meta;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    let meta = Meta::parse(text);
-    for (key, _) in meta.iter() {
-        let _ = (meta.time(key), meta.count(key), meta.list(key));
+    let content = RecordContent::parse(text);
+    for key in RecordKey::ALL {
+        let _ = (content.time(key), content.count(key), content.list(key));
+    }
+    let id = "fuzz".parse().expect("it is a name of a job");
+    match JobRow::new(&id, Stage::Inbox, &content) {
+        Ok(row) => assert_eq!(row.attempts().is_some(), content.has(RecordKey::Attempts)),
+        Err(problem) => assert!(problem.line().is_some()),
     }
     let _ = Cooldowns::from_text(text).to_text();
 });

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use aq_ledger::RecordKey;
 use aq_manifest::{EditError, JobId, Stage, parse, with_value};
 use aq_runner::run::{Settings, add_context, taken_at_word, without_engine};
 use aq_runner::store::{AddContext, AddReport, Added, Draft, JobRecord, QueueDir, add};
@@ -52,7 +53,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
 /// Lets jobs wait for another one. A shipped one without a key is waited for no more.
 fn put_after(queue: &QueueDir, id: &JobId, drafts: &mut [Draft]) -> Result<(), Failure> {
     let record = JobRecord::read(queue, queue.expect(id)?, id.clone())?;
-    let Some(key) = record.meta.get("idempotency_key") else {
+    let Some(key) = record.meta.get(RecordKey::IdempotencyKey) else {
         if record.stage == Stage::Shipped {
             return Ok(());
         }

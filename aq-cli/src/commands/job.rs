@@ -1,5 +1,6 @@
 //! `aq promote`, `ship`, `reject`, `requeue`: one step of one job each.
 
+use aq_ledger::RecordKey;
 use aq_manifest::{JobId, Outcome as JobResult, Stage};
 use aq_runner::run;
 use aq_runner::store::{JobRecord, QueueDir};
@@ -203,7 +204,8 @@ fn requeued(queue: &QueueDir, args: &Requeue) -> Result<Vec<JobId>, Failure> {
 /// nothing.
 fn is_meant(queue: &QueueDir, stage: Stage, id: &JobId, args: &Requeue) -> bool {
     let record = JobRecord::read(queue, stage, id.clone()).ok();
-    let result: Option<JobResult> = record.and_then(|job| job.meta.get("result")?.parse().ok());
+    let result: Option<JobResult> =
+        record.and_then(|job| job.meta.get(RecordKey::Result)?.parse().ok());
     let by_person = matches!(result, Some(JobResult::Stopped | JobResult::Rejected));
     args.failed && !by_person || result.is_some_and(|result| args.results.contains(&result))
 }

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::time::Duration;
 
+use aq_ledger::RecordKey;
 use aq_manifest::{JobId, Stage};
 use aq_runner::run::is_at_work;
 use aq_runner::store::{JobRecord, QueueDir, archived_log, log_file};
@@ -90,7 +91,8 @@ impl LogReader {
             return Ok(raw);
         }
         let record = JobRecord::read(queue, queue.expect(id)?, id.clone())?;
-        let engine = record.meta.get("engine").or_else(|| record.meta.get("engine_wanted"));
+        let engine =
+            record.meta.get(RecordKey::Engine).or_else(|| record.meta.get(RecordKey::EngineWanted));
         // Settings with an error are no reason to show no log.
         let settings = here.settings_or_last(queue).ok().map(|(settings, _)| settings);
         Ok(match (engine, settings) {

@@ -1,5 +1,6 @@
 //! `aq why`
 
+use aq_ledger::RecordKey;
 use aq_manifest::{DepsMode, Stage};
 use aq_runner::run::{JobView, look_up};
 use aq_runner::store::{Holder, QueueDir, holder};
@@ -45,8 +46,8 @@ fn help(queue: &QueueDir, job: &JobView) -> Result<DependencyHelp, Failure> {
     if job.record.stage != Stage::Inbox {
         return Ok(found);
     }
-    let is_hard = job.record.deps_mode() == DepsMode::Hard;
-    for key in job.record.meta.list("deps") {
+    let is_hard = job.record.unchecked().deps_mode() != Some(DepsMode::Soft);
+    for key in job.record.meta.list(RecordKey::Deps) {
         match holder(queue, &key)? {
             Some(Holder { id, stage: Stage::Review | Stage::Testing }) if is_hard => {
                 found.shippable.push(id);

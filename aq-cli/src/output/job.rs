@@ -1,5 +1,6 @@
 //! What is said of one job.
 
+use aq_ledger::RecordKey;
 use aq_manifest::{JobId, Stage, format_duration};
 use aq_runner::run::{
     Activity, JobView, Recovered, Replied, Stopped, WorkProblem, recorded_left_out,
@@ -35,8 +36,9 @@ fn reason_with(reason: &Reason, time: impl Fn(Timestamp) -> String) -> String {
 /// How a job ended that did not end well.
 pub(crate) fn result(record: &JobRecord) -> String {
     let meta = &record.meta;
-    let message = meta.get("message").map_or(String::new(), |text| format!(": {}", plain(text)));
-    match (meta.get("result"), meta.get("failure_class")) {
+    let message =
+        meta.get(RecordKey::Message).map_or(String::new(), |text| format!(": {}", plain(text)));
+    match (meta.get(RecordKey::Result), meta.get(RecordKey::FailureClass)) {
         (Some("retries_exhausted"), Some(class)) => format!("retries exhausted ({class}){message}"),
         (Some(result), _) => format!("{}{message}", plain(&result.replace('_', " "))),
         (None, _) => "moved here by hand".to_owned(),
@@ -71,7 +73,7 @@ pub(crate) fn why(job: &JobView, help: &DependencyHelp, now: Timestamp) -> Strin
 /// Faults of a job's work, each with the mend.
 pub(crate) fn warnings(job: &JobView) -> Vec<String> {
     let mut lines = left_out_lines(&job.record);
-    let not_pushed = job.record.meta.get("push_error");
+    let not_pushed = job.record.meta.get(RecordKey::PushError);
     lines.extend(not_pushed.map(|why| format!("not pushed for the next host: {}", plain(why))));
     lines.extend(work_problem(job));
     lines
@@ -118,7 +120,7 @@ pub(crate) fn work_problem(job: &JobView) -> Option<String> {
 
 /// The run of git that the job waits for, when that takes long.
 pub(crate) fn git_step(record: &JobRecord) -> Option<&str> {
-    record.meta.get("step")
+    record.meta.get(RecordKey::Step)
 }
 
 /// What a job does, or why it does not.
@@ -196,7 +198,7 @@ fn rest(record: &JobRecord, has_log: bool) -> String {
 pub(crate) fn moved(record: &JobRecord) -> String {
     let message = record
         .meta
-        .get("message")
+        .get(RecordKey::Message)
         .filter(|_| !matches!(record.stage, Stage::Testing | Stage::Shipped));
     let message = message.map_or(String::new(), |text| format!(": {}", plain(text)));
     format!("{} is in {}/{message}", record.id, record.stage)
@@ -247,15 +249,15 @@ pub(crate) fn recovered(id: &JobId, what: &Recovered) -> String {
 
 #[cfg(test)]
 mod tests {
-    use aq_runner::store::Meta;
 
     use super::*;
+    use aq_ledger::RecordContent;
 
     #[test]
     fn what_is_offered_for_a_job_that_ended_is_not_refused() {
         let rested = |stage, meta| {
             let id = JobId::new("a").unwrap();
-            rest(&JobRecord { id, stage, meta: Meta::parse(meta) }, true)
+            rest(&JobRecord { id, stage, meta: RecordContent::parse(meta) }, true)
         };
         let failed = rested(Stage::Failed, "result=crash\n");
         assert!(failed.ends_with("`aq requeue a` runs it again"), "{failed}");

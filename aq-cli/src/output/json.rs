@@ -6,6 +6,7 @@ mod tame;
 use std::io::{BufWriter, Write};
 
 use aq_fleet::protocol::JobSummary;
+use aq_ledger::RecordKey;
 use aq_manifest::{JobId, Outcome};
 use aq_runner::insights::{Day, Group, Insights, Numbers, days};
 use aq_runner::run::host::Host;
@@ -169,23 +170,23 @@ fn shape(job: &JobView, now: Timestamp) -> Value {
     };
     let meta: Map<String, Value> =
         job.record.meta.iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
-    let word = |key: &str| job.record.meta.get(key);
-    let engine = word("engine").or_else(|| word("engine_wanted"));
+    let word = |key: RecordKey| job.record.meta.get(key);
+    let engine = word(RecordKey::Engine).or_else(|| word(RecordKey::EngineWanted));
     let mut shape = json!({
         "id": job.record.id.as_str(),
         "stage": job.record.stage.folder(),
         "state": state,
-        "priority": word("priority"),
-        "profile": word("profile"),
+        "priority": word(RecordKey::Priority),
+        "profile": word(RecordKey::Profile),
         "engine": engine,
         "attempts": job.tries(),
         "max_attempts": job.max_tries(),
-        "added_at": word("added_at"),
-        "started_at": word("started_at"),
-        "ended_at": word("ended_at"),
-        "result": word("result"),
-        "failure_class": word("failure_class"),
-        "message": word("message"),
+        "added_at": word(RecordKey::AddedAt),
+        "started_at": word(RecordKey::StartedAt),
+        "ended_at": word(RecordKey::EndedAt),
+        "result": word(RecordKey::Result),
+        "failure_class": word(RecordKey::FailureClass),
+        "message": word(RecordKey::Message),
         "verified": job.record.verified(),
         "cost_usd": job.cost_usd(),
         "warnings": super::job::warnings(job),

@@ -3,6 +3,7 @@
 
 use std::io::{IsTerminal, Write};
 
+use aq_ledger::RecordKey;
 use aq_manifest::Stage;
 use aq_runner::run::{Progress, RunOptions, Summary};
 use aq_runner::store::{JobRecord, QueueDir};
@@ -150,7 +151,7 @@ fn mark(stage: Stage) -> String {
 fn ended(stage: Stage, record: &JobRecord) -> String {
     match stage {
         Stage::Inbox => {
-            let why = record.meta.get("message");
+            let why = record.meta.get(RecordKey::Message);
             let why = why.map_or(String::new(), |why| format!(": {}", style::plain(why)));
             format!("back to the inbox{why}")
         }

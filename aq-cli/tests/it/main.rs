@@ -38,6 +38,7 @@ mod processes;
 mod races;
 mod real_engines;
 mod real_tools;
+mod record_keys;
 mod repository;
 mod sandbox;
 mod service;

@@ -41,12 +41,15 @@ pub fn days(jobs: &[Numbers], zone: &TimeZone) -> Vec<Day> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aq_ledger::KeyName;
     use aq_manifest::Stage;
 
     fn job(id: &str, engine: &str, ended: &str, cost: &str) -> Numbers {
         let meta = [("engine", engine), ("ended_at", ended), ("cost_usd", cost), ("attempts", "1")];
         Numbers::read(id.parse().unwrap(), Stage::Shipped, |key| {
-            meta.iter().find(|(name, value)| *name == key && !value.is_empty()).map(|pair| pair.1)
+            meta.iter()
+                .find(|(name, value)| *name == key.text() && !value.is_empty())
+                .map(|pair| pair.1)
         })
     }
 

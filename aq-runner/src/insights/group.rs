@@ -189,11 +189,12 @@ fn ratio(part: f64, whole: f64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aq_ledger::KeyName;
     use std::collections::HashMap;
 
     fn job(id: &str, stage: Stage, meta: &[(&str, &str)]) -> Numbers {
         let meta: HashMap<&str, &str> = meta.iter().copied().collect();
-        Numbers::read(id.parse().unwrap(), stage, |key| meta.get(key).copied())
+        Numbers::read(id.parse().unwrap(), stage, |key| meta.get(key.text()).copied())
     }
 
     #[test]

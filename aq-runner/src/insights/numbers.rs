@@ -1,5 +1,6 @@
 //! The numbers of one job.
 
+use aq_ledger::RecordKey;
 use aq_manifest::{JobId, Outcome, Stage};
 use jiff::Timestamp;
 
@@ -44,31 +45,37 @@ pub struct Numbers {
 
 impl Numbers {
     /// Reads the numbers out of a job's record, asked for by key.
-    pub fn read<'a>(id: JobId, stage: Stage, get: impl Fn(&str) -> Option<&'a str>) -> Self {
+    pub fn read<'a>(id: JobId, stage: Stage, get: impl Fn(RecordKey) -> Option<&'a str>) -> Self {
         fn number<T: std::str::FromStr>(text: Option<&str>) -> Option<T> {
             text?.parse().ok()
         }
         // The totals over all attempts, where there were several.
-        let total = |key: &str| get(&format!("total_{key}")).or_else(|| get(key));
+        let total = |total: RecordKey, last: RecordKey| get(total).or_else(|| get(last));
         let finite = |text| number::<f64>(text).filter(|n| n.is_finite() && *n >= 0.0);
         Self {
             id,
             stage,
-            engine: get("engine").map(str::to_owned),
-            profile: get("profile").map(str::to_owned),
-            outcome: number(get("result")),
-            ended_at: number(get("ended_at")),
-            attempts: number(get("attempts")).unwrap_or(0),
-            duration_s: finite(total("duration_s")),
-            input_tokens: number(total("input_tokens")),
-            cached_tokens: number(total("cached_tokens")),
-            cache_write_tokens: number(total("cache_write_tokens")),
-            output_tokens: number(total("output_tokens")),
-            reasoning_tokens: number(total("reasoning_tokens")),
-            cost_usd: finite(total("cost_usd")),
-            estimated: get("usage_estimated") == Some("1"),
-            tracker_item: get("tracker_item").map(str::to_owned),
-            tracker_echoed: get("tracker_echoed").map(str::to_owned),
+            engine: get(RecordKey::Engine).map(str::to_owned),
+            profile: get(RecordKey::Profile).map(str::to_owned),
+            outcome: number(get(RecordKey::Result)),
+            ended_at: number(get(RecordKey::EndedAt)),
+            attempts: number(get(RecordKey::Attempts)).unwrap_or(0),
+            duration_s: finite(total(RecordKey::TotalDurationS, RecordKey::DurationS)),
+            input_tokens: number(total(RecordKey::TotalInputTokens, RecordKey::InputTokens)),
+            cached_tokens: number(total(RecordKey::TotalCachedTokens, RecordKey::CachedTokens)),
+            cache_write_tokens: number(total(
+                RecordKey::TotalCacheWriteTokens,
+                RecordKey::CacheWriteTokens,
+            )),
+            output_tokens: number(total(RecordKey::TotalOutputTokens, RecordKey::OutputTokens)),
+            reasoning_tokens: number(total(
+                RecordKey::TotalReasoningTokens,
+                RecordKey::ReasoningTokens,
+            )),
+            cost_usd: finite(total(RecordKey::TotalCostUsd, RecordKey::CostUsd)),
+            estimated: get(RecordKey::UsageEstimated) == Some("1"),
+            tracker_item: get(RecordKey::TrackerItem).map(str::to_owned),
+            tracker_echoed: get(RecordKey::TrackerEchoed).map(str::to_owned),
         }
     }
 

@@ -2,15 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use aq_ledger::{FLEET_KEYS, KeyValues, RUN_KEYS, RecordKey, RecordUpdate};
 use aq_manifest::{JobId, Outcome, Stage};
 use jiff::Timestamp;
 
 use crate::process::{ProcessId, Signal};
 use crate::store::{
-    FeedbackFile, HeldJob, JobRecord, Meta, Promise, QueueDir, RUN_KEYS, Record, Result, StoreError,
+    FeedbackFile, HeldJob, JobRecord, LoopKey, Promise, QueueDir, Result, StoreError, read_values,
 };
 
-use super::recovery::{Recovered, recover_job, worker};
+use super::recovery::{Recovered, loop_process, recover_job, worker};
 use super::settings::{Environment, scratch_of};
 use super::stop::{LoopStopRequest, StopRequest, Why};
 use super::view::is_at_work;
@@ -63,30 +64,12 @@ pub(super) fn take(queue: &QueueDir, id: &JobId) -> Result<HeldJob> {
 pub fn reject(queue: &QueueDir, id: &JobId, reason: Option<&str>, now: Timestamp) -> Result<()> {
     let mut job = take(queue, id)?;
     job.require(&[Stage::Review, Stage::Testing], "reject", "review/ or testing/")?;
-    let record = Record::new()
-        .set("result", Outcome::Rejected)
-        .set("ended_at", now)
-        .set("message", reason.unwrap_or("rejected by a person"));
+    let record = RecordUpdate::new()
+        .set(RecordKey::Result, Outcome::Rejected)
+        .set(RecordKey::EndedAt, now)
+        .set(RecordKey::Message, reason.unwrap_or("rejected by a person"));
     job.move_to(Stage::Failed, record, Promise::Durable)
 }
-
-/// What a job of the fleet has on record of that. One that is put back by hand is this host's own.
-pub(super) const FLEET_KEYS: &[&str] = &[
-    "fleet_job_id",
-    "fleet_lease_epoch",
-    "fleet_factory",
-    "fleet_reports",
-    "fleet_told",
-    "resume_branch",
-    "resume_commit",
-    "resume_failure_class",
-    "resume_attempts",
-    "resume_files_changed",
-    "push_error",
-    "pushed_branch",
-    "pushed_commit",
-    "pushed_to",
-];
 
 /// Puts a failed job back into the inbox as if it had never run. Its log stays. A job that came from
 /// the fleet is this host's own from then on: there it has ended, or has passed to another host.
@@ -100,7 +83,7 @@ pub fn requeue(queue: &QueueDir, id: &JobId, force: bool) -> Result<()> {
     FeedbackFile::of(queue, id).remove()?;
     job.move_to(
         Stage::Inbox,
-        Record::new().clear(RUN_KEYS).clear(FLEET_KEYS).clear(&["held"]),
+        RecordUpdate::new().clear(RUN_KEYS).clear(FLEET_KEYS).clear(&[RecordKey::Held]),
         Promise::Durable,
     )
 }
@@ -134,10 +117,10 @@ pub fn stop(
         match HeldJob::take(queue, id) {
             Ok(mut job) if job.stage() == Stage::Inbox => {
                 job.expect_known_format()?;
-                let record = Record::new()
-                    .set("result", Outcome::Stopped)
-                    .set("ended_at", now)
-                    .set("message", "stopped by a person before it started");
+                let record = RecordUpdate::new()
+                    .set(RecordKey::Result, Outcome::Stopped)
+                    .set(RecordKey::EndedAt, now)
+                    .set(RecordKey::Message, "stopped by a person before it started");
                 job.move_to(Stage::Failed, record, Promise::Durable)?;
                 request.withdraw();
                 // When somebody was told, it failed by itself just now and would be tried again.
@@ -202,11 +185,11 @@ fn make_request(queue: &QueueDir, id: &JobId) -> Result<()> {
 /// When the loop cannot be told.
 pub fn stop_loop(queue: &QueueDir) -> Result<Option<u32>> {
     let path = queue.daemon_pid();
-    let signature = Meta::read(&path)?;
-    let Some(process) = worker(&signature).filter(ProcessId::is_alive) else {
+    let signature: KeyValues<LoopKey> = read_values(&path)?;
+    let Some(process) = loop_process(&signature).filter(ProcessId::is_alive) else {
         return Ok(None);
     };
-    if signature.get("embedded").is_some() {
+    if signature.get(LoopKey::Embedded).is_some() {
         stop_embedded_loop(queue, &signature)?;
         return Ok(Some(process.pid()));
     }
@@ -216,7 +199,7 @@ pub fn stop_loop(queue: &QueueDir) -> Result<Option<u32>> {
 }
 
 /// Asks a loop to end whose process has other things to do, and waits until its signature is gone.
-fn stop_embedded_loop(queue: &QueueDir, signature: &Meta) -> Result<()> {
+fn stop_embedded_loop(queue: &QueueDir, signature: &KeyValues<LoopKey>) -> Result<()> {
     let path = queue.daemon_pid();
     let made = LoopStopRequest::of(queue).make();
     made.map_err(|source| StoreError::Io {
@@ -225,9 +208,8 @@ fn stop_embedded_loop(queue: &QueueDir, signature: &Meta) -> Result<()> {
         source,
     })?;
     let give_up = Instant::now() + LOOP_END;
-    while Instant::now() < give_up
-        && Meta::read(&path)?.get("started_at") == signature.get("started_at")
-    {
+    let began = |values: &KeyValues<LoopKey>| values.get(LoopKey::StartedAt).map(str::to_owned);
+    while Instant::now() < give_up && began(&read_values(&path)?) == began(signature) {
         std::thread::sleep(LOOK_AGAIN);
     }
     Ok(())
@@ -266,7 +248,7 @@ pub fn stop_all(queue: &QueueDir) -> Result<Vec<JobId>> {
 fn worker_of(queue: &QueueDir, id: &JobId) -> Result<Option<ProcessId>> {
     let give_up = Instant::now() + LOOP_END;
     loop {
-        let found = worker(&Meta::read(&queue.meta(id))?).filter(ProcessId::is_alive);
+        let found = worker(&read_values(&queue.meta(id))?).filter(ProcessId::is_alive);
         if found.is_some() || Instant::now() >= give_up {
             return Ok(found);
         }

@@ -3,11 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
+use aq_ledger::{RecordContent, RecordKey};
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
 use crate::checkpoint::{Isolation, Origin, branch_at, repository_at};
-use crate::store::{AddContext, Meta, Parent, QueueDir, scratch_dirs};
+use crate::store::{AddContext, Parent, QueueDir, read_values, scratch_dirs};
 
 use super::checkouts::job_of_checkout;
 use super::engine_sightings::note_engines_of_add;
@@ -35,7 +36,7 @@ fn parent(queue: &QueueDir, environment: &Environment, dir: &Path) -> Option<Par
     let running = [Stage::Building, Stage::Review].into_iter();
     let running = running.flat_map(|stage| queue.jobs(stage).unwrap_or_default());
     by_place.into_iter().chain(running).find_map(|id| {
-        let meta = Meta::read(&queue.meta(&id)).ok()?;
+        let meta = read_values(&queue.meta(&id)).ok()?;
         let places = places(queue, environment, &id, &meta);
         let is_there = places.iter().any(|(own, _)| dir.starts_with(own));
         is_there.then(|| Parent { places, branch: target(queue, &id, &meta) })
@@ -47,7 +48,7 @@ fn places(
     queue: &QueueDir,
     environment: &Environment,
     id: &JobId,
-    meta: &Meta,
+    meta: &RecordContent,
 ) -> Vec<(PathBuf, PathBuf)> {
     let job = checkpoint_job(queue, id, meta);
     let is_top = |dir: &&Path| dir.join(".git").symlink_metadata().is_ok();
@@ -66,10 +67,11 @@ fn places(
 }
 
 /// The branch that a job is merged into: the one that it started from, or will.
-fn target(queue: &QueueDir, id: &JobId, meta: &Meta) -> Option<String> {
+fn target(queue: &QueueDir, id: &JobId, meta: &RecordContent) -> Option<String> {
     let started = branch_of(queue, id, meta).ok().flatten();
     let origin = started.and_then(|wip| wip.origin().ok().flatten());
-    let recorded = || meta.get("target").or(meta.get("added_on")).map(str::to_owned);
+    let recorded =
+        || meta.get(RecordKey::Target).or(meta.get(RecordKey::AddedOn)).map(str::to_owned);
     match origin {
         Some(Origin::Branch(name)) => Some(name),
         _ => recorded(),

@@ -1,9 +1,10 @@
 //! The attempts of a job, read out of its record.
 
+use aq_ledger::{RecordContent, RecordKey};
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
-use crate::store::{Meta, QueueDir, Result, additions};
+use crate::store::{QueueDir, Result, additions};
 
 /// One attempt: from a launch to where it led.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -46,7 +47,8 @@ pub fn attempts(queue: &QueueDir, id: &JobId) -> Result<Vec<Attempt>> {
     for (to, added) in &steps {
         if *to == Stage::Building {
             at = None;
-            let mut attempt = Attempt { number: added.count("attempt"), ..Attempt::default() };
+            let mut attempt =
+                Attempt { number: added.count(RecordKey::Attempt), ..Attempt::default() };
             attempt.add(added);
             // What stands before the launch is of the one before it.
             (attempt.result, attempt.message, attempt.ended) = (None, None, None);
@@ -82,20 +84,22 @@ impl Attempt {
             || self.result.as_deref().is_some_and(|result| !is_good(result))
     }
 
-    fn add(&mut self, added: &Meta) {
-        let word = |key: &str| added.get(key).map(str::to_owned);
-        let dollars = |key: &str| added.parsed::<f64>(key).filter(|n| n.is_finite() && *n >= 0.0);
-        self.began = added.time("started_at").or(self.began).or(added.time("launched_at"));
-        self.ended = added.time("ended_at").or(self.ended);
-        self.engine = word("engine").or(self.engine.take());
-        self.model = word("model").or(self.model.take());
-        self.duration_s = dollars("duration_s").or(self.duration_s);
-        let class = word("failure_class").or_else(|| word("engine_error"));
-        self.result = word("result").or(class).or(self.result.take());
-        self.message = word("message").or(self.message.take());
-        self.input_tokens = added.parsed("input_tokens").or(self.input_tokens);
-        self.output_tokens = added.parsed("output_tokens").or(self.output_tokens);
-        self.cost_usd = dollars("cost_usd").or(self.cost_usd);
+    fn add(&mut self, added: &RecordContent) {
+        let word = |key: RecordKey| added.get(key).map(str::to_owned);
+        let dollars =
+            |key: RecordKey| added.parsed::<f64>(key).filter(|n| n.is_finite() && *n >= 0.0);
+        self.began =
+            added.time(RecordKey::StartedAt).or(self.began).or(added.time(RecordKey::LaunchedAt));
+        self.ended = added.time(RecordKey::EndedAt).or(self.ended);
+        self.engine = word(RecordKey::Engine).or(self.engine.take());
+        self.model = word(RecordKey::Model).or(self.model.take());
+        self.duration_s = dollars(RecordKey::DurationS).or(self.duration_s);
+        let class = word(RecordKey::FailureClass).or_else(|| word(RecordKey::EngineError));
+        self.result = word(RecordKey::Result).or(class).or(self.result.take());
+        self.message = word(RecordKey::Message).or(self.message.take());
+        self.input_tokens = added.parsed(RecordKey::InputTokens).or(self.input_tokens);
+        self.output_tokens = added.parsed(RecordKey::OutputTokens).or(self.output_tokens);
+        self.cost_usd = dollars(RecordKey::CostUsd).or(self.cost_usd);
     }
 }
 

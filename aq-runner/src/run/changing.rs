@@ -3,9 +3,10 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 
+use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::{EditError, JobId, Stage, with_value};
 
-use crate::store::{AddError, Invalid, QueueDir, Record, Result, change};
+use crate::store::{AddError, Invalid, QueueDir, Result, change};
 
 use super::actions::take;
 use super::settings::Environment;
@@ -29,10 +30,10 @@ pub fn release(queue: &QueueDir, id: &JobId) -> Result<bool> {
 fn set_held(queue: &QueueDir, id: &JobId, verb: &'static str, held: bool) -> Result<bool> {
     let mut job = take(queue, id)?;
     job.require(&[Stage::Inbox], verb, "inbox/")?;
-    if job.meta().get("held").is_some() == held {
+    if job.meta().get(RecordKey::Held).is_some() == held {
         return Ok(false);
     }
-    job.append(&Record::new().set("held", if held { "1" } else { "" }))?;
+    job.append(&RecordUpdate::new().set(RecordKey::Held, if held { "1" } else { "" }))?;
     job.sync()?;
     drop(job);
     // The file system tells a loop of files, and not of what is in records. Without that, the loop

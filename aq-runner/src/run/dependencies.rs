@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
+use aq_ledger::RecordKey;
 use aq_manifest::{DepsMode, JobId, Stage};
 
 use crate::store::{JobRecord, QueueDir, Result, holder};
@@ -70,7 +71,7 @@ pub fn dependencies<'a>(
                 None => return Ok(found),
             },
         };
-        let deps: BTreeSet<String> = record.meta.list("deps").into_iter().collect();
+        let deps: BTreeSet<String> = record.meta.list(RecordKey::Deps).into_iter().collect();
         for key in deps {
             let from = match holders.get(&key) {
                 Some(node) => node.clone(),
@@ -93,7 +94,8 @@ pub fn dependencies<'a>(
                 })
             };
             let (from, to) = (place(from), place(to));
-            found.edges.push(Edge { from, to, mode: record.deps_mode() });
+            let mode = record.unchecked().deps_mode().unwrap_or_default();
+            found.edges.push(Edge { from, to, mode });
         }
     }
 }

@@ -422,7 +422,9 @@ impl Dispatcher<'_> {
     fn report_end(&mut self, id: &JobId) {
         let Some(stage) = self.queue.find(id) else { return };
         let Ok(record) = JobRecord::read(self.queue, stage, id.clone()) else { return };
-        let waits = matches!(resting_state(&record, Timestamp::now()), Some(State::Waiting { .. }));
+        // A damaged record was told of when the model took the job in.
+        let Ok(row) = record.sound(self.queue) else { return };
+        let waits = matches!(resting_state(row, Timestamp::now()), Some(State::Waiting { .. }));
         if stage == Stage::Building || (waits && stage != Stage::Inbox) {
             // Nobody ended it: it is taken up again.
             return;

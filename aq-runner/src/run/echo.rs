@@ -11,10 +11,11 @@ mod teller;
 use std::sync::mpsc::{Receiver, Sender as ToThread, channel};
 use std::time::Duration;
 
+use aq_ledger::{RecordContent, RecordKey, RecordUpdate};
 use aq_manifest::{JobId, Stage};
 use aq_tracker::{Echo, Trackers};
 
-use crate::store::{HeldJob, Meta, QueueDir, Record, StoreError};
+use crate::store::{HeldJob, QueueDir, StoreError};
 use crate::sync::tracker::{Outbox, Sender, Told};
 
 use super::settings::Settings;
@@ -134,13 +135,13 @@ pub(super) fn outbox(queue: &QueueDir) -> Outbox {
 }
 
 /// The item that is told of this job, by this host. Fleet jobs are told of by the coordinator.
-pub(super) fn item_of(meta: &Meta) -> Option<&str> {
-    if meta.get("fleet_job_id").is_some() { None } else { meta.get("tracker_item") }
+pub(super) fn item_of(meta: &RecordContent) -> Option<&str> {
+    if meta.get(RecordKey::FleetJobId).is_some() { None } else { meta.get(RecordKey::TrackerItem) }
 }
 
 /// What a record says to a tracker.
-pub(super) fn echo(stage: Stage, meta: &Meta) -> Echo {
-    Echo::read(stage, |key| meta.get(key))
+pub(super) fn echo(stage: Stage, meta: &RecordContent) -> Echo {
+    Echo::read(stage, |key| meta.get_named(key))
 }
 
 /// Writes down in the job's record what its tracker was told.
@@ -150,23 +151,23 @@ pub(super) fn echo(stage: Stage, meta: &Meta) -> Echo {
 pub(super) fn record_told(queue: &QueueDir, id: &JobId, told: &Told) -> Result<(), StoreError> {
     let mut job = HeldJob::take(queue, id)?;
     job.append(
-        &Record::new()
-            .set("tracker_told", &told.item)
-            .set_some("tracker_echoed", told.echoed.as_deref())
-            .set_some("tracker_comment", told.comment.as_deref()),
+        &RecordUpdate::new()
+            .set(RecordKey::TrackerTold, &told.item)
+            .set_some(RecordKey::TrackerEchoed, told.echoed.as_deref())
+            .set_some(RecordKey::TrackerComment, told.comment.as_deref()),
     )
 }
 
 /// What is known of a job that its tracker may have been told of before.
-pub(super) fn known(outbox: &Outbox, id: &JobId, item: &str, meta: &Meta) -> Told {
+pub(super) fn known(outbox: &Outbox, id: &JobId, item: &str, meta: &RecordContent) -> Told {
     let there = outbox.read(id).filter(|told| told.item == item);
     // The job's file may name another item by now.
-    let is_same = meta.get("tracker_told") == Some(item);
+    let is_same = meta.get(RecordKey::TrackerTold) == Some(item);
     let recorded = |key| meta.get(key).filter(|_| is_same).map(str::to_owned);
     there.unwrap_or_else(|| Told {
         item: item.to_owned(),
-        echoed: recorded("tracker_echoed"),
-        comment: recorded("tracker_comment"),
+        echoed: recorded(RecordKey::TrackerEchoed),
+        comment: recorded(RecordKey::TrackerComment),
         ..Told::default()
     })
 }

@@ -4,6 +4,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::path::Path;
 
+use aq_ledger::{RecordContent, RecordKey};
 use aq_manifest::{FeedbackMode, JobId};
 use aq_scheduler::EngineState;
 use jiff::Timestamp;
@@ -11,7 +12,7 @@ use jiff::Timestamp;
 use crate::engine::{Invocation, NoCandidates, NoSuchEngine};
 use crate::feedback::{GO_ON, handed_over_text, join};
 use crate::store::{
-    Feedback, FeedbackFile, FeedbackState, Invalid, JobRecord, Meta, QueueDir, StoreError, load,
+    Feedback, FeedbackFile, FeedbackState, Invalid, JobRecord, QueueDir, StoreError, load,
 };
 
 use super::engine_use::{self, KnownEngines};
@@ -32,12 +33,13 @@ pub(crate) struct AttemptFeedback {
 /// one.
 pub(crate) fn attempt_feedback(
     state: FeedbackState,
-    meta: &Meta,
+    meta: &RecordContent,
     resumes: bool,
     mode: FeedbackMode,
 ) -> AttemptFeedback {
     let FeedbackState { waiting, delivered } = state;
-    let is_known = delivered.is_empty() || meta.get("session_feedback") == Some(&delivered.id);
+    let is_known =
+        delivered.is_empty() || meta.get(RecordKey::SessionFeedback) == Some(&delivered.id);
     let (earlier, known_words, known_failure) = match (resumes, is_known) {
         (true, true) => ("", "", ""),
         (true, false) => ("", delivered.words.as_str(), delivered.failure.as_str()),
@@ -47,13 +49,13 @@ pub(crate) fn attempt_feedback(
     };
     let failure = if waiting.failure.is_empty() { known_failure } else { &waiting.failure };
     let failure = if mode == FeedbackMode::On { failure } else { "" };
-    let is_handed_over = !resumes && meta.get("resume_commit").is_some();
+    let is_handed_over = !resumes && meta.get(RecordKey::ResumeCommit).is_some();
     let begun = match is_handed_over && mode == FeedbackMode::On {
         true => handed_over_text(
             // What is no class that this version knows says nothing.
-            meta.parsed("resume_failure_class"),
-            meta.parsed("resume_attempts"),
-            meta.parsed("resume_files_changed"),
+            meta.parsed(RecordKey::ResumeFailureClass),
+            meta.parsed(RecordKey::ResumeAttempts),
+            meta.parsed(RecordKey::ResumeFilesChanged),
         ),
         false => String::new(),
     };
@@ -128,7 +130,9 @@ pub fn next_prompt(
         &spec.prefers_engine,
     )?;
     let engine = next_engine(queue, settings, &candidates, now).unwrap_or_default();
-    let own = meta.get("session_id").filter(|_| meta.get("session_engine") == Some(&engine));
+    let own = meta
+        .get(RecordKey::SessionId)
+        .filter(|_| meta.get(RecordKey::SessionEngine) == Some(&engine));
     let session = settings.engines.resumed(&engine, own).map(str::to_owned);
     let state = FeedbackFile::of(queue, id).read()?;
     let feedback = attempt_feedback(state, &meta, session.is_some(), spec.feedback).text;
@@ -176,7 +180,7 @@ mod tests {
     fn chosen(waiting: &Feedback, known: &str, resumes: bool) -> String {
         let before = feedback("t", "w0\n", "f1\n", "w1\n");
         let state = FeedbackState { waiting: waiting.clone(), delivered: before };
-        let meta = Meta::parse(&format!("session_feedback={known}\n"));
+        let meta = RecordContent::parse(&format!("session_feedback={known}\n"));
         let found = attempt_feedback(state, &meta, resumes, FeedbackMode::On);
         found.text.unwrap_or_default().replace("\n\n", " ")
     }
@@ -197,7 +201,7 @@ mod tests {
     fn work_of_another_host_is_named() {
         let choose = |resumes| {
             let last = "resume_failure_class=verify_failed\nresume_attempts=2\n";
-            let meta = Meta::parse(&format!("resume_commit=c\n{last}"));
+            let meta = RecordContent::parse(&format!("resume_commit=c\n{last}"));
             attempt_feedback(FeedbackState::default(), &meta, resumes, FeedbackMode::On).text
         };
         let text = choose(false).unwrap();
@@ -210,7 +214,7 @@ mod tests {
         let state =
             FeedbackState { waiting: feedback("n", "", "f\n", "w\n"), ..Default::default() };
         let tell = |state: FeedbackState, resumes| {
-            attempt_feedback(state, &Meta::default(), resumes, FeedbackMode::Off)
+            attempt_feedback(state, &RecordContent::default(), resumes, FeedbackMode::Off)
         };
         let found = tell(state, true);
         assert_eq!((found.text.as_deref(), found.id.as_deref()), (Some("w\n"), Some("n")));

@@ -3,10 +3,11 @@
 
 use std::collections::HashMap;
 
+use aq_ledger::{RecordContent, RecordKey};
 use aq_manifest::JobId;
 
 use crate::engine::MissingBinary;
-use crate::store::{Meta, QueueDir};
+use crate::store::{QueueDir, read_values};
 
 use super::settings::Settings;
 
@@ -30,11 +31,11 @@ pub fn without_engine<'a>(
     // Many jobs want the same, and each look goes through all of `PATH`.
     let mut known: HashMap<[Option<String>; 3], Option<String>> = HashMap::new();
     for id in jobs {
-        let Ok(meta) = Meta::read(&queue.meta(id)) else { continue };
+        let Ok(meta) = read_values(&queue.meta(id)) else { continue };
         if meta.is_empty() {
             continue;
         }
-        let wish = ["engine_wanted", "engine_class", "prefers_engine"];
+        let wish = [RecordKey::EngineWanted, RecordKey::EngineClass, RecordKey::PrefersEngine];
         let wish = wish.map(|key| meta.get(key).map(str::to_owned));
         let problem = known.entry(wish).or_insert_with(|| lacks_engine(settings, &meta));
         let Some(problem) = problem else { continue };
@@ -47,11 +48,11 @@ pub fn without_engine<'a>(
 }
 
 /// What a job lacks, in words; `None` when there is an engine for it.
-pub(crate) fn lacks_engine(settings: &Settings, meta: &Meta) -> Option<String> {
-    let class = meta.get("engine_class").unwrap_or_default();
-    let prefers = meta.list("prefers_engine");
+pub(crate) fn lacks_engine(settings: &Settings, meta: &RecordContent) -> Option<String> {
+    let class = meta.get(RecordKey::EngineClass).unwrap_or_default();
+    let prefers = meta.list(RecordKey::PrefersEngine);
     let engines = &settings.engines;
-    match engines.candidates(meta.get("engine_wanted"), class, &prefers) {
+    match engines.candidates(meta.get(RecordKey::EngineWanted), class, &prefers) {
         Err(unknown) => Some(unknown.to_string()),
         Ok(names) if names.iter().any(|name| engines.installed(name).is_some()) => None,
         Ok(names) => {

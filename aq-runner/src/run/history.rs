@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
+use aq_ledger::RecordKey;
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
@@ -78,7 +79,7 @@ fn give_way<'a>(lines: &mut Vec<SpentLine>, records: impl Iterator<Item = &'a Jo
         return;
     }
     for record in records {
-        if record.meta.get("spent_at").is_some() {
+        if record.meta.get(RecordKey::SpentAt).is_some() {
             lines.retain(|line| !line.is_of(&record.id, &record.meta));
         }
     }

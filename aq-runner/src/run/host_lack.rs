@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use aq_ledger::{RecordContent, RecordKey, RecordUpdate, WORKER_KEYS};
 use aq_manifest::Stage;
 use aq_scheduler::{HostLack, HostResource};
 use jiff::{SignedDuration, Timestamp};
@@ -13,18 +14,10 @@ use jiff::{SignedDuration, Timestamp};
 use crate::checkpoint::CheckpointError;
 use crate::disk::HostFault;
 use crate::process::SuperviseError;
-use crate::store::{HeldJob, Invalid, Meta, NoPlace, Promise, Record, StoreError, UnreadableJob};
-
-use super::recovery::WORKER_KEYS;
-
-/// The keys that say what a job waits for.
-pub(crate) const LACK_KEYS: &[&str] = &["host_lacks", "host_lacks_detail"];
+use crate::store::{HeldJob, Invalid, NoPlace, Promise, StoreError, UnreadableJob};
 
 /// The word for an engine that went away between the plan and the start.
 pub(crate) const ENGINE: &str = "engine";
-
-/// The key that counts how often in a row a job was put back for want of something.
-pub(crate) const TRIES: &str = "host_tries";
 
 /// The first pause, in seconds; each further one is twice as long.
 const FIRST_PAUSE: i64 = 2;
@@ -152,9 +145,9 @@ pub(crate) fn limited_files(refusal: &str) -> HostLack {
 }
 
 /// The lack that a job waits for, by its record.
-pub(crate) fn recorded_lack(meta: &Meta) -> Option<HostLack> {
-    let detail = meta.get("host_lacks_detail").unwrap_or_default().to_owned();
-    match meta.get("host_lacks")? {
+pub(crate) fn recorded_lack(meta: &RecordContent) -> Option<HostLack> {
+    let detail = meta.get(RecordKey::HostLacksDetail).unwrap_or_default().to_owned();
+    match meta.get(RecordKey::HostLacks)? {
         "program" => Some(HostLack::Program { program: detail }),
         code => {
             let resource = HostResource::of_code(code)?;
@@ -164,9 +157,11 @@ pub(crate) fn recorded_lack(meta: &Meta) -> Option<HostLack> {
 }
 
 /// Answers whether a loop that drains the queue waits for the next try.
-pub(crate) fn is_worth_a_wait(meta: &Meta) -> bool {
-    pause(meta.count(TRIES), meta.get("host_lacks") == Some(HostResource::FileSize.as_str()))
-        <= SignedDuration::from_secs(8)
+pub(crate) fn is_worth_a_wait(meta: &RecordContent) -> bool {
+    pause(
+        meta.count(RecordKey::HostTries),
+        meta.get(RecordKey::HostLacks) == Some(HostResource::FileSize.as_str()),
+    ) <= SignedDuration::from_secs(8)
 }
 
 fn pause(tries: u32, is_limit: bool) -> SignedDuration {
@@ -187,16 +182,16 @@ pub(crate) fn put_back(job: &mut HeldJob, lack: &HostLack) -> Result<(), StoreEr
         other => (ENGINE, other.to_string()),
     };
     let is_limit = code == HostResource::FileSize.as_str();
-    let tries = job.meta().count(TRIES).saturating_add(1);
+    let tries = job.meta().count(RecordKey::HostTries).saturating_add(1);
     let now = Timestamp::now();
     let next = now.saturating_add(pause(tries, is_limit)).unwrap_or(Timestamp::MAX);
-    let record = Record::new()
-        .set("ended_at", now)
-        .set("next_eligible", next)
-        .set("message", lack)
-        .set("host_lacks", code)
-        .set("host_lacks_detail", detail)
-        .set(TRIES, tries)
+    let record = RecordUpdate::new()
+        .set(RecordKey::EndedAt, now)
+        .set(RecordKey::NextEligible, next)
+        .set(RecordKey::Message, lack)
+        .set(RecordKey::HostLacks, code)
+        .set(RecordKey::HostLacksDetail, detail)
+        .set(RecordKey::HostTries, tries)
         .clear(WORKER_KEYS);
     match job.stage() {
         Stage::Review | Stage::Inbox => job.append(&record),
@@ -267,8 +262,8 @@ mod tests {
             assert!(queue.has(Stage::Inbox, &id("a")));
             assert_eq!(recorded_lack(&queue.record("a")), Some(lack));
         }
-        assert_eq!(queue.record("a").count(TRIES), 2);
+        assert_eq!(queue.record("a").count(RecordKey::HostTries), 2);
         assert!(is_worth_a_wait(&queue.record("a")));
-        assert_eq!(recorded_lack(&Meta::default()), None);
+        assert_eq!(recorded_lack(&RecordContent::default()), None);
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use aq_ledger::RecordKey;
 use aq_manifest::Stage;
 use aq_scheduler::Reason;
 use jiff::Timestamp;
@@ -64,14 +65,14 @@ impl JobView {
     pub fn tries(&self) -> u32 {
         let ended = self.record.attempts();
         match self.activity {
-            Activity::Running { .. } => ended.max(self.record.meta.count("attempt")),
+            Activity::Running { .. } => ended.max(self.record.meta.count(RecordKey::Attempt)),
             _ => ended,
         }
     }
 
     /// The number of attempts that it may have, in all.
     pub fn max_tries(&self) -> u32 {
-        self.record.meta.count("retry_max").max(1)
+        self.record.meta.count(RecordKey::RetryMax).max(1)
     }
 
     /// US dollars over all its attempts, where they are known.
@@ -130,18 +131,18 @@ impl WorkProblem {
             return None;
         }
         let meta = &record.meta;
-        let checkout = meta.get("checkout").map(PathBuf::from);
+        let checkout = meta.get(RecordKey::Checkout).map(PathBuf::from);
         let is_open = matches!(record.stage, Stage::Inbox | Stage::Review | Stage::Testing);
         if let Some(dir) = checkout.as_ref().filter(|_| is_open) {
             let inside = queue.work().join(record.id.as_str());
             // That it went while its agent was at work is told already.
             let is_told = || recorded_left_out(meta).iter().any(LeftOut::is_gone);
             if !dir.is_dir() && !inside.is_dir() && !is_told() {
-                let branch = meta.get("wip_branch").unwrap_or_default().to_owned();
+                let branch = meta.get(RecordKey::WipBranch).unwrap_or_default().to_owned();
                 return Some(Self::CheckoutGone { dir: dir.clone(), branch });
             }
         }
-        let why = meta.get("checkpoint_error")?.to_owned();
+        let why = meta.get(RecordKey::CheckpointError)?.to_owned();
         Some(Self::NotSaved { why, dir: checkout.or_else(|| record.cwd()) })
     }
 }

@@ -2,6 +2,7 @@
 //! loop decides with it, and `status` explains with the same one.
 
 use aq_caps::Capabilities;
+use aq_ledger::{JobRow, RecordKey};
 use aq_manifest::{JobId, ReviewPolicy, Stage};
 use aq_scheduler::{
     Counts, EngineState, Host, HostId, HostLack, Job, Limits, Misfits, Plan, Queue, QueueError,
@@ -117,15 +118,15 @@ impl Model {
         &mut self,
         dir: &QueueDir,
         engines: &Registry,
-        record: &JobRecord,
+        row: JobRow<'_>,
         state: State,
     ) -> Result<(), QueueError> {
-        let lack = recorded_lack(&record.meta);
+        let lack = recorded_lack(row.content());
         let state = match (&lack, state) {
             (Some(_), State::Waiting { .. }) => State::WAITING,
             (_, state) => state,
         };
-        self.put(dir, engines, record, state, lack)
+        self.put(dir, engines, row, state, lack)
     }
 
     /// Puts a job in as its record says, in place of what was known of it. `lack` is what the host
@@ -137,15 +138,15 @@ impl Model {
         &mut self,
         dir: &QueueDir,
         engines: &Registry,
-        record: &JobRecord,
+        row: JobRow<'_>,
         state: State,
         lack: Option<HostLack>,
     ) -> Result<(), QueueError> {
         // Not being there is what is wanted.
-        let _ = self.queue.remove(&record.id);
-        let job = Job { lack, ..self.job(engines, record) };
+        let _ = self.queue.remove(row.id);
+        let job = Job { lack, ..self.job(engines, row) };
         let deps = job.deps.clone();
-        self.note(|| Change::Put(Box::new(Put::new(job.clone(), state.clone(), record))));
+        self.note(|| Change::Put(Box::new(Put::new(job.clone(), state.clone(), row))));
         self.queue.insert(job, state)?;
         for dep in deps {
             // Jobs that have ended are not in the model; what they mean for their key is looked up
@@ -170,18 +171,18 @@ impl Model {
     /// waits is not kept: `put` looks it up.
     pub(crate) fn end(&mut self, record: &JobRecord, settled: Settled) {
         if self.queue.set_state(&record.id, State::Settled(settled)).is_err()
-            && let Some(key) = record.meta.get("idempotency_key")
+            && let Some(key) = record.meta.get(RecordKey::IdempotencyKey)
         {
             self.queue.settle(key, settled);
         }
-        if let Some(key) = record.meta.get("idempotency_key") {
+        if let Some(key) = record.meta.get(RecordKey::IdempotencyKey) {
             self.queue.forget(key);
         }
-        for key in record.meta.list("deps") {
+        for key in record.meta.list(RecordKey::Deps) {
             self.queue.forget(&key);
         }
         self.note(|| {
-            let key = record.meta.get("idempotency_key").map(str::to_owned);
+            let key = record.meta.get(RecordKey::IdempotencyKey).map(str::to_owned);
             Change::Ended { id: record.id.clone(), key, settled }
         });
     }
@@ -225,28 +226,27 @@ impl Model {
         self.queue.will_progress(self.host)
     }
 
-    fn job(&self, engines: &Registry, record: &JobRecord) -> Job {
-        let meta = &record.meta;
-        let wanted = meta.get("engine_wanted");
-        let class = meta.get("engine_class").unwrap_or_default();
-        let prefers = meta.list("prefers_engine");
+    fn job(&self, engines: &Registry, row: JobRow<'_>) -> Job {
+        let wanted = row.engine_wanted();
+        let class = row.engine_class().unwrap_or_default();
+        let prefers = row.prefers_engine().unwrap_or_default();
         // An engine or a class that does not exist is never installed either: the plan rejects it.
         let candidates = engines
             .candidates(wanted, class, &prefers)
             .unwrap_or_else(|_| vec![wanted.unwrap_or(class).to_owned()]);
-        let mut requirements = record.requirements();
+        let mut requirements = row.capabilities().unwrap_or_default();
         requirements.retain(|wanted| !self.unasked.iter().any(|tool| wanted.depends_on(tool)));
         Job {
-            priority: record.priority(),
-            lock: meta.get("lock").map(str::to_owned),
-            repository: meta.get("repository_lock").map(str::to_owned),
-            key: meta.get("idempotency_key").map(str::to_owned),
-            deps: meta.list("deps"),
-            deps_mode: record.deps_mode(),
+            priority: row.priority().unwrap_or_default(),
+            lock: row.lock().map(str::to_owned),
+            repository: row.content().get(RecordKey::RepositoryLock).map(str::to_owned),
+            key: row.idempotency_key().map(str::to_owned),
+            deps: row.deps().unwrap_or_default(),
+            deps_mode: row.deps_mode().unwrap_or_default(),
             requirements,
             engines: candidates,
-            held: record.stage == Stage::Inbox && meta.get("held").is_some(),
-            ..Job::new(record.id.clone(), record.added_at())
+            held: row.stage == Stage::Inbox && row.held().is_some(),
+            ..Job::new(row.id.clone(), row.added_at().unwrap_or(Timestamp::UNIX_EPOCH))
         }
     }
 }
@@ -263,14 +263,14 @@ pub(crate) fn settled(stage: Stage) -> Option<Settled> {
 
 /// Where a job stands that nobody works on, by its folder and record. `None`: it has ended, or
 /// only recovery can tell.
-pub(crate) fn resting_state(record: &JobRecord, now: Timestamp) -> Option<State> {
+pub(crate) fn resting_state(row: JobRow<'_>, now: Timestamp) -> Option<State> {
     // A pause that began in the future was written by a clock that has been set back since.
-    let clock_was_wrong = record.meta.time("ended_at").is_some_and(|at| at > now);
-    let not_before = record.meta.time("next_eligible").filter(|_| !clock_was_wrong);
-    match record.stage {
+    let clock_was_wrong = row.ended_at().is_some_and(|at| at > now);
+    let not_before = row.next_eligible().filter(|_| !clock_was_wrong);
+    match row.stage {
         Stage::Inbox => Some(State::Waiting { not_before }),
         // The agent's work is accepted and `verify` has not judged it: that is still to be run.
-        Stage::Review if record.review_policy() == ReviewPolicy::Auto => {
+        Stage::Review if row.review_policy().unwrap_or_default() == ReviewPolicy::Auto => {
             Some(State::Waiting { not_before })
         }
         Stage::Review => Some(State::Review),

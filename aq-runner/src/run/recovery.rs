@@ -4,13 +4,14 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
+use aq_ledger::{KeyValues, RecordContent, RecordKey, RecordUpdate, WORKER_KEYS};
 use aq_manifest::{JobId, Outcome, Stage};
 use jiff::Timestamp;
 
 use crate::process::{Cgroup, ProcessId, Traces, sweep};
 use crate::store::{
-    HeldJob, Meta, Promise, QueueDir, Record, Result, ScratchPlaces, StoreError, Undoubled,
-    doubled, remove_scratch,
+    HeldJob, LoopKey, Promise, QueueDir, Result, ScratchPlaces, StoreError, Undoubled, doubled,
+    remove_scratch,
 };
 
 use super::job_log::JobLog;
@@ -45,9 +46,6 @@ pub enum Recovered {
     /// It lay in more than one folder, as after a power cut: what became of the other files.
     Undoubled(Vec<Undoubled>),
 }
-
-/// The keys that name the worker of a job.
-pub(crate) const WORKER_KEYS: &[&str] = &["pid", "pidstart", "boot", "step"];
 
 /// Recovers every job whose worker is dead. Doing it twice changes nothing.
 ///
@@ -106,7 +104,7 @@ pub(crate) fn recover_job(
             job.expect_sound()?;
             recover_building(queue, places, &mut job, now)
         }
-        Stage::Review if job.meta().get("pid").is_some() => {
+        Stage::Review if job.meta().get(RecordKey::Pid).is_some() => {
             job.expect_sound()?;
             recover_review(queue, places, &mut job, now)
         }
@@ -133,28 +131,31 @@ fn recover_building(
     job: &mut HeldJob,
     now: Timestamp,
 ) -> Result<Recovered> {
-    let last_step = job.meta().parsed::<Stage>("moved_to");
+    let last_step = job.meta().parsed::<Stage>(RecordKey::MovedTo);
     if let Some(to) = last_step.filter(|&to| to != Stage::Building) {
         job.finish_move(to, Promise::None)?;
-        if to == Stage::Review && job.meta().get("pid").is_some() {
+        if to == Stage::Review && job.meta().get(RecordKey::Pid).is_some() {
             return recover_review(queue, places, job, now);
         }
         remove_what_it_left(queue, places, job.id(), now);
         return Ok(Recovered::Completed(to));
     }
-    let launched = job.meta().parsed::<u32>("attempt");
-    let started = job.meta().get("pid").is_some();
+    let launched = job.meta().parsed::<u32>(RecordKey::Attempt);
+    let started = job.meta().get(RecordKey::Pid).is_some();
     let stop = StopRequest::of(queue, job.id());
     end_leftovers(queue, places, job, now);
-    let base = Record::new().set("ended_at", now).clear(WORKER_KEYS);
+    let base = RecordUpdate::new().set(RecordKey::EndedAt, now).clear(WORKER_KEYS);
     if launched.is_some() && !started && !stop.is_made() {
         job.move_to(Stage::Inbox, base, Promise::None)?;
         return Ok(Recovered::Requeued { counted: false });
     }
     // From the number of the attempt, not one more than was counted: doing it twice is harmless.
-    let attempt = launched.unwrap_or_else(|| job.meta().count("attempts") + 1);
-    let recoveries = job.meta().count("recoveries") + 1;
-    let base = base.set("attempt", attempt).set("attempts", attempt).set("recoveries", recoveries);
+    let attempt = launched.unwrap_or_else(|| job.meta().count(RecordKey::Attempts) + 1);
+    let recoveries = job.meta().count(RecordKey::Recoveries) + 1;
+    let base = base
+        .set(RecordKey::Attempt, attempt)
+        .set(RecordKey::Attempts, attempt)
+        .set(RecordKey::Recoveries, recoveries);
     let base = base.followed_by(save_leftovers(queue, job.id(), job.meta()));
     if let Some(why) = stop.why() {
         return stopped(job, base, why, &stop);
@@ -162,7 +163,7 @@ fn recover_building(
     if recoveries >= MAX_RECOVERIES {
         return killer(job, base, recoveries);
     }
-    job.move_to(Stage::Inbox, base.set("message", "its worker died"), Promise::None)?;
+    job.move_to(Stage::Inbox, base.set(RecordKey::Message, "its worker died"), Promise::None)?;
     Ok(Recovered::Requeued { counted: true })
 }
 
@@ -174,33 +175,39 @@ fn recover_review(
     now: Timestamp,
 ) -> Result<Recovered> {
     end_leftovers(queue, places, job, now);
-    let base = Record::new().clear(WORKER_KEYS);
+    let base = RecordUpdate::new().clear(WORKER_KEYS);
     let base = base.followed_by(save_leftovers(queue, job.id(), job.meta()));
     let stop = StopRequest::of(queue, job.id());
     if let Some(why) = stop.why() {
-        return stopped(job, base.set("ended_at", now), why, &stop);
+        return stopped(job, base.set(RecordKey::EndedAt, now), why, &stop);
     }
-    let recoveries = job.meta().count("recoveries") + 1;
-    let base = base.set("recoveries", recoveries);
+    let recoveries = job.meta().count(RecordKey::Recoveries) + 1;
+    let base = base.set(RecordKey::Recoveries, recoveries);
     if recoveries >= MAX_RECOVERIES {
-        return killer(job, base.set("ended_at", now), recoveries);
+        return killer(job, base.set(RecordKey::EndedAt, now), recoveries);
     }
     job.append(&base)?;
     Ok(Recovered::VerifyAgain)
 }
 
 /// The end of a job whose workers die one after the other.
-fn killer(job: &mut HeldJob, base: Record, recoveries: u32) -> Result<Recovered> {
+fn killer(job: &mut HeldJob, base: RecordUpdate, recoveries: u32) -> Result<Recovered> {
     let why =
         format!("its worker died {recoveries} times in a row; the job itself probably kills it");
-    let record = base.set("result", Outcome::Crash).set("failure_class", Outcome::Crash);
-    job.move_to(Stage::Failed, record.set("message", why), Promise::None)?;
+    let record =
+        base.set(RecordKey::Result, Outcome::Crash).set(RecordKey::FailureClass, Outcome::Crash);
+    job.move_to(Stage::Failed, record.set(RecordKey::Message, why), Promise::None)?;
     Ok(Recovered::Failed(Outcome::Crash))
 }
 
-fn stopped(job: &mut HeldJob, base: Record, why: Why, stop: &StopRequest) -> Result<Recovered> {
+fn stopped(
+    job: &mut HeldJob,
+    base: RecordUpdate,
+    why: Why,
+    stop: &StopRequest,
+) -> Result<Recovered> {
     let words = format!("{}; its worker was already dead", why.words());
-    let record = base.followed_by(why.record()).set("message", words);
+    let record = base.followed_by(why.record()).set(RecordKey::Message, words);
     job.move_to(why.stage(), record, why.promise())?;
     stop.withdraw();
     Ok(match why {
@@ -210,16 +217,27 @@ fn stopped(job: &mut HeldJob, base: Record, why: Why, stop: &StopRequest) -> Res
 }
 
 /// The worker that the record names, if it does.
-pub(crate) fn worker(meta: &Meta) -> Option<ProcessId> {
-    ProcessId::parse(meta.get("pid")?, meta.get("pidstart")?, meta.get("boot")?).ok()
+pub(crate) fn worker(meta: &RecordContent) -> Option<ProcessId> {
+    ProcessId::parse(
+        meta.get(RecordKey::Pid)?,
+        meta.get(RecordKey::Pidstart)?,
+        meta.get(RecordKey::Boot)?,
+    )
+    .ok()
+}
+
+/// The run loop that a signature names, if it does.
+pub(crate) fn loop_process(signature: &KeyValues<LoopKey>) -> Option<ProcessId> {
+    let word = |key| signature.get(key);
+    ProcessId::parse(word(LoopKey::Pid)?, word(LoopKey::Pidstart)?, word(LoopKey::Boot)?).ok()
 }
 
 /// Ends what a dead worker's agent left running, and removes its `TMPDIR`. What cannot be ended is
 /// no reason to keep the job from going on.
 fn end_leftovers(queue: &QueueDir, places: &ScratchPlaces, job: &HeldJob, now: Timestamp) {
     let meta = job.meta();
-    if meta.get("pid").is_some() {
-        let cgroup = meta.get("cgroup").and_then(|path| Cgroup::at(Path::new(path)).ok());
+    if meta.get(RecordKey::Pid).is_some() {
+        let cgroup = meta.get(RecordKey::Cgroup).and_then(|path| Cgroup::at(Path::new(path)).ok());
         let id = OsStr::new(job.id().as_str());
         let markers = [("AQ_JOB_ID", id), ("AQ_QUEUE", queue.root().as_os_str())];
         let _ = sweep(&Traces { markers: &markers, cgroup: cgroup.as_ref() }, GRACE);

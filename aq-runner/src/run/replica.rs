@@ -5,11 +5,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use aq_fleet::shadow::{Candidate, Reason as Word, Snapshot};
+use aq_ledger::{JobRow, RecordKey};
 use aq_manifest::{JobId, Priority, Stage};
 use aq_scheduler::{EngineState, HostId, HostLack, Job, Plan, Queue, Reason, Settled, State};
 use jiff::Timestamp;
 
-use crate::store::JobRecord;
 use crate::sync::fleet::{Decision, Original, Question};
 
 /// What happened to the model.
@@ -43,12 +43,11 @@ pub(crate) struct Put {
 }
 
 impl Put {
-    pub(crate) fn new(job: Job, state: State, record: &JobRecord) -> Self {
-        let meta = &record.meta;
+    pub(crate) fn new(job: Job, state: State, row: JobRow<'_>) -> Self {
         let mut hasher = DefaultHasher::new();
-        meta.get("source").hash(&mut hasher);
-        let has_own_lock = meta.get("lock").is_some() && meta.get("lock") == meta.get("cwd");
-        Self { job, state, stage: record.stage, has_own_lock, version: hasher.finish() }
+        row.source().hash(&mut hasher);
+        let has_own_lock = row.lock().is_some() && row.lock() == row.content().get(RecordKey::Cwd);
+        Self { job, state, stage: row.stage, has_own_lock, version: hasher.finish() }
     }
 }
 

@@ -3,14 +3,13 @@
 //! The words are on disk before the job moves (`store/feedback_file.rs` has the steps), so a reply
 //! that is killed is made again without saying anything twice.
 
+use aq_ledger::{ATTEMPT_KEYS, FLEET_KEYS, RecordUpdate};
 use aq_manifest::{JobId, Stage};
 
 use crate::feedback::{WordsProblem, words_text};
-use crate::store::{
-    FeedbackFile, HeldJob, Promise, QueueDir, Record, StoreError, forget_run_but_session,
-};
+use crate::store::{FeedbackFile, HeldJob, Promise, QueueDir, StoreError};
 
-use super::actions::{FLEET_KEYS, take, take_failed};
+use super::actions::{take, take_failed};
 use super::feedback::random_word;
 use super::fleet::lease;
 use super::stop::StopRequest;
@@ -105,8 +104,9 @@ fn put_back_with(queue: &QueueDir, job: &mut HeldJob, section: &str) -> Result<(
 fn put_back(queue: &QueueDir, job: &mut HeldJob) -> Result<(), StoreError> {
     StopRequest::of(queue, job.id()).withdraw();
     let has_ended = !matches!(job.stage(), Stage::Review | Stage::Testing);
-    let fleet = Record::new().clear(if has_ended { FLEET_KEYS } else { &[] });
-    job.move_to(Stage::Inbox, forget_run_but_session().followed_by(fleet), Promise::Durable)
+    let fleet = RecordUpdate::new().clear(if has_ended { FLEET_KEYS } else { &[] });
+    let record = RecordUpdate::new().clear(ATTEMPT_KEYS).followed_by(fleet);
+    job.move_to(Stage::Inbox, record, Promise::Durable)
 }
 
 fn add(queue: &QueueDir, id: &JobId, section: &str) -> Result<(), StoreError> {
@@ -117,6 +117,7 @@ fn add(queue: &QueueDir, id: &JobId, section: &str) -> Result<(), StoreError> {
 mod tests {
     use super::*;
     use crate::store::testing::{TestQueue, id};
+    use aq_ledger::RecordKey;
 
     fn waiting(queue: &TestQueue) -> String {
         FeedbackFile::of(queue, &id("a")).read().unwrap().waiting.words
@@ -132,8 +133,11 @@ mod tests {
             assert_eq!(reply(&queue, &id("a"), "Use tabs.").unwrap(), Replied::PutBack);
             assert!(queue.has(Stage::Inbox, &id("a")), "{stage}");
             let record = queue.record("a");
-            assert_eq!((record.get("session_id"), record.get("result")), (Some("s"), None));
-            assert_eq!(record.count("attempts"), 0, "retry counts anew");
+            assert_eq!(
+                (record.get(RecordKey::SessionId), record.get(RecordKey::Result)),
+                (Some("s"), None)
+            );
+            assert_eq!(record.count(RecordKey::Attempts), 0, "retry counts anew");
             assert!(waiting(&queue).contains("Use tabs."));
             assert_eq!(reply(&queue, &id("a"), "Use tabs.").unwrap(), Replied::Waits);
             assert_eq!(waiting(&queue).matches("Use tabs.").count(), 1);

@@ -4,11 +4,12 @@
 use std::iter;
 use std::path::Path;
 
+use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::{JobId, Outcome, Stage};
 use jiff::Timestamp;
 
 use crate::checkpoint::Merged;
-use crate::store::{HeldJob, Promise, QueueDir, Record, StoreError, sync_file_system};
+use crate::store::{HeldJob, Promise, QueueDir, StoreError, sync_file_system};
 
 use super::actions::take;
 use super::fleet::{Gate, ask_to_ship, lease};
@@ -88,7 +89,8 @@ pub fn ship_merged(
     for dir in iter::once(&merged.repository).chain(&merged.checkout) {
         sync_file_system(dir)?;
     }
-    let record = shipped(now).set("merged_into", &merged.into).clear(&["checkpoint_error"]);
+    let record =
+        shipped(now).set(RecordKey::MergedInto, &merged.into).clear(&[RecordKey::CheckpointError]);
     job.move_to(Stage::Shipped, record, Promise::Durable)?;
     Ok(merged)
 }
@@ -131,8 +133,11 @@ fn shippable(queue: &QueueDir, id: &JobId) -> Result<HeldJob, StoreError> {
     Ok(job)
 }
 
-fn shipped(now: Timestamp) -> Record {
-    Record::new().set("result", Outcome::Shipped).set("shipped_at", now).clear(&["message"])
+fn shipped(now: Timestamp) -> RecordUpdate {
+    RecordUpdate::new()
+        .set(RecordKey::Result, Outcome::Shipped)
+        .set(RecordKey::ShippedAt, now)
+        .clear(&[RecordKey::Message])
 }
 
 /// Lets a job of this host's own pass, and one of the fleet when the coordinator says so.
@@ -147,7 +152,7 @@ fn pass_gate(
     match ask_to_ship(queue, environment, job, lease)? {
         Gate::Open => Ok(()),
         Gate::Fenced => {
-            let record = Why::Fenced.record().set("ended_at", now);
+            let record = Why::Fenced.record().set(RecordKey::EndedAt, now);
             job.move_to(Stage::Quarantine, record, Promise::Durable)?;
             Err(ShipError::Fenced(id))
         }

@@ -4,9 +4,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::{JobId, Outcome, Stage};
 
-use crate::store::{Promise, QueueDir, Record};
+use crate::store::{Promise, QueueDir};
 
 /// What the file says when the job is no longer this host's.
 const FENCED: &str = "fenced\n";
@@ -46,8 +47,10 @@ impl Why {
     }
 
     /// The record of such an end.
-    pub(crate) fn record(self) -> Record {
-        Record::new().set("result", self.outcome()).set("message", self.words())
+    pub(crate) fn record(self) -> RecordUpdate {
+        RecordUpdate::new()
+            .set(RecordKey::Result, self.outcome())
+            .set(RecordKey::Message, self.words())
     }
 
     /// A host must not come back from power loss and believe that the job is still its own.

@@ -1,8 +1,9 @@
 //! Jobs of which nothing but an exit code would say that they went well.
 
+use aq_ledger::RecordKey;
 use aq_manifest::{JobId, ReviewPolicy};
 
-use crate::store::{Meta, QueueDir, load, read_text};
+use crate::store::{QueueDir, load, read_text, read_values};
 
 use super::settings::Settings;
 
@@ -35,11 +36,11 @@ pub fn taken_at_word<'a>(
 
 /// The engine of a job, when only its exit code decides.
 fn only_exit_code(queue: &QueueDir, settings: &Settings, id: &JobId) -> Option<String> {
-    let meta = Meta::read(&queue.meta(id)).ok().filter(|meta| !meta.is_empty())?;
-    let class = meta.get("engine_class").unwrap_or_default();
-    let prefers = meta.list("prefers_engine");
+    let meta = read_values(&queue.meta(id)).ok().filter(|meta| !meta.is_empty())?;
+    let class = meta.get(RecordKey::EngineClass).unwrap_or_default();
+    let prefers = meta.list(RecordKey::PrefersEngine);
     let engines = &settings.engines;
-    let names = engines.candidates(meta.get("engine_wanted"), class, &prefers).ok()?;
+    let names = engines.candidates(meta.get(RecordKey::EngineWanted), class, &prefers).ok()?;
     let engine = names.into_iter().find(|name| engines.installed(name).is_some())?;
     if !engines.is_judged_by_exit_code(&engine) {
         return None;

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use aq_ledger::{RecordContent, RecordKey};
 use aq_manifest::{JobId, Stage};
 use aq_tracker::{Item, ItemId, ItemIdError, Search, TrackerError, mapping};
 
 use crate::store::{
-    AddContext, AddError, AddReport, Added, Draft, JobRecord, Meta, QueueDir, StoreError, add,
-    holder, moves,
+    AddContext, AddError, AddReport, Added, Draft, JobRecord, QueueDir, StoreError, add, holder,
+    moves,
 };
 
 use super::echo::{echo, item_of, known, outbox, record_told, trackers};
@@ -200,7 +201,7 @@ pub fn to_tracker(queue: &QueueDir, settings: &Settings, id: &JobId) -> Result<E
     let broken = |source| StoreError::Io { action: "use the outbox in", path, source };
     let stage = queue.expect(id)?;
     let meta = JobRecord::read(queue, stage, id.clone())?.meta;
-    if meta.get("fleet_job_id").is_some() {
+    if meta.get(RecordKey::FleetJobId).is_some() {
         return Err(TrackError::Fleet(id.clone()));
     }
     let item = item_of(&meta).ok_or_else(|| TrackError::NoItem(id.clone()))?;
@@ -261,8 +262,12 @@ pub struct TrackerView {
 }
 
 /// What is known of a job's item; `None` when it has none.
-pub(super) fn tracker_view(queue: &QueueDir, id: &JobId, meta: &Meta) -> Option<TrackerView> {
-    let item = meta.get("tracker_item")?;
+pub(super) fn tracker_view(
+    queue: &QueueDir,
+    id: &JobId,
+    meta: &RecordContent,
+) -> Option<TrackerView> {
+    let item = meta.get(RecordKey::TrackerItem)?;
     let told = known(&outbox(queue), id, item, meta);
     Some(TrackerView {
         item: told.item,

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use aq_ledger::{JobRow, KeyValues, RecordKey};
 use aq_manifest::{JobId, ReviewPolicy, Stage};
 use aq_scheduler::{EngineState, Limits};
 use jiff::Timestamp;
 
 use crate::process::ProcessId;
-use crate::store::{JobRecord, Meta, QueueDir, Result, spent_of_last};
+use crate::store::{JobRecord, LoopKey, QueueDir, Result, read_values, spent_of_last};
 
 use super::engine_use::resting_engines;
 use super::fleet::{FleetPart, fleet_part};
@@ -19,7 +20,7 @@ use super::host::ProbePolicy;
 use super::host_capabilities;
 use super::job_view::{Activity, JobView};
 use super::model::{Model, resting_state};
-use super::recovery::worker;
+use super::recovery::{loop_process, worker};
 use super::settings::Settings;
 
 /// Minutes without a new line in its log after which a running job counts as stalled.
@@ -140,8 +141,8 @@ fn read_all(queue: &QueueDir, stage: Stage, mut ids: Vec<JobId>) -> Result<Vec<J
 /// # Errors
 /// When its file cannot be read.
 pub fn run_loop(queue: &QueueDir) -> Result<Option<RunLoop>> {
-    let signature = Meta::read(&queue.daemon_pid())?;
-    let Some(process) = worker(&signature).filter(ProcessId::is_alive) else {
+    let signature = read_values(&queue.daemon_pid())?;
+    let Some(process) = loop_process(&signature).filter(ProcessId::is_alive) else {
         return Ok(None);
     };
     if !is_of(queue, &signature) {
@@ -149,17 +150,17 @@ pub fn run_loop(queue: &QueueDir) -> Result<Option<RunLoop>> {
     }
     Ok(Some(RunLoop {
         pid: process.pid(),
-        started_at: signature.time("started_at"),
-        max: signature.parsed("max").unwrap_or(1),
-        max_review: signature.parsed("max_review"),
-        ships: signature.get("ship") == Some("true"),
+        started_at: signature.time(LoopKey::StartedAt),
+        max: signature.parsed(LoopKey::Max).unwrap_or(1),
+        max_review: signature.parsed(LoopKey::MaxReview),
+        ships: signature.get(LoopKey::Ship) == Some("true"),
     }))
 }
 
 /// Answers whether the loop of a signature works on this directory. A queue that was moved takes
 /// the file of its loop along, and the loop is about to end.
-fn is_of(queue: &QueueDir, signature: &Meta) -> bool {
-    let Some(named) = signature.get("queue").map(Path::new) else { return true };
+fn is_of(queue: &QueueDir, signature: &KeyValues<LoopKey>) -> bool {
+    let Some(named) = signature.get(LoopKey::Queue).map(Path::new) else { return true };
     if named == queue.root() {
         return true;
     }
@@ -184,31 +185,21 @@ fn explained(
     for record in live {
         let running = is_running(&record);
         let fault = record.fault(queue).filter(|_| !running);
-        let engine = record.meta.get("engine").unwrap_or_default();
+        // Its values decide only where it has no fault.
+        let row = record.unchecked();
         let state = match (running, &fault) {
-            (true, _) => Some(model.running(engine)),
+            (true, _) => Some(model.running(row.engine().unwrap_or_default())),
             (false, Some(_)) => None,
-            (false, None) => resting_state(&record, now),
+            (false, None) => resting_state(row, now),
         };
         // A circle of dependencies that came by hand shows as waiting until the loop refuses it.
         if let Some(state) = state {
-            let _ = model.show(queue, &settings.engines, &record, state);
+            let _ = model.show(queue, &settings.engines, row, state);
         }
-        let activity = if running {
-            running_activity(queue, &record, stall_limit(settings))
-        } else if let Some(fault) = fault {
-            Activity::Unusable(Box::new(fault))
-        } else {
-            match record.stage {
-                Stage::Building => Activity::Lost,
-                Stage::Inbox if record.meta.get("source").is_none() => Activity::Unread,
-                Stage::Inbox => Activity::Waiting(None),
-                // Its worker died in `verify`, which is still to be run.
-                Stage::Review if record.review_policy() == ReviewPolicy::Auto => {
-                    Activity::Waiting(None)
-                }
-                _ => Activity::Resting,
-            }
+        let activity = match fault {
+            _ if running => running_activity(queue, &record, stall_limit(settings)),
+            Some(fault) => Activity::Unusable(Box::new(fault)),
+            None => resting_activity(row),
         };
         views.push((place(&record, running), JobView::new(queue, record, activity)));
     }
@@ -223,6 +214,19 @@ fn explained(
     let turn = |view: &JobView| turns.get(&view.record.id).copied().unwrap_or(usize::MAX);
     views.sort_by_cached_key(|(place, view)| (*place, turn(view), view.record.id.clone()));
     views.into_iter().map(|(_, view)| view).collect()
+}
+
+fn resting_activity(row: JobRow<'_>) -> Activity {
+    match row.stage {
+        Stage::Building => Activity::Lost,
+        Stage::Inbox if row.source().is_none() => Activity::Unread,
+        Stage::Inbox => Activity::Waiting(None),
+        // Its worker died in `verify`, which is still to be run.
+        Stage::Review if row.review_policy().unwrap_or_default() == ReviewPolicy::Auto => {
+            Activity::Waiting(None)
+        }
+        _ => Activity::Resting,
+    }
 }
 
 /// The part of the table that a job belongs to.
@@ -281,8 +285,8 @@ fn is_running(record: &JobRecord) -> bool {
 /// A launch that was recorded takes its slot before its process exists, for at most 30 s.
 fn is_starting(record: &JobRecord) -> bool {
     record.stage == Stage::Building
-        && record.meta.get("moved_to") == Some(Stage::Building.folder())
-        && record.meta.time("launched_at").is_some_and(|at| {
+        && record.meta.get(RecordKey::MovedTo) == Some(Stage::Building.folder())
+        && record.meta.time(RecordKey::LaunchedAt).is_some_and(|at| {
             let age = Timestamp::now().duration_since(at).as_secs();
             (0..30).contains(&age)
         })
@@ -296,7 +300,7 @@ fn running_activity(queue: &QueueDir, record: &JobRecord, stall: Duration) -> Ac
         .ok()
         .and_then(|written| SystemTime::now().duration_since(written).ok());
     Activity::Running {
-        since: record.meta.time("started_at").or(record.meta.time("launched_at")),
+        since: record.meta.time(RecordKey::StartedAt).or(record.meta.time(RecordKey::LaunchedAt)),
         stalled: silent.filter(|&silent| silent >= stall),
         verifying: record.stage == Stage::Review,
     }

@@ -13,6 +13,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use aq_ledger::{HOST_LACK_KEYS, RecordKey, RecordUpdate, WORKER_KEYS};
 use aq_manifest::{FailureClass, JobId, JobIdError, JobSpec, Outcome, ReviewPolicy, Stage};
 use aq_scheduler::{AfterFailure, HostLack, after_failure};
 use jiff::{SignedDuration, Timestamp};
@@ -21,12 +22,11 @@ use crate::checkpoint::LeftOut;
 use crate::engine::PROMPT_FILE;
 use crate::process::{Cgroup, ProcessId, Supervisor, survive_file_limit};
 use crate::store::{
-    FileLock, HeldJob, JobFile, Promise, QueueDir, Record, ScratchDir, StoreError, load, read_text,
+    FileLock, HeldJob, JobFile, Promise, QueueDir, ScratchDir, StoreError, load, read_text,
 };
 
-use super::host_lack::{HostError, LACK_KEYS, TRIES, lack_of_io, put_back};
+use super::host_lack::{HostError, lack_of_io, put_back};
 use super::job_log::JobLog;
-use super::recovery::WORKER_KEYS;
 use super::settings::{Environment, Settings};
 use super::stop::{StopRequest, Why};
 use feedback::LastCommand;
@@ -67,9 +67,11 @@ pub fn work(queue: &QueueDir, id: &JobId, environment: Environment) -> Result<()
     survive_file_limit()?;
     let me = ProcessId::current()?;
     let mut job = HeldJob::inherit(queue, id)?;
-    let record =
-        Record::new().set("pid", me.pid()).set("pidstart", me.start()).set("boot", me.boot());
-    job.append(&record.clear(&["cgroup"]).set("started_at", Timestamp::now()))?;
+    let record = RecordUpdate::new()
+        .set(RecordKey::Pid, me.pid())
+        .set(RecordKey::Pidstart, me.start())
+        .set(RecordKey::Boot, me.boot());
+    job.append(&record.clear(&[RecordKey::Cgroup]).set(RecordKey::StartedAt, Timestamp::now()))?;
     let (settings, outdated) = match Settings::load_or_last(queue, environment) {
         Ok(loaded) => loaded,
         Err(e) => return give_back(&mut job, &e.to_string()).map_err(WorkerError::from),
@@ -85,7 +87,7 @@ pub fn work(queue: &QueueDir, id: &JobId, environment: Environment) -> Result<()
             return done.map_err(WorkerError::from);
         }
     };
-    let attempt = job.meta().count("attempt").max(1);
+    let attempt = job.meta().count(RecordKey::Attempt).max(1);
     let mut work = Work {
         queue,
         settings,
@@ -123,7 +125,10 @@ pub fn work(queue: &QueueDir, id: &JobId, environment: Environment) -> Result<()
 fn give_back(job: &mut HeldJob, why: &str) -> Result<(), StoreError> {
     let now = Timestamp::now();
     let next = now.saturating_add(PAUSE).unwrap_or(Timestamp::MAX);
-    let record = Record::new().set("ended_at", now).set("next_eligible", next).set("message", why);
+    let record = RecordUpdate::new()
+        .set(RecordKey::EndedAt, now)
+        .set(RecordKey::NextEligible, next)
+        .set(RecordKey::Message, why);
     let record = record.clear(WORKER_KEYS);
     match job.stage() {
         Stage::Review => job.append(&record),
@@ -203,11 +208,11 @@ impl Work<'_> {
             if let Err(failure) = accepted {
                 return self.fail(Some(&file.spec), failure);
             }
-            let record = Record::new()
-                .set("ended_at", Timestamp::now())
-                .set("recoveries", 0)
-                .set("attempts", self.attempt)
-                .clear(&[TRIES]);
+            let record = RecordUpdate::new()
+                .set(RecordKey::EndedAt, Timestamp::now())
+                .set(RecordKey::Recoveries, 0)
+                .set(RecordKey::Attempts, self.attempt)
+                .clear(&[RecordKey::HostTries]);
             if file.spec.review_policy == ReviewPolicy::Human {
                 self.leave_workplace();
                 self.forget_failures();
@@ -221,16 +226,16 @@ impl Work<'_> {
                 self.keep_artifacts(&file.spec);
                 self.leave_workplace();
                 self.forget_failures();
-                let record = Record::new()
-                    .set("result", Outcome::Success)
-                    .set("verified", u8::from(verified))
-                    .set("verified_at", Timestamp::now());
+                let record = RecordUpdate::new()
+                    .set(RecordKey::Result, Outcome::Success)
+                    .set(RecordKey::Verified, u8::from(verified))
+                    .set(RecordKey::VerifiedAt, Timestamp::now());
                 self.move_to(
                     Stage::Testing,
-                    record.clear(WORKER_KEYS).clear(LACK_KEYS).clear(&[
-                        "failure_class",
-                        "message",
-                        TRIES,
+                    record.clear(WORKER_KEYS).clear(HOST_LACK_KEYS).clear(&[
+                        RecordKey::FailureClass,
+                        RecordKey::Message,
+                        RecordKey::HostTries,
                     ]),
                 )
             }
@@ -249,7 +254,7 @@ impl Work<'_> {
 
     /// Even two loops on one queue must not run two jobs of one lock.
     fn lock(&self) -> Result<Option<Option<FileLock>>, StoreError> {
-        match self.job.meta().get("lock") {
+        match self.job.meta().get(RecordKey::Lock) {
             None => Ok(Some(None)),
             Some(key) => Ok(FileLock::lock_key(self.queue, key)?.map(Some)),
         }
@@ -258,9 +263,11 @@ impl Work<'_> {
     /// The end of an attempt that did not go well.
     fn fail(&mut self, spec: Option<&JobSpec>, failure: Failure) -> Result<(), StoreError> {
         let now = Timestamp::now();
-        let base =
-            Record::new().set("ended_at", now).set("attempts", self.attempt).set("recoveries", 0);
-        let base = base.clear(WORKER_KEYS).clear(LACK_KEYS).clear(&[TRIES]);
+        let base = RecordUpdate::new()
+            .set(RecordKey::EndedAt, now)
+            .set(RecordKey::Attempts, self.attempt)
+            .set(RecordKey::Recoveries, 0);
+        let base = base.clear(WORKER_KEYS).clear(HOST_LACK_KEYS).clear(&[RecordKey::HostTries]);
         self.leave_workplace();
         match failure {
             // A wish that came when nothing could be signalled still counts.
@@ -275,14 +282,14 @@ impl Work<'_> {
             Failure::Host(lack) => {
                 // It is tried again and again, and noted once.
                 let why = lack.to_string();
-                if self.job.meta().get("message") != Some(&why) {
+                if self.job.meta().get(RecordKey::Message) != Some(&why) {
                     self.note(&format!("put back, and not counted: {why}"));
                 }
                 self.retry_on_full_disk(|work| put_back(&mut work.job, &lack))
             }
             Failure::NotCounted(why) => {
                 // It is tried again every few seconds, and told once.
-                if self.job.meta().get("message") != Some(&why) {
+                if self.job.meta().get(RecordKey::Message) != Some(&why) {
                     self.note(&format!("not started: {why}"));
                 }
                 self.retry_on_full_disk(|work| give_back(&mut work.job, &why))
@@ -293,33 +300,43 @@ impl Work<'_> {
             }
             Failure::NoEngineNow(why) => {
                 self.note(&format!("not counted: {why}"));
-                let record = Record::new().set("ended_at", now).set("message", why);
+                let record =
+                    RecordUpdate::new().set(RecordKey::EndedAt, now).set(RecordKey::Message, why);
                 self.move_to(Stage::Inbox, record.clear(WORKER_KEYS))
             }
             Failure::Final(outcome, why) => {
                 self.note(&format!("failed: {outcome}: {why}"));
                 self.keep_failure(spec, outcome.as_str(), &why);
-                self.move_to(Stage::Failed, base.set("result", outcome).set("message", why))
+                self.move_to(
+                    Stage::Failed,
+                    base.set(RecordKey::Result, outcome).set(RecordKey::Message, why),
+                )
             }
             Failure::Stopped => self.stopped(spec, base),
             Failure::Fenced => self.end_unwanted(spec, base, Why::Fenced),
             Failure::Class(class, why) => {
                 self.keep_failure(spec, class.as_str(), &why);
-                let base = base.set("failure_class", class).set("message", &why);
+                let base = base.set(RecordKey::FailureClass, class).set(RecordKey::Message, &why);
                 match after_failure(spec.and_then(|s| s.retry.as_ref()), class, self.attempt, now) {
                     AfterFailure::Requeue { not_before } => {
                         self.note(&format!(
                             "failed: {class}: {why}; next attempt at {not_before:.0}"
                         ));
-                        self.move_to(Stage::Inbox, base.set("next_eligible", not_before))
+                        self.move_to(Stage::Inbox, base.set(RecordKey::NextEligible, not_before))
                     }
                     AfterFailure::Exhausted => {
                         self.note(&format!("failed: {class}: {why}; no attempt is left"));
-                        self.move_to(Stage::Failed, base.set("result", Outcome::RetriesExhausted))
+                        self.move_to(
+                            Stage::Failed,
+                            base.set(RecordKey::Result, Outcome::RetriesExhausted),
+                        )
                     }
                     AfterFailure::NotRetried => {
                         self.note(&format!("failed: {class}: {why}"));
-                        self.move_to(Stage::Failed, base.set("result", Outcome::from(class)))
+                        self.move_to(
+                            Stage::Failed,
+                            base.set(RecordKey::Result, Outcome::from(class)),
+                        )
                     }
                 }
             }
@@ -328,23 +345,23 @@ impl Work<'_> {
 
     /// A person stopped this job, or something else this process (the host goes down, `aq stop
     /// --all`): then the job goes on later.
-    fn stopped(&mut self, spec: Option<&JobSpec>, base: Record) -> Result<(), StoreError> {
+    fn stopped(&mut self, spec: Option<&JobSpec>, base: RecordUpdate) -> Result<(), StoreError> {
         if let Some(why) = StopRequest::of(self.queue, self.job.id()).why() {
             return self.end_unwanted(spec, base, why);
         }
         self.note("interrupted");
         if self.job.stage() == Stage::Review {
             // The agent's work is accepted; `verify` runs again.
-            return self.job.append(&Record::new().clear(WORKER_KEYS));
+            return self.job.append(&RecordUpdate::new().clear(WORKER_KEYS));
         }
-        self.move_to(Stage::Inbox, base.set("message", "interrupted"))
+        self.move_to(Stage::Inbox, base.set(RecordKey::Message, "interrupted"))
     }
 
     /// The end of a job that is not wanted any more.
     fn end_unwanted(
         &mut self,
         spec: Option<&JobSpec>,
-        base: Record,
+        base: RecordUpdate,
         why: Why,
     ) -> Result<(), StoreError> {
         self.note(why.words());
@@ -360,8 +377,8 @@ impl Work<'_> {
         StopRequest::of(self.queue, self.job.id()).is_made()
     }
 
-    fn move_to(&mut self, to: Stage, record: Record) -> Result<(), StoreError> {
-        let record = record.set_some("log_incomplete", self.log.incomplete());
+    fn move_to(&mut self, to: Stage, record: RecordUpdate) -> Result<(), StoreError> {
+        let record = record.set_some(RecordKey::LogIncomplete, self.log.incomplete());
         self.retry_on_full_disk(|work| work.job.move_to(to, record.clone(), Promise::None))
     }
 

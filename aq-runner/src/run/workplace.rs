@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use aq_ledger::{RecordContent, RecordKey, RecordUpdate};
 use aq_manifest::JobId;
 use jiff::Timestamp;
 
@@ -13,15 +14,15 @@ use crate::checkpoint::{
     left_out_words,
 };
 use crate::store::{
-    self, CleanChoice, Cleaned, JobRecord, Meta, QueueDir, Record, RepositoryMarker, StoreError,
+    self, CleanChoice, Cleaned, JobRecord, QueueDir, RepositoryMarker, StoreError, read_values,
 };
 
 /// The most that recovery waits for one run of git.
 const RECOVERY_STEP: Duration = Duration::from_secs(60);
 
 /// What `checkpoint` has to know of a job that has run, by its record.
-pub(crate) fn checkpoint_job(queue: &QueueDir, id: &JobId, meta: &Meta) -> Job {
-    let isolation = if meta.get("isolation") == Some("in-place") {
+pub(crate) fn checkpoint_job(queue: &QueueDir, id: &JobId, meta: &RecordContent) -> Job {
+    let isolation = if meta.get(RecordKey::Isolation) == Some("in-place") {
         Isolation::InPlace
     } else {
         Isolation::Own(own_place(queue, id, recorded_dir(queue, id, meta)))
@@ -30,7 +31,7 @@ pub(crate) fn checkpoint_job(queue: &QueueDir, id: &JobId, meta: &Meta) -> Job {
         name: id.to_string(),
         cwd: present_cwd(queue, meta),
         isolation,
-        target: match (meta.get("target"), meta.get("added_on")) {
+        target: match (meta.get(RecordKey::Target), meta.get(RecordKey::AddedOn)) {
             (Some(name), _) => Target::Named(name.to_owned()),
             (None, Some(name)) => Target::Noted(name.to_owned()),
             (None, None) => Target::Head,
@@ -46,8 +47,8 @@ pub(crate) fn checkpoint_job(queue: &QueueDir, id: &JobId, meta: &Meta) -> Job {
 }
 
 /// Where a job's checkout is by its record, or by the queue when that has moved.
-fn recorded_dir(queue: &QueueDir, id: &JobId, meta: &Meta) -> PathBuf {
-    let recorded = meta.get("checkout").map(PathBuf::from).filter(|dir| dir.is_dir());
+fn recorded_dir(queue: &QueueDir, id: &JobId, meta: &RecordContent) -> PathBuf {
+    let recorded = meta.get(RecordKey::Checkout).map(PathBuf::from).filter(|dir| dir.is_dir());
     recorded.unwrap_or_else(|| queue.work().join(id.as_str()))
 }
 
@@ -62,8 +63,8 @@ pub(crate) fn own_place(queue: &QueueDir, id: &JobId, dir: PathBuf) -> OwnPlace 
 
 /// The directory that a job works in, where it is now: its project may have been moved while the
 /// job was held, so that its record could not be mapped.
-pub(crate) fn present_cwd(queue: &QueueDir, meta: &Meta) -> PathBuf {
-    let recorded = meta.get("cwd").map(PathBuf::from).unwrap_or_default();
+pub(crate) fn present_cwd(queue: &QueueDir, meta: &RecordContent) -> PathBuf {
+    let recorded = meta.get(RecordKey::Cwd).map(PathBuf::from).unwrap_or_default();
     if recorded.is_dir() {
         return recorded;
     }
@@ -79,7 +80,7 @@ pub(crate) fn present_cwd(queue: &QueueDir, meta: &Meta) -> PathBuf {
 pub(crate) fn branch_of(
     queue: &QueueDir,
     id: &JobId,
-    meta: &Meta,
+    meta: &RecordContent,
 ) -> Result<Option<Wip>, CheckpointError> {
     open_branch(&checkpoint_job(queue, id, meta))
 }
@@ -94,7 +95,7 @@ fn open_branch(job: &Job) -> Result<Option<Wip>, CheckpointError> {
 
 /// Commits what a dead worker's agent left, for recovery. What could not be saved is still where
 /// it was; the answer says why, for the record.
-pub(crate) fn save_leftovers(queue: &QueueDir, id: &JobId, meta: &Meta) -> Record {
+pub(crate) fn save_leftovers(queue: &QueueDir, id: &JobId, meta: &RecordContent) -> RecordUpdate {
     // The loop itself waits for this.
     let watch = GitWatch::default().limited(Some(RECOVERY_STEP));
     let saved = open_branch(&Job { watch, ..checkpoint_job(queue, id, meta) })
@@ -104,7 +105,7 @@ pub(crate) fn save_leftovers(queue: &QueueDir, id: &JobId, meta: &Meta) -> Recor
             let left = saved.map(|saved| saved.left_out).unwrap_or_default();
             left_out_record(&unexpected(meta, left))
         }
-        Err(e) => Record::new().set("checkpoint_error", e),
+        Err(e) => RecordUpdate::new().set(RecordKey::CheckpointError, e),
     }
 }
 
@@ -123,7 +124,7 @@ pub fn diff(
     let mut meta = record.meta;
     let is_put_away = stage.is_final() && meta.is_empty();
     if is_put_away && let Some(archived) = store::archived(queue, &queue.meta(id))? {
-        meta = Meta::read(&archived)?;
+        meta = read_values(&archived)?;
     }
     let wip = match branch_of(queue, id, &meta) {
         // Nothing tells where its repository is.
@@ -135,7 +136,7 @@ pub fn diff(
 
 fn put_away(queue: &QueueDir, id: &JobId) -> WorkplaceError {
     let base = std::fs::read_to_string(queue.wip_base(id)).unwrap_or_default();
-    let branch = checkpoint_job(queue, id, &Meta::default()).branch();
+    let branch = checkpoint_job(queue, id, &RecordContent::default()).branch();
     WorkplaceError::PutAway { id: id.clone(), branch, base: base.trim().to_owned() }
 }
 
@@ -148,13 +149,13 @@ fn put_away(queue: &QueueDir, id: &JobId) -> WorkplaceError {
 pub(crate) fn merge(
     queue: &QueueDir,
     id: &JobId,
-    meta: &Meta,
+    meta: &RecordContent,
     leave_out: bool,
 ) -> Result<Merged, WorkplaceError> {
     let wip = branch_of(queue, id, meta)?.ok_or_else(|| WorkplaceError::NoBranch(id.clone()))?;
     // What a person corrected in its checkout is its work, too, and so is what could not be committed
     // when it ended, on a full disk for one. A checkout that was given back is the user's.
-    if !wip.is_in_place() || meta.get("checkpoint_error").is_some() {
+    if !wip.is_in_place() || meta.get(RecordKey::CheckpointError).is_some() {
         wip.expect_finished()?;
         let saved = wip.finish(&format!("{id}: left uncommitted"))?;
         refuse_left_out(id, &unexpected(meta, saved.left_out), leave_out)?;
@@ -206,7 +207,7 @@ fn clean_chosen(
     now: Timestamp,
 ) -> Result<(Cleaned, Vec<String>), StoreError> {
     let mut left = Vec::new();
-    let mut remove = |id: &JobId, meta: &Meta| {
+    let mut remove = |id: &JobId, meta: &RecordContent| {
         let is_expected = |one: &LeftOut| unexpected(meta, vec![one.clone()]).is_empty();
         let removed = branch_of(queue, id, meta)
             .and_then(|wip| wip.map(|wip| wip.remove_with(is_expected)).transpose());

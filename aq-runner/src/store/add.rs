@@ -9,13 +9,13 @@ mod tests;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use aq_ledger::RecordUpdate;
 use aq_manifest::{JobId, JobSpec, Stage};
 use jiff::Timestamp;
 
 use super::error::{Result, StoreError};
 use super::job_file::{Invalid, lacks_home, load, resolve_cwd};
 use super::locks::FileLock;
-use super::meta::Record;
 use super::queue_dir::{QueueDir, require_text};
 
 pub use change::change;
@@ -35,7 +35,7 @@ pub struct Draft {
     /// The whole file.
     pub text: String,
     /// What else to record of it.
-    pub record: Record,
+    pub record: RecordUpdate,
     /// It is added even when a file of this name and with this text was added before.
     pub may_repeat: bool,
     /// A grant of the fleet brought it. In any other file the keys that a claim sets are refused.
@@ -101,7 +101,7 @@ impl AddContext {
 impl Draft {
     /// A draft of which nothing else is to be recorded.
     pub fn new(name: String, id: JobId, text: String) -> Self {
-        Self { name, id, text, record: Record::new(), may_repeat: true, is_granted: false }
+        Self { name, id, text, record: RecordUpdate::new(), may_repeat: true, is_granted: false }
     }
 }
 

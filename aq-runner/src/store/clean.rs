@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use aq_ledger::RecordContent;
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
 use super::durable::{rename_new, sync_dir, sync_file, sync_file_system};
 use super::error::{At, Result, StoreError};
 use super::feedback_file::FeedbackFile;
-use super::meta::Meta;
+use super::meta::read_values;
 use super::queue_dir::QueueDir;
 use super::record_fault::{RecordFault, record_fault};
 use super::spent::{append_spent, mark_spent};
@@ -52,7 +53,7 @@ pub(crate) fn clean(
     queue: &QueueDir,
     choice: CleanChoice,
     now: Timestamp,
-    before: &mut dyn FnMut(&JobId, &Meta),
+    before: &mut dyn FnMut(&JobId, &RecordContent),
 ) -> Result<Cleaned> {
     let mut finished = Vec::new();
     let is_looked_at = |stage: &Stage| match choice {
@@ -118,7 +119,7 @@ fn put_jobs_away(
     queue: &QueueDir,
     mut jobs: Vec<HeldJob>,
     now: Timestamp,
-    before: &mut dyn FnMut(&JobId, &Meta),
+    before: &mut dyn FnMut(&JobId, &RecordContent),
     cleaned: &mut Cleaned,
 ) -> Result<()> {
     // First of all: on a full disk this makes the room for an archive and for the lines.
@@ -154,7 +155,7 @@ fn put_jobs_away(
 pub(crate) fn clean_again(
     queue: &QueueDir,
     ids: impl IntoIterator<Item = JobId>,
-    again: &mut dyn FnMut(&JobId, &Meta),
+    again: &mut dyn FnMut(&JobId, &RecordContent),
 ) -> Result<()> {
     for id in ids {
         let meta = queue.meta(&id);
@@ -163,7 +164,7 @@ pub(crate) fn clean_again(
             continue;
         }
         let Some(archived) = archived(queue, &meta)? else { continue };
-        let archived = Meta::read(&archived)?;
+        let archived = read_values(&archived)?;
         let held = match HeldJob::take(queue, &id) {
             // It has come back to life since we looked.
             Err(StoreError::Busy(_) | StoreError::NoSuchJob(_)) => continue,

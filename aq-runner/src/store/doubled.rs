@@ -10,13 +10,13 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::os::unix::fs::MetadataExt;
 
+use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
 use super::durable::rename_new;
 use super::error::{At, Result};
 use super::ingest::rename_if_taken;
-use super::meta::Record;
 use super::queue_dir::QueueDir;
 use super::transition::HeldJob;
 
@@ -91,7 +91,8 @@ impl HeldJob {
         if places.len() < 2 {
             return Ok(Vec::new());
         }
-        let told = self.meta().parsed::<Stage>("moved_to").filter(|told| places.contains(told));
+        let told =
+            self.meta().parsed::<Stage>(RecordKey::MovedTo).filter(|told| places.contains(told));
         // The folders are in the order of a job's life.
         let kept = told.unwrap_or(places[0]);
         self.lies_in(kept);
@@ -148,8 +149,8 @@ fn set_aside(
     rename_new(&file, &to).at("set aside", &file)?;
     let why =
         format!("it lay in {from}/ under the name of {id}, which is in {kept}/ and another file");
-    let record = Record::new().set("added_at", now).set("message", why);
-    HeldJob::take(queue, &new)?.append(&record.set("moved_to", Stage::Quarantine))?;
+    let record = RecordUpdate::new().set(RecordKey::AddedAt, now).set(RecordKey::Message, why);
+    HeldJob::take(queue, &new)?.append(&record.set(RecordKey::MovedTo, Stage::Quarantine))?;
     Ok(new)
 }
 
@@ -248,7 +249,7 @@ mod tests {
             [Undoubled::Renamed { from: Stage::Testing, new: new.clone() }]
         );
         assert_eq!(queue.read_job(Stage::Quarantine, &new).unwrap(), "y");
-        assert_eq!(queue.record("a-3").get("moved_to"), Some("quarantine"));
-        assert!(queue.record("a-3").get("message").unwrap().contains("testing/"));
+        assert_eq!(queue.record("a-3").get(RecordKey::MovedTo), Some("quarantine"));
+        assert!(queue.record("a-3").get(RecordKey::Message).unwrap().contains("testing/"));
     }
 }

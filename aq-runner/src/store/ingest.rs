@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::{JobId, Outcome, Stage};
 use jiff::Timestamp;
 
@@ -11,7 +12,6 @@ use super::durable::{append, rename_new};
 use super::error::{At, Result};
 use super::job_file::{Invalid, lacks_home, load, resolve_cwd};
 use super::keys::Keys;
-use super::meta::Record;
 use super::queue_dir::{QueueDir, require_text};
 use super::record::{JobRecord, describe};
 use super::text::REST;
@@ -42,7 +42,7 @@ pub fn ingest(
     let path = queue.job_file(Stage::Inbox, job.id());
     let about = path.symlink_metadata().at("look at", &path)?;
     let written = about.modified().at("look at", &path)?;
-    let is_new = job.meta().get("source").is_none();
+    let is_new = job.meta().get(RecordKey::Source).is_none();
     if about.is_file()
         && let Some(rest) = rest_after(written)
     {
@@ -73,7 +73,7 @@ pub fn ingest(
             _ => Ok(file),
         }
     });
-    let base = match job.meta().get("added_from") {
+    let base = match job.meta().get(RecordKey::AddedFrom) {
         Some(dir) => PathBuf::from(dir),
         None => queue.project()?,
     };
@@ -96,13 +96,13 @@ pub fn ingest(
         }
     };
     let added_at = Timestamp::try_from(written).unwrap_or(now).min(now);
-    let record = Record::new().set_some("added_at", is_new.then_some(added_at));
+    let record = RecordUpdate::new().set_some(RecordKey::AddedAt, is_new.then_some(added_at));
     let record = record.followed_by(describe(queue, &file.spec, &cwd, &path));
     // A claim makes a job the fleet's, and `aq requeue` this host's own again; a file that lies here
     // and says otherwise does not.
-    let record = match job.meta().get("fleet_job_id") {
+    let record = match job.meta().get(RecordKey::FleetJobId) {
         Some(_) => record,
-        None => record.clear(&["fleet_job_id", "fleet_lease_epoch"]),
+        None => record.clear(&[RecordKey::FleetJobId, RecordKey::FleetLeaseEpoch]),
     };
     job.append(&record)?;
     let keys = Keys::new(queue);
@@ -129,7 +129,7 @@ fn rest_after(changed: SystemTime) -> Option<Duration> {
 /// folder: what the job had is no error of it until that has come to rest.
 fn profiles_changed(queue: &QueueDir, job: &HeldJob, looked_at: SystemTime) -> bool {
     let folder = queue.profiles();
-    let has_one = job.meta().get("profile").is_some();
+    let has_one = job.meta().get(RecordKey::Profile).is_some();
     let about = folder.metadata().or_else(|_| folder.parent().unwrap_or(folder).metadata());
     let changed = about.and_then(|about| about.modified());
     has_one
@@ -177,12 +177,12 @@ pub fn refuse(
 ) -> Result<()> {
     let log = queue.log(job.id());
     append(&log, invalid.report.as_bytes()).at("write", &log)?;
-    let record = Record::new()
-        .set("result", Outcome::InvalidManifest)
-        .set("ended_at", now)
-        .set("message", &invalid.summary);
-    let record = match job.meta().get("added_at") {
-        None => record.set("added_at", now),
+    let record = RecordUpdate::new()
+        .set(RecordKey::Result, Outcome::InvalidManifest)
+        .set(RecordKey::EndedAt, now)
+        .set(RecordKey::Message, &invalid.summary);
+    let record = match job.meta().get(RecordKey::AddedAt) {
+        None => record.set(RecordKey::AddedAt, now),
         Some(_) => record,
     };
     job.move_to(Stage::Failed, record, Promise::None)
@@ -231,7 +231,7 @@ mod tests {
         let Ingested::Job(record) = take(&queue, "a") else { panic!("not taken") };
         let parent = queue.root().parent().unwrap();
         assert_eq!(record.cwd().unwrap(), parent.join("sub"), "against the queue's parent");
-        let age = Timestamp::now().duration_since(record.added_at());
+        let age = Timestamp::now().duration_since(record.unchecked().added_at().unwrap());
         assert!(age.as_secs() >= 60, "its age is that of the file: {age}");
         assert!(record.is_current(&queue));
     }
@@ -257,13 +257,13 @@ mod tests {
     fn an_edited_job_keeps_its_age_and_directory() {
         let queue = TestQueue::new();
         queue.add(&[("a", "---\npriority: low\n---\nx\n")]).unwrap();
-        let cwd = queue.record("a").get("cwd").map(str::to_owned);
+        let cwd = queue.record("a").get(RecordKey::Cwd).map(str::to_owned);
         take_at_once(&queue, "a", "---\npriority: high\n---\nx\n");
         drop_in(&queue, "a", "---\npriority: high\n---\nx\n", MINUTE);
         let Ingested::Job(record) = take(&queue, "a") else { panic!("not taken") };
-        assert_eq!(record.meta.get("priority"), Some("high"));
-        assert_eq!(record.added_at(), Timestamp::UNIX_EPOCH);
-        assert_eq!(record.meta.get("cwd").map(str::to_owned), cwd);
+        assert_eq!(record.meta.get(RecordKey::Priority), Some("high"));
+        assert_eq!(record.unchecked().added_at().unwrap(), Timestamp::UNIX_EPOCH);
+        assert_eq!(record.meta.get(RecordKey::Cwd).map(str::to_owned), cwd);
     }
 
     #[test]
@@ -275,17 +275,21 @@ mod tests {
         queue.add_drafts(&[draft]).unwrap();
         drop_in(&queue, "a", text, MINUTE);
         let Ingested::Job(record) = take(&queue, "a") else { panic!("not taken") };
-        assert_eq!(record.meta.get("fleet_lease_epoch"), Some("3"), "the touched file of a claim");
+        assert_eq!(
+            record.meta.get(RecordKey::FleetLeaseEpoch),
+            Some("3"),
+            "the touched file of a claim"
+        );
         // As `aq requeue` leaves it; the file says still what it was.
-        let own = Record::new().clear(&["fleet_job_id", "fleet_lease_epoch"]);
+        let own = RecordUpdate::new().clear(&[RecordKey::FleetJobId, RecordKey::FleetLeaseEpoch]);
         HeldJob::take(&queue, &id("a")).unwrap().append(&own).unwrap();
         drop_in(&queue, "a", text, 2 * MINUTE);
         drop_in(&queue, "b", text, MINUTE);
         for name in ["a", "b"] {
             let Ingested::Job(record) = take(&queue, name) else { panic!("not taken") };
-            assert_eq!(record.meta.get("fleet_job_id"), None, "{name}");
-            assert_eq!(record.meta.get("fleet_lease_epoch"), None, "{name}");
-            assert_eq!(queue.record(name).get("fleet_job_id"), None, "{name} on disk");
+            assert_eq!(record.meta.get(RecordKey::FleetJobId), None, "{name}");
+            assert_eq!(record.meta.get(RecordKey::FleetLeaseEpoch), None, "{name}");
+            assert_eq!(queue.record(name).get(RecordKey::FleetJobId), None, "{name} on disk");
         }
     }
 
@@ -321,8 +325,8 @@ mod tests {
         assert!(matches!(take(&queue, "a"), Ingested::Refused(_)));
         assert!(queue.has(Stage::Failed, &id("a")));
         let meta = queue.record("a");
-        assert_eq!(meta.get("result"), Some("invalid_manifest"));
-        assert!(meta.get("message").unwrap().starts_with("line 2, column 7: "));
+        assert_eq!(meta.get(RecordKey::Result), Some("invalid_manifest"));
+        assert!(meta.get(RecordKey::Message).unwrap().starts_with("line 2, column 7: "));
         assert!(std::fs::read_to_string(queue.log(&id("a"))).unwrap().contains("2 | yolo: maybe"));
     }
 

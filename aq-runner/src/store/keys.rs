@@ -6,13 +6,28 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
+use aq_ledger::{KeyValues, RecordContent, RecordKey, RecordUpdate, key_names};
 use aq_manifest::{JobId, Stage};
 use sha2::{Digest, Sha256};
 
 use super::durable::sync_dir;
 use super::error::{At, Result};
-use super::meta::{Meta, Record};
+use super::meta::read_values;
 use super::queue_dir::QueueDir;
+
+key_names! {
+    /// A key of the files of the index.
+    enum IndexKey {
+        /// The idempotency key.
+        Key = "key",
+        /// The job that holds it.
+        Job = "job",
+        /// The job that held it before, and holds it still when `job` was never written.
+        Before = "before",
+        /// `1`: some job was ever added that waits for it.
+        Awaited = "awaited",
+    }
+}
 
 /// A job that holds a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,17 +59,17 @@ impl<'a> Keys<'a> {
 
     /// The job that holds `key`, if one does.
     pub(crate) fn holder(&self, key: &str) -> Result<Option<Holder>> {
-        self.holder_in(&Meta::read(&self.file(key))?, key)
+        self.holder_in(&read_values(&self.file(key))?, key)
     }
 
-    fn holder_in(&self, entry: &Meta, key: &str) -> Result<Option<Holder>> {
+    fn holder_in(&self, entry: &KeyValues<IndexKey>, key: &str) -> Result<Option<Holder>> {
         // The one that was to give its place to `job` holds it still when `job` never came.
-        for place in ["job", "before"] {
+        for place in [IndexKey::Job, IndexKey::Before] {
             let Some(id) = entry.parsed::<JobId>(place) else { continue };
             let Some(stage) = self.queue.find(&id) else { continue };
             // `clean` puts records away, but a finished job still holds its key.
-            let meta = Meta::read(&self.queue.meta(&id))?;
-            if meta.is_empty() || meta.get("idempotency_key") == Some(key) {
+            let meta: RecordContent = read_values(&self.queue.meta(&id))?;
+            if meta.is_empty() || meta.get(RecordKey::IdempotencyKey) == Some(key) {
                 return Ok(Some(Holder { id, stage }));
             }
         }
@@ -65,7 +80,7 @@ impl<'a> Keys<'a> {
     pub(crate) fn unfinished_deps(&self, key: &str) -> Result<Vec<String>> {
         match self.holder(key)? {
             Some(Holder { id, stage }) if !stage.is_final() => {
-                Ok(Meta::read(&self.queue.meta(&id))?.list("deps"))
+                Ok(read_values(&self.queue.meta(&id))?.list(RecordKey::Deps))
             }
             _ => Ok(Vec::new()),
         }
@@ -73,36 +88,47 @@ impl<'a> Keys<'a> {
 
     /// Whether some job was ever added that waits for `key`.
     pub(crate) fn is_awaited(&self, key: &str) -> Result<bool> {
-        Ok(Meta::read(&self.file(key))?.get("awaited").is_some())
+        Ok(read_values(&self.file(key))?.get(IndexKey::Awaited).is_some())
     }
 
     /// Notes that `id` will hold `key` once it is there, durably: a key must not be given twice,
     /// not after a power cut, and not when the adder dies between this and the job's rename.
     /// Until then whoever holds it now goes on to.
     pub(crate) fn claim(&self, key: &str, id: &JobId) -> Result<()> {
-        let entry = Meta::read(&self.file(key))?;
+        let entry = read_values(&self.file(key))?;
         let before = self.holder_in(&entry, key)?.filter(|holder| holder.id != *id);
         let before = before.map_or(String::new(), |holder| holder.id.to_string());
-        self.append(key, &entry, &Record::new().set("before", before).set("job", id), true)
+        self.append(
+            key,
+            &entry,
+            &RecordUpdate::new().set(IndexKey::Before, before).set(IndexKey::Job, id),
+            true,
+        )
     }
 
     /// Notes that a job waits for `key`.
     pub(crate) fn await_key(&self, key: &str) -> Result<()> {
-        let entry = Meta::read(&self.file(key))?;
-        if entry.get("awaited").is_some() {
+        let entry = read_values(&self.file(key))?;
+        if entry.get(IndexKey::Awaited).is_some() {
             return Ok(());
         }
-        self.append(key, &entry, &Record::new().set("awaited", 1), false)
+        self.append(key, &entry, &RecordUpdate::new().set(IndexKey::Awaited, 1), false)
     }
 
     /// Adds to the file of a key, in which `entry` was read.
-    fn append(&self, key: &str, entry: &Meta, record: &Record, durable: bool) -> Result<()> {
+    fn append(
+        &self,
+        key: &str,
+        entry: &KeyValues<IndexKey>,
+        record: &RecordUpdate<IndexKey>,
+        durable: bool,
+    ) -> Result<()> {
         let path = self.file(key);
         // A line that an earlier writer left torn, or a power cut, must not swallow the next one.
         let is_empty = path.symlink_metadata().map_or(true, |metadata| metadata.len() == 0);
         let mut text = String::from(if is_empty { "" } else { "\n" });
-        if entry.get("key").is_none() {
-            text += &Record::new().set("key", key).to_text();
+        if entry.get(IndexKey::Key).is_none() {
+            text += &RecordUpdate::new().set(IndexKey::Key, key).to_text();
         }
         text += &record.to_text();
         let mut file = OpenOptions::new()
@@ -171,8 +197,12 @@ mod tests {
         for torn in ["", "\0\0\0", "key", "key=k\nawai", "key=k\njob=b\n\0\0\0"] {
             std::fs::write(keys.file("k"), torn).unwrap();
             keys.claim("k", &id("a")).unwrap();
-            let entry = Meta::read(&keys.file("k")).unwrap();
-            assert_eq!((entry.get("key"), entry.get("job")), (Some("k"), Some("a")), "{torn:?}");
+            let entry = read_values::<IndexKey>(&keys.file("k")).unwrap();
+            assert_eq!(
+                (entry.get(IndexKey::Key), entry.get(IndexKey::Job)),
+                (Some("k"), Some("a")),
+                "{torn:?}"
+            );
             std::fs::write(keys.file("k"), torn).unwrap();
             keys.await_key("k").unwrap();
             assert!(keys.is_awaited("k").unwrap(), "{torn:?}");

@@ -7,11 +7,37 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use aq_ledger::{KeyValues, RecordUpdate, key_names};
+
 use super::durable::is_at;
 use super::error::{At, Result};
 use super::keys::digest;
-use super::meta::{Meta, Record};
+use super::meta::read_values;
 use super::queue_dir::QueueDir;
+
+key_names! {
+    /// A key of `.state/daemon.pid`, in which the loop signs.
+    pub enum LoopKey {
+        /// Process id.
+        Pid = "pid",
+        /// Start time of the process, as the kernel counts it.
+        Pidstart = "pidstart",
+        /// Boot id.
+        Boot = "boot",
+        /// Time at which the loop began.
+        StartedAt = "started_at",
+        /// Path of the queue that it works on.
+        Queue = "queue",
+        /// Agents at a time.
+        Max = "max",
+        /// Jobs that may wait for review.
+        MaxReview = "max_review",
+        /// `true`: it ships what is verified.
+        Ship = "ship",
+        /// `1`: the loop is part of another program, and is not told by a signal.
+        Embedded = "embedded",
+    }
+}
 
 /// A lock that is held until it is dropped.
 #[derive(Debug)]
@@ -73,11 +99,11 @@ impl FileLock {
     ///
     /// # Errors
     /// When the pid file cannot be made.
-    pub fn run_loop(queue: &QueueDir) -> Result<std::result::Result<Self, Meta>> {
+    pub fn run_loop(queue: &QueueDir) -> Result<std::result::Result<Self, KeyValues<LoopKey>>> {
         let path = queue.daemon_pid();
         match Self::try_open(&path)? {
             Some(lock) => Ok(Ok(lock)),
-            None => Ok(Err(Meta::read(&path)?)),
+            None => Ok(Err(read_values(&path)?)),
         }
     }
 
@@ -101,7 +127,7 @@ impl FileLock {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn sign(&mut self, record: &Record, path: &Path) -> Result<()> {
+    pub fn sign(&mut self, record: &RecordUpdate<LoopKey>, path: &Path) -> Result<()> {
         let text = record.to_text();
         self.file.seek(SeekFrom::Start(0)).at("seek in", path)?;
         // Over what the last holder wrote: on a full disk there is room for that, and for no more.
@@ -125,11 +151,11 @@ impl FileLock {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn signature(&mut self, path: &Path) -> Result<Meta> {
+    pub fn signature(&mut self, path: &Path) -> Result<KeyValues<LoopKey>> {
         let mut text = String::new();
         self.file.seek(SeekFrom::Start(0)).at("seek in", path)?;
         self.file.read_to_string(&mut text).at("read", path)?;
-        Ok(Meta::parse(&text))
+        Ok(KeyValues::parse(&text))
     }
 }
 

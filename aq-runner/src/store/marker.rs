@@ -3,10 +3,28 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use aq_ledger::{RecordUpdate, key_names};
+
 use super::durable::{replace_durably, sync_dir};
 use super::error::Result;
-use super::meta::{Meta, Record};
+use super::meta::read_values;
 use super::queue_dir::QueueDir;
+
+key_names! {
+    /// A key of `.state/repository`.
+    enum MarkerKey {
+        /// `aq.id` of the repository's config.
+        Id = "id",
+        /// Common git directory of the repository.
+        Path = "path",
+        /// Top of the work tree.
+        Top = "top",
+        /// The queue's own directory.
+        Root = "root",
+        /// Earlier tops.
+        MovedFrom = "moved_from",
+    }
+}
 
 /// The project that a queue is for, as of the last verb that changed the queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,18 +47,18 @@ impl RepositoryMarker {
     /// # Errors
     /// When the file is there and cannot be read.
     pub fn read(root: &Path) -> Result<Option<Self>> {
-        let meta = Meta::read(&root.join(".state/repository"))?;
+        let meta = read_values(&root.join(".state/repository"))?;
         if meta.is_empty() {
             return Ok(None);
         }
         // A relative path would be another place for each reader.
         let path = |key| meta.get(key).map(PathBuf::from).filter(|path| path.is_absolute());
         Ok(Some(Self {
-            id: meta.get("id").map(str::to_owned),
-            path: path("path"),
-            top: path("top"),
-            root: path("root"),
-            moved_from: meta.list("moved_from").into_iter().map(PathBuf::from).collect(),
+            id: meta.get(MarkerKey::Id).map(str::to_owned),
+            path: path(MarkerKey::Path),
+            top: path(MarkerKey::Top),
+            root: path(MarkerKey::Root),
+            moved_from: meta.list(MarkerKey::MovedFrom).into_iter().map(PathBuf::from).collect(),
         }))
     }
 
@@ -52,13 +70,16 @@ impl RepositoryMarker {
         let shown = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
         let earlier: Vec<String> =
             self.moved_from.iter().map(|path| path.display().to_string()).collect();
-        let record = Record::new()
-            .set_some("id", self.id.as_ref())
-            .set_some("path", shown(&self.path))
-            .set_some("top", shown(&self.top))
-            .set_some("root", shown(&self.root));
-        let record =
-            if earlier.is_empty() { record } else { record.set_list("moved_from", &earlier) };
+        let record = RecordUpdate::new()
+            .set_some(MarkerKey::Id, self.id.as_ref())
+            .set_some(MarkerKey::Path, shown(&self.path))
+            .set_some(MarkerKey::Top, shown(&self.top))
+            .set_some(MarkerKey::Root, shown(&self.root));
+        let record = if earlier.is_empty() {
+            record
+        } else {
+            record.set_list(MarkerKey::MovedFrom, &earlier)
+        };
         let state = queue.state();
         let through = state.join("tmp/.repository");
         replace_durably(&state.join("repository"), &through, record.to_text().as_bytes())?;

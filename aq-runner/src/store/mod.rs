@@ -40,15 +40,15 @@ pub use job_file::{
     Invalid, JobFile, ProfileError, load, load_profile, profile_names, resolve_cwd,
 };
 pub use keys::{Holder, holder};
-pub use locks::FileLock;
+pub use locks::{FileLock, LoopKey};
 pub use log_piece::{LogPiece, log_file, log_from, log_until};
 pub use marker::{RepositoryMarker, below};
-pub use meta::{Meta, MetaFile, Record, append_note};
+pub use meta::{MetaFile, append_note, read_values};
 pub(crate) use moves::{Move, additions, moves};
 pub use queue_dir::{QueueDir, job_of};
 pub use record::JobRecord;
+pub use record_fault::RecordFault;
 pub(crate) use record_fault::record_fault;
-pub use record_fault::{RecordFault, RecordProblem};
 pub use scratch::ScratchPlaces;
 pub(crate) use scratch::{
     NoPlace, ScratchDir, remove_old_spares, remove_scratch, scratch_dirs, write_private,
@@ -56,6 +56,5 @@ pub(crate) use scratch::{
 pub use spent::{SpentLine, spent, spent_of_last};
 pub(crate) use text::read_saved;
 pub use text::{MAX_JOB_FILE, UnreadableJob, read_text};
-pub(crate) use transition::forget_run_but_session;
-pub use transition::{HeldJob, Promise, RUN_KEYS};
+pub use transition::{HeldJob, Promise};
 pub use values::{Effective, EffectiveValue, effective_values};

@@ -3,10 +3,11 @@
 
 use std::io;
 
+use aq_ledger::RecordContent;
 use aq_manifest::{JobId, Stage};
 
 use super::error::{At, Result};
-use super::meta::{Meta, open_to_read, read_end};
+use super::meta::{open_to_read, read_end};
 use super::queue_dir::QueueDir;
 
 /// What a step's last line starts with.
@@ -18,7 +19,7 @@ pub(crate) struct Move {
     /// Where to.
     pub(crate) to: Stage,
     /// The record as it was then.
-    pub(crate) meta: Meta,
+    pub(crate) meta: RecordContent,
     /// Bytes of the record up to its end.
     pub(crate) end: u64,
 }
@@ -68,7 +69,7 @@ fn steps(bytes: &[u8], from: Option<usize>) -> Vec<Move> {
             found.push((to, at));
         }
     }
-    let record = |end: usize| Meta::parse(&String::from_utf8_lossy(&bytes[..end]));
+    let record = |end: usize| RecordContent::parse(&String::from_utf8_lossy(&bytes[..end]));
     found.into_iter().map(|(to, end)| Move { to, meta: record(end), end: end as u64 }).collect()
 }
 
@@ -77,28 +78,32 @@ fn steps(bytes: &[u8], from: Option<usize>) -> Vec<Move> {
 ///
 /// # Errors
 /// When the record cannot be read.
-pub(crate) fn additions(queue: &QueueDir, id: &JobId) -> Result<(Vec<(Stage, Meta)>, Meta)> {
+pub(crate) fn additions(
+    queue: &QueueDir,
+    id: &JobId,
+) -> Result<(Vec<(Stage, RecordContent)>, RecordContent)> {
     let (_, bytes) = read(queue, id)?;
     let mut found = Vec::new();
     let mut begun = 0;
     for (to, end) in ends(&bytes) {
-        found.push((to, Meta::parse(&String::from_utf8_lossy(&bytes[begun..end]))));
+        found.push((to, RecordContent::parse(&String::from_utf8_lossy(&bytes[begun..end]))));
         begun = end;
     }
-    Ok((found, Meta::parse(&String::from_utf8_lossy(&bytes[begun..]))))
+    Ok((found, RecordContent::parse(&String::from_utf8_lossy(&bytes[begun..]))))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::store::testing::{TestQueue, id};
+    use aq_ledger::RecordKey;
 
     const RECORD: &str = "a=1\nmoved_to=building\nattempts=1\nmoved_to=inbox\nmoved_to=building\n\
                           attempts=2\nmoved_to=review\nresult=success\nmoved_to=testing\nmoved_to=ship";
 
     fn told(from: Option<usize>) -> Vec<(Stage, u32)> {
         let steps = steps(RECORD.as_bytes(), from);
-        steps.iter().map(|step| (step.to, step.meta.count("attempts"))).collect()
+        steps.iter().map(|step| (step.to, step.meta.count(RecordKey::Attempts))).collect()
     }
 
     #[test]

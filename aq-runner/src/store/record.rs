@@ -4,12 +4,11 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use aq_caps::Requirement;
-use aq_manifest::{DepsMode, JobId, JobSpec, Priority, ReviewPolicy, Stage};
-use jiff::Timestamp;
+use aq_ledger::{JobRow, RecordContent, RecordKey, RecordUpdate};
+use aq_manifest::{DepsMode, JobId, JobSpec, ReviewPolicy, Stage};
 
 use super::error::{Result, StoreError};
-use super::meta::{Meta, Record};
+use super::meta::read_values;
 use super::queue_dir::QueueDir;
 use super::record_fault::{RecordFault, record_fault};
 
@@ -21,7 +20,7 @@ pub struct JobRecord {
     /// The folder that it lies in.
     pub stage: Stage,
     /// Everything recorded.
-    pub meta: Meta,
+    pub meta: RecordContent,
 }
 
 impl JobRecord {
@@ -30,17 +29,20 @@ impl JobRecord {
     /// # Errors
     /// When the meta file cannot be read.
     pub fn read(queue: &QueueDir, stage: Stage, id: JobId) -> Result<Self> {
-        let meta = Meta::read(&queue.meta(&id))?;
+        let meta = read_values(&queue.meta(&id))?;
         Ok(Self { id, stage, meta })
     }
 
     /// Whether the record was made from the files as they are now. When not, the job's file (or
     /// its profile) was changed by hand, or the file was dropped in without `aq add`.
     pub fn is_current(&self, queue: &QueueDir) -> bool {
-        let Some(source) = self.meta.get("source") else { return false };
+        let Some(source) = self.meta.get(RecordKey::Source) else { return false };
         source == stamp(&queue.job_file(self.stage, &self.id))
-            && self.meta.get("profile_source").unwrap_or("")
-                == self.meta.get("profile").map_or(String::new(), |p| profile_stamp(queue, p))
+            && self.meta.get(RecordKey::ProfileSource).unwrap_or("")
+                == self
+                    .meta
+                    .get(RecordKey::Profile)
+                    .map_or(String::new(), |p| profile_stamp(queue, p))
     }
 
     /// The fault of a record because of which its job is neither run nor shipped.
@@ -48,65 +50,41 @@ impl JobRecord {
         record_fault(&queue.meta(&self.id), &self.meta)
     }
 
-    /// Fails when the record cannot be used.
+    /// Its typed content.
     ///
     /// # Errors
-    /// [`StoreError::Record`].
-    pub fn expect_sound(&self, queue: &QueueDir) -> Result<()> {
-        self.fault(queue).map_or(Ok(()), |fault| {
-            Err(StoreError::Record { id: self.id.clone(), fault: Box::new(fault) })
+    /// [`StoreError::Record`] when the record cannot be used.
+    pub fn sound(&self, queue: &QueueDir) -> Result<JobRow<'_>> {
+        JobRow::new(&self.id, self.stage, &self.meta).map_err(|problem| {
+            let fault = RecordFault { path: queue.meta(&self.id), problem };
+            StoreError::Record { id: self.id.clone(), fault: Box::new(fault) }
         })
     }
 
-    /// Its priority.
-    pub fn priority(&self) -> Priority {
-        let word = self.meta.get("priority").unwrap_or("");
-        word.parse().unwrap_or_default()
-    }
-
-    /// When it was added; the epoch when that is not known.
-    pub fn added_at(&self) -> Timestamp {
-        self.meta.time("added_at").unwrap_or(Timestamp::UNIX_EPOCH)
-    }
-
-    /// How far its dependencies must have come.
-    pub fn deps_mode(&self) -> DepsMode {
-        if self.meta.get("deps_mode") == Some("soft") { DepsMode::Soft } else { DepsMode::Hard }
-    }
-
-    /// Who lets its work on.
-    pub fn review_policy(&self) -> ReviewPolicy {
-        if self.meta.get("review_policy") == Some("human") {
-            ReviewPolicy::Human
-        } else {
-            ReviewPolicy::Auto
-        }
-    }
-
-    /// What the host must have. What does not parse was never written by us, and is left out.
-    pub fn requirements(&self) -> Vec<Requirement> {
-        self.meta.list("capabilities").iter().filter_map(|text| text.parse().ok()).collect()
+    /// As [`Self::sound`], of a record that may be damaged: see [`JobRow::unchecked`].
+    pub fn unchecked(&self) -> JobRow<'_> {
+        JobRow::unchecked(&self.id, self.stage, &self.meta)
     }
 
     /// The directory that it works in.
     pub fn cwd(&self) -> Option<PathBuf> {
-        self.meta.get("cwd").map(PathBuf::from)
+        self.meta.get(RecordKey::Cwd).map(PathBuf::from)
     }
 
     /// Answers whether `verify` has run and passed on its work. `None`: it has not come to that, or
     /// the version of aq that judged it did not record it.
     pub fn verified(&self) -> Option<bool> {
-        let is = |key: &str, value: &str| self.meta.get(key) == Some(value);
-        match (self.stage, self.meta.get("verified")) {
+        let is = |key: RecordKey, value: &str| self.meta.get(key) == Some(value);
+        match (self.stage, self.meta.get(RecordKey::Verified)) {
             (Stage::Testing | Stage::Shipped, Some(verified)) => Some(verified == "1"),
             // It came past `verify`: accepted out of review/, or moved by hand.
             (Stage::Testing | Stage::Shipped, None) => {
-                let is_unjudged = self.meta.get("verified_at").is_none();
+                let is_unjudged = self.meta.get(RecordKey::VerifiedAt).is_none();
                 (is_unjudged && !self.meta.is_empty()).then_some(false)
             }
             (Stage::Failed, _) => {
-                let has_failed =
-                    is("result", "verify_failed") || is("failure_class", "verify_failed");
+                let has_failed = is(RecordKey::Result, "verify_failed")
+                    || is(RecordKey::FailureClass, "verify_failed");
                 has_failed.then_some(false)
             }
             _ => None,
@@ -115,7 +93,7 @@ impl JobRecord {
 
     /// How many attempts have ended and count.
     pub fn attempts(&self) -> u32 {
-        self.meta.count("attempts")
+        self.meta.count(RecordKey::Attempts)
     }
 }
 
@@ -125,42 +103,45 @@ fn branch_ref(name: &str) -> String {
 }
 
 /// The effective values of a job, as docs/on-disk-format.md wants them recorded.
-pub(crate) fn describe(queue: &QueueDir, spec: &JobSpec, cwd: &Path, file: &Path) -> Record {
+pub(crate) fn describe(queue: &QueueDir, spec: &JobSpec, cwd: &Path, file: &Path) -> RecordUpdate {
     let lock = match spec.lock.as_deref() {
         Some("none") => None,
         Some(lock) => Some(lock.to_owned()),
         None => Some(cwd.display().to_string()),
     };
     // Every key is set, if only to forget what an earlier version of the file said.
-    Record::new()
-        .set("cwd", cwd.display())
-        .set("lock", lock.unwrap_or_default())
-        .set("priority", spec.priority)
-        .set("profile", spec.profile.as_deref().unwrap_or(""))
-        .set("engine_wanted", spec.engine.as_deref().unwrap_or(""))
-        .set("engine_class", &spec.engine_class)
-        .set_list("prefers_engine", &spec.prefers_engine)
-        .set("model", spec.model.as_deref().unwrap_or(""))
-        .set_list("capabilities", &spec.capabilities)
+    RecordUpdate::new()
+        .set(RecordKey::Cwd, cwd.display())
+        .set(RecordKey::Lock, lock.unwrap_or_default())
+        .set(RecordKey::Priority, spec.priority)
+        .set(RecordKey::Profile, spec.profile.as_deref().unwrap_or(""))
+        .set(RecordKey::EngineWanted, spec.engine.as_deref().unwrap_or(""))
+        .set(RecordKey::EngineClass, &spec.engine_class)
+        .set_list(RecordKey::PrefersEngine, &spec.prefers_engine)
+        .set(RecordKey::Model, spec.model.as_deref().unwrap_or(""))
+        .set_list(RecordKey::Capabilities, &spec.capabilities)
         .set(
-            "review_policy",
+            RecordKey::ReviewPolicy,
             if spec.review_policy == ReviewPolicy::Human { "human" } else { "auto" },
         )
-        .set("target", spec.target.as_deref().map_or(String::new(), branch_ref))
-        .set_list("allowed_scope", &spec.allowed_scope)
-        .set_list("leave_out", &spec.expect.leave_out)
-        .set("idempotency_key", spec.idempotency_key.as_deref().unwrap_or(""))
-        .set_list("deps", &spec.deps)
-        .set("deps_mode", if spec.deps_mode == DepsMode::Soft { "soft" } else { "hard" })
-        .set("retry_max", spec.retry.as_ref().map_or(1, |retry| retry.max))
-        .set("tracker_item", spec.tracker_item.as_deref().unwrap_or(""))
-        .set("fleet_job_id", spec.fleet_job_id.as_deref().unwrap_or(""))
-        .set("fleet_lease_epoch", spec.fleet_lease_epoch.map_or(String::new(), |n| n.to_string()))
+        .set(RecordKey::Target, spec.target.as_deref().map_or(String::new(), branch_ref))
+        .set_list(RecordKey::AllowedScope, &spec.allowed_scope)
+        .set_list(RecordKey::LeaveOut, &spec.expect.leave_out)
+        .set(RecordKey::IdempotencyKey, spec.idempotency_key.as_deref().unwrap_or(""))
+        .set_list(RecordKey::Deps, &spec.deps)
+        .set(RecordKey::DepsMode, if spec.deps_mode == DepsMode::Soft { "soft" } else { "hard" })
+        .set(RecordKey::RetryMax, spec.retry.as_ref().map_or(1, |retry| retry.max))
+        .set(RecordKey::TrackerItem, spec.tracker_item.as_deref().unwrap_or(""))
+        .set(RecordKey::FleetJobId, spec.fleet_job_id.as_deref().unwrap_or(""))
         .set(
-            "profile_source",
+            RecordKey::FleetLeaseEpoch,
+            spec.fleet_lease_epoch.map_or(String::new(), |n| n.to_string()),
+        )
+        .set(
+            RecordKey::ProfileSource,
             spec.profile.as_deref().map_or(String::new(), |p| profile_stamp(queue, p)),
         )
-        .set("source", stamp(file))
+        .set(RecordKey::Source, stamp(file))
 }
 
 fn profile_stamp(queue: &QueueDir, name: &str) -> String {
@@ -179,6 +160,7 @@ fn stamp(path: &Path) -> String {
 mod tests {
     use super::*;
     use crate::store::testing::{TestQueue, id};
+    use aq_manifest::Priority;
 
     fn is_current(queue: &TestQueue) -> bool {
         JobRecord::read(queue, Stage::Inbox, id("a")).unwrap().is_current(queue)
@@ -219,13 +201,14 @@ mod tests {
         let text = "---\nprofile: p\nlock: none\ndeps: [a, \"b,c\"]\ndeps-mode: soft\n---\nx\n";
         queue.add(&[("a", text)]).unwrap();
         let record = JobRecord::read(&queue, Stage::Inbox, id("a")).unwrap();
-        assert_eq!(record.priority(), Priority::High);
-        assert_eq!(record.review_policy(), ReviewPolicy::Human);
-        assert_eq!(record.deps_mode(), DepsMode::Soft);
-        assert_eq!(record.meta.list("deps"), ["a", "b,c"]);
-        assert_eq!(record.meta.get("lock"), None);
+        let row = record.sound(&queue).unwrap();
+        assert_eq!(row.priority(), Some(Priority::High));
+        assert_eq!(row.review_policy(), Some(ReviewPolicy::Human));
+        assert_eq!(row.deps_mode(), Some(DepsMode::Soft));
+        assert_eq!(record.meta.list(RecordKey::Deps), ["a", "b,c"]);
+        assert_eq!(record.meta.get(RecordKey::Lock), None);
         let requirements: Vec<String> =
-            record.requirements().iter().map(ToString::to_string).collect();
+            row.capabilities().unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(requirements, ["os:any", "x | y"]);
         assert_eq!(record.cwd(), queue.base().canonicalize().ok());
     }

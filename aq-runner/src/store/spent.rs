@@ -11,43 +11,40 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
+use aq_ledger::{KeyName, RecordContent, RecordKey, RecordUpdate};
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::durable::{not_opened, sync_dir};
 use super::error::{At, Result};
-use super::meta::{Meta, Record};
 use super::queue_dir::QueueDir;
 use super::transition::HeldJob;
 
-/// Key of a record whose numbers were written to the file, or were about to be.
-const MARK: &str = "spent_at";
-
 /// The keys of a record that numbers are made of.
-const KEPT: [&str; 22] = [
-    "engine",
-    "profile",
-    "result",
-    "ended_at",
-    "attempts",
-    "duration_s",
-    "input_tokens",
-    "cached_tokens",
-    "cache_write_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-    "cost_usd",
-    "usage_estimated",
-    "total_duration_s",
-    "total_input_tokens",
-    "total_cached_tokens",
-    "total_cache_write_tokens",
-    "total_output_tokens",
-    "total_reasoning_tokens",
-    "total_cost_usd",
-    "tracker_item",
-    "tracker_echoed",
+const KEPT: [RecordKey; 22] = [
+    RecordKey::Engine,
+    RecordKey::Profile,
+    RecordKey::Result,
+    RecordKey::EndedAt,
+    RecordKey::Attempts,
+    RecordKey::DurationS,
+    RecordKey::InputTokens,
+    RecordKey::CachedTokens,
+    RecordKey::CacheWriteTokens,
+    RecordKey::OutputTokens,
+    RecordKey::ReasoningTokens,
+    RecordKey::CostUsd,
+    RecordKey::UsageEstimated,
+    RecordKey::TotalDurationS,
+    RecordKey::TotalInputTokens,
+    RecordKey::TotalCachedTokens,
+    RecordKey::TotalCacheWriteTokens,
+    RecordKey::TotalOutputTokens,
+    RecordKey::TotalReasoningTokens,
+    RecordKey::TotalCostUsd,
+    RecordKey::TrackerItem,
+    RecordKey::TrackerEchoed,
 ];
 
 /// The longest line that is read, in bytes.
@@ -66,12 +63,13 @@ pub struct SpentLine {
 
 impl SpentLine {
     /// A value of its record.
-    pub fn get(&self, key: &str) -> Option<&str> {
-        self.values.get(key).map(String::as_str)
+    pub fn get(&self, key: RecordKey) -> Option<&str> {
+        self.values.get(key.text()).map(String::as_str)
     }
 
-    fn of_record(id: &JobId, stage: Stage, spent_at: String, meta: &Meta) -> Self {
-        let kept = KEPT.iter().filter_map(|&key| Some((key.to_owned(), meta.get(key)?.to_owned())));
+    fn of_record(id: &JobId, stage: Stage, spent_at: String, meta: &RecordContent) -> Self {
+        let kept =
+            KEPT.iter().filter_map(|&key| Some((key.text().to_owned(), meta.get(key)?.to_owned())));
         Self { id: id.clone(), stage, spent_at, values: kept.collect() }
     }
 
@@ -83,20 +81,21 @@ impl SpentLine {
         Some(Self {
             id: word("job")?.parse().ok()?,
             stage: word("stage")?.parse().ok()?,
-            spent_at: word(MARK)?.to_owned(),
+            spent_at: word(RecordKey::SpentAt.text())?.to_owned(),
             values: values.collect(),
         })
     }
 
     fn to_line(&self) -> String {
         let (id, stage) = (self.id.as_str(), self.stage.folder());
-        let line = json!({ "job": id, "stage": stage, MARK: self.spent_at, "record": self.values });
+        let mark = RecordKey::SpentAt.text();
+        let line = json!({ "job": id, "stage": stage, mark: self.spent_at, "record": self.values });
         format!("{line}\n")
     }
 
     /// Answers whether this record is the one that the line was made of.
-    pub(crate) fn is_of(&self, id: &JobId, meta: &Meta) -> bool {
-        self.id == *id && meta.get(MARK) == Some(&self.spent_at)
+    pub(crate) fn is_of(&self, id: &JobId, meta: &RecordContent) -> bool {
+        self.id == *id && meta.get(RecordKey::SpentAt) == Some(&self.spent_at)
     }
 }
 
@@ -106,10 +105,10 @@ fn spent_file(queue: &QueueDir) -> PathBuf {
 
 /// Marks the record of a job that is about to be put away, and answers its line.
 pub(super) fn mark_spent(job: &mut HeldJob, now: Timestamp) -> Result<SpentLine> {
-    if job.meta().get(MARK).is_none() {
-        job.append(&Record::new().set(MARK, now))?;
+    if job.meta().get(RecordKey::SpentAt).is_none() {
+        job.append(&RecordUpdate::new().set(RecordKey::SpentAt, now))?;
     }
-    let spent_at = job.meta().get(MARK).unwrap_or_default().to_owned();
+    let spent_at = job.meta().get(RecordKey::SpentAt).unwrap_or_default().to_owned();
     Ok(SpentLine::of_record(job.id(), job.stage(), spent_at, job.meta()))
 }
 
@@ -209,14 +208,16 @@ fn read(mut file: File, most: u64) -> io::Result<Vec<SpentLine>> {
 mod tests {
     use super::*;
     use crate::store::testing::{TestQueue, id};
+    use aq_ledger::RecordKey;
 
     fn line(name: &str, at: &str, cost: &str) -> SpentLine {
-        let meta = Meta::parse(&format!("total_cost_usd={cost}\nmessage=secret\n"));
+        let meta = RecordContent::parse(&format!("total_cost_usd={cost}\nmessage=secret\n"));
         SpentLine::of_record(&id(name), Stage::Failed, at.to_owned(), &meta)
     }
 
     fn costs(queue: &TestQueue) -> Vec<String> {
-        let cost = |line: &SpentLine| line.get("total_cost_usd").unwrap_or_default().to_owned();
+        let cost =
+            |line: &SpentLine| line.get(RecordKey::TotalCostUsd).unwrap_or_default().to_owned();
         spent(queue).unwrap().iter().map(cost).collect()
     }
 

@@ -3,11 +3,11 @@
 use std::ops::Deref;
 use std::path::Path;
 
+use aq_ledger::{RecordContent, RecordKey, RecordUpdate};
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
 use super::add::{AddContext, AddError, Added, Draft, add};
-use super::meta::{Meta, Record};
 use super::queue_dir::QueueDir;
 
 /// A queue that goes with this value.
@@ -46,7 +46,7 @@ impl TestQueue {
     /// Puts a job with an almost empty record where it is wanted.
     pub(crate) fn place(&self, name: &str, stage: Stage, text: &str) {
         std::fs::write(self.queue.job_file(stage, &id(name)), text).unwrap();
-        let record = Record::new().set("added_at", Timestamp::UNIX_EPOCH);
+        let record = RecordUpdate::new().set(RecordKey::AddedAt, Timestamp::UNIX_EPOCH);
         std::fs::write(self.queue.meta(&id(name)), record.to_new_file()).unwrap();
     }
 
@@ -56,8 +56,8 @@ impl TestQueue {
         std::fs::rename(from, to).unwrap();
     }
 
-    pub(crate) fn record(&self, name: &str) -> Meta {
-        Meta::read(&self.queue.meta(&id(name))).unwrap()
+    pub(crate) fn record(&self, name: &str) -> RecordContent {
+        super::read_values(&self.queue.meta(&id(name))).unwrap()
     }
 }
 

@@ -25,76 +25,14 @@
 
 use std::process::Stdio;
 
+use aq_ledger::{RecordContent, RecordKey, RecordProblem, RecordUpdate};
 use aq_manifest::{JobId, Stage};
 
 use super::durable::sync_dir;
 use super::error::{At, Result, StoreError};
-use super::meta::{LockFailure, Meta, MetaFile, Record};
+use super::meta::{LockFailure, MetaFile};
 use super::queue_dir::QueueDir;
-use super::record_fault::{RecordProblem, record_fault};
-
-/// What a run leaves in the record. A job that starts afresh forgets it.
-pub const RUN_KEYS: &[&str] = &[
-    "attempt",
-    "attempts",
-    "recoveries",
-    "launched_at",
-    "started_at",
-    "ended_at",
-    "next_eligible",
-    "pid",
-    "pidstart",
-    "boot",
-    "engine",
-    "session_id",
-    "session_engine",
-    "session_total",
-    "session_feedback",
-    "input_tokens",
-    "cached_tokens",
-    "cache_write_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-    "cost_usd",
-    "usage_estimated",
-    "files_changed",
-    "lines_added",
-    "lines_deleted",
-    "scope_warning",
-    "checkpoint_error",
-    "left_out",
-    "left_out_why",
-    "result",
-    "failure_class",
-    "message",
-    "engine_error",
-    "exit",
-    "duration_s",
-    "permission_denials",
-    "missing",
-    "setup_done",
-    "verified",
-    "verified_at",
-    "shipped_at",
-    "merged_into",
-    "log_incomplete",
-    "host_lacks",
-    "host_lacks_detail",
-    "host_tries",
-    "moved_to",
-];
-
-/// The keys of a run that a job keeps which goes on with it: its session, and the ground that `setup`
-/// has made ready.
-const RESUMED_KEYS: [&str; 5] =
-    ["session_id", "session_engine", "session_total", "session_feedback", "setup_done"];
-
-/// Forgets the keys of a run, but for its session.
-pub(crate) fn forget_run_but_session() -> Record {
-    let keys: Vec<&str> =
-        RUN_KEYS.iter().copied().filter(|key| !RESUMED_KEYS.contains(key)).collect();
-    Record::new().clear(&keys)
-}
+use super::record_fault::record_fault;
 
 /// A job that this process may move: its lock is held.
 #[derive(Debug)]
@@ -180,7 +118,7 @@ impl HeldJob {
     }
 
     /// What is recorded of it.
-    pub fn meta(&self) -> &Meta {
+    pub fn meta(&self) -> &RecordContent {
         self.file.meta()
     }
 
@@ -188,7 +126,7 @@ impl HeldJob {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn append(&mut self, record: &Record) -> Result<()> {
+    pub fn append(&mut self, record: &RecordUpdate) -> Result<()> {
         self.file.append(record)
     }
 
@@ -204,12 +142,12 @@ impl HeldJob {
     ///
     /// # Errors
     /// [`StoreError::Moved`] when a person has moved the file by hand in between; else I/O errors.
-    pub fn move_to(&mut self, to: Stage, record: Record, promise: Promise) -> Result<()> {
-        self.file.append(&record.set("moved_to", to))?;
+    pub fn move_to(&mut self, to: Stage, record: RecordUpdate, promise: Promise) -> Result<()> {
+        self.file.append(&record.set(RecordKey::MovedTo, to))?;
         if promise == Promise::Durable {
             self.file.sync()?;
             // Only `aq add` has made the record's name durable; a hand-dropped job's was made since.
-            if self.meta().get("added_from").is_none() {
+            if self.meta().get(RecordKey::AddedFrom).is_none() {
                 sync_dir(&self.queue.meta_dir())?;
             }
         }

@@ -3,6 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
+use aq_ledger::RecordKey;
 use aq_manifest::{Stage, format_duration};
 use aq_runner::run::{Activity, JobView};
 use jiff::Timestamp;
@@ -20,18 +21,18 @@ const REMARK: usize = 300;
 pub(super) fn card(job: &JobView) -> Markup {
     let record = &job.record;
     let meta = &record.meta;
-    let word = |key: &str| meta.get(key).filter(|word| !word.is_empty());
-    let engine = word("engine").or_else(|| word("engine_wanted"));
+    let word = |key: RecordKey| meta.get(key).filter(|word| !word.is_empty());
+    let engine = word(RecordKey::Engine).or_else(|| word(RecordKey::EngineWanted));
     let (kind, remark) = remark(job);
     html! {
         a.card.(kind) href={ "/jobs/" (record.id) } data-job=(record.id) {
             span.name title=(record.id) { (record.id) }
             span.facts {
-                @if let Some(priority) = word("priority").filter(|&priority| priority != "medium") {
+                @if let Some(priority) = word(RecordKey::Priority).filter(|&priority| priority != "medium") {
                     span.priority.(priority_class(priority)) { (plain(priority)) } " "
                 }
                 (plain(engine.unwrap_or("-")))
-                @if let Some(profile) = word("profile") { " · " (plain(profile)) }
+                @if let Some(profile) = word(RecordKey::Profile) { " · " (plain(profile)) }
                 @if job.max_tries() > 1 || job.tries() > 1 {
                     " · " (job.tries()) @if job.tries() <= job.max_tries() { "/" (job.max_tries()) }
                 }
@@ -47,7 +48,8 @@ pub(super) fn card(job: &JobView) -> Markup {
 pub(super) fn digest(job: &JobView, hasher: &mut impl Hasher) {
     job.record.id.as_str().hash(hasher);
     let meta = &job.record.meta;
-    for key in ["priority", "profile", "engine", "engine_wanted"] {
+    for key in [RecordKey::Priority, RecordKey::Profile, RecordKey::Engine, RecordKey::EngineWanted]
+    {
         meta.get(key).hash(hasher);
     }
     cost(job).hash(hasher);
@@ -75,8 +77,8 @@ fn priority_class(priority: &str) -> &'static str {
 fn since(job: &JobView) -> Option<Timestamp> {
     match &job.activity {
         Activity::Running { since, .. } => *since,
-        Activity::Resting => job.record.meta.time("ended_at"),
-        _ => job.record.meta.time("added_at"),
+        Activity::Resting => job.record.meta.time(RecordKey::EndedAt),
+        _ => job.record.meta.time(RecordKey::AddedAt),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the person types to see fewer jobs.
 
+use aq_ledger::RecordKey;
 use aq_runner::run::JobView;
 
 use super::card::remark;
@@ -19,15 +20,21 @@ struct Word {
 }
 
 /// Where one can look, and what it is called in the record.
-const PLACES: [(&str, &[&str]); 4] = [
-    ("priority", &["priority"]),
-    ("profile", &["profile"]),
-    ("engine", &["engine", "engine_wanted"]),
-    ("item", &["tracker_item"]),
+const PLACES: [(&str, &[RecordKey]); 4] = [
+    ("priority", &[RecordKey::Priority]),
+    ("profile", &[RecordKey::Profile]),
+    ("engine", &[RecordKey::Engine, RecordKey::EngineWanted]),
+    ("item", &[RecordKey::TrackerItem]),
 ];
 
 /// The places of everything that a card shows, beside its own name and remark.
-const SHOWN: [&str; 5] = ["priority", "profile", "engine", "engine_wanted", "tracker_item"];
+const SHOWN: [RecordKey; 5] = [
+    RecordKey::Priority,
+    RecordKey::Profile,
+    RecordKey::Engine,
+    RecordKey::EngineWanted,
+    RecordKey::TrackerItem,
+];
 
 /// More words than this say nothing more.
 const MOST: usize = 16;
@@ -56,16 +63,16 @@ impl Filter {
 impl Word {
     fn is_in(&self, job: &JobView) -> bool {
         let meta = &job.record.meta;
-        let has = |key: &str| {
+        let has = |key: RecordKey| {
             meta.get(key).is_some_and(|value| value.to_lowercase().contains(&self.text))
         };
         match self.place {
             Some(place) => {
-                PLACES.iter().any(|(name, keys)| *name == place && keys.iter().any(|key| has(key)))
+                PLACES.iter().any(|(name, keys)| *name == place && keys.iter().any(|&key| has(key)))
             }
             None => {
                 job.record.id.as_str().to_lowercase().contains(&self.text)
-                    || SHOWN.iter().any(|key| has(key))
+                    || SHOWN.iter().any(|&key| has(key))
                     || remark(job).1.to_lowercase().contains(&self.text)
             }
         }

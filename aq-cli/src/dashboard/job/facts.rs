@@ -1,5 +1,6 @@
 //! Facts of a job that several views show, and its whole record.
 
+use aq_ledger::RecordKey;
 use aq_runner::run::JobView;
 use maud::{Markup, html};
 
@@ -10,7 +11,7 @@ use crate::dashboard::state::Dashboard;
 /// The engine that runs it, ran it last, or is wanted.
 pub(super) fn engine_of(job: &JobView) -> Option<String> {
     let meta = &job.record.meta;
-    meta.get("engine").or_else(|| meta.get("engine_wanted")).map(str::to_owned)
+    meta.get(RecordKey::Engine).or_else(|| meta.get(RecordKey::EngineWanted)).map(str::to_owned)
 }
 
 /// Whether what its engine prints can be read as steps.

@@ -1,5 +1,6 @@
 //! The head of a job's page: what it is, what it does, what can be done with it.
 
+use aq_ledger::RecordKey;
 use aq_manifest::Stage;
 use aq_runner::run::{Activity, JobView, recorded_left_out};
 use jiff::Timestamp;
@@ -25,8 +26,8 @@ pub(super) fn head(
     let views = View::ALL.into_iter().filter(|view| *view != View::Steps || has_steps);
     let record = &job.record;
     let meta = &record.meta;
-    let word = |key: &str| meta.get(key).map(visible);
-    let engine = word("engine").or_else(|| word("engine_wanted"));
+    let word = |key: RecordKey| meta.get(key).map(visible);
+    let engine = word(RecordKey::Engine).or_else(|| word(RecordKey::EngineWanted));
     let now = Timestamp::now();
     let left = recorded_left_out(meta);
     Ok(html! {
@@ -43,16 +44,16 @@ pub(super) fn head(
         }
         @if let Some(problem) = work_problem(job) { p.notice.words { (with_code(&problem)) } }
         dl.facts {
-            @if let Some(priority) = word("priority") { div { dt { "Priority" } dd { (priority) } } }
+            @if let Some(priority) = word(RecordKey::Priority) { div { dt { "Priority" } dd { (priority) } } }
             @if let Some(engine) = engine {
-                div { dt { "Engine" } dd { (engine) @if let Some(model) = word("model") { " · " (model) } } }
+                div { dt { "Engine" } dd { (engine) @if let Some(model) = word(RecordKey::Model) { " · " (model) } } }
             }
-            @if let Some(profile) = word("profile") { div { dt { "Profile" } dd { (profile) } } }
+            @if let Some(profile) = word(RecordKey::Profile) { div { dt { "Profile" } dd { (profile) } } }
             div { dt { "Attempts" } dd { (job.tries()) @if job.tries() <= job.max_tries() { " of " (job.max_tries()) } } }
-            div { dt { "Added" } dd { (at(meta.time("added_at"))) } }
+            div { dt { "Added" } dd { (at(meta.time(RecordKey::AddedAt))) } }
             @match &job.activity {
                 Activity::Running { since, .. } => div { dt { "Runs for" } dd { (age(*since)) } },
-                _ => @if let Some(ended) = meta.time("ended_at") {
+                _ => @if let Some(ended) = meta.time(RecordKey::EndedAt) {
                     div { dt { "Ended" } dd { (at(Some(ended))) } }
                 },
             }

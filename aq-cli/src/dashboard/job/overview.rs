@@ -1,5 +1,6 @@
 //! The first view: what the job was told, what applies to it, what its attempts came to.
 
+use aq_ledger::RecordKey;
 use aq_manifest::{Origin, Stage};
 use aq_runner::run::{Attempt, JobView, attempts, job_numbers};
 use aq_runner::store::{Artifact, Effective, EffectiveValue, artifacts, effective_values};
@@ -72,7 +73,7 @@ fn told(dashboard: &Dashboard, job: &JobView, source: &str) -> Markup {
 
 /// The record says what the job was judged by; what is shown is read anew.
 fn has_changed(dashboard: &Dashboard, job: &JobView) -> bool {
-    job.record.meta.get("source").is_some() && !job.record.is_current(&dashboard.queue)
+    job.record.meta.get(RecordKey::Source).is_some() && !job.record.is_current(&dashboard.queue)
 }
 
 /// A text whose beginning is shown, and the rest after a click.
@@ -95,7 +96,7 @@ fn values_table(job: &JobView, values: &[EffectiveValue]) -> Markup {
     // What the runner made of it, under the same names.
     let recorded = |value: &EffectiveValue| {
         let found = matches!(value.key, "cwd" | "lock" | "engine" | "model")
-            .then(|| job.record.meta.get(value.key))?;
+            .then(|| job.record.meta.get_named(value.key))?;
         found.filter(|found| *found != value.value).map(visible)
     };
     let (said, default): (Vec<_>, Vec<_>) = values
@@ -146,10 +147,10 @@ fn numbers(dashboard: &Dashboard, job: &JobView) -> Result<Markup, PageError> {
                     div { dt { "Reasoning" } dd { (tokens(numbers.reasoning_tokens, guess)) } }
                 }
                 div { dt { "Cost" } dd { (dollars(numbers.cost_usd, guess)) } }
-                @if meta.get("files_changed").is_some() {
+                @if meta.get(RecordKey::FilesChanged).is_some() {
                     div { dt { "Changed" } dd {
-                        a href={ "/jobs/" (job.record.id) "?view=diff" } { (meta.count("files_changed")) " files" }
-                        " " span.good { "+" (meta.count("lines_added")) } " " span.bad { "−" (meta.count("lines_deleted")) }
+                        a href={ "/jobs/" (job.record.id) "?view=diff" } { (meta.count(RecordKey::FilesChanged)) " files" }
+                        " " span.good { "+" (meta.count(RecordKey::LinesAdded)) } " " span.bad { "−" (meta.count(RecordKey::LinesDeleted)) }
                     } }
                 }
             }

@@ -1,6 +1,7 @@
 //! A row a job.
 
 use anstyle::Style;
+use aq_ledger::RecordKey;
 use aq_manifest::{Stage, format_duration};
 use aq_runner::run::{Activity, JobView, Overview};
 use jiff::Timestamp;
@@ -36,8 +37,9 @@ pub(super) fn table(overview: &Overview, jobs: &[&JobView]) -> Table {
 fn row(job: &JobView, with_items: bool, ships: bool, now: Timestamp) -> Vec<Cell> {
     let record = &job.record;
     let meta = &record.meta;
-    let word = |key: &str| plain(meta.get(key).unwrap_or("-"));
-    let engine = meta.get("engine").or_else(|| meta.get("engine_wanted")).unwrap_or("-");
+    let word = |key: RecordKey| plain(meta.get(key).unwrap_or("-"));
+    let engine =
+        meta.get(RecordKey::Engine).or_else(|| meta.get(RecordKey::EngineWanted)).unwrap_or("-");
     let tries = match (job.tries(), job.max_tries()) {
         (n, max) if max == 1 || n > max => n.to_string(),
         (n, max) => format!("{n}/{max}"),
@@ -49,8 +51,8 @@ fn row(job: &JobView, with_items: bool, ships: bool, now: Timestamp) -> Vec<Cell
     let mut cells = vec![
         Cell::new(&record.id),
         Cell::styled(stage_style, record.stage),
-        Cell::new(word("priority")),
-        Cell::new(word("profile")),
+        Cell::new(word(RecordKey::Priority)),
+        Cell::new(word(RecordKey::Profile)),
         Cell::new(plain(engine)),
         Cell::new(age(job, now)),
         Cell::new(tries),
@@ -72,7 +74,7 @@ fn item(job: &JobView) -> Cell {
 /// The remark, and the grant under which a job of the fleet is here.
 fn in_fleet(job: &JobView, remark: Cell) -> Cell {
     let meta = &job.record.meta;
-    match (meta.get("fleet_job_id"), meta.get("fleet_lease_epoch")) {
+    match (meta.get(RecordKey::FleetJobId), meta.get(RecordKey::FleetLeaseEpoch)) {
         (Some(id), Some(epoch)) => {
             remark.followed_by(&format!("fleet={}@e{}", plain(id), plain(epoch)))
         }
@@ -85,8 +87,8 @@ fn age(job: &JobView, now: Timestamp) -> String {
     let meta = &job.record.meta;
     let since = match &job.activity {
         Activity::Running { since, .. } => *since,
-        Activity::Resting => meta.time("ended_at"),
-        _ => meta.time("added_at"),
+        Activity::Resting => meta.time(RecordKey::EndedAt),
+        _ => meta.time(RecordKey::AddedAt),
     };
     since.map_or_else(|| "-".to_owned(), |since| short(now.duration_since(since)))
 }

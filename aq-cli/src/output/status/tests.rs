@@ -2,8 +2,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anstream::adapter::strip_str;
+use aq_ledger::{KeyName, RecordContent, RecordKey};
 use aq_runner::run::{RunLoop, WorkProblem};
-use aq_runner::store::{JobRecord, Meta};
+use aq_runner::store::JobRecord;
 use aq_scheduler::Reason;
 use unicode_width::UnicodeWidthStr;
 
@@ -19,7 +20,7 @@ fn long_name(n: usize) -> String {
 fn job(name: &str, stage: Stage, activity: Activity, record: &str) -> JobView {
     let meta = format!("added_at=2026-01-31T11:00:00Z\nended_at=2026-01-31T11:30:00Z\n{record}");
     let id = name.parse().unwrap();
-    let record = JobRecord { id, stage, meta: Meta::parse(&meta) };
+    let record = JobRecord { id, stage, meta: RecordContent::parse(&meta) };
     let (tracker, work_problem, numbers) = (None, None, None);
     JobView { record, activity, tracker, work_problem, has_log: true, numbers }
 }
@@ -90,7 +91,8 @@ fn busy() -> Overview {
 fn numbers() -> Vec<Numbers> {
     let job = |name: &str, stage| {
         let meta = [("attempts", "1"), ("total_duration_s", "90"), ("total_cost_usd", "602.25")];
-        let get = |key: &str| meta.iter().find(|(name, _)| *name == key).map(|pair| pair.1);
+        let get =
+            |key: RecordKey| meta.iter().find(|(name, _)| *name == key.text()).map(|pair| pair.1);
         Numbers::read(name.parse().unwrap(), stage, get)
     };
     vec![job("a", Stage::Shipped), job("b", Stage::Failed)]

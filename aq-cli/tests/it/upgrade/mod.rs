@@ -9,3 +9,4 @@ mod forward;
 pub(crate) mod golden;
 mod lab;
 mod records;
+mod written;

@@ -14,6 +14,7 @@ use std::time::Duration;
 use aq_caps::Token;
 use aq_fleet::protocol::{Grant, LeaseRef, ReleaseOutcome};
 use aq_fleet::switches::Mode;
+use aq_ledger::{JobRow, RecordKey, RecordUpdate};
 use aq_manifest::{JobId, Outcome, Stage};
 use aq_scheduler::State;
 use jiff::Timestamp;
@@ -24,7 +25,7 @@ use super::super::fleet::{
 };
 use super::super::wake::Wake;
 use super::{Dispatcher, Progress, RunError};
-use crate::store::{HeldJob, JobRecord, Meta, QueueDir, Record, StoreError, moves, profile_names};
+use crate::store::{HeldJob, JobRecord, QueueDir, StoreError, moves, profile_names, read_values};
 use crate::sync::fleet::{Holder, Membership, MembershipSettings, News, Status};
 
 use lines::CALL_FOR_WORKER;
@@ -205,9 +206,10 @@ impl Dispatcher<'_> {
             || !self.running.iter().all(|id| fleet.seen.contains(id))
         {
             fleet.seen = self.running.iter().cloned().collect();
-            let metas = self.running.iter().filter_map(|id| Meta::read(&self.queue.meta(id)).ok());
+            let metas = self.running.iter().filter_map(|id| read_values(&self.queue.meta(id)).ok());
             let own = metas.filter(|meta| lease(meta).is_none());
-            fleet.locks = own.filter_map(|meta| meta.get("lock").map(str::to_owned)).collect();
+            fleet.locks =
+                own.filter_map(|meta| meta.get(RecordKey::Lock).map(str::to_owned)).collect();
             fleet.locks.sort();
         }
         let waiting = fleet.jobs.keys().filter(|id| self.queue.has(Stage::Inbox, id)).count();
@@ -375,7 +377,7 @@ impl Dispatcher<'_> {
                 fleet.noted.insert(id.clone());
             }
         }
-        if record.meta.get("fleet_told") == Some(&told) {
+        if record.meta.get(RecordKey::FleetTold) == Some(&told) {
             if stage == Stage::Testing && self.options.ship {
                 self.ship_for_the_fleet(id);
             }
@@ -392,26 +394,26 @@ impl Dispatcher<'_> {
                 let seq = next_report(job.meta());
                 // Before it is sent, and that it was told after: a kill in between tells it twice,
                 // under another number, and not never.
-                job.append(&Record::new().set("fleet_reports", seq))?;
+                job.append(&RecordUpdate::new().set(RecordKey::FleetReports, seq))?;
                 let (at, numbers) = (pushed(job.meta()), metrics(job.meta()));
                 let report = fleet.holder.report_of(lease, seq, Stage::Testing, at, Some(numbers));
                 let posted = fleet.holder.post_report(lease, report);
                 posted.map_err(|e| unwritable(self.queue, io::Error::other(e)))?;
-                job.append(&Record::new().set("fleet_told", told))?;
+                job.append(&RecordUpdate::new().set(RecordKey::FleetTold, told))?;
             }
             Stage::Shipped | Stage::Failed => {
                 let mut job = HeldJob::take(self.queue, id)?;
                 let (outcome, result) = match stage {
                     Stage::Shipped => (ReleaseOutcome::Shipped, Outcome::Shipped),
                     _ => {
-                        let result = job.meta().parsed("result").unwrap_or(Outcome::Crash);
+                        let result = job.meta().parsed(RecordKey::Result).unwrap_or(Outcome::Crash);
                         (ReleaseOutcome::Failed, result)
                     }
                 };
                 let numbers = metrics(job.meta());
                 let posted = fleet.holder.post_release(lease, outcome, Some(result), Some(numbers));
                 posted.map_err(|e| unwritable(self.queue, io::Error::other(e)))?;
-                job.append(&Record::new().set("fleet_told", told))?;
+                job.append(&RecordUpdate::new().set(RecordKey::FleetTold, told))?;
                 fleet.forget(self.queue, id);
             }
             Stage::Quarantine => fleet.forget(self.queue, id),
@@ -425,8 +427,8 @@ impl Dispatcher<'_> {
 
     /// The state of a job in the inbox. One that may be another host's by now is started a little
     /// later, when the coordinator has answered, or has not.
-    pub(super) fn unless_unsure(&self, record: &JobRecord, state: State) -> State {
-        let (Some(fleet), Some(lease)) = (&self.fleet, lease(&record.meta)) else { return state };
+    pub(super) fn unless_unsure(&self, row: JobRow<'_>, state: State) -> State {
+        let (Some(fleet), Some(lease)) = (&self.fleet, lease(row.content())) else { return state };
         match state {
             State::Waiting { not_before } if !fleet.membership.trusts(lease) => {
                 let later = Timestamp::now().saturating_add(UNSURE).unwrap_or(Timestamp::MAX);

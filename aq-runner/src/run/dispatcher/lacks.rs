@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
+use aq_ledger::{JobRow, RecordKey};
 use aq_manifest::JobId;
 use aq_scheduler::{HostLack, Reason, State};
 use jiff::Timestamp;
@@ -85,20 +86,20 @@ impl Lacks {
 impl Dispatcher<'_> {
     /// State of a resting job, with its lack. One that was not tried by this loop is tried at once: a
     /// person may have mended what an earlier loop met.
-    pub(super) fn with_lack(&self, record: &JobRecord, state: State) -> (State, Option<HostLack>) {
+    pub(super) fn with_lack(&self, row: JobRow<'_>, state: State) -> (State, Option<HostLack>) {
         let State::Waiting { .. } = state else { return (state, None) };
-        match recorded_lack(&record.meta) {
+        match recorded_lack(row.content()) {
             None => (state, None),
-            Some(_) if !self.lacks.met.contains_key(&record.id) => (State::WAITING, None),
+            Some(_) if !self.lacks.met.contains_key(row.id) => (State::WAITING, None),
             // A loop that drains the queue does not wait for long, but says what is left.
-            lack if self.options.once && !is_worth_a_wait(&record.meta) => (State::WAITING, lack),
+            lack if self.options.once && !is_worth_a_wait(row.content()) => (State::WAITING, lack),
             lack => (state, lack),
         }
     }
 
     /// Takes note of a job that has come back. Answers whether it did for want of something.
     pub(super) fn came_back(&mut self, record: &JobRecord) -> bool {
-        if record.meta.get("host_lacks") == Some(ENGINE) {
+        if record.meta.get(RecordKey::HostLacks) == Some(ENGINE) {
             // It was there when the plan was made. The next one says what follows.
             self.refresh_engines();
             return true;

@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use aq_ledger::RecordUpdate;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::super::options::RunOptions;
-use super::super::recovery::worker;
+use super::super::recovery::loop_process;
 use super::super::stop::LoopStopRequest;
 use super::RunError;
 use crate::process::ProcessId;
-use crate::store::{FileLock, QueueDir, Record, StoreError};
+use crate::store::{FileLock, LoopKey, QueueDir, StoreError};
 
 /// How long the lock of a loop that is dead is waited for.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
@@ -23,7 +24,7 @@ pub(in crate::run) struct LoopLock {
     file: FileLock,
     name: PathBuf,
     /// The signature, while it could not be written.
-    unsigned: Option<Record>,
+    unsigned: Option<RecordUpdate<LoopKey>>,
 }
 
 impl LoopLock {
@@ -66,16 +67,16 @@ pub(in crate::run) fn become_the_loop(
 ) -> Result<LoopLock, RunError> {
     let file = take(queue)?;
     let me = ProcessId::current().map_err(|e| RunError::System("tell who this process is", e))?;
-    let signature = Record::new()
-        .set("pid", me.pid())
-        .set("pidstart", me.start())
-        .set("boot", me.boot())
-        .set("started_at", Timestamp::now())
-        .set_some("queue", queue.root().to_str())
-        .set("max", options.max)
-        .set_some("max_review", options.max_review)
-        .set("ship", options.ship)
-        .set_some("embedded", (!options.take_signals).then_some("1"));
+    let signature = RecordUpdate::new()
+        .set(LoopKey::Pid, me.pid())
+        .set(LoopKey::Pidstart, me.start())
+        .set(LoopKey::Boot, me.boot())
+        .set(LoopKey::StartedAt, Timestamp::now())
+        .set_some(LoopKey::Queue, queue.root().to_str())
+        .set(LoopKey::Max, options.max)
+        .set_some(LoopKey::MaxReview, options.max_review)
+        .set(LoopKey::Ship, options.ship)
+        .set_some(LoopKey::Embedded, (!options.take_signals).then_some("1"));
     // Before anybody can mean this loop.
     LoopStopRequest::of(queue).withdraw();
     let mut lock = LoopLock { file, name: queue.daemon_pid(), unsigned: Some(signature) };
@@ -92,10 +93,12 @@ fn take(queue: &QueueDir) -> Result<FileLock, RunError> {
             Ok(lock) => return Ok(lock),
             Err(holder) => holder,
         };
-        if worker(&holder).is_some_and(|process| process.is_alive()) || Instant::now() > give_up {
-            let since = holder.time("started_at");
+        if loop_process(&holder).is_some_and(|process| process.is_alive())
+            || Instant::now() > give_up
+        {
+            let since = holder.time(LoopKey::StartedAt);
             return Err(RunError::AlreadyRunning {
-                pid: holder.get("pid").unwrap_or("unknown").to_owned(),
+                pid: holder.get(LoopKey::Pid).unwrap_or("unknown").to_owned(),
                 since: since.map_or("an unknown time".to_owned(), |at| {
                     at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
                 }),

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use aq_ledger::{JobRow, RecordKey};
 use aq_manifest::{JobId, Stage};
 use aq_scheduler::State;
 use jiff::Timestamp;
@@ -148,21 +149,21 @@ impl Dispatcher<'_> {
             self.model.end(&record, settled);
             return Ok(());
         }
-        record.expect_sound(self.queue)?;
+        let row = record.sound(self.queue)?;
         self.troubles.mended(id);
-        if let Some(state) = resting_state(&record, Timestamp::now()) {
-            self.put(&record, state);
+        if let Some(state) = resting_state(row, Timestamp::now()) {
+            self.put(row, state);
         }
         Ok(())
     }
 
     fn look_at_inbox(&mut self, id: &JobId) -> Result<(), StoreError> {
         let record = JobRecord::read(self.queue, Stage::Inbox, id.clone())?;
-        record.expect_sound(self.queue)?;
+        let row = record.sound(self.queue)?;
         self.troubles.mended(id);
         if record.is_current(self.queue) {
-            if let Some(state) = resting_state(&record, Timestamp::now()) {
-                self.put(&record, self.unless_unsure(&record, state));
+            if let Some(state) = resting_state(row, Timestamp::now()) {
+                self.put(row, self.unless_unsure(row, state));
             }
             return Ok(());
         }
@@ -184,8 +185,9 @@ impl Dispatcher<'_> {
         let home = self.settings.environment.path("HOME");
         match ingest(self.queue, job, home.as_deref(), Timestamp::now())? {
             Ingested::Job(record) => {
-                if let Some(state) = resting_state(&record, Timestamp::now()) {
-                    self.put(&record, state);
+                let row = record.sound(self.queue)?;
+                if let Some(state) = resting_state(row, Timestamp::now()) {
+                    self.put(row, state);
                 }
             }
             Ingested::Unsettled(rest) => {
@@ -201,20 +203,20 @@ impl Dispatcher<'_> {
         Ok(())
     }
 
-    fn put(&mut self, record: &JobRecord, state: State) {
-        let (state, lack) = self.with_lack(record, state);
-        if let Err(e) = self.model.put(self.queue, &self.settings.engines, record, state, lack) {
+    fn put(&mut self, row: JobRow<'_>, state: State) {
+        let (state, lack) = self.with_lack(row, state);
+        if let Err(e) = self.model.put(self.queue, &self.settings.engines, row, state, lack) {
             // `aq add` refuses circles; this one came by hand, and this job is its last link.
-            let invalid = Invalid::whole(&format!("{}.md", record.id), &e);
-            let refused = HeldJob::take(self.queue, &record.id)
+            let invalid = Invalid::whole(&format!("{}.md", row.id), &e);
+            let refused = HeldJob::take(self.queue, row.id)
                 .and_then(|mut job| refuse(self.queue, &mut job, &invalid, Timestamp::now()));
             match refused {
                 Ok(()) => {
                     self.summary.failed += 1;
-                    (self.observer)(Progress::Refused { id: &record.id, why: &invalid.summary });
+                    (self.observer)(Progress::Refused { id: row.id, why: &invalid.summary });
                 }
-                Err(StoreError::Busy(_)) => self.wait_until_free(&record.id),
-                Err(e) => self.trouble(&record.id, &e),
+                Err(StoreError::Busy(_)) => self.wait_until_free(row.id),
+                Err(e) => self.trouble(row.id, &e),
             }
         }
     }
@@ -222,8 +224,8 @@ impl Dispatcher<'_> {
     /// A worker that this loop did not start is at work: its end is the end of its lock.
     fn adopt(&mut self, id: &JobId, stage: Stage) -> Result<(), StoreError> {
         let record = JobRecord::read(self.queue, stage, id.clone())?;
-        let engine = record.meta.get("engine").unwrap_or_default().to_owned();
-        self.put(&record, self.model.running(&engine));
+        let engine = record.meta.get(RecordKey::Engine).unwrap_or_default().to_owned();
+        self.put(record.unchecked(), self.model.running(&engine));
         let (queue, job, worker) = (self.queue.clone(), id.clone(), worker(&record.meta));
         let waiting = self.wakes.after(Wake::WorkerEnded(id.clone()), move || {
             wait_free(&queue, &job);

@@ -2,16 +2,17 @@
 
 use std::io;
 
+use aq_ledger::{HOST_LACK_KEYS, RecordKey, RecordUpdate, WORKER_KEYS};
 use aq_manifest::{JobId, Outcome, Stage};
 use aq_scheduler::{Rejection, Start};
 use jiff::Timestamp;
 
-use crate::store::{HeldJob, Invalid, JobRecord, Promise, Record, StoreError, holder, refuse};
+use crate::store::{HeldJob, Invalid, JobRecord, Promise, StoreError, holder, refuse};
 
 use super::super::foresight::lacks_engine;
-use super::super::host_lack::{LACK_KEYS, lack_of_io, put_back};
+use super::super::host_lack::{lack_of_io, put_back};
 use super::super::launch::start_worker;
-use super::super::recovery::{WORKER_KEYS, recover_job};
+use super::super::recovery::recover_job;
 use super::super::wake::Wake;
 use super::{Dispatcher, Progress};
 
@@ -77,19 +78,25 @@ impl Dispatcher<'_> {
             Stage::Inbox => {
                 let record =
                     JobRecord { id: id.clone(), stage: Stage::Inbox, meta: job.meta().clone() };
-                if !record.is_current(self.queue) || record.meta.get("held").is_some() {
+                if !record.is_current(self.queue) || record.meta.get(RecordKey::Held).is_some() {
                     return Ok(false);
                 }
                 if self.is_superseded(&record, &mut job)? {
                     return Ok(false);
                 }
-                let launch = Record::new()
+                let launch = RecordUpdate::new()
                     .clear(WORKER_KEYS)
-                    .clear(&["result", "exit", "message", "ended_at", "next_eligible"])
-                    .clear(LACK_KEYS)
-                    .set("attempt", record.attempts() + 1)
-                    .set("engine", engine)
-                    .set("launched_at", Timestamp::now());
+                    .clear(&[
+                        RecordKey::Result,
+                        RecordKey::Exit,
+                        RecordKey::Message,
+                        RecordKey::EndedAt,
+                        RecordKey::NextEligible,
+                    ])
+                    .clear(HOST_LACK_KEYS)
+                    .set(RecordKey::Attempt, record.attempts() + 1)
+                    .set(RecordKey::Engine, engine)
+                    .set(RecordKey::LaunchedAt, Timestamp::now());
                 job.move_to(Stage::Building, launch, Promise::None)?;
             }
             Stage::Review => {}
@@ -115,7 +122,7 @@ impl Dispatcher<'_> {
     /// Whether another job holds this one's key: an `aq add` that put that one in its place was
     /// killed before it took this one away. Then it goes to failed/.
     fn is_superseded(&mut self, record: &JobRecord, job: &mut HeldJob) -> Result<bool, StoreError> {
-        let Some(key) = record.meta.get("idempotency_key") else { return Ok(false) };
+        let Some(key) = record.meta.get(RecordKey::IdempotencyKey) else { return Ok(false) };
         let Some(other) = holder(self.queue, key)?.filter(|holder| holder.id != record.id) else {
             return Ok(false);
         };
@@ -157,12 +164,14 @@ impl Dispatcher<'_> {
         };
         let moved = HeldJob::take(self.queue, id).and_then(|mut job| {
             job.require(&[Stage::Inbox], "reject", "inbox/")?;
-            let record = Record::new()
-                .set("result", outcome)
-                .set("ended_at", Timestamp::now())
-                .set("message", &message);
+            let record = RecordUpdate::new()
+                .set(RecordKey::Result, outcome)
+                .set(RecordKey::EndedAt, Timestamp::now())
+                .set(RecordKey::Message, &message);
             let record = match why {
-                Rejection::MissingCapabilities(missing) => record.set_list("missing", missing),
+                Rejection::MissingCapabilities(missing) => {
+                    record.set_list(RecordKey::Missing, missing)
+                }
                 Rejection::NoEngine { .. } => record,
             };
             job.move_to(Stage::Failed, record, Promise::None)

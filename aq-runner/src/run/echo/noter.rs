@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender as ToThread};
 
+use aq_ledger::RecordContent;
 use aq_manifest::{JobId, Stage};
 use aq_tracker::{Echo, StatusMap};
 
-use crate::store::{JobRecord, Meta, Move, QueueDir, Result, StoreError, moves};
+use crate::store::{JobRecord, Move, QueueDir, Result, StoreError, moves};
 use crate::sync::tracker::{Outbox, Told};
 
 use super::{LOOK_AGAIN, echo, item_of, known, live_jobs};
@@ -135,7 +136,12 @@ fn is_old_news(told: &Told, stage: Stage) -> bool {
 }
 
 /// What happened in `steps` to a job that lies in `stage`, and how far its record was read then.
-fn news(mut steps: Vec<Move>, stage: Stage, meta: &Meta, told: &Told) -> (Vec<Echo>, Option<u64>) {
+fn news(
+    mut steps: Vec<Move>,
+    stage: Stage,
+    meta: &RecordContent,
+    told: &Told,
+) -> (Vec<Echo>, Option<u64>) {
     // The rename of the last step may still be to come, or was never made.
     if steps.last().is_some_and(|last| last.to != stage) {
         steps.pop();
@@ -157,7 +163,7 @@ mod tests {
     fn steps(stages: &[Stage]) -> Vec<Move> {
         let step = |(n, &to): (usize, &Stage)| Move {
             to,
-            meta: Meta::parse(&format!("attempts={n}\n")),
+            meta: RecordContent::parse(&format!("attempts={n}\n")),
             end: n as u64,
         };
         stages.iter().enumerate().map(step).collect()
@@ -165,7 +171,7 @@ mod tests {
 
     fn told(steps: Vec<Move>, stage: Stage, echoed: &str) -> (Vec<(Stage, u32)>, Option<u64>) {
         let told = Told { echoed: Some(echoed.to_owned()), ..Told::default() };
-        let (echoes, read) = news(steps, stage, &Meta::parse("attempts=9\n"), &told);
+        let (echoes, read) = news(steps, stage, &RecordContent::parse("attempts=9\n"), &told);
         (echoes.iter().map(|echo| (echo.stage, echo.attempts.unwrap_or(99))).collect(), read)
     }
 

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender as ToThread};
 use std::time::Instant;
 
+use aq_ledger::{RecordContent, RecordKey};
 use aq_manifest::{JobId, Stage};
 
-use crate::store::{JobRecord, Meta, QueueDir, Result, StoreError};
+use crate::store::{JobRecord, QueueDir, Result, StoreError};
 use crate::sync::tracker::{Happened, Outbox, Sender, Told};
 
 use super::{LOOK_AGAIN, record_told};
@@ -106,8 +107,14 @@ impl Teller {
 }
 
 /// Whether the record says what its tracker was told.
-fn is_recorded(meta: &Meta, told: &Told) -> bool {
-    meta.get("tracker_told") == Some(&told.item)
-        && told.echoed.as_deref().is_none_or(|echoed| meta.get("tracker_echoed") == Some(echoed))
-        && told.comment.as_deref().is_none_or(|number| meta.get("tracker_comment") == Some(number))
+fn is_recorded(meta: &RecordContent, told: &Told) -> bool {
+    meta.get(RecordKey::TrackerTold) == Some(&told.item)
+        && told
+            .echoed
+            .as_deref()
+            .is_none_or(|echoed| meta.get(RecordKey::TrackerEchoed) == Some(echoed))
+        && told
+            .comment
+            .as_deref()
+            .is_none_or(|number| meta.get(RecordKey::TrackerComment) == Some(number))
 }

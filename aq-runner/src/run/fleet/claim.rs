@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use aq_fleet::protocol::{FactoryId, Grant};
+use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::{JobId, claimed};
 use jiff::Timestamp;
 
 use crate::checkpoint::{branch_at, repository_at};
-use crate::store::{AddContext, AddError, Draft, QueueDir, Record, StoreError, add};
+use crate::store::{AddContext, AddError, Draft, QueueDir, StoreError, add};
 
 /// What became of a grant.
 #[derive(Debug)]
@@ -44,16 +45,18 @@ pub(crate) fn take(
     };
     let mut draft = Draft::new(format!("fleet job {id}"), id, text);
     draft.is_granted = true;
-    draft.record = Record::new().set("fleet_factory", factory);
+    draft.record = RecordUpdate::new().set(RecordKey::FleetFactory, factory);
     if let Some(from) = &grant.checkpoint {
-        draft.record =
-            draft.record.set("resume_branch", &from.branch).set("resume_commit", &from.commit);
+        draft.record = draft
+            .record
+            .set(RecordKey::ResumeBranch, &from.branch)
+            .set(RecordKey::ResumeCommit, &from.commit);
         if let Some(failure) = &from.failure {
             draft.record = draft
                 .record
-                .set("resume_failure_class", &failure.class)
-                .set_some("resume_attempts", failure.attempts)
-                .set_some("resume_files_changed", failure.files_changed);
+                .set(RecordKey::ResumeFailureClass, &failure.class)
+                .set_some(RecordKey::ResumeAttempts, failure.attempts)
+                .set_some(RecordKey::ResumeFilesChanged, failure.files_changed);
         }
     }
     let base = queue.project()?;

@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use aq_fleet::protocol::LeaseRef;
+use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::Stage;
 use jiff::Timestamp;
 
 use super::{FleetSettings, metrics, next_report, pushed};
 use crate::run::settings::Environment;
-use crate::store::{HeldJob, QueueDir, Record, StoreError};
+use crate::store::{HeldJob, QueueDir, StoreError};
 use crate::sync::fleet::Told;
 
 /// How long the coordinator is asked before a person gets an answer.
@@ -51,15 +52,16 @@ pub(crate) fn ask_to_ship(
     };
     let seq = next_report(job.meta());
     // Before it is sent: a report with a number that was used before would count for nothing.
-    job.append(&Record::new().set("fleet_reports", seq))?;
+    job.append(&RecordUpdate::new().set(RecordKey::FleetReports, seq))?;
     let numbers = Some(metrics(job.meta()));
     let report = holder.report_of(lease, seq, Stage::Shipped, pushed(job.meta()), numbers);
     Ok(match holder.ship(lease, &report) {
         Told::Accepted => Gate::Open,
         Told::Fenced => Gate::Fenced,
         Told::Later(why) => {
-            let noted = Record::new().set("message", format!("cannot be shipped yet: {why}"));
-            job.append(&noted.set("ship_tried_at", Timestamp::now()))?;
+            let noted = RecordUpdate::new()
+                .set(RecordKey::Message, format!("cannot be shipped yet: {why}"));
+            job.append(&noted.set(RecordKey::ShipTriedAt, Timestamp::now()))?;
             Gate::Closed(why)
         }
     })

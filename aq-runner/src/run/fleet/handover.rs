@@ -2,13 +2,14 @@
 //! (`fleet.push-wip`). What another host says of a remote is never used.
 
 use aq_fleet::protocol::{Checkpoint, LeaseRef};
+use aq_ledger::{RecordContent, RecordKey};
 use aq_manifest::{JobId, Stage};
 
 use super::hold::Held;
 use super::pushed;
 use crate::checkpoint::{CheckpointError, CommitId, Handover, Job, Pushed, Wip, take_up as fetch};
 use crate::run::workplace::branch_of;
-use crate::store::{Meta, QueueDir};
+use crate::store::{QueueDir, read_values};
 use crate::sync::fleet::Told;
 
 /// Digits of the fleet job's id that tell its branch from that of another job of the same name.
@@ -21,9 +22,10 @@ const DIGITS: usize = 8;
 pub(crate) fn take_up(
     remote: &str,
     job: &Job,
-    meta: &Meta,
+    meta: &RecordContent,
 ) -> Result<Option<CommitId>, CheckpointError> {
-    let (Some(branch), Some(commit)) = (meta.get("resume_branch"), meta.get("resume_commit"))
+    let (Some(branch), Some(commit)) =
+        (meta.get(RecordKey::ResumeBranch), meta.get(RecordKey::ResumeCommit))
     else {
         return Ok(None);
     };
@@ -41,13 +43,13 @@ pub(crate) fn push(
     remote: &str,
     wip: &Wip,
     lease: LeaseRef,
-    meta: &Meta,
+    meta: &RecordContent,
     renew: impl FnOnce() -> Told,
 ) -> Result<Option<Checkpoint>, CheckpointError> {
     let Some(tip) = wip.tip()? else { return Ok(None) };
     let known = pushed(meta).map(|checkpoint| checkpoint.branch.to_string());
-    let resumed = || meta.get("resume_branch").map(str::to_owned);
-    let is_first = known.is_none() && meta.get("resume_branch").is_none();
+    let resumed = || meta.get(RecordKey::ResumeBranch).map(str::to_owned);
+    let is_first = known.is_none() && meta.get(RecordKey::ResumeBranch).is_none();
     let mut branch = known.or_else(resumed).unwrap_or_else(|| wip.branch().to_owned());
     let mut done = wip.push(remote, &branch, &tip, false)?;
     if done == Pushed::Overtaken && is_first {
@@ -83,7 +85,7 @@ pub(crate) fn push_snapshots(queue: &QueueDir, remote: &str) -> Vec<(JobId, Chec
 }
 
 fn push_snapshot(queue: &QueueDir, remote: &str, id: &JobId) -> Result<(), CheckpointError> {
-    let Ok(meta) = Meta::read(&queue.meta(id)) else { return Ok(()) };
+    let Ok(meta) = read_values(&queue.meta(id)) else { return Ok(()) };
     // Its worker pushes first, and says where to.
     let Some(to) = pushed(&meta) else { return Ok(()) };
     let Some(wip) = branch_of(queue, id, &meta)? else { return Ok(()) };

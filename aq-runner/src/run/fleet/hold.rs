@@ -3,63 +3,64 @@
 use std::path::PathBuf;
 
 use aq_fleet::protocol::{Checkpoint, Epoch, FleetJobId, LastFailure, LeaseRef, Metrics, Word};
+use aq_ledger::{RecordContent, RecordKey, RecordUpdate};
 
 use aq_manifest::JobId;
 
 use super::fleet_dir;
-use crate::store::{Meta, QueueDir, Record};
+use crate::store::QueueDir;
 
 /// The grant under which this host has a job. `None` for a job of the host's own.
-pub(crate) fn lease(meta: &Meta) -> Option<LeaseRef> {
-    let job_id: FleetJobId = meta.parsed("fleet_job_id")?;
-    let epoch: Epoch = meta.parsed("fleet_lease_epoch")?;
+pub(crate) fn lease(meta: &RecordContent) -> Option<LeaseRef> {
+    let job_id: FleetJobId = meta.parsed(RecordKey::FleetJobId)?;
+    let epoch: Epoch = meta.parsed(RecordKey::FleetLeaseEpoch)?;
     Some(LeaseRef { job_id, epoch })
 }
 
 /// The number of the next report under this grant.
-pub(crate) fn next_report(meta: &Meta) -> u64 {
-    meta.parsed::<u64>("fleet_reports").unwrap_or(0) + 1
+pub(crate) fn next_report(meta: &RecordContent) -> u64 {
+    meta.parsed::<u64>(RecordKey::FleetReports).unwrap_or(0) + 1
 }
 
 /// The place that the work was pushed to last, and the failure of the last attempt.
-pub(crate) fn pushed(meta: &Meta) -> Option<Checkpoint> {
+pub(crate) fn pushed(meta: &RecordContent) -> Option<Checkpoint> {
     Some(Checkpoint {
-        branch: meta.parsed("pushed_branch")?,
-        commit: meta.parsed("pushed_commit")?,
-        remote: meta.get("pushed_to")?.to_owned(),
-        failure: meta.get("failure_class").map(|class| LastFailure {
+        branch: meta.parsed(RecordKey::PushedBranch)?,
+        commit: meta.parsed(RecordKey::PushedCommit)?,
+        remote: meta.get(RecordKey::PushedTo)?.to_owned(),
+        failure: meta.get(RecordKey::FailureClass).map(|class| LastFailure {
             class: Word::lossy(class),
-            attempts: meta.parsed("attempts"),
-            files_changed: meta.parsed("files_changed"),
+            attempts: meta.parsed(RecordKey::Attempts),
+            files_changed: meta.parsed(RecordKey::FilesChanged),
         }),
     })
 }
 
 /// The record of a push, for [`pushed`].
-pub(crate) fn pushed_record(checkpoint: &Checkpoint) -> Record {
-    Record::new()
-        .set("pushed_branch", &checkpoint.branch)
-        .set("pushed_commit", &checkpoint.commit)
-        .set("pushed_to", &checkpoint.remote)
+pub(crate) fn pushed_record(checkpoint: &Checkpoint) -> RecordUpdate {
+    RecordUpdate::new()
+        .set(RecordKey::PushedBranch, &checkpoint.branch)
+        .set(RecordKey::PushedCommit, &checkpoint.commit)
+        .set(RecordKey::PushedTo, &checkpoint.remote)
 }
 
 /// The numbers of a job's last run.
-pub(crate) fn metrics(meta: &Meta) -> Metrics {
+pub(crate) fn metrics(meta: &RecordContent) -> Metrics {
     let word = |key| meta.get(key).map(Word::lossy);
     Metrics {
-        duration_s: meta.parsed("duration_s"),
-        exit: meta.parsed("exit"),
-        attempts: meta.parsed("attempts"),
-        files_changed: meta.parsed("files_changed"),
-        lines_added: meta.parsed("lines_added"),
-        lines_deleted: meta.parsed("lines_deleted"),
-        input_tokens: meta.parsed("input_tokens"),
-        cached_tokens: meta.parsed("cached_tokens"),
-        output_tokens: meta.parsed("output_tokens"),
-        cost_usd: meta.parsed("cost_usd"),
-        usage_estimated: meta.get("usage_estimated").map(|value| value == "1"),
-        engine: word("engine"),
-        model: word("model"),
+        duration_s: meta.parsed(RecordKey::DurationS),
+        exit: meta.parsed(RecordKey::Exit),
+        attempts: meta.parsed(RecordKey::Attempts),
+        files_changed: meta.parsed(RecordKey::FilesChanged),
+        lines_added: meta.parsed(RecordKey::LinesAdded),
+        lines_deleted: meta.parsed(RecordKey::LinesDeleted),
+        input_tokens: meta.parsed(RecordKey::InputTokens),
+        cached_tokens: meta.parsed(RecordKey::CachedTokens),
+        output_tokens: meta.parsed(RecordKey::OutputTokens),
+        cost_usd: meta.parsed(RecordKey::CostUsd),
+        usage_estimated: meta.get(RecordKey::UsageEstimated).map(|value| value == "1"),
+        engine: word(RecordKey::Engine),
+        model: word(RecordKey::Model),
     }
 }
 
@@ -102,8 +103,8 @@ mod tests {
 
     #[test]
     fn reports_are_numbered_from_one_and_go_on_from_the_record() {
-        assert_eq!(next_report(&Meta::parse("")), 1);
-        assert_eq!(next_report(&Meta::parse("fleet_reports=1\nfleet_reports=7\n")), 8);
+        assert_eq!(next_report(&RecordContent::parse("")), 1);
+        assert_eq!(next_report(&RecordContent::parse("fleet_reports=1\nfleet_reports=7\n")), 8);
     }
 
     #[test]
@@ -115,27 +116,34 @@ mod tests {
             failure: None,
         };
         let text = pushed_record(&checkpoint).to_new_file();
-        assert_eq!(pushed(&Meta::parse(&text)), Some(checkpoint));
-        let failed = pushed(&Meta::parse(&(text + "failure_class=crash\nattempts=2\n")));
+        assert_eq!(pushed(&RecordContent::parse(&text)), Some(checkpoint));
+        let failed = pushed(&RecordContent::parse(&(text + "failure_class=crash\nattempts=2\n")));
         let failure = failed.and_then(|checkpoint| checkpoint.failure).unwrap();
         assert_eq!((failure.class.as_str(), failure.attempts), ("crash", Some(2)));
-        assert_eq!(pushed(&Meta::parse("pushed_branch=aq/wip/a\n")), None, "not all of it");
+        assert_eq!(
+            pushed(&RecordContent::parse("pushed_branch=aq/wip/a\n")),
+            None,
+            "not all of it"
+        );
     }
 
     #[test]
     fn numbers_are_told_as_far_as_they_are_known() {
-        assert_eq!(metrics(&Meta::parse("")), Metrics::default());
+        assert_eq!(metrics(&RecordContent::parse("")), Metrics::default());
         let meta = "duration_s=1.5\nexit=0\nattempts=2\nfiles_changed=3\nlines_added=4\n\
                     lines_deleted=5\ninput_tokens=6\ncached_tokens=7\noutput_tokens=8\n\
                     cost_usd=0.5\nusage_estimated=1\nengine=shell\nmodel=a b\nprompt=secret\n";
-        let told = serde_json::to_value(metrics(&Meta::parse(meta))).unwrap();
+        let told = serde_json::to_value(metrics(&RecordContent::parse(meta))).unwrap();
         let want = serde_json::json!({
             "durationS": 1.5, "exit": 0, "attempts": 2, "filesChanged": 3, "linesAdded": 4,
             "linesDeleted": 5, "inputTokens": 6, "cachedTokens": 7, "outputTokens": 8,
             "costUsd": 0.5, "usageEstimated": true, "engine": "shell", "model": "a_b",
         });
         assert_eq!(told, want);
-        assert_eq!(metrics(&Meta::parse("usage_estimated=0\n")).usage_estimated, Some(false));
+        assert_eq!(
+            metrics(&RecordContent::parse("usage_estimated=0\n")).usage_estimated,
+            Some(false)
+        );
     }
 
     #[test]

@@ -9,11 +9,12 @@ use aq_fleet::client::{Http, HttpError, SystemClock};
 use aq_fleet::outbox::OutboxError;
 use aq_fleet::protocol::{FactoryId, ShadowIdError};
 use aq_fleet::switches::{SwitchError, Switches};
+use aq_ledger::{RecordContent, RecordKey};
 use aq_manifest::JobIdError;
 
 use super::super::settings::Environment;
 use super::super::tokens::{FLEET_TOKEN, TokenFile, TokenFileError};
-use crate::store::{Meta, QueueDir};
+use crate::store::QueueDir;
 use crate::sync::fleet::Holder;
 
 /// Where the coordinator is.
@@ -149,8 +150,8 @@ impl FleetSettings {
 
     /// This host under the name by which it was given a job. The coordinator knows the lease by that
     /// name, and a person's shell may have another one, or none.
-    pub(crate) fn named_in(mut self, meta: &Meta) -> Self {
-        if let Some(factory) = meta.parsed("fleet_factory") {
+    pub(crate) fn named_in(mut self, meta: &RecordContent) -> Self {
+        if let Some(factory) = meta.parsed(RecordKey::FleetFactory) {
             self.factory = factory;
         }
         self
@@ -185,13 +186,13 @@ fn client(_: &str, _: Token, _: Duration) -> Result<Client, FleetSettingsError> 
 /// Says which variable is wrong.
 pub(crate) fn worker_name(
     environment: &Environment,
-    meta: &Meta,
+    meta: &RecordContent,
 ) -> Result<Option<FactoryId>, FleetSettingsError> {
     let switches = Switches::resolve(|name| text_of(environment, name))?;
     if !switches.is_online() {
         return Ok(None);
     }
-    meta.parsed("fleet_factory").map_or_else(|| factory(environment), Ok).map(Some)
+    meta.parsed(RecordKey::FleetFactory).map_or_else(|| factory(environment), Ok).map(Some)
 }
 
 fn factory(environment: &Environment) -> Result<FactoryId, FleetSettingsError> {

@@ -2,12 +2,13 @@
 //! read out of the job's record, which tells them all and numbers them, whatever was killed between.
 
 use aq_fleet::protocol::{Event, EventValue, Fields, LeaseRef, Word};
+use aq_ledger::{RecordContent, RecordKey};
 use aq_manifest::Stage;
 use aq_tracker::Echo;
 use jiff::Timestamp;
 
 use super::lease;
-use crate::store::{Meta, Move};
+use crate::store::Move;
 
 /// How far the steps of one grant were told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,8 +66,8 @@ impl Steps {
 }
 
 /// What an [`Echo`] can hold, and which engine it was.
-fn fields(stage: Stage, meta: &Meta) -> Fields {
-    let echo = Echo::read(stage, |key| meta.get(key));
+fn fields(stage: Stage, meta: &RecordContent) -> Fields {
+    let echo = Echo::read(stage, |key| meta.get_named(key));
     let word = |text: &str| EventValue::Word(Word::lossy(text));
     let count = |count: u64| i64::try_from(count).ok().map(EventValue::Count);
     let fields = [
@@ -82,8 +83,8 @@ fn fields(stage: Stage, meta: &Meta) -> Fields {
         ("files_changed", echo.files_changed.and_then(count)),
         ("lines_added", echo.lines_added.and_then(count)),
         ("lines_deleted", echo.lines_deleted.and_then(count)),
-        ("engine", meta.get("engine").map(word)),
-        ("model", meta.get("model").map(word)),
+        ("engine", meta.get(RecordKey::Engine).map(word)),
+        ("model", meta.get(RecordKey::Model).map(word)),
     ];
     fields.into_iter().filter_map(|(key, value)| Some((Word::lossy(key), value?))).collect()
 }
@@ -96,7 +97,7 @@ mod tests {
 
     fn step(to: Stage, epoch: u64, end: u64, more: &str) -> Move {
         let text = format!("fleet_job_id={JOB}\nfleet_lease_epoch={epoch}\n{more}");
-        Move { to, meta: Meta::parse(&text), end }
+        Move { to, meta: RecordContent::parse(&text), end }
     }
 
     fn steps() -> Steps {

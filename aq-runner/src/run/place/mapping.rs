@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use aq_ledger::{RecordContent, RecordKey, RecordUpdate};
 use aq_manifest::Stage;
 
-use crate::store::{HeldJob, Meta, QueueDir, Record, StoreError, below, record_fault};
+use crate::store::{HeldJob, QueueDir, StoreError, below, read_values, record_fault};
 
 /// One of the moves of a project.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +28,7 @@ pub(super) fn map_records(queue: &QueueDir, step: &RecordMove<'_>) -> Result<usi
     for stage in Stage::ALL {
         for id in queue.jobs(stage)? {
             // Mostly a look is enough: what is not recorded there is not to be mapped.
-            let meta = Meta::read(&queue.meta(&id))?;
+            let meta = read_values(&queue.meta(&id))?;
             // One that cannot be used is mapped whenever its directory is asked for.
             if record_fault(&queue.meta(&id), &meta).is_some() {
                 continue;
@@ -52,25 +53,26 @@ pub(super) fn map_records(queue: &QueueDir, step: &RecordMove<'_>) -> Result<usi
 }
 
 /// The moves for which a record was mapped.
-fn moves(meta: &Meta) -> usize {
-    meta.parsed("place_moves").unwrap_or(0)
+fn moves(meta: &RecordContent) -> usize {
+    meta.parsed(RecordKey::PlaceMoves).unwrap_or(0)
 }
 
 /// The lines to append to a job's record; `None` when nothing of it is in the old place.
-fn record_of(meta: &Meta, step: &RecordMove<'_>) -> Option<Record> {
+fn record_of(meta: &RecordContent, step: &RecordMove<'_>) -> Option<RecordUpdate> {
     if moves(meta) >= step.number {
         return None;
     }
-    let mapped = |key: &str| {
+    let mapped = |key: RecordKey| {
         let place = below(Path::new(meta.get(key)?), step.from, step.to)?;
         Some(place.display().to_string())
     };
-    let (cwd, lock, added_from) = (mapped("cwd"), mapped("lock"), mapped("added_from"));
+    let (cwd, lock, added_from) =
+        (mapped(RecordKey::Cwd), mapped(RecordKey::Lock), mapped(RecordKey::AddedFrom));
     if cwd.is_none() && lock.is_none() && added_from.is_none() {
         return None;
     }
-    let record = Record::new().set_some("cwd", cwd).set_some("lock", lock);
-    Some(record.set_some("added_from", added_from).set("place_moves", step.number))
+    let record = RecordUpdate::new().set_some(RecordKey::Cwd, cwd).set_some(RecordKey::Lock, lock);
+    Some(record.set_some(RecordKey::AddedFrom, added_from).set(RecordKey::PlaceMoves, step.number))
 }
 
 #[cfg(test)]
@@ -107,7 +109,8 @@ mod tests {
 
         fn places(&self, name: &str) -> [PathBuf; 3] {
             let meta = self.queue.record(name);
-            ["cwd", "lock", "added_from"].map(|key| meta.get(key).unwrap().into())
+            [RecordKey::Cwd, RecordKey::Lock, RecordKey::AddedFrom]
+                .map(|key| meta.get(key).unwrap().into())
         }
     }
 

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::{FailureClass, JobSpec, Outcome, Stage};
 
 use jiff::Timestamp;
@@ -10,7 +11,7 @@ use jiff::Timestamp;
 use crate::engine::{EndedBy, EngineCommand, ErrorClass, Exit, Invocation, Verdict, next_session};
 use crate::feedback::OutputSource;
 use crate::process::{Cause, Ended, Status, Stdin, Task};
-use crate::store::{JobFile, Record, StoreError, write_private};
+use crate::store::{JobFile, StoreError, write_private};
 
 use super::super::engine_sightings::Sightings;
 use super::super::engine_use;
@@ -36,7 +37,7 @@ impl Work<'_> {
         let setup_failed = |why: String| Failure::Final(Outcome::SetupFailed, why);
         let cwd = self.workplace(spec)?;
         let scratch = self.scratch()?;
-        let engine = self.job.meta().get("engine").unwrap_or_default().to_owned();
+        let engine = self.job.meta().get(RecordKey::Engine).unwrap_or_default().to_owned();
         let mut feedback = self.next_feedback(spec, &engine)?;
         let mut command = self.engine_command(&engine, file, &scratch, feedback.text.as_deref())?;
         let user = &self.settings.environment;
@@ -198,21 +199,21 @@ impl Work<'_> {
         let _ = engine_use::note_windows(self.queue, &self.settings, &run.engine, windows);
         let session = next_session(run.resumed.as_deref(), verdict, ended_by);
         let model = verdict.model.as_ref().or(settled.model.as_ref());
-        let record = Record::new()
-            .set("exit", exit)
-            .set("duration_s", format_args!("{:.3}", ended.duration.as_secs_f64()))
-            .set("permission_denials", denials.map_or(String::new(), |n| n.to_string()))
-            .set("session_id", session.as_deref().unwrap_or_default())
-            .set("session_engine", session.as_ref().map_or("", |_| run.engine.as_str()))
+        let record = RecordUpdate::new()
+            .set(RecordKey::Exit, exit)
+            .set(RecordKey::DurationS, format_args!("{:.3}", ended.duration.as_secs_f64()))
+            .set(RecordKey::PermissionDenials, denials.map_or(String::new(), |n| n.to_string()))
+            .set(RecordKey::SessionId, session.as_deref().unwrap_or_default())
+            .set(RecordKey::SessionEngine, session.as_ref().map_or("", |_| run.engine.as_str()))
             .set(
-                "session_feedback",
+                RecordKey::SessionFeedback,
                 run.feedback.as_deref().filter(|_| session.is_some()).unwrap_or_default(),
             )
             .set(
-                "engine_error",
+                RecordKey::EngineError,
                 verdict.error.as_ref().map_or(String::new(), |e| e.class.to_string()),
             )
-            .set_some("model", model);
+            .set_some(RecordKey::Model, model);
         let record = record.followed_by(usage_record(self.job.meta(), &settled, ended));
         self.retry_on_full_disk(|work| work.job.append(&record))?;
         let turns = verdict.turns.map(u64::from);

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::{JobSpec, Outcome};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -14,7 +15,7 @@ use crate::process::{
     Cgroup, Drain, Ended, Flow, Observer, Status, Stdin, Stream, SuperviseError, Task,
     has_file_limit,
 };
-use crate::store::{HeldJob, Record};
+use crate::store::HeldJob;
 
 use super::super::agent_env::{Identity, TakenOut, agent_env};
 use super::super::host_lack::{lack_of_io, limited_files};
@@ -182,10 +183,11 @@ impl Observer for Tee<'_> {
             // At once, so that a killed run can be resumed. A full disk is no reason to end it.
             self.session_noted = true;
             let session = records.session_id().unwrap_or_default();
-            let record =
-                Record::new().set("session_id", session).set("session_engine", &run.engine);
+            let record = RecordUpdate::new()
+                .set(RecordKey::SessionId, session)
+                .set(RecordKey::SessionEngine, &run.engine);
             // From now on the session knows it.
-            let record = record.set_some("session_feedback", run.feedback.as_ref());
+            let record = record.set_some(RecordKey::SessionFeedback, run.feedback.as_ref());
             let _ = self.job.append(&record);
         }
         if records.is_ending() {
@@ -216,7 +218,9 @@ impl Observer for Tee<'_> {
             *self.cgroup = Cgroup::enter(self.job.id().as_str());
             if let Some(group) = self.cgroup {
                 // Not on record, it is of no use; a full disk is no reason to end the job.
-                let _ = self.job.append(&Record::new().set("cgroup", group.path().display()));
+                let _ = self
+                    .job
+                    .append(&RecordUpdate::new().set(RecordKey::Cgroup, group.path().display()));
             }
         }
     }

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use aq_ledger::RecordKey;
 use aq_manifest::{FeedbackMode, JobSpec};
 
 use crate::feedback::{FailureReport, OutputSource, OutputTail, Secrets, failure_text};
@@ -69,7 +70,7 @@ impl Work<'_> {
         if lacked_session {
             return;
         }
-        let engine = self.job.meta().get("engine").unwrap_or_default();
+        let engine = self.job.meta().get(RecordKey::Engine).unwrap_or_default();
         let has_records =
             source == OutputSource::Engine && self.settings.engines.prints_records(engine);
         // Where a variable is missing, nothing has run that could have printed its value.

@@ -3,11 +3,11 @@
 //! reached holds nothing up: the report waits in the outbox.
 
 use aq_fleet::protocol::LeaseRef;
+use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::Stage;
 
 use crate::checkpoint;
 use crate::process::take_line;
-use crate::store::Record;
 use crate::sync::fleet::{JobReporter, Told};
 
 use super::super::fleet::{
@@ -54,7 +54,7 @@ impl Work<'_> {
         }
         let seq = next_report(self.job.meta());
         // Before it is sent: a report with a number that was used before counts for nothing.
-        let record = Record::new().set("fleet_reports", seq);
+        let record = RecordUpdate::new().set(RecordKey::FleetReports, seq);
         let noted = self.retry_on_full_disk(|work| work.job.append(&record));
         noted.map_err(|e| match stage {
             Stage::Building => host_or(&e, Failure::NotCounted),
@@ -75,7 +75,7 @@ impl Work<'_> {
 
     /// Says that another host has pushed work of the job.
     pub(super) fn is_handed_over(&self) -> bool {
-        self.job.meta().get("resume_commit").is_some()
+        self.job.meta().get(RecordKey::ResumeCommit).is_some()
     }
 
     /// Fetches what another host has done of the job, before its first start here.
@@ -108,17 +108,17 @@ impl Work<'_> {
         match done {
             Ok(Some(checkpoint)) => {
                 // Not on record, it is only told later.
-                let record = pushed_record(&checkpoint).clear(&["push_error"]);
+                let record = pushed_record(&checkpoint).clear(&[RecordKey::PushError]);
                 let _ = self.job.append(&record);
             }
             Ok(None) => {
-                if self.job.meta().get("push_error").is_some() {
-                    let _ = self.job.append(&Record::new().clear(&["push_error"]));
+                if self.job.meta().get(RecordKey::PushError).is_some() {
+                    let _ = self.job.append(&RecordUpdate::new().clear(&[RecordKey::PushError]));
                 }
             }
             Err(e) => {
                 self.note(&format!("warning: the work is not pushed: {e}"));
-                let _ = self.job.append(&Record::new().set("push_error", e));
+                let _ = self.job.append(&RecordUpdate::new().set(RecordKey::PushError, e));
             }
         }
     }

@@ -4,11 +4,11 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
+use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::{FailureClass, JobSpec, Outcome, format_duration};
 
 use crate::feedback::OutputSource;
 use crate::process::{Cause, Ended, Status};
-use crate::store::Record;
 
 use super::command::met_file_limit;
 use super::wip::Workplace;
@@ -37,7 +37,7 @@ impl Work<'_> {
         env: &[(OsString, OsString)],
     ) -> Result<(), Failure> {
         let Some(setup) = &spec.setup else { return Ok(()) };
-        if self.job.meta().get("setup_done").is_some() {
+        if self.job.meta().get(RecordKey::SetupDone).is_some() {
             return Ok(());
         }
         self.note("setup");
@@ -49,7 +49,7 @@ impl Work<'_> {
         {
             self.note(&format!("warning: what `setup` made counts as the agent's: {e}"));
         }
-        let record = Record::new().set("setup_done", 1);
+        let record = RecordUpdate::new().set(RecordKey::SetupDone, 1);
         let done = self.retry_on_full_disk(|work| work.job.append(&record));
         done.map_err(|e| host_or(&e, Failure::NotCounted))
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use aq_ledger::{RecordContent, RecordKey, RecordUpdate};
 use aq_manifest::Budget;
 use jiff::Timestamp;
 
@@ -9,7 +10,6 @@ use crate::engine::{
     EndedBy, Exit, LeftBehind, Records, RunPhase, SessionTotal, Settled, Usage, Verdict,
 };
 use crate::process::Ended;
-use crate::store::{Meta, Record};
 
 use super::super::settings::Settings;
 use super::Work;
@@ -85,21 +85,21 @@ impl Work<'_> {
     /// The session that this engine can go on with: its own, of an earlier attempt of this job.
     pub(super) fn resumable(&self, engine: &str) -> Option<String> {
         let meta = self.job.meta();
-        let own = meta.get("session_engine") == Some(engine);
-        meta.get("session_id").filter(|_| own).map(str::to_owned)
+        let own = meta.get(RecordKey::SessionEngine) == Some(engine);
+        meta.get(RecordKey::SessionId).filter(|_| own).map(str::to_owned)
     }
 
     /// What that session had used before.
     pub(super) fn session_total(&self) -> Option<SessionTotal> {
-        SessionTotal::from_line(self.job.meta().get("session_total")?)
+        SessionTotal::from_line(self.job.meta().get(RecordKey::SessionTotal)?)
     }
 }
 
 /// The numbers of a run and, beside them, those of all attempts together.
-pub(super) fn usage_record(meta: &Meta, settled: &Settled, ended: &Ended) -> Record {
+pub(super) fn usage_record(meta: &RecordContent, settled: &Settled, ended: &Ended) -> RecordUpdate {
     let run = &settled.run;
     let text = |number: Option<u64>| number.map_or(String::new(), |n| n.to_string());
-    let total = |key: &str, number: Option<u64>| {
+    let total = |key: RecordKey, number: Option<u64>| {
         let before = meta.parsed::<u64>(key);
         text(match (before, number) {
             (None, None) => None,
@@ -107,28 +107,38 @@ pub(super) fn usage_record(meta: &Meta, settled: &Settled, ended: &Ended) -> Rec
         })
     };
     let money = |amount: Option<f64>| amount.map_or(String::new(), |usd| format!("{usd:.6}"));
-    let spent = match (meta.parsed::<f64>("total_cost_usd"), run.cost_usd) {
+    let spent = match (meta.parsed::<f64>(RecordKey::TotalCostUsd), run.cost_usd) {
         (None, None) => None,
         (before, now) => Some(before.unwrap_or(0.0) + now.unwrap_or(0.0)),
     };
-    let time = meta.parsed::<f64>("total_duration_s").unwrap_or(0.0) + ended.duration.as_secs_f64();
+    let time =
+        meta.parsed::<f64>(RecordKey::TotalDurationS).unwrap_or(0.0) + ended.duration.as_secs_f64();
     // A number that is not known is written empty, so that an earlier attempt's does not stay.
-    Record::new()
-        .set("input_tokens", text(run.input_tokens))
-        .set("cached_tokens", text(run.cached_tokens))
-        .set("cache_write_tokens", text(run.cache_write_tokens))
-        .set("output_tokens", text(run.output_tokens))
-        .set("reasoning_tokens", text(run.reasoning_tokens))
-        .set("cost_usd", money(run.cost_usd))
-        .set("usage_estimated", if run.estimated { "1" } else { "" })
-        .set("total_input_tokens", total("total_input_tokens", run.input_tokens))
-        .set("total_cached_tokens", total("total_cached_tokens", run.cached_tokens))
-        .set("total_cache_write_tokens", total("total_cache_write_tokens", run.cache_write_tokens))
-        .set("total_output_tokens", total("total_output_tokens", run.output_tokens))
-        .set("total_reasoning_tokens", total("total_reasoning_tokens", run.reasoning_tokens))
-        .set("total_cost_usd", money(spent))
-        .set("total_duration_s", format_args!("{time:.3}"))
-        .set("session_total", settled.total.as_ref().map_or(String::new(), SessionTotal::to_line))
+    RecordUpdate::new()
+        .set(RecordKey::InputTokens, text(run.input_tokens))
+        .set(RecordKey::CachedTokens, text(run.cached_tokens))
+        .set(RecordKey::CacheWriteTokens, text(run.cache_write_tokens))
+        .set(RecordKey::OutputTokens, text(run.output_tokens))
+        .set(RecordKey::ReasoningTokens, text(run.reasoning_tokens))
+        .set(RecordKey::CostUsd, money(run.cost_usd))
+        .set(RecordKey::UsageEstimated, if run.estimated { "1" } else { "" })
+        .set(RecordKey::TotalInputTokens, total(RecordKey::TotalInputTokens, run.input_tokens))
+        .set(RecordKey::TotalCachedTokens, total(RecordKey::TotalCachedTokens, run.cached_tokens))
+        .set(
+            RecordKey::TotalCacheWriteTokens,
+            total(RecordKey::TotalCacheWriteTokens, run.cache_write_tokens),
+        )
+        .set(RecordKey::TotalOutputTokens, total(RecordKey::TotalOutputTokens, run.output_tokens))
+        .set(
+            RecordKey::TotalReasoningTokens,
+            total(RecordKey::TotalReasoningTokens, run.reasoning_tokens),
+        )
+        .set(RecordKey::TotalCostUsd, money(spent))
+        .set(RecordKey::TotalDurationS, format_args!("{time:.3}"))
+        .set(
+            RecordKey::SessionTotal,
+            settled.total.as_ref().map_or(String::new(), SessionTotal::to_line),
+        )
 }
 
 /// Why the budget is exceeded, if it is.

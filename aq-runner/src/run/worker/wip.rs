@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::{FailureClass, Isolation, JobSpec, Outcome, ScopePolicy, ScopeSet, Stage};
 
 use crate::checkpoint::{
     self, Changes, CheckpointError, GitWatch, LeftOut, Wip, collect, set_aside,
 };
 use crate::disk::HostFault;
-use crate::store::{Record, append_note};
+use crate::store::append_note;
 
 use super::super::checkouts::{checkouts, note_queue};
 use super::super::host_lack::{HostError as _, no_room};
@@ -82,17 +83,19 @@ impl Work<'_> {
         if let Some(commit) = &started.leftovers.commit {
             self.note(&format!("saved what an earlier attempt had left, as {}", commit.as_str()));
         }
-        let record = Record::new()
-            .set("wip_branch", started.wip.branch())
-            .set("wip_base", started.wip.base().as_str())
-            .set("isolation", if in_place { "in-place" } else { "worktree" })
-            .set_some("checkout", own_dir(&job.isolation, &started.dir).map(Path::display))
-            .clear(&["checkpoint_error"])
+        let record = RecordUpdate::new()
+            .set(RecordKey::WipBranch, started.wip.branch())
+            .set(RecordKey::WipBase, started.wip.base().as_str())
+            .set(RecordKey::Isolation, if in_place { "in-place" } else { "worktree" })
+            .set_some(RecordKey::Checkout, own_dir(&job.isolation, &started.dir).map(Path::display))
+            .clear(&[RecordKey::CheckpointError])
             // `setup` has not seen a new checkout.
-            .clear(if started.fresh { &["setup_done"] } else { &[] })
+            .clear(if started.fresh { &[RecordKey::SetupDone] } else { &[] })
             // Where only `verify` is still to come, these are of the attempt that it judges.
             .clear(match self.job.stage() {
-                Stage::Building => &["scope_warning", "left_out", "left_out_why"],
+                Stage::Building => {
+                    &[RecordKey::ScopeWarning, RecordKey::LeftOut, RecordKey::LeftOutWhy]
+                }
                 _ => &[],
             });
         self.place = Some(Workplace { dir: started.dir, wip: Some(started.wip), unsaved: true });
@@ -113,7 +116,8 @@ impl Work<'_> {
             }
             CheckpointError::NotItsTurn { repository, .. } => {
                 // From now on the loop does not start it beside another one of this queue.
-                let record = Record::new().set("repository_lock", repository.display());
+                let record =
+                    RecordUpdate::new().set(RecordKey::RepositoryLock, repository.display());
                 let _ = self.job.append(&record);
                 Failure::NotCounted(error.to_string())
             }
@@ -180,7 +184,10 @@ impl Work<'_> {
         let record = self.queue.meta(self.job.id());
         let notice = move |step: Option<&str>| {
             // For people: not worth more than an attempt to write it.
-            let _ = append_note(&record, &Record::new().set("step", step.unwrap_or_default()));
+            let _ = append_note(
+                &record,
+                &RecordUpdate::new().set(RecordKey::Step, step.unwrap_or_default()),
+            );
         };
         let after_stop = self.settings.kill_grace * GRACES_TO_SAVE;
         GitWatch::default()
@@ -204,10 +211,10 @@ impl Work<'_> {
                 for rule in saved.hidden {
                     self.note(&format!("git of the agent hides changes, which were saved: {rule}"));
                 }
-                let record = Record::new()
-                    .set("files_changed", changes.files_changed)
-                    .set("lines_added", changes.lines_added)
-                    .set("lines_deleted", changes.lines_deleted);
+                let record = RecordUpdate::new()
+                    .set(RecordKey::FilesChanged, changes.files_changed)
+                    .set(RecordKey::LinesAdded, changes.lines_added)
+                    .set(RecordKey::LinesDeleted, changes.lines_deleted);
                 // Numbers for people: not worth more than an attempt to write them.
                 let _ = self.job.append(&record);
                 self.push_work();
@@ -254,7 +261,7 @@ impl Work<'_> {
             self.gone.iter().chain(left.iter().filter(|one| !one.is_gone())).cloned().collect();
         let left = unexpected(self.job.meta(), left);
         let record = left_out_record(&left);
-        if self.job.meta().list("left_out_why") == whys(&left) {
+        if self.job.meta().list(RecordKey::LeftOutWhy) == whys(&left) {
             return;
         }
         if !left.is_empty() {
@@ -268,7 +275,7 @@ impl Work<'_> {
 
     fn cannot_save(&mut self, why: &str) {
         self.note(&format!("warning: the work could not be committed, and is where it was: {why}"));
-        let _ = self.job.append(&Record::new().set("checkpoint_error", why));
+        let _ = self.job.append(&RecordUpdate::new().set(RecordKey::CheckpointError, why));
     }
 
     /// What the job file asks of the changes: that there are some, and where they may be. Where
@@ -305,7 +312,7 @@ impl Work<'_> {
             self.note(&format!("warning: changed outside allowed-scope: {path}"));
         }
         let listed: Vec<&String> = outside.iter().copied().take(LISTED).collect();
-        let _ = self.job.append(&Record::new().set_list("scope_warning", &listed));
+        let _ = self.job.append(&RecordUpdate::new().set_list(RecordKey::ScopeWarning, &listed));
         if spec.scope_policy == ScopePolicy::Enforce {
             let others = match outside.len() - 1 {
                 0 => String::new(),

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::{JobSpec, Stage, parse};
 
 use super::super::durable::{sync_dir, write_new};
@@ -9,7 +10,6 @@ use super::super::error::{At, Result};
 use super::super::job_file::{Invalid, lacks_home, load, resolve_cwd};
 use super::super::keys::Keys;
 use super::super::locks::FileLock;
-use super::super::meta::Record;
 use super::super::queue_dir::QueueDir;
 use super::super::record::describe;
 use super::super::transition::HeldJob;
@@ -17,8 +17,12 @@ use super::plan::refuse_cycles;
 use super::{AddError, Checked, Draft, Place};
 
 /// A session that does not know the new text does not go on.
-const SESSION_KEYS: [&str; 4] =
-    ["session_id", "session_engine", "session_total", "session_feedback"];
+const SESSION_KEYS: &[RecordKey] = &[
+    RecordKey::SessionId,
+    RecordKey::SessionEngine,
+    RecordKey::SessionTotal,
+    RecordKey::SessionFeedback,
+];
 
 /// Puts `text` in the place of a waiting job's file, in which `before` is expected. Answers
 /// warnings, rendered. Durable when this returns.
@@ -44,14 +48,14 @@ pub fn change(
     }
     let file = load(queue.profiles(), &name, text, colour);
     let file = file.map_err(|invalid| AddError::Invalid(vec![invalid]))?;
-    if grant(text) != grant(before) || job.meta().get("fleet_job_id").is_some() {
+    if grant(text) != grant(before) || job.meta().get(RecordKey::FleetJobId).is_some() {
         return Err(refuse("the keys and the file of a fleet job are the coordinator's to change"));
     }
     if lacks_home(file.spec.cwd.as_deref(), home) {
         let why = "`cwd` begins with `~`, and HOME is not set: set it, or write the directory out";
         return Err(refuse(why));
     }
-    let base = match job.meta().get("added_from") {
+    let base = match job.meta().get(RecordKey::AddedFrom) {
         Some(dir) => PathBuf::from(dir),
         None => queue.project()?,
     };
@@ -68,7 +72,7 @@ pub fn change(
         Some((file.body, file.spec.persona))
     };
     let knows = prompt_of(before).is_some_and(|old| Some(old) == prompt_of(text));
-    let record = Record::new().clear(if knows { &[] } else { &SESSION_KEYS });
+    let record = RecordUpdate::new().clear(if knows { &[] } else { SESSION_KEYS });
     job.append(&record.followed_by(describe(queue, &file.spec, &dir, &temporary)))?;
     // A file that the record does not describe is read again.
     let path = queue.job_file(Stage::Inbox, &id);
@@ -123,17 +127,17 @@ mod tests {
     fn a_change_is_the_job_at_once() {
         let queue = TestQueue::new();
         queue.add(&[("a", OLD)]).unwrap();
-        let session = Record::new().set("session_id", "s");
+        let session = RecordUpdate::new().set(RecordKey::SessionId, "s");
         HeldJob::take(&queue, &id("a")).unwrap().append(&session).unwrap();
         let new = OLD.replace("---\none", "priority: high\n---\none");
         changed(&queue, OLD, &new).unwrap();
         assert_eq!(text(&queue), new);
         let record = JobRecord::read(&queue, Stage::Inbox, id("a")).unwrap();
         assert!(record.is_current(&queue));
-        assert_eq!(record.priority().as_str(), "high");
-        assert_eq!(record.meta.get("session_id"), Some("s"), "the prompt is the same");
+        assert_eq!(record.meta.get(RecordKey::Priority), Some("high"));
+        assert_eq!(record.meta.get(RecordKey::SessionId), Some("s"), "the prompt is the same");
         changed(&queue, &new, "two\n").unwrap();
-        assert_eq!(queue.record("a").get("session_id"), None);
+        assert_eq!(queue.record("a").get(RecordKey::SessionId), None);
     }
 
     #[test]

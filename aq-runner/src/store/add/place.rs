@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use aq_ledger::{RUN_KEYS, RecordKey, RecordUpdate};
 use aq_manifest::{Isolation, JobId, Stage};
 
 use super::super::clean::withdraw;
@@ -9,10 +10,9 @@ use super::super::durable::{rename_new, sync_dir, sync_file_system, write_new};
 use super::super::error::{At, Result, StoreError};
 use super::super::feedback_file::FeedbackFile;
 use super::super::keys::Keys;
-use super::super::meta::Record;
 use super::super::queue_dir::QueueDir;
 use super::super::record::describe;
-use super::super::transition::{HeldJob, RUN_KEYS};
+use super::super::transition::HeldJob;
 use super::plan::Plan;
 use super::{AddContext, AddError, Added, Checked};
 
@@ -56,15 +56,15 @@ pub(super) fn stage_files(
     Ok(staged)
 }
 
-fn origin(context: &AddContext, job: &Checked<'_>) -> Record {
+fn origin(context: &AddContext, job: &Checked<'_>) -> RecordUpdate {
     let base = context.place(context.base.clone()).dir;
     let is_in_place = job.spec.isolation == Isolation::InPlace;
     let repository = is_in_place.then(|| (context.repository_at)(&job.place.dir)).flatten();
-    Record::new()
-        .set("added_at", context.now)
-        .set("added_from", base.display())
-        .set("added_on", job.place.branch.as_deref().unwrap_or_default())
-        .set_some("repository_lock", repository.as_deref().map(Path::display))
+    RecordUpdate::new()
+        .set(RecordKey::AddedAt, context.now)
+        .set(RecordKey::AddedFrom, base.display())
+        .set(RecordKey::AddedOn, job.place.branch.as_deref().unwrap_or_default())
+        .set_some(RecordKey::RepositoryLock, repository.as_deref().map(Path::display))
         .followed_by(job.draft.record.clone())
 }
 
@@ -119,7 +119,7 @@ fn supersede(
     let file = queue.job_file(Stage::Inbox, id);
     let old_id = old.id().clone();
     if *id == old_id {
-        let record = Record::new().clear(RUN_KEYS).clear(&["repository_lock"]);
+        let record = RecordUpdate::new().clear(RUN_KEYS).clear(&[RecordKey::RepositoryLock]);
         let record = record.followed_by(origin(context, job));
         old.append(&record.followed_by(describe(queue, &job.spec, &job.place.dir, temporary)))?;
         // Where it was added is nowhere else, and says where it works.

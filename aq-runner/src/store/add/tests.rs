@@ -1,5 +1,7 @@
 //! Tests of adding: ids, keys, names, and what is refused.
 
+use aq_ledger::RecordKey;
+
 use super::*;
 use crate::store::testing::{TestQueue, id};
 
@@ -140,8 +142,8 @@ fn what_the_old_file_said_is_forgotten() {
     queue.add(&[("a", old)]).unwrap();
     queue.add(&[("a", B)]).unwrap();
     let meta = queue.record("a");
-    assert_eq!((meta.get("model"), meta.get("deps")), (None, None));
-    assert_eq!(meta.get("priority"), Some("medium"));
+    assert_eq!((meta.get(RecordKey::Model), meta.get(RecordKey::Deps)), (None, None));
+    assert_eq!(meta.get(RecordKey::Priority), Some("medium"));
 }
 
 #[test]

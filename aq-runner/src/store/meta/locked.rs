@@ -7,9 +7,11 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use aq_ledger::{RecordContent, RecordUpdate};
+
 use super::super::durable::is_at;
 use super::super::error::{At, Result};
-use super::{Meta, Record, open_to_read};
+use super::{open_to_read, values_of};
 
 /// A job's meta file, open and locked: whoever holds it may move the job.
 ///
@@ -19,7 +21,7 @@ use super::{Meta, Record, open_to_read};
 pub struct MetaFile {
     path: PathBuf,
     file: File,
-    meta: Meta,
+    meta: RecordContent,
 }
 
 /// Adds lines to the record of a job that this process holds, from where the held file is not at hand. What
@@ -27,7 +29,7 @@ pub struct MetaFile {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn append_note(path: &Path, record: &Record) -> io::Result<()> {
+pub fn append_note(path: &Path, record: &RecordUpdate) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.append(true).custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK);
     options.open(path)?.write_all(record.to_text().as_bytes())
@@ -60,7 +62,7 @@ impl MetaFile {
                 Err(TryLockError::Error(e)) => return Err(LockFailure::Io(e)),
             }
             if is_at(&file, path).map_err(LockFailure::Io)? {
-                let meta = Meta::read_from(&mut file).map_err(LockFailure::Io)?;
+                let meta = values_of(&mut file).map_err(LockFailure::Io)?;
                 return Ok(Self { path: path.to_owned(), file, meta });
             }
         }
@@ -84,7 +86,7 @@ impl MetaFile {
             return Err(other).at("take over", path);
         }
         file.seek(SeekFrom::Start(0)).at("seek in", path)?;
-        let meta = Meta::read_from(&mut file).at("read", path)?;
+        let meta = values_of(&mut file).at("read", path)?;
         Ok(Self { path: path.to_owned(), file, meta })
     }
 
@@ -94,7 +96,7 @@ impl MetaFile {
     }
 
     /// What the file says.
-    pub fn meta(&self) -> &Meta {
+    pub fn meta(&self) -> &RecordContent {
         &self.meta
     }
 
@@ -103,7 +105,7 @@ impl MetaFile {
     /// # Errors
     /// When the file cannot be written; what was written in part is cut off again, or else is
     /// a torn line that readers ignore.
-    pub fn append(&mut self, record: &Record) -> Result<()> {
+    pub fn append(&mut self, record: &RecordUpdate) -> Result<()> {
         let end = self.whole_lines();
         let path = &self.path;
         let end = end.at("read", path)?;
@@ -155,16 +157,21 @@ impl MetaFile {
 mod tests {
     use super::*;
 
+    fn record(path: &Path) -> RecordContent {
+        super::super::read_values(path).unwrap()
+    }
+    use aq_ledger::RecordKey;
+
     #[test]
     fn a_torn_last_line_is_ignored_and_does_not_swallow_the_next_record() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.meta");
         std::fs::write(&path, "attempts=1\nresult=cra").unwrap();
         let mut file = MetaFile::try_lock(&path).ok().unwrap();
-        assert_eq!(file.meta().get("result"), None);
-        file.append(&Record::new().set("attempts", 2)).unwrap();
-        let meta = Meta::read(&path).unwrap();
-        assert_eq!(meta.count("attempts"), 2);
+        assert_eq!(file.meta().get(RecordKey::Result), None);
+        file.append(&RecordUpdate::new().set(RecordKey::Attempts, 2)).unwrap();
+        let meta = record(&path);
+        assert_eq!(meta.count(RecordKey::Attempts), 2);
     }
 
     #[test]
@@ -177,10 +184,10 @@ mod tests {
             // A hole: nothing of it is on the disk.
             file.write_all_at(end.as_bytes(), 100 << 20).unwrap();
             let mut file = MetaFile::try_lock(&path).ok().unwrap();
-            assert_eq!(file.meta().get("result"), None, "only the end is read");
-            file.append(&Record::new().set("attempts", 2)).unwrap();
+            assert_eq!(file.meta().get(RecordKey::Result), None, "only the end is read");
+            file.append(&RecordUpdate::new().set(RecordKey::Attempts, 2)).unwrap();
             drop(file);
-            assert_eq!(Meta::read(&path).unwrap().count("attempts"), 2, "{end:?}");
+            assert_eq!(record(&path).count(RecordKey::Attempts), 2, "{end:?}");
             std::fs::remove_file(path).unwrap();
         }
     }
@@ -189,13 +196,14 @@ mod tests {
     fn only_what_is_known_is_forgotten() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.meta");
-        let first = Record::new().set("a", 1).set("b", "").set("c", 1).clear(&["c"]);
+        let (a, b, c) = (RecordKey::Attempts, RecordKey::Boot, RecordKey::Cwd);
+        let first = RecordUpdate::new().set(a, 1).set(b, "").set(c, 1).clear(&[c]);
         std::fs::write(&path, first.to_new_file()).unwrap();
         let mut file = MetaFile::try_lock(&path).ok().unwrap();
-        file.append(&Record::new().clear(&["a", "b", "c"]).set("b", 2).clear(&["b"])).unwrap();
+        file.append(&RecordUpdate::new().clear(&[a, b, c]).set(b, 2).clear(&[b])).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(text, "a=1\nc=1\nc=\na=\nb=2\nb=\n");
-        assert!(Meta::read(&path).unwrap().iter().next().is_none());
+        assert_eq!(text, "attempts=1\ncwd=1\ncwd=\nattempts=\nboot=2\nboot=\n");
+        assert!(record(&path).iter().next().is_none());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::io;
 
 use aq_fleet::protocol::ReleaseOutcome;
+use aq_ledger::RecordKey;
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
@@ -15,7 +16,7 @@ use super::super::{Dispatcher, Progress};
 use super::unwritable;
 use crate::process::{ProcessId, Signal};
 use crate::run::fleet::lease;
-use crate::store::{HeldJob, Meta, Promise, StoreError, withdraw};
+use crate::store::{HeldJob, Promise, StoreError, read_values, withdraw};
 
 impl Dispatcher<'_> {
     /// The job has passed to another host: it ends here, now, and is never shipped.
@@ -44,7 +45,7 @@ impl Dispatcher<'_> {
                 recover_job(self.queue, &self.settings.scratch, id, Timestamp::now())?;
             }
             Ok(mut job) => {
-                let record = Why::Fenced.record().set("ended_at", Timestamp::now());
+                let record = Why::Fenced.record().set(RecordKey::EndedAt, Timestamp::now());
                 job.move_to(Stage::Quarantine, record, Promise::Durable)?;
                 let what = format!("{id} is in quarantine/: {}", Why::Fenced.words());
                 (self.observer)(Progress::Trouble(&what));
@@ -53,7 +54,7 @@ impl Dispatcher<'_> {
                 // First the wish, then the signal: a worker that has not written its name down yet
                 // looks for the wish when it has.
                 make()?;
-                let at_work = worker(&Meta::read(&self.queue.meta(id))?);
+                let at_work = worker(&read_values(&self.queue.meta(id))?);
                 if let Some(worker) = at_work.filter(ProcessId::is_alive) {
                     let path = self.queue.meta(id);
                     worker.signal(Signal::TERM).map_err(|source| StoreError::Io {
@@ -110,7 +111,7 @@ impl Dispatcher<'_> {
 
     fn try_give_back(&mut self, id: &JobId) -> Result<(), StoreError> {
         let job = HeldJob::take(self.queue, id)?;
-        let started = job.meta().count("attempt") > 0;
+        let started = job.meta().count(RecordKey::Attempt) > 0;
         let (Some(fleet), Some(lease)) = (&mut self.fleet, lease(job.meta())) else {
             return Ok(());
         };

@@ -4,10 +4,10 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use aq_fleet::protocol::LeaseRef;
+use aq_ledger::{RecordContent, RecordKey};
 
 use super::super::Dispatcher;
 use crate::run::fleet::lease;
-use crate::store::Meta;
 use crate::sync::fleet::{Holder, serve_line};
 
 /// The longest that a call for a worker may take, retries included.
@@ -33,12 +33,12 @@ impl Dispatcher<'_> {
     /// outbox.
     pub(in crate::run::dispatcher) fn line_to_worker(
         &self,
-        meta: &Meta,
+        meta: &RecordContent,
     ) -> Option<(WorkerLine, UnixStream)> {
         let fleet = self.fleet.as_ref()?;
         let lease = lease(meta)?;
         let (stream, of_worker) = UnixStream::pair().ok()?;
-        let holder = match meta.parsed("fleet_factory") {
+        let holder = match meta.parsed(RecordKey::FleetFactory) {
             Some(factory) => fleet.for_workers.named(factory),
             None => fleet.for_workers.clone(),
         };

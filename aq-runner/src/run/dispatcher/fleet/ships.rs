@@ -1,6 +1,7 @@
 //! Shipping what the fleet gave to this host: the coordinator is asked first, and the loop does not wait
 //! for its answer.
 
+use aq_ledger::RecordKey;
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
@@ -17,7 +18,7 @@ impl Dispatcher<'_> {
     pub(in crate::run::dispatcher) fn ship(&mut self, id: &JobId) -> Result<(), StoreError> {
         let record = JobRecord::read(self.queue, Stage::Testing, id.clone())?;
         // A person decides about work that is not on the branch; the table says so.
-        if lease(&record.meta).is_some() || record.meta.get("left_out").is_some() {
+        if lease(&record.meta).is_some() || record.meta.get(RecordKey::LeftOut).is_some() {
             return self.rest(id, Stage::Testing);
         }
         match ship(self.queue, &self.settings.environment, id, false, Timestamp::now()) {

@@ -1,0 +1,43 @@
+//! The typed content of a record.
+
+use aq_manifest::{JobId, Stage};
+
+use crate::content::RecordContent;
+use crate::problem::RecordProblem;
+
+/// A job as its folder and its record show it, where every value parses.
+///
+/// A view: a value is read when it is asked for. `None` is a key that the record does not have.
+#[derive(Clone, Copy, Debug)]
+pub struct JobRow<'a> {
+    /// The job.
+    pub id: &'a JobId,
+    /// The folder that its file is in.
+    pub stage: Stage,
+    pub(crate) content: &'a RecordContent,
+}
+
+impl<'a> JobRow<'a> {
+    /// Checks the values of a record.
+    ///
+    /// # Errors
+    /// The first one that does not parse, or a format that this version does not read.
+    pub fn new(
+        id: &'a JobId,
+        stage: Stage,
+        content: &'a RecordContent,
+    ) -> Result<Self, RecordProblem> {
+        RecordProblem::of(content).map_or(Ok(Self { id, stage, content }), Err)
+    }
+
+    /// The same without the check: a value that does not parse is absent. For what decides nothing
+    /// about the job, and for one that is running: it has its slot, whatever became of its record.
+    pub fn unchecked(id: &'a JobId, stage: Stage, content: &'a RecordContent) -> Self {
+        Self { id, stage, content }
+    }
+
+    /// Every key with its value as text; those of other versions, too.
+    pub fn content(self) -> &'a RecordContent {
+        self.content
+    }
+}

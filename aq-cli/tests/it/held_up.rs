@@ -215,9 +215,13 @@ fn a_named_hour_in_an_error_ends_the_run_at_once() {
 #[test]
 fn a_rejected_run_gets_time_to_go_on() {
     let goes_on = format!("{}{}{}", begins("s1"), rejected(3600), says(1, "paid", 10));
+    // Its last word is an answer to aq's signal.
+    let ends = r#"trap 'echo "{\"type\":\"result\",\"is_error\":true}"' TERM
+        sleep 1000 & wait
+    "#;
     let sandbox = with_claude(&[
         format!("{goes_on}{WORKS}{}", done("")),
-        format!("{}{}sleep 1000\n", begins("s2"), rejected(3600)),
+        format!("{}{}{ends}", begins("s2"), rejected(3600)),
     ]);
     fs::write(sandbox.queue("config.yaml"), "longest-wait: 2s\nkill-grace: 1s\n").unwrap();
     sandbox.add_for("a", CLAUDE, "Do it.");

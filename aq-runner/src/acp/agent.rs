@@ -87,6 +87,8 @@ struct Session {
     /// `None` when its input is closed.
     outbox: Option<Outbox>,
     stderr: Arc<Mutex<Vec<u8>>>,
+    /// Disconnected at the end of its standard error.
+    stderr_end: Option<Receiver<()>>,
     has_exited: bool,
     /// When the client gave up on it, or was told to.
     is_urgent: bool,
@@ -100,15 +102,13 @@ impl Session {
         if let Some(pipe) = child.stdout.take() {
             read_lines(pipe, sender.clone());
         }
-        if let Some(pipe) = child.stderr.take() {
-            copy_stderr(pipe, Arc::clone(&stderr));
-        }
+        let stderr_end = child.stderr.take().map(|pipe| copy_stderr(pipe, Arc::clone(&stderr)));
         let outbox = child.stdin.take().map(Outbox::new);
         wait_for_exit(group, sender.clone());
         pass_signals(signals, sender);
         let client = Client::start(run);
         let (has_exited, is_urgent) = (false, false);
-        Self { child, group, client, inputs, outbox, stderr, has_exited, is_urgent }
+        Self { child, group, client, inputs, outbox, stderr, stderr_end, has_exited, is_urgent }
     }
 
     fn run(mut self) -> io::Result<bool> {
@@ -185,6 +185,10 @@ impl Session {
             || "it has closed its standard output".to_owned(),
             |status| status.to_string().replace("exit status: ", "exit code "),
         );
+        if let Some(end) = self.stderr_end.as_ref().filter(|_| status.is_some()) {
+            // What it has started may keep it open.
+            let _ = end.recv_timeout(LAST_OUTPUT);
+        }
         let stderr = self.stderr.lock().map(|kept| kept.clone()).unwrap_or_default();
         self.client.closed(&ending, &last_words(&stderr));
     }

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Sender, SyncSender};
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -102,8 +102,11 @@ pub(super) fn pass_on(line: &[u8]) {
     }
 }
 
-pub(super) fn copy_stderr(mut pipe: ChildStderr, kept: Arc<Mutex<Vec<u8>>>) {
+/// Copies the agent's standard error. The answer is disconnected at the end of it.
+pub(super) fn copy_stderr(mut pipe: ChildStderr, kept: Arc<Mutex<Vec<u8>>>) -> Receiver<()> {
+    let (at_end, end) = mpsc::channel();
     thread::spawn(move || {
+        let _at_end = at_end;
         let mut buffer = vec![0; 16 << 10];
         while let Ok(count @ 1..) = pipe.read(&mut buffer) {
             let _ = io::stderr().lock().write_all(&buffer[..count]);
@@ -113,6 +116,7 @@ pub(super) fn copy_stderr(mut pipe: ChildStderr, kept: Arc<Mutex<Vec<u8>>>) {
             kept.drain(..over);
         }
     });
+    end
 }
 
 /// The last lines that are neither blank nor a stack trace's.

@@ -1,5 +1,4 @@
-//! Agents of the Agent Client Protocol, which are engines of `config.yaml`: what docs/acp.md says of
-//! each of them.
+//! Agents of the Agent Client Protocol, as engines of `config.yaml`: what docs/acp.md says of each.
 
 use std::fs;
 

@@ -116,6 +116,7 @@ struct BeforeEnd {
     last_error: Option<String>,
     evidence: Evidence,
     limit: Option<Value>,
+    spoke: bool,
     aborted: bool,
 }
 
@@ -290,6 +291,7 @@ impl Seen {
             last_error: self.last_error.clone(),
             evidence: self.evidence.clone(),
             limit: self.limit.clone(),
+            spoke: self.spoke,
             aborted: self.aborted,
         });
     }
@@ -305,6 +307,7 @@ impl Seen {
             self.last_error = before.last_error;
             self.evidence = before.evidence;
             self.limit = before.limit;
+            self.spoke = before.spoke;
             self.aborted = before.aborted;
         }
     }

@@ -149,6 +149,10 @@ pub(crate) fn check(check: &EngineCheck, version: Option<&Version>) {
     let now = Timestamp::now();
     let name = plain(&check.engine);
     line(match &check.why {
+        None if check.by_exit_code => format!(
+            "engine {name} {}: it prints text, so nothing says whether a model answered",
+            paint(style::ATTENTION, "ended with exit code 0")
+        ),
         None => format!("engine {name} {}", paint(style::GOOD, "works")),
         Some(why) => {
             let class = check.class.map_or(String::new(), |class| format!(" ({class})"));
@@ -233,6 +237,7 @@ pub(crate) fn check_json(check: &EngineCheck, version: Option<&Version>) {
         "version": VERSION,
         "engine": check.engine,
         "success": check.success,
+        "by_exit_code": check.by_exit_code,
         "timed_out": check.timed_out,
         "why": check.why,
         "class": check.class.map(ErrorClass::as_str),

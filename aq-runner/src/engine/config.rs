@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::iter;
 
+use aq_manifest::nearest;
 use serde::de::{SeqAccess, Visitor, value::SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer};
 
@@ -104,7 +105,10 @@ impl EngineChange {
             let problem = format!("{name} is a built-in engine; give this one a name of its own");
             return Err(error(name, "like", problem));
         }
-        let known = || format!("{like:?} is no built-in engine; known are {}", names.join(", "));
+        let meant = nearest(like, names.iter().copied());
+        let meant = meant.map_or(String::new(), |name| format!(" (did you mean {name}?)"));
+        let known =
+            || format!("{like:?} is no built-in engine{meant}; known are {}", names.join(", "));
         let base = builtin::definition(like).ok_or_else(|| error(name, "like", known()))?;
         Ok(Some(base))
     }
@@ -446,7 +450,7 @@ engines:
             ),
             (
                 "engines: {x: {like: cluade}}",
-                "engines.x.like: \"cluade\" is no built-in engine; known are devin, claude,",
+                "engines.x.like: \"cluade\" is no built-in engine (did you mean claude?); known are devin, claude,",
             ),
             ("engines: {codex: {like: claude}}", "engines.codex.like: codex is a built-in engine"),
             ("engines: {x: {version: {say: a}}}", "unknown field"),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use aq_manifest::nearest;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -41,8 +42,14 @@ impl OutputChoice {
         match &self.0 {
             Choice::Named(name) if builtin::is_format(name) => Ok(self.clone()),
             Choice::Named(name) => {
-                let known = builtin::format_names().join(", ");
-                let problem = format!("{name:?} is none of {known}, and no map that describes one");
+                let known = builtin::format_names();
+                let meant = nearest(name, known.iter().map(String::as_str));
+                let meant =
+                    meant.map_or(String::new(), |meant| format!(" (did you mean {meant}?)"));
+                let problem = format!(
+                    "{name:?} is none of {}{meant}, and no map that describes one",
+                    known.join(", ")
+                );
                 Err((String::new(), problem))
             }
             Choice::Described(format) => match format.problem() {

@@ -10,16 +10,17 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::engine::{
-    CommandError, EndedBy, ErrorClass, Exit, Invocation, LeftBehind, NoSuchEngine, Records,
-    RunPhase, Usage, UsageWindow,
+    CommandError, EndedBy, ErrorClass, Invocation, LeftBehind, NoSuchEngine, Records, RunPhase,
+    Usage, UsageWindow,
 };
 use crate::process::{
-    Cause, Drain, Ended, Flow, Observer, Status, Stdin, Stream, SuperviseError, Supervisor, Task,
+    Cause, Drain, Flow, Observer, Stdin, Stream, SuperviseError, Supervisor, Task,
     survive_file_limit,
 };
 use crate::store::{QueueDir, write_private};
 
 use super::agent_env::{Identity, TakenOut, agent_env};
+use super::engine_phase::{RunPatience, ended_by, exit_of};
 use super::engine_use::{note_success, note_windows};
 use super::settings::Settings;
 use super::worker_program::agent_command;
@@ -49,6 +50,8 @@ pub struct EngineCheck {
     pub success: bool,
     /// It did not end within the time limit.
     pub timed_out: bool,
+    /// Nothing but its exit code was looked at: it prints text, and not events.
+    pub by_exit_code: bool,
     /// Why it is no success, in one line.
     pub why: Option<String>,
     /// The class of its error, where its vendor says one.
@@ -136,16 +139,15 @@ pub fn check_engine(
     let started = Timestamp::now();
     let mut reader = Reader {
         records,
-        grace: settings.result_grace,
-        longest_wait: settings.longest_wait,
+        patience: RunPatience { grace: settings.result_grace, longest_wait: settings.longest_wait },
         phase: RunPhase::default(),
     };
     let ended = supervisor.run(task, &mut reader)?;
     if let Cause::Stopped(_) = ended.cause {
         return Err(EngineCheckError::Stopped(engine.to_owned()));
     }
-    let ended_by = reader.ended_by(&ended);
-    let verdict = reader.records.verdict(exit(&ended), ended_by);
+    let ended_by = ended_by(ended.cause, reader.phase);
+    let verdict = reader.records.verdict(exit_of(&ended), ended_by);
     let env = |name: &str| settings.environment.get(name);
     let files = LeftBehind { usage_file: command.usage_file.as_deref(), env: &env, started };
     let settled = engines.usage(engine, &verdict, &files, None, None);
@@ -167,7 +169,8 @@ pub fn check_engine(
         usage: settled.run,
         duration: ended.duration,
         success: verdict.success,
-        timed_out: ended.cause == Cause::Deadline,
+        timed_out: ended.cause == Cause::Deadline && ended_by == EndedBy::Aq,
+        by_exit_code: !engines.prints_records(engine),
         why: verdict.why,
         class: verdict.error.as_ref().map(|error| error.class),
         resets_at: verdict.error.and_then(|error| error.resets_at(now, &TimeZone::system())),
@@ -198,32 +201,11 @@ fn make_repository(dir: &Path, env: &[(OsString, OsString)]) {
     let _ = git.stderr(CommandStdio::null()).status();
 }
 
-fn exit(ended: &Ended) -> Exit {
-    match ended.status {
-        Some(Status::Exited(code)) => Exit::Code(code),
-        Some(Status::Signaled(signal)) => Exit::Signal(signal),
-        None => Exit::Signal(nix::libc::SIGKILL),
-    }
-}
-
 /// Feeds the records of the run, and ends it as a job's would be.
 struct Reader {
     records: Records,
-    grace: Duration,
-    longest_wait: Duration,
+    patience: RunPatience,
     phase: RunPhase,
-}
-
-impl Reader {
-    fn ended_by(&self, ended: &Ended) -> EndedBy {
-        let is_held_up = matches!(self.phase, RunPhase::Rejected | RunPhase::Waits);
-        match ended.cause {
-            Cause::ByItself => EndedBy::Engine,
-            Cause::ResultGrace | Cause::Observer if is_held_up => EndedBy::LongWait,
-            Cause::ResultGrace => EndedBy::ResultGrace,
-            Cause::Deadline | Cause::Stopped(_) | Cause::Observer => EndedBy::Aq,
-        }
-    }
 }
 
 impl Observer for Reader {
@@ -236,15 +218,11 @@ impl Observer for Reader {
             return Flow::Continue;
         }
         let zone = TimeZone::system();
-        let phase = self.records.phase(self.longest_wait, Timestamp::now(), &zone);
-        if std::mem::replace(&mut self.phase, phase) == phase {
-            return Flow::Continue;
-        }
-        match phase {
-            RunPhase::Working => Flow::NotYet,
-            RunPhase::Done { .. } => Flow::EndAfter(self.grace),
-            RunPhase::Rejected => Flow::EndAfter(self.longest_wait),
-            RunPhase::Waits => Flow::End,
+        let longest = self.patience.longest_wait;
+        let phase = self.records.phase(longest, Timestamp::now(), &zone);
+        match std::mem::replace(&mut self.phase, phase) == phase {
+            true => Flow::Continue,
+            false => self.patience.flow(phase),
         }
     }
 

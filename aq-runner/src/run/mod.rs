@@ -11,6 +11,7 @@ mod dependencies;
 mod dispatcher;
 mod echo;
 mod engine_check;
+mod engine_phase;
 mod engine_pitfalls;
 mod engine_sightings;
 mod engine_use;

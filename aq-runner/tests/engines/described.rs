@@ -122,8 +122,14 @@ fn mistakes_are_named_with_their_place() {
         ("{events: [{when: {a: 1}, succes: true}], ends-with: x}", "succes"),
         ("{events: [{success: true}]}", "engines.mine.output.ends-with: an output with events"),
         ("{events: [{text: a}], ends-with: x}", "engines.mine.output.events: no row says"),
-        ("{exit-codes: {3: crash}}", "no class of engine errors, and not session-gone"),
+        (
+            "{exit-codes: {3: crash}}",
+            "it can be auth, config, quota, capacity, context_overflow, network, unknown, or session-gone",
+        ),
         ("{events: [{usage: {spans: job}}]}", "unknown variant"),
+        ("{events: [{success: true}, {text: a}], ends-with: x}", "no row after the one without"),
+        ("{usage-files: [{dir: .x}]}", "engines.mine.output.usage-files: each needs a `file`"),
+        ("jsonl-claud", "(did you mean jsonl-claude?)"),
         ("xml", "engines.mine.output: \"xml\" is none of text, exit-code, jsonl-"),
     ] {
         let yaml = format!("engines: {{mine: {{output: {output}}}}}");

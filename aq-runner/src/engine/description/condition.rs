@@ -16,6 +16,11 @@ use super::json_path::JsonPath;
 pub(in crate::engine) struct Conditions(BTreeMap<JsonPath, Condition>);
 
 impl Conditions {
+    /// Tests for no condition at all.
+    pub(in crate::engine) fn are_none(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Tests an event.
     pub(in crate::engine) fn hold(&self, event: &Value) -> bool {
         self.0.iter().all(|(path, condition)| condition.holds(&path.all(event)))

@@ -134,6 +134,11 @@ impl EventRule {
         }
     }
 
+    /// Tests for a row that takes every event.
+    pub(super) fn is_for_all(&self) -> bool {
+        self.when.are_none() && self.state.is_none()
+    }
+
     /// Tests for a row that says success, itself or in a case.
     pub(super) fn can_succeed(&self) -> bool {
         self.success || self.cases.iter().any(Self::can_succeed)

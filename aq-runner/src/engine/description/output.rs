@@ -57,7 +57,10 @@ impl TryFrom<String> for ExitMeaning {
         match name.parse() {
             Ok(class) => Ok(Self::Class(class)),
             Err(_) if name == "session-gone" => Ok(Self::SessionGone),
-            Err(error) => Err(format!("{error}, and not session-gone")),
+            Err(error) => {
+                let classes = ErrorClass::names().collect::<Vec<_>>().join(", ");
+                Err(format!("{error}; it can be {classes}, or session-gone"))
+            }
         }
     }
 }
@@ -108,6 +111,15 @@ impl OutputDescription {
         }
         if self.has_events() && !self.events.iter().any(EventRule::can_succeed) {
             return Some(("events", "no row says `success: true`, so no run could ever succeed"));
+        }
+        let is_shadowed = |rules: &[EventRule]| {
+            rules.split_last().is_some_and(|(_, before)| before.iter().any(EventRule::is_for_all))
+        };
+        if is_shadowed(&self.events) {
+            return Some(("events", "no row after the one without `when` could ever be taken"));
+        }
+        if self.usage_files.iter().any(UsageFile::names_no_file) {
+            return Some(("usage-files", "each needs a `file`, such as `{usage_file}`"));
         }
         None
     }

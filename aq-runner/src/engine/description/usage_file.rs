@@ -50,6 +50,11 @@ pub(in crate::engine) struct UsageFile {
 }
 
 impl UsageFile {
+    /// Tests for a description that says of no file.
+    pub(super) fn names_no_file(&self) -> bool {
+        self.file.is_empty()
+    }
+
     /// What the engine has left about a session.
     pub(in crate::engine) fn read(
         &self,

@@ -37,6 +37,11 @@ const NAMES: [(ErrorClass, &str); 7] = [
 ];
 
 impl ErrorClass {
+    /// Every name.
+    pub(in crate::engine) fn names() -> impl Iterator<Item = &'static str> {
+        NAMES.iter().map(|(_, name)| *name)
+    }
+
     /// As meta has it.
     pub fn as_str(self) -> &'static str {
         NAMES.iter().find(|(class, _)| *class == self).map_or("unknown", |(_, name)| name)

@@ -8,11 +8,12 @@ use aq_manifest::{FailureClass, JobSpec, Outcome, Stage};
 
 use jiff::Timestamp;
 
-use crate::engine::{EndedBy, EngineCommand, ErrorClass, Exit, Invocation, Verdict, next_session};
+use crate::engine::{EndedBy, EngineCommand, ErrorClass, Invocation, Verdict, next_session};
 use crate::feedback::OutputSource;
 use crate::process::{Cause, Ended, Status, Stdin, Task};
 use crate::store::{JobFile, StoreError, write_private};
 
+use super::super::engine_phase::{ended_by, exit_of};
 use super::super::engine_sightings::Sightings;
 use super::super::engine_use;
 use super::super::feedback::AttemptFeedback;
@@ -107,19 +108,7 @@ impl Work<'_> {
         ended: &Ended,
         run: AgentRun,
     ) -> Result<EngineRun, Failure> {
-        let ended_by = match ended.cause {
-            Cause::ByItself => EndedBy::Engine,
-            Cause::ResultGrace | Cause::Observer if run.is_held_up() => EndedBy::LongWait,
-            Cause::ResultGrace => EndedBy::ResultGrace,
-            // It had said its last word, and was only being waited for.
-            Cause::Deadline if run.is_done() => EndedBy::ResultGrace,
-            Cause::Deadline | Cause::Stopped(_) | Cause::Observer => EndedBy::Aq,
-        };
-        let exit = match ended.status {
-            Some(Status::Exited(code)) => Exit::Code(code),
-            Some(Status::Signaled(signal)) => Exit::Signal(signal),
-            None => Exit::Signal(nix::libc::SIGKILL),
-        };
+        let (ended_by, exit) = (ended_by(ended.cause, run.phase), exit_of(ended));
         let started = run.started;
         let (run, verdict) = run.verdict(exit, ended_by);
         let overspent =

@@ -18,6 +18,7 @@ use crate::process::{
 use crate::store::HeldJob;
 
 use super::super::agent_env::{Identity, TakenOut, agent_env};
+use super::super::engine_phase::RunPatience;
 use super::super::host_lack::{lack_of_io, limited_files};
 use super::super::job_log::JobLog;
 use super::super::workplace::present_cwd;
@@ -62,8 +63,10 @@ impl Work<'_> {
             log: &mut self.log,
             run,
             tail: OutputTail::default(),
-            grace: self.settings.result_grace,
-            longest_wait: self.settings.longest_wait,
+            patience: RunPatience {
+                grace: self.settings.result_grace,
+                longest_wait: self.settings.longest_wait,
+            },
             session_noted: false,
             job: &mut self.job,
             cgroup: &mut self.cgroup,
@@ -162,8 +165,7 @@ struct Tee<'a> {
     log: &'a mut JobLog,
     run: Option<&'a mut AgentRun>,
     tail: OutputTail,
-    grace: Duration,
-    longest_wait: Duration,
+    patience: RunPatience,
     session_noted: bool,
     job: &'a mut HeldJob,
     cgroup: &'a mut Option<Cgroup>,
@@ -194,17 +196,13 @@ impl Observer for Tee<'_> {
             // A final event is its answer to that, and does not make it an end in time.
             return Flow::Continue;
         }
-        let phase = records.phase(self.longest_wait, Timestamp::now(), &TimeZone::system());
+        let phase =
+            records.phase(self.patience.longest_wait, Timestamp::now(), &TimeZone::system());
         let changed = std::mem::replace(&mut run.phase, phase) != phase;
-        let flow = match phase {
-            _ if !changed => Flow::Continue,
-            RunPhase::Working => Flow::NotYet,
-            // Some engines send their last event and never exit.
-            RunPhase::Done { .. } => return Flow::EndAfter(self.grace),
-            RunPhase::Rejected => Flow::EndAfter(self.longest_wait),
-            RunPhase::Waits => return Flow::End,
-        };
-        if run.is_over_budget() { Flow::End } else { flow }
+        let flow = if changed { self.patience.flow(phase) } else { Flow::Continue };
+        // What it has used up to its last word counts afterwards.
+        let is_final = changed && matches!(phase, RunPhase::Done { .. });
+        if !is_final && run.is_over_budget() { Flow::End } else { flow }
     }
 
     fn ending(&mut self) {

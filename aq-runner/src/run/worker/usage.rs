@@ -44,16 +44,6 @@ impl AgentRun {
         Self { engine, records, started, resumed, usage_file, feedback, phase, budget, previous }
     }
 
-    /// Whether a vendor has refused it for so long that it is not worth its slot.
-    pub(super) fn is_held_up(&self) -> bool {
-        matches!(self.phase, RunPhase::Rejected | RunPhase::Waits)
-    }
-
-    /// Tests for a run that has sent its final event and works on nothing.
-    pub(super) fn is_done(&self) -> bool {
-        matches!(self.phase, RunPhase::Done { .. })
-    }
-
     /// Whether it has used more than it may, as far as its engine has said by now.
     pub(super) fn is_over_budget(&self) -> bool {
         if self.budget == Budget::default() {

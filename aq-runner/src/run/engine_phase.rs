@@ -1,0 +1,66 @@
+//! What a run's phase means for its process: when it is ended, and how its end is to be judged. The
+//! same for a job's run and for a check of an engine.
+
+use std::time::Duration;
+
+use crate::engine::{EndedBy, Exit, RunPhase};
+use crate::process::{Cause, Ended, Flow, Status};
+
+/// Times that a run may take beside its work.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RunPatience {
+    /// Time to exit after its final event.
+    pub(super) grace: Duration,
+    /// Longest wait for its vendor.
+    pub(super) longest_wait: Duration,
+}
+
+impl RunPatience {
+    /// What follows for a process whose run has come into `phase`.
+    pub(super) fn flow(self, phase: RunPhase) -> Flow {
+        match phase {
+            RunPhase::Working => Flow::NotYet,
+            // Some engines send their last event and never exit.
+            RunPhase::Done { .. } => Flow::EndAfter(self.grace),
+            RunPhase::Rejected => Flow::EndAfter(self.longest_wait),
+            RunPhase::Waits => Flow::End,
+        }
+    }
+}
+
+/// Who decided that a run ends, which was in `phase` when it printed something last.
+pub(super) fn ended_by(cause: Cause, phase: RunPhase) -> EndedBy {
+    let is_held_up = matches!(phase, RunPhase::Rejected | RunPhase::Waits);
+    match cause {
+        Cause::ByItself => EndedBy::Engine,
+        Cause::ResultGrace | Cause::Observer if is_held_up => EndedBy::LongWait,
+        Cause::ResultGrace => EndedBy::ResultGrace,
+        // It had said its last word, and was only being waited for.
+        Cause::Deadline if matches!(phase, RunPhase::Done { .. }) => EndedBy::ResultGrace,
+        Cause::Deadline | Cause::Stopped(_) | Cause::Observer => EndedBy::Aq,
+    }
+}
+
+/// How the process of a run ended.
+pub(super) fn exit_of(ended: &Ended) -> Exit {
+    match ended.status {
+        Some(Status::Exited(code)) => Exit::Code(code),
+        Some(Status::Signaled(signal)) => Exit::Signal(signal),
+        None => Exit::Signal(nix::libc::SIGKILL),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_after_the_last_word_is_the_grace() {
+        let done = RunPhase::Done { event: 1 };
+        assert_eq!(ended_by(Cause::Deadline, done), EndedBy::ResultGrace);
+        assert_eq!(ended_by(Cause::Deadline, RunPhase::Working), EndedBy::Aq);
+        assert_eq!(ended_by(Cause::Observer, RunPhase::Waits), EndedBy::LongWait);
+        assert_eq!(ended_by(Cause::Observer, RunPhase::Working), EndedBy::Aq);
+        assert_eq!(ended_by(Cause::ByItself, RunPhase::Waits), EndedBy::Engine);
+    }
+}

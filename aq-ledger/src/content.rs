@@ -159,7 +159,7 @@ impl<K: KeyName> KeyValues<K> {
         self.get(K::find(key.as_bytes())?)
     }
 
-    /// Whether a key has a value.
+    /// Tests for a value of a key.
     pub fn has(&self, key: K) -> bool {
         self.get(key).is_some()
     }
@@ -185,7 +185,7 @@ impl<K: KeyName> KeyValues<K> {
         self.get(key).map(split_list).unwrap_or_default()
     }
 
-    /// Whether nothing is recorded.
+    /// Tests for an empty record.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

@@ -13,7 +13,7 @@ pub enum KeyGroup {
     Fleet,
 }
 
-/// How long a key is kept.
+/// Lifetime of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lifetime {
     /// As long as the job.
@@ -60,7 +60,7 @@ macro_rules! record_keys {
                 match self { $(Self::$variant => KeyGroup::$group,)* }
             }
 
-            /// How long it is kept.
+            /// Its lifetime.
             pub const fn lifetime(self) -> Lifetime {
                 match self { $(Self::$variant => Lifetime::$lifetime,)* }
             }

@@ -32,21 +32,21 @@ macro_rules! keys_with {
     }};
 }
 
-/// What a run leaves in the record. A job that starts afresh forgets it.
+/// Keys that a run leaves in the record. A job that starts afresh forgets them.
 pub const RUN_KEYS: &[RecordKey] = keys_with!(Lifetime::Run | Lifetime::Session);
 
 /// The same but for its session and the ground that `setup` has made ready: a job forgets it that goes
 /// on in its session.
 pub const ATTEMPT_KEYS: &[RecordKey] = keys_with!(Lifetime::Run);
 
-/// What joins a job to its lease. One that is put back by hand is this host's own, and forgets it.
+/// Keys that join a job to its lease. One that is put back by hand is this host's own, without them.
 pub const FLEET_KEYS: &[RecordKey] = keys_with!(Lifetime::Lease);
 
 /// The worker of a job, and what it waits for.
 pub const WORKER_KEYS: &[RecordKey] =
     &[RecordKey::Pid, RecordKey::Pidstart, RecordKey::Boot, RecordKey::Step];
 
-/// What its host lacked.
+/// Keys about what its host lacked.
 pub const HOST_LACK_KEYS: &[RecordKey] = &[RecordKey::HostLacks, RecordKey::HostLacksDetail];
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What is appended to a record.
+//! Updates that are appended to a record.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

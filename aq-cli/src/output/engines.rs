@@ -12,7 +12,7 @@ use super::style::{self, paint, plain};
 use super::table::{Cell, Table};
 use super::time::{clock, short, until};
 
-/// What is known of one engine.
+/// Facts about one engine.
 #[derive(Debug)]
 pub(crate) struct EngineReport {
     pub(crate) info: EngineInfo,
@@ -144,7 +144,7 @@ fn pitfall_shape(pitfall: &Pitfall) -> Value {
     })
 }
 
-/// What came of `aq engines --check`.
+/// Result of `aq engines --check`.
 pub(crate) fn check(check: &EngineCheck, version: Option<&Version>) {
     let now = Timestamp::now();
     let name = plain(&check.engine);
@@ -197,7 +197,7 @@ pub(crate) fn check(check: &EngineCheck, version: Option<&Version>) {
     }
 }
 
-/// What to do about a check that failed.
+/// Mend of a check that failed.
 fn check_mend(check: &EngineCheck) -> Option<String> {
     if check.success {
         return None;

@@ -22,7 +22,7 @@ use super::pipes::{Input, Outbox, copy_stderr, last_words, pass_on, read_lines};
 
 /// The most that may wait for an agent that does not read, beside its longest message, in bytes.
 const UNREAD_MAX: usize = 4 << 20;
-/// How many lines wait for the client.
+/// Lines that may wait for the client.
 const QUEUE: usize = 4;
 /// Time for what an agent that has exited had written to arrive.
 const LAST_OUTPUT: Duration = Duration::from_millis(500);
@@ -90,7 +90,7 @@ struct Session {
     /// Disconnected at the end of its standard error.
     stderr_end: Option<Receiver<()>>,
     has_exited: bool,
-    /// When the client gave up on it, or was told to.
+    /// Time at which the client gave up on it, or was told to.
     is_urgent: bool,
 }
 

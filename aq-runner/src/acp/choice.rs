@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::event::title;
 
-/// How many names are listed in words.
+/// Names that are listed in words.
 const LISTED: usize = 12;
 
 /// Ids that leave the choice to the agent, and name no model.

@@ -35,7 +35,7 @@ pub(super) enum Effect {
     Print(Value),
     /// The run is over: end the agent and exit. Nothing follows.
     End {
-        /// Whether the work is done.
+        /// The work is done.
         success: bool,
     },
 }
@@ -56,7 +56,7 @@ pub(super) struct ClientRun {
     pub(super) setup_limit: Duration,
 }
 
-/// What the client waits for.
+/// Answer that the client waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Initializing,

@@ -11,11 +11,11 @@ use super::event::clip;
 
 /// The longest line that is read, in bytes.
 const LINE_MAX: usize = 8 << 20;
-/// How much of a longer line is looked at, in bytes.
+/// Part of a longer line that is looked at, in bytes.
 const BEGINNING: usize = 4 << 10;
-/// How much of the end of the agent's standard error is kept, in bytes.
+/// Part of the end of the agent's standard error that is kept, in bytes.
 const STDERR_KEPT: usize = 8 << 10;
-/// How many lines of it are shown as its last words.
+/// Lines of it that are shown as its last words.
 const LAST_LINES: usize = 5;
 
 /// One thing that happened.

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::event::{self, EXCERPT_MAX, MESSAGE_MAX, clip, title};
 
-/// How many tools are followed at a time.
+/// Tools that are followed at a time.
 const TOOLS_MAX: usize = 1000;
 /// The longest id of a tool call that is followed, in bytes.
 const TOOL_ID_MAX: usize = 200;
-/// How many entries of a plan are shown.
+/// Entries of a plan that are shown.
 const PLAN_MAX: usize = 100;
 
 /// The agent's work on a prompt, as far as it was reported. Memory is bounded.

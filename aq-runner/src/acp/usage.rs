@@ -29,9 +29,9 @@ const KNOWN: [(&str, AnswerSpan); 4] = [
 pub(super) struct UsageContext<'a> {
     /// The name in `agentInfo`.
     pub(super) agent: &'a str,
-    /// Whether the session had prompts before this run.
+    /// The session had prompts before this run.
     pub(super) resumed: bool,
-    /// Whether a tool was called: the model was called at least twice.
+    /// A tool was called: the model was called at least twice.
     pub(super) called_tools: bool,
     /// Tokens in the model's context at the end.
     pub(super) context_used: Option<u64>,
@@ -76,7 +76,7 @@ pub(super) fn usage_event(answer: &Value, context: UsageContext<'_>) -> Option<V
     Some(event)
 }
 
-/// Whether `usage` spans this prompt, and not more or less.
+/// Tests for a `usage` that spans this prompt, and not more or less.
 fn spans_run(usage: &Value, context: UsageContext<'_>) -> bool {
     let known = KNOWN.iter().find(|(name, _)| *name == context.agent).map(|(_, span)| *span);
     match known {

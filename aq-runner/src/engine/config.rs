@@ -61,7 +61,7 @@ pub struct EngineChange {
     pub resume_args: Option<Vec<String>>,
     /// `{resume_args}` when a session begins; `{session}` is an id that aq chooses, a UUID.
     pub session_args: Option<Vec<String>>,
-    /// How the output is read: the name of a format, or a description. Default `text`.
+    /// Format of the output: the name of one, or a description. Default `text`.
     pub output: Option<OutputChoice>,
     /// The class it belongs to, or a list of them; `[]` for none.
     #[serde(deserialize_with = "one_or_many")]
@@ -80,7 +80,7 @@ pub struct EngineChange {
     pub account_env: Option<Vec<String>>,
     /// Places of its login.
     pub login: Option<LoginFacts>,
-    /// How a program that is found on PATH shows that it is this engine, and no other of its name.
+    /// Proof that a program found on PATH is this engine, and no other of its name.
     pub version: Option<VersionCheck>,
     /// Versions that aq was tried with, as `1.2.3`.
     pub tried: Option<Vec<String>>,

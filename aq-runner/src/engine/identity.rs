@@ -105,7 +105,7 @@ pub struct VersionAnswer {
     pub args: Vec<String>,
     /// The program that answered: another file has not.
     pub stamp: ProgramStamp,
-    /// What it printed; nothing when it failed.
+    /// Its output; nothing when it failed.
     pub output: String,
 }
 

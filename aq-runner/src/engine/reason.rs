@@ -58,7 +58,7 @@ fn error_line(text: &str) -> Option<String> {
     lines(&without_escapes(text)).rfind(is_error).map(str::to_owned)
 }
 
-/// What a service answered, out of a message that holds its answer as JSON.
+/// The words of a service, out of a message that holds its answer as JSON.
 pub(super) fn service_answer(message: &str) -> String {
     let Some(at) = message.find('{') else { return message.to_owned() };
     let Some(answer) = first_object(&message[at..]) else { return message.to_owned() };

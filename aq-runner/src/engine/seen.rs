@@ -32,7 +32,7 @@ pub struct Final {
 /// A shorter wait is no time at which a limit ends: an engine that gave up has tried again by then.
 const WAIT_NAMED: Duration = Duration::from_secs(60);
 
-/// What a run is at, as far as its output says.
+/// Phase of a run, as far as its output says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RunPhase {
     /// At work.
@@ -88,9 +88,9 @@ pub(super) struct Seen {
     pub(super) estimated: Usage,
     /// There is no session of the id that was to be resumed.
     pub(super) session_gone: bool,
-    /// Whether the engine's events tell each call of the model.
+    /// The engine's events tell each call of the model.
     pub(super) calls_are_told: bool,
-    /// What can forbid the permission mode that was asked for, in words.
+    /// Words for what can forbid the permission mode that was asked for.
     pub(super) mode_forbidden_by: Option<String>,
     version: Option<String>,
     own: Option<(Usage, Counted)>,
@@ -100,16 +100,16 @@ pub(super) struct Seen {
     messages: BTreeSet<String>,
     in_turn: bool,
     aborted: bool,
-    /// How many final events there were.
+    /// Number of final events.
     finals: u32,
-    /// Whether it works on after its final event.
+    /// It works on after its final event.
     works_on: bool,
-    /// Whether it works in the background.
+    /// It works in the background.
     background: bool,
     before_end: Option<BeforeEnd>,
 }
 
-/// What had been said when aq asked the engine to end.
+/// Words of a run up to the moment at which aq asked the engine to end.
 #[derive(Debug)]
 struct BeforeEnd {
     terminal: Option<Final>,
@@ -146,7 +146,7 @@ impl Seen {
         self.version.as_deref()
     }
 
-    /// What the vendor says of the windows of its account.
+    /// Takes the vendor's words about the windows of its account.
     pub(super) fn window(&mut self, windows: Vec<UsageWindow>) {
         put(&mut self.windows, windows);
     }
@@ -340,13 +340,13 @@ impl Seen {
         }
     }
 
-    /// What a call has used, in place of what was said of the same call before.
+    /// Counts a call, in place of what was said of the same call before.
     pub(super) fn used_by_call(&mut self, call: Option<&Value>, usage: &Usage) {
         self.calls.add(call, usage);
         self.used(self.calls.sum.clone(), Counted::Run);
     }
 
-    /// What a call has used at least; it gives way to any other record.
+    /// Counts what a call has used at least; it gives way to any other record.
     pub(super) fn used_at_least(&mut self, call: Option<&Value>, usage: &Usage) {
         self.live.add(call, usage);
     }

@@ -8,7 +8,7 @@ pub(super) fn is_session_id(id: &str) -> bool {
         && id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':'))
 }
 
-/// What any vendor may say when it does not know the session that it was to resume, in lower case.
+/// Words of any vendor that does not know the session that it was to resume, in lower case.
 const GONE: [&str; 5] = [
     "session not found",
     "no session found",

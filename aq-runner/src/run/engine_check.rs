@@ -29,20 +29,20 @@ use super::worker_program::agent_command;
 const PROMPT: &str = "Answer with the word ready.";
 const SCRIPT: &str = "echo ready";
 
-/// What came of a check.
+/// Result of a check.
 #[derive(Clone, Debug)]
 pub struct EngineCheck {
     /// The engine.
     pub engine: String,
     /// The program that was started.
     pub program: PathBuf,
-    /// Which account it works with, as limits are counted.
+    /// Account that it works with, as limits are counted.
     pub account: String,
     /// The model, as far as the engine says it.
     pub model: Option<String>,
     /// The session, as far as the engine says it.
     pub session_id: Option<String>,
-    /// What it used; a number that is not known is absent.
+    /// Numbers of usage; one that is not known is absent.
     pub usage: Usage,
     /// From the start to the end of the program.
     pub duration: Duration,
@@ -52,7 +52,7 @@ pub struct EngineCheck {
     pub timed_out: bool,
     /// Nothing but its exit code was looked at: it prints text, and not events.
     pub by_exit_code: bool,
-    /// Why it is no success, in one line.
+    /// Reason for which it is no success, in one line.
     pub why: Option<String>,
     /// The class of its error, where its vendor says one.
     pub class: Option<ErrorClass>,

@@ -1,4 +1,4 @@
-//! What a run's phase means for its process: when it is ended, and how its end is to be judged. The
+//! Meaning of a run's phase for its process: when it is ended, and how its end is judged. The
 //! same for a job's run and for a check of an engine.
 
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub(super) struct RunPatience {
 }
 
 impl RunPatience {
-    /// What follows for a process whose run has come into `phase`.
+    /// Decides about a process whose run has come into `phase`.
     pub(super) fn flow(self, phase: RunPhase) -> Flow {
         match phase {
             RunPhase::Working => Flow::NotYet,
@@ -28,7 +28,7 @@ impl RunPatience {
     }
 }
 
-/// Who decided that a run ends, which was in `phase` when it printed something last.
+/// Author of the end of a run that was in `phase` when it printed something last.
 pub(super) fn ended_by(cause: Cause, phase: RunPhase) -> EndedBy {
     let is_held_up = matches!(phase, RunPhase::Rejected | RunPhase::Waits);
     match cause {
@@ -41,7 +41,7 @@ pub(super) fn ended_by(cause: Cause, phase: RunPhase) -> EndedBy {
     }
 }
 
-/// How the process of a run ended.
+/// End of the process of a run.
 pub(super) fn exit_of(ended: &Ended) -> Exit {
     match ended.status {
         Some(Status::Exited(code)) => Exit::Code(code),

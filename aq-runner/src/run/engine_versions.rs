@@ -14,11 +14,11 @@ use crate::store::{QueueDir, read_text, replace};
 use super::host::{ProbeError, ProbeOutput, ProbePolicy, find_version, run_all};
 use super::settings::Settings;
 
-/// How long one program may take: those that are JavaScript take seconds on a busy host.
+/// Time limit of one program: those that are JavaScript take seconds on a busy host.
 const LIMIT: Duration = Duration::from_secs(10);
-/// How long an answer holds: behind the unchanged shim of a version manager the program can change.
+/// Lifetime of an answer: behind the unchanged shim of a version manager the program can change.
 const ANSWER_HOLDS: SignedDuration = SignedDuration::from_hours(24);
-/// How long a failure holds: a program that hangs costs its time limit no more often than this.
+/// Lifetime of a failure: a program that hangs costs its time limit no more often than this.
 const FAILURE_HOLDS: SignedDuration = SignedDuration::from_mins(10);
 /// The most answers in the file.
 const ENTRIES_MAX: usize = 200;

@@ -182,7 +182,7 @@ impl QueueDir {
         self.root.join(".state/engines-seen.json")
     }
 
-    /// What programs of engines have answered when they were asked for their versions.
+    /// Answers of engines' programs that were asked for their versions.
     pub(crate) fn engine_versions(&self) -> PathBuf {
         self.root.join(".state/engine-versions.json")
     }

@@ -1,4 +1,4 @@
-//! What a run is at, as its output says: at work, done, or held up by its vendor.
+//! Phases of a run, as its output says: at work, done, or held up by its vendor.
 
 use std::time::Duration;
 

@@ -310,7 +310,7 @@ impl Lab {
     }
 }
 
-/// Whether a loop ends within this time.
+/// Tests for the end of a loop within this time.
 fn ends_within(child: &mut std::process::Child, patience: Duration) -> bool {
     let give_up = Instant::now() + patience;
     while child.try_wait().unwrap().is_none() {

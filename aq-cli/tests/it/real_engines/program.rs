@@ -27,7 +27,7 @@ pub(super) enum Engine {
     Acp(AcpAgent),
 }
 
-/// What becomes of a shell command for which nobody gave permission.
+/// Fate of a shell command for which nobody gave permission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unasked {
     /// It runs, within bounds or without.
@@ -43,7 +43,7 @@ pub(super) enum Unasked {
 /// The key that no vendor would take.
 pub(super) const KEY: &str = "test-key";
 
-/// What `claude` takes for one call: its price list at $5, $0.50, $6.25 and $25 a million tokens.
+/// Price of one call of `claude`: its price list at $5, $0.50, $6.25 and $25 a million tokens.
 pub(super) const CLAUDE_CALL_USD: f64 = 0.007_857_5;
 
 impl Engine {
@@ -88,7 +88,7 @@ impl Engine {
         }
     }
 
-    /// Whether it tries again for as long as it may, and tells nobody why: only a time limit ends
+    /// Tests for tries without end of which nobody is told the reason: only a time limit ends
     /// that, and the job is to blame for what its vendor does.
     pub(super) fn tries_in_silence(self, fault: Fault) -> bool {
         match self {
@@ -98,7 +98,7 @@ impl Engine {
         }
     }
 
-    /// Whether the program speaks to the model in a way that tells a plan's limit.
+    /// Tests for a way to the model that tells a plan's limit.
     pub(super) fn has_plans(self) -> bool {
         self.is_quick()
     }
@@ -287,7 +287,7 @@ impl Engine {
         }
     }
 
-    /// Whether aq knows what a run has used that was killed.
+    /// Tests for numbers of a run that was killed.
     pub(super) fn counts_when_killed(self) -> bool {
         match self {
             Self::Acp(agent) => agent.counts_when_cancelled(),
@@ -295,7 +295,7 @@ impl Engine {
         }
     }
 
-    /// Whether a further attempt goes on with the session.
+    /// Tests for a session that a further attempt goes on with.
     pub(super) fn resumes(self) -> bool {
         !matches!(self, Self::Cline | Self::Droid)
     }

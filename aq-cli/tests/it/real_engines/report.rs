@@ -1,4 +1,4 @@
-//! What a case expected and what was seen, for the test and for the table of `tools/engine-matrix`.
+//! Expectations of a case and what was seen, for the test and the table of `tools/engine-matrix`.
 
 use std::any::Any;
 use std::fmt::{self, Display, Formatter};
@@ -41,7 +41,7 @@ const CASES: [(&str, &str); 27] = [
 const LONG: [&str; 7] =
     ["nested", "long_wait", "overloaded", "hang_midway", "tool_that_hangs", "cut", "hang_up"];
 
-/// Whether a case runs this time.
+/// Tests for a case that runs this time.
 pub(super) fn is_wanted(case: &str) -> bool {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     !LONG.contains(&case) || is_set("AQ_ENGINE_MATRIX") || is_set("AQ_E2E_ALL")
@@ -112,7 +112,7 @@ impl Report {
     }
 }
 
-/// How a case went with an engine.
+/// Outcome of a case with an engine.
 pub(super) struct Case<'a> {
     pub(super) name: &'a str,
     pub(super) engine: &'a str,

@@ -15,7 +15,7 @@ pub(in crate::engine) struct AskedMode {
     flags: BTreeMap<String, String>,
     /// Other names of modes in arguments, and the name in the output.
     names: BTreeMap<String, String>,
-    /// What can forbid the mode that was asked for, in words.
+    /// Words for what can forbid the mode that was asked for.
     pub(in crate::engine) forbidden_by: Option<String>,
 }
 

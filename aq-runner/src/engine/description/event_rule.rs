@@ -1,4 +1,4 @@
-//! What one kind of event says.
+//! One row of a table of events.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -49,7 +49,7 @@ pub(in crate::engine) struct EventRule {
     text: Option<Paths>,
     /// The next piece of the agent's message.
     more_text: Option<Paths>,
-    /// What the agent has said so far is not its last message.
+    /// The agent's words so far are not its last message.
     drops_text: bool,
     /// Numbers of usage.
     usage: Option<UsageRule>,
@@ -101,7 +101,7 @@ enum RunState {
     NotAnswered,
 }
 
-/// When an event counts as a call of the model.
+/// Events that count as calls of the model.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum CallCount {
@@ -277,7 +277,7 @@ impl UsageRule {
     }
 }
 
-/// Where a name is the key of an object, and it is the only one.
+/// The only key of an object that stands for a name, or the value as it is.
 fn only_key(value: Value) -> Value {
     match value {
         Value::Object(members) if members.len() == 1 => {

@@ -14,11 +14,11 @@ use crate::engine::steps::StepsFormat;
 use crate::engine::usage::{LeftBehind, UsageReport};
 use crate::engine::verdict::Exit;
 
-/// How an engine's output is read, as config and the built-in engines say it.
+/// Description of an engine's output, as config and the built-in engines have it.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub(in crate::engine) struct OutputDescription {
-    /// What a success ends with, in words: "a result event".
+    /// Words for the end of a success: "a result event".
     pub(in crate::engine) ends_with: String,
     /// Taken from every event.
     every: EventRule,
@@ -29,18 +29,18 @@ pub(in crate::engine) struct OutputDescription {
     /// Files that the engine leaves with its numbers of usage: of the first one that has any they
     /// count, where the output has none.
     pub(in crate::engine) usage_files: Vec<UsageFile>,
-    /// How the permission mode is asked for, where the output says which one is in force.
+    /// Arguments that ask for a permission mode, where the output says which one is in force.
     pub(in crate::engine) asked_mode: Option<AskedMode>,
-    /// What exit codes say, where nothing else does.
+    /// Meaning of exit codes, where nothing else says more.
     pub(in crate::engine) exit_codes: BTreeMap<i32, ExitMeaning>,
-    /// What the vendor says when there is no session of the id that was to be resumed: any of these
+    /// Words of the vendor for no session of the id that was to be resumed: any of these
     /// texts, in any case; `a+b` holds both.
     pub(in crate::engine) session_gone: Vec<String>,
-    /// How the events are shown to people as steps.
+    /// Shape by which the events are shown to people as steps.
     pub(in crate::engine) steps: Option<StepsFormat>,
 }
 
-/// What an exit code says by itself.
+/// Meaning of an exit code by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(in crate::engine) enum ExitMeaning {
@@ -87,7 +87,7 @@ impl OutputDescription {
         self.events.iter().any(EventRule::counts_calls)
     }
 
-    /// What the way in which a program ended says by itself.
+    /// The meaning of a program's end by itself.
     pub(in crate::engine) fn exit_meaning(&self, exit: Exit) -> Option<ExitMeaning> {
         match exit {
             Exit::Code(code) => self.exit_codes.get(&code).copied(),
@@ -95,7 +95,7 @@ impl OutputDescription {
         }
     }
 
-    /// What the engine has left on disk about the usage of a session.
+    /// The numbers of a session that the engine has left on disk.
     pub(in crate::engine) fn left_behind(
         &self,
         from: &LeftBehind<'_>,

@@ -22,7 +22,7 @@ const DOCUMENT_MAX: u64 = 16 << 20;
 const LINES_MAX: u64 = 1 << 30;
 /// The most files that are read for one session.
 const FILES_MAX: usize = 64;
-/// How much of a session's id `{session_start}` is, in bytes.
+/// Length of `{session_start}`, in bytes of a session's id.
 const SESSION_START: usize = 8;
 /// The most directories that are looked through for a file.
 const DIRECTORIES_MAX: usize = 20_000;
@@ -55,7 +55,7 @@ impl UsageFile {
         self.file.is_empty()
     }
 
-    /// What the engine has left about a session.
+    /// The numbers that the engine has left of a session.
     pub(in crate::engine) fn read(
         &self,
         from: &LeftBehind<'_>,

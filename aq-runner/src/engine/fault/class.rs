@@ -59,7 +59,7 @@ impl ErrorClass {
         matches!(self, Self::Auth | Self::Config)
     }
 
-    /// Whether the job goes back without its attempt being counted.
+    /// Tests for a class that puts the job back without counting its attempt.
     pub fn ends_run_uncounted(self) -> bool {
         self.is_limit() || self.needs_a_person()
     }

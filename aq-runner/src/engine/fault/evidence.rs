@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::class::{of_status, of_words, status_in};
 use super::{ErrorClass, reset_in_record, reset_time};
 
-/// How long an id is by which errors are found on stderr, in bytes.
+/// Shortest id by which errors are found on stderr, in bytes.
 const STDERR_ID: RangeInclusive<usize> = 6..=100;
 /// The most that is kept of a vendor's words, in bytes.
 const WORDS_MAX: usize = 8 << 10;
@@ -25,7 +25,7 @@ pub(in crate::engine) struct Evidence {
     pub(in crate::engine) words: String,
     /// The class that an event has decided by itself.
     decided: Option<ErrorClass>,
-    /// What lines of stderr hold that say more about it.
+    /// Text in lines of stderr that say more about it.
     stderr_id: Option<String>,
     /// The records that may hold the time at which it ends.
     records: Vec<Value>,

@@ -1,4 +1,4 @@
-//! What is known of the settings of engines.
+//! Facts about the settings of engines.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

@@ -24,9 +24,9 @@ pub struct Pitfall {
     pub place: String,
     /// The key in the file, with dots; empty when it is the place as a whole.
     pub key: String,
-    /// What it does to a job, with the program's name where it is needed.
+    /// Effect on a job, with the program's name where it is needed.
     pub effect: String,
-    /// What to do about it.
+    /// Mend.
     pub mend: String,
 }
 

@@ -1,4 +1,4 @@
-//! What is found in settings.
+//! Pitfalls that are found in settings.
 
 use super::*;
 use crate::engine::{EngineConfig, Registry};

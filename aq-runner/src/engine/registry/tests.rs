@@ -1,4 +1,4 @@
-//! Which engines there are, in which order, and where their programs are.
+//! Tests of the engines, their order and their programs.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -18,7 +18,7 @@ const LOOK_BACK: usize = 200;
 /// The longest line that is read as a record, in bytes. Longer ones are named by their length.
 const RECORD_MAX: usize = 4 << 20;
 
-/// How an engine's events are shown as steps.
+/// Shape by which an engine's events are shown as steps.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(in crate::engine) enum StepsFormat {

@@ -46,7 +46,7 @@ impl Usage {
         cost_usd.is_none() && self.tokens_of().iter().all(Option::is_none)
     }
 
-    /// Whether all numbers that are known are zero, of tokens at least one.
+    /// Tests for known numbers that are all zero, of tokens at least one.
     pub(in crate::engine) fn is_zero(&self) -> bool {
         let mut tokens = self.tokens_of().into_iter().flatten().peekable();
         tokens.peek().is_some()

@@ -1,4 +1,4 @@
-//! Where engines leave records of their usage.
+//! Places where engines leave records of their usage.
 
 use std::ffi::OsString;
 use std::fmt;

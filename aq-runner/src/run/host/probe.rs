@@ -64,7 +64,7 @@ impl From<io::Error> for ProbeError {
     }
 }
 
-/// What a program has printed.
+/// Output of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ProbeOutput {
     pub(crate) stdout: String,
@@ -104,7 +104,7 @@ pub(crate) fn run_all(
     found
 }
 
-/// What `program` prints when it ends well within `limit`.
+/// The output of `program` when it ends well within `limit`.
 ///
 /// It gets an empty stdin, `path` as its `PATH`, the root as its working directory, so that no
 /// file of a project decides which version a version manager answers for, and no variable that is

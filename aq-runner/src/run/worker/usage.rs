@@ -25,7 +25,7 @@ pub(super) struct AgentRun {
     pub(super) usage_file: Option<PathBuf>,
     /// The feedback that it knows, by its id.
     pub(super) feedback: Option<String>,
-    /// What it was at when it last printed something.
+    /// Its phase when it last printed something.
     pub(super) phase: RunPhase,
     budget: Budget,
     previous: Option<SessionTotal>,

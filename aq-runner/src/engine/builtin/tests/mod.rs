@@ -1,4 +1,4 @@
-//! What each built-in engine is started with, and how its output is read.
+//! Command and output of each built-in engine.
 
 mod acp;
 mod claude;

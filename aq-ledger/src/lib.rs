@@ -2,7 +2,8 @@
 //!
 //! [`RecordKey`] is the table of keys. [`RecordContent`] reads the text of a record and keeps every
 //! line of it; [`RecordUpdate`] is what is appended. [`JobRow`] is the content with each value in its
-//! type, and exists only where every value parses.
+//! type, and exists only where every value parses. [`steps`] has every step of a job's life: what it
+//! needs, and what it writes.
 //!
 //! ```
 //! use aq_ledger::{JobRow, RecordContent, RecordKey, RecordUpdate};
@@ -30,6 +31,7 @@ mod key_name;
 mod key_sets;
 mod problem;
 mod row;
+pub mod steps;
 mod table;
 mod update;
 mod value;

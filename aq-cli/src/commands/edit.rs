@@ -28,7 +28,9 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     let id = job_id(&args.job)?;
     let at = queue.expect(&id)?;
     if at != Stage::Inbox {
-        return Err(StoreError::WrongStage { id, at, verb: "edit", needs: "inbox/" }.into());
+        return Err(
+            StoreError::WrongStage { id, at, verb: "edit", needs: "inbox/".to_owned() }.into()
+        );
     }
     let name = queue.job_file(Stage::Inbox, &id);
     let unreadable = |e| Failure::usage(format_args!("cannot read {}: {e}", name.display()));

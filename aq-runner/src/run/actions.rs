@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use aq_ledger::{FLEET_KEYS, KeyValues, RUN_KEYS, RecordKey, RecordUpdate};
+use aq_ledger::steps::{Durability, Reject, Requeue};
+use aq_ledger::{KeyValues, RecordKey, RecordUpdate};
 use aq_manifest::{JobId, Outcome, Stage};
 use jiff::Timestamp;
 
 use crate::process::{ProcessId, Signal};
 use crate::store::{
-    FeedbackFile, HeldJob, JobRecord, LoopKey, Promise, QueueDir, Result, StoreError, read_values,
+    FeedbackFile, HeldJob, JobRecord, LoopKey, QueueDir, Result, StoreError, read_values,
 };
 
 use super::recovery::{Recovered, loop_process, recover_job, worker};
@@ -62,13 +63,7 @@ pub(super) fn take(queue: &QueueDir, id: &JobId) -> Result<HeldJob> {
 /// # Errors
 /// [`StoreError::WrongStage`] when it is in neither; [`StoreError::Busy`] while `verify` runs.
 pub fn reject(queue: &QueueDir, id: &JobId, reason: Option<&str>, now: Timestamp) -> Result<()> {
-    let mut job = take(queue, id)?;
-    job.require(&[Stage::Review, Stage::Testing], "reject", "review/ or testing/")?;
-    let record = RecordUpdate::new()
-        .set(RecordKey::Result, Outcome::Rejected)
-        .set(RecordKey::EndedAt, now)
-        .set(RecordKey::Message, reason.unwrap_or("rejected by a person"));
-    job.move_to(Stage::Failed, record, Promise::Durable)
+    take(queue, id)?.step(&Reject { reason }, now)
 }
 
 /// Puts a failed job back into the inbox as if it had never run. Its log stays. A job that came from
@@ -77,15 +72,12 @@ pub fn reject(queue: &QueueDir, id: &JobId, reason: Option<&str>, now: Timestamp
 /// # Errors
 /// [`StoreError::WrongStage`] when it is not in failed/, or in quarantine/ without `force`.
 pub fn requeue(queue: &QueueDir, id: &JobId, force: bool) -> Result<()> {
-    let mut job = take_failed(queue, id, force)?;
+    let mut job = take(queue, id)?;
+    let step = job.decide(&Requeue { force }, Timestamp::now())?;
     StopRequest::of(queue, id).withdraw();
     // Before it can start: a fresh one is told nothing of earlier ones.
     FeedbackFile::of(queue, id).remove()?;
-    job.move_to(
-        Stage::Inbox,
-        RecordUpdate::new().clear(RUN_KEYS).clear(FLEET_KEYS).clear(&[RecordKey::Held]),
-        Promise::Durable,
-    )
+    job.apply(&step)
 }
 
 /// What stopping a job came to.
@@ -121,7 +113,7 @@ pub fn stop(
                     .set(RecordKey::Result, Outcome::Stopped)
                     .set(RecordKey::EndedAt, now)
                     .set(RecordKey::Message, "stopped by a person before it started");
-                job.move_to(Stage::Failed, record, Promise::Durable)?;
+                job.move_to(Stage::Failed, record, Durability::Synced)?;
                 request.withdraw();
                 // When somebody was told, it failed by itself just now and would be tried again.
                 let ended = told.map(|_| Stopped::Ended(Stage::Failed));

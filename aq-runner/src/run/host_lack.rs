@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use aq_ledger::steps::Durability;
 use aq_ledger::{RecordContent, RecordKey, RecordUpdate, WORKER_KEYS};
 use aq_manifest::Stage;
 use aq_scheduler::{HostLack, HostResource};
@@ -14,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::checkpoint::CheckpointError;
 use crate::disk::HostFault;
 use crate::process::SuperviseError;
-use crate::store::{HeldJob, Invalid, NoPlace, Promise, StoreError, UnreadableJob};
+use crate::store::{HeldJob, Invalid, NoPlace, StoreError, UnreadableJob};
 
 /// The word for an engine that went away between the plan and the start.
 pub(crate) const ENGINE: &str = "engine";
@@ -195,7 +196,7 @@ pub(crate) fn put_back(job: &mut HeldJob, lack: &HostLack) -> Result<(), StoreEr
         .clear(WORKER_KEYS);
     match job.stage() {
         Stage::Review | Stage::Inbox => job.append(&record),
-        _ => job.move_to(Stage::Inbox, record, Promise::None),
+        _ => job.move_to(Stage::Inbox, record, Durability::Deferred),
     }
 }
 

@@ -4,13 +4,14 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
+use aq_ledger::steps::Durability;
 use aq_ledger::{KeyValues, RecordContent, RecordKey, RecordUpdate, WORKER_KEYS};
 use aq_manifest::{JobId, Outcome, Stage};
 use jiff::Timestamp;
 
 use crate::process::{Cgroup, ProcessId, Traces, sweep};
 use crate::store::{
-    HeldJob, LoopKey, Promise, QueueDir, Result, ScratchPlaces, StoreError, Undoubled, doubled,
+    HeldJob, LoopKey, QueueDir, Result, ScratchPlaces, StoreError, Undoubled, doubled,
     remove_scratch,
 };
 
@@ -133,7 +134,7 @@ fn recover_building(
 ) -> Result<Recovered> {
     let last_step = job.meta().parsed::<Stage>(RecordKey::MovedTo);
     if let Some(to) = last_step.filter(|&to| to != Stage::Building) {
-        job.finish_move(to, Promise::None)?;
+        job.finish_move(to, Durability::Deferred)?;
         if to == Stage::Review && job.meta().get(RecordKey::Pid).is_some() {
             return recover_review(queue, places, job, now);
         }
@@ -146,7 +147,7 @@ fn recover_building(
     end_leftovers(queue, places, job, now);
     let base = RecordUpdate::new().set(RecordKey::EndedAt, now).clear(WORKER_KEYS);
     if launched.is_some() && !started && !stop.is_made() {
-        job.move_to(Stage::Inbox, base, Promise::None)?;
+        job.move_to(Stage::Inbox, base, Durability::Deferred)?;
         return Ok(Recovered::Requeued { counted: false });
     }
     // From the number of the attempt, not one more than was counted: doing it twice is harmless.
@@ -163,7 +164,11 @@ fn recover_building(
     if recoveries >= MAX_RECOVERIES {
         return killer(job, base, recoveries);
     }
-    job.move_to(Stage::Inbox, base.set(RecordKey::Message, "its worker died"), Promise::None)?;
+    job.move_to(
+        Stage::Inbox,
+        base.set(RecordKey::Message, "its worker died"),
+        Durability::Deferred,
+    )?;
     Ok(Recovered::Requeued { counted: true })
 }
 
@@ -196,7 +201,7 @@ fn killer(job: &mut HeldJob, base: RecordUpdate, recoveries: u32) -> Result<Reco
         format!("its worker died {recoveries} times in a row; the job itself probably kills it");
     let record =
         base.set(RecordKey::Result, Outcome::Crash).set(RecordKey::FailureClass, Outcome::Crash);
-    job.move_to(Stage::Failed, record.set(RecordKey::Message, why), Promise::None)?;
+    job.move_to(Stage::Failed, record.set(RecordKey::Message, why), Durability::Deferred)?;
     Ok(Recovered::Failed(Outcome::Crash))
 }
 

@@ -3,11 +3,12 @@
 //! The words are on disk before the job moves (`store/feedback_file.rs` has the steps), so a reply
 //! that is killed is made again without saying anything twice.
 
+use aq_ledger::steps::Durability;
 use aq_ledger::{ATTEMPT_KEYS, FLEET_KEYS, RecordUpdate};
 use aq_manifest::{JobId, Stage};
 
 use crate::feedback::{WordsProblem, words_text};
-use crate::store::{FeedbackFile, HeldJob, Promise, QueueDir, StoreError};
+use crate::store::{FeedbackFile, HeldJob, QueueDir, StoreError};
 
 use super::actions::{take, take_failed};
 use super::feedback::random_word;
@@ -93,7 +94,7 @@ fn put_back_with(queue: &QueueDir, job: &mut HeldJob, section: &str) -> Result<(
     let id = job.id().clone();
     if job.stage() == Stage::Testing && lease(job.meta()).is_some() {
         // The coordinator takes no report of an earlier stage then.
-        let needs = "review/ (a fleet job in testing/ has given its lock back)";
+        let needs = "review/ (a fleet job in testing/ has given its lock back)".to_owned();
         return Err(StoreError::WrongStage { id, at: Stage::Testing, verb: "reply", needs });
     }
     job.expect_known_format()?;
@@ -106,7 +107,7 @@ fn put_back(queue: &QueueDir, job: &mut HeldJob) -> Result<(), StoreError> {
     let has_ended = !matches!(job.stage(), Stage::Review | Stage::Testing);
     let fleet = RecordUpdate::new().clear(if has_ended { FLEET_KEYS } else { &[] });
     let record = RecordUpdate::new().clear(ATTEMPT_KEYS).followed_by(fleet);
-    job.move_to(Stage::Inbox, record, Promise::Durable)
+    job.move_to(Stage::Inbox, record, Durability::Synced)
 }
 
 fn add(queue: &QueueDir, id: &JobId, section: &str) -> Result<(), StoreError> {

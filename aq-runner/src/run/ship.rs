@@ -4,12 +4,13 @@
 use std::iter;
 use std::path::Path;
 
-use aq_ledger::{RecordKey, RecordUpdate};
-use aq_manifest::{JobId, Outcome, Stage};
+use aq_ledger::RecordKey;
+use aq_ledger::steps::{Durability, Ship};
+use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
 use crate::checkpoint::Merged;
-use crate::store::{HeldJob, Promise, QueueDir, StoreError, sync_file_system};
+use crate::store::{HeldJob, QueueDir, StoreError, sync_file_system};
 
 use super::actions::take;
 use super::fleet::{Gate, ask_to_ship, lease};
@@ -63,7 +64,7 @@ pub fn ship(
     let mut job = shippable(queue, id)?;
     refuse_left_out(id, &recorded_left_out(job.meta()), leave_out)?;
     pass_gate(queue, environment, &mut job, now)?;
-    Ok(job.move_to(Stage::Shipped, shipped(now), Promise::Durable)?)
+    Ok(job.step(&Ship { merged_into: None }, now)?)
 }
 
 /// Merges a job's branch into the one that it started from, then accepts the job. `leave_out` is that
@@ -89,9 +90,7 @@ pub fn ship_merged(
     for dir in iter::once(&merged.repository).chain(&merged.checkout) {
         sync_file_system(dir)?;
     }
-    let record =
-        shipped(now).set(RecordKey::MergedInto, &merged.into).clear(&[RecordKey::CheckpointError]);
-    job.move_to(Stage::Shipped, record, Promise::Durable)?;
+    job.step(&Ship { merged_into: Some(&merged.into) }, now)?;
     Ok(merged)
 }
 
@@ -133,13 +132,6 @@ fn shippable(queue: &QueueDir, id: &JobId) -> Result<HeldJob, StoreError> {
     Ok(job)
 }
 
-fn shipped(now: Timestamp) -> RecordUpdate {
-    RecordUpdate::new()
-        .set(RecordKey::Result, Outcome::Shipped)
-        .set(RecordKey::ShippedAt, now)
-        .clear(&[RecordKey::Message])
-}
-
 /// Lets a job of this host's own pass, and one of the fleet when the coordinator says so.
 fn pass_gate(
     queue: &QueueDir,
@@ -153,7 +145,7 @@ fn pass_gate(
         Gate::Open => Ok(()),
         Gate::Fenced => {
             let record = Why::Fenced.record().set(RecordKey::EndedAt, now);
-            job.move_to(Stage::Quarantine, record, Promise::Durable)?;
+            job.move_to(Stage::Quarantine, record, Durability::Synced)?;
             Err(ShipError::Fenced(id))
         }
         Gate::Closed(why) => Err(ShipError::Unasked { id, stage: job.stage(), why }),

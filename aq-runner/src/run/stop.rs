@@ -4,10 +4,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use aq_ledger::steps::Durability;
 use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::{JobId, Outcome, Stage};
 
-use crate::store::{Promise, QueueDir};
+use crate::store::QueueDir;
 
 /// What the file says when the job is no longer this host's.
 const FENCED: &str = "fenced\n";
@@ -54,10 +55,10 @@ impl Why {
     }
 
     /// A host must not come back from power loss and believe that the job is still its own.
-    pub(crate) fn promise(self) -> Promise {
+    pub(crate) fn promise(self) -> Durability {
         match self {
-            Self::Person => Promise::None,
-            Self::Fenced => Promise::Durable,
+            Self::Person => Durability::Deferred,
+            Self::Fenced => Durability::Synced,
         }
     }
 }

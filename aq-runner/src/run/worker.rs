@@ -13,6 +13,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use aq_ledger::steps::Durability;
 use aq_ledger::{HOST_LACK_KEYS, RecordKey, RecordUpdate, WORKER_KEYS};
 use aq_manifest::{FailureClass, JobId, JobIdError, JobSpec, Outcome, ReviewPolicy, Stage};
 use aq_scheduler::{AfterFailure, HostLack, after_failure};
@@ -21,9 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::checkpoint::LeftOut;
 use crate::engine::PROMPT_FILE;
 use crate::process::{Cgroup, ProcessId, Supervisor, survive_file_limit};
-use crate::store::{
-    FileLock, HeldJob, JobFile, Promise, QueueDir, ScratchDir, StoreError, load, read_text,
-};
+use crate::store::{FileLock, HeldJob, JobFile, QueueDir, ScratchDir, StoreError, load, read_text};
 
 use super::host_lack::{HostError, lack_of_io, put_back};
 use super::job_log::JobLog;
@@ -132,7 +131,7 @@ fn give_back(job: &mut HeldJob, why: &str) -> Result<(), StoreError> {
     let record = record.clear(WORKER_KEYS);
     match job.stage() {
         Stage::Review => job.append(&record),
-        _ => job.move_to(Stage::Inbox, record, Promise::None),
+        _ => job.move_to(Stage::Inbox, record, Durability::Deferred),
     }
 }
 
@@ -379,7 +378,7 @@ impl Work<'_> {
 
     fn move_to(&mut self, to: Stage, record: RecordUpdate) -> Result<(), StoreError> {
         let record = record.set_some(RecordKey::LogIncomplete, self.log.incomplete());
-        self.retry_on_full_disk(|work| work.job.move_to(to, record.clone(), Promise::None))
+        self.retry_on_full_disk(|work| work.job.move_to(to, record.clone(), Durability::Deferred))
     }
 
     /// How a job ended is worth waiting for: on a full disk this tries until there is room.

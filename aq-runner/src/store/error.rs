@@ -57,7 +57,7 @@ pub enum StoreError {
         /// The command's word.
         verb: &'static str,
         /// The folders from which the command works.
-        needs: &'static str,
+        needs: String,
     },
     /// Another process works on the job.
     #[error("job {0} is being worked on by another process; `aq status` shows it")]

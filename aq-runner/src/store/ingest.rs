@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use aq_ledger::steps::Durability;
 use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::{JobId, Outcome, Stage};
 use jiff::Timestamp;
@@ -15,7 +16,7 @@ use super::keys::Keys;
 use super::queue_dir::{QueueDir, require_text};
 use super::record::{JobRecord, describe};
 use super::text::REST;
-use super::transition::{HeldJob, Promise};
+use super::transition::HeldJob;
 
 /// What became of a file.
 #[derive(Debug)]
@@ -185,7 +186,7 @@ pub fn refuse(
         None => record.set(RecordKey::AddedAt, now),
         Some(_) => record,
     };
-    job.move_to(Stage::Failed, record, Promise::None)
+    job.move_to(Stage::Failed, record, Durability::Deferred)
 }
 
 #[cfg(test)]

@@ -56,5 +56,5 @@ pub(crate) use scratch::{
 pub use spent::{SpentLine, spent, spent_of_last};
 pub(crate) use text::read_saved;
 pub use text::{MAX_JOB_FILE, UnreadableJob, read_text};
-pub use transition::{HeldJob, Promise};
+pub use transition::HeldJob;
 pub use values::{Effective, EffectiveValue, effective_values};

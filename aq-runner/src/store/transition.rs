@@ -25,8 +25,10 @@
 
 use std::process::Stdio;
 
-use aq_ledger::{RecordContent, RecordKey, RecordProblem, RecordUpdate};
+use aq_ledger::steps::{Durability, JobStep, RecordCheck, Refusal, Step};
+use aq_ledger::{JobRow, RecordContent, RecordKey, RecordProblem, RecordUpdate};
 use aq_manifest::{JobId, Stage};
+use jiff::Timestamp;
 
 use super::durable::sync_dir;
 use super::error::{At, Result, StoreError};
@@ -41,15 +43,6 @@ pub struct HeldJob {
     id: JobId,
     stage: Stage,
     file: MetaFile,
-}
-
-/// Whether a transition must survive power loss before it is told to anyone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Promise {
-    /// Recovery covers it.
-    None,
-    /// Somebody is told: synced before the call returns.
-    Durable,
 }
 
 impl HeldJob {
@@ -138,13 +131,71 @@ impl HeldJob {
         self.file.sync()
     }
 
+    /// The job as this process sees it, whose values may not parse.
+    pub fn row(&self) -> JobRow<'_> {
+        JobRow::unchecked(&self.id, self.stage, self.meta())
+    }
+
+    /// Makes a step: its record, then the rename.
+    ///
+    /// # Errors
+    /// When the record cannot be used, or the row does not allow the step; [`StoreError::Moved`] when a
+    /// person has moved the file by hand in between; else I/O errors.
+    pub fn step<S: JobStep>(&mut self, step: &S, now: Timestamp) -> Result<()> {
+        let step = self.decide(step, now)?;
+        self.apply(&step)
+    }
+
+    /// Decides a step that is made later, by [`Self::apply`].
+    ///
+    /// # Errors
+    /// As [`Self::step`], without those of writing.
+    pub fn decide<S: JobStep>(&self, step: &S, now: Timestamp) -> Result<Step> {
+        if S::FROM.contains(&self.stage) {
+            match S::CHECK {
+                RecordCheck::Sound => self.expect_sound()?,
+                RecordCheck::KnownFormat => self.expect_known_format()?,
+                RecordCheck::Nothing => {}
+            }
+        }
+        step.decide(self.row(), now).map_err(|refusal| self.refused(refusal))
+    }
+
+    /// Writes a step that was decided on.
+    ///
+    /// # Errors
+    /// As [`Self::step`].
+    pub fn apply(&mut self, step: &Step) -> Result<()> {
+        self.file.append(&step.update())?;
+        let Some(to) = step.stage() else {
+            return if step.durability() == Durability::Synced { self.sync() } else { Ok(()) };
+        };
+        if step.durability() == Durability::Synced {
+            self.file.sync()?;
+            // Only `aq add` has made the record's name durable; a hand-dropped job's was made since.
+            if self.meta().get(RecordKey::AddedFrom).is_none() {
+                sync_dir(&self.queue.meta_dir())?;
+            }
+        }
+        self.finish_move(to, step.durability())
+    }
+
+    fn refused(&self, refusal: Refusal) -> StoreError {
+        let needs = match refusal {
+            Refusal::WrongStage { from, .. } => folders(from),
+            Refusal::Quarantined { .. } => "failed/ (a quarantined job needs --force)".to_owned(),
+        };
+        let verb = refusal.step().as_str();
+        StoreError::WrongStage { id: self.id.clone(), at: self.stage, verb, needs }
+    }
+
     /// The transition: `record`, then the rename.
     ///
     /// # Errors
     /// [`StoreError::Moved`] when a person has moved the file by hand in between; else I/O errors.
-    pub fn move_to(&mut self, to: Stage, record: RecordUpdate, promise: Promise) -> Result<()> {
+    pub fn move_to(&mut self, to: Stage, record: RecordUpdate, promise: Durability) -> Result<()> {
         self.file.append(&record.set(RecordKey::MovedTo, to))?;
-        if promise == Promise::Durable {
+        if promise == Durability::Synced {
             self.file.sync()?;
             // Only `aq add` has made the record's name durable; a hand-dropped job's was made since.
             if self.meta().get(RecordKey::AddedFrom).is_none() {
@@ -158,13 +209,13 @@ impl HeldJob {
     ///
     /// # Errors
     /// As [`Self::move_to`].
-    pub fn finish_move(&mut self, to: Stage, promise: Promise) -> Result<()> {
+    pub fn finish_move(&mut self, to: Stage, promise: Durability) -> Result<()> {
         let from = self.stage;
         if from != to {
             self.queue.rename(&self.id, from, to)?;
             self.stage = to;
         }
-        if promise == Promise::Durable {
+        if promise == Durability::Synced {
             sync_dir(&self.queue.stage(to))?;
             sync_dir(&self.queue.stage(from))?;
         }
@@ -205,6 +256,28 @@ impl HeldJob {
         if stages.contains(&self.stage) {
             return Ok(());
         }
-        Err(StoreError::WrongStage { id: self.id.clone(), at: self.stage, verb, needs })
+        Err(StoreError::WrongStage {
+            id: self.id.clone(),
+            at: self.stage,
+            verb,
+            needs: needs.to_owned(),
+        })
     }
+}
+
+/// The folders for people: `inbox/, building/ or failed/`.
+fn folders(stages: &[Stage]) -> String {
+    let last = stages.len().saturating_sub(1);
+    let mut text = String::new();
+    for (at, stage) in stages.iter().enumerate() {
+        let before = if at == 0 {
+            ""
+        } else if at == last {
+            " or "
+        } else {
+            ", "
+        };
+        text += &format!("{before}{stage}/");
+    }
+    text
 }

@@ -2,12 +2,13 @@
 
 use std::io;
 
+use aq_ledger::steps::Durability;
 use aq_ledger::{HOST_LACK_KEYS, RecordKey, RecordUpdate, WORKER_KEYS};
 use aq_manifest::{JobId, Outcome, Stage};
 use aq_scheduler::{Rejection, Start};
 use jiff::Timestamp;
 
-use crate::store::{HeldJob, Invalid, JobRecord, Promise, StoreError, holder, refuse};
+use crate::store::{HeldJob, Invalid, JobRecord, StoreError, holder, refuse};
 
 use super::super::foresight::lacks_engine;
 use super::super::host_lack::{lack_of_io, put_back};
@@ -97,7 +98,7 @@ impl Dispatcher<'_> {
                     .set(RecordKey::Attempt, record.attempts() + 1)
                     .set(RecordKey::Engine, engine)
                     .set(RecordKey::LaunchedAt, Timestamp::now());
-                job.move_to(Stage::Building, launch, Promise::None)?;
+                job.move_to(Stage::Building, launch, Durability::Deferred)?;
             }
             Stage::Review => {}
             _ => return Ok(false),
@@ -174,7 +175,7 @@ impl Dispatcher<'_> {
                 }
                 Rejection::NoEngine { .. } => record,
             };
-            job.move_to(Stage::Failed, record, Promise::None)
+            job.move_to(Stage::Failed, record, Durability::Deferred)
         });
         match moved {
             Ok(()) => {

@@ -5,6 +5,7 @@ use std::io;
 
 use aq_fleet::protocol::ReleaseOutcome;
 use aq_ledger::RecordKey;
+use aq_ledger::steps::Durability;
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
@@ -16,7 +17,7 @@ use super::super::{Dispatcher, Progress};
 use super::unwritable;
 use crate::process::{ProcessId, Signal};
 use crate::run::fleet::lease;
-use crate::store::{HeldJob, Promise, StoreError, read_values, withdraw};
+use crate::store::{HeldJob, StoreError, read_values, withdraw};
 
 impl Dispatcher<'_> {
     /// The job has passed to another host: it ends here, now, and is never shipped.
@@ -46,7 +47,7 @@ impl Dispatcher<'_> {
             }
             Ok(mut job) => {
                 let record = Why::Fenced.record().set(RecordKey::EndedAt, Timestamp::now());
-                job.move_to(Stage::Quarantine, record, Promise::Durable)?;
+                job.move_to(Stage::Quarantine, record, Durability::Synced)?;
                 let what = format!("{id} is in quarantine/: {}", Why::Fenced.words());
                 (self.observer)(Progress::Trouble(&what));
             }

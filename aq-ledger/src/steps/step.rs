@@ -1,0 +1,174 @@
+//! The common shape of all steps.
+
+use aq_manifest::Stage;
+use jiff::Timestamp;
+
+use crate::row::JobRow;
+use crate::table::RecordKey;
+use crate::update::RecordUpdate;
+
+/// A step that a job may make: the request, with what it needs to know beside the row.
+pub trait JobStep {
+    /// The step's name.
+    const NAME: StepName;
+
+    /// The folders from which it is made.
+    const FROM: &'static [Stage];
+
+    /// The demand on the record.
+    const CHECK: RecordCheck;
+
+    /// Decides what the step writes.
+    ///
+    /// # Errors
+    /// When the row does not allow it. A row outside [`Self::FROM`] is refused by
+    /// [`decide`](Self::decide), and never comes here.
+    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal>;
+
+    /// Decides whether the step may be made, and what it writes.
+    ///
+    /// # Errors
+    /// When the job is in another folder, or the row does not allow the step.
+    fn decide(&self, row: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+        if Self::FROM.contains(&row.stage) {
+            return self.write(row, now);
+        }
+        Err(Refusal::WrongStage { step: Self::NAME, at: row.stage, from: Self::FROM })
+    }
+}
+
+/// The writes of a step.
+#[derive(Clone, Debug)]
+pub struct Step {
+    to: Option<Stage>,
+    update: RecordUpdate,
+    durability: Durability,
+}
+
+impl Step {
+    /// A step to another folder, or to the same one.
+    pub fn to(stage: Stage, update: RecordUpdate) -> Self {
+        Self { to: Some(stage), update, durability: Durability::Deferred }
+    }
+
+    /// A step that only writes to the record. It ends no step that was cut short before it.
+    pub fn note(update: RecordUpdate) -> Self {
+        Self { to: None, update, durability: Durability::Deferred }
+    }
+
+    /// The same, synced before anybody is told.
+    #[must_use]
+    pub fn synced(mut self) -> Self {
+        self.durability = Durability::Synced;
+        self
+    }
+
+    /// The same with more lines for the record, which win over those of the step.
+    #[must_use]
+    pub fn with(mut self, more: RecordUpdate) -> Self {
+        self.update = self.update.followed_by(more);
+        self
+    }
+
+    /// The folder that the job's file is renamed to; `None` when it stays.
+    pub fn stage(&self) -> Option<Stage> {
+        self.to
+    }
+
+    /// The lines that are appended to the record, before the rename.
+    pub fn update(&self) -> RecordUpdate {
+        match self.to {
+            Some(stage) => self.update.clone().set(RecordKey::MovedTo, stage),
+            None => self.update.clone(),
+        }
+    }
+
+    /// The demand on the disk.
+    pub fn durability(&self) -> Durability {
+        self.durability
+    }
+}
+
+/// The demand of a step on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Recovery covers its loss.
+    Deferred,
+    /// Somebody is told that it is made: it is synced first.
+    Synced,
+}
+
+/// The demand of a step on the record that it reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordCheck {
+    /// Every value parses: a guess in the place of one may run a job once more, or ship it.
+    Sound,
+    /// No newer version has written it. The step only ends the job, or forgets what does not parse.
+    KnownFormat,
+    /// Nothing: the job runs, and has its slot whatever became of its record.
+    Nothing,
+}
+
+/// The reason why a step is not made. Nothing is written then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The job is in another folder than the step needs.
+    #[error("a job in {at}/ has no step `{step}`")]
+    WrongStage {
+        /// The step.
+        step: StepName,
+        /// The job's folder.
+        at: Stage,
+        /// The folders from which the step is made.
+        from: &'static [Stage],
+    },
+    /// The job is in `quarantine/`, and the step was not made by force.
+    #[error("a quarantined job has no step `{step}` without force")]
+    Quarantined {
+        /// The step.
+        step: StepName,
+    },
+}
+
+impl Refusal {
+    /// The step that is not made.
+    pub fn step(&self) -> StepName {
+        match *self {
+            Self::WrongStage { step, .. } | Self::Quarantined { step } => step,
+        }
+    }
+}
+
+/// Defines [`StepName`] with its words.
+macro_rules! step_names {
+    ($($(#[doc = $meaning:literal])* $variant:ident = $text:literal,)*) => {
+        /// The name of a step.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum StepName { $($(#[doc = $meaning])* $variant,)* }
+
+        impl StepName {
+            /// Every step.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// Its name as a verb.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+        }
+    };
+}
+
+step_names! {
+    /// A person turns finished work down.
+    Reject = "reject",
+    /// A person puts an ended job back as if it had never run.
+    Requeue = "requeue",
+    /// Finished work is accepted for good.
+    Ship = "ship",
+}
+
+impl std::fmt::Display for StepName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

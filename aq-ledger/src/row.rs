@@ -40,4 +40,14 @@ impl<'a> JobRow<'a> {
     pub fn content(self) -> &'a RecordContent {
         self.content
     }
+
+    /// Tests for a hold: a person keeps it from its start.
+    pub fn is_held(self) -> bool {
+        self.content.has(crate::RecordKey::Held)
+    }
+
+    /// Tests for a lease: the fleet has given it to this host.
+    pub fn has_lease(self) -> bool {
+        self.fleet_job_id().is_some() && self.fleet_lease_epoch().is_some()
+    }
 }

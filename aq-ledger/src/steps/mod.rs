@@ -4,12 +4,30 @@
 //! A step is written as two writes: its update is appended to the record, and the job's file is
 //! renamed. `crash.rs` tries every crash between them, against everybody who may come next.
 
+mod hold;
+mod launch;
+mod recover;
+mod refuse;
 mod reject;
 mod requeue;
+mod resume;
+mod set_aside;
 mod ship;
 mod step;
+mod stop;
+mod stop_reason;
+#[cfg(test)]
+mod testing;
 
+pub use hold::{Hold, Release};
+pub use launch::Launch;
+pub use recover::{DeadWorker, MAX_RECOVERIES, Recover, RecoveryEnd};
+pub use refuse::{RefusalCause, Refuse};
 pub use reject::Reject;
 pub use requeue::Requeue;
+pub use resume::{Resume, ResumeFrom};
+pub use set_aside::SetAside;
 pub use ship::Ship;
 pub use step::{Durability, JobStep, RecordCheck, Refusal, Step, StepName};
+pub use stop::{Fence, StopWaiting};
+pub use stop_reason::StopReason;

@@ -128,13 +128,35 @@ pub enum Refusal {
         /// The step.
         step: StepName,
     },
+    /// A person holds the job.
+    #[error("a held job has no step `{step}`")]
+    Held {
+        /// The step.
+        step: StepName,
+    },
+    /// The job is in `testing/` under a lease, whose lock it has given back.
+    #[error("a job of the fleet in testing/ has no step `{step}`")]
+    LeaseGivenBack {
+        /// The step.
+        step: StepName,
+    },
+    /// No worker has died.
+    #[error("a job without a dead worker has no step `{step}`")]
+    NoDeadWorker {
+        /// The step.
+        step: StepName,
+    },
 }
 
 impl Refusal {
     /// The step that is not made.
     pub fn step(&self) -> StepName {
         match *self {
-            Self::WrongStage { step, .. } | Self::Quarantined { step } => step,
+            Self::WrongStage { step, .. }
+            | Self::Quarantined { step }
+            | Self::Held { step }
+            | Self::LeaseGivenBack { step }
+            | Self::NoDeadWorker { step } => step,
         }
     }
 }
@@ -159,12 +181,30 @@ macro_rules! step_names {
 }
 
 step_names! {
+    /// The lease of a job that nobody works on has passed to another host.
+    Fence = "fence",
+    /// A person keeps a waiting job from its start.
+    Hold = "hold",
+    /// A waiting job takes its slot.
+    Launch = "launch",
+    /// The worker of a job is dead.
+    Recover = "recover",
+    /// A waiting job fails without an attempt.
+    Refuse = "refuse",
     /// A person turns finished work down.
     Reject = "reject",
+    /// A person lets a held job go.
+    Release = "release",
     /// A person puts an ended job back as if it had never run.
     Requeue = "requeue",
+    /// A job goes back, and goes on in its session.
+    Resume = "reply",
+    /// A file under another job's name becomes a job in `quarantine/`.
+    SetAside = "set aside",
     /// Finished work is accepted for good.
     Ship = "ship",
+    /// A person ends a waiting job.
+    StopWaiting = "stop",
 }
 
 impl std::fmt::Display for StepName {

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use aq_ledger::steps::{Durability, Reject, Requeue};
-use aq_ledger::{KeyValues, RecordKey, RecordUpdate};
-use aq_manifest::{JobId, Outcome, Stage};
+use aq_ledger::KeyValues;
+use aq_ledger::steps::{Reject, Requeue, StopWaiting};
+use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
 use crate::process::{ProcessId, Signal};
@@ -28,18 +28,6 @@ const WORKER_END: Duration = Duration::from_secs(60);
 
 /// How long somebody is waited for who holds a job only to note something down, as the loop does.
 const MOMENT: Duration = Duration::from_secs(1);
-
-/// Takes a job that is to be put back, also out of quarantine/ with `force`.
-pub(super) fn take_failed(queue: &QueueDir, id: &JobId, force: bool) -> Result<HeldJob> {
-    let job = take(queue, id)?;
-    if force {
-        job.require(&[Stage::Failed, Stage::Quarantine], "requeue", "failed/ or quarantine/")?;
-    } else {
-        let needs = "failed/ (a quarantined job needs --force)";
-        job.require(&[Stage::Failed], "requeue", needs)?;
-    }
-    Ok(job)
-}
 
 /// Takes a job that nobody is at work on.
 pub(super) fn take(queue: &QueueDir, id: &JobId) -> Result<HeldJob> {
@@ -108,12 +96,7 @@ pub fn stop(
     loop {
         match HeldJob::take(queue, id) {
             Ok(mut job) if job.stage() == Stage::Inbox => {
-                job.expect_known_format()?;
-                let record = RecordUpdate::new()
-                    .set(RecordKey::Result, Outcome::Stopped)
-                    .set(RecordKey::EndedAt, now)
-                    .set(RecordKey::Message, "stopped by a person before it started");
-                job.move_to(Stage::Failed, record, Durability::Synced)?;
+                job.step(&StopWaiting, now)?;
                 request.withdraw();
                 // When somebody was told, it failed by itself just now and would be tried again.
                 let ended = told.map(|_| Stopped::Ended(Stage::Failed));

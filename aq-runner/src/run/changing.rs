@@ -3,8 +3,9 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 
-use aq_ledger::{RecordKey, RecordUpdate};
+use aq_ledger::steps::{Hold, JobStep, Release};
 use aq_manifest::{EditError, JobId, Stage, with_value};
+use jiff::Timestamp;
 
 use crate::store::{AddError, Invalid, QueueDir, Result, change};
 
@@ -16,7 +17,7 @@ use super::settings::Environment;
 /// # Errors
 /// [`StoreError::WrongStage`](crate::store::StoreError::WrongStage) when it does not wait.
 pub fn hold(queue: &QueueDir, id: &JobId) -> Result<bool> {
-    set_held(queue, id, "hold", true)
+    set_held(queue, id, &Hold, true)
 }
 
 /// Lets a job go that is held. Answers `false` when it is not.
@@ -24,17 +25,16 @@ pub fn hold(queue: &QueueDir, id: &JobId) -> Result<bool> {
 /// # Errors
 /// As [`hold`].
 pub fn release(queue: &QueueDir, id: &JobId) -> Result<bool> {
-    set_held(queue, id, "release", false)
+    set_held(queue, id, &Release, false)
 }
 
-fn set_held(queue: &QueueDir, id: &JobId, verb: &'static str, held: bool) -> Result<bool> {
+fn set_held(queue: &QueueDir, id: &JobId, step: &impl JobStep, is_held: bool) -> Result<bool> {
     let mut job = take(queue, id)?;
-    job.require(&[Stage::Inbox], verb, "inbox/")?;
-    if job.meta().get(RecordKey::Held).is_some() == held {
+    let step = job.decide(step, Timestamp::now())?;
+    if job.row().is_held() == is_held {
         return Ok(false);
     }
-    job.append(&RecordUpdate::new().set(RecordKey::Held, if held { "1" } else { "" }))?;
-    job.sync()?;
+    job.apply(&step)?;
     drop(job);
     // The file system tells a loop of files, and not of what is in records. Without that, the loop
     // finds out when it is about to start the job.

@@ -4,8 +4,8 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
-use aq_ledger::steps::Durability;
-use aq_ledger::{KeyValues, RecordContent, RecordKey, RecordUpdate, WORKER_KEYS};
+use aq_ledger::steps::{DeadWorker, Durability, Recover, RecoveryEnd, StopReason};
+use aq_ledger::{KeyValues, RecordContent, RecordKey, RecordUpdate};
 use aq_manifest::{JobId, Outcome, Stage};
 use jiff::Timestamp;
 
@@ -17,11 +17,8 @@ use crate::store::{
 
 use super::job_log::JobLog;
 use super::settings::{Environment, scratch_of};
-use super::stop::{StopRequest, Why};
+use super::stop::StopRequest;
 use super::workplace::save_leftovers;
-
-/// A job that was recovered this often without one end of its own is what kills its worker.
-const MAX_RECOVERIES: u32 = 10;
 
 /// How long what is left of a dead worker's tree has between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_secs(3);
@@ -100,17 +97,11 @@ pub(crate) fn recover_job(
     now: Timestamp,
 ) -> Result<Recovered> {
     let Some(mut job) = take_lost(queue, id)? else { return Ok(Recovered::Nothing) };
-    match job.stage() {
-        Stage::Building => {
-            job.expect_sound()?;
-            recover_building(queue, places, &mut job, now)
-        }
-        Stage::Review if job.meta().get(RecordKey::Pid).is_some() => {
-            job.expect_sound()?;
-            recover_review(queue, places, &mut job, now)
-        }
-        _ => Ok(Recovered::Nothing),
+    if DeadWorker::of(job.row()) == DeadWorker::None {
+        return Ok(Recovered::Nothing);
     }
+    job.expect_sound()?;
+    recover_held(queue, places, &mut job, now)
 }
 
 /// Takes a job that nobody is at work on.
@@ -126,98 +117,40 @@ fn take_lost(queue: &QueueDir, id: &JobId) -> Result<Option<HeldJob>> {
     Ok((!is_at_work).then_some(job))
 }
 
-fn recover_building(
+fn recover_held(
     queue: &QueueDir,
     places: &ScratchPlaces,
     job: &mut HeldJob,
     now: Timestamp,
 ) -> Result<Recovered> {
-    let last_step = job.meta().parsed::<Stage>(RecordKey::MovedTo);
-    if let Some(to) = last_step.filter(|&to| to != Stage::Building) {
+    if let DeadWorker::StepCutShort(to) = DeadWorker::of(job.row()) {
         job.finish_move(to, Durability::Deferred)?;
-        if to == Stage::Review && job.meta().get(RecordKey::Pid).is_some() {
-            return recover_review(queue, places, job, now);
+        if DeadWorker::of(job.row()) != DeadWorker::Verifying {
+            remove_what_it_left(queue, places, job.id(), now);
+            return Ok(Recovered::Completed(to));
         }
-        remove_what_it_left(queue, places, job.id(), now);
-        return Ok(Recovered::Completed(to));
     }
-    let launched = job.meta().parsed::<u32>(RecordKey::Attempt);
-    let started = job.meta().get(RecordKey::Pid).is_some();
-    let stop = StopRequest::of(queue, job.id());
     end_leftovers(queue, places, job, now);
-    let base = RecordUpdate::new().set(RecordKey::EndedAt, now).clear(WORKER_KEYS);
-    if launched.is_some() && !started && !stop.is_made() {
-        job.move_to(Stage::Inbox, base, Durability::Deferred)?;
-        return Ok(Recovered::Requeued { counted: false });
-    }
-    // From the number of the attempt, not one more than was counted: doing it twice is harmless.
-    let attempt = launched.unwrap_or_else(|| job.meta().count(RecordKey::Attempts) + 1);
-    let recoveries = job.meta().count(RecordKey::Recoveries) + 1;
-    let base = base
-        .set(RecordKey::Attempt, attempt)
-        .set(RecordKey::Attempts, attempt)
-        .set(RecordKey::Recoveries, recoveries);
-    let base = base.followed_by(save_leftovers(queue, job.id(), job.meta()));
-    if let Some(why) = stop.why() {
-        return stopped(job, base, why, &stop);
-    }
-    if recoveries >= MAX_RECOVERIES {
-        return killer(job, base, recoveries);
-    }
-    job.move_to(
-        Stage::Inbox,
-        base.set(RecordKey::Message, "its worker died"),
-        Durability::Deferred,
-    )?;
-    Ok(Recovered::Requeued { counted: true })
-}
-
-/// The worker died while `verify` ran: the agent's work stands, and `verify` runs again.
-fn recover_review(
-    queue: &QueueDir,
-    places: &ScratchPlaces,
-    job: &mut HeldJob,
-    now: Timestamp,
-) -> Result<Recovered> {
-    end_leftovers(queue, places, job, now);
-    let base = RecordUpdate::new().clear(WORKER_KEYS);
-    let base = base.followed_by(save_leftovers(queue, job.id(), job.meta()));
     let stop = StopRequest::of(queue, job.id());
-    if let Some(why) = stop.why() {
-        return stopped(job, base.set(RecordKey::EndedAt, now), why, &stop);
+    let mut recover =
+        Recover { stop: stop.why().map(StopReason::from), saved: RecordUpdate::new() };
+    let Some(end) = recover.end(job.row()) else { return Ok(Recovered::Nothing) };
+    if end != RecoveryEnd::NotCounted {
+        recover.saved = save_leftovers(queue, job.id(), job.meta());
     }
-    let recoveries = job.meta().count(RecordKey::Recoveries) + 1;
-    let base = base.set(RecordKey::Recoveries, recoveries);
-    if recoveries >= MAX_RECOVERIES {
-        return killer(job, base.set(RecordKey::EndedAt, now), recoveries);
-    }
-    job.append(&base)?;
-    Ok(Recovered::VerifyAgain)
-}
-
-/// The end of a job whose workers die one after the other.
-fn killer(job: &mut HeldJob, base: RecordUpdate, recoveries: u32) -> Result<Recovered> {
-    let why =
-        format!("its worker died {recoveries} times in a row; the job itself probably kills it");
-    let record =
-        base.set(RecordKey::Result, Outcome::Crash).set(RecordKey::FailureClass, Outcome::Crash);
-    job.move_to(Stage::Failed, record.set(RecordKey::Message, why), Durability::Deferred)?;
-    Ok(Recovered::Failed(Outcome::Crash))
-}
-
-fn stopped(
-    job: &mut HeldJob,
-    base: RecordUpdate,
-    why: Why,
-    stop: &StopRequest,
-) -> Result<Recovered> {
-    let words = format!("{}; its worker was already dead", why.words());
-    let record = base.followed_by(why.record()).set(RecordKey::Message, words);
-    job.move_to(why.stage(), record, why.promise())?;
-    stop.withdraw();
-    Ok(match why {
-        Why::Person => Recovered::Failed(why.outcome()),
-        Why::Fenced => Recovered::Quarantined,
+    job.step(&recover, now)?;
+    Ok(match end {
+        RecoveryEnd::NotCounted => Recovered::Requeued { counted: false },
+        RecoveryEnd::Counted => Recovered::Requeued { counted: true },
+        RecoveryEnd::VerifyAgain => Recovered::VerifyAgain,
+        RecoveryEnd::KillsWorkers => Recovered::Failed(Outcome::Crash),
+        RecoveryEnd::Stopped(reason) => {
+            stop.withdraw();
+            match reason {
+                StopReason::Person => Recovered::Failed(reason.outcome()),
+                StopReason::Fenced => Recovered::Quarantined,
+            }
+        }
     })
 }
 

@@ -3,16 +3,15 @@
 //! The words are on disk before the job moves (`store/feedback_file.rs` has the steps), so a reply
 //! that is killed is made again without saying anything twice.
 
-use aq_ledger::steps::Durability;
-use aq_ledger::{ATTEMPT_KEYS, FLEET_KEYS, RecordUpdate};
+use aq_ledger::steps::{Resume, ResumeFrom, Step};
 use aq_manifest::{JobId, Stage};
+use jiff::Timestamp;
 
 use crate::feedback::{WordsProblem, words_text};
 use crate::store::{FeedbackFile, HeldJob, QueueDir, StoreError};
 
-use super::actions::{take, take_failed};
+use super::actions::take;
 use super::feedback::random_word;
-use super::fleet::lease;
 use super::stop::StopRequest;
 use super::view::is_at_work;
 
@@ -38,9 +37,6 @@ pub enum ReplyError {
     Words(#[from] WordsProblem),
 }
 
-/// Stages from which a reply puts a job back.
-const PUT_BACK: [Stage; 3] = [Stage::Review, Stage::Testing, Stage::Failed];
-
 /// Passes words on to a job's agent. A job that has ended goes on with them in the same session; one
 /// that runs or waits gets them with its next attempt. Durable when this returns.
 ///
@@ -63,8 +59,7 @@ pub fn reply(queue: &QueueDir, id: &JobId, words: &str) -> Result<Replied, Reply
             Ok(if is_lost { Replied::Runs } else { Replied::Waits })
         }
         _ => {
-            job.require(&PUT_BACK, "reply", "inbox/, building/, review/, testing/ or failed/")?;
-            put_back_with(queue, &mut job, &section)?;
+            put_back_with(queue, &mut job, ResumeFrom::Reply, &section)?;
             Ok(Replied::PutBack)
         }
     }
@@ -77,8 +72,7 @@ pub fn reply(queue: &QueueDir, id: &JobId, words: &str) -> Result<Replied, Reply
 pub fn reject_and_requeue(queue: &QueueDir, id: &JobId, why: &str) -> Result<(), ReplyError> {
     let section = words_text(why)?;
     let mut job = take(queue, id)?;
-    job.require(&[Stage::Review, Stage::Testing], "reject", "review/ or testing/")?;
-    Ok(put_back_with(queue, &mut job, &section)?)
+    Ok(put_back_with(queue, &mut job, ResumeFrom::Reject, &section)?)
 }
 
 /// Puts a failed job back that goes on where it ended: with its session and its feedback.
@@ -86,28 +80,27 @@ pub fn reject_and_requeue(queue: &QueueDir, id: &JobId, why: &str) -> Result<(),
 /// # Errors
 /// [`StoreError::WrongStage`] when it is not in failed/, or in quarantine/ without `force`.
 pub fn resume(queue: &QueueDir, id: &JobId, force: bool) -> Result<(), StoreError> {
-    let mut job = take_failed(queue, id, force)?;
-    put_back(queue, &mut job)
+    let mut job = take(queue, id)?;
+    let step = Resume { from: ResumeFrom::Requeue { force } };
+    let step = job.decide(&step, Timestamp::now())?;
+    put_back(queue, &mut job, &step)
 }
 
-fn put_back_with(queue: &QueueDir, job: &mut HeldJob, section: &str) -> Result<(), StoreError> {
-    let id = job.id().clone();
-    if job.stage() == Stage::Testing && lease(job.meta()).is_some() {
-        // The coordinator takes no report of an earlier stage then.
-        let needs = "review/ (a fleet job in testing/ has given its lock back)".to_owned();
-        return Err(StoreError::WrongStage { id, at: Stage::Testing, verb: "reply", needs });
-    }
-    job.expect_known_format()?;
-    add(queue, &id, section)?;
-    put_back(queue, job)
+fn put_back_with(
+    queue: &QueueDir,
+    job: &mut HeldJob,
+    from: ResumeFrom,
+    section: &str,
+) -> Result<(), StoreError> {
+    // First the question: words that are on disk are told.
+    let step = job.decide(&Resume { from }, Timestamp::now())?;
+    add(queue, job.id(), section)?;
+    put_back(queue, job, &step)
 }
 
-fn put_back(queue: &QueueDir, job: &mut HeldJob) -> Result<(), StoreError> {
+fn put_back(queue: &QueueDir, job: &mut HeldJob, step: &Step) -> Result<(), StoreError> {
     StopRequest::of(queue, job.id()).withdraw();
-    let has_ended = !matches!(job.stage(), Stage::Review | Stage::Testing);
-    let fleet = RecordUpdate::new().clear(if has_ended { FLEET_KEYS } else { &[] });
-    let record = RecordUpdate::new().clear(ATTEMPT_KEYS).followed_by(fleet);
-    job.move_to(Stage::Inbox, record, Durability::Synced)
+    job.apply(step)
 }
 
 fn add(queue: &QueueDir, id: &JobId, section: &str) -> Result<(), StoreError> {
@@ -126,7 +119,7 @@ mod tests {
 
     #[test]
     fn finished_work_goes_back_with_its_session() {
-        for stage in PUT_BACK {
+        for stage in [Stage::Review, Stage::Testing, Stage::Failed] {
             let queue = TestQueue::new();
             queue.place("a", stage, "x");
             let meta = "attempts=3\nattempt=3\nsession_id=s\nsession_engine=e\nresult=crash\n";

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use aq_ledger::steps::Durability;
+use aq_ledger::steps::{Durability, StopReason};
 use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::{JobId, Outcome, Stage};
 
@@ -59,6 +59,15 @@ impl Why {
         match self {
             Self::Person => Durability::Deferred,
             Self::Fenced => Durability::Synced,
+        }
+    }
+}
+
+impl From<Why> for StopReason {
+    fn from(why: Why) -> Self {
+        match why {
+            Why::Person => Self::Person,
+            Why::Fenced => Self::Fenced,
         }
     }
 }

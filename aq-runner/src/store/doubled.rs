@@ -10,7 +10,8 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::os::unix::fs::MetadataExt;
 
-use aq_ledger::{RecordKey, RecordUpdate};
+use aq_ledger::RecordKey;
+use aq_ledger::steps::SetAside;
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
@@ -149,8 +150,7 @@ fn set_aside(
     rename_new(&file, &to).at("set aside", &file)?;
     let why =
         format!("it lay in {from}/ under the name of {id}, which is in {kept}/ and another file");
-    let record = RecordUpdate::new().set(RecordKey::AddedAt, now).set(RecordKey::Message, why);
-    HeldJob::take(queue, &new)?.append(&record.set(RecordKey::MovedTo, Stage::Quarantine))?;
+    HeldJob::take(queue, &new)?.step(&SetAside { message: &why }, now)?;
     Ok(new)
 }
 

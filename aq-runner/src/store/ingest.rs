@@ -4,9 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use aq_ledger::steps::Durability;
+use aq_ledger::steps::{RefusalCause, Refuse};
 use aq_ledger::{RecordKey, RecordUpdate};
-use aq_manifest::{JobId, Outcome, Stage};
+use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
 use super::durable::{append, rename_new};
@@ -178,15 +178,7 @@ pub fn refuse(
 ) -> Result<()> {
     let log = queue.log(job.id());
     append(&log, invalid.report.as_bytes()).at("write", &log)?;
-    let record = RecordUpdate::new()
-        .set(RecordKey::Result, Outcome::InvalidManifest)
-        .set(RecordKey::EndedAt, now)
-        .set(RecordKey::Message, &invalid.summary);
-    let record = match job.meta().get(RecordKey::AddedAt) {
-        None => record.set(RecordKey::AddedAt, now),
-        Some(_) => record,
-    };
-    job.move_to(Stage::Failed, record, Durability::Deferred)
+    job.step(&Refuse { cause: RefusalCause::InvalidManifest, message: &invalid.summary }, now)
 }
 
 #[cfg(test)]

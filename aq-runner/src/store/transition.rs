@@ -184,6 +184,11 @@ impl HeldJob {
         let needs = match refusal {
             Refusal::WrongStage { from, .. } => folders(from),
             Refusal::Quarantined { .. } => "failed/ (a quarantined job needs --force)".to_owned(),
+            Refusal::LeaseGivenBack { .. } => {
+                "review/ (a fleet job in testing/ has given its lock back)".to_owned()
+            }
+            Refusal::Held { .. } => "inbox/, and not held".to_owned(),
+            Refusal::NoDeadWorker { .. } => "building/ or review/, with a dead worker".to_owned(),
         };
         let verb = refusal.step().as_str();
         StoreError::WrongStage { id: self.id.clone(), at: self.stage, verb, needs }

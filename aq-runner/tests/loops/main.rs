@@ -37,6 +37,8 @@ struct Lab {
 struct Started {
     handle: RunHandle,
     ends: Receiver<(String, Stage)>,
+    /// Moments at which the loop was about to sleep.
+    rests: Receiver<()>,
 }
 
 impl Lab {
@@ -62,14 +64,17 @@ impl Lab {
         let path = std::env::var_os("PATH").map(|path| (OsString::from("PATH"), path));
         let environment = Environment::new(own.into_iter().chain(path));
         let settings = Settings::load(&self.queue, environment).unwrap();
-        let (sender, ends) = channel();
+        let (to_ends, ends) = channel();
+        let (to_rests, rests) = channel();
         let handle = start(&self.queue, settings, options, move |progress| {
-            if let Progress::Ended { id, stage, .. } = progress {
-                // A test that has seen enough does not listen.
-                let _ = sender.send((id.to_string(), stage));
+            // A test that has seen enough does not listen.
+            match progress {
+                Progress::Ended { id, stage, .. } => _ = to_ends.send((id.to_string(), stage)),
+                Progress::Idle(_) => _ = to_rests.send(()),
+                _ => {}
             }
         })?;
-        Ok(Started { handle, ends })
+        Ok(Started { handle, ends, rests })
     }
 
     fn start(&self) -> Started {
@@ -142,6 +147,8 @@ fn jobs_outlive_a_stopped_loop() {
     first.handle.stop();
     assert_eq!(first.handle.join().unwrap().left_running, 1);
     let second = lab.start();
+    // It has found the job at work: of one that had ended before it says nothing.
+    second.rests.recv_timeout(PATIENCE).unwrap();
     std::fs::write(lab.path("go"), "").unwrap();
     second.expect_end("long");
     assert_eq!(read(&lab.path("out")), "x");

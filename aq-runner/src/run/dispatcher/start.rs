@@ -2,9 +2,9 @@
 
 use std::io;
 
-use aq_ledger::steps::Durability;
-use aq_ledger::{HOST_LACK_KEYS, RecordKey, RecordUpdate, WORKER_KEYS};
-use aq_manifest::{JobId, Outcome, Stage};
+use aq_ledger::RecordKey;
+use aq_ledger::steps::{Launch, RefusalCause, Refuse};
+use aq_manifest::{JobId, Stage};
 use aq_scheduler::{Rejection, Start};
 use jiff::Timestamp;
 
@@ -85,20 +85,7 @@ impl Dispatcher<'_> {
                 if self.is_superseded(&record, &mut job)? {
                     return Ok(false);
                 }
-                let launch = RecordUpdate::new()
-                    .clear(WORKER_KEYS)
-                    .clear(&[
-                        RecordKey::Result,
-                        RecordKey::Exit,
-                        RecordKey::Message,
-                        RecordKey::EndedAt,
-                        RecordKey::NextEligible,
-                    ])
-                    .clear(HOST_LACK_KEYS)
-                    .set(RecordKey::Attempt, record.attempts() + 1)
-                    .set(RecordKey::Engine, engine)
-                    .set(RecordKey::LaunchedAt, Timestamp::now());
-                job.move_to(Stage::Building, launch, Durability::Deferred)?;
+                job.step(&Launch { engine }, Timestamp::now())?;
             }
             Stage::Review => {}
             _ => return Ok(false),
@@ -156,27 +143,18 @@ impl Dispatcher<'_> {
     }
 
     fn reject(&mut self, id: &JobId, why: &Rejection) {
-        let (outcome, message) = match why {
+        let (cause, message) = match why {
             Rejection::MissingCapabilities(missing) => {
                 let list: Vec<String> = missing.iter().map(ToString::to_string).collect();
-                (Outcome::CapabilityMismatch, format!("this host lacks {}", list.join(" and ")))
+                (
+                    RefusalCause::MissingCapabilities(missing),
+                    format!("this host lacks {}", list.join(" and ")),
+                )
             }
-            Rejection::NoEngine { .. } => (Outcome::NoEngine, self.lacks_engine(id)),
+            Rejection::NoEngine { .. } => (RefusalCause::NoEngine, self.lacks_engine(id)),
         };
-        let moved = HeldJob::take(self.queue, id).and_then(|mut job| {
-            job.require(&[Stage::Inbox], "reject", "inbox/")?;
-            let record = RecordUpdate::new()
-                .set(RecordKey::Result, outcome)
-                .set(RecordKey::EndedAt, Timestamp::now())
-                .set(RecordKey::Message, &message);
-            let record = match why {
-                Rejection::MissingCapabilities(missing) => {
-                    record.set_list(RecordKey::Missing, missing)
-                }
-                Rejection::NoEngine { .. } => record,
-            };
-            job.move_to(Stage::Failed, record, Durability::Deferred)
-        });
+        let moved = HeldJob::take(self.queue, id)
+            .and_then(|mut job| job.step(&Refuse { cause, message: &message }, Timestamp::now()));
         match moved {
             Ok(()) => {
                 self.summary.failed += 1;

@@ -5,7 +5,7 @@ use std::io;
 
 use aq_fleet::protocol::ReleaseOutcome;
 use aq_ledger::RecordKey;
-use aq_ledger::steps::Durability;
+use aq_ledger::steps::Fence;
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
@@ -46,8 +46,7 @@ impl Dispatcher<'_> {
                 recover_job(self.queue, &self.settings.scratch, id, Timestamp::now())?;
             }
             Ok(mut job) => {
-                let record = Why::Fenced.record().set(RecordKey::EndedAt, Timestamp::now());
-                job.move_to(Stage::Quarantine, record, Durability::Synced)?;
+                job.step(&Fence, Timestamp::now())?;
                 let what = format!("{id} is in quarantine/: {}", Why::Fenced.words());
                 (self.observer)(Progress::Trouble(&what));
             }

@@ -1,0 +1,70 @@
+//! The launch of a waiting job, which takes its slot.
+
+use aq_manifest::Stage;
+use jiff::Timestamp;
+
+use super::{JobStep, RecordCheck, Refusal, Step, StepName};
+use crate::{HOST_LACK_KEYS, JobRow, RecordKey, RecordUpdate, WORKER_KEYS};
+
+/// Results of the last attempt, which are none of the next one.
+const LAST_RESULTS: &[RecordKey] = &[
+    RecordKey::Result,
+    RecordKey::Exit,
+    RecordKey::Message,
+    RecordKey::EndedAt,
+    RecordKey::NextEligible,
+];
+
+/// Takes a slot for a waiting job, before its worker exists. A launch whose worker never began is
+/// written again with the same attempt.
+#[derive(Clone, Copy, Debug)]
+pub struct Launch<'a> {
+    /// The engine that the plan has chosen.
+    pub engine: &'a str,
+}
+
+impl JobStep for Launch<'_> {
+    const NAME: StepName = StepName::Launch;
+    const FROM: &'static [Stage] = &[Stage::Inbox];
+    const CHECK: RecordCheck = RecordCheck::Sound;
+
+    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+        if row.is_held() {
+            return Err(Refusal::Held { step: Self::NAME });
+        }
+        let attempt = row.attempts().unwrap_or(0).saturating_add(1);
+        let update = RecordUpdate::new()
+            .clear(WORKER_KEYS)
+            .clear(LAST_RESULTS)
+            .clear(HOST_LACK_KEYS)
+            .set(RecordKey::Attempt, attempt)
+            .set(RecordKey::Engine, self.engine)
+            .set(RecordKey::LaunchedAt, now);
+        Ok(Step::to(Stage::Building, update))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::steps::testing::{decide, refusal};
+
+    #[test]
+    fn a_launch_begins_the_next_attempt() {
+        let launch = Launch { engine: "shell" };
+        let (stage, record) = decide(&launch, Stage::Inbox, "attempts=2\nattempt=2\nexit=1\n");
+        assert_eq!((stage, record.count(RecordKey::Attempt)), (Some(Stage::Building), 3));
+        assert_eq!((record.count(RecordKey::Attempts), record.has(RecordKey::Exit)), (2, false));
+        // Its worker never began.
+        let (_, record) = decide(&launch, Stage::Inbox, "attempts=2\nattempt=3\n");
+        assert_eq!(record.count(RecordKey::Attempt), 3);
+    }
+
+    #[test]
+    fn held_jobs_are_not_launched() {
+        let launch = Launch { engine: "shell" };
+        let held = Refusal::Held { step: StepName::Launch };
+        assert_eq!(refusal(&launch, Stage::Inbox, "held=1\n"), held);
+        assert_eq!(decide(&launch, Stage::Inbox, "held=1\nheld=\n").0, Some(Stage::Building));
+    }
+}

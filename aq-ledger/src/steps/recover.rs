@@ -1,0 +1,215 @@
+//! Jobs whose worker is dead: the table in `aq-runner/src/store/transition.rs` as a function.
+
+use aq_manifest::{Outcome, Stage};
+use jiff::Timestamp;
+
+use super::{JobStep, RecordCheck, Refusal, Step, StepName, StopReason};
+use crate::{JobRow, RecordKey, RecordUpdate, WORKER_KEYS};
+
+/// Deaths in a row after which a job is held for what kills its workers.
+pub const MAX_RECOVERIES: u32 = 10;
+
+/// Sees to a job that no worker has any more. What its worker left running has been ended.
+///
+/// Two recoveries of one death write what one writes, because attempts are counted from the number of
+/// the attempt.
+#[derive(Clone, Debug, Default)]
+pub struct Recover {
+    /// The wish that the job end, if there is one.
+    pub stop: Option<StopReason>,
+    /// The record of what was saved of the dead worker's changes.
+    pub saved: RecordUpdate,
+}
+
+/// The state in which a dead worker has left its job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeadWorker {
+    /// There is none: the job waits for a person, or its folder has no worker.
+    None,
+    /// It had written its last step: only the rename to this folder is missing.
+    StepCutShort(Stage),
+    /// It was launched and had not begun.
+    NotBegun,
+    /// It was at work.
+    AtWork,
+    /// It judged finished work.
+    Verifying,
+}
+
+/// What becomes of a job whose worker died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecoveryEnd {
+    /// It goes again, and the attempt does not count: its worker had not begun.
+    NotCounted,
+    /// It goes again, and the attempt counts.
+    Counted,
+    /// The agent's work is accepted, and `verify` runs again.
+    VerifyAgain,
+    /// Nobody wants it any more.
+    Stopped(StopReason),
+    /// Its workers die one after the other.
+    KillsWorkers,
+}
+
+impl DeadWorker {
+    /// Reads the state of a job that nobody is at work on.
+    pub fn of(row: JobRow<'_>) -> Self {
+        let has_worker = row.content().has(RecordKey::Pid);
+        match row.stage {
+            Stage::Building => match row.moved_to() {
+                Some(to) if to != Stage::Building => Self::StepCutShort(to),
+                // A record without a launch is not aq's own; what ran is counted.
+                _ if has_worker || row.attempt().is_none() => Self::AtWork,
+                _ => Self::NotBegun,
+            },
+            Stage::Review if has_worker => Self::Verifying,
+            _ => Self::None,
+        }
+    }
+}
+
+impl Recover {
+    /// Decides what becomes of the job.
+    pub fn end(&self, row: JobRow<'_>) -> Option<RecoveryEnd> {
+        let worker = DeadWorker::of(row);
+        Some(match (worker, self.stop) {
+            (DeadWorker::None | DeadWorker::StepCutShort(_), _) => return None,
+            (_, Some(reason)) => RecoveryEnd::Stopped(reason),
+            (DeadWorker::NotBegun, None) => RecoveryEnd::NotCounted,
+            _ if recoveries(row) >= MAX_RECOVERIES => RecoveryEnd::KillsWorkers,
+            (DeadWorker::AtWork, None) => RecoveryEnd::Counted,
+            (DeadWorker::Verifying, None) => RecoveryEnd::VerifyAgain,
+        })
+    }
+}
+
+/// Times in a row that its worker died, with this one.
+fn recoveries(row: JobRow<'_>) -> u32 {
+    row.recoveries().unwrap_or(0).saturating_add(1)
+}
+
+impl JobStep for Recover {
+    const NAME: StepName = StepName::Recover;
+    const FROM: &'static [Stage] = &[Stage::Building, Stage::Review];
+    const CHECK: RecordCheck = RecordCheck::Sound;
+
+    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+        let Some(end) = self.end(row) else {
+            return Err(Refusal::NoDeadWorker { step: Self::NAME });
+        };
+        let mut update = RecordUpdate::new().clear(WORKER_KEYS);
+        if end != RecoveryEnd::VerifyAgain {
+            update = update.set(RecordKey::EndedAt, now);
+        }
+        if end == RecoveryEnd::NotCounted {
+            return Ok(Step::to(Stage::Inbox, update));
+        }
+        if row.stage == Stage::Building {
+            // From the number of the attempt, not one more than was counted.
+            let next = row.attempts().unwrap_or(0).saturating_add(1);
+            let attempt = row.attempt().unwrap_or(next);
+            update = update.set(RecordKey::Attempt, attempt).set(RecordKey::Attempts, attempt);
+        }
+        update = update.set(RecordKey::Recoveries, recoveries(row));
+        update = update.followed_by(self.saved.clone());
+        Ok(match end {
+            RecoveryEnd::NotCounted | RecoveryEnd::Counted => {
+                Step::to(Stage::Inbox, update.set(RecordKey::Message, "its worker died"))
+            }
+            RecoveryEnd::VerifyAgain => Step::note(update),
+            RecoveryEnd::Stopped(reason) => {
+                let words = format!("{}; its worker was already dead", reason.words());
+                let step = reason.end(update, now);
+                step.with(RecordUpdate::new().set(RecordKey::Message, words))
+            }
+            RecoveryEnd::KillsWorkers => {
+                let message = format!(
+                    "its worker died {} times in a row; the job itself probably kills it",
+                    recoveries(row)
+                );
+                let update = update
+                    .set(RecordKey::Result, Outcome::Crash)
+                    .set(RecordKey::FailureClass, Outcome::Crash);
+                Step::to(Stage::Failed, update.set(RecordKey::Message, message))
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RecordContent;
+    use crate::steps::testing::{decide, refusal, row};
+
+    const AT_WORK: &str = "attempt=3\nattempts=2\nmoved_to=building\npid=7\n";
+
+    #[test]
+    fn dead_workers_are_told_apart() {
+        let read = |stage, text: &str| {
+            let content = RecordContent::parse(text);
+            DeadWorker::of(row(stage, &content))
+        };
+        assert_eq!(read(Stage::Building, AT_WORK), DeadWorker::AtWork);
+        assert_eq!(read(Stage::Building, ""), DeadWorker::AtWork, "counted, whoever ran it");
+        let launched = "attempt=1\nmoved_to=building\n";
+        assert_eq!(read(Stage::Building, launched), DeadWorker::NotBegun);
+        let cut = "attempt=1\npid=7\nmoved_to=failed\n";
+        assert_eq!(read(Stage::Building, cut), DeadWorker::StepCutShort(Stage::Failed));
+        assert_eq!(read(Stage::Review, "pid=7\n"), DeadWorker::Verifying);
+        for (stage, text) in [(Stage::Review, ""), (Stage::Inbox, AT_WORK), (Stage::Failed, cut)] {
+            assert_eq!(read(stage, text), DeadWorker::None, "{stage}");
+        }
+    }
+
+    #[test]
+    fn attempts_are_counted_by_their_number() {
+        let (stage, record) = decide(&Recover::default(), Stage::Building, AT_WORK);
+        assert_eq!((stage, record.count(RecordKey::Attempts)), (Some(Stage::Inbox), 3));
+        assert_eq!((record.count(RecordKey::Recoveries), record.has(RecordKey::Pid)), (1, false));
+        let (_, record) = decide(&Recover::default(), Stage::Building, "attempts=4\npid=7\n");
+        assert_eq!((record.count(RecordKey::Attempt), record.count(RecordKey::Attempts)), (5, 5));
+        let (_, record) =
+            decide(&Recover::default(), Stage::Building, "attempt=1\nmoved_to=building\n");
+        assert_eq!(record.count(RecordKey::Attempts), 0, "it had not begun");
+    }
+
+    #[test]
+    fn the_tenth_death_is_the_last() {
+        for (stage, again) in [(Stage::Building, Some(Stage::Inbox)), (Stage::Review, None)] {
+            let text = |deaths: u32| format!("{AT_WORK}recoveries={deaths}\n");
+            assert_eq!(decide(&Recover::default(), stage, &text(8)).0, again);
+            let (end, record) = decide(&Recover::default(), stage, &text(9));
+            assert_eq!((end, record.get(RecordKey::Result)), (Some(Stage::Failed), Some("crash")));
+            assert!(record.has(RecordKey::EndedAt));
+        }
+    }
+
+    #[test]
+    fn wishes_come_first() {
+        let text = format!("{AT_WORK}recoveries=20\n");
+        let stop = |reason| Recover { stop: Some(reason), ..Recover::default() };
+        for (reason, end, result) in [
+            (StopReason::Person, Stage::Failed, "stopped"),
+            (StopReason::Fenced, Stage::Quarantine, "fenced"),
+        ] {
+            for at in [Stage::Building, Stage::Review] {
+                let (stage, record) = decide(&stop(reason), at, &text);
+                assert_eq!((stage, record.get(RecordKey::Result)), (Some(end), Some(result)));
+                assert!(record.get(RecordKey::Message).unwrap().ends_with("already dead"));
+            }
+        }
+        let launched = "attempt=1\nmoved_to=building\n";
+        assert_eq!(
+            decide(&stop(StopReason::Person), Stage::Building, launched).0,
+            Some(Stage::Failed)
+        );
+    }
+
+    #[test]
+    fn without_a_dead_worker_nothing_is_written() {
+        let none = Refusal::NoDeadWorker { step: StepName::Recover };
+        assert_eq!(refusal(&Recover::default(), Stage::Review, ""), none);
+        assert_eq!(refusal(&Recover::default(), Stage::Building, "moved_to=inbox\n"), none);
+    }
+}

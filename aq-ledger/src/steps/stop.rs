@@ -1,0 +1,37 @@
+//! Jobs that nobody works on, and that nobody wants any more.
+
+use aq_manifest::Stage;
+use jiff::Timestamp;
+
+use super::{JobStep, RecordCheck, Refusal, Step, StepName, StopReason};
+use crate::{JobRow, RecordKey, RecordUpdate};
+
+/// Ends a waiting job for a person.
+#[derive(Clone, Copy, Debug)]
+pub struct StopWaiting;
+
+impl JobStep for StopWaiting {
+    const NAME: StepName = StepName::StopWaiting;
+    const FROM: &'static [Stage] = &[Stage::Inbox];
+    const CHECK: RecordCheck = RecordCheck::KnownFormat;
+
+    fn write(&self, _: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+        let message = "stopped by a person before it started";
+        let step = StopReason::Person.end(RecordUpdate::new(), now);
+        Ok(step.with(RecordUpdate::new().set(RecordKey::Message, message)).synced())
+    }
+}
+
+/// Sets a job aside whose lease has passed to another host, and which no worker has.
+#[derive(Clone, Copy, Debug)]
+pub struct Fence;
+
+impl JobStep for Fence {
+    const NAME: StepName = StepName::Fence;
+    const FROM: &'static [Stage] = &[Stage::Inbox, Stage::Review, Stage::Testing];
+    const CHECK: RecordCheck = RecordCheck::Nothing;
+
+    fn write(&self, _: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+        Ok(StopReason::Fenced.end(RecordUpdate::new(), now))
+    }
+}

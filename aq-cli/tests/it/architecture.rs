@@ -36,7 +36,7 @@ const ROOMS: [&str; 9] =
 /// The room below the others, which each of them may use.
 const BOTTOM: &str = "disk";
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
 }
 
@@ -156,7 +156,7 @@ fn modules_named_in(line: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-fn rust_files(dir: &Path) -> Vec<PathBuf> {
+pub(crate) fn rust_files(dir: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();

@@ -26,6 +26,7 @@ mod host_faults;
 mod hostile;
 mod injection;
 mod kill_points;
+mod language;
 mod limits;
 mod manners;
 mod merging;

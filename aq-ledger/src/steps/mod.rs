@@ -8,8 +8,10 @@ mod reject;
 mod requeue;
 mod ship;
 mod step;
+mod stop_reason;
 
 pub use reject::Reject;
 pub use requeue::Requeue;
 pub use ship::Ship;
 pub use step::{Durability, JobStep, RecordCheck, Refusal, Step, StepName};
+pub use stop_reason::StopReason;

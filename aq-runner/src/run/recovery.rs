@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
-use aq_ledger::steps::Durability;
+use aq_ledger::steps::{Durability, StopReason};
 use aq_ledger::{KeyValues, RecordContent, RecordKey, RecordUpdate, WORKER_KEYS};
 use aq_manifest::{JobId, Outcome, Stage};
 use jiff::Timestamp;
@@ -17,7 +17,7 @@ use crate::store::{
 
 use super::job_log::JobLog;
 use super::settings::{Environment, scratch_of};
-use super::stop::{StopRequest, Why};
+use super::stop::StopRequest;
 use super::workplace::save_leftovers;
 
 /// A job that was recovered this often without one end of its own is what kills its worker.
@@ -158,8 +158,8 @@ fn recover_building(
         .set(RecordKey::Attempts, attempt)
         .set(RecordKey::Recoveries, recoveries);
     let base = base.followed_by(save_leftovers(queue, job.id(), job.meta()));
-    if let Some(why) = stop.why() {
-        return stopped(job, base, why, &stop);
+    if let Some(reason) = stop.reason() {
+        return stopped(job, base, reason, &stop);
     }
     if recoveries >= MAX_RECOVERIES {
         return killer(job, base, recoveries);
@@ -183,8 +183,8 @@ fn recover_review(
     let base = RecordUpdate::new().clear(WORKER_KEYS);
     let base = base.followed_by(save_leftovers(queue, job.id(), job.meta()));
     let stop = StopRequest::of(queue, job.id());
-    if let Some(why) = stop.why() {
-        return stopped(job, base.set(RecordKey::EndedAt, now), why, &stop);
+    if let Some(reason) = stop.reason() {
+        return stopped(job, base.set(RecordKey::EndedAt, now), reason, &stop);
     }
     let recoveries = job.meta().count(RecordKey::Recoveries) + 1;
     let base = base.set(RecordKey::Recoveries, recoveries);
@@ -208,16 +208,16 @@ fn killer(job: &mut HeldJob, base: RecordUpdate, recoveries: u32) -> Result<Reco
 fn stopped(
     job: &mut HeldJob,
     base: RecordUpdate,
-    why: Why,
+    reason: StopReason,
     stop: &StopRequest,
 ) -> Result<Recovered> {
-    let words = format!("{}; its worker was already dead", why.words());
-    let record = base.followed_by(why.record()).set(RecordKey::Message, words);
-    job.move_to(why.stage(), record, why.promise())?;
+    let words = format!("{}; its worker was already dead", reason.message());
+    let record = base.followed_by(reason.update()).set(RecordKey::Message, words);
+    job.move_to(reason.stage(), record, reason.durability())?;
     stop.withdraw();
-    Ok(match why {
-        Why::Person => Recovered::Failed(why.outcome()),
-        Why::Fenced => Recovered::Quarantined,
+    Ok(match reason {
+        StopReason::Person => Recovered::Failed(reason.outcome()),
+        StopReason::Fenced => Recovered::Quarantined,
     })
 }
 

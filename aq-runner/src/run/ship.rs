@@ -5,7 +5,7 @@ use std::iter;
 use std::path::Path;
 
 use aq_ledger::RecordKey;
-use aq_ledger::steps::{Durability, Ship};
+use aq_ledger::steps::{Durability, Ship, StopReason};
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
@@ -17,7 +17,6 @@ use super::fleet::{Gate, ask_to_ship, lease};
 use super::launch::start_worker;
 use super::left_out::recorded_left_out;
 use super::settings::Environment;
-use super::stop::Why;
 use super::workplace::{WorkplaceError, merge, refuse_left_out};
 
 /// Why a job is not shipped.
@@ -144,7 +143,7 @@ fn pass_gate(
     match ask_to_ship(queue, environment, job, lease)? {
         Gate::Open => Ok(()),
         Gate::Fenced => {
-            let record = Why::Fenced.record().set(RecordKey::EndedAt, now);
+            let record = StopReason::Fenced.update().set(RecordKey::EndedAt, now);
             job.move_to(Stage::Quarantine, record, Durability::Synced)?;
             Err(ShipError::Fenced(id))
         }

@@ -13,7 +13,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aq_ledger::steps::Durability;
+use aq_ledger::steps::{Durability, StopReason};
 use aq_ledger::{HOST_LACK_KEYS, RecordKey, RecordUpdate, WORKER_KEYS};
 use aq_manifest::{FailureClass, JobId, JobIdError, JobSpec, Outcome, ReviewPolicy, Stage};
 use aq_scheduler::{AfterFailure, HostLack, after_failure};
@@ -27,7 +27,7 @@ use crate::store::{FileLock, HeldJob, JobFile, QueueDir, ScratchDir, StoreError,
 use super::host_lack::{HostError, lack_of_io, put_back};
 use super::job_log::JobLog;
 use super::settings::{Environment, Settings};
-use super::stop::{StopRequest, Why};
+use super::stop::StopRequest;
 use feedback::LastCommand;
 use fleet::FleetJob;
 use wip::Workplace;
@@ -312,7 +312,7 @@ impl Work<'_> {
                 )
             }
             Failure::Stopped => self.stopped(spec, base),
-            Failure::Fenced => self.end_unwanted(spec, base, Why::Fenced),
+            Failure::Fenced => self.end_unwanted(spec, base, StopReason::Fenced),
             Failure::Class(class, why) => {
                 self.keep_failure(spec, class.as_str(), &why);
                 let base = base.set(RecordKey::FailureClass, class).set(RecordKey::Message, &why);
@@ -345,8 +345,8 @@ impl Work<'_> {
     /// A person stopped this job, or something else this process (the host goes down, `aq stop
     /// --all`): then the job goes on later.
     fn stopped(&mut self, spec: Option<&JobSpec>, base: RecordUpdate) -> Result<(), StoreError> {
-        if let Some(why) = StopRequest::of(self.queue, self.job.id()).why() {
-            return self.end_unwanted(spec, base, why);
+        if let Some(reason) = StopRequest::of(self.queue, self.job.id()).reason() {
+            return self.end_unwanted(spec, base, reason);
         }
         self.note("interrupted");
         if self.job.stage() == Stage::Review {
@@ -361,14 +361,16 @@ impl Work<'_> {
         &mut self,
         spec: Option<&JobSpec>,
         base: RecordUpdate,
-        why: Why,
+        reason: StopReason,
     ) -> Result<(), StoreError> {
-        self.note(why.words());
-        if why == Why::Person {
-            self.keep_failure(spec, why.outcome().as_str(), why.words());
+        self.note(reason.message());
+        if reason == StopReason::Person {
+            self.keep_failure(spec, reason.outcome().as_str(), reason.message());
         }
-        let record = base.followed_by(why.record());
-        self.retry_on_full_disk(|work| work.job.move_to(why.stage(), record.clone(), why.promise()))
+        let record = base.followed_by(reason.update());
+        self.retry_on_full_disk(|work| {
+            work.job.move_to(reason.stage(), record.clone(), reason.durability())
+        })
     }
 
     /// Whether somebody has asked for its end.

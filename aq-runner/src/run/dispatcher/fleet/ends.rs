@@ -5,13 +5,13 @@ use std::io;
 
 use aq_fleet::protocol::ReleaseOutcome;
 use aq_ledger::RecordKey;
-use aq_ledger::steps::Durability;
+use aq_ledger::steps::{Durability, StopReason};
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
 use super::super::super::actions::{reject, stop};
 use super::super::super::recovery::{recover_job, worker};
-use super::super::super::stop::{StopRequest, Why};
+use super::super::super::stop::StopRequest;
 use super::super::super::wake::Wake;
 use super::super::{Dispatcher, Progress};
 use super::unwritable;
@@ -32,7 +32,7 @@ impl Dispatcher<'_> {
     fn try_fence(&mut self, id: &JobId) -> Result<(), StoreError> {
         let request = StopRequest::of(self.queue, id);
         let make = || {
-            request.make(Why::Fenced).map_err(|source| StoreError::Io {
+            request.make(StopReason::Fenced).map_err(|source| StoreError::Io {
                 action: "write a stop request in",
                 path: self.queue.state(),
                 source,
@@ -46,9 +46,9 @@ impl Dispatcher<'_> {
                 recover_job(self.queue, &self.settings.scratch, id, Timestamp::now())?;
             }
             Ok(mut job) => {
-                let record = Why::Fenced.record().set(RecordKey::EndedAt, Timestamp::now());
+                let record = StopReason::Fenced.update().set(RecordKey::EndedAt, Timestamp::now());
                 job.move_to(Stage::Quarantine, record, Durability::Synced)?;
-                let what = format!("{id} is in quarantine/: {}", Why::Fenced.words());
+                let what = format!("{id} is in quarantine/: {}", StopReason::Fenced.message());
                 (self.observer)(Progress::Trouble(&what));
             }
             Err(StoreError::Busy(_)) => {

@@ -1,0 +1,73 @@
+//! The ends of jobs that nobody wants any more.
+
+use aq_manifest::{Outcome, Stage};
+
+use super::Durability;
+use crate::{RecordKey, RecordUpdate};
+
+/// The reason to end a job before it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// A person wants it to end.
+    Person,
+    /// The coordinator has given the job to another host.
+    Fenced,
+}
+
+impl StopReason {
+    /// The folder in which such a job ends.
+    pub fn stage(self) -> Stage {
+        match self {
+            Self::Person => Stage::Failed,
+            Self::Fenced => Stage::Quarantine,
+        }
+    }
+
+    /// Its result.
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Self::Person => Outcome::Stopped,
+            Self::Fenced => Outcome::Fenced,
+        }
+    }
+
+    /// Its message, for the log and the record.
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::Person => "stopped by a person",
+            Self::Fenced => "its fleet lease has passed to another host",
+        }
+    }
+
+    /// The lines of such an end.
+    pub fn update(self) -> RecordUpdate {
+        RecordUpdate::new()
+            .set(RecordKey::Result, self.outcome())
+            .set(RecordKey::Message, self.message())
+    }
+
+    /// The demand on the disk: a host must not come back from power loss and believe that the job is
+    /// still its own.
+    pub fn durability(self) -> Durability {
+        match self {
+            Self::Person => Durability::Deferred,
+            Self::Fenced => Durability::Synced,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_fences_are_synced() {
+        let end = |reason: StopReason| (reason.stage(), reason.outcome(), reason.durability());
+        let stopped = (Stage::Failed, Outcome::Stopped, Durability::Deferred);
+        assert_eq!(end(StopReason::Person), stopped);
+        let fenced = (Stage::Quarantine, Outcome::Fenced, Durability::Synced);
+        assert_eq!(end(StopReason::Fenced), fenced);
+        let text = StopReason::Person.update().to_text();
+        assert_eq!(text, "result=stopped\nmessage=stopped by a person\n");
+    }
+}

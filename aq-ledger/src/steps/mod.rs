@@ -4,14 +4,47 @@
 //! A step is written as two writes: its update is appended to the record, and the job's file is
 //! renamed. `crash.rs` tries every crash between them, against everybody who may come next.
 
+mod accept;
+mod attempt_end;
+mod begin;
+mod end_unwanted;
+mod fail;
+mod fail_finally;
+mod give_back;
+mod interrupt;
+#[cfg(test)]
+mod lab;
+mod note_checkout;
+mod note_push;
+mod note_session;
+mod number_report;
+mod postpone;
+mod put_back;
+mod record_run;
 mod reject;
 mod requeue;
 mod ship;
 mod step;
 mod stop_reason;
+mod verify;
 
+pub use accept::Accept;
+pub use begin::Begin;
+pub use end_unwanted::EndUnwanted;
+pub use fail::Fail;
+pub use fail_finally::FailFinally;
+pub use give_back::GiveBack;
+pub use interrupt::Interrupt;
+pub use note_checkout::NoteCheckout;
+pub use note_push::NotePush;
+pub use note_session::NoteSession;
+pub use number_report::NumberReport;
+pub use postpone::Postpone;
+pub use put_back::{ENGINE_LACK, PutBack, is_worth_a_wait, recorded_lack};
+pub use record_run::{RecordRun, RunSession, RunUsage};
 pub use reject::Reject;
 pub use requeue::Requeue;
 pub use ship::Ship;
 pub use step::{Durability, JobStep, RecordCheck, Refusal, Step, StepName};
 pub use stop_reason::StopReason;
+pub use verify::Verify;

@@ -13,7 +13,7 @@ const PURE: [(&str, &[&str]); 4] = [
     ("aq-caps", &["semver", "thiserror"]),
     ("aq-manifest", &["annotate-snippets", "aq-caps", "serde_json", "serde_yaml", "thiserror"]),
     ("aq-scheduler", &["aq-caps", "aq-manifest", "jiff", "petgraph", "thiserror"]),
-    ("aq-ledger", &["aq-caps", "aq-manifest", "jiff", "thiserror"]),
+    ("aq-ledger", &["aq-caps", "aq-manifest", "aq-scheduler", "jiff", "thiserror"]),
 ];
 
 /// What a pure crate must not call; its `clippy.toml` may ban more.

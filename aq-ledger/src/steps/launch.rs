@@ -47,7 +47,7 @@ impl JobStep for Launch<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::steps::testing::{decide, refusal};
+    use crate::steps::lab::{decide, refusal};
 
     #[test]
     fn a_launch_begins_the_next_attempt() {

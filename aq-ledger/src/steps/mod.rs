@@ -4,8 +4,25 @@
 //! A step is written as two writes: its update is appended to the record, and the job's file is
 //! renamed. `crash.rs` tries every crash between them, against everybody who may come next.
 
+mod accept;
+mod attempt_end;
+mod begin;
+mod end_unwanted;
+mod fail;
+mod fail_finally;
+mod give_back;
 mod hold;
+mod interrupt;
+#[cfg(test)]
+mod lab;
 mod launch;
+mod note_checkout;
+mod note_push;
+mod note_session;
+mod number_report;
+mod postpone;
+mod put_back;
+mod record_run;
 mod recover;
 mod refuse;
 mod reject;
@@ -16,11 +33,24 @@ mod ship;
 mod step;
 mod stop;
 mod stop_reason;
-#[cfg(test)]
-mod testing;
+mod verify;
 
+pub use accept::Accept;
+pub use begin::Begin;
+pub use end_unwanted::EndUnwanted;
+pub use fail::Fail;
+pub use fail_finally::FailFinally;
+pub use give_back::GiveBack;
 pub use hold::{Hold, Release};
+pub use interrupt::Interrupt;
 pub use launch::Launch;
+pub use note_checkout::NoteCheckout;
+pub use note_push::NotePush;
+pub use note_session::NoteSession;
+pub use number_report::NumberReport;
+pub use postpone::Postpone;
+pub use put_back::{ENGINE_LACK, PutBack, is_worth_a_wait, recorded_lack};
+pub use record_run::{RecordRun, RunSession, RunUsage};
 pub use recover::{DeadWorker, MAX_RECOVERIES, Recover, RecoveryEnd};
 pub use refuse::{RefusalCause, Refuse};
 pub use reject::Reject;
@@ -31,3 +61,4 @@ pub use ship::Ship;
 pub use step::{Durability, JobStep, RecordCheck, Refusal, Step, StepName};
 pub use stop::{Fence, StopWaiting};
 pub use stop_reason::StopReason;
+pub use verify::Verify;

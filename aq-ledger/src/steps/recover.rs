@@ -118,8 +118,8 @@ impl JobStep for Recover {
             }
             RecoveryEnd::VerifyAgain => Step::note(update),
             RecoveryEnd::Stopped(reason) => {
-                let words = format!("{}; its worker was already dead", reason.words());
-                let step = reason.end(update, now);
+                let words = format!("{}; its worker was already dead", reason.message());
+                let step = reason.end(update);
                 step.with(RecordUpdate::new().set(RecordKey::Message, words))
             }
             RecoveryEnd::KillsWorkers => {
@@ -140,7 +140,7 @@ impl JobStep for Recover {
 mod tests {
     use super::*;
     use crate::RecordContent;
-    use crate::steps::testing::{decide, refusal, row};
+    use crate::steps::lab::{decide, refusal, row};
 
     const AT_WORK: &str = "attempt=3\nattempts=2\nmoved_to=building\npid=7\n";
 

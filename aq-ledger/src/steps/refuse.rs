@@ -56,7 +56,7 @@ impl JobStep for Refuse<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::steps::testing::{NOW, decide};
+    use crate::steps::lab::{NOW, decide};
 
     #[test]
     fn refused_jobs_say_what_is_missing() {

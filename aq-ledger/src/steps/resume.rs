@@ -66,7 +66,7 @@ impl JobStep for Resume {
 mod tests {
     use super::*;
     use crate::RecordKey;
-    use crate::steps::testing::{LEASE, decide, refusal};
+    use crate::steps::lab::{LEASE, decide, refusal};
 
     #[test]
     fn sessions_go_on_and_attempts_are_counted_anew() {

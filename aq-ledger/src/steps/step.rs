@@ -205,6 +205,36 @@ step_names! {
     Ship = "ship",
     /// A person ends a waiting job.
     StopWaiting = "stop",
+    /// A worker takes up its job.
+    Begin = "begin",
+    /// The agent's work is accepted.
+    Accept = "accept",
+    /// The work passes `verify`, or the job has none.
+    Verify = "verify",
+    /// An attempt fails.
+    Fail = "fail",
+    /// An attempt fails, and no further one can help.
+    FailFinally = "fail for good",
+    /// A worker is told to end, and its job goes on later.
+    Interrupt = "interrupt",
+    /// A worker's job is not wanted any more.
+    EndUnwanted = "end",
+    /// An attempt cannot go on, through no fault of the job.
+    GiveBack = "give back",
+    /// The host lacks something that the job needs.
+    PutBack = "put back",
+    /// The job's engine is out of use.
+    Postpone = "postpone",
+    /// An engine names its session.
+    NoteSession = "note the session of",
+    /// A run of an engine has ended.
+    RecordRun = "record a run of",
+    /// The job's checkout is ready.
+    NoteCheckout = "note the checkout of",
+    /// The coordinator is about to get a report.
+    NumberReport = "report",
+    /// Work was pushed for other hosts.
+    NotePush = "note a push of",
 }
 
 impl std::fmt::Display for StepName {

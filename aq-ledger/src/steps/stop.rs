@@ -17,7 +17,7 @@ impl JobStep for StopWaiting {
 
     fn write(&self, _: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
         let message = "stopped by a person before it started";
-        let step = StopReason::Person.end(RecordUpdate::new(), now);
+        let step = StopReason::Person.end(ended(now));
         Ok(step.with(RecordUpdate::new().set(RecordKey::Message, message)).synced())
     }
 }
@@ -32,6 +32,10 @@ impl JobStep for Fence {
     const CHECK: RecordCheck = RecordCheck::Nothing;
 
     fn write(&self, _: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
-        Ok(StopReason::Fenced.end(RecordUpdate::new(), now))
+        Ok(StopReason::Fenced.end(ended(now)))
     }
+}
+
+fn ended(now: Timestamp) -> RecordUpdate {
+    RecordUpdate::new().set(RecordKey::EndedAt, now)
 }

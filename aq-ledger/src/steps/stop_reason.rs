@@ -1,17 +1,16 @@
-//! The wishes because of which a job ends before it is done.
+//! The ends of jobs that nobody wants any more.
 
 use aq_manifest::{Outcome, Stage};
-use jiff::Timestamp;
 
 use super::{Durability, Step};
 use crate::{RecordKey, RecordUpdate};
 
-/// The one who wishes that a job end.
+/// The reason to end a job before it is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopReason {
-    /// A person.
+    /// A person wants it to end.
     Person,
-    /// The coordinator: the job has gone to another host.
+    /// The coordinator has given the job to another host.
     Fenced,
 }
 
@@ -32,33 +31,47 @@ impl StopReason {
         }
     }
 
-    /// Words for the log and the record.
-    pub fn words(self) -> &'static str {
+    /// Its message, for the log and the record.
+    pub fn message(self) -> &'static str {
         match self {
             Self::Person => "stopped by a person",
             Self::Fenced => "its fleet lease has passed to another host",
         }
     }
 
-    /// The demand on the disk: a host must not come back from power loss and believe that a fenced job
-    /// is still its own.
+    /// The end of such a job, after the lines of `update`.
+    pub(super) fn end(self, update: RecordUpdate) -> Step {
+        let update =
+            update.set(RecordKey::Result, self.outcome()).set(RecordKey::Message, self.message());
+        let step = Step::to(self.stage(), update);
+        match self.durability() {
+            Durability::Synced => step.synced(),
+            Durability::Deferred => step,
+        }
+    }
+
+    /// The demand on the disk: a host must not come back from power loss and believe that the job is
+    /// still its own.
     pub fn durability(self) -> Durability {
         match self {
             Self::Person => Durability::Deferred,
             Self::Fenced => Durability::Synced,
         }
     }
+}
 
-    /// The end of such a job, after `update`.
-    pub(super) fn end(self, update: RecordUpdate, now: Timestamp) -> Step {
-        let update = update
-            .set(RecordKey::EndedAt, now)
-            .set(RecordKey::Result, self.outcome())
-            .set(RecordKey::Message, self.words());
-        let step = Step::to(self.stage(), update);
-        match self.durability() {
-            Durability::Deferred => step,
-            Durability::Synced => step.synced(),
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_fences_are_synced() {
+        let end = |reason: StopReason| (reason.stage(), reason.outcome(), reason.durability());
+        let stopped = (Stage::Failed, Outcome::Stopped, Durability::Deferred);
+        assert_eq!(end(StopReason::Person), stopped);
+        let fenced = (Stage::Quarantine, Outcome::Fenced, Durability::Synced);
+        assert_eq!(end(StopReason::Fenced), fenced);
+        let text = StopReason::Person.end(RecordUpdate::new()).update().to_text();
+        assert_eq!(text, "result=stopped\nmessage=stopped by a person\nmoved_to=failed\n");
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use aq_ledger::KeyValues;
-use aq_ledger::steps::{Reject, Requeue, StopWaiting};
+use aq_ledger::steps::{Reject, Requeue, StopReason, StopWaiting};
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
@@ -14,7 +14,7 @@ use crate::store::{
 
 use super::recovery::{Recovered, loop_process, recover_job, worker};
 use super::settings::{Environment, scratch_of};
-use super::stop::{LoopStopRequest, StopRequest, Why};
+use super::stop::{LoopStopRequest, StopRequest};
 use super::view::is_at_work;
 
 /// The pause between two looks at a job that is being stopped.
@@ -146,7 +146,7 @@ fn tell(queue: &QueueDir, id: &JobId, told: Option<ProcessId>) -> Result<Option<
 }
 
 fn make_request(queue: &QueueDir, id: &JobId) -> Result<()> {
-    StopRequest::of(queue, id).make(Why::Person).map_err(|source| StoreError::Io {
+    StopRequest::of(queue, id).make(StopReason::Person).map_err(|source| StoreError::Io {
         action: "write a stop request in",
         path: queue.state(),
         source,

@@ -6,28 +6,15 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use aq_ledger::steps::Durability;
-use aq_ledger::{RecordContent, RecordKey, RecordUpdate, WORKER_KEYS};
-use aq_manifest::Stage;
+use aq_ledger::steps::PutBack;
+pub(crate) use aq_ledger::steps::{ENGINE_LACK as ENGINE, is_worth_a_wait, recorded_lack};
 use aq_scheduler::{HostLack, HostResource};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::checkpoint::CheckpointError;
 use crate::disk::HostFault;
 use crate::process::SuperviseError;
 use crate::store::{HeldJob, Invalid, NoPlace, StoreError, UnreadableJob};
-
-/// The word for an engine that went away between the plan and the start.
-pub(crate) const ENGINE: &str = "engine";
-
-/// The first pause, in seconds; each further one is twice as long.
-const FIRST_PAUSE: i64 = 2;
-
-/// The longest pause, in seconds.
-const LONGEST_PAUSE: i64 = 60;
-
-/// The pause after a limit of the loop's own, which lasts as long as the loop, in seconds.
-const LIMIT_PAUSE: i64 = 600;
 
 /// An error that may be a fault of the host.
 pub(crate) trait HostError {
@@ -145,59 +132,9 @@ pub(crate) fn limited_files(refusal: &str) -> HostLack {
     of_fault(HostFault::FileSize, refusal.to_owned())
 }
 
-/// The lack that a job waits for, by its record.
-pub(crate) fn recorded_lack(meta: &RecordContent) -> Option<HostLack> {
-    let detail = meta.get(RecordKey::HostLacksDetail).unwrap_or_default().to_owned();
-    match meta.get(RecordKey::HostLacks)? {
-        "program" => Some(HostLack::Program { program: detail }),
-        code => {
-            let resource = HostResource::of_code(code)?;
-            Some(HostLack::Resource { resource, refusal: detail })
-        }
-    }
-}
-
-/// Answers whether a loop that drains the queue waits for the next try.
-pub(crate) fn is_worth_a_wait(meta: &RecordContent) -> bool {
-    pause(
-        meta.count(RecordKey::HostTries),
-        meta.get(RecordKey::HostLacks) == Some(HostResource::FileSize.as_str()),
-    ) <= SignedDuration::from_secs(8)
-}
-
-fn pause(tries: u32, is_limit: bool) -> SignedDuration {
-    if is_limit {
-        return SignedDuration::from_secs(LIMIT_PAUSE);
-    }
-    let doubled = FIRST_PAUSE.saturating_mul(1 << tries.saturating_sub(1).min(10));
-    SignedDuration::from_secs(doubled.min(LONGEST_PAUSE))
-}
-
-/// Puts a job back that its host could not run. The attempt does not count. One that lies in review/
-/// stays there: only its `verify` could not start.
+/// Puts a job back that its host could not run. The attempt does not count.
 pub(crate) fn put_back(job: &mut HeldJob, lack: &HostLack) -> Result<(), StoreError> {
-    let (code, detail) = match lack {
-        HostLack::Program { program } => ("program", program.clone()),
-        HostLack::Resource { resource, refusal } => (resource.as_str(), refusal.clone()),
-        // Of the others the loop knows by itself.
-        other => (ENGINE, other.to_string()),
-    };
-    let is_limit = code == HostResource::FileSize.as_str();
-    let tries = job.meta().count(RecordKey::HostTries).saturating_add(1);
-    let now = Timestamp::now();
-    let next = now.saturating_add(pause(tries, is_limit)).unwrap_or(Timestamp::MAX);
-    let record = RecordUpdate::new()
-        .set(RecordKey::EndedAt, now)
-        .set(RecordKey::NextEligible, next)
-        .set(RecordKey::Message, lack)
-        .set(RecordKey::HostLacks, code)
-        .set(RecordKey::HostLacksDetail, detail)
-        .set(RecordKey::HostTries, tries)
-        .clear(WORKER_KEYS);
-    match job.stage() {
-        Stage::Review | Stage::Inbox => job.append(&record),
-        _ => job.move_to(Stage::Inbox, record, Durability::Deferred),
-    }
+    job.step(&PutBack { lack }, Timestamp::now())
 }
 
 #[cfg(test)]
@@ -205,15 +142,6 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::store::testing::{TestQueue, id};
-
-    #[test]
-    fn pauses_grow_to_a_minute() {
-        let pauses: Vec<i64> = (1..8).map(|tries| pause(tries, false).as_secs()).collect();
-        assert_eq!(pauses, [2, 4, 8, 16, 32, 60, 60]);
-        assert_eq!(pause(1, true).as_secs(), LIMIT_PAUSE);
-        assert_eq!(pause(u32::MAX, false).as_secs(), LONGEST_PAUSE);
-    }
 
     #[test]
     fn errors_name_what_is_lacking() {
@@ -247,24 +175,5 @@ mod tests {
         let own = std::env::current_exe().unwrap();
         assert_eq!(shell(own.to_str().unwrap()).lack(), None, "its interpreter is not there");
         assert_eq!(resource(SuperviseError::Pipes(full()).lack()), Some(HostResource::Room));
-    }
-
-    #[test]
-    fn what_is_lacking_is_read_back() {
-        let queue = TestQueue::new();
-        queue.place("a", Stage::Building, "x");
-        for lack in [
-            HostLack::Program { program: "git".to_owned() },
-            HostLack::Resource { resource: HostResource::OpenFiles, refusal: "a\nb".to_owned() },
-        ] {
-            let mut job = HeldJob::take(&queue, &id("a")).unwrap();
-            put_back(&mut job, &lack).unwrap();
-            drop(job);
-            assert!(queue.has(Stage::Inbox, &id("a")));
-            assert_eq!(recorded_lack(&queue.record("a")), Some(lack));
-        }
-        assert_eq!(queue.record("a").count(RecordKey::HostTries), 2);
-        assert!(is_worth_a_wait(&queue.record("a")));
-        assert_eq!(recorded_lack(&RecordContent::default()), None);
     }
 }

@@ -124,7 +124,7 @@ fn recover_held(
     now: Timestamp,
 ) -> Result<Recovered> {
     if let DeadWorker::StepCutShort(to) = DeadWorker::of(job.row()) {
-        job.finish_move(to, Durability::Deferred)?;
+        job.finish_step(to, Durability::Deferred)?;
         if DeadWorker::of(job.row()) != DeadWorker::Verifying {
             remove_what_it_left(queue, places, job.id(), now);
             return Ok(Recovered::Completed(to));
@@ -132,8 +132,7 @@ fn recover_held(
     }
     end_leftovers(queue, places, job, now);
     let stop = StopRequest::of(queue, job.id());
-    let mut recover =
-        Recover { stop: stop.why().map(StopReason::from), saved: RecordUpdate::new() };
+    let mut recover = Recover { stop: stop.reason(), saved: RecordUpdate::new() };
     let Some(end) = recover.end(job.row()) else { return Ok(Recovered::Nothing) };
     if end != RecoveryEnd::NotCounted {
         recover.saved = save_leftovers(queue, job.id(), job.meta());

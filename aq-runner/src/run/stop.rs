@@ -4,73 +4,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use aq_ledger::steps::{Durability, StopReason};
-use aq_ledger::{RecordKey, RecordUpdate};
-use aq_manifest::{JobId, Outcome, Stage};
+use aq_ledger::steps::StopReason;
+use aq_manifest::JobId;
 
 use crate::store::QueueDir;
 
 /// What the file says when the job is no longer this host's.
 const FENCED: &str = "fenced\n";
-
-/// Whose wish it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Why {
-    /// A person's.
-    Person,
-    /// The coordinator's: the job went to another host.
-    Fenced,
-}
-
-impl Why {
-    /// The folder in which such a job ends.
-    pub(crate) fn stage(self) -> Stage {
-        match self {
-            Self::Person => Stage::Failed,
-            Self::Fenced => Stage::Quarantine,
-        }
-    }
-
-    /// Its result.
-    pub(crate) fn outcome(self) -> Outcome {
-        match self {
-            Self::Person => Outcome::Stopped,
-            Self::Fenced => Outcome::Fenced,
-        }
-    }
-
-    /// For the log and the record.
-    pub(crate) fn words(self) -> &'static str {
-        match self {
-            Self::Person => "stopped by a person",
-            Self::Fenced => "its fleet lease has passed to another host",
-        }
-    }
-
-    /// The record of such an end.
-    pub(crate) fn record(self) -> RecordUpdate {
-        RecordUpdate::new()
-            .set(RecordKey::Result, self.outcome())
-            .set(RecordKey::Message, self.words())
-    }
-
-    /// A host must not come back from power loss and believe that the job is still its own.
-    pub(crate) fn promise(self) -> Durability {
-        match self {
-            Self::Person => Durability::Deferred,
-            Self::Fenced => Durability::Synced,
-        }
-    }
-}
-
-impl From<Why> for StopReason {
-    fn from(why: Why) -> Self {
-        match why {
-            Why::Person => Self::Person,
-            Why::Fenced => Self::Fenced,
-        }
-    }
-}
 
 /// The wish for one job, made or not.
 #[derive(Debug)]
@@ -85,21 +25,21 @@ impl StopRequest {
     }
 
     /// Makes the wish. A fenced job stays fenced, whatever a person wishes later.
-    pub(crate) fn make(&self, why: Why) -> io::Result<()> {
-        match why {
-            Why::Fenced => std::fs::write(&self.path, FENCED),
-            Why::Person if self.why() == Some(Why::Fenced) => Ok(()),
-            Why::Person => std::fs::write(&self.path, ""),
+    pub(crate) fn make(&self, reason: StopReason) -> io::Result<()> {
+        match reason {
+            StopReason::Fenced => std::fs::write(&self.path, FENCED),
+            StopReason::Person if self.reason() == Some(StopReason::Fenced) => Ok(()),
+            StopReason::Person => std::fs::write(&self.path, ""),
         }
     }
 
-    /// Whether the wish is made, and whose it is.
-    pub(crate) fn why(&self) -> Option<Why> {
+    /// The reason of the wish, when it is made.
+    pub(crate) fn reason(&self) -> Option<StopReason> {
         match std::fs::read_to_string(&self.path) {
-            Ok(text) if text == FENCED => Some(Why::Fenced),
-            Ok(_) => Some(Why::Person),
+            Ok(text) if text == FENCED => Some(StopReason::Fenced),
+            Ok(_) => Some(StopReason::Person),
             // What is there and cannot be read is a wish all the same.
-            Err(_) => self.path.exists().then_some(Why::Person),
+            Err(_) => self.path.exists().then_some(StopReason::Person),
         }
     }
 
@@ -153,12 +93,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let queue = QueueDir::init(&dir.path().join("q")).unwrap();
         let request = StopRequest::of(&queue, &"a".parse().unwrap());
-        assert_eq!(request.why(), None);
-        request.make(Why::Person).unwrap();
-        assert_eq!(request.why(), Some(Why::Person));
-        request.make(Why::Fenced).unwrap();
-        request.make(Why::Person).unwrap();
-        assert_eq!(request.why(), Some(Why::Fenced));
+        assert_eq!(request.reason(), None);
+        request.make(StopReason::Person).unwrap();
+        assert_eq!(request.reason(), Some(StopReason::Person));
+        request.make(StopReason::Fenced).unwrap();
+        request.make(StopReason::Person).unwrap();
+        assert_eq!(request.reason(), Some(StopReason::Fenced));
         request.withdraw();
         assert!(!request.is_made());
     }

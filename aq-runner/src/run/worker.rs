@@ -13,11 +13,14 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aq_ledger::steps::Durability;
-use aq_ledger::{HOST_LACK_KEYS, RecordKey, RecordUpdate, WORKER_KEYS};
+use aq_ledger::steps::{
+    Accept, Begin, EndUnwanted, Fail, FailFinally, GiveBack, Interrupt, JobStep, Postpone,
+    StopReason, Verify,
+};
+use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::{FailureClass, JobId, JobIdError, JobSpec, Outcome, ReviewPolicy, Stage};
-use aq_scheduler::{AfterFailure, HostLack, after_failure};
-use jiff::{SignedDuration, Timestamp};
+use aq_scheduler::{AfterFailure, HostLack};
+use jiff::Timestamp;
 
 use crate::checkpoint::LeftOut;
 use crate::engine::PROMPT_FILE;
@@ -27,13 +30,10 @@ use crate::store::{FileLock, HeldJob, JobFile, QueueDir, ScratchDir, StoreError,
 use super::host_lack::{HostError, lack_of_io, put_back};
 use super::job_log::JobLog;
 use super::settings::{Environment, Settings};
-use super::stop::{StopRequest, Why};
+use super::stop::StopRequest;
 use feedback::LastCommand;
 use fleet::FleetJob;
 use wip::Workplace;
-
-/// The pause before a job that could not start through no fault of its own is tried again.
-const PAUSE: SignedDuration = SignedDuration::from_secs(10);
 
 /// The pause before a full disk is tried again.
 const ROOM_PAUSE: Duration = Duration::from_secs(2);
@@ -66,11 +66,8 @@ pub fn work(queue: &QueueDir, id: &JobId, environment: Environment) -> Result<()
     survive_file_limit()?;
     let me = ProcessId::current()?;
     let mut job = HeldJob::inherit(queue, id)?;
-    let record = RecordUpdate::new()
-        .set(RecordKey::Pid, me.pid())
-        .set(RecordKey::Pidstart, me.start())
-        .set(RecordKey::Boot, me.boot());
-    job.append(&record.clear(&[RecordKey::Cgroup]).set(RecordKey::StartedAt, Timestamp::now()))?;
+    let boot = me.boot().to_string();
+    job.step(&Begin { pid: me.pid(), start: me.start(), boot: &boot }, Timestamp::now())?;
     let (settings, outdated) = match Settings::load_or_last(queue, environment) {
         Ok(loaded) => loaded,
         Err(e) => return give_back(&mut job, &e.to_string()).map_err(WorkerError::from),
@@ -119,20 +116,9 @@ pub fn work(queue: &QueueDir, id: &JobId, environment: Environment) -> Result<()
     Ok(done?)
 }
 
-/// Puts a job back that could not start; the attempt does not count. One that lies in review/
-/// stays there: only its `verify` could not start.
+/// Gives a job back that could not start; the attempt does not count.
 fn give_back(job: &mut HeldJob, why: &str) -> Result<(), StoreError> {
-    let now = Timestamp::now();
-    let next = now.saturating_add(PAUSE).unwrap_or(Timestamp::MAX);
-    let record = RecordUpdate::new()
-        .set(RecordKey::EndedAt, now)
-        .set(RecordKey::NextEligible, next)
-        .set(RecordKey::Message, why);
-    let record = record.clear(WORKER_KEYS);
-    match job.stage() {
-        Stage::Review => job.append(&record),
-        _ => job.move_to(Stage::Inbox, record, Durability::Deferred),
-    }
+    job.step(&GiveBack { message: why }, Timestamp::now())
 }
 
 struct Work<'a> {
@@ -207,36 +193,20 @@ impl Work<'_> {
             if let Err(failure) = accepted {
                 return self.fail(Some(&file.spec), failure);
             }
-            let record = RecordUpdate::new()
-                .set(RecordKey::EndedAt, Timestamp::now())
-                .set(RecordKey::Recoveries, 0)
-                .set(RecordKey::Attempts, self.attempt)
-                .clear(&[RecordKey::HostTries]);
-            if file.spec.review_policy == ReviewPolicy::Human {
+            let policy = file.spec.review_policy;
+            if policy == ReviewPolicy::Human {
                 self.leave_workplace();
                 self.forget_failures();
-                return self.move_to(Stage::Review, record.clear(WORKER_KEYS));
+                return self.end(&Accept { policy });
             }
-            // The worker stays named: when it dies in `verify`, there is something to end.
-            self.move_to(Stage::Review, record)?;
+            self.end(&Accept { policy })?;
         }
         match self.verify(&file.spec) {
             Ok(verified) => {
                 self.keep_artifacts(&file.spec);
                 self.leave_workplace();
                 self.forget_failures();
-                let record = RecordUpdate::new()
-                    .set(RecordKey::Result, Outcome::Success)
-                    .set(RecordKey::Verified, u8::from(verified))
-                    .set(RecordKey::VerifiedAt, Timestamp::now());
-                self.move_to(
-                    Stage::Testing,
-                    record.clear(WORKER_KEYS).clear(HOST_LACK_KEYS).clear(&[
-                        RecordKey::FailureClass,
-                        RecordKey::Message,
-                        RecordKey::HostTries,
-                    ]),
-                )
+                self.end(&Verify { has_passed: verified })
             }
             Err(failure) => self.fail(Some(&file.spec), failure),
         }
@@ -261,12 +231,6 @@ impl Work<'_> {
 
     /// The end of an attempt that did not go well.
     fn fail(&mut self, spec: Option<&JobSpec>, failure: Failure) -> Result<(), StoreError> {
-        let now = Timestamp::now();
-        let base = RecordUpdate::new()
-            .set(RecordKey::EndedAt, now)
-            .set(RecordKey::Attempts, self.attempt)
-            .set(RecordKey::Recoveries, 0);
-        let base = base.clear(WORKER_KEYS).clear(HOST_LACK_KEYS).clear(&[RecordKey::HostTries]);
         self.leave_workplace();
         match failure {
             // A wish that came when nothing could be signalled still counts.
@@ -276,7 +240,7 @@ impl Work<'_> {
             | Failure::Class(..)
                 if self.is_unwanted() =>
             {
-                self.stopped(spec, base)
+                self.stopped(spec)
             }
             Failure::Host(lack) => {
                 // It is tried again and again, and noted once.
@@ -299,76 +263,58 @@ impl Work<'_> {
             }
             Failure::NoEngineNow(why) => {
                 self.note(&format!("not counted: {why}"));
-                let record =
-                    RecordUpdate::new().set(RecordKey::EndedAt, now).set(RecordKey::Message, why);
-                self.move_to(Stage::Inbox, record.clear(WORKER_KEYS))
+                self.end(&Postpone { message: &why })
             }
             Failure::Final(outcome, why) => {
                 self.note(&format!("failed: {outcome}: {why}"));
                 self.keep_failure(spec, outcome.as_str(), &why);
-                self.move_to(
-                    Stage::Failed,
-                    base.set(RecordKey::Result, outcome).set(RecordKey::Message, why),
-                )
+                self.end(&FailFinally { outcome, message: &why })
             }
-            Failure::Stopped => self.stopped(spec, base),
-            Failure::Fenced => self.end_unwanted(spec, base, Why::Fenced),
+            Failure::Stopped => self.stopped(spec),
+            Failure::Fenced => self.end_unwanted(spec, StopReason::Fenced),
             Failure::Class(class, why) => {
                 self.keep_failure(spec, class.as_str(), &why);
-                let base = base.set(RecordKey::FailureClass, class).set(RecordKey::Message, &why);
-                match after_failure(spec.and_then(|s| s.retry.as_ref()), class, self.attempt, now) {
+                let retry = spec.and_then(|spec| spec.retry.as_ref());
+                let (step, now) = (Fail { class, message: &why, retry }, Timestamp::now());
+                let next = match step.consequence(self.job.row(), now) {
                     AfterFailure::Requeue { not_before } => {
-                        self.note(&format!(
-                            "failed: {class}: {why}; next attempt at {not_before:.0}"
-                        ));
-                        self.move_to(Stage::Inbox, base.set(RecordKey::NextEligible, not_before))
+                        format!("; next attempt at {not_before:.0}")
                     }
-                    AfterFailure::Exhausted => {
-                        self.note(&format!("failed: {class}: {why}; no attempt is left"));
-                        self.move_to(
-                            Stage::Failed,
-                            base.set(RecordKey::Result, Outcome::RetriesExhausted),
-                        )
-                    }
-                    AfterFailure::NotRetried => {
-                        self.note(&format!("failed: {class}: {why}"));
-                        self.move_to(
-                            Stage::Failed,
-                            base.set(RecordKey::Result, Outcome::from(class)),
-                        )
-                    }
-                }
+                    AfterFailure::Exhausted => "; no attempt is left".to_owned(),
+                    AfterFailure::NotRetried => String::new(),
+                };
+                self.note(&format!("failed: {class}: {why}{next}"));
+                self.end_at(&step, now)
             }
         }
     }
 
     /// A person stopped this job, or something else this process (the host goes down, `aq stop
     /// --all`): then the job goes on later.
-    fn stopped(&mut self, spec: Option<&JobSpec>, base: RecordUpdate) -> Result<(), StoreError> {
-        if let Some(why) = StopRequest::of(self.queue, self.job.id()).why() {
-            return self.end_unwanted(spec, base, why);
+    fn stopped(&mut self, spec: Option<&JobSpec>) -> Result<(), StoreError> {
+        if let Some(reason) = StopRequest::of(self.queue, self.job.id()).reason() {
+            return self.end_unwanted(spec, reason);
         }
         self.note("interrupted");
         if self.job.stage() == Stage::Review {
-            // The agent's work is accepted; `verify` runs again.
-            return self.job.append(&RecordUpdate::new().clear(WORKER_KEYS));
+            // Nothing has moved, so the log is not asked for what it lacks.
+            return self.job.step(&Interrupt, Timestamp::now());
         }
-        self.move_to(Stage::Inbox, base.set(RecordKey::Message, "interrupted"))
+        self.end(&Interrupt)
     }
 
     /// The end of a job that is not wanted any more.
     fn end_unwanted(
         &mut self,
         spec: Option<&JobSpec>,
-        base: RecordUpdate,
-        why: Why,
+        reason: StopReason,
     ) -> Result<(), StoreError> {
-        self.note(why.words());
-        if why == Why::Person {
-            self.keep_failure(spec, why.outcome().as_str(), why.words());
+        self.note(reason.message());
+        if reason == StopReason::Person {
+            self.keep_failure(spec, reason.outcome().as_str(), reason.message());
         }
-        let record = base.followed_by(why.record());
-        self.retry_on_full_disk(|work| work.job.move_to(why.stage(), record.clone(), why.promise()))
+        let step = self.job.decide(&EndUnwanted { reason }, Timestamp::now())?;
+        self.retry_on_full_disk(|work| work.job.apply(&step))
     }
 
     /// Whether somebody has asked for its end.
@@ -376,9 +322,15 @@ impl Work<'_> {
         StopRequest::of(self.queue, self.job.id()).is_made()
     }
 
-    fn move_to(&mut self, to: Stage, record: RecordUpdate) -> Result<(), StoreError> {
-        let record = record.set_some(RecordKey::LogIncomplete, self.log.incomplete());
-        self.retry_on_full_disk(|work| work.job.move_to(to, record.clone(), Durability::Deferred))
+    /// Makes a step that ends this part of the attempt, and records whether the log has all of it.
+    fn end<S: JobStep>(&mut self, step: &S) -> Result<(), StoreError> {
+        self.end_at(step, Timestamp::now())
+    }
+
+    fn end_at<S: JobStep>(&mut self, step: &S, now: Timestamp) -> Result<(), StoreError> {
+        let log = RecordUpdate::new().set_some(RecordKey::LogIncomplete, self.log.incomplete());
+        let step = self.job.decide(step, now)?.with(log);
+        self.retry_on_full_disk(|work| work.job.apply(&step))
     }
 
     /// How a job ended is worth waiting for: on a full disk this tries until there is room.

@@ -177,7 +177,7 @@ impl HeldJob {
                 sync_dir(&self.queue.meta_dir())?;
             }
         }
-        self.finish_move(to, step.durability())
+        self.finish_step(to, step.durability())
     }
 
     fn refused(&self, refusal: Refusal) -> StoreError {
@@ -194,33 +194,17 @@ impl HeldJob {
         StoreError::WrongStage { id: self.id.clone(), at: self.stage, verb, needs }
     }
 
-    /// The transition: `record`, then the rename.
+    /// Makes the rename of a step whose record is on disk.
     ///
     /// # Errors
-    /// [`StoreError::Moved`] when a person has moved the file by hand in between; else I/O errors.
-    pub fn move_to(&mut self, to: Stage, record: RecordUpdate, promise: Durability) -> Result<()> {
-        self.file.append(&record.set(RecordKey::MovedTo, to))?;
-        if promise == Durability::Synced {
-            self.file.sync()?;
-            // Only `aq add` has made the record's name durable; a hand-dropped job's was made since.
-            if self.meta().get(RecordKey::AddedFrom).is_none() {
-                sync_dir(&self.queue.meta_dir())?;
-            }
-        }
-        self.finish_move(to, promise)
-    }
-
-    /// The second step of a transition whose first is on disk.
-    ///
-    /// # Errors
-    /// As [`Self::move_to`].
-    pub fn finish_move(&mut self, to: Stage, promise: Durability) -> Result<()> {
+    /// As [`Self::step`].
+    pub fn finish_step(&mut self, to: Stage, durability: Durability) -> Result<()> {
         let from = self.stage;
         if from != to {
             self.queue.rename(&self.id, from, to)?;
             self.stage = to;
         }
-        if promise == Durability::Synced {
+        if durability == Durability::Synced {
             sync_dir(&self.queue.stage(to))?;
             sync_dir(&self.queue.stage(from))?;
         }

@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use aq_fleet::protocol::LeaseRef;
+use aq_ledger::steps::NumberReport;
 use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::Stage;
 use jiff::Timestamp;
 
-use super::{FleetSettings, metrics, next_report, pushed};
+use super::{FleetSettings, metrics, pushed};
 use crate::run::settings::Environment;
 use crate::store::{HeldJob, QueueDir, StoreError};
 use crate::sync::fleet::Told;
@@ -50,9 +51,8 @@ pub(crate) fn ask_to_ship(
         Ok(holder) => holder,
         Err(e) => return Ok(Gate::Closed(e.to_string())),
     };
-    let seq = next_report(job.meta());
-    // Before it is sent: a report with a number that was used before would count for nothing.
-    job.append(&RecordUpdate::new().set(RecordKey::FleetReports, seq))?;
+    job.step(&NumberReport, Timestamp::now())?;
+    let seq = job.row().fleet_reports().unwrap_or_default();
     let numbers = Some(metrics(job.meta()));
     let report = holder.report_of(lease, seq, Stage::Shipped, pushed(job.meta()), numbers);
     Ok(match holder.ship(lease, &report) {

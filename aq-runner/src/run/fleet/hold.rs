@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use aq_fleet::protocol::{Checkpoint, Epoch, FleetJobId, LastFailure, LeaseRef, Metrics, Word};
-use aq_ledger::{RecordContent, RecordKey, RecordUpdate};
-
+use aq_ledger::steps::NotePush;
+use aq_ledger::{RecordContent, RecordKey};
 use aq_manifest::JobId;
+use jiff::Timestamp;
 
 use super::fleet_dir;
-use crate::store::QueueDir;
+use crate::store::{HeldJob, QueueDir, StoreError};
 
 /// The grant under which this host has a job. `None` for a job of the host's own.
 pub(crate) fn lease(meta: &RecordContent) -> Option<LeaseRef> {
@@ -36,12 +37,14 @@ pub(crate) fn pushed(meta: &RecordContent) -> Option<Checkpoint> {
     })
 }
 
-/// The record of a push, for [`pushed`].
-pub(crate) fn pushed_record(checkpoint: &Checkpoint) -> RecordUpdate {
-    RecordUpdate::new()
-        .set(RecordKey::PushedBranch, &checkpoint.branch)
-        .set(RecordKey::PushedCommit, &checkpoint.commit)
-        .set(RecordKey::PushedTo, &checkpoint.remote)
+/// Notes a push, for [`pushed`].
+///
+/// # Errors
+/// When the record cannot be written.
+pub(crate) fn note_push(job: &mut HeldJob, done: &Checkpoint) -> Result<(), StoreError> {
+    let (branch, commit) = (done.branch.to_string(), done.commit.to_string());
+    let note = NotePush::Pushed { branch: &branch, commit: &commit, remote: &done.remote };
+    job.step(&note, Timestamp::now())
 }
 
 /// The numbers of a job's last run.
@@ -98,6 +101,8 @@ impl Held {
 
 #[cfg(test)]
 mod tests {
+    use aq_manifest::Stage;
+
     use super::*;
     use crate::store::testing::{TestQueue, id};
 
@@ -115,8 +120,12 @@ mod tests {
             remote: "origin".to_owned(),
             failure: None,
         };
-        let text = pushed_record(&checkpoint).to_new_file();
-        assert_eq!(pushed(&RecordContent::parse(&text)), Some(checkpoint));
+        let queue = TestQueue::new();
+        queue.place("a", Stage::Building, "x");
+        let mut job = HeldJob::take(&queue, &id("a")).unwrap();
+        note_push(&mut job, &checkpoint).unwrap();
+        assert_eq!(pushed(job.meta()), Some(checkpoint));
+        let text = std::fs::read_to_string(queue.meta(&id("a"))).unwrap();
         let failed = pushed(&RecordContent::parse(&(text + "failure_class=crash\nattempts=2\n")));
         let failure = failed.and_then(|checkpoint| checkpoint.failure).unwrap();
         assert_eq!((failure.class.as_str(), failure.attempts), ("crash", Some(2)));

@@ -3,12 +3,15 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use aq_ledger::{RecordKey, RecordUpdate};
+use aq_ledger::RecordKey;
+use aq_ledger::steps::{RecordRun, RunSession};
 use aq_manifest::{FailureClass, JobSpec, Outcome, Stage};
 
 use jiff::Timestamp;
 
-use crate::engine::{EndedBy, EngineCommand, ErrorClass, Invocation, Verdict, next_session};
+use crate::engine::{
+    EndedBy, EngineCommand, ErrorClass, Invocation, SessionTotal, Verdict, next_session,
+};
 use crate::feedback::OutputSource;
 use crate::process::{Cause, Ended, Status, Stdin, Task};
 use crate::store::{JobFile, StoreError, write_private};
@@ -20,7 +23,7 @@ use super::super::feedback::AttemptFeedback;
 use super::super::host_lack::lack_of_io;
 use super::super::worker_program::agent_command;
 use super::command::met_file_limit;
-use super::usage::{AgentRun, over_budget, usage_record};
+use super::usage::{AgentRun, over_budget, run_usage};
 use super::{Failure, Work};
 
 /// Outcome of one run of an engine that did not fail.
@@ -188,23 +191,24 @@ impl Work<'_> {
         let _ = engine_use::note_windows(self.queue, &self.settings, &run.engine, windows);
         let session = next_session(run.resumed.as_deref(), verdict, ended_by);
         let model = verdict.model.as_ref().or(settled.model.as_ref());
-        let record = RecordUpdate::new()
-            .set(RecordKey::Exit, exit)
-            .set(RecordKey::DurationS, format_args!("{:.3}", ended.duration.as_secs_f64()))
-            .set(RecordKey::PermissionDenials, denials.map_or(String::new(), |n| n.to_string()))
-            .set(RecordKey::SessionId, session.as_deref().unwrap_or_default())
-            .set(RecordKey::SessionEngine, session.as_ref().map_or("", |_| run.engine.as_str()))
-            .set(
-                RecordKey::SessionFeedback,
-                run.feedback.as_deref().filter(|_| session.is_some()).unwrap_or_default(),
-            )
-            .set(
-                RecordKey::EngineError,
-                verdict.error.as_ref().map_or(String::new(), |e| e.class.to_string()),
-            )
-            .set_some(RecordKey::Model, model);
-        let record = record.followed_by(usage_record(self.job.meta(), &settled, ended));
-        self.retry_on_full_disk(|work| work.job.append(&record))?;
+        let engine_error = verdict.error.as_ref().map(|error| error.class.to_string());
+        let session_total = settled.total.as_ref().map(SessionTotal::to_line);
+        let step = RecordRun {
+            exit: &exit,
+            duration: ended.duration,
+            permission_denials: denials.map(u64::from),
+            session: session.as_deref().map(|id| RunSession {
+                id,
+                engine: &run.engine,
+                feedback: run.feedback.as_deref(),
+            }),
+            engine_error: engine_error.as_deref(),
+            model: model.map(String::as_str),
+            usage: run_usage(&settled.run),
+            session_total: session_total.as_deref(),
+        };
+        let step = self.job.decide(&step, Timestamp::now())?;
+        self.retry_on_full_disk(|work| work.job.apply(&step))?;
         let turns = verdict.turns.map(u64::from);
         Ok(over_budget(&spec.budget, &settled.run, turns))
     }

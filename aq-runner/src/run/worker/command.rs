@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use aq_ledger::steps::NoteSession;
 use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::{JobSpec, Outcome};
 use jiff::Timestamp;
@@ -184,13 +185,12 @@ impl Observer for Tee<'_> {
         if records.session_id().is_some() && !self.session_noted {
             // At once, so that a killed run can be resumed. A full disk is no reason to end it.
             self.session_noted = true;
-            let session = records.session_id().unwrap_or_default();
-            let record = RecordUpdate::new()
-                .set(RecordKey::SessionId, session)
-                .set(RecordKey::SessionEngine, &run.engine);
-            // From now on the session knows it.
-            let record = record.set_some(RecordKey::SessionFeedback, run.feedback.as_ref());
-            let _ = self.job.append(&record);
+            let note = NoteSession {
+                session: records.session_id().unwrap_or_default(),
+                engine: &run.engine,
+                feedback: run.feedback.as_deref(),
+            };
+            let _ = self.job.step(&note, Timestamp::now());
         }
         if records.is_ending() {
             // A final event is its answer to that, and does not make it an end in time.

@@ -3,16 +3,17 @@
 //! reached holds nothing up: the report waits in the outbox.
 
 use aq_fleet::protocol::LeaseRef;
-use aq_ledger::{RecordKey, RecordUpdate};
+use aq_ledger::RecordKey;
+use aq_ledger::steps::{NotePush, NumberReport};
 use aq_manifest::Stage;
+use jiff::Timestamp;
 
 use crate::checkpoint;
 use crate::process::take_line;
 use crate::sync::fleet::{JobReporter, Told};
 
 use super::super::fleet::{
-    FleetSettingsError, fleet_dir, lease, metrics, next_report, push, pushed, pushed_record,
-    take_up, worker_name,
+    FleetSettingsError, fleet_dir, lease, metrics, note_push, push, pushed, take_up, worker_name,
 };
 use super::wip::Workplace;
 use super::{Failure, Work, host_or};
@@ -52,15 +53,14 @@ impl Work<'_> {
         if self.fleet.is_none() {
             return Ok(());
         }
-        let seq = next_report(self.job.meta());
-        // Before it is sent: a report with a number that was used before counts for nothing.
-        let record = RecordUpdate::new().set(RecordKey::FleetReports, seq);
-        let noted = self.retry_on_full_disk(|work| work.job.append(&record));
+        let numbered = self.job.decide(&NumberReport, Timestamp::now());
+        let noted = numbered.and_then(|step| self.retry_on_full_disk(|work| work.job.apply(&step)));
         noted.map_err(|e| match stage {
             Stage::Building => host_or(&e, Failure::NotCounted),
             _ => Failure::Unrecorded(e),
         })?;
         let Some(FleetJob { reporter, .. }) = &mut self.fleet else { return Ok(()) };
+        let seq = self.job.row().fleet_reports().unwrap_or_default();
         let meta = self.job.meta();
         let numbers = (stage != Stage::Building).then(|| metrics(meta));
         match reporter.report(seq, stage, pushed(meta), numbers) {
@@ -105,21 +105,15 @@ impl Work<'_> {
             return;
         };
         let done = push(name, wip, *lease, self.job.meta(), || reporter.renew());
-        match done {
-            Ok(Some(checkpoint)) => {
-                // Not on record, it is only told later.
-                let record = pushed_record(&checkpoint).clear(&[RecordKey::PushError]);
-                let _ = self.job.append(&record);
-            }
-            Ok(None) => {
-                if self.job.meta().get(RecordKey::PushError).is_some() {
-                    let _ = self.job.append(&RecordUpdate::new().clear(&[RecordKey::PushError]));
-                }
-            }
+        // Not on record, it is only told later.
+        let _ = match done {
+            Ok(Some(done)) => note_push(&mut self.job, &done),
+            Ok(None) => self.job.step(&NotePush::Unchanged, Timestamp::now()),
             Err(e) => {
-                self.note(&format!("warning: the work is not pushed: {e}"));
-                let _ = self.job.append(&RecordUpdate::new().set(RecordKey::PushError, e));
+                let why = e.to_string();
+                self.note(&format!("warning: the work is not pushed: {why}"));
+                self.job.step(&NotePush::Failed { why: &why }, Timestamp::now())
             }
-        }
+        };
     }
 }

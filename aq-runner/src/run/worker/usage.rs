@@ -2,17 +2,16 @@
 
 use std::path::PathBuf;
 
-use aq_ledger::{RecordContent, RecordKey, RecordUpdate};
+use aq_ledger::RecordKey;
+use aq_ledger::steps::RunUsage;
 use aq_manifest::Budget;
 use jiff::Timestamp;
 
+use super::super::settings::Settings;
+use super::Work;
 use crate::engine::{
     EndedBy, Exit, LeftBehind, Records, RunPhase, SessionTotal, Settled, Usage, Verdict,
 };
-use crate::process::Ended;
-
-use super::super::settings::Settings;
-use super::Work;
 
 /// One run of an engine, as it goes on.
 #[derive(Debug)]
@@ -85,50 +84,17 @@ impl Work<'_> {
     }
 }
 
-/// The numbers of a run and, beside them, those of all attempts together.
-pub(super) fn usage_record(meta: &RecordContent, settled: &Settled, ended: &Ended) -> RecordUpdate {
-    let run = &settled.run;
-    let text = |number: Option<u64>| number.map_or(String::new(), |n| n.to_string());
-    let total = |key: RecordKey, number: Option<u64>| {
-        let before = meta.parsed::<u64>(key);
-        text(match (before, number) {
-            (None, None) => None,
-            (before, number) => Some(before.unwrap_or(0).saturating_add(number.unwrap_or(0))),
-        })
-    };
-    let money = |amount: Option<f64>| amount.map_or(String::new(), |usd| format!("{usd:.6}"));
-    let spent = match (meta.parsed::<f64>(RecordKey::TotalCostUsd), run.cost_usd) {
-        (None, None) => None,
-        (before, now) => Some(before.unwrap_or(0.0) + now.unwrap_or(0.0)),
-    };
-    let time =
-        meta.parsed::<f64>(RecordKey::TotalDurationS).unwrap_or(0.0) + ended.duration.as_secs_f64();
-    // A number that is not known is written empty, so that an earlier attempt's does not stay.
-    RecordUpdate::new()
-        .set(RecordKey::InputTokens, text(run.input_tokens))
-        .set(RecordKey::CachedTokens, text(run.cached_tokens))
-        .set(RecordKey::CacheWriteTokens, text(run.cache_write_tokens))
-        .set(RecordKey::OutputTokens, text(run.output_tokens))
-        .set(RecordKey::ReasoningTokens, text(run.reasoning_tokens))
-        .set(RecordKey::CostUsd, money(run.cost_usd))
-        .set(RecordKey::UsageEstimated, if run.estimated { "1" } else { "" })
-        .set(RecordKey::TotalInputTokens, total(RecordKey::TotalInputTokens, run.input_tokens))
-        .set(RecordKey::TotalCachedTokens, total(RecordKey::TotalCachedTokens, run.cached_tokens))
-        .set(
-            RecordKey::TotalCacheWriteTokens,
-            total(RecordKey::TotalCacheWriteTokens, run.cache_write_tokens),
-        )
-        .set(RecordKey::TotalOutputTokens, total(RecordKey::TotalOutputTokens, run.output_tokens))
-        .set(
-            RecordKey::TotalReasoningTokens,
-            total(RecordKey::TotalReasoningTokens, run.reasoning_tokens),
-        )
-        .set(RecordKey::TotalCostUsd, money(spent))
-        .set(RecordKey::TotalDurationS, format_args!("{time:.3}"))
-        .set(
-            RecordKey::SessionTotal,
-            settled.total.as_ref().map_or(String::new(), SessionTotal::to_line),
-        )
+/// The numbers of a run for the record.
+pub(super) fn run_usage(usage: &Usage) -> RunUsage {
+    RunUsage {
+        input_tokens: usage.input_tokens,
+        cached_tokens: usage.cached_tokens,
+        cache_write_tokens: usage.cache_write_tokens,
+        output_tokens: usage.output_tokens,
+        reasoning_tokens: usage.reasoning_tokens,
+        cost_usd: usage.cost_usd,
+        is_estimated: usage.estimated,
+    }
 }
 
 /// Why the budget is exceeded, if it is.

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use aq_ledger::steps::NoteCheckout;
 use aq_ledger::{RecordKey, RecordUpdate};
-use aq_manifest::{FailureClass, Isolation, JobSpec, Outcome, ScopePolicy, ScopeSet, Stage};
+use aq_manifest::{FailureClass, Isolation, JobSpec, Outcome, ScopePolicy, ScopeSet};
+use jiff::Timestamp;
 
 use crate::checkpoint::{
     self, Changes, CheckpointError, GitWatch, LeftOut, Wip, collect, set_aside,
@@ -71,7 +73,6 @@ fn writes_to(job: &checkpoint::Job) -> impl Iterator<Item = &Path> {
 impl Work<'_> {
     /// Gets the directory ready in which the job works.
     pub(super) fn take_workplace(&mut self, spec: &JobSpec, cwd: &Path) -> Result<(), Failure> {
-        let in_place = spec.isolation == Isolation::InPlace;
         let job = self.checkpoint_job(spec, cwd);
         self.take_up_work(&job);
         let started = self.start_wip(&job).map_err(|e| self.not_started(&e, &job))?;
@@ -83,24 +84,17 @@ impl Work<'_> {
         if let Some(commit) = &started.leftovers.commit {
             self.note(&format!("saved what an earlier attempt had left, as {}", commit.as_str()));
         }
-        let record = RecordUpdate::new()
-            .set(RecordKey::WipBranch, started.wip.branch())
-            .set(RecordKey::WipBase, started.wip.base().as_str())
-            .set(RecordKey::Isolation, if in_place { "in-place" } else { "worktree" })
-            .set_some(RecordKey::Checkout, own_dir(&job.isolation, &started.dir).map(Path::display))
-            .clear(&[RecordKey::CheckpointError])
-            // `setup` has not seen a new checkout.
-            .clear(if started.fresh { &[RecordKey::SetupDone] } else { &[] })
-            // Where only `verify` is still to come, these are of the attempt that it judges.
-            .clear(match self.job.stage() {
-                Stage::Building => {
-                    &[RecordKey::ScopeWarning, RecordKey::LeftOut, RecordKey::LeftOutWhy]
-                }
-                _ => &[],
-            });
+        let note = NoteCheckout {
+            branch: started.wip.branch(),
+            base: started.wip.base().as_str(),
+            isolation: spec.isolation,
+            checkout: own_dir(&job.isolation, &started.dir),
+            is_fresh: started.fresh,
+        };
+        let noted = self.job.decide(&note, Timestamp::now());
         self.place = Some(Workplace { dir: started.dir, wip: Some(started.wip), unsaved: true });
-        let recorded = self.retry_on_full_disk(|work| work.job.append(&record));
-        recorded.map_err(|e| host_or(&e, Failure::NotCounted))?;
+        let noted = noted.and_then(|step| self.retry_on_full_disk(|work| work.job.apply(&step)));
+        noted.map_err(|e| host_or(&e, Failure::NotCounted))?;
         self.push_work();
         Ok(())
     }

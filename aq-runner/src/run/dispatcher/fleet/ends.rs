@@ -5,13 +5,13 @@ use std::io;
 
 use aq_fleet::protocol::ReleaseOutcome;
 use aq_ledger::RecordKey;
-use aq_ledger::steps::Fence;
+use aq_ledger::steps::{Fence, StopReason};
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
 use super::super::super::actions::{reject, stop};
 use super::super::super::recovery::{recover_job, worker};
-use super::super::super::stop::{StopRequest, Why};
+use super::super::super::stop::StopRequest;
 use super::super::super::wake::Wake;
 use super::super::{Dispatcher, Progress};
 use super::unwritable;
@@ -32,7 +32,7 @@ impl Dispatcher<'_> {
     fn try_fence(&mut self, id: &JobId) -> Result<(), StoreError> {
         let request = StopRequest::of(self.queue, id);
         let make = || {
-            request.make(Why::Fenced).map_err(|source| StoreError::Io {
+            request.make(StopReason::Fenced).map_err(|source| StoreError::Io {
                 action: "write a stop request in",
                 path: self.queue.state(),
                 source,
@@ -47,7 +47,7 @@ impl Dispatcher<'_> {
             }
             Ok(mut job) => {
                 job.step(&Fence, Timestamp::now())?;
-                let what = format!("{id} is in quarantine/: {}", Why::Fenced.words());
+                let what = format!("{id} is in quarantine/: {}", StopReason::Fenced.message());
                 (self.observer)(Progress::Trouble(&what));
             }
             Err(StoreError::Busy(_)) => {

@@ -1,0 +1,49 @@
+//! Workers that take up their job.
+
+use aq_manifest::Stage;
+use jiff::Timestamp;
+
+use super::{JobStep, RecordCheck, Refusal, Step, StepName};
+use crate::{JobRow, RecordKey, RecordUpdate};
+
+/// Names the worker, so that recovery finds it when it dies.
+#[derive(Clone, Copy, Debug)]
+pub struct Begin<'a> {
+    /// Its process id.
+    pub pid: u32,
+    /// Its start time, in clock ticks.
+    pub start: u64,
+    /// The boot id of its system.
+    pub boot: &'a str,
+}
+
+impl JobStep for Begin<'_> {
+    const NAME: StepName = StepName::Begin;
+    const FROM: &'static [Stage] = &[Stage::Building, Stage::Review];
+    const CHECK: RecordCheck = RecordCheck::Nothing;
+
+    fn write(&self, _: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+        let update = RecordUpdate::new()
+            .set(RecordKey::Pid, self.pid)
+            .set(RecordKey::Pidstart, self.start)
+            .set(RecordKey::Boot, self.boot)
+            .clear(&[RecordKey::Cgroup])
+            .set(RecordKey::StartedAt, now);
+        Ok(Step::note(update))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lab::{stages_of, written};
+    use super::*;
+
+    #[test]
+    fn workers_name_themselves() {
+        let begin = Begin { pid: 7, start: 8, boot: "b" };
+        let text = "pid=7\npidstart=8\nboot=b\ncgroup=\nstarted_at=1970-01-01T00:01:40Z\n";
+        let done = written(&begin, Stage::Building, "attempt=1\ncgroup=/old\n");
+        assert_eq!(done, Ok((None, text.to_owned())));
+        assert_eq!(stages_of(&begin), [Stage::Building, Stage::Review]);
+    }
+}

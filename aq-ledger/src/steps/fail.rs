@@ -1,0 +1,82 @@
+//! Attempts that fail, in a way that a job may retry.
+
+use aq_manifest::{FailureClass, Outcome, Retry, Stage};
+use aq_scheduler::{AfterFailure, after_failure};
+use jiff::Timestamp;
+
+use super::attempt_end::counted_end;
+use super::{JobStep, RecordCheck, Refusal, Step, StepName};
+use crate::{JobRow, RecordKey};
+
+/// Ends an attempt that failed: the job waits for the next one, or ends in `failed/`.
+#[derive(Clone, Copy, Debug)]
+pub struct Fail<'a> {
+    /// The class of the failure.
+    pub class: FailureClass,
+    /// The reason, for people.
+    pub message: &'a str,
+    /// The job's retry.
+    pub retry: Option<&'a Retry>,
+}
+
+impl Fail<'_> {
+    /// The consequence of the failure.
+    pub fn consequence(&self, row: JobRow<'_>, now: Timestamp) -> AfterFailure {
+        after_failure(self.retry, self.class, row.attempt_number(), now)
+    }
+}
+
+impl JobStep for Fail<'_> {
+    const NAME: StepName = StepName::Fail;
+    const FROM: &'static [Stage] = &[Stage::Building, Stage::Review];
+    const CHECK: RecordCheck = RecordCheck::Nothing;
+
+    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+        let update = counted_end(row, now)
+            .set(RecordKey::FailureClass, self.class)
+            .set(RecordKey::Message, self.message);
+        let outcome = match self.consequence(row, now) {
+            AfterFailure::Requeue { not_before } => {
+                let update = update.set(RecordKey::NextEligible, not_before);
+                return Ok(Step::to(Stage::Inbox, update));
+            }
+            AfterFailure::Exhausted => Outcome::RetriesExhausted,
+            AfterFailure::NotRetried => Outcome::from(self.class),
+        };
+        Ok(Step::to(Stage::Failed, update.set(RecordKey::Result, outcome)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use aq_manifest::Backoff;
+
+    use super::super::lab::{AT_WORK, stages_of, written};
+    use super::*;
+
+    #[test]
+    fn retries_end_with_their_number() {
+        let seconds = Duration::from_secs;
+        let backoff = Backoff { initial: seconds(10), factor: 1.0, max: seconds(10) };
+        let retry = Retry { max: 4, backoff, on: vec![FailureClass::Crash] };
+        let fail = Fail { class: FailureClass::Crash, message: "m", retry: Some(&retry) };
+        let text = "ended_at=1970-01-01T00:01:40Z\nattempts=3\nrecoveries=0\npid=\npidstart=\n\
+                    boot=\nstep=\nfailure_class=crash\nmessage=m\n";
+        let again = format!("{text}next_eligible=1970-01-01T00:01:50Z\nmoved_to=inbox\n");
+        for stage in [Stage::Building, Stage::Review] {
+            let done = written(&fail, stage, AT_WORK);
+            assert_eq!(done, Ok((Some(Stage::Inbox), again.clone())));
+        }
+        let last = AT_WORK.replace("attempt=3", "attempt=4");
+        let exhausted = text.replace("attempts=3", "attempts=4");
+        let exhausted = exhausted + "result=retries_exhausted\nmoved_to=failed\n";
+        let done = written(&fail, Stage::Building, &last);
+        assert_eq!(done, Ok((Some(Stage::Failed), exhausted)));
+        let once = Fail { retry: None, ..fail };
+        let ended = format!("{text}result=crash\nmoved_to=failed\n");
+        assert_eq!(written(&once, Stage::Building, AT_WORK), Ok((Some(Stage::Failed), ended)));
+        assert_eq!(stages_of(&once), [Stage::Building, Stage::Review]);
+    }
+}

@@ -1,0 +1,46 @@
+//! Attempts that are cut short while the job is still wanted: the host goes down, or all jobs are
+//! stopped.
+
+use aq_manifest::Stage;
+use jiff::Timestamp;
+
+use super::attempt_end::counted_end;
+use super::{JobStep, RecordCheck, Refusal, Step, StepName};
+use crate::{JobRow, RecordKey, RecordUpdate, WORKER_KEYS};
+
+/// Puts a job back whose worker was told to end. Accepted work stays, and `verify` runs again.
+#[derive(Clone, Copy, Debug)]
+pub struct Interrupt;
+
+impl JobStep for Interrupt {
+    const NAME: StepName = StepName::Interrupt;
+    const FROM: &'static [Stage] = &[Stage::Building, Stage::Review];
+    const CHECK: RecordCheck = RecordCheck::Nothing;
+
+    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+        if row.stage == Stage::Review {
+            return Ok(Step::note(RecordUpdate::new().clear(WORKER_KEYS)));
+        }
+        let update = counted_end(row, now).set(RecordKey::Message, "interrupted");
+        Ok(Step::to(Stage::Inbox, update))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lab::{AT_WORK, stages_of, written};
+    use super::*;
+
+    #[test]
+    fn accepted_work_stays() {
+        let worker = "pid=\npidstart=\nboot=\nstep=\n";
+        let done = written(&Interrupt, Stage::Review, AT_WORK);
+        assert_eq!(done, Ok((None, worker.to_owned())));
+        let text = format!(
+            "ended_at=1970-01-01T00:01:40Z\nattempts=3\nrecoveries=0\n{worker}message=interrupted\n\
+             moved_to=inbox\n"
+        );
+        assert_eq!(written(&Interrupt, Stage::Building, AT_WORK), Ok((Some(Stage::Inbox), text)));
+        assert_eq!(stages_of(&Interrupt), [Stage::Building, Stage::Review]);
+    }
+}

@@ -1,5 +1,6 @@
 //! The lines of attempts that end.
 
+use aq_manifest::Stage;
 use jiff::Timestamp;
 
 use crate::{HOST_LACK_KEYS, JobRow, RecordKey, RecordUpdate, WORKER_KEYS};
@@ -12,11 +13,12 @@ impl JobRow<'_> {
 }
 
 /// Lines of every attempt that ends without success and counts. The count is set from the number, so
-/// that a second time changes nothing.
+/// that a second time changes nothing. Accepted work was counted when it was accepted.
 pub(super) fn counted_end(row: JobRow<'_>, now: Timestamp) -> RecordUpdate {
+    let number = (row.stage == Stage::Building).then(|| row.attempt_number());
     RecordUpdate::new()
         .set(RecordKey::EndedAt, now)
-        .set(RecordKey::Attempts, row.attempt_number())
+        .set_some(RecordKey::Attempts, number)
         .set(RecordKey::Recoveries, 0)
         .clear(WORKER_KEYS)
         .clear(HOST_LACK_KEYS)

@@ -7,6 +7,8 @@
 mod accept;
 mod attempt_end;
 mod begin;
+#[cfg(test)]
+mod crash;
 mod end_unwanted;
 mod fail;
 mod fail_finally;
@@ -51,7 +53,7 @@ pub use number_report::NumberReport;
 pub use postpone::Postpone;
 pub use put_back::{ENGINE_LACK, PutBack, is_worth_a_wait, recorded_lack};
 pub use record_run::{RecordRun, RunSession, RunUsage};
-pub use recover::{DeadWorker, MAX_RECOVERIES, Recover, RecoveryEnd};
+pub use recover::{DeadWorker, MAX_RECOVERIES, Recover, RecoveryEnd, folder_of};
 pub use refuse::{RefusalCause, Refuse};
 pub use reject::Reject;
 pub use requeue::Requeue;

@@ -4,7 +4,7 @@ use aq_manifest::{Outcome, Stage};
 use jiff::Timestamp;
 
 use super::{JobStep, RecordCheck, Refusal, Step, StepName, StopReason};
-use crate::{JobRow, RecordKey, RecordUpdate, WORKER_KEYS};
+use crate::{JobRow, RecordContent, RecordKey, RecordUpdate, WORKER_KEYS};
 
 /// Deaths in a row after which a job is held for what kills its workers.
 pub const MAX_RECOVERIES: u32 = 10;
@@ -68,6 +68,16 @@ impl DeadWorker {
     }
 }
 
+/// The folder to which a job with several names belongs. Where the record names none of them, the earliest
+/// in the order of a job's life is taken, so that no work counts as done which may not be.
+///
+/// # Panics
+/// Without folders.
+pub fn folder_of(content: &RecordContent, folders: &[Stage]) -> Stage {
+    let told = content.parsed::<Stage>(RecordKey::MovedTo).filter(|told| folders.contains(told));
+    told.or(folders.iter().min().copied()).expect("a job is somewhere")
+}
+
 impl Recover {
     /// Decides what becomes of the job.
     pub fn end(&self, row: JobRow<'_>) -> Option<RecoveryEnd> {
@@ -97,21 +107,22 @@ impl JobStep for Recover {
         let Some(end) = self.end(row) else {
             return Err(Refusal::NoDeadWorker { step: Self::NAME });
         };
-        let mut update = RecordUpdate::new().clear(WORKER_KEYS);
+        let mut update = RecordUpdate::new();
         if end != RecoveryEnd::VerifyAgain {
             update = update.set(RecordKey::EndedAt, now);
         }
         if end == RecoveryEnd::NotCounted {
-            return Ok(Step::to(Stage::Inbox, update));
+            return Ok(Step::to(Stage::Inbox, update.clear(WORKER_KEYS)));
         }
-        if row.stage == Stage::Building {
+        if DeadWorker::of(row) == DeadWorker::AtWork {
             // From the number of the attempt, not one more than was counted.
             let next = row.attempts().unwrap_or(0).saturating_add(1);
             let attempt = row.attempt().unwrap_or(next);
             update = update.set(RecordKey::Attempt, attempt).set(RecordKey::Attempts, attempt);
         }
         update = update.set(RecordKey::Recoveries, recoveries(row));
-        update = update.followed_by(self.saved.clone());
+        // The worker goes last: a record without one, and without the count, says that nobody ran it.
+        update = update.followed_by(self.saved.clone()).clear(WORKER_KEYS);
         Ok(match end {
             RecoveryEnd::NotCounted | RecoveryEnd::Counted => {
                 Step::to(Stage::Inbox, update.set(RecordKey::Message, "its worker died"))
@@ -139,7 +150,6 @@ impl JobStep for Recover {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::RecordContent;
     use crate::steps::lab::{decide, refusal, row};
 
     const AT_WORK: &str = "attempt=3\nattempts=2\nmoved_to=building\npid=7\n";

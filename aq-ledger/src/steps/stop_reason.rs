@@ -6,7 +6,7 @@ use super::{Durability, Step};
 use crate::{RecordKey, RecordUpdate};
 
 /// The reason to end a job before it is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StopReason {
     /// A person wants it to end.
     Person,

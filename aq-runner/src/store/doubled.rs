@@ -10,8 +10,7 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::os::unix::fs::MetadataExt;
 
-use aq_ledger::RecordKey;
-use aq_ledger::steps::SetAside;
+use aq_ledger::steps::{SetAside, folder_of};
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
@@ -92,10 +91,7 @@ impl HeldJob {
         if places.len() < 2 {
             return Ok(Vec::new());
         }
-        let told =
-            self.meta().parsed::<Stage>(RecordKey::MovedTo).filter(|told| places.contains(told));
-        // The folders are in the order of a job's life.
-        let kept = told.unwrap_or(places[0]);
+        let kept = folder_of(self.meta(), &places);
         self.lies_in(kept);
         let mut done = Vec::new();
         for from in places.into_iter().filter(|&from| from != kept) {
@@ -158,6 +154,7 @@ fn set_aside(
 mod tests {
     use super::*;
     use crate::store::testing::{TestQueue, id};
+    use aq_ledger::RecordKey;
 
     fn undouble(queue: &TestQueue) -> Vec<Undoubled> {
         let mut job = HeldJob::take(queue, &id("a")).unwrap();

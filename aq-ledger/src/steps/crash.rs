@@ -1,0 +1,542 @@
+//! Every step, cut short after every write, before everybody who may come next.
+//!
+//! A model of one job with its loop, its worker, recovery and a person. Its actions are the steps of this
+//! room, each made whole or cut short, so a new step joins it by having a name: [`requests`] and [`actor`]
+//! do not compile without it.
+
+use std::sync::Mutex;
+use std::{collections::BTreeSet, sync::Arc};
+
+use aq_manifest::{Backoff, FailureClass, Isolation, Outcome, Retry, ReviewPolicy, Stage};
+use aq_scheduler::HostLack;
+use jiff::Timestamp;
+use stateright::{Checker, Model, Property};
+
+use super::lab::{LEASE, NOW, row};
+use super::*;
+use crate::escape::escape;
+use crate::{JobRow, KeyName, RecordContent, RecordKey, RecordUpdate};
+
+/// What the model does, and how far it goes.
+#[derive(Clone)]
+struct World {
+    /// The record of the job when it waits for the first time.
+    record: &'static str,
+    /// A person, who may do anything at any time.
+    has_person: bool,
+    /// The notes that a worker makes between its steps.
+    has_notes: bool,
+    /// Attempts that are looked at.
+    attempts: u32,
+    /// Deaths in a row that are looked at.
+    deaths: u32,
+    /// Cuts after each line of an update, and not only after the first and the last ones.
+    every_line: bool,
+    /// Steps that were made.
+    made: Arc<Mutex<BTreeSet<StepName>>>,
+}
+
+/// A job's files and processes, with what has happened.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Job {
+    folder: Stage,
+    /// The old name, which a power cut has brought back.
+    second_name: Option<Stage>,
+    /// The folder before the last rename that was not synced.
+    unsynced: Option<Stage>,
+    record: String,
+    worker: Worker,
+    stop: Option<StopReason>,
+    /// Numbers of the attempts that were made and count.
+    attempts_made: Vec<u32>,
+    /// The promise that was broken.
+    broken: Option<&'static str>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Worker {
+    None,
+    Started,
+    AtWork,
+}
+
+/// The process that makes a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Actor {
+    Loop,
+    Person,
+    Worker,
+}
+
+/// The place at which a step is cut short, if it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Cut {
+    /// It is not.
+    Whole,
+    /// After so many lines of its update; when these are all, before the rename.
+    Lines(usize),
+    /// After the last write: whoever made it has died, and its worker was not started.
+    Died,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Action {
+    /// One of the requests of a step.
+    Step(StepName, usize, Cut),
+    /// A worker is started for work in `review/`.
+    StartVerify,
+    WorkerDies,
+    AskToStop(StopReason),
+    /// The last rename was not synced: both names are there, and no process is.
+    PowerCut,
+    /// The rename of a step that was cut short, or the removal of a second name.
+    Tidy,
+}
+
+/// Keys that steps read, and promises are about. The model keeps no others, so that it has fewer states.
+const READ: [RecordKey; 11] = [
+    RecordKey::AddedAt,
+    RecordKey::Attempt,
+    RecordKey::Attempts,
+    RecordKey::FleetJobId,
+    RecordKey::FleetLeaseEpoch,
+    RecordKey::FleetReports,
+    RecordKey::Held,
+    RecordKey::HostTries,
+    RecordKey::MovedTo,
+    RecordKey::Pid,
+    RecordKey::Recoveries,
+];
+
+type Request = Box<dyn Fn(JobRow<'_>, Timestamp) -> Result<Step, Refusal>>;
+
+fn request(step: impl JobStep + 'static) -> Request {
+    Box::new(move |row, now| step.decide(row, now))
+}
+
+/// The requests of each step that differ in what they write.
+fn requests(name: StepName, job: &Job) -> Vec<Request> {
+    const TRIES_TWICE: Retry = Retry {
+        max: 2,
+        backoff: Backoff {
+            initial: std::time::Duration::from_secs(60),
+            factor: 2.0,
+            max: std::time::Duration::from_secs(60),
+        },
+        on: Vec::new(),
+    };
+    match name {
+        StepName::Accept => vec![
+            request(Accept { policy: ReviewPolicy::Auto }),
+            request(Accept { policy: ReviewPolicy::Human }),
+        ],
+        StepName::Begin => vec![request(Begin { pid: 7, start: 1, boot: "b" })],
+        StepName::EndUnwanted => {
+            job.stop.map(|reason| request(EndUnwanted { reason })).into_iter().collect()
+        }
+        StepName::Fail => vec![
+            Box::new(|row, now| {
+                let retry = Retry { on: vec![FailureClass::Crash], ..TRIES_TWICE };
+                let class = FailureClass::Crash;
+                Fail { class, message: "x", retry: Some(&retry) }.decide(row, now)
+            }),
+            request(Fail { class: FailureClass::Timeout, message: "x", retry: None }),
+        ],
+        StepName::FailFinally => {
+            vec![request(FailFinally { outcome: Outcome::SetupFailed, message: "x" })]
+        }
+        StepName::Fence => vec![request(Fence)],
+        StepName::GiveBack => vec![request(GiveBack { message: "x" })],
+        StepName::Hold => vec![request(Hold)],
+        StepName::Interrupt => vec![request(Interrupt)],
+        StepName::Launch => vec![request(Launch { engine: "shell" })],
+        StepName::NoteCheckout => vec![request(NoteCheckout {
+            branch: "aq/wip/a",
+            base: "0123456789abcdef0123456789abcdef01234567",
+            isolation: Isolation::InPlace,
+            checkout: None,
+            is_fresh: true,
+        })],
+        StepName::NotePush => vec![request(NotePush::Failed { why: "x" })],
+        StepName::NoteSession => {
+            vec![request(NoteSession { session: "s", engine: "shell", feedback: None })]
+        }
+        StepName::NumberReport => vec![request(NumberReport)],
+        StepName::Postpone => vec![request(Postpone { message: "x" })],
+        StepName::PutBack => vec![Box::new(|row, now| {
+            let lack = HostLack::Program { program: "git".to_owned() };
+            PutBack { lack: &lack }.decide(row, now)
+        })],
+        StepName::RecordRun => vec![request(RecordRun {
+            exit: "0",
+            duration: std::time::Duration::ZERO,
+            permission_denials: None,
+            session: None,
+            engine_error: None,
+            model: None,
+            usage: RunUsage::default(),
+            session_total: None,
+        })],
+        StepName::Recover => {
+            let recover = Recover { stop: job.stop, saved: RecordUpdate::new() };
+            vec![request(recover)]
+        }
+        StepName::Refuse => {
+            vec![request(Refuse { cause: RefusalCause::InvalidManifest, message: "x" })]
+        }
+        StepName::Reject => vec![request(Reject { reason: None })],
+        StepName::Release => vec![request(Release)],
+        StepName::Requeue => vec![request(Requeue { force: true })],
+        StepName::Resume => vec![
+            request(Resume { from: ResumeFrom::Reply }),
+            request(Resume { from: ResumeFrom::Requeue { force: true } }),
+        ],
+        StepName::SetAside => vec![request(SetAside { message: "x" })],
+        StepName::Ship => vec![request(Ship { merged_into: None })],
+        StepName::StopWaiting => vec![request(StopWaiting)],
+        StepName::Verify => vec![request(Verify { has_passed: true })],
+    }
+}
+
+fn actor(name: StepName) -> Actor {
+    match name {
+        StepName::Fence
+        | StepName::Launch
+        | StepName::Recover
+        | StepName::Refuse
+        | StepName::Ship => Actor::Loop,
+        StepName::Hold
+        | StepName::Reject
+        | StepName::Release
+        | StepName::Requeue
+        | StepName::Resume
+        | StepName::SetAside
+        | StepName::StopWaiting => Actor::Person,
+        StepName::Accept
+        | StepName::Begin
+        | StepName::EndUnwanted
+        | StepName::Fail
+        | StepName::FailFinally
+        | StepName::GiveBack
+        | StepName::Interrupt
+        | StepName::NoteCheckout
+        | StepName::NotePush
+        | StepName::NoteSession
+        | StepName::NumberReport
+        | StepName::Postpone
+        | StepName::PutBack
+        | StepName::RecordRun
+        | StepName::Verify => Actor::Worker,
+    }
+}
+
+/// Steps that only note something. They have no part in the job's way.
+fn is_note(name: StepName) -> bool {
+    matches!(
+        name,
+        StepName::NoteCheckout
+            | StepName::NotePush
+            | StepName::NoteSession
+            | StepName::NumberReport
+            | StepName::RecordRun
+    )
+}
+
+impl Job {
+    fn content(&self) -> RecordContent {
+        RecordContent::parse(&self.record)
+    }
+
+    /// Appends lines. Of a record only what counts is kept, so that equal ones are equal.
+    fn append(&mut self, lines: &str) {
+        let content = RecordContent::parse(&(self.record.clone() + lines));
+        let text = |(key, value): (RecordKey, &str)| {
+            let is_read = READ.contains(&key);
+            is_read.then(|| format!("{}={}\n", key.text(), escape(value)))
+        };
+        self.record = content.known().filter_map(text).collect();
+    }
+
+    fn break_unless(&mut self, is_kept: bool, promise: &'static str) {
+        if !is_kept {
+            self.broken = Some(promise);
+        }
+    }
+
+    /// The step's writes, as far as they come.
+    fn write(&mut self, name: StepName, step: &Step, cut: Cut) {
+        let before = self.content();
+        let text = step.update().needed_by(&before).to_text();
+        let lines: Vec<&str> = text.split_inclusive('\n').collect();
+        let written = match cut {
+            Cut::Lines(lines) => lines,
+            Cut::Whole | Cut::Died => lines.len(),
+        };
+        self.append(&lines[..written].concat());
+        let is_recorded = written == lines.len();
+        self.count_attempts(name, &before, is_recorded);
+        if matches!(cut, Cut::Lines(_)) {
+            if written > 0 && !is_recorded {
+                // Only a power cut tears an update, and what is there after one stays.
+                self.unsynced = None;
+            }
+            return;
+        }
+        if let Some(to) = step.stage() {
+            let is_synced = step.durability() == Durability::Synced;
+            self.unsynced = Some(self.folder).filter(|&from| from != to && !is_synced);
+            self.folder = to;
+        }
+    }
+
+    /// Counts the attempts apart from the record.
+    fn count_attempts(&mut self, name: StepName, before: &RecordContent, is_recorded: bool) {
+        let after = self.content();
+        let attempt = before.count(RecordKey::Attempt);
+        match name {
+            StepName::Begin if self.folder == Stage::Building => {
+                self.break_unless(
+                    !self.attempts_made.contains(&attempt),
+                    "an attempt is made twice",
+                );
+                if after.has(RecordKey::Pid) {
+                    self.attempts_made.push(attempt);
+                }
+            }
+            StepName::GiveBack | StepName::PutBack | StepName::Postpone
+                if self.folder == Stage::Building
+                    && (is_recorded || !after.has(RecordKey::Pid)) =>
+            {
+                self.attempts_made.retain(|&made| made != attempt);
+            }
+            StepName::Requeue | StepName::Resume if !after.has(RecordKey::Attempts) => {
+                self.attempts_made.clear();
+            }
+            _ => {}
+        }
+    }
+
+    /// The worker's life after a step of its own, or its start.
+    fn end_worker(&mut self, name: StepName, cut: Cut) {
+        let goes_on = cut == Cut::Whole
+            && (is_note(name)
+                || name == StepName::Begin
+                // Accepted work is verified by the same worker.
+                || (name == StepName::Accept && self.content().has(RecordKey::Pid)));
+        self.worker = if goes_on { Worker::AtWork } else { Worker::None };
+        if cut == Cut::Whole && !goes_on {
+            // It has done its work, whatever was wished too late.
+            self.stop = None;
+        }
+    }
+
+    /// The job is where its record and its folder agree, and nobody works on it.
+    fn is_at_rest(&self) -> bool {
+        let content = self.content();
+        let is_cut_short = match DeadWorker::of(row(self.folder, &content)) {
+            DeadWorker::None | DeadWorker::Verifying => false,
+            DeadWorker::StepCutShort(_) | DeadWorker::NotBegun | DeadWorker::AtWork => true,
+        };
+        self.worker == Worker::None && self.second_name.is_none() && !is_cut_short
+    }
+
+    fn is_exact(&self) -> bool {
+        let counted = self.content().count(RecordKey::Attempts);
+        self.attempts_made.iter().copied().eq(1..=counted)
+    }
+}
+
+impl World {
+    fn new(record: &'static str) -> Self {
+        Self {
+            record,
+            has_person: true,
+            has_notes: false,
+            attempts: 2,
+            deaths: 1,
+            every_line: false,
+            made: Arc::default(),
+        }
+    }
+
+    /// The steps that this actor can make now.
+    fn steps(&self, job: &Job, actions: &mut Vec<Action>) {
+        let content = job.content();
+        let row = row(job.folder, &content);
+        let now = NOW.parse().expect("a time");
+        for &name in StepName::ALL {
+            let may_act = match actor(name) {
+                Actor::Worker if name == StepName::Begin => job.worker == Worker::Started,
+                Actor::Worker => job.worker == Worker::AtWork,
+                Actor::Loop => job.worker == Worker::None,
+                Actor::Person => job.worker == Worker::None && self.has_person,
+            };
+            if !may_act || (is_note(name) && !self.has_notes) {
+                continue;
+            }
+            for (number, request) in requests(name, job).iter().enumerate() {
+                let Ok(step) = request(row, now) else { continue };
+                let lines = step.update().needed_by(&content).lines().count();
+                actions.push(Action::Step(name, number, Cut::Whole));
+                // Of the others nobody waits for the end.
+                if actor(name) == Actor::Worker || name == StepName::Launch {
+                    actions.push(Action::Step(name, number, Cut::Died));
+                }
+                let is_cut = |&at: &usize| self.every_line || at < 2 || at + 2 > lines;
+                let cuts = (0..=lines).filter(is_cut);
+                actions.extend(cuts.map(|at| Action::Step(name, number, Cut::Lines(at))));
+            }
+        }
+    }
+
+    /// Makes a step, and checks what it must keep.
+    fn step(&self, mut job: Job, name: StepName, number: usize, cut: Cut) -> Job {
+        let content = job.content();
+        let request = requests(name, &job).swap_remove(number);
+        let now = NOW.parse().expect("a time");
+        let step = request(row(job.folder, &content), now).expect("it was allowed");
+        let from = job.folder;
+        job.write(name, &step, cut);
+        if cut == Cut::Whole {
+            self.made.lock().expect("no panic").insert(name);
+        }
+        match (actor(name), name) {
+            (Actor::Worker, _) => job.end_worker(name, cut),
+            (_, StepName::Launch) if cut == Cut::Whole => job.worker = Worker::Started,
+            (_, StepName::Recover) if cut == Cut::Whole => {
+                if let Some(reason) = job.stop.take() {
+                    job.break_unless(job.folder == reason.stage(), "a stopped job goes on");
+                }
+                let content = job.content();
+                let again = Recover::default().end(row(job.folder, &content));
+                job.break_unless(again.is_none(), "a second recovery finds something");
+            }
+            // Before the job goes back, a wish that came too late is withdrawn.
+            (_, StepName::Requeue | StepName::Resume | StepName::StopWaiting) => job.stop = None,
+            _ => {}
+        }
+        let is_final = from == Stage::Shipped && job.folder != Stage::Shipped;
+        job.break_unless(!is_final, "a shipped job moves");
+        job
+    }
+}
+
+impl Model for World {
+    type State = Job;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<Job> {
+        vec![Job {
+            folder: Stage::Inbox,
+            second_name: None,
+            unsynced: None,
+            record: self.record.to_owned(),
+            worker: Worker::None,
+            stop: None,
+            attempts_made: Vec::new(),
+            broken: None,
+        }]
+    }
+
+    fn actions(&self, job: &Job, actions: &mut Vec<Action>) {
+        let content = job.content();
+        let dead = DeadWorker::of(row(job.folder, &content));
+        if job.worker == Worker::None
+            && (job.second_name.is_some() || matches!(dead, DeadWorker::StepCutShort(_)))
+        {
+            actions.push(Action::Tidy);
+            // A person's verb takes the folder that it finds; recovery is first in each turn of a loop.
+            return;
+        }
+        self.steps(job, actions);
+        if job.worker == Worker::None && job.folder == Stage::Review && dead == DeadWorker::None {
+            actions.push(Action::StartVerify);
+        }
+        if job.worker != Worker::None {
+            actions.push(Action::WorkerDies);
+            if self.has_person && job.stop.is_none() {
+                actions.push(Action::AskToStop(StopReason::Person));
+            }
+            if row(job.folder, &content).has_lease() && job.stop != Some(StopReason::Fenced) {
+                actions.push(Action::AskToStop(StopReason::Fenced));
+            }
+        }
+        if job.unsynced.is_some() {
+            actions.push(Action::PowerCut);
+        }
+    }
+
+    fn next_state(&self, last: &Job, action: Action) -> Option<Job> {
+        let mut job = last.clone();
+        match action {
+            Action::Step(name, number, cut) => job = self.step(job, name, number, cut),
+            Action::StartVerify => job.worker = Worker::Started,
+            Action::WorkerDies => job.worker = Worker::None,
+            Action::AskToStop(reason) => job.stop = Some(reason),
+            Action::PowerCut => {
+                job.second_name = job.unsynced.take();
+                job.worker = Worker::None;
+            }
+            Action::Tidy => {
+                let content = job.content();
+                let folders: Vec<Stage> = job.second_name.into_iter().chain([job.folder]).collect();
+                job.folder = folder_of(&content, &folders);
+                if let DeadWorker::StepCutShort(to) = DeadWorker::of(row(job.folder, &content)) {
+                    job.folder = to;
+                }
+                (job.second_name, job.unsynced) = (None, None);
+            }
+        }
+        if job.is_at_rest() {
+            let is_exact = job.is_exact();
+            job.break_unless(is_exact, "the record counts other attempts than were made");
+        }
+        Some(job)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always("every promise is kept", |_, job: &Job| job.broken.is_none()),
+            Property::sometimes("it is shipped", |_, job: &Job| job.folder == Stage::Shipped),
+            Property::sometimes("a power cut doubles it", |_, job: &Job| job.second_name.is_some()),
+        ]
+    }
+
+    fn within_boundary(&self, job: &Job) -> bool {
+        let content = job.content();
+        content.count(RecordKey::Attempt) <= self.attempts
+            && content.count(RecordKey::HostTries) <= 1
+            && content.count(RecordKey::Recoveries) <= self.deaths
+            && content.get(RecordKey::FleetReports).is_none_or(|reports| reports == "1")
+    }
+}
+
+fn worlds() -> Vec<World> {
+    let worlds = [
+        World { attempts: 1, ..World::new("") },
+        World { has_person: false, ..World::new(LEASE) },
+        World { has_person: false, has_notes: true, attempts: 1, ..World::new(LEASE) },
+        World { has_person: false, attempts: 1, deaths: 10, ..World::new("recoveries=8\n") },
+    ];
+    #[expect(clippy::disallowed_methods, reason = "only the size of a test")]
+    if std::env::var("AQ_MODEL").is_ok_and(|size| size == "all") {
+        let large = |world| World { every_line: true, attempts: 3, ..world };
+        return worlds.into_iter().map(large).chain([World::new(LEASE)]).collect();
+    }
+    worlds.into()
+}
+
+#[test]
+fn no_cut_breaks_a_promise() {
+    let mut made = BTreeSet::new();
+    for world in worlds() {
+        let all = world.made.clone();
+        let checker = world.clone().checker().threads(2).spawn_bfs().join();
+        println!("{:?}: {} states", world.record, checker.unique_state_count());
+        checker.assert_properties();
+        made.extend(all.lock().unwrap().iter().copied());
+    }
+    // It begins the life of another file.
+    let never: Vec<_> = StepName::ALL.iter().filter(|name| !made.contains(name)).collect();
+    assert_eq!(never, [&StepName::SetAside; 0], "steps that the model never makes");
+}

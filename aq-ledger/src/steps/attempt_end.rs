@@ -11,8 +11,8 @@ impl JobRow<'_> {
     }
 }
 
-/// Lines of every attempt that ends without success and counts. The count is set from the number, so
-/// that a second time changes nothing.
+/// Lines of every attempt that ends without success and counts. The count is set from the number,
+/// so that a second time changes nothing.
 pub(super) fn counted_end(row: JobRow<'_>, now: Timestamp) -> RecordUpdate {
     RecordUpdate::new()
         .set(RecordKey::EndedAt, now)

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use super::{JobStep, RecordCheck, Refusal, Step, StepName};
 use crate::{JobRow, RecordKey, RecordUpdate};
 
-/// Takes the next number for a report, before it is sent: one with a number that was used before counts
-/// for nothing.
+/// Takes the next number for a report, before it is sent: one with a number that was used before
+/// counts for nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct NumberReport;
 

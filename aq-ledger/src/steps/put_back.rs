@@ -25,8 +25,8 @@ const LIMIT_PAUSE: i64 = 600;
 /// The longest pause that a loop waits for which drains the queue, in seconds.
 const WORTH_A_WAIT: i64 = 8;
 
-/// Puts a job back until its host has what it lacked. The attempt does not count, and the pause grows
-/// with each one. Accepted work stays in `review/`: only its `verify` could not start.
+/// Puts a job back until its host has what it lacked. The attempt does not count, and the pause
+/// grows with each one. Accepted work stays in `review/`: only its `verify` could not start.
 #[derive(Clone, Copy, Debug)]
 pub struct PutBack<'a> {
     /// The lack.
@@ -115,7 +115,8 @@ mod tests {
         let lack = lack(HostResource::Room);
         let step = PutBack { lack: &lack };
         let text = "ended_at=1970-01-01T00:01:40Z\nnext_eligible=1970-01-01T00:01:44Z\n\
-                    message=no room: a\\nb\nhost_lacks=room\nhost_lacks_detail=a\\nb\nhost_tries=2\n";
+                    message=no room: a\\nb\nhost_lacks=room\nhost_lacks_detail=a\\nb\n\
+                    host_tries=2\n";
         let record = format!("{AT_WORK}host_tries=1\n");
         let worker = "pid=\npidstart=\nboot=\nstep=\n";
         let done = written(&step, Stage::Building, &record);

@@ -38,8 +38,8 @@ pub struct RunSession<'a> {
     pub feedback: Option<&'a str>,
 }
 
-/// Records what a run came to. A number that is not known forgets that of the run before; totals keep
-/// what is known.
+/// Records what a run came to. A number that is not known forgets that of the run before; totals
+/// keep what is known.
 #[derive(Clone, Copy, Debug)]
 pub struct RecordRun<'a> {
     /// The exit code, `signal N`, or `none`.

@@ -50,8 +50,8 @@ impl StopReason {
         }
     }
 
-    /// The demand on the disk: a host must not come back from power loss and believe that the job is
-    /// still its own.
+    /// The demand on the disk: a host must not come back from power loss and believe that the job
+    /// is still its own.
     pub fn durability(self) -> Durability {
         match self {
             Self::Person => Durability::Deferred,

@@ -6,10 +6,9 @@ use aq_fleet::protocol::{Checkpoint, Epoch, FleetJobId, LastFailure, LeaseRef, M
 use aq_ledger::steps::NotePush;
 use aq_ledger::{RecordContent, RecordKey};
 use aq_manifest::JobId;
-use jiff::Timestamp;
 
 use super::fleet_dir;
-use crate::store::{HeldJob, QueueDir, StoreError};
+use crate::store::QueueDir;
 
 /// The grant under which this host has a job. `None` for a job of the host's own.
 pub(crate) fn lease(meta: &RecordContent) -> Option<LeaseRef> {
@@ -37,14 +36,13 @@ pub(crate) fn pushed(meta: &RecordContent) -> Option<Checkpoint> {
     })
 }
 
-/// Notes a push, for [`pushed`].
-///
-/// # Errors
-/// When the record cannot be written.
-pub(crate) fn note_push(job: &mut HeldJob, done: &Checkpoint) -> Result<(), StoreError> {
-    let (branch, commit) = (done.branch.to_string(), done.commit.to_string());
-    let note = NotePush::Pushed { branch: &branch, commit: &commit, remote: &done.remote };
-    job.step(&note, Timestamp::now())
+/// The note of a push, for [`pushed`].
+pub(crate) fn pushed_note(done: &Checkpoint) -> NotePush<'_> {
+    NotePush::Pushed {
+        branch: done.branch.as_str(),
+        commit: done.commit.as_str(),
+        remote: &done.remote,
+    }
 }
 
 /// The numbers of a job's last run.
@@ -102,8 +100,10 @@ impl Held {
 #[cfg(test)]
 mod tests {
     use aq_manifest::Stage;
+    use jiff::Timestamp;
 
     use super::*;
+    use crate::store::HeldJob;
     use crate::store::testing::{TestQueue, id};
 
     #[test]
@@ -123,7 +123,7 @@ mod tests {
         let queue = TestQueue::new();
         queue.place("a", Stage::Building, "x");
         let mut job = HeldJob::take(&queue, &id("a")).unwrap();
-        note_push(&mut job, &checkpoint).unwrap();
+        job.step(&pushed_note(&checkpoint), Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!(pushed(job.meta()), Some(checkpoint));
         let text = std::fs::read_to_string(queue.meta(&id("a"))).unwrap();
         let failed = pushed(&RecordContent::parse(&(text + "failure_class=crash\nattempts=2\n")));

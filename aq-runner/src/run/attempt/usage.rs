@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 
-use aq_ledger::RecordKey;
 use aq_ledger::steps::RunUsage;
+use aq_ledger::{RecordContent, RecordKey};
 use aq_manifest::Budget;
 use jiff::Timestamp;
 
 use super::super::settings::Settings;
-use super::Work;
 use crate::engine::{
     EndedBy, Exit, LeftBehind, Records, RunPhase, SessionTotal, Settled, Usage, Verdict,
 };
@@ -43,7 +42,7 @@ impl AgentRun {
         Self { engine, records, started, resumed, usage_file, feedback, phase, budget, previous }
     }
 
-    /// Whether it has used more than it may, as far as its engine has said by now.
+    /// Tells whether it has used more than it may, as far as its engine has said by now.
     pub(super) fn is_over_budget(&self) -> bool {
         if self.budget == Budget::default() {
             return false;
@@ -70,18 +69,15 @@ impl AgentRun {
     }
 }
 
-impl Work<'_> {
-    /// The session that this engine can go on with: its own, of an earlier attempt of this job.
-    pub(super) fn resumable(&self, engine: &str) -> Option<String> {
-        let meta = self.job.meta();
-        let own = meta.get(RecordKey::SessionEngine) == Some(engine);
-        meta.get(RecordKey::SessionId).filter(|_| own).map(str::to_owned)
-    }
+/// The session that this engine can go on with: its own, of an earlier attempt of this job.
+pub(super) fn resumable(content: &RecordContent, engine: &str) -> Option<String> {
+    let own = content.get(RecordKey::SessionEngine) == Some(engine);
+    content.get(RecordKey::SessionId).filter(|_| own).map(str::to_owned)
+}
 
-    /// What that session had used before.
-    pub(super) fn session_total(&self) -> Option<SessionTotal> {
-        SessionTotal::from_line(self.job.meta().get(RecordKey::SessionTotal)?)
-    }
+/// The use of that session before.
+pub(super) fn session_total(content: &RecordContent) -> Option<SessionTotal> {
+    SessionTotal::from_line(content.get(RecordKey::SessionTotal)?)
 }
 
 /// The numbers of a run for the record.

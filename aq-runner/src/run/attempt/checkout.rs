@@ -1,0 +1,172 @@
+//! The checkout of an attempt: the job's own, on its branch, or the user's.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aq_ledger::steps::NoteCheckout;
+use aq_ledger::{RecordKey, RecordUpdate};
+use aq_manifest::{FailureClass, Isolation, JobSpec};
+use jiff::Timestamp;
+
+use super::super::checkouts::{checkouts, note_queue};
+use super::super::host_lack::{HostError as _, no_room};
+use super::super::workplace::{checkpoint_job, own_place};
+use super::JobAttempt;
+use super::failure::AttemptFailure;
+use super::ground::Workplace;
+use super::record::AttemptRecord;
+use crate::checkpoint::{self, CheckpointError, GitWatch, Started, Wip, set_aside};
+use crate::disk::HostFault;
+use crate::store::append_note;
+
+/// The time that git has to save a stopped job's work, in graces of a process that is told to end.
+const GRACES_TO_SAVE: u32 = 6;
+
+/// Gets the directory ready in which the job works.
+pub(super) fn make(
+    attempt: &mut JobAttempt<'_>,
+    spec: &JobSpec,
+    cwd: &Path,
+) -> Result<(), AttemptFailure> {
+    let job = job_of(attempt, spec, cwd);
+    for listener in &mut attempt.listeners {
+        listener.checkout_comes(&mut attempt.record, &job);
+    }
+    let record = &mut attempt.record;
+    let started = start(record, &job).map_err(|e| not_started(record, &e, &job))?;
+    let Some(started) = started else {
+        attempt.ground.place =
+            Some(Workplace { dir: cwd.to_owned(), wip: None, is_unsaved: false });
+        return Ok(());
+    };
+    if let Some(commit) = &started.leftovers.commit {
+        record.note(&format!("saved what an earlier attempt had left, as {}", commit.as_str()));
+    }
+    let note = NoteCheckout {
+        branch: started.wip.branch(),
+        base: started.wip.base().as_str(),
+        isolation: spec.isolation,
+        checkout: own_dir(&job.isolation, &started.dir),
+        is_fresh: started.fresh,
+    };
+    let noted = record.make(&note, Timestamp::now());
+    attempt.ground.place =
+        Some(Workplace { dir: started.dir, wip: Some(started.wip), is_unsaved: true });
+    noted.map_err(|e| AttemptFailure::not_counted(&e))?;
+    attempt.tell_saved();
+    Ok(())
+}
+
+/// Makes the checkout. Where that cannot be done with what another host has pushed, the job starts
+/// afresh, in the same attempt.
+fn start(
+    record: &mut AttemptRecord,
+    job: &checkpoint::Job,
+) -> Result<Option<Started>, CheckpointError> {
+    let failed = match Wip::start(job) {
+        Err(e) if e.is_failed_checkout() && record.is_handed_over() => e,
+        started => return started,
+    };
+    match set_aside(job) {
+        Ok(Some(kept)) => {
+            record.note(&format!(
+                "warning: starts afresh, because no checkout can be made of the work of another \
+                 host, which is kept as {kept}: {failed}"
+            ));
+            Wip::start(job)
+        }
+        Ok(None) => Err(failed),
+        Err(e) => {
+            record.note(&format!("warning: the work of another host cannot be set aside: {e}"));
+            Err(failed)
+        }
+    }
+}
+
+fn not_started(
+    record: &mut AttemptRecord,
+    error: &CheckpointError,
+    job: &checkpoint::Job,
+) -> AttemptFailure {
+    if let Some(lack) = error.lack() {
+        return AttemptFailure::Host(lack);
+    }
+    match error {
+        CheckpointError::Stopped { .. } => AttemptFailure::Stopped,
+        CheckpointError::TimedOut { .. } => {
+            AttemptFailure::Class(FailureClass::Timeout, error.to_string())
+        }
+        CheckpointError::NotItsTurn { repository, .. } => {
+            // From now on the loop does not start it beside another one of this queue.
+            let lock = RecordUpdate::new().set(RecordKey::RepositoryLock, repository.display());
+            record.try_append(&lock);
+            AttemptFailure::NotCounted(error.to_string())
+        }
+        // Git does not always name the error.
+        CheckpointError::Git { .. } if writes_to(job).any(HostFault::is_full) => {
+            AttemptFailure::Host(no_room(error))
+        }
+        _ => AttemptFailure::setup(error.to_string()),
+    }
+}
+
+fn job_of(attempt: &JobAttempt<'_>, spec: &JobSpec, cwd: &Path) -> checkpoint::Job {
+    let (queue, id) = (attempt.queue, attempt.record.id());
+    let recorded = checkpoint_job(queue, id, attempt.record.content());
+    let isolation = match (spec.isolation, &recorded.isolation) {
+        (Isolation::InPlace, _) => checkpoint::Isolation::InPlace,
+        // A job keeps the checkout that it has, also where that cannot be looked at now.
+        (Isolation::Worktree, checkpoint::Isolation::Own(place))
+            if place.is_made().unwrap_or(true) =>
+        {
+            recorded.isolation
+        }
+        (Isolation::Worktree, _) => {
+            let checkouts = checkouts(queue, &attempt.settings, cwd);
+            // For those who look into the checkout; the job needs it not.
+            let _ = note_queue(queue, &checkouts);
+            let dir = checkouts.join(id.as_str());
+            checkpoint::Isolation::Own(own_place(queue, id, dir))
+        }
+    };
+    let watch = git_watch(attempt, spec.timeout);
+    checkpoint::Job { cwd: cwd.to_owned(), isolation, watch, ..recorded }
+}
+
+/// Ends a run of git when the job is stopped or has had its time, and lets `status` name one that
+/// takes long.
+fn git_watch(attempt: &JobAttempt<'_>, timeout: Option<Duration>) -> GitWatch {
+    let record = attempt.queue.meta(attempt.record.id());
+    let notice = move |step: Option<&str>| {
+        // For people: not worth more than an attempt to write it.
+        let _ = append_note(
+            &record,
+            &RecordUpdate::new().set(RecordKey::Step, step.unwrap_or_default()),
+        );
+    };
+    let after_stop = attempt.settings.kill_grace * GRACES_TO_SAVE;
+    GitWatch::default()
+        .limited(timeout)
+        .stopped_by(attempt.record.stop_check(), after_stop)
+        .told_to(Arc::new(notice))
+}
+
+/// Directory of the job's own checkout; `None` in place, and in the worktree that version 0.1 made.
+fn own_dir<'a>(isolation: &'a checkpoint::Isolation, works_in: &Path) -> Option<&'a Path> {
+    match isolation {
+        checkpoint::Isolation::Own(place) if !works_in.starts_with(&place.linked) => {
+            Some(&place.dir)
+        }
+        _ => None,
+    }
+}
+
+/// Directories in which the start of a job writes.
+fn writes_to(job: &checkpoint::Job) -> impl Iterator<Item = &Path> {
+    let own = match &job.isolation {
+        checkpoint::Isolation::Own(place) => Some(place.dir.as_path()),
+        checkpoint::Isolation::InPlace => None,
+    };
+    own.into_iter().chain([job.cwd.as_path()])
+}

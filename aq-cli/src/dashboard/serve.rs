@@ -42,8 +42,10 @@ pub(crate) struct Options {
     pub(crate) listen: SocketAddr,
     /// Names beside `localhost` and addresses under which browsers may ask for it.
     pub(crate) hosts: Vec<String>,
-    /// What lets a browser act; `None`: one is made.
+    /// What lets a browser in; `None`: one is made.
     pub(crate) tokens: Option<Tokens>,
+    /// Reading needs no session.
+    pub(crate) is_public: bool,
     pub(crate) queue: QueueDir,
     pub(crate) environment: Environment,
     /// What is started as a worker.
@@ -63,10 +65,10 @@ pub(crate) struct Ready {
 pub(crate) enum ServeError {
     /// Anybody who can connect could guess.
     #[error(
-        "{0} can be reached from other machines: give a token with --token-file, which reading needs there, \
-         too; or listen on 127.0.0.1 and forward the port (ssh -L)"
+        "{0} can be reached from other machines: give a token with --token-file; or listen on 127.0.0.1 and \
+         forward the port (ssh -L)"
     )]
-    Public(SocketAddr),
+    Remote(SocketAddr),
     #[error("cannot listen on {0}: {1}; --listen takes another address, and port 0 any free one")]
     Listen(SocketAddr, std::io::Error),
     #[error("cannot start: {0}")]
@@ -75,9 +77,9 @@ pub(crate) enum ServeError {
 
 /// Serves until Ctrl-C or SIGTERM. `ready` is called once, when it answers.
 pub(crate) fn serve(options: Options, ready: impl FnOnce(&Ready)) -> Result<(), ServeError> {
-    let is_public = !options.listen.ip().is_loopback();
-    if is_public && options.tokens.is_none() {
-        return Err(ServeError::Public(options.listen));
+    let is_remote = !options.listen.ip().is_loopback();
+    if is_remote && options.tokens.is_none() {
+        return Err(ServeError::Remote(options.listen));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -96,7 +98,9 @@ pub(crate) fn serve(options: Options, ready: impl FnOnce(&Ready)) -> Result<(), 
             Some(tokens) => (tokens, None),
             None => made()?,
         };
+        let names = options.hosts.iter().map(|name| name.to_ascii_lowercase()).collect();
         let dashboard = Dashboard::new(Inner {
+            door: Door { names, is_remote, is_public: options.is_public },
             feed: Feed::start(options.queue.clone(), options.environment.clone())?,
             sessions: Sessions::new(tokens, address.port()),
             coordinator: Desk::default(),
@@ -105,8 +109,7 @@ pub(crate) fn serve(options: Options, ready: impl FnOnce(&Ready)) -> Result<(), 
             worker: options.worker,
             streams: Arc::new(Semaphore::new(STREAMS)),
         });
-        let names = options.hosts.iter().map(|name| name.to_ascii_lowercase()).collect();
-        let router = router(dashboard, Door { names, is_public });
+        let router = router(dashboard);
         // Pages that live never end by themselves, so nobody is told to stop, nor waited for.
         let (_never, stop) = watch::channel(false);
         ready(&Ready { address, token });
@@ -127,7 +130,7 @@ fn made() -> Result<(Tokens, Option<String>), ServeError> {
     Ok((tokens, Some(token)))
 }
 
-fn router(dashboard: Dashboard, door: Door) -> Router {
+fn router(dashboard: Dashboard) -> Router {
     Router::new()
         .route("/", get(board::page))
         .route("/board/events", get(board::events))
@@ -150,6 +153,6 @@ fn router(dashboard: Dashboard, door: Door) -> Router {
         .fallback(async || super::error::PageError::not_found("there is no such page"))
         // The guard has read it by then.
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(middleware::from_fn_with_state((dashboard.clone(), door), guard))
+        .layer(middleware::from_fn_with_state(dashboard.clone(), guard))
         .with_state(dashboard)
 }

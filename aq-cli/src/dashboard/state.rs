@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use super::coordinator::Desk;
 use super::error::PageError;
 use super::feed::Feed;
+use super::guard::Door;
 use super::session::Sessions;
 
 /// The dashboard of one queue.
@@ -23,6 +24,7 @@ pub(super) struct Inner {
     pub(super) environment: Environment,
     /// What `promote` starts as a worker.
     pub(super) worker: PathBuf,
+    pub(super) door: Door,
     pub(super) feed: Feed,
     pub(super) sessions: Sessions,
     /// Room for pages that live.

@@ -133,10 +133,22 @@ document.addEventListener("keydown", (event) => {
 
 // The link that `aq dashboard` prints has the token behind the `#`, where no server or log sees it.
 const token = document.querySelector("#token");
-if (token && location.hash.length > 1) {
+function signIn() {
+    if (location.hash.length <= 1) return;
     token.value = location.hash.slice(1);
     history.replaceState(null, "", location.pathname);
     token.form.submit();
+}
+// A link on a page elsewhere leads here without the cookie; a page of ours has it, if there is one.
+async function goOn() {
+    const answer = await fetch("/sign-in", { method: "HEAD", redirect: "manual" }).catch(() => undefined);
+    if (answer?.type === "opaqueredirect") location.replace(token.form.elements.to.value);
+}
+if (token) {
+    // In a tab that shows this page already, the link changes only what is behind the `#`.
+    addEventListener("hashchange", signIn);
+    if (location.hash.length > 1) signIn();
+    else goOn();
 }
 
 tellTimes(document);

@@ -101,7 +101,11 @@ fn every_page_can_be_looked_at_in_light_and_dark_and_on_a_phone() {
     let Some(chrome) = Chrome::start() else { return };
     let sandbox = Sandbox::new();
     let server = Server::of(&sandbox, &demo(&sandbox));
+    chrome.enter(&server, "/");
     for (name, path) in PAGES {
+        if path == "/sign-in" {
+            chrome.click(".sign button");
+        }
         chrome.go(&server.url(path));
         chrome.wait_for("main");
         for (look, width, height, is_dark) in [

@@ -17,6 +17,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use super::error::PageError;
 use super::state::Dashboard;
+use super::turns::Reader;
 
 /// Nothing but our own files, and no script or style within a page.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -190,6 +191,7 @@ pub(super) struct Viewer {
     pub(super) is_script: bool,
     /// Whether this host is to be in a fleet, rightly set up or not.
     pub(super) has_fleet: bool,
+    pub(super) reader: Reader,
 }
 
 impl Viewer {
@@ -215,7 +217,8 @@ impl FromRequestParts<Dashboard> for Viewer {
     ) -> Result<Self, PageError> {
         let is_script = parts.headers.get(header::ACCEPT).is_some_and(|a| a == "application/json");
         let has_fleet = (*dashboard.feed.now()).as_ref().is_ok_and(|look| look.fleet.is_some());
-        Ok(Self { csrf: csrf(dashboard, &parts.headers), is_script, has_fleet })
+        let reader = dashboard.sessions.reader(&parts.headers);
+        Ok(Self { csrf: csrf(dashboard, &parts.headers), is_script, has_fleet, reader })
     }
 }
 

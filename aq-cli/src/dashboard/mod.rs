@@ -21,10 +21,12 @@ mod insights;
 mod job;
 mod live;
 mod moment;
+mod pace;
 mod page;
 mod serve;
 mod session;
 mod sign_in;
 mod state;
+mod turns;
 
 pub(crate) use serve::{Options, ServeError, serve};

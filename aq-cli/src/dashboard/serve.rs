@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use aq_coordinator::{Limits, Tokens, serve_plain};
@@ -13,14 +12,17 @@ use axum::routing::{get, post};
 use axum::{Router, middleware};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
+use super::board::Tellings;
 use super::coordinator::Desk;
 use super::feed::Feed;
 use super::guard::{Door, MAX_BODY, guard};
-use super::live::STREAMS;
+use super::live::{STREAMS_OF_ALL, STREAMS_OF_EACH};
+use super::pace::{PAGES_OF_ALL, PAGES_OF_EACH, pace};
 use super::session::{Sessions, secret};
 use super::state::{Dashboard, Inner};
+use super::turns::Turns;
 use super::{actions, add, assets, board, fleet, graph, insights, job, sign_in};
 
 /// A browser makes at most six connections for all its pages. Well below the descriptors that a process
@@ -28,8 +30,14 @@ use super::{actions, add, assets, board, fleet, graph, insights, job, sign_in};
 const LIMITS: Limits =
     Limits { connections: 512, headers: Duration::from_secs(20), drain: Duration::ZERO };
 
-/// Threads for work that blocks, such as reading a log.
+/// Threads for work that blocks, such as reading a log: one for each page, and some for what lives.
 const BLOCKING: usize = 32;
+
+/// Pages at once that read much, such as the numbers of all jobs. A reader has one.
+const COSTLY_OF_ALL: usize = 3;
+
+/// Diffs at once, each a run of git. A reader has one.
+const DIFFS_OF_ALL: usize = 3;
 
 /// How long something that was being done, such as a merge, may go on after a signal. What is cut off is
 /// put right by recovery, as after a crash.
@@ -107,7 +115,11 @@ pub(crate) fn serve(options: Options, ready: impl FnOnce(&Ready)) -> Result<(), 
             queue: options.queue,
             environment: options.environment,
             worker: options.worker,
-            streams: Arc::new(Semaphore::new(STREAMS)),
+            pages: Turns::new(PAGES_OF_EACH, PAGES_OF_ALL),
+            costly: Turns::new(1, COSTLY_OF_ALL),
+            diffs: Turns::new(1, DIFFS_OF_ALL),
+            streams: Turns::new(STREAMS_OF_EACH, STREAMS_OF_ALL),
+            tellings: Tellings::default(),
         });
         let router = router(dashboard);
         // Pages that live never end by themselves, so nobody is told to stop, nor waited for.
@@ -131,9 +143,8 @@ fn made() -> Result<(Tokens, Option<String>), ServeError> {
 }
 
 fn router(dashboard: Dashboard) -> Router {
-    Router::new()
+    let pages = Router::new()
         .route("/", get(board::page))
-        .route("/board/events", get(board::events))
         .route("/board/{stage}", get(board::column))
         .route("/insights", get(insights::page))
         .route("/graph", get(graph::page))
@@ -141,12 +152,16 @@ fn router(dashboard: Dashboard) -> Router {
         .route("/add", get(add::page).post(add::add))
         .route("/jobs/{id}", get(job::page))
         .route("/jobs/{id}/artifact", get(job::artifact))
-        .route("/jobs/{id}/events", get(job::events))
         .route("/jobs/{id}/head", get(job::head))
         .route("/jobs/{id}/log", get(job::log_piece))
         .route("/jobs/{id}/log.txt", get(job::whole_log))
         .route("/jobs/{id}/view", get(job::view))
         .route("/jobs/{id}/{action}", post(actions::act))
+        .route_layer(middleware::from_fn_with_state(dashboard.clone(), pace));
+    Router::new()
+        .merge(pages)
+        .route("/board/events", get(board::events))
+        .route("/jobs/{id}/events", get(job::events))
         .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/assets/{name}", get(assets::asset))

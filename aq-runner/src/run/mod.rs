@@ -94,4 +94,4 @@ pub use tracker::{Echoed, Pulled, TrackError, TrackerView, Wanted, pull, put_in,
 pub use view::{Overview, RunLoop, is_at_work, look_up, overview, run_loop};
 pub use worker::{WorkerError, work};
 pub use worker_program::work_if_asked;
-pub use workplace::{WorkplaceError, clean, diff};
+pub use workplace::{WorkplaceError, bounded_diff, clean, diff};

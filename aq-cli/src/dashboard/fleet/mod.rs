@@ -34,7 +34,7 @@ pub(super) async fn page(
     viewer: Viewer,
 ) -> Result<Markup, PageError> {
     let own = dashboard
-        .blocking(|dashboard| {
+        .in_turn(&dashboard.costly, |dashboard| {
             let part = fleet_part(Some(&dashboard.queue), &dashboard.environment);
             let shadow = shadow_report(&dashboard.queue, Bar::default());
             Ok(Own {

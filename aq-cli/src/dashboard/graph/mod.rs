@@ -66,7 +66,8 @@ pub(super) async fn page(
     let look = dashboard.feed.fresh().await;
     let job = wanted.job.trim();
     let job = if job.is_empty() { None } else { Some(job_id(job)?) };
-    let body = dashboard.blocking(move |dashboard| body(dashboard, &look, job.as_ref())).await?;
+    let work = move |dashboard: &Dashboard| body(dashboard, &look, job.as_ref());
+    let body = dashboard.in_turn(&dashboard.costly, work).await?;
     let assets = ["numbers.css", "numbers.js"];
     Ok(page::page("Graph", Place::Graph, &viewer, &assets, &body))
 }

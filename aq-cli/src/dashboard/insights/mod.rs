@@ -61,7 +61,7 @@ pub(super) async fn page(
         .find(|choice| choice.name == name)
         .ok_or_else(|| PageError::new(StatusCode::BAD_REQUEST, "`since` is 24h, 7d, 30d or all"))?;
     let body = dashboard
-        .blocking(move |dashboard| {
+        .in_turn(&dashboard.costly, move |dashboard| {
             let now = Timestamp::now();
             let start = since.days.map(|days| now - SignedDuration::from_hours(24 * days));
             let jobs = history(&dashboard.queue).map_err(PageError::environment)?;

@@ -112,15 +112,17 @@ pub(super) async fn view(
 }
 
 async fn content(dashboard: &Dashboard, job: JobView, wanted: Wanted) -> Result<Markup, PageError> {
-    dashboard
-        .blocking(move |dashboard| match wanted.view {
-            View::Overview => overview::overview(dashboard, &job),
-            View::Steps => steps::steps(dashboard, &job, wanted.to),
-            View::Log => log::log(dashboard, &job, wanted.to),
-            View::Diff => diff::diff(dashboard, &job),
-            View::Record => Ok(facts::record(&job)),
-        })
-        .await
+    let to = wanted.to;
+    match wanted.view {
+        View::Overview => dashboard.blocking(move |this| overview::overview(this, &job)).await,
+        View::Steps => {
+            let work = move |this: &Dashboard| steps::steps(this, &job, to);
+            dashboard.in_turn(&dashboard.costly, work).await
+        }
+        View::Log => dashboard.blocking(move |this| log::log(this, &job, to)).await,
+        View::Diff => diff::view(dashboard, job).await,
+        View::Record => dashboard.blocking(move |_| Ok(facts::record(&job))).await,
+    }
 }
 
 /// The job as it is now.

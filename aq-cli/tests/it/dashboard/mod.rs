@@ -3,6 +3,7 @@
 mod actions;
 mod board;
 mod chrome;
+mod costs;
 mod hostile;
 mod job;
 mod limits;

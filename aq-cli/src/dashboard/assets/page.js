@@ -18,7 +18,8 @@ function short(seconds) {
 function tellTimes(root) {
     for (const time of root.querySelectorAll("time[datetime]")) {
         const at = new Date(time.dateTime);
-        const text = time.classList.contains("age") ? short((Date.now() - at) / 1000) : at.toLocaleString();
+        const passed = short((Date.now() - at) / 1000);
+        const text = time.classList.contains("age") ? passed : time.classList.contains("ago") ? passed + " ago" : at.toLocaleString();
         if (time.textContent !== text) time.textContent = text;
         if (!time.title) time.title = at.toLocaleString();
     }
@@ -116,7 +117,8 @@ function onKey(key, act) {
 }
 let before = "";
 document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    // What is open over the page has keys of its own.
+    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     if (event.target.closest("input, textarea, select")) {
         if (event.key === "Escape") event.target.blur();
         return;
@@ -130,6 +132,17 @@ document.addEventListener("keydown", (event) => {
         keys.get(event.key)(event);
     }
 });
+
+const help = document.querySelector("dialog#keys");
+function showKeys() {
+    if (!help.open) help.showModal();
+}
+const helpButton = document.querySelector("[data-keys]");
+if (helpButton) {
+    helpButton.hidden = false;
+    helpButton.addEventListener("click", showKeys);
+    onKey("?", showKeys);
+}
 
 // The link that `aq dashboard` prints has the token behind the `#`, where no server or log sees it.
 const token = document.querySelector("#token");

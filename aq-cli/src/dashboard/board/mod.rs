@@ -22,6 +22,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio_stream::wrappers::WatchStream;
 
+use super::brief::count;
 use super::error::PageError;
 use super::feed::{ENDED, Look};
 use super::guard::Viewer;
@@ -171,7 +172,7 @@ fn state(look: &Look) -> Markup {
     let Ok(overview) = look else { return html! { span.bad { "cannot be read" } } };
     let total: usize = overview.counts.values().sum();
     html! {
-        span.faint title=(overview.queue.display()) { (total) " jobs · " }
+        span.faint title=(overview.queue.display()) { (count(total, "job")) " · " }
         @match &overview.run_loop {
             Some(found) => span.good { "loop at work, " (found.max) " at a time" },
             None => span.faint { "no loop: " code { "aq run" } " starts one" },

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::brief::brief;
+use super::brief::{brief, count};
 use super::error::PageError;
 use super::guard::Viewer;
 use super::page::{self, Place};
@@ -109,7 +109,7 @@ fn tiles(all: &Group) -> Markup {
     let share = |share: Option<f64>| share.map(|share| format!("{:.0} %", share * 100.0));
     let cached = share(all.cache_share()).map(|share| format!("{share} of input cached"));
     let tiles = [
-        ("Jobs", all.jobs.to_string(), Some(format!("{} attempts", all.attempts))),
+        ("Jobs", all.jobs.to_string(), Some(count(all.attempts, "attempt"))),
         (
             "Success",
             share(all.success_rate()).unwrap_or_else(|| "-".to_owned()),

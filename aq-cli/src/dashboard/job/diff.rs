@@ -14,6 +14,7 @@ use maud::{Markup, html};
 use super::facts::size;
 use super::patch::{FilePatch, LARGEST, files};
 use super::visible::visible;
+use crate::dashboard::brief::count;
 use crate::dashboard::error::PageError;
 use crate::dashboard::state::Dashboard;
 
@@ -73,7 +74,7 @@ fn diff(dashboard: &Dashboard, job: &JobView, watch: GitWatch) -> Result<Markup,
     }
     let mut found = files(&String::from_utf8_lossy(&patch.bytes), OF_EACH, OF_ALL);
     drop(std::mem::take(&mut patch.bytes));
-    let count = found.len();
+    let number = found.len();
     found.truncate(FILES);
     if is_late && found.is_empty() {
         return Ok(html! { p.notice { (late()) code { "aq diff " (id) } " has it." } });
@@ -85,17 +86,17 @@ fn diff(dashboard: &Dashboard, job: &JobView, watch: GitWatch) -> Result<Markup,
     Ok(html! {
         div.diff {
             p.bar {
-                span { (count) (if count == 1 { " file" } else { " files" }) }
+                span { (count(number, "file")) }
                 span.good { "+" (added) } span.bad { "−" (removed) }
                 @if is_late {
                     span.warn { (late()) code { "aq diff " (id) } " has all." }
                 } @else if patch.is_cut {
                     span.warn { "The first " (size(BYTES as u64)) " only: " code { "aq diff " (id) } " has all." }
-                } @else if count > FILES {
+                } @else if number > FILES {
                     span.warn { "The first " (FILES) " files only: " code { "aq diff " (id) } " has all." }
                 }
             }
-            details.files open[count <= 30] {
+            details.files open[number <= 30] {
                 summary { "Files" }
                 ol { @for (at, file) in found.iter().enumerate() {
                     li { a href={ "#file-" (at) } { (visible(&file.name)) } " " (counts(file)) }
@@ -119,7 +120,7 @@ fn one(at: usize, file: &FilePatch) -> Markup {
                 " " (counts(file))
             }
             pre { @for block in &file.blocks { span class=(block.kind.class()) { (visible(&block.text)) } } }
-            @if file.left_out > 0 { p.faint { (file.left_out) " more lines" } }
+            @if file.left_out > 0 { p.faint { (count(file.left_out, "more line")) } }
         }
     }
 }

@@ -17,7 +17,7 @@ mod visible;
 
 use aq_manifest::JobId;
 use aq_runner::run::place::require_trust;
-use aq_runner::run::{JobView, look_up};
+use aq_runner::run::{JobView, job_numbers, look_up};
 use axum::extract::{Path, Query, State};
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -28,6 +28,7 @@ use super::guard::Viewer;
 use super::page::{self, Place};
 use super::state::{Dashboard, job_id};
 
+use facts::is_put_away;
 pub(super) use files::{artifact, whole_log};
 pub(super) use live::events;
 pub(super) use log::piece as log_piece;
@@ -141,6 +142,9 @@ async fn find(dashboard: &Dashboard, id: &JobId) -> Result<JobView, PageError> {
             let mut job = look_up(&dashboard.queue, &settings, &id, Timestamp::now())?;
             if require_trust(&dashboard.queue, &dashboard.environment).is_err() {
                 job.distrust(dashboard.queue.root());
+            }
+            if is_put_away(&job.record) {
+                job.numbers = Some(job_numbers(&dashboard.queue, &id)?);
             }
             Ok(job)
         })

@@ -13,6 +13,7 @@ mod outages;
 mod pictures;
 mod server;
 mod strangers;
+mod truth;
 mod webdriver;
 
 pub(crate) use server::Server;

@@ -10,6 +10,7 @@ mod add;
 mod assets;
 mod board;
 mod brief;
+mod bulk;
 mod coordinator;
 mod document;
 mod error;

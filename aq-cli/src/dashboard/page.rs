@@ -26,12 +26,14 @@ const PLACES: [(Place, &str, &str, &str); 5] = [
 ];
 
 /// Keys beside those that lead to pages, and what they do.
-const KEYS: [(&[&str], &str); 6] = [
+const KEYS: [(&[&str], &str); 8] = [
     (&["/"], "Go to the filter of the board"),
     (&["↑ ↓ ← →", "h j k l"], "Go from card to card"),
     (&["Enter"], "Open the job of the card"),
+    (&["x"], "Select the job of the card, or not"),
+    (&["b"], "Go to the buttons for what is selected"),
     (&["1", "…", "5"], "Go to a view of the job"),
-    (&["Esc"], "Leave a field"),
+    (&["Esc"], "Leave a field, or select nothing"),
     (&["?"], "Show the keys"),
 ];
 

@@ -23,7 +23,7 @@ use super::pace::{PAGES_OF_ALL, PAGES_OF_EACH, pace};
 use super::session::{Sessions, secret};
 use super::state::{Dashboard, Inner};
 use super::turns::Turns;
-use super::{actions, add, assets, board, fleet, graph, insights, job, sign_in};
+use super::{actions, add, assets, board, bulk, fleet, graph, insights, job, sign_in};
 
 /// A browser makes at most six connections for all its pages. Well below the descriptors that a process
 /// may commonly have (1,024), because the queue's files need some, too.
@@ -150,6 +150,7 @@ fn router(dashboard: Dashboard) -> Router {
         .route("/graph", get(graph::page))
         .route("/fleet", get(fleet::page))
         .route("/add", get(add::page).post(add::add))
+        .route("/jobs", post(bulk::act))
         .route("/jobs/{id}", get(job::page))
         .route("/jobs/{id}/artifact", get(job::artifact))
         .route("/jobs/{id}/head", get(job::head))

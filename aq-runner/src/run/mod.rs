@@ -84,7 +84,7 @@ pub use reply::{Replied, ReplyError, reject_and_requeue, reply, resume};
 pub use settings::{Config, Settings, SettingsError};
 pub use shadow_report::{AgreementReport, Bar, BarError, Divergence, Verdict, shadow_report};
 pub use ship::{ShipError, promote, ship, ship_merged};
-pub use steps::{StepFeed, StepNews, is_note, read_steps};
+pub use steps::{StepFeed, StepNews, is_note, last_check, read_steps};
 pub use taken_at_word::{TakenAtWord, taken_at_word};
 pub use this_host::host_capabilities;
 pub use tokens::{

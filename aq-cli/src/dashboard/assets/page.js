@@ -45,17 +45,20 @@ function toast(text, isBad) {
 
 // A form that acts on a job is sent without leaving the page; what came of it is shown.
 async function sendForm(form, button) {
+    // Before the button is out of use: its own value is part of it.
+    const body = new URLSearchParams(new FormData(form, button));
     if (button) button.disabled = true;
     try {
         const answer = await fetch(form.action, {
             method: "POST",
-            body: new URLSearchParams(new FormData(form)),
+            body,
             headers: { accept: "application/json" },
         });
         // The guard before all pages answers with a page: the session is over, or the name another.
-        const { message } = await answer.json().catch(() => ({ message: "Load the page again, and sign in." }));
+        const { message, refused } = await answer.json().catch(() => ({ message: "Load the page again, and sign in." }));
         toast(message, !answer.ok);
-        if (answer.ok) document.dispatchEvent(new CustomEvent("acted"));
+        // Of many jobs some may have gone.
+        if (answer.ok || refused) document.dispatchEvent(new CustomEvent("acted", { detail: { form, refused } }));
     } catch {
         toast("The dashboard does not answer: is it still running?", true);
     } finally {
@@ -119,7 +122,7 @@ let before = "";
 document.addEventListener("keydown", (event) => {
     // What is open over the page has keys of its own.
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-    if (event.target.closest("input, textarea, select")) {
+    if (event.target.closest("input:not([type=checkbox]), textarea, select")) {
         if (event.key === "Escape") event.target.blur();
         return;
     }

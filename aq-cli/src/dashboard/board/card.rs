@@ -9,6 +9,7 @@ use aq_runner::run::{Activity, JobView};
 use jiff::Timestamp;
 use maud::{Markup, html};
 
+use crate::dashboard::bulk::selector;
 use crate::dashboard::moment::{age, ago};
 use crate::output::insights::dollars;
 use crate::output::job::{git_step, lasting_reason, left_out, short_problem};
@@ -18,13 +19,15 @@ use crate::output::style::plain;
 const REMARK: usize = 300;
 
 /// A job as a card. All cards are of one height, which the windows of the board rely on.
-pub(super) fn card(job: &JobView) -> Markup {
+/// The box that selects it is beside it, for those who may act.
+pub(super) fn card(job: &JobView, may_act: bool) -> Markup {
     let record = &job.record;
     let meta = &record.meta;
     let word = |key: RecordKey| meta.get(key).filter(|word| !word.is_empty());
     let engine = word(RecordKey::Engine).or_else(|| word(RecordKey::EngineWanted));
     let (kind, remark) = remark(job);
     html! {
+      div.slot {
         a.card.(kind) href={ "/jobs/" (record.id) } data-job=(record.id) {
             span.name title=(record.id) { (record.id) }
             span.facts {
@@ -45,6 +48,8 @@ pub(super) fn card(job: &JobView) -> Markup {
                 (when(job))
             }
         }
+        @if may_act { (selector(&record.id)) }
+      }
     }
 }
 

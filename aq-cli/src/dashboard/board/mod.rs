@@ -23,6 +23,7 @@ use serde_json::{Map, Value, json};
 use tokio_stream::wrappers::WatchStream;
 
 use super::brief::count;
+use super::bulk::bar;
 use super::error::PageError;
 use super::feed::{ENDED, Look};
 use super::guard::Viewer;
@@ -56,11 +57,12 @@ pub(super) async fn page(
     Query(wanted): Query<Wanted>,
 ) -> Result<Markup, PageError> {
     let look = dashboard.feed.fresh().await;
-    let body = dashboard.blocking(move |_| Ok(body(&look, &wanted.q))).await?;
+    let (q, reader) = (wanted.q, viewer.clone());
+    let body = dashboard.blocking(move |_| Ok(body(&look, &q, &reader))).await?;
     Ok(page::page("Board", Place::Board, &viewer, &["board.js"], &body))
 }
 
-fn body(look: &Look, words: &str) -> Markup {
+fn body(look: &Look, words: &str, viewer: &Viewer) -> Markup {
     let filter = Filter::new(words);
     html! {
         main.board-page data-window=(WINDOW) {
@@ -69,14 +71,19 @@ fn body(look: &Look, words: &str) -> Markup {
                     aria-label="Filter jobs" title="/" autocomplete="off" spellcheck="false";
                 span.state #state { (state(look)) }
             }
+            (bar(viewer))
             div #notices { (notices(look)) }
             div.columns {
                 @for stage in Stage::ALL {
                     @let jobs = look.as_ref().map_or_else(|_| Vec::new(), |look| found(look, stage, &filter));
                     section.column data-stage=(stage.folder()) data-digest=(column_digest(&jobs)) aria-label=(stage.folder()) {
-                        h2 { (stage.folder()) " " span.count { (jobs.len()) } }
+                        h2 { (stage.folder()) " " span.count { (jobs.len()) }
+                            @if viewer.csrf.is_some() && !matches!(stage, Stage::Inbox | Stage::Building | Stage::Shipped) {
+                                " " button.quiet.all type="button" hidden aria-label={ "Select all in " (stage.folder()) } { "all" }
+                            }
+                        }
                         div.cards tabindex="-1" {
-                            div.sized data-total=(jobs.len()) { (window(&jobs, 0)) }
+                            div.sized data-total=(jobs.len()) { (window(&jobs, 0, viewer.csrf.is_some())) }
                         }
                     }
                 }
@@ -88,9 +95,11 @@ fn body(look: &Look, words: &str) -> Markup {
 /// `GET /board/{stage}?q=…&from=…`: a window of a column.
 pub(super) async fn column(
     State(dashboard): State<Dashboard>,
+    viewer: Viewer,
     Path(stage): Path<String>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Markup, PageError> {
+    let may_act = viewer.csrf.is_some();
     let stage = Stage::ALL.into_iter().find(|known| known.folder() == stage);
     let stage = stage.ok_or_else(|| PageError::not_found("there is no such folder"))?;
     let work = move |dashboard: &Dashboard| {
@@ -100,7 +109,7 @@ pub(super) async fn column(
         let from = wanted.from.min(jobs.len());
         Ok(html! {
             div.sized data-total=(jobs.len()) data-from=(from) data-digest=(column_digest(&jobs)) {
-                (window(&jobs, from))
+                (window(&jobs, from, may_act))
             }
         })
     };
@@ -153,8 +162,8 @@ fn found<'a>(overview: &'a Overview, stage: Stage, filter: &Filter) -> Vec<&'a J
     here.filter(|job| filter.lets(job)).collect()
 }
 
-fn window(jobs: &[&JobView], from: usize) -> Markup {
-    html! { @for job in jobs.iter().skip(from).take(WINDOW) { (card(job)) } }
+fn window(jobs: &[&JobView], from: usize, may_act: bool) -> Markup {
+    html! { @for job in jobs.iter().skip(from).take(WINDOW) { (card(job, may_act)) } }
 }
 
 fn column_digest(jobs: &[&JobView]) -> String {

@@ -11,6 +11,7 @@ use aq_runner::checkpoint::{CheckpointError, DiffBounds, GitWatch};
 use aq_runner::run::{JobView, WorkplaceError, bounded_diff};
 use maud::{Markup, html};
 
+use super::checks::checks;
 use super::facts::size;
 use super::patch::{FilePatch, LARGEST, files};
 use super::visible::visible;
@@ -38,7 +39,10 @@ pub(super) async fn view(dashboard: &Dashboard, job: JobView) -> Result<Markup, 
     let has_left = Arc::clone(&reader.has_left);
     let watch = GitWatch::default().limited(Some(TIME));
     let watch = watch.stopped_by(Arc::new(move || has_left.load(Relaxed)), Duration::ZERO);
-    let work = move |dashboard: &Dashboard| diff(dashboard, &job, watch);
+    let work = move |dashboard: &Dashboard| {
+        let changes = diff(dashboard, &job, watch)?;
+        Ok(html! { div.beside { div { (changes) } (checks(dashboard, &job)?) } })
+    };
     dashboard.in_turn(&dashboard.diffs, work).await
 }
 

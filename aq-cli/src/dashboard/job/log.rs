@@ -96,7 +96,7 @@ fn shown(piece: &LogPiece, look: Look) -> Markup {
     }
 }
 
-fn span(run: &super::ansi::Run) -> Markup {
+pub(super) fn span(run: &super::ansi::Run) -> Markup {
     let classes = run.look.classes();
     html! { @if classes.is_empty() { (run.text) } @else { span class=(classes) { (run.text) } } }
 }

@@ -4,6 +4,7 @@
 //! steps are shown from their end and go back a piece at a time, diffs are cut.
 
 mod ansi;
+mod checks;
 mod diff;
 mod facts;
 mod files;

@@ -2,6 +2,7 @@
 
 mod actions;
 mod board;
+mod bulk;
 mod chrome;
 mod costs;
 mod hostile;

@@ -22,6 +22,9 @@ pub(crate) struct Args {
     /// Tokens, one a line, a label before each if you like; needed when other machines can connect
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// Let everybody who can connect read; without it, reading needs the sign-in, as acting always does
+    #[arg(long)]
+    public: bool,
     /// Another name under which browsers reach it, such as that of a proxy; may be repeated
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
@@ -36,6 +39,7 @@ pub(crate) fn run(here: &Here, args: Args) -> Outcome {
     let options = Options {
         listen: args.listen,
         hosts: args.hosts,
+        is_public: args.public,
         tokens: tokens.map_err(Failure::usage)?,
         queue,
         environment: here.environment.clone(),
@@ -46,7 +50,8 @@ pub(crate) fn run(here: &Here, args: Args) -> Outcome {
         output::line(format_args!("listening on {url}"));
         if let Some(token) = &ready.token {
             // Behind the `#` it is not sent by the browser before the page asks for it.
-            output::line(format_args!("to act, sign in: {url}/sign-in#{token}"));
+            let to_act = if args.public { "to act, " } else { "" };
+            output::line(format_args!("{to_act}sign in: {url}/sign-in#{token}"));
         }
     })?;
     Ok(Exit::Done)
@@ -55,7 +60,7 @@ pub(crate) fn run(here: &Here, args: Args) -> Outcome {
 impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
         let exit = match error {
-            ServeError::Public(_) => Exit::Usage,
+            ServeError::Remote(_) => Exit::Usage,
             ServeError::Listen(..) | ServeError::System(_) => Exit::Environment,
         };
         Self::new(exit, error)

@@ -59,7 +59,7 @@ impl Action {
     }
 
     /// Its part of the path, and what the button says.
-    fn words(self) -> (&'static str, &'static str) {
+    pub(super) fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::Promote => ("promote", "Promote"),
             Self::Ship => ("ship", "Ship"),
@@ -133,7 +133,8 @@ async fn try_to(
     dashboard.blocking(move |dashboard| run_it(dashboard, &id, action, &filled.reason)).await
 }
 
-fn run_it(
+/// Does it.
+pub(super) fn run_it(
     dashboard: &Dashboard,
     id: &JobId,
     action: Action,

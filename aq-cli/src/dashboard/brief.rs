@@ -1,4 +1,4 @@
-//! Names from outside, fit for a place on a page.
+//! Names from outside, fit for a place on a page, and numbers of things.
 
 use unicode_width::UnicodeWidthChar;
 
@@ -27,9 +27,22 @@ pub(super) fn brief(text: &str, columns: usize) -> String {
     out
 }
 
+/// A number of things: `1 file`, `2 files`.
+pub(super) fn count(number: impl TryInto<u64>, one: &str) -> String {
+    match number.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {one}"),
+        number => format!("{number} {one}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_thing_is_no_plural() {
+        assert_eq!([0, 1, 2].map(|n: u64| count(n, "file")), ["0 files", "1 file", "2 files"]);
+    }
 
     #[test]
     fn what_does_not_fit_is_cut() {

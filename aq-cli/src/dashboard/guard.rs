@@ -17,6 +17,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use super::error::PageError;
 use super::state::Dashboard;
+use super::turns::Reader;
 
 /// Nothing but our own files, and no script or style within a page.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -43,15 +44,20 @@ const SMALL_BODY: usize = 16 << 10;
 /// How long a body may take.
 const BODY_TIME: Duration = Duration::from_secs(30);
 
+/// The mend for who has no session.
+const SIGN_IN_FIRST: &str = "sign in first, with the token that `aq dashboard` printed";
+
 /// What anybody may see.
 const OPEN: [&str; 2] = ["/sign-in", "/assets/"];
 
-/// The names under which the dashboard answers, and whether reading needs a session.
+/// The names under which the dashboard answers, and those who may read.
 #[derive(Clone, Debug)]
 pub(super) struct Door {
     /// Names beside addresses and `localhost`, in lower case.
     pub(super) names: Vec<String>,
-    /// Others than this machine's own users can connect, so reading needs a session, too.
+    /// Other machines can connect.
+    pub(super) is_remote: bool,
+    /// Reading needs no session.
     pub(super) is_public: bool,
 }
 
@@ -61,7 +67,7 @@ impl Door {
     fn knows(&self, host: &str) -> bool {
         let name = without_port(host);
         if let Ok(address) = name.trim_matches(['[', ']']).parse::<IpAddr>() {
-            return self.is_public || address.is_loopback();
+            return self.is_remote || address.is_loopback();
         }
         let name = name.to_ascii_lowercase();
         name == "localhost" || self.names.contains(&name)
@@ -78,11 +84,11 @@ fn without_port(host: &str) -> &str {
 
 /// The check before and the headers after every request.
 pub(super) async fn guard(
-    State((dashboard, door)): State<(Dashboard, Door)>,
+    State(dashboard): State<Dashboard>,
     request: Request,
     next: Next,
 ) -> Response {
-    let mut response = match refusal(&dashboard, &door, &request) {
+    let mut response = match refusal(&dashboard, &request) {
         Some(response) => response,
         None => match with_body(&dashboard, request).await {
             Ok(request) => next.run(request).await,
@@ -112,7 +118,8 @@ async fn with_body(dashboard: &Dashboard, request: Request) -> Result<Request, P
     Ok(Request::from_parts(parts, Body::from(bytes)))
 }
 
-fn refusal(dashboard: &Dashboard, door: &Door, request: &Request) -> Option<Response> {
+fn refusal(dashboard: &Dashboard, request: &Request) -> Option<Response> {
+    let door = &dashboard.door;
     let headers = request.headers();
     let host = text(headers, &header::HOST).or_else(|| Some(request.uri().authority()?.as_str()));
     // A proxy could go by one of two, and we by the other.
@@ -127,17 +134,31 @@ fn refusal(dashboard: &Dashboard, door: &Door, request: &Request) -> Option<Resp
         return Some(PageError::forbidden(words).into_response());
     }
     let path = request.uri().path();
-    let is_open = OPEN.iter().any(|open| path.starts_with(open));
-    if door.is_public && !is_open && csrf(dashboard, headers).is_none() {
-        // The script of a page that was open when the session ended wants no other page.
-        let is_script = headers.get("sec-fetch-mode").is_some_and(|mode| mode != "navigate");
-        return Some(if is_script {
-            PageError::new(StatusCode::UNAUTHORIZED, "sign in again").into_response()
-        } else {
-            Redirect::to("/sign-in").into_response()
-        });
+    let is_open = door.is_public || OPEN.iter().any(|open| path.starts_with(open));
+    if is_open || csrf(dashboard, headers).is_some() {
+        return None;
     }
-    None
+    if !is_reading {
+        return Some(PageError::forbidden(SIGN_IN_FIRST).into_response());
+    }
+    // The script of a page that was open when the session ended wants no other page.
+    let is_script = headers.get("sec-fetch-mode").is_some_and(|mode| mode != "navigate");
+    Some(if is_script {
+        PageError::new(StatusCode::UNAUTHORIZED, "sign in again").into_response()
+    } else {
+        Redirect::to(&sign_in_path(request.uri())).into_response()
+    })
+}
+
+/// The page of the sign-in, from which one gets to what was asked for.
+fn sign_in_path(wanted: &Uri) -> String {
+    match wanted.path_and_query().map_or("/", |wanted| wanted.as_str()) {
+        "/" => "/sign-in".to_owned(),
+        wanted => {
+            let wanted: String = form_urlencoded::byte_serialize(wanted.as_bytes()).collect();
+            format!("/sign-in?to={wanted}")
+        }
+    }
 }
 
 /// Whether a page of the same host sent it. Browsers say so with every request that is not a plain read.
@@ -170,15 +191,14 @@ pub(super) struct Viewer {
     pub(super) is_script: bool,
     /// Whether this host is to be in a fleet, rightly set up or not.
     pub(super) has_fleet: bool,
+    pub(super) reader: Reader,
 }
 
 impl Viewer {
     /// Whether it may act: it has signed in, and the form is one that it was given.
     pub(super) fn may_act(&self, shown: &str) -> Result<(), PageError> {
         let Some(csrf) = &self.csrf else {
-            return Err(PageError::forbidden(
-                "sign in first, with the token that `aq dashboard` printed",
-            ));
+            return Err(PageError::forbidden(SIGN_IN_FIRST));
         };
         // Secrets of a session, compared by somebody who has the session: time tells nothing.
         if csrf != shown {
@@ -197,7 +217,8 @@ impl FromRequestParts<Dashboard> for Viewer {
     ) -> Result<Self, PageError> {
         let is_script = parts.headers.get(header::ACCEPT).is_some_and(|a| a == "application/json");
         let has_fleet = (*dashboard.feed.now()).as_ref().is_ok_and(|look| look.fleet.is_some());
-        Ok(Self { csrf: csrf(dashboard, &parts.headers), is_script, has_fleet })
+        let reader = dashboard.sessions.reader(&parts.headers);
+        Ok(Self { csrf: csrf(dashboard, &parts.headers), is_script, has_fleet, reader })
     }
 }
 
@@ -207,7 +228,8 @@ mod tests {
 
     #[test]
     fn only_names_of_our_own_are_answered() {
-        let local = Door { names: vec!["box.example".to_owned()], is_public: false };
+        let names = vec!["box.example".to_owned()];
+        let local = Door { names, is_remote: false, is_public: true };
         let known =
             ["localhost", "LOCALHOST:7331", "127.0.0.1:80", "[::1]:7331", "[::1]", "box.example:1"];
         for host in known {
@@ -224,8 +246,8 @@ mod tests {
         for host in unknown {
             assert!(!local.knows(host), "{host}");
         }
-        let public = Door { is_public: true, ..local };
-        assert!(public.knows("192.168.0.7:7331") && !public.knows("evil.example"));
+        let remote = Door { is_remote: true, ..local };
+        assert!(remote.knows("192.168.0.7:7331") && !remote.knows("evil.example"));
     }
 
     #[test]

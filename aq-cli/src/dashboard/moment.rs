@@ -3,10 +3,21 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-/// How long ago something was: `3m`, kept counting by the script.
+/// How long something has gone on: `3m`, kept counting by the script.
 pub(super) fn age(since: Option<Timestamp>) -> Markup {
-    match since {
-        Some(at) => html! { time.age datetime=(at) { (at.strftime("%Y-%m-%d %H:%M:%S")) } },
+    counted(since, "age")
+}
+
+/// How long ago something was: `3m ago`, kept counting by the script.
+pub(super) fn ago(at: Option<Timestamp>) -> Markup {
+    counted(at, "ago")
+}
+
+fn counted(at: Option<Timestamp>, class: &str) -> Markup {
+    match at {
+        Some(at) => {
+            html! { time class=(class) datetime=(at) { (at.strftime("%Y-%m-%d %H:%M:%S")) } }
+        }
         None => html! { span.faint { "-" } },
     }
 }

@@ -25,6 +25,36 @@ const PLACES: [(Place, &str, &str, &str); 5] = [
     (Place::Add, "/add", "Add", "a"),
 ];
 
+/// Keys beside those that lead to pages, and what they do.
+const KEYS: [(&[&str], &str); 8] = [
+    (&["/"], "Go to the filter of the board"),
+    (&["↑ ↓ ← →", "h j k l"], "Go from card to card"),
+    (&["Enter"], "Open the job of the card"),
+    (&["x"], "Select the job of the card, or not"),
+    (&["b"], "Go to the buttons for what is selected"),
+    (&["1", "…", "5"], "Go to a view of the job"),
+    (&["Esc"], "Leave a field, or select nothing"),
+    (&["?"], "Show the keys"),
+];
+
+/// The keys, behind `?`.
+fn keys(has_fleet: bool) -> Markup {
+    html! {
+        dialog #keys aria-labelledby="keys-title" {
+            h2 #keys-title { "Keys" }
+            table { tbody {
+                @for (_, _, name, key) in PLACES.into_iter().filter(|&(to, ..)| to != Place::Fleet || has_fleet) {
+                    tr { th scope="row" { kbd { "g" } " " kbd { (key) } } td { (name) } }
+                }
+                @for (keys, action) in KEYS {
+                    tr { th scope="row" { @for key in keys { kbd { (key) } " " } } td { (action) } }
+                }
+            } }
+            form method="dialog" { button { "Close" } }
+        }
+    }
+}
+
 /// A page with its head. `assets` are the scripts and style sheets that it needs beside those of every
 /// page.
 pub(super) fn page(
@@ -47,6 +77,7 @@ pub(super) fn page(
                     }
                 }
                 span.live role="status" { }
+                button.quiet type="button" data-keys="" title="?" hidden { "Keys" }
                 @match &viewer.csrf {
                     Some(csrf) => form.sign method="post" action="/sign-out" data-plain="" {
                         input type="hidden" name="csrf" value=(csrf);
@@ -56,6 +87,7 @@ pub(super) fn page(
                 }
             }
             (body)
+            (keys(viewer.has_fleet))
             div.toasts aria-live="polite" { }
         },
     )

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use aq_coordinator::{Limits, Tokens, serve_plain};
@@ -13,23 +12,32 @@ use axum::routing::{get, post};
 use axum::{Router, middleware};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
+use super::board::Tellings;
 use super::coordinator::Desk;
 use super::feed::Feed;
 use super::guard::{Door, MAX_BODY, guard};
-use super::live::STREAMS;
+use super::live::{STREAMS_OF_ALL, STREAMS_OF_EACH};
+use super::pace::{PAGES_OF_ALL, PAGES_OF_EACH, pace};
 use super::session::{Sessions, secret};
 use super::state::{Dashboard, Inner};
-use super::{actions, add, assets, board, fleet, graph, insights, job, sign_in};
+use super::turns::Turns;
+use super::{actions, add, assets, board, bulk, fleet, graph, insights, job, sign_in};
 
 /// A browser makes at most six connections for all its pages. Well below the descriptors that a process
 /// may commonly have (1,024), because the queue's files need some, too.
 const LIMITS: Limits =
     Limits { connections: 512, headers: Duration::from_secs(20), drain: Duration::ZERO };
 
-/// Threads for work that blocks, such as reading a log.
+/// Threads for work that blocks, such as reading a log: one for each page, and some for what lives.
 const BLOCKING: usize = 32;
+
+/// Pages at once that read much, such as the numbers of all jobs. A reader has one.
+const COSTLY_OF_ALL: usize = 3;
+
+/// Diffs at once, each a run of git. A reader has one.
+const DIFFS_OF_ALL: usize = 3;
 
 /// How long something that was being done, such as a merge, may go on after a signal. What is cut off is
 /// put right by recovery, as after a crash.
@@ -42,8 +50,10 @@ pub(crate) struct Options {
     pub(crate) listen: SocketAddr,
     /// Names beside `localhost` and addresses under which browsers may ask for it.
     pub(crate) hosts: Vec<String>,
-    /// What lets a browser act; `None`: one is made.
+    /// What lets a browser in; `None`: one is made.
     pub(crate) tokens: Option<Tokens>,
+    /// Reading needs no session.
+    pub(crate) is_public: bool,
     pub(crate) queue: QueueDir,
     pub(crate) environment: Environment,
     /// What is started as a worker.
@@ -63,10 +73,10 @@ pub(crate) struct Ready {
 pub(crate) enum ServeError {
     /// Anybody who can connect could guess.
     #[error(
-        "{0} can be reached from other machines: give a token with --token-file, which reading needs there, \
-         too; or listen on 127.0.0.1 and forward the port (ssh -L)"
+        "{0} can be reached from other machines: give a token with --token-file; or listen on 127.0.0.1 and \
+         forward the port (ssh -L)"
     )]
-    Public(SocketAddr),
+    Remote(SocketAddr),
     #[error("cannot listen on {0}: {1}; --listen takes another address, and port 0 any free one")]
     Listen(SocketAddr, std::io::Error),
     #[error("cannot start: {0}")]
@@ -75,9 +85,9 @@ pub(crate) enum ServeError {
 
 /// Serves until Ctrl-C or SIGTERM. `ready` is called once, when it answers.
 pub(crate) fn serve(options: Options, ready: impl FnOnce(&Ready)) -> Result<(), ServeError> {
-    let is_public = !options.listen.ip().is_loopback();
-    if is_public && options.tokens.is_none() {
-        return Err(ServeError::Public(options.listen));
+    let is_remote = !options.listen.ip().is_loopback();
+    if is_remote && options.tokens.is_none() {
+        return Err(ServeError::Remote(options.listen));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -96,17 +106,22 @@ pub(crate) fn serve(options: Options, ready: impl FnOnce(&Ready)) -> Result<(), 
             Some(tokens) => (tokens, None),
             None => made()?,
         };
+        let names = options.hosts.iter().map(|name| name.to_ascii_lowercase()).collect();
         let dashboard = Dashboard::new(Inner {
+            door: Door { names, is_remote, is_public: options.is_public },
             feed: Feed::start(options.queue.clone(), options.environment.clone())?,
             sessions: Sessions::new(tokens, address.port()),
             coordinator: Desk::default(),
             queue: options.queue,
             environment: options.environment,
             worker: options.worker,
-            streams: Arc::new(Semaphore::new(STREAMS)),
+            pages: Turns::new(PAGES_OF_EACH, PAGES_OF_ALL),
+            costly: Turns::new(1, COSTLY_OF_ALL),
+            diffs: Turns::new(1, DIFFS_OF_ALL),
+            streams: Turns::new(STREAMS_OF_EACH, STREAMS_OF_ALL),
+            tellings: Tellings::default(),
         });
-        let names = options.hosts.iter().map(|name| name.to_ascii_lowercase()).collect();
-        let router = router(dashboard, Door { names, is_public });
+        let router = router(dashboard);
         // Pages that live never end by themselves, so nobody is told to stop, nor waited for.
         let (_never, stop) = watch::channel(false);
         ready(&Ready { address, token });
@@ -127,29 +142,33 @@ fn made() -> Result<(Tokens, Option<String>), ServeError> {
     Ok((tokens, Some(token)))
 }
 
-fn router(dashboard: Dashboard, door: Door) -> Router {
-    Router::new()
+fn router(dashboard: Dashboard) -> Router {
+    let pages = Router::new()
         .route("/", get(board::page))
-        .route("/board/events", get(board::events))
         .route("/board/{stage}", get(board::column))
         .route("/insights", get(insights::page))
         .route("/graph", get(graph::page))
         .route("/fleet", get(fleet::page))
         .route("/add", get(add::page).post(add::add))
+        .route("/jobs", post(bulk::act))
         .route("/jobs/{id}", get(job::page))
         .route("/jobs/{id}/artifact", get(job::artifact))
-        .route("/jobs/{id}/events", get(job::events))
         .route("/jobs/{id}/head", get(job::head))
         .route("/jobs/{id}/log", get(job::log_piece))
         .route("/jobs/{id}/log.txt", get(job::whole_log))
         .route("/jobs/{id}/view", get(job::view))
         .route("/jobs/{id}/{action}", post(actions::act))
+        .route_layer(middleware::from_fn_with_state(dashboard.clone(), pace));
+    Router::new()
+        .merge(pages)
+        .route("/board/events", get(board::events))
+        .route("/jobs/{id}/events", get(job::events))
         .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/assets/{name}", get(assets::asset))
         .fallback(async || super::error::PageError::not_found("there is no such page"))
         // The guard has read it by then.
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(middleware::from_fn_with_state((dashboard.clone(), door), guard))
+        .layer(middleware::from_fn_with_state(dashboard.clone(), guard))
         .with_state(dashboard)
 }

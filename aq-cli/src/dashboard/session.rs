@@ -6,7 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use aq_coordinator::Tokens;
+use axum::http::{HeaderMap, header};
 use uuid::Uuid;
+
+use super::turns::Reader;
 
 /// A session that nobody used for so long is over.
 const LIFE: Duration = Duration::from_secs(12 * 60 * 60);
@@ -116,6 +119,21 @@ impl Sessions {
         }
         session.used = now;
         Some(session.csrf.clone())
+    }
+
+    /// The reader that a request comes from.
+    pub(super) fn reader(&self, headers: &HeaderMap) -> Reader {
+        let cookies = headers.get(header::COOKIE).and_then(|cookies| cookies.to_str().ok());
+        let id = self.id(cookies).filter(|&id| self.lock().open.contains_key(id));
+        id.map_or(Reader::Anybody, |id| Reader::Session(id.to_owned()))
+    }
+
+    /// Whether a reader is still one: his session may have ended.
+    pub(super) fn knows(&self, reader: &Reader) -> bool {
+        match reader {
+            Reader::Session(id) => self.lock().open.contains_key(id),
+            Reader::Anybody => true,
+        }
     }
 
     fn id<'a>(&self, cookies: Option<&'a str>) -> Option<&'a str> {

@@ -1,9 +1,9 @@
-//! Showing the token, and leaving again.
+//! Signing in with the token, and out again.
 
 use std::time::Instant;
 
 use axum::Form;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
@@ -15,9 +15,28 @@ use super::guard::Viewer;
 use super::session::Refused;
 use super::state::Dashboard;
 
+/// The page that a person came for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Wanted {
+    to: String,
+}
+
+impl Wanted {
+    /// The path of a page of our own; whatever could lead elsewhere is the board.
+    fn path(&self) -> &str {
+        let is_path = self.to.starts_with('/') && !self.to.starts_with("//");
+        // Browsers take a backslash for a slash, and leave out tabs.
+        let is_plain = self.to.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+        if is_path && is_plain { &self.to } else { "/" }
+    }
+}
+
 #[derive(Deserialize)]
 pub(super) struct Shown {
     token: String,
+    #[serde(default)]
+    to: String,
 }
 
 #[derive(Deserialize)]
@@ -25,30 +44,35 @@ pub(super) struct Leave {
     csrf: String,
 }
 
-/// `GET /sign-in`
-pub(super) async fn page(viewer: Viewer) -> Response {
+/// `GET /sign-in?to=…`
+pub(super) async fn page(
+    State(dashboard): State<Dashboard>,
+    viewer: Viewer,
+    Query(wanted): Query<Wanted>,
+) -> Response {
     if viewer.csrf.is_some() {
         // Without the `#`, a browser that follows the printed link again would keep the token behind it.
-        return Redirect::to("/#").into_response();
+        return Redirect::to(&format!("{}#", wanted.path())).into_response();
     }
-    form(None).into_response()
+    form(&dashboard, &wanted, None).into_response()
 }
 
-fn form(problem: Option<&str>) -> Markup {
+fn form(dashboard: &Dashboard, wanted: &Wanted, problem: Option<&str>) -> Markup {
     let body = html! {
         main.narrow {
             h1 { "Sign in" }
-            p { "Whoever has the token may add, ship and stop jobs; from other machines, looking needs it, too. "
+            p { "Whoever has the token may see the jobs of this queue, and add, ship and stop them. "
                 "It is the one that " code { "aq dashboard" } " printed, or a line of its " code { "--token-file" } "." }
             @if let Some(problem) = problem {
                 p.problem role="alert" { (problem) }
             }
             form.stack method="post" action="/sign-in" data-plain="" {
+                input type="hidden" name="to" value=(wanted.path());
                 label for="token" { "Token" }
                 input #token name="token" type="password" required autocomplete="current-password" autofocus;
                 button { "Sign in" }
             }
-            p { a href="/" { "Back to the board" } }
+            @if dashboard.door.is_public { p { a href="/" { "Back to the board" } } }
         }
     };
     document::bare("Sign in", &body)
@@ -62,14 +86,14 @@ pub(super) async fn sign_in(
 ) -> Response {
     let is_https =
         headers.get(header::ORIGIN).is_some_and(|from| from.as_bytes().starts_with(b"https:"));
+    let wanted = Wanted { to: shown.to };
+    let refused = |status, words| (status, form(&dashboard, &wanted, Some(words))).into_response();
     match dashboard.sessions.sign_in(shown.token.trim(), is_https, Instant::now()) {
-        Ok(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response(),
-        Err(Refused::Wrong) => {
-            (StatusCode::FORBIDDEN, form(Some("This is not the token."))).into_response()
-        }
+        Ok(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to(wanted.path())).into_response(),
+        Err(Refused::Wrong) => refused(StatusCode::FORBIDDEN, "This is not the token."),
         Err(Refused::TooMany) => {
             let words = "Too many wrong tokens: wait a minute.";
-            (StatusCode::TOO_MANY_REQUESTS, form(Some(words))).into_response()
+            refused(StatusCode::TOO_MANY_REQUESTS, words)
         }
     }
 }
@@ -85,4 +109,28 @@ pub(super) async fn sign_out(
     let cookies = headers.get(header::COOKIE).and_then(|cookies| cookies.to_str().ok());
     let cookie = dashboard.sessions.sign_out(cookies);
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_own_pages_follow_the_sign_in() {
+        let path = |to: &str| Wanted { to: to.to_owned() }.path().to_owned();
+        for own in ["/", "/jobs/a?view=diff", "/?q=a%20b", "/a//b"] {
+            assert_eq!(path(own), own);
+        }
+        for other in [
+            "",
+            "//evil.example",
+            "/\\evil.example",
+            "/\t/evil.example",
+            "https://evil.example",
+            "jobs",
+            "/\n",
+        ] {
+            assert_eq!(path(other), "/", "{other:?}");
+        }
+    }
 }

@@ -6,12 +6,15 @@ use std::sync::Arc;
 use aq_manifest::JobId;
 use aq_runner::run::{Environment, Settings};
 use aq_runner::store::{QueueDir, RepositoryMarker};
-use tokio::sync::Semaphore;
 
+use super::board::Tellings;
 use super::coordinator::Desk;
 use super::error::PageError;
 use super::feed::Feed;
+use super::guard::Door;
+use super::pace::of_page;
 use super::session::Sessions;
+use super::turns::{Reader, Turns};
 
 /// The dashboard of one queue.
 #[derive(Clone, Debug)]
@@ -23,10 +26,18 @@ pub(super) struct Inner {
     pub(super) environment: Environment,
     /// What `promote` starts as a worker.
     pub(super) worker: PathBuf,
+    pub(super) door: Door,
     pub(super) feed: Feed,
     pub(super) sessions: Sessions,
-    /// Room for pages that live.
-    pub(super) streams: Arc<Semaphore>,
+    /// Pages.
+    pub(super) pages: Turns,
+    /// Pages that cost much.
+    pub(super) costly: Turns,
+    /// Diffs.
+    pub(super) diffs: Turns,
+    /// Pages that live.
+    pub(super) streams: Turns,
+    pub(super) tellings: Tellings,
     pub(super) coordinator: Desk,
 }
 
@@ -62,7 +73,28 @@ impl Dashboard {
         work: impl FnOnce(&Self) -> Result<T, PageError> + Send + 'static,
     ) -> Result<T, PageError> {
         let this = self.clone();
-        tokio::task::spawn_blocking(move || work(&this)).await.map_err(PageError::environment)?
+        // It goes on when the reader has left, and so does his turn.
+        let page = of_page();
+        let work = move || {
+            let _page = page;
+            work(&this)
+        };
+        tokio::task::spawn_blocking(work).await.map_err(PageError::environment)?
+    }
+
+    /// As [`Self::blocking`], when it is the reader's turn.
+    pub(super) async fn in_turn<T: Send + 'static>(
+        &self,
+        turns: &Turns,
+        work: impl FnOnce(&Self) -> Result<T, PageError> + Send + 'static,
+    ) -> Result<T, PageError> {
+        let reader = of_page().map_or(Reader::Anybody, |(reader, _)| reader);
+        let turn = turns.take(&reader).await?;
+        self.blocking(move |this| {
+            let _turn = turn;
+            work(this)
+        })
+        .await
     }
 }
 

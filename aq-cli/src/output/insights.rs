@@ -173,12 +173,15 @@ fn group_row(name: &str, group: &Group) -> Vec<Cell> {
     ]
 }
 
-/// A time: to the millisecond below ten seconds, then as a duration.
+/// A time: to a tenth below ten seconds, then as a duration.
 pub(crate) fn seconds(value: Option<f64>) -> String {
     match value {
         None => UNKNOWN.to_owned(),
-        Some(value) if value < 10.0 => format!("{value:.3}s"),
-        Some(value) => SignedDuration::try_from_secs_f64(value).map_or(UNKNOWN.to_owned(), short),
+        Some(value) if value < 0.05 => "<0.1s".to_owned(),
+        Some(value) if value < 9.95 => format!("{value:.1}s"),
+        Some(value) => {
+            SignedDuration::try_from_secs_f64(value.round()).map_or(UNKNOWN.to_owned(), short)
+        }
     }
 }
 
@@ -213,7 +216,9 @@ mod tests {
         assert_eq!(tokens(None, "~"), "-");
         assert_eq!(dollars(Some(0.01234), "~"), "~$0.012");
         assert_eq!(dollars(None, "~"), "-");
-        assert_eq!(seconds(Some(1.5)), "1.500s");
+        for (value, text) in [(0.007, "<0.1s"), (1.5, "1.5s"), (9.97, "10s"), (59.6, "1m")] {
+            assert_eq!(seconds(Some(value)), text);
+        }
         assert_eq!(seconds(Some(3_725.0)), "1h2m");
     }
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::error::{At, CheckpointError, Result};
-use super::git::failure;
+use super::git::{Call, failure};
 use super::repository::nonsense;
 use super::wip::Wip;
 
@@ -20,6 +20,15 @@ pub struct Changes {
     /// The paths, relative to the top of the repository, sorted. What is no UTF-8 in a name is
     /// replaced.
     pub paths: Vec<String>,
+}
+
+/// The most that a diff may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiffBounds {
+    /// Size of a file that is compared line by line, in bytes.
+    pub largest_file: u64,
+    /// Memory of git's own, in bytes. What it maps of packs does not count.
+    pub memory: u64,
 }
 
 impl Wip {
@@ -57,11 +66,26 @@ impl Wip {
     /// # Errors
     /// When the branch is gone, git fails, or `out` cannot be written.
     pub fn diff(&self, color: bool, out: &mut dyn Write) -> Result<()> {
+        let color = if color { "--color=always" } else { "--color=never" };
+        self.write_diff(self.repo.call("diff").arg(color), out)
+    }
+
+    /// Writes the changes as a patch without colours, at a cost that the bounds limit. A larger file is
+    /// shown as if it were binary.
+    ///
+    /// # Errors
+    /// As [`Wip::diff`], and when git needs more memory.
+    pub fn bounded_diff(&self, bounds: DiffBounds, out: &mut dyn Write) -> Result<()> {
+        let largest = format!("core.bigFileThreshold={}", bounds.largest_file);
+        let call = self.repo.call_with(&["-c", &largest], "diff").arg("--color=never");
+        self.write_diff(call.memory(bounds.memory), out)
+    }
+
+    fn write_diff(&self, call: Call, out: &mut dyn Write) -> Result<()> {
         let Some(tip) = self.tip()? else {
             return Err(CheckpointError::NoBranch(self.branch().to_owned()));
         };
-        let color = if color { "--color=always" } else { "--color=never" };
-        let call = self.repo.call("diff").args([color, "--no-ext-diff", "--no-textconv"]);
+        let call = call.args(["--no-ext-diff", "--no-textconv"]);
         let mut call = call.args([self.base.as_str(), tip.as_str(), "--"]).read_only().slow();
         let mut write = |chunk: &[u8]| out.write_all(chunk).at("write", "the diff".as_ref());
         let (status, errors) = call.stream(&mut write)?;

@@ -13,7 +13,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, kill_process_group, prlimit, waitid,
+};
 
 use super::error::{CheckpointError, Result};
 use super::git_settings::{CONFIG, HOOK_EVENTS, REPOSITORY_VARIABLES};
@@ -85,7 +87,7 @@ impl Git {
             .args(options)
             .arg(subcommand);
         let subcommand = subcommand.to_owned();
-        Call { command, subcommand, limit: QUICK, watch: self.watch.clone() }
+        Call { command, subcommand, limit: QUICK, memory: None, watch: self.watch.clone() }
     }
 }
 
@@ -95,6 +97,8 @@ pub(super) struct Call {
     command: Command,
     subcommand: String,
     limit: Duration,
+    /// Bytes of memory; `None`: as much as there is.
+    memory: Option<u64>,
     watch: GitWatch,
 }
 
@@ -144,6 +148,12 @@ impl Call {
         self
     }
 
+    /// Lets it have no more memory of its own than so many bytes.
+    pub(super) fn memory(mut self, bytes: u64) -> Self {
+        self.memory = Some(bytes);
+        self
+    }
+
     /// For a run that must not write even where it could: it takes no lock.
     pub(super) fn read_only(self) -> Self {
         self.env("GIT_OPTIONAL_LOCKS", "0")
@@ -183,6 +193,9 @@ impl Call {
     ) -> Result<(ExitStatus, Vec<u8>)> {
         let child = self.command.spawn().map_err(CheckpointError::NoGit)?;
         let running = Running { child, ended: false };
+        if let Some(bytes) = self.memory {
+            running.limit_memory(bytes);
+        }
         running.follow(&self.subcommand, self.watch.limit(self.limit), &self.watch, sink)
     }
 
@@ -257,6 +270,13 @@ struct Running {
 }
 
 impl Running {
+    /// Sets the limit from outside: git has asked for little by then.
+    fn limit_memory(&self, bytes: u64) {
+        let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
+        // One that has ended already needs none.
+        let _ = prlimit(Pid::from_raw(self.child.id().cast_signed()), Resource::Data, limit);
+    }
+
     fn follow(
         mut self,
         subcommand: &str,
@@ -416,6 +436,14 @@ mod tests {
         let watch = watch.stopped_by(std::sync::Arc::new(|| true), Duration::from_millis(200));
         let error = Call { watch, ..script("sleep 600; :") }.run().unwrap_err();
         assert!(matches!(error, CheckpointError::Stopped { .. }), "{error}");
+    }
+
+    #[test]
+    fn memory_beyond_the_limit_is_refused() {
+        // It waits until the limit is there, or all its time is over.
+        let text = "until [ $(ulimit -d) = 65536 ]; do sleep 0.01; done; head -c 200M /dev/zero | tail -c 200M; :";
+        let output = script(text).memory(64 << 20).output().unwrap();
+        assert!(output.stdout.is_empty() && output.errors().contains("memory"), "{output:?}");
     }
 
     #[test]

@@ -66,7 +66,7 @@ mod watch;
 mod wip;
 
 pub use artifacts::{Collected, collect};
-pub use changes::Changes;
+pub use changes::{Changes, DiffBounds};
 pub use error::CheckpointError;
 pub(crate) use git_settings::REPOSITORY_VARIABLES;
 pub use handover::{Handover, Pushed, set_aside, take_up};

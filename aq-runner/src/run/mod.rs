@@ -85,7 +85,7 @@ pub use reply::{Replied, ReplyError, reject_and_requeue, reply, resume};
 pub use settings::{Config, Settings, SettingsError};
 pub use shadow_report::{AgreementReport, Bar, BarError, Divergence, Verdict, shadow_report};
 pub use ship::{ShipError, promote, ship, ship_merged};
-pub use steps::{StepFeed, StepNews, is_note, read_steps};
+pub use steps::{StepFeed, StepNews, is_note, last_check, read_steps};
 pub use taken_at_word::{TakenAtWord, taken_at_word};
 pub use this_host::host_capabilities;
 pub use tokens::{
@@ -95,4 +95,4 @@ pub use tracker::{Echoed, Pulled, TrackError, TrackerView, Wanted, pull, put_in,
 pub use view::{Overview, RunLoop, is_at_work, look_up, overview, run_loop};
 pub use worker::{WorkerError, work};
 pub use worker_program::work_if_asked;
-pub use workplace::{WorkplaceError, clean, diff};
+pub use workplace::{WorkplaceError, bounded_diff, clean, diff};

@@ -9,6 +9,27 @@ pub fn is_note(line: &[u8]) -> bool {
     line.starts_with(NOTE.as_bytes())
 }
 
+/// The output of the last `verify` in a log, from its first line to the next line of aq's own; `None` when
+/// none begins in it. What an agent prints comes before it.
+pub fn last_check(log: &[u8]) -> Option<&[u8]> {
+    let mut found: Option<(usize, usize)> = None;
+    let mut is_open = false;
+    let mut at = 0;
+    for line in log.split_inclusive(|&byte| byte == b'\n') {
+        let end = at + line.len();
+        if is_note(line) {
+            is_open = line.trim_ascii_end().ends_with(b"Z verify");
+            if is_open {
+                found = Some((end, end));
+            }
+        } else if is_open {
+            found = found.map(|(start, _)| (start, end));
+        }
+        at = end;
+    }
+    found.map(|(start, end)| &log[start..end])
+}
+
 /// Reads the lines of a log and keeps the last `most` steps. `engine` is at work at its beginning;
 /// an attempt that begins on the way names its own.
 pub fn read_steps(engines: &Registry, engine: &str, log: &[u8], most: usize) -> Steps {
@@ -133,6 +154,7 @@ fn engine_of(note: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+
     use super::*;
     use crate::engine::{EngineConfig, Step};
 
@@ -189,5 +211,18 @@ mod tests {
         for size in [1, 7, 10_000] {
             assert_eq!(news_of(size), want, "{size}");
         }
+    }
+
+    #[test]
+    fn the_last_check_is_found() {
+        let note = |text: &str| format!("--- aq 2026-01-31T12:00:00Z {text}\n");
+        let verify = note("verify");
+        let log = format!("agent\n{verify}one\n{}two\n{verify}three\nfour", note("attempt 2"));
+        let check = |log: &str| super::last_check(log.as_bytes()).map(<[u8]>::to_vec);
+        assert_eq!(check(&log), Some(b"three\nfour".to_vec()));
+        let ended = format!("{log}\n{}five\n", note("verified"));
+        assert_eq!(check(&ended), Some(b"three\nfour\n".to_vec()));
+        assert_eq!(check(&format!("x\n{verify}")), Some(Vec::new()));
+        assert_eq!(check("no verify\n"), None);
     }
 }

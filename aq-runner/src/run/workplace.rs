@@ -10,8 +10,8 @@ use jiff::Timestamp;
 
 use super::left_out::{left_out_record, unexpected};
 use crate::checkpoint::{
-    CheckpointError, GitWatch, Isolation, Job, LeftOut, Merged, OwnPlace, Removed, Target, Wip,
-    left_out_words,
+    CheckpointError, DiffBounds, GitWatch, Isolation, Job, LeftOut, Merged, OwnPlace, Removed,
+    Target, Wip, left_out_words,
 };
 use crate::store::{
     self, CleanChoice, Cleaned, JobRecord, QueueDir, RepositoryMarker, StoreError, read_values,
@@ -119,6 +119,25 @@ pub fn diff(
     colour: bool,
     out: &mut dyn std::io::Write,
 ) -> Result<(), WorkplaceError> {
+    Ok(changed_branch(queue, id, GitWatch::default())?.diff(colour, out)?)
+}
+
+/// As [`diff`] without colours. The bounds limit its cost, and the watch ends it.
+///
+/// # Errors
+/// As [`diff`], and when a limit is met.
+pub fn bounded_diff(
+    queue: &QueueDir,
+    id: &JobId,
+    watch: GitWatch,
+    bounds: DiffBounds,
+    out: &mut dyn std::io::Write,
+) -> Result<(), WorkplaceError> {
+    Ok(changed_branch(queue, id, watch)?.bounded_diff(bounds, out)?)
+}
+
+/// The branch of a job that has run, though its record may be put away.
+fn changed_branch(queue: &QueueDir, id: &JobId, watch: GitWatch) -> Result<Wip, WorkplaceError> {
     let stage = queue.expect(id)?;
     let record = JobRecord::read(queue, stage, id.clone())?;
     let mut meta = record.meta;
@@ -126,12 +145,11 @@ pub fn diff(
     if is_put_away && let Some(archived) = store::archived(queue, &queue.meta(id))? {
         meta = read_values(&archived)?;
     }
-    let wip = match branch_of(queue, id, &meta) {
+    match open_branch(&Job { watch, ..checkpoint_job(queue, id, &meta) }) {
         // Nothing tells where its repository is.
-        Err(_) if is_put_away && meta.is_empty() => return Err(put_away(queue, id)),
-        found => found?.ok_or_else(|| WorkplaceError::NoBranch(id.clone()))?,
-    };
-    Ok(wip.diff(colour, out)?)
+        Err(_) if is_put_away && meta.is_empty() => Err(put_away(queue, id)),
+        found => found?.ok_or_else(|| WorkplaceError::NoBranch(id.clone())),
+    }
 }
 
 fn put_away(queue: &QueueDir, id: &JobId) -> WorkplaceError {

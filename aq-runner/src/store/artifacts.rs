@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use aq_manifest::JobId;
 use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
 
 use super::error::{At, Result};
 use super::queue_dir::QueueDir;
@@ -78,7 +79,8 @@ pub fn open_artifact(queue: &QueueDir, id: &JobId, path: &str) -> Result<Option<
     let full = root.join(path);
     let file = match opened {
         Ok(file) => File::from(file),
-        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => {
+        // Names with NUL bytes, and longer ones than there can be, are among those that are not there.
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::INVAL | Errno::NAMETOOLONG) => {
             return Ok(None);
         }
         Err(e) => return Err(io::Error::from(e)).at("open", &full),

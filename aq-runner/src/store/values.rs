@@ -100,7 +100,8 @@ fn retry(retry: &aq_manifest::Retry) -> String {
     } else {
         String::new()
     };
-    format!("{} attempts, pause {pause}{grows}, on {on}", retry.max)
+    let attempts = if retry.max == 1 { "attempt" } else { "attempts" };
+    format!("{} {attempts}, pause {pause}{grows}, on {on}", retry.max)
 }
 
 fn budget(budget: &aq_manifest::Budget) -> String {

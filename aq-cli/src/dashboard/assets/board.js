@@ -53,15 +53,29 @@ Column.prototype.ask = async function () {
     if (!answer.ok || turn < this.shown) return;
     this.shown = turn;
     const sized = elements(await answer.text()).firstElementChild;
-    const focused = document.activeElement?.closest(".card")?.dataset.job;
+    const focused = document.activeElement?.closest(".slot")?.querySelector(".card").dataset.job;
     const isHere = this.box.contains(document.activeElement);
     this.from = Number(sized.dataset.from);
     this.digest = sized.dataset.digest;
     this.place(sized);
     this.box.replaceChildren(sized);
     this.section.querySelector(".count").textContent = sized.dataset.total;
+    selection.show(this.box);
     if (isHere && focused) this.box.querySelector(`[data-job="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
     this.look();
+};
+
+// Also those whose cards are not here.
+Column.prototype.selectAll = async function () {
+    const q = filter.value;
+    for (let from = 0, total = 1; from < total; from += windowSize) {
+        const answer = await fetch(`/board/${this.section.dataset.stage}?${new URLSearchParams({ q, from })}`).catch(() => undefined);
+        if (!answer?.ok) return;
+        const sized = elements(await answer.text()).firstElementChild;
+        total = Number(sized.dataset.total);
+        for (const card of sized.querySelectorAll(".card")) selection.jobs.add(card.dataset.job);
+    }
+    selection.show(board);
 };
 
 Column.prototype.place = function (sized) {
@@ -104,18 +118,19 @@ filter.form.addEventListener("submit", (event) => {
 // Arrows and h j k l go from card to card, past columns that have none.
 function move(right, down) {
     const all = [...columns.values()];
-    const card = document.activeElement?.closest(".card");
+    const card = document.activeElement?.closest(".slot")?.querySelector(".card");
     if (!card) {
         all.map((column) => column.box.querySelector(".card")).find(Boolean)?.focus();
         return;
     }
     if (down) {
-        const next = down > 0 ? card.nextElementSibling : card.previousElementSibling;
-        next?.focus();
+        const slot = card.parentElement;
+        const next = down > 0 ? slot.nextElementSibling : slot.previousElementSibling;
+        next?.querySelector(".card").focus();
         return;
     }
-    const cards = [...card.parentElement.children];
-    const top = cards.indexOf(card);
+    const slots = [...card.closest(".sized").children];
+    const top = slots.indexOf(card.parentElement);
     let at = all.findIndex((column) => column.box.contains(card)) + right;
     while (all[at]) {
         const there = all[at].box.querySelectorAll(".card");
@@ -131,5 +146,53 @@ for (const [key, right, down] of [["ArrowLeft", -1, 0], ["h", -1, 0], ["ArrowRig
 }
 onKey("/", () => filter.focus());
 document.addEventListener("acted", () => columns.forEach((column) => column.ask()));
+
+// What is selected stays so when a card is drawn anew, moves, or is scrolled out of sight.
+const selection = {
+    jobs: new Set(),
+    form: document.querySelector("#bulk"),
+    set(job, isSelected) {
+        if (isSelected) this.jobs.add(job);
+        else this.jobs.delete(job);
+        this.show(board);
+    },
+    show(part) {
+        for (const box of part.querySelectorAll(".slot > input")) box.checked = this.jobs.has(box.value);
+        if (!this.form) return;
+        this.form.hidden = this.jobs.size === 0;
+        document.querySelector("#selected").textContent = this.jobs.size + " selected";
+    },
+    clear() {
+        this.jobs.clear();
+        this.show(board);
+    },
+    toggle() {
+        const card = document.activeElement?.closest(".slot")?.querySelector(".card");
+        if (card && this.form) this.set(card.dataset.job, !this.jobs.has(card.dataset.job));
+    },
+};
+board.addEventListener("change", (event) => {
+    if (event.target.matches(".slot > input")) selection.set(event.target.value, event.target.checked);
+});
+selection.form?.addEventListener("reset", (event) => {
+    event.preventDefault();
+    selection.clear();
+});
+// All that are selected are sent, not only those whose cards are here.
+selection.form?.addEventListener("formdata", ({ formData }) => {
+    formData.delete("job");
+    for (const job of selection.jobs) formData.append("job", job);
+});
+document.addEventListener("acted", ({ detail }) => {
+    if (detail.form !== selection.form) return;
+    selection.jobs = new Set(detail.refused);
+    selection.show(board);
+});
+onKey("x", () => selection.toggle());
+onKey("b", () => selection.form?.querySelector("button:enabled")?.focus());
+onKey("Escape", () => selection.clear());
+for (const button of board.querySelectorAll("#bulk [type=reset], .all")) button.hidden = false;
+for (const column of columns.values()) column.section.querySelector(".all")?.addEventListener("click", () => column.selectAll());
+selection.show(board);
 
 for (const column of columns.values()) column.place(column.sized());

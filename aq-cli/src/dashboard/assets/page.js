@@ -18,7 +18,8 @@ function short(seconds) {
 function tellTimes(root) {
     for (const time of root.querySelectorAll("time[datetime]")) {
         const at = new Date(time.dateTime);
-        const text = time.classList.contains("age") ? short((Date.now() - at) / 1000) : at.toLocaleString();
+        const passed = short((Date.now() - at) / 1000);
+        const text = time.classList.contains("age") ? passed : time.classList.contains("ago") ? passed + " ago" : at.toLocaleString();
         if (time.textContent !== text) time.textContent = text;
         if (!time.title) time.title = at.toLocaleString();
     }
@@ -44,17 +45,20 @@ function toast(text, isBad) {
 
 // A form that acts on a job is sent without leaving the page; what came of it is shown.
 async function sendForm(form, button) {
+    // Before the button is out of use: its own value is part of it.
+    const body = new URLSearchParams(new FormData(form, button));
     if (button) button.disabled = true;
     try {
         const answer = await fetch(form.action, {
             method: "POST",
-            body: new URLSearchParams(new FormData(form)),
+            body,
             headers: { accept: "application/json" },
         });
         // The guard before all pages answers with a page: the session is over, or the name another.
-        const { message } = await answer.json().catch(() => ({ message: "Load the page again, and sign in." }));
+        const { message, refused } = await answer.json().catch(() => ({ message: "Load the page again, and sign in." }));
         toast(message, !answer.ok);
-        if (answer.ok) document.dispatchEvent(new CustomEvent("acted"));
+        // Of many jobs some may have gone.
+        if (answer.ok || refused) document.dispatchEvent(new CustomEvent("acted", { detail: { form, refused } }));
     } catch {
         toast("The dashboard does not answer: is it still running?", true);
     } finally {
@@ -116,8 +120,9 @@ function onKey(key, act) {
 }
 let before = "";
 document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest("input, textarea, select")) {
+    // What is open over the page has keys of its own.
+    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+    if (event.target.closest("input:not([type=checkbox]), textarea, select")) {
         if (event.key === "Escape") event.target.blur();
         return;
     }
@@ -131,12 +136,35 @@ document.addEventListener("keydown", (event) => {
     }
 });
 
+const help = document.querySelector("dialog#keys");
+function showKeys() {
+    if (!help.open) help.showModal();
+}
+const helpButton = document.querySelector("[data-keys]");
+if (helpButton) {
+    helpButton.hidden = false;
+    helpButton.addEventListener("click", showKeys);
+    onKey("?", showKeys);
+}
+
 // The link that `aq dashboard` prints has the token behind the `#`, where no server or log sees it.
 const token = document.querySelector("#token");
-if (token && location.hash.length > 1) {
+function signIn() {
+    if (location.hash.length <= 1) return;
     token.value = location.hash.slice(1);
     history.replaceState(null, "", location.pathname);
     token.form.submit();
+}
+// A link on a page elsewhere leads here without the cookie; a page of ours has it, if there is one.
+async function goOn() {
+    const answer = await fetch("/sign-in", { method: "HEAD", redirect: "manual" }).catch(() => undefined);
+    if (answer?.type === "opaqueredirect") location.replace(token.form.elements.to.value);
+}
+if (token) {
+    // In a tab that shows this page already, the link changes only what is behind the `#`.
+    addEventListener("hashchange", signIn);
+    if (location.hash.length > 1) signIn();
+    else goOn();
 }
 
 tellTimes(document);

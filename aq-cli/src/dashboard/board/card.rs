@@ -9,22 +9,25 @@ use aq_runner::run::{Activity, JobView};
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use crate::dashboard::moment::age;
+use crate::dashboard::bulk::selector;
+use crate::dashboard::moment::{age, ago};
 use crate::output::insights::dollars;
-use crate::output::job::{lasting_reason, left_out, short_problem};
+use crate::output::job::{git_step, lasting_reason, left_out, short_problem};
 use crate::output::style::plain;
 
 /// The longest remark, in characters: two lines show it, and more of it stands behind the pointer.
 const REMARK: usize = 300;
 
 /// A job as a card. All cards are of one height, which the windows of the board rely on.
-pub(super) fn card(job: &JobView) -> Markup {
+/// The box that selects it is beside it, for those who may act.
+pub(super) fn card(job: &JobView, may_act: bool) -> Markup {
     let record = &job.record;
     let meta = &record.meta;
     let word = |key: RecordKey| meta.get(key).filter(|word| !word.is_empty());
     let engine = word(RecordKey::Engine).or_else(|| word(RecordKey::EngineWanted));
     let (kind, remark) = remark(job);
     html! {
+      div.slot {
         a.card.(kind) href={ "/jobs/" (record.id) } data-job=(record.id) {
             span.name title=(record.id) { (record.id) }
             span.facts {
@@ -33,13 +36,32 @@ pub(super) fn card(job: &JobView) -> Markup {
                 }
                 (plain(engine.unwrap_or("-")))
                 @if let Some(profile) = word(RecordKey::Profile) { " · " (plain(profile)) }
-                @if job.max_tries() > 1 || job.tries() > 1 {
-                    " · " (job.tries()) @if job.tries() <= job.max_tries() { "/" (job.max_tries()) }
-                }
-                @if job.cost_usd().is_some() { " · " (cost(job)) }
             }
             span.remark title=(remark) { (remark) }
-            span.when { (age(since(job))) }
+            span.foot {
+                span.spent {
+                    @if job.max_tries() > 1 || job.tries() > 1 {
+                        span title="Attempts" { (job.tries()) @if job.tries() <= job.max_tries() { "/" (job.max_tries()) } } " "
+                    }
+                    @if job.cost_usd().is_some() { span title="Cost of all attempts" { (cost(job)) } }
+                }
+                (when(job))
+            }
+        }
+        @if may_act { (selector(&record.id)) }
+      }
+    }
+}
+
+/// For how long it has run, or how long ago it ended, or else was added.
+fn when(job: &JobView) -> Markup {
+    let (word, at) = since(job);
+    html! {
+        @if at.is_some() {
+            span.when {
+                (word) " "
+                @if word == "for" { (age(at)) } @else { (ago(at)) }
+            }
         }
     }
 }
@@ -74,11 +96,12 @@ fn priority_class(priority: &str) -> &'static str {
     }
 }
 
-fn since(job: &JobView) -> Option<Timestamp> {
+/// What it has done, and since when.
+fn since(job: &JobView) -> (&'static str, Option<Timestamp>) {
     match &job.activity {
-        Activity::Running { since, .. } => *since,
-        Activity::Resting => job.record.meta.time(RecordKey::EndedAt),
-        _ => job.record.meta.time(RecordKey::AddedAt),
+        Activity::Running { since, .. } => ("for", *since),
+        Activity::Resting => ("ended", job.record.meta.time(RecordKey::EndedAt)),
+        _ => ("added", job.record.meta.time(RecordKey::AddedAt)),
     }
 }
 
@@ -99,6 +122,10 @@ fn bare_remark(job: &JobView) -> (&'static str, String) {
             ("waiting", clipped(&lasting_reason(reason, Timestamp::now())))
         }
         Activity::Unread => ("waiting", "a loop has not read it yet".to_owned()),
+        Activity::Running { .. } if git_step(&job.record).is_some() => {
+            let step = git_step(&job.record).unwrap_or_default();
+            ("running", format!("{} takes long", plain(step)))
+        }
         Activity::Running { stalled: Some(silent), .. } => {
             let minutes = Duration::from_secs(silent.as_secs() / 60 * 60);
             ("stalled", format!("stalled: silent for {}", format_duration(minutes)))
@@ -106,7 +133,9 @@ fn bare_remark(job: &JobView) -> (&'static str, String) {
         Activity::Running { verifying: true, .. } => ("running", "verify runs".to_owned()),
         Activity::Running { .. } => ("running", "running".to_owned()),
         Activity::Lost => ("stalled", "its worker died; `aq recover` puts it back".to_owned()),
-        Activity::Unusable(_) => ("failed", "its record cannot be used".to_owned()),
+        Activity::Unusable(fault) => {
+            ("failed", clipped(&format!("its record cannot be used: {fault}")))
+        }
         Activity::Resting => match job.record.stage {
             _ if left_out(&job.record).is_some() => {
                 let names = left_out(&job.record).unwrap_or_default();
@@ -114,12 +143,12 @@ fn bare_remark(job: &JobView) -> (&'static str, String) {
             }
             Stage::Review => ("review", "waits for you".to_owned()),
             Stage::Testing => match job.record.verified() {
-                Some(true) => ("review", "verified".to_owned()),
-                Some(false) => ("waiting", "not verified".to_owned()),
+                Some(true) => ("verified", "verified".to_owned()),
+                Some(false) => ("unverified", "not verified".to_owned()),
                 None => ("waiting", "waits to be shipped".to_owned()),
             },
             Stage::Shipped if job.record.verified() == Some(false) => {
-                ("shipped", "shipped, not verified".to_owned())
+                ("shipped unverified", "shipped, not verified".to_owned())
             }
             Stage::Shipped => ("shipped", "shipped".to_owned()),
             _ if job.record.meta.is_empty() => ("waiting", "its record is put away".to_owned()),

@@ -6,6 +6,7 @@
 
 mod card;
 mod filter;
+mod tellings;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -21,6 +22,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio_stream::wrappers::WatchStream;
 
+use super::brief::count;
+use super::bulk::bar;
 use super::error::PageError;
 use super::feed::{ENDED, Look};
 use super::guard::Viewer;
@@ -31,6 +34,7 @@ use crate::output::style::plain;
 pub(super) use card::remark;
 use card::{card, digest};
 use filter::Filter;
+pub(super) use tellings::Tellings;
 
 /// Cards in the first answer, and at most in any other.
 const WINDOW: usize = 60;
@@ -53,70 +57,91 @@ pub(super) async fn page(
     Query(wanted): Query<Wanted>,
 ) -> Result<Markup, PageError> {
     let look = dashboard.feed.fresh().await;
-    let filter = Filter::new(&wanted.q);
-    let body = html! {
+    let (q, reader) = (wanted.q, viewer.clone());
+    let body = dashboard.blocking(move |_| Ok(body(&look, &q, &reader))).await?;
+    Ok(page::page("Board", Place::Board, &viewer, &["board.js"], &body))
+}
+
+fn body(look: &Look, words: &str, viewer: &Viewer) -> Markup {
+    let filter = Filter::new(words);
+    html! {
         main.board-page data-window=(WINDOW) {
             form.tools role="search" data-plain="" {
-                input #filter type="search" name="q" value=(wanted.q) placeholder="Filter: words, engine:codex, profile:…"
+                input #filter type="search" name="q" value=(words) placeholder="Filter: words, engine:codex, profile:…"
                     aria-label="Filter jobs" title="/" autocomplete="off" spellcheck="false";
-                span.state #state { (state(&look)) }
+                span.state #state { (state(look)) }
             }
-            div #notices { (notices(&look)) }
+            (bar(viewer))
+            div #notices { (notices(look)) }
             div.columns {
                 @for stage in Stage::ALL {
-                    @let jobs = look.as_ref().as_ref().map_or_else(|_| Vec::new(), |look| found(look, stage, &filter));
+                    @let jobs = look.as_ref().map_or_else(|_| Vec::new(), |look| found(look, stage, &filter));
                     section.column data-stage=(stage.folder()) data-digest=(column_digest(&jobs)) aria-label=(stage.folder()) {
-                        h2 { (stage.folder()) " " span.count { (jobs.len()) } }
+                        h2 { (stage.folder()) " " span.count { (jobs.len()) }
+                            @if viewer.csrf.is_some() && !matches!(stage, Stage::Inbox | Stage::Building | Stage::Shipped) {
+                                " " button.quiet.all type="button" hidden aria-label={ "Select all in " (stage.folder()) } { "all" }
+                            }
+                        }
                         div.cards tabindex="-1" {
-                            div.sized data-total=(jobs.len()) { (window(&jobs, 0)) }
+                            div.sized data-total=(jobs.len()) { (window(&jobs, 0, viewer.csrf.is_some())) }
                         }
                     }
                 }
             }
         }
-    };
-    Ok(page::page("Board", Place::Board, &viewer, &["board.js"], &body))
+    }
 }
 
 /// `GET /board/{stage}?q=…&from=…`: a window of a column.
 pub(super) async fn column(
     State(dashboard): State<Dashboard>,
+    viewer: Viewer,
     Path(stage): Path<String>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Markup, PageError> {
+    let may_act = viewer.csrf.is_some();
     let stage = Stage::ALL.into_iter().find(|known| known.folder() == stage);
     let stage = stage.ok_or_else(|| PageError::not_found("there is no such folder"))?;
-    let look = dashboard.feed.now();
-    let look = (*look).as_ref().map_err(PageError::environment)?;
-    let jobs = found(look, stage, &Filter::new(&wanted.q));
-    let from = wanted.from.min(jobs.len());
-    Ok(html! {
-        div.sized data-total=(jobs.len()) data-from=(from) data-digest=(column_digest(&jobs)) {
-            (window(&jobs, from))
-        }
-    })
+    let work = move |dashboard: &Dashboard| {
+        let look = dashboard.feed.now();
+        let look = (*look).as_ref().map_err(PageError::environment)?;
+        let jobs = found(look, stage, &Filter::new(&wanted.q));
+        let from = wanted.from.min(jobs.len());
+        Ok(html! {
+            div.sized data-total=(jobs.len()) data-from=(from) data-digest=(column_digest(&jobs)) {
+                (window(&jobs, from, may_act))
+            }
+        })
+    };
+    dashboard.blocking(work).await
 }
 
 /// `GET /board/events?q=…`: what each column holds, whenever that changes.
 pub(super) async fn events(
     State(dashboard): State<Dashboard>,
+    viewer: Viewer,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, PageError> {
-    let filter = Filter::new(&wanted.q);
+    let filter: Arc<str> = wanted.q.into();
     let mut last = None;
-    let looks = WatchStream::new(dashboard.feed.follow()).filter_map(move |look| {
-        let told = told(&look, &filter);
-        let news = (last.as_ref() != Some(&told))
-            .then(|| Event::default().event("board").data(told.to_string()));
-        last = Some(told);
-        std::future::ready(news)
+    let looks = WatchStream::new(dashboard.feed.follow());
+    let follower = dashboard.clone();
+    let tellings = looks.then(move |look| {
+        let (follower, filter) = (follower.clone(), Arc::clone(&filter));
+        async move { follower.blocking(move |this| Ok(this.tellings.of(&look, &filter))).await }
     });
-    live(&dashboard, looks)
+    let news = tellings.filter_map(move |telling| {
+        let news = telling.ok().filter(|telling| last.as_ref() != Some(telling));
+        let event = news.as_ref().map(|news| Event::default().event("board").data(&**news));
+        last = news.or_else(|| last.take());
+        std::future::ready(event)
+    });
+    live(&dashboard, viewer, news)
 }
 
-fn told(look: &Arc<Look>, filter: &Filter) -> Value {
+fn told(look: &Look, filter: &Filter) -> Value {
     let mut columns = Map::new();
-    if let Ok(overview) = &**look {
+    if let Ok(overview) = look {
         for stage in Stage::ALL {
             let jobs = found(overview, stage, filter);
             let column = json!({ "total": jobs.len(), "digest": column_digest(&jobs) });
@@ -137,8 +162,8 @@ fn found<'a>(overview: &'a Overview, stage: Stage, filter: &Filter) -> Vec<&'a J
     here.filter(|job| filter.lets(job)).collect()
 }
 
-fn window(jobs: &[&JobView], from: usize) -> Markup {
-    html! { @for job in jobs.iter().skip(from).take(WINDOW) { (card(job)) } }
+fn window(jobs: &[&JobView], from: usize, may_act: bool) -> Markup {
+    html! { @for job in jobs.iter().skip(from).take(WINDOW) { (card(job, may_act)) } }
 }
 
 fn column_digest(jobs: &[&JobView]) -> String {
@@ -156,7 +181,7 @@ fn state(look: &Look) -> Markup {
     let Ok(overview) = look else { return html! { span.bad { "cannot be read" } } };
     let total: usize = overview.counts.values().sum();
     html! {
-        span.faint title=(overview.queue.display()) { (total) " jobs · " }
+        span.faint title=(overview.queue.display()) { (count(total, "job")) " · " }
         @match &overview.run_loop {
             Some(found) => span.good { "loop at work, " (found.max) " at a time" },
             None => span.faint { "no loop: " code { "aq run" } " starts one" },

@@ -4,6 +4,7 @@ use aq_fleet::protocol::Agreement;
 use aq_runner::run::AgreementReport;
 use maud::{Markup, html};
 
+use crate::dashboard::brief::count;
 use crate::output::agreement::{meaning, percent};
 use crate::output::style::plain;
 
@@ -25,7 +26,7 @@ fn found(report: &AgreementReport) -> Markup {
             p {
                 @if report.ready { strong.good { "Ready" } ": the coordinator decides as this host does." }
                 @else { strong.warn { "Not ready" } }
-                " " (report.counted) " decisions compared"
+                " " (count(report.counted, "decision")) " compared"
                 @if let Some(rate) = report.rate {
                     ", " (percent(rate)) " agree (95 % sure: " (percent(report.interval.low)) " to " (percent(report.interval.high)) ")"
                 }
@@ -58,7 +59,7 @@ fn found(report: &AgreementReport) -> Markup {
                     } }
                 }
             }
-            @if report.bad_lines > 0 { p.faint { (report.bad_lines) " lines of the log cannot be read." } }
+            @if report.bad_lines > 0 { p.faint { "Of the log, " (count(report.bad_lines, "line")) " cannot be read." } }
         }
     }
 }

@@ -11,6 +11,7 @@ use aq_runner::run::{
 use axum::extract::State;
 use maud::{Markup, html};
 
+use super::brief::count;
 use super::coordinator::Seen;
 use super::error::PageError;
 use super::guard::Viewer;
@@ -34,7 +35,7 @@ pub(super) async fn page(
     viewer: Viewer,
 ) -> Result<Markup, PageError> {
     let own = dashboard
-        .blocking(|dashboard| {
+        .in_turn(&dashboard.costly, |dashboard| {
             let part = fleet_part(Some(&dashboard.queue), &dashboard.environment);
             let shadow = shadow_report(&dashboard.queue, Bar::default());
             Ok(Own {
@@ -67,8 +68,7 @@ fn this_host(part: &Result<Option<FleetPart>, String>) -> Markup {
                 "This host is " strong { (part.factory) } ". The fleet is " (part.switches) ". "
                 @match part.unsent {
                     0 => { "All that happened here is told." }
-                    1 => { span.warn { "Reports of 1 job wait to be sent." } }
-                    unsent => { span.warn { "Reports of " (unsent) " jobs wait to be sent." } }
+                    unsent => { span.warn { "Reports of " (count(unsent, "job")) " wait to be sent." } }
                 }
             }
             Ok(None) => p.notice { "This host is in no fleet. " code { "AQ_FLEET=1" } " joins one, with " code { "AQ_FLEET_URL" } " and " code { "AQ_FLEET_TOKEN" } " in the environment of " code { "aq run" } " and " code { "aq dashboard" } "." }
@@ -154,7 +154,7 @@ fn host(host: &FactoryView) -> Markup {
                 ", seen " (age(host.seen_ms_ago)) " ago"
                 @if host.draining { ", takes no more jobs" }
             }
-            p { (host.free) " of " (host.capacity) " slots free, holds " (host.holds.len()) @if host.holds.len() == 1 { " lease" } @else { " leases" } }
+            p { (host.free) " of " (host.capacity) " slots free, holds " (count(host.holds.len(), "lease")) }
             p.faint { (plain(&host.host)) ", aq " (plain(&host.version)) }
             @if !capabilities.is_empty() {
                 details id={ "host-" (host.factory_id) } {

@@ -66,7 +66,8 @@ pub(super) async fn page(
     let look = dashboard.feed.fresh().await;
     let job = wanted.job.trim();
     let job = if job.is_empty() { None } else { Some(job_id(job)?) };
-    let body = dashboard.blocking(move |dashboard| body(dashboard, &look, job.as_ref())).await?;
+    let work = move |dashboard: &Dashboard| body(dashboard, &look, job.as_ref());
+    let body = dashboard.in_turn(&dashboard.costly, work).await?;
     let assets = ["numbers.css", "numbers.js"];
     Ok(page::page("Graph", Place::Graph, &viewer, &assets, &body))
 }
@@ -108,7 +109,7 @@ fn shown(picture: &Picture) -> Markup {
     html! {
         ul.legend.lines aria-label="Lines" {
             li { svg viewBox="0 0 30 12" aria-hidden="true" { path.edge d="M0 6H30" {} } "must be shipped (hard)" }
-            li { svg viewBox="0 0 30 12" aria-hidden="true" { path.edge.soft d="M0 6H30" {} } "must have ended (soft)" }
+            li { svg viewBox="0 0 30 12" aria-hidden="true" { path.edge.soft d="M0 6H30" {} } "must be shipped or in testing (soft)" }
             @if has_ghosts { li { svg viewBox="0 0 30 12" aria-hidden="true" { path.edge.lost d="M0 6H30" {} } "no job holds the key" } }
         }
         @if picture.jobs_left_out > 0 {

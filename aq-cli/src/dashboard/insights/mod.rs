@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::brief::brief;
+use super::brief::{brief, count};
 use super::error::PageError;
 use super::guard::Viewer;
 use super::page::{self, Place};
@@ -61,7 +61,7 @@ pub(super) async fn page(
         .find(|choice| choice.name == name)
         .ok_or_else(|| PageError::new(StatusCode::BAD_REQUEST, "`since` is 24h, 7d, 30d or all"))?;
     let body = dashboard
-        .blocking(move |dashboard| {
+        .in_turn(&dashboard.costly, move |dashboard| {
             let now = Timestamp::now();
             let start = since.days.map(|days| now - SignedDuration::from_hours(24 * days));
             let jobs = history(&dashboard.queue).map_err(PageError::environment)?;
@@ -109,7 +109,7 @@ fn tiles(all: &Group) -> Markup {
     let share = |share: Option<f64>| share.map(|share| format!("{:.0} %", share * 100.0));
     let cached = share(all.cache_share()).map(|share| format!("{share} of input cached"));
     let tiles = [
-        ("Jobs", all.jobs.to_string(), Some(format!("{} attempts", all.attempts))),
+        ("Jobs", all.jobs.to_string(), Some(count(all.attempts, "attempt"))),
         (
             "Success",
             share(all.success_rate()).unwrap_or_else(|| "-".to_owned()),

@@ -145,7 +145,7 @@ fn stacked(
         (0..labels.len()).rev().step_by(every).map(|place| real(place) + 0.5).collect();
     let mut chart = ChartBuilder::on(area)
         .margin(6)
-        .margin_right(14)
+        .margin_right(20)
         .x_label_area_size(24)
         .y_label_area_size(50)
         .build_cartesian_2d(

@@ -8,7 +8,7 @@ use super::NAME;
 use super::measure::Measure;
 use super::window::{Series, Window};
 use crate::dashboard::brief::brief;
-use crate::dashboard::moment::age;
+use crate::dashboard::moment::ago;
 use crate::output::insights::{dollars, seconds, tokens};
 
 /// Jobs that are listed, the last to end.
@@ -171,7 +171,7 @@ fn job(job: &Numbers) -> Markup {
             th scope="row" { a href={ "/jobs/" (job.id) } { (job.id) } }
             td { span class=(if job.succeeded() { "good" } else { "bad" }) { (result.replace('_', " ")) } }
             td { (brief(job.engine.as_deref().unwrap_or("-"), NAME)) }
-            td { (age(job.ended_at)) }
+            td { (ago(job.ended_at)) }
             (count(Some(job.attempts.into()), &job.attempts.to_string()))
             (number(job.duration_s, &seconds(job.duration_s)))
             (count(job.input_tokens, &tokens(job.input_tokens, guess)))

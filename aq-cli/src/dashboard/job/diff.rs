@@ -1,18 +1,30 @@
 //! What a job changed, file by file.
 
 use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
-use aq_runner::run::{JobView, WorkplaceError};
+use aq_manifest::format_duration;
+use aq_runner::checkpoint::{CheckpointError, DiffBounds, GitWatch};
+use aq_runner::run::{JobView, WorkplaceError, bounded_diff};
 use maud::{Markup, html};
 
+use super::checks::checks;
 use super::facts::size;
-use super::patch::{FilePatch, files};
+use super::patch::{FilePatch, LARGEST, files};
 use super::visible::visible;
+use crate::dashboard::brief::count;
 use crate::dashboard::error::PageError;
 use crate::dashboard::state::Dashboard;
 
 /// Bytes of a diff that are read; the rest is left to `aq diff`.
-const BYTES: usize = 4 << 20;
+const BYTES: usize = 1 << 20;
+/// The time for one.
+const TIME: Duration = Duration::from_secs(30);
+/// What git may spend on it.
+const BOUNDS: DiffBounds = DiffBounds { largest_file: LARGEST, memory: 1 << 30 };
 /// Lines that are shown of one file, and of all.
 const OF_EACH: usize = 5_000;
 const OF_ALL: usize = 20_000;
@@ -21,10 +33,36 @@ const FOLDED: usize = 400;
 /// Files that are shown.
 const FILES: usize = 500;
 
-pub(super) fn diff(dashboard: &Dashboard, job: &JobView) -> Result<Markup, PageError> {
+/// The view, when it is the reader's turn. Git ends with his connection.
+pub(super) async fn view(dashboard: &Dashboard, job: JobView) -> Result<Markup, PageError> {
+    let reader = Presence::default();
+    let has_left = Arc::clone(&reader.has_left);
+    let watch = GitWatch::default().limited(Some(TIME));
+    let watch = watch.stopped_by(Arc::new(move || has_left.load(Relaxed)), Duration::ZERO);
+    let work = move |dashboard: &Dashboard| {
+        let changes = diff(dashboard, &job, watch)?;
+        Ok(html! { div.beside { div { (changes) } (checks(dashboard, &job)?) } })
+    };
+    dashboard.in_turn(&dashboard.diffs, work).await
+}
+
+/// Notes that nobody waits any more, when it is dropped with what was waited for.
+#[derive(Default)]
+struct Presence {
+    has_left: Arc<AtomicBool>,
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.has_left.store(true, Relaxed);
+    }
+}
+
+fn diff(dashboard: &Dashboard, job: &JobView, watch: GitWatch) -> Result<Markup, PageError> {
     let id = &job.record.id;
     let mut patch = Bounded { bytes: Vec::new(), is_cut: false };
-    match aq_runner::run::diff(&dashboard.queue, id, false, &mut patch) {
+    let mut is_late = false;
+    match bounded_diff(&dashboard.queue, id, watch, BOUNDS, &mut patch) {
         Err(WorkplaceError::NoBranch(_)) => {
             return Ok(
                 html! { p.empty.faint { "There is no diff: it has not run yet, or its directory is in no git repository." } },
@@ -35,12 +73,16 @@ pub(super) fn diff(dashboard: &Dashboard, job: &JobView) -> Result<Markup, PageE
         }
         // Git was told that nobody reads on.
         Err(_) if patch.is_cut => {}
+        Err(WorkplaceError::Checkpoint(CheckpointError::TimedOut { .. })) => is_late = true,
         result => result?,
     }
-    let text = String::from_utf8_lossy(&patch.bytes);
-    let mut found = files(&text, OF_EACH, OF_ALL);
-    let count = found.len();
+    let mut found = files(&String::from_utf8_lossy(&patch.bytes), OF_EACH, OF_ALL);
+    drop(std::mem::take(&mut patch.bytes));
+    let number = found.len();
     found.truncate(FILES);
+    if is_late && found.is_empty() {
+        return Ok(html! { p.notice { (late()) code { "aq diff " (id) } " has it." } });
+    }
     if found.is_empty() {
         return Ok(html! { p.empty.faint { "It has changed nothing." } });
     }
@@ -48,15 +90,17 @@ pub(super) fn diff(dashboard: &Dashboard, job: &JobView) -> Result<Markup, PageE
     Ok(html! {
         div.diff {
             p.bar {
-                span { (count) (if count == 1 { " file" } else { " files" }) }
+                span { (count(number, "file")) }
                 span.good { "+" (added) } span.bad { "−" (removed) }
-                @if patch.is_cut {
+                @if is_late {
+                    span.warn { (late()) code { "aq diff " (id) } " has all." }
+                } @else if patch.is_cut {
                     span.warn { "The first " (size(BYTES as u64)) " only: " code { "aq diff " (id) } " has all." }
-                } @else if count > FILES {
+                } @else if number > FILES {
                     span.warn { "The first " (FILES) " files only: " code { "aq diff " (id) } " has all." }
                 }
             }
-            details.files open[count <= 30] {
+            details.files open[number <= 30] {
                 summary { "Files" }
                 ol { @for (at, file) in found.iter().enumerate() {
                     li { a href={ "#file-" (at) } { (visible(&file.name)) } " " (counts(file)) }
@@ -65,6 +109,10 @@ pub(super) fn diff(dashboard: &Dashboard, job: &JobView) -> Result<Markup, PageE
             @for (at, file) in found.iter().enumerate() { (one(at, file)) }
         }
     })
+}
+
+fn late() -> String {
+    format!("Git takes longer than {}: ", format_duration(TIME))
 }
 
 fn one(at: usize, file: &FilePatch) -> Markup {
@@ -76,7 +124,7 @@ fn one(at: usize, file: &FilePatch) -> Markup {
                 " " (counts(file))
             }
             pre { @for block in &file.blocks { span class=(block.kind.class()) { (visible(&block.text)) } } }
-            @if file.left_out > 0 { p.faint { (file.left_out) " more lines" } }
+            @if file.left_out > 0 { p.faint { (count(file.left_out, "more line")) } }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use aq_ledger::RecordKey;
 use aq_runner::run::JobView;
+use aq_runner::store::JobRecord;
 use maud::{Markup, html};
 
 use super::visible::visible;
@@ -20,6 +21,11 @@ pub(super) fn has_steps(dashboard: &Dashboard, job: &JobView) -> Result<bool, Pa
     Ok(engine_of(job).is_some_and(|engine| engines.has_steps(&engine)))
 }
 
+/// Whether `clean` has put its record away.
+pub(super) fn is_put_away(record: &JobRecord) -> bool {
+    record.stage.is_final() && record.meta.is_empty()
+}
+
 /// A size as people read it: `980 B`, `1.2 MB`.
 #[expect(clippy::cast_precision_loss, reason = "it is rounded anyway")]
 pub(super) fn size(bytes: u64) -> String {
@@ -36,7 +42,10 @@ pub(super) fn record(job: &JobView) -> Markup {
     let meta = &job.record.meta;
     html! {
         @if meta.is_empty() {
-            p.empty.faint { "Nothing is recorded: it was dropped in by hand, or " code { "aq clean" } " has put its record away." }
+            p.empty.faint {
+                @if is_put_away(&job.record) { code { "aq clean" } " has put its record away." }
+                @else { "Nothing is recorded: it was dropped in by hand." }
+            }
         } @else {
             div.wide-table { table.record {
                 thead { tr { th scope="col" { "Key" } th scope="col" { "Value" } } }

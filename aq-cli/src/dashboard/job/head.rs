@@ -12,7 +12,7 @@ use super::visible::visible;
 use crate::dashboard::actions::buttons;
 use crate::dashboard::error::PageError;
 use crate::dashboard::guard::Viewer;
-use crate::dashboard::moment::{age, at};
+use crate::dashboard::moment::{age, ago, at};
 use crate::dashboard::state::Dashboard;
 use crate::output::job::{what, work_problem};
 
@@ -27,13 +27,17 @@ pub(super) fn head(
     let record = &job.record;
     let meta = &record.meta;
     let word = |key: RecordKey| meta.get(key).map(visible);
+    // What is still known when `clean` has put the record away.
+    let put_away = job.numbers.as_ref().filter(|_| meta.is_empty());
     let engine = word(RecordKey::Engine).or_else(|| word(RecordKey::EngineWanted));
+    let engine = engine.or_else(|| Some(visible(put_away?.engine.as_ref()?)));
+    let profile = word(RecordKey::Profile).or_else(|| Some(visible(put_away?.profile.as_ref()?)));
     let now = Timestamp::now();
     let left = recorded_left_out(meta);
     Ok(html! {
         div.title {
             h1 { (record.id) }
-            span.stage.(record.stage.folder()) { (record.stage) }
+            span.stage.(kind(job)) { (record.stage) }
         }
         p.what.(kind(job)) { (with_code(&what(job, now))) }
         @if !left.is_empty() {
@@ -48,13 +52,13 @@ pub(super) fn head(
             @if let Some(engine) = engine {
                 div { dt { "Engine" } dd { (engine) @if let Some(model) = word(RecordKey::Model) { " · " (model) } } }
             }
-            @if let Some(profile) = word(RecordKey::Profile) { div { dt { "Profile" } dd { (profile) } } }
-            div { dt { "Attempts" } dd { (job.tries()) @if job.tries() <= job.max_tries() { " of " (job.max_tries()) } } }
-            div { dt { "Added" } dd { (at(meta.time(RecordKey::AddedAt))) } }
+            @if let Some(profile) = profile { div { dt { "Profile" } dd { (profile) } } }
+            @if let Some(attempts) = attempts(job) { div { dt { "Attempts" } dd { (attempts) } } }
+            @if let Some(added) = meta.time(RecordKey::AddedAt) { div { dt { "Added" } dd { (at(Some(added))) } } }
             @match &job.activity {
                 Activity::Running { since, .. } => div { dt { "Runs for" } dd { (age(*since)) } },
-                _ => @if let Some(ended) = meta.time(RecordKey::EndedAt) {
-                    div { dt { "Ended" } dd { (at(Some(ended))) } }
+                _ => @if let Some(ended) = meta.time(RecordKey::EndedAt).or_else(|| put_away?.ended_at) {
+                    div { dt { "Ended" } dd { (ago(Some(ended))) } }
                 },
             }
             @if let Some(tracker) = &job.tracker {
@@ -79,6 +83,15 @@ pub(super) fn head(
     })
 }
 
+/// The attempts that it has had, and may have as far as that is known.
+fn attempts(job: &JobView) -> Option<String> {
+    if job.record.meta.is_empty() {
+        return Some(job.numbers.as_ref()?.attempts.to_string());
+    }
+    let (tries, most) = (job.tries(), job.max_tries());
+    Some(if tries <= most { format!("{tries} of {most}") } else { tries.to_string() })
+}
+
 /// How what it does is shown.
 fn kind(job: &JobView) -> &'static str {
     match &job.activity {
@@ -88,7 +101,10 @@ fn kind(job: &JobView) -> &'static str {
         Activity::Running { .. } => "is-busy",
         Activity::Resting => match job.record.stage {
             Stage::Review => "is-waiting",
-            Stage::Testing if job.record.verified() != Some(true) => "is-waiting",
+            Stage::Testing | Stage::Shipped if job.record.verified() == Some(false) => {
+                "is-unverified"
+            }
+            Stage::Testing if job.record.verified().is_none() => "is-waiting",
             Stage::Testing | Stage::Shipped => "is-good",
             _ => "is-bad",
         },

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use crate::dashboard::error::PageError;
 use crate::dashboard::feed::Look;
+use crate::dashboard::guard::Viewer;
 use crate::dashboard::live::live;
 use crate::dashboard::state::{Dashboard, job_id};
 
@@ -24,13 +25,14 @@ const LOOK: Duration = Duration::from_millis(500);
 /// `GET /jobs/{id}/events`
 pub(in crate::dashboard) async fn events(
     State(dashboard): State<Dashboard>,
+    viewer: Viewer,
     Path(id): Path<String>,
 ) -> Result<Response, PageError> {
     let id = job_id(&id)?;
     dashboard.queue.expect(&id)?;
     let looks = dashboard.feed.follow();
     let follower = Follower { dashboard: dashboard.clone(), id, looks, told: Value::Null };
-    live(&dashboard, stream::unfold(follower, next))
+    live(&dashboard, viewer, stream::unfold(follower, next))
 }
 
 struct Follower {

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::ansi::{Look, paint};
-use super::facts::size;
+use super::facts::{is_put_away, size};
 use super::visible::visible;
 use crate::dashboard::error::PageError;
 use crate::dashboard::state::{Dashboard, job_id};
@@ -51,11 +51,8 @@ pub(super) fn log(
 ) -> Result<Markup, PageError> {
     let id = &job.record.id;
     let Some(piece) = log_until(&dashboard.queue, id, to, PIECE)? else {
-        if let Some(archived) = archived_log(&dashboard.queue, id)? {
-            let archived = archived.display().to_string();
-            return Ok(html! {
-                p.empty.faint { code { "aq clean" } " has put its log away, to " (visible(&archived)) }
-            });
+        if let Some(put_away) = put_away(dashboard, job)? {
+            return Ok(put_away);
         }
         return Ok(html! {
             div.log-box data-empty="" { p.faint.empty { "It has printed nothing yet." } }
@@ -73,6 +70,21 @@ pub(super) fn log(
     })
 }
 
+/// Where `clean` has put the log, in the words of `aq logs`; `None`: it has not.
+pub(super) fn put_away(dashboard: &Dashboard, job: &JobView) -> Result<Option<Markup>, PageError> {
+    let id = &job.record.id;
+    let archived = archived_log(&dashboard.queue, id)?;
+    if archived.is_none() && !is_put_away(&job.record) {
+        return Ok(None);
+    }
+    Ok(Some(html! {
+        p.empty.faint {
+            code { "aq clean" } " has put the log of " (id) " away"
+            @if let Some(archived) = &archived { ", to " (visible(&archived.display().to_string())) }
+        }
+    }))
+}
+
 fn shown(piece: &LogPiece, look: Look) -> Markup {
     let painted = paint(&piece.bytes, look);
     let open = paint(&piece.open, painted.look);
@@ -84,7 +96,7 @@ fn shown(piece: &LogPiece, look: Look) -> Markup {
     }
 }
 
-fn span(run: &super::ansi::Run) -> Markup {
+pub(super) fn span(run: &super::ansi::Run) -> Markup {
     let classes = run.look.classes();
     html! { @if classes.is_empty() { (run.text) } @else { span class=(classes) { (run.text) } } }
 }

@@ -4,6 +4,7 @@
 //! steps are shown from their end and go back a piece at a time, diffs are cut.
 
 mod ansi;
+mod checks;
 mod diff;
 mod facts;
 mod files;
@@ -17,7 +18,7 @@ mod visible;
 
 use aq_manifest::JobId;
 use aq_runner::run::place::require_trust;
-use aq_runner::run::{JobView, look_up};
+use aq_runner::run::{JobView, job_numbers, look_up};
 use axum::extract::{Path, Query, State};
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -28,6 +29,7 @@ use super::guard::Viewer;
 use super::page::{self, Place};
 use super::state::{Dashboard, job_id};
 
+use facts::is_put_away;
 pub(super) use files::{artifact, whole_log};
 pub(super) use live::events;
 pub(super) use log::piece as log_piece;
@@ -112,15 +114,17 @@ pub(super) async fn view(
 }
 
 async fn content(dashboard: &Dashboard, job: JobView, wanted: Wanted) -> Result<Markup, PageError> {
-    dashboard
-        .blocking(move |dashboard| match wanted.view {
-            View::Overview => overview::overview(dashboard, &job),
-            View::Steps => steps::steps(dashboard, &job, wanted.to),
-            View::Log => log::log(dashboard, &job, wanted.to),
-            View::Diff => diff::diff(dashboard, &job),
-            View::Record => Ok(facts::record(&job)),
-        })
-        .await
+    let to = wanted.to;
+    match wanted.view {
+        View::Overview => dashboard.blocking(move |this| overview::overview(this, &job)).await,
+        View::Steps => {
+            let work = move |this: &Dashboard| steps::steps(this, &job, to);
+            dashboard.in_turn(&dashboard.costly, work).await
+        }
+        View::Log => dashboard.blocking(move |this| log::log(this, &job, to)).await,
+        View::Diff => diff::view(dashboard, job).await,
+        View::Record => dashboard.blocking(move |_| Ok(facts::record(&job))).await,
+    }
 }
 
 /// The job as it is now.
@@ -139,6 +143,9 @@ async fn find(dashboard: &Dashboard, id: &JobId) -> Result<JobView, PageError> {
             let mut job = look_up(&dashboard.queue, &settings, &id, Timestamp::now())?;
             if require_trust(&dashboard.queue, &dashboard.environment).is_err() {
                 job.distrust(dashboard.queue.root());
+            }
+            if is_put_away(&job.record) {
+                job.numbers = Some(job_numbers(&dashboard.queue, &id)?);
             }
             Ok(job)
         })

@@ -6,8 +6,9 @@ use aq_runner::run::{Attempt, JobView, attempts, job_numbers};
 use aq_runner::store::{Artifact, Effective, EffectiveValue, artifacts, effective_values};
 use maud::{Markup, html};
 
-use super::facts::size;
+use super::facts::{is_put_away, size};
 use super::visible::visible;
+use crate::dashboard::brief::count;
 use crate::dashboard::error::PageError;
 use crate::dashboard::moment::at;
 use crate::dashboard::state::Dashboard;
@@ -38,7 +39,7 @@ pub(super) fn overview(dashboard: &Dashboard, job: &JobView) -> Result<Markup, P
             }
             div.came-of-it {
                 (numbers(dashboard, job)?)
-                (attempts_table(&attempts))
+                (attempts_table(&attempts, is_put_away(&job.record)))
                 (artifact_list(job, &files, more))
             }
         }
@@ -84,7 +85,7 @@ fn long_text(text: &str) -> Markup {
         pre.words.prompt { (visible(first)) }
         @if !rest.is_empty() {
             details.rest {
-                summary { (rest.lines().count()) " more lines" }
+                summary { (count(rest.lines().count(), "more line")) }
                 pre.words.prompt { (visible(rest)) }
             }
         }
@@ -122,7 +123,7 @@ fn values_table(job: &JobView, values: &[EffectiveValue]) -> Markup {
             tbody { (rows(&said)) }
         } }
         details data-keep="defaults" {
-            summary { (default.len()) " defaults" }
+            summary { (count(default.len(), "default")) }
             div.wide-table { table.values { tbody { (rows(&default)) } } }
         }
     }
@@ -149,7 +150,7 @@ fn numbers(dashboard: &Dashboard, job: &JobView) -> Result<Markup, PageError> {
                 div { dt { "Cost" } dd { (dollars(numbers.cost_usd, guess)) } }
                 @if meta.get(RecordKey::FilesChanged).is_some() {
                     div { dt { "Changed" } dd {
-                        a href={ "/jobs/" (job.record.id) "?view=diff" } { (meta.count(RecordKey::FilesChanged)) " files" }
+                        a href={ "/jobs/" (job.record.id) "?view=diff" } { (count(meta.count(RecordKey::FilesChanged), "file")) }
                         " " span.good { "+" (meta.count(RecordKey::LinesAdded)) } " " span.bad { "−" (meta.count(RecordKey::LinesDeleted)) }
                     } }
                 }
@@ -159,26 +160,31 @@ fn numbers(dashboard: &Dashboard, job: &JobView) -> Result<Markup, PageError> {
     })
 }
 
-fn attempts_table(attempts: &[Attempt]) -> Markup {
+/// All attempts are numbered, those before a requeue as well as those that did not count.
+fn attempts_table(attempts: &[Attempt], is_put_away: bool) -> Markup {
     let older = attempts.len().saturating_sub(ATTEMPTS);
     html! {
         section aria-labelledby="attempts" {
             h2 #attempts { "Attempts" }
-            @if attempts.is_empty() { p.faint { "It was not tried yet." } }
+            @if is_put_away {
+                p.faint { code { "aq clean" } " has put its record away." }
+            } @else if attempts.is_empty() {
+                p.faint { "It was not tried yet." }
+            }
             @if older > 0 { p.faint { "The newest " (ATTEMPTS) " of " (attempts.len()) "." } }
-            ol.attempts { @for attempt in attempts[older..].iter().rev() { (attempt_line(attempt)) } }
+            ol.attempts { @for (at, attempt) in attempts.iter().enumerate().skip(older).rev() { (attempt_line(at + 1, attempt)) } }
         }
     }
 }
 
-fn attempt_line(attempt: &Attempt) -> Markup {
+fn attempt_line(number: usize, attempt: &Attempt) -> Markup {
     let between = || Some(attempt.ended?.duration_since(attempt.began?).as_secs_f64().max(0.0));
     let took = attempt.duration_s.or_else(between);
     let result = attempt.result.as_deref().map(|result| visible(&result.replace('_', " ")));
     html! {
         li {
             div {
-                strong { "#" (attempt.number) }
+                strong { "#" (number) }
                 " " (at(attempt.began))
                 @if took.is_some() { " · " (seconds(took)) }
                 @if let Some(engine) = &attempt.engine { " · " (visible(engine)) }

@@ -3,6 +3,9 @@
 /// The longest line that is shown, in bytes.
 const LINE: usize = 2_000;
 
+/// The largest file that is compared line by line, in bytes. Git says of a larger one that it is binary.
+pub(super) const LARGEST: u64 = 16_000_000;
+
 /// What one file of a patch changes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct FilePatch {
@@ -129,6 +132,8 @@ fn about(file: &mut FilePatch, line: &str, most: usize) {
         file.push(Kind::About, &format!("renamed from {from}"), most);
     } else if let Some(to) = line.strip_prefix("rename to ") {
         file.name = to.to_owned();
+    } else if line.starts_with("Binary files ") && line.ends_with(" differ") {
+        file.push(Kind::About, "binary, or larger than 16 MB", most);
     } else if !line.starts_with("index ") {
         file.push(Kind::About, line, most);
     }
@@ -190,6 +195,8 @@ mod tests {
                 r#""b/\n<script>" deleted +0 -0"#,
             ]
         );
+        let binary = &files(PATCH, 100, 1_000)[3].blocks[0];
+        assert_eq!(binary.text, format!("binary, or larger than {} MB\n", LARGEST / 1_000_000));
         let kinds: Vec<&str> =
             files(PATCH, 100, 1_000)[0].blocks.iter().map(|block| block.kind.class()).collect();
         let want =

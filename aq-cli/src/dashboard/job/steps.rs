@@ -6,7 +6,9 @@ use aq_runner::store::log_until;
 use maud::{Markup, html};
 
 use super::facts::engine_of;
+use super::log::put_away;
 use super::visible::visible;
+use crate::dashboard::brief::count;
 use crate::dashboard::error::PageError;
 use crate::dashboard::state::Dashboard;
 use crate::output::steps::usage;
@@ -40,8 +42,8 @@ pub(super) fn steps(
         let Some(mut piece) = log_until(&dashboard.queue, id, to, window)? else { break };
         piece.bytes.append(&mut piece.open);
         let read = read_steps(&settings.engines, &engine, &piece.bytes, MOST);
-        let count = read.steps().count();
-        if count < FEW && piece.from > 0 && window < WINDOWS[1] {
+        let number = read.steps().count();
+        if number < FEW && piece.from > 0 && window < WINDOWS[1] {
             continue;
         }
         let first = match read.steps().next() {
@@ -50,21 +52,24 @@ pub(super) fn steps(
         };
         return Ok(html! {
             div.steps data-live[to.is_none()] data-size=(piece.size) {
-                @if first > 0 || count > SCREEN {
+                @if first > 0 || number > SCREEN {
                     p.bar {
                         @if first > 0 { a.button href={ "?view=steps&to=" (first) } { "Earlier steps" } }
-                        @if count > SCREEN { a.button href="#newest" { "To the newest" } }
+                        @if number > SCREEN { a.button href="#newest" { "To the newest" } }
                     }
                 }
-                @if count == 0 { p.faint { "No step yet." } }
+                @if number == 0 { p.faint { "No step yet." } }
                 @for (at, found) in read.steps() { (step(found, piece.from + at as u64)) }
                 @if read.unknown() > 0 {
-                    p.faint { (read.unknown()) " records of other kinds are in the log." }
+                    p.faint { "In the log is more: " (count(read.unknown(), "record")) " of other kinds." }
                 }
                 @if to.is_some() { p { a.button href="?view=steps" { "To the last steps" } } }
                 span #newest { }
             }
         });
+    }
+    if let Some(put_away) = put_away(dashboard, job)? {
+        return Ok(put_away);
     }
     Ok(html! { div.steps data-live data-size="0" { p.faint { "It has printed nothing yet." } } })
 }
@@ -158,6 +163,6 @@ fn count_of_lines(text: &Clip) -> String {
 fn words(text: &Clip) -> Markup {
     html! {
         (visible(&text.text))
-        @if text.left_out > 0 { span.faint.cut { " … " (text.left_out) " more bytes" } }
+        @if text.left_out > 0 { span.faint.cut { " … " (count(text.left_out, "more byte")) } }
     }
 }

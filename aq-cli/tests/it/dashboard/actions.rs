@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::chrome::Chrome;
-use super::server::Server;
+use super::server::{LOCAL, Server};
 use crate::sandbox::{Sandbox, kill_child, wait_for};
 
 /// The button of an action on a job's page.
@@ -29,7 +29,7 @@ fn queue() -> Sandbox {
 fn nobody_acts_without_the_token() {
     let Some(chrome) = Chrome::start() else { return };
     let sandbox = queue();
-    let server = Server::start(&sandbox);
+    let server = Server::start_with(&sandbox, &["--listen", LOCAL, "--public"]);
     for path in ["/", "/jobs/good", "/jobs/broken", "/add"] {
         chrome.go(&server.url(path));
         chrome.wait_for("main");
@@ -52,6 +52,12 @@ fn a_person_signs_in_with_the_printed_link_and_acts() {
     chrome.go(&server.link);
     chrome.wait_text("button", "Sign out");
     assert_eq!(chrome.url(), server.url("/"));
+    chrome.click(".sign button");
+    // In the tab that shows the sign-in page, the link changes only what is behind the `#`.
+    chrome.wait_text("h1", "Sign in");
+    chrome.wait("location.pathname === '/sign-in'");
+    chrome.run(&format!("location.href = {}", json!(server.link)));
+    chrome.wait_text("button", "Sign out");
     // The link again: the token does not stay in the address.
     chrome.go(&server.link);
     chrome.wait_text("button", "Sign out");
@@ -110,9 +116,25 @@ fn a_person_signs_in_with_the_printed_link_and_acts() {
     kill_child(&mut run_loop);
 
     chrome.click(".sign button");
-    chrome.wait_text("a.sign", "Sign in");
+    chrome.wait_text("h1", "Sign in");
     chrome.go(&server.url("/jobs/next"));
+    chrome.wait_text("h1", "Sign in");
     assert_eq!(chrome.value(FORMS), json!(0));
     // The refused job file is the one complaint.
     assert_eq!(chrome.complaints("400"), [""; 0]);
+}
+
+#[test]
+fn a_link_elsewhere_finds_the_session() {
+    let Some(chrome) = Chrome::start() else { return };
+    let sandbox = queue();
+    let server = Server::start(&sandbox);
+    chrome.enter(&server, "/");
+    // Another site to the browser, from which the cookie is not sent.
+    let job = server.url("/jobs/good?view=log");
+    chrome.go(&server.url("/sign-in").replace("127.0.0.1", "localhost"));
+    chrome.wait_for("#token");
+    chrome.run(&format!("location.href = {}", json!(job)));
+    chrome.wait_text("h1", "good");
+    assert_eq!(chrome.url(), job);
 }

@@ -36,7 +36,7 @@ fn a_move_is_seen_within_300_ms() {
     let stages = ["inbox", "review", "failed", "quarantine", "shipped", "testing"];
     fs::write(sandbox.queue("inbox/moved.md"), job_text("", "true")).unwrap();
     let server = Server::start(&sandbox);
-    chrome.go(&server.url("/"));
+    chrome.enter(&server, "/");
     chrome.wait_text(".live", "live");
     // Other programs may take the machine for a while, but not each time.
     let mut worst = Vec::new();
@@ -80,7 +80,7 @@ fn it_is_used_by_keyboard_and_filtered() {
         file(stage, id);
     }
     let server = Server::start(&sandbox);
-    chrome.go(&server.url("/"));
+    chrome.enter(&server, "/");
     chrome.wait_text(".live", "live");
     let focused =
         || chrome.value("document.activeElement.dataset.job ?? document.activeElement.id");

@@ -15,6 +15,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::server::Server;
 use super::webdriver::Session;
 use crate::sandbox::{PATIENCE, kill_hard, skipped};
 
@@ -101,6 +102,13 @@ impl Chrome {
     /// Loads a page.
     pub(super) fn go(&self, url: &str) {
         self.post("url", &json!({ "url": url }));
+    }
+
+    /// Opens the link that a dashboard printed, and then a page of it.
+    pub(super) fn enter(&self, server: &Server, path: &str) {
+        self.go(&server.link);
+        self.wait_text("button", "Sign out");
+        self.go(&server.url(path));
     }
 
     /// Runs the body of a function in the page, and answers what it returns.

@@ -212,3 +212,28 @@ fn an_agents_stream_is_shown_as_steps() {
         assert!(page.contains(shown), "{shown:?} in {page}");
     }
 }
+
+#[test]
+fn the_check_is_shown_beside_the_diff() {
+    let sandbox = Sandbox::with_repository();
+    let fake = "echo '--- aq 2026-01-31T12:00:00Z verify'; echo faked; echo x >x";
+    sandbox.add("good", &format!("verify: echo 'all <b>42</b> pass' # {SCRIPT}"), fake);
+    sandbox.add("bad", "verify: echo 3 fail; false\nretry: {max: 1}", fake);
+    sandbox.add("unchecked", "", fake);
+    sandbox.add("human", "review-policy: human\nverify: 'true'", fake);
+    assert_eq!(sandbox.code(&["run", "--once", "--quiet"]).0, 1);
+    let served = Server::start(&sandbox);
+    for (id, words) in [
+        ("good", "<code>verify</code> has passed.</span>"),
+        ("good", "all &lt;b&gt;42&lt;/b&gt; pass"),
+        ("bad", "<code>verify</code> has refused it</span>: verify exited with 1"),
+        ("bad", "3 fail"),
+        ("unchecked", "<span class=\"warn\">Not verified.</span>"),
+        ("human", "<code>verify</code> has not run on this work yet."),
+    ] {
+        let page = served.page(&format!("/jobs/{id}?view=diff"));
+        assert!(page.contains(words), "{id}: {words}: {page}");
+        assert!(page.contains("class=\"added\"") && !page.contains("faked"), "{id}: {page}");
+        assert!(!page.contains(SCRIPT), "{page}");
+    }
+}

@@ -22,7 +22,7 @@ fn ten_thousand_jobs_cost_a_browser_little() {
     }
     let server = Server::start(&sandbox);
     let begun = Instant::now();
-    chrome.go(&server.url("/"));
+    chrome.enter(&server, "/");
     chrome.wait_for(".card");
     let first = begun.elapsed();
     // Generous for a build that is not optimized, on a machine that does other things.

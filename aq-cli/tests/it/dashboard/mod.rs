@@ -2,7 +2,9 @@
 
 mod actions;
 mod board;
+mod bulk;
 mod chrome;
+mod costs;
 mod hostile;
 mod job;
 mod limits;
@@ -12,6 +14,7 @@ mod outages;
 mod pictures;
 mod server;
 mod strangers;
+mod truth;
 mod webdriver;
 
 pub(crate) use server::Server;

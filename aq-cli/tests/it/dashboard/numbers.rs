@@ -194,7 +194,9 @@ fn the_graph_shows_who_waits_for_whom() {
     sandbox.add("alone", "", "true");
     let served = Server::start(&sandbox);
     let page = served.page("/graph");
-    for class in ["node shipped", "node next", "node waiting", "node ghost", "edge soft lost"] {
+    for class in
+        ["node shipped unverified", "node next", "node waiting", "node ghost", "edge soft lost"]
+    {
         assert!(page.contains(&format!("class=\"{class}\"")), "{class}: {page}");
     }
     assert!(!page.contains("<script>x") && !page.contains("style="), "{page}");
@@ -204,7 +206,10 @@ fn the_graph_shows_who_waits_for_whom() {
     assert!(item.contains("waits for <a href=\"/jobs/first\">first</a>"), "{item}");
 
     let around = served.page("/graph?job=first");
-    assert!(around.contains("node shipped chosen") && around.contains("/jobs/third"), "{around}");
+    assert!(
+        around.contains("node shipped unverified chosen") && around.contains("/jobs/third"),
+        "{around}"
+    );
     assert!(!around.contains("node ghost"), "{around}");
     assert!(served.page("/graph?job=alone").contains("waits for nothing"));
     assert_eq!(served.get("/graph?job=nobody").status, 404);

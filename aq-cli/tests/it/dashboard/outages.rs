@@ -3,9 +3,10 @@
 use std::fs;
 
 use nix::sys::signal::Signal;
+use serde_json::json;
 
 use super::chrome::Chrome;
-use super::server::Server;
+use super::server::{LOCAL, Server};
 use crate::sandbox::{Sandbox, job_text};
 
 #[test]
@@ -13,7 +14,8 @@ fn broken_settings_and_a_dead_server_are_told_and_mended() {
     let Some(chrome) = Chrome::start() else { return };
     let sandbox = Sandbox::new();
     fs::write(sandbox.queue("inbox/x.md"), job_text("", "true")).unwrap();
-    let mut server = Server::start(&sandbox);
+    // Sessions end with the server that knows them.
+    let mut server = Server::start_with(&sandbox, &["--listen", LOCAL, "--public"]);
     chrome.go(&server.url("/"));
     chrome.wait_text(".live", "live");
     let config = sandbox.queue("config.yaml");
@@ -29,9 +31,26 @@ fn broken_settings_and_a_dead_server_are_told_and_mended() {
     chrome.wait_text(".live", "not connected");
     fs::write(sandbox.queue("inbox/y.md"), job_text("", "true")).unwrap();
     let address = server.address.clone();
-    let _again = Server::start_with(&sandbox, &["--listen", &address]);
+    let _again = Server::start_with(&sandbox, &["--listen", &address, "--public"]);
     chrome.wait_text(".live", "live");
     chrome.wait_for("[data-job=y]");
     // Only that it was not there.
     assert_eq!(chrome.complaints("ERR_"), [""; 0]);
+}
+
+#[test]
+fn a_page_without_its_session_asks_to_sign_in() {
+    let Some(chrome) = Chrome::start() else { return };
+    let sandbox = Sandbox::new();
+    sandbox.add("x", "", "true");
+    let mut server = Server::start(&sandbox);
+    chrome.enter(&server, "/jobs/x");
+    chrome.wait_text(".live", "live");
+    let address = server.address.clone();
+    server.signal(Signal::SIGKILL);
+    let again = Server::start_with(&sandbox, &["--listen", &address]);
+    chrome.wait_text("h1", "Sign in");
+    // The new link, in this tab, and it is the job again.
+    chrome.run(&format!("location.hash = {}", json!(again.token())));
+    chrome.wait_text("h1", "x");
 }

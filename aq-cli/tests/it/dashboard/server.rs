@@ -21,6 +21,9 @@ pub(crate) struct Server {
     pub(crate) address: String,
     /// The link that signs in; empty when the token came from a file.
     pub(crate) link: String,
+    /// Of the reader whose requests these are; empty before [`Server::sign_in`] when the token came from
+    /// a file.
+    cookie: String,
     _out: BufReader<ChildStdout>,
 }
 
@@ -61,8 +64,12 @@ impl Server {
         let first = line();
         let address = first.strip_prefix("listening on http://").expect(&first).to_owned();
         let link = if has_token { String::new() } else { line() };
-        let link = link.strip_prefix("to act, sign in: ").unwrap_or_default().to_owned();
-        Self { child, address, link, _out: out }
+        let link = link.split_once("sign in: ").map_or("", |(_, link)| link).to_owned();
+        let mut server = Self { child, address, link, cookie: String::new(), _out: out };
+        if !server.link.is_empty() {
+            server.cookie = server.sign_in(server.token()).0;
+        }
+        server
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -94,9 +101,14 @@ impl Server {
         self.raw(&format!("{text}\r\n{body}"))
     }
 
-    /// A GET with nothing special.
+    /// A GET of the reader who has signed in.
     pub(crate) fn get(&self, path: &str) -> Answer {
-        self.ask(&format!("GET {path}"), &[], "")
+        self.ask(&format!("GET {path}"), &[self.session()], "")
+    }
+
+    /// The header of the reader who has signed in.
+    pub(crate) fn session(&self) -> (&str, &str) {
+        ("cookie", &self.cookie)
     }
 
     /// The body of a page that is there.
@@ -126,7 +138,9 @@ impl Server {
     /// Asks for something that does not end by itself.
     pub(crate) fn open(&self, path: &str) -> TcpStream {
         let mut stream = self.connect();
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.address).unwrap();
+        let (address, cookie) = (&self.address, &self.cookie);
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\ncookie: {cookie}\r\n\r\n")
+            .unwrap();
         stream
     }
 

@@ -57,7 +57,9 @@ fn every_answer_tells_browsers_to_be_careful() {
         ("GET /jobs/x/ship", 405),
     ];
     for (request, status) in requests {
-        let answer = server.ask(request, &[], "");
+        // Who has signed in is led on from the sign-in.
+        let session = (request != "GET /sign-in").then(|| server.session());
+        let answer = server.ask(request, session.as_slice(), "");
         assert_eq!(answer.status, status, "{request}: {answer:?}");
         for (name, value) in HEADERS {
             assert!(answer.header(name).starts_with(value), "{request}: {name}: {answer:?}");
@@ -67,7 +69,7 @@ fn every_answer_tells_browsers_to_be_careful() {
         assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
         assert_eq!(answer.header("access-control-allow-origin"), "");
     }
-    assert_eq!(server.ask("HEAD /", &[], "").body, "");
+    assert_eq!(server.ask("HEAD /", &[server.session()], "").body, "");
 }
 
 #[test]
@@ -77,7 +79,8 @@ fn names_of_others_are_not_answered() {
     let port = server.address.rsplit_once(':').unwrap().1;
     for host in ["localhost", "127.0.0.1", "box.example", "BOX.EXAMPLE", "[::1]"] {
         for host in [host.to_owned(), format!("{host}:{port}"), format!("{host}:1")] {
-            assert_eq!(server.ask("GET /", &[("host", &host)], "").status, 200, "{host}");
+            let headers = [server.session(), ("host", &host)];
+            assert_eq!(server.ask("GET /", &headers, "").status, 200, "{host}");
         }
     }
     for host in ["evil.example", "localhost.evil.example", "192.168.0.7", "", "x@localhost"] {
@@ -170,25 +173,72 @@ fn a_session_is_a_cookie_that_stays_here_and_ends() {
     assert!(proxied.header("set-cookie").ends_with("; Secure"), "{proxied:?}");
 }
 
+/// Pages that nobody reads without a session.
+const PAGES: [&str; 6] =
+    ["/", "/board/inbox", "/board/events", "/add", "/jobs/secret-job", "/nowhere"];
+
 #[test]
-fn others_read_nothing_before_they_have_signed_in() {
+fn reading_needs_the_session() {
     let sandbox = Sandbox::new();
     sandbox.add("secret-job", "", "true");
-    let (code, said) = sandbox.code(&["dashboard", "--listen", "0.0.0.0:0"]);
-    assert_eq!(code, 2, "{said}");
-    assert!(said.contains("--token-file") && said.contains("ssh -L"), "{said}");
+    let server = Server::start(&sandbox);
+    for path in PAGES {
+        let answer = server.ask(&format!("GET {path}"), &[], "");
+        assert_eq!(answer.status, 303, "{path}");
+        assert!(answer.header("location").starts_with("/sign-in"), "{path}: {answer:?}");
+        let script = server.ask(&format!("GET {path}"), &[("sec-fetch-mode", "cors")], "");
+        assert_eq!(script.status, 401, "{path}");
+        assert!(!answer.body.contains("secret-job") && !script.body.contains("secret-job"));
+    }
+    // From there one gets to what was asked for.
+    let asked = server.ask("GET /jobs/secret-job?view=log", &[], "");
+    let form = server.ask(&format!("GET {}", asked.header("location")), &[], "");
+    assert!(form.body.contains("value=\"/jobs/secret-job?view=log\""), "{}", form.body);
+    let origin = server.url("");
+    let token = server.token();
+    for (to, path) in [("/jobs/secret-job", "/jobs/secret-job"), ("//evil.example", "/")] {
+        let body = format!("token={token}&to={to}");
+        let answer = server.ask("POST /sign-in", &[("origin", &origin)], &body);
+        assert_eq!((answer.status, answer.header("location")), (303, path));
+    }
+    assert!(server.page("/").contains("secret-job"));
+}
+
+#[test]
+fn a_public_dashboard_is_read_by_everybody() {
+    let sandbox = Sandbox::new();
+    sandbox.add("x", "", "true");
+    let server = Server::start_with(&sandbox, &["--listen", LOCAL, "--public"]);
+    let page = server.ask("GET /jobs/x", &[], "");
+    assert_eq!(page.status, 200);
+    assert!(
+        page.body.contains("Sign in") && !page.body.contains("method=\"post\""),
+        "{}",
+        page.body
+    );
+    let origin = server.url("");
+    assert_eq!(server.ask("POST /jobs/x/stop", &[("origin", &origin)], "csrf=0").status, 403);
+    assert!(server.page("/jobs/x").contains("method=\"post\""));
+}
+
+#[test]
+fn other_machines_need_a_token_file() {
+    let sandbox = Sandbox::new();
+    sandbox.add("secret-job", "", "true");
+    for public in [&[][..], &["--public"]] {
+        let (code, said) =
+            sandbox.code(&[&["dashboard", "--listen", "0.0.0.0:0"], public].concat());
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains("--token-file") && said.contains("ssh -L"), "{said}");
+    }
     let tokens = sandbox.path("tokens");
     fs::write(&tokens, "laptop 0123456789abcdef0123\n").unwrap();
     let tokens = tokens.to_str().unwrap();
     let mut server =
         Server::start_with(&sandbox, &["--listen", "0.0.0.0:0", "--token-file", tokens]);
     server.address = server.address.replace("0.0.0.0", "127.0.0.1");
-    for path in ["/", "/board/inbox", "/board/events", "/add", "/jobs/secret-job", "/nowhere"] {
-        let answer = server.get(path);
-        assert_eq!((answer.status, answer.header("location")), (303, "/sign-in"), "{path}");
-        let script = server.ask(&format!("GET {path}"), &[("sec-fetch-mode", "cors")], "");
-        assert_eq!(script.status, 401, "{path}");
-        assert!(!answer.body.contains("secret-job") && !script.body.contains("secret-job"));
+    for path in PAGES {
+        assert_eq!(server.get(path).status, 303, "{path}");
     }
     assert_eq!(server.get("/sign-in").status, 200);
     assert_eq!(server.get("/assets/style.css").status, 200);

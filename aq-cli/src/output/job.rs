@@ -6,31 +6,21 @@ use aq_runner::run::{
     Activity, JobView, Recovered, Replied, Stopped, WorkProblem, recorded_left_out,
 };
 use aq_runner::store::JobRecord;
-use aq_scheduler::Reason;
+use aq_scheduler::WaitReason;
 use jiff::Timestamp;
 
 use super::style::plain;
 use super::time::{short, until};
 
-/// Why a job waits. The words are the scheduler's own, but times are as people read them.
-pub(crate) fn reason(reason: &Reason, now: Timestamp) -> String {
-    reason_with(reason, |at| until(at, now))
+/// Why a job waits, with times as people read them.
+pub(crate) fn reason(reason: &WaitReason, now: Timestamp) -> String {
+    plain(&reason.to_text(&|at| until(at, now)))
 }
 
 /// The same without how long it is still.
 #[cfg(feature = "dashboard")]
-pub(crate) fn lasting_reason(reason: &Reason, now: Timestamp) -> String {
-    reason_with(reason, |at| super::time::clock(at, now))
-}
-
-fn reason_with(reason: &Reason, time: impl Fn(Timestamp) -> String) -> String {
-    match reason {
-        Reason::Backoff { until: at } => format!("backoff until {}", time(*at)),
-        Reason::EngineCoolingDown { engine, until: at } => {
-            format!("engine {} cooling down until {}", plain(engine), time(*at))
-        }
-        other => plain(&other.to_string()),
-    }
+pub(crate) fn lasting_reason(reason: &WaitReason, now: Timestamp) -> String {
+    plain(&reason.to_text(&|at| super::time::clock(at, now)))
 }
 
 /// How a job ended that did not end well.

@@ -345,7 +345,7 @@ fn newest_ended(queue: &QueueDir, most: usize) -> Result<(Vec<JobView>, BTreeMap
 
 #[cfg(test)]
 mod tests {
-    use aq_scheduler::Reason;
+    use aq_scheduler::WaitReason;
 
     use super::*;
     use crate::run::{Environment, WorkProblem};
@@ -379,8 +379,8 @@ mod tests {
         let activity = |at: usize| &found.jobs[at].activity;
         assert_eq!(*activity(0), Activity::Lost);
         assert_eq!(*activity(1), Activity::Waiting(None));
-        assert_eq!(*activity(2), Activity::Waiting(Some(Reason::NoSlot)));
-        assert!(matches!(activity(4), Activity::Waiting(Some(Reason::WaitingOn(_)))));
+        assert_eq!(*activity(2), Activity::Waiting(Some(WaitReason::NoSlot { n: 1 })));
+        assert!(matches!(activity(4), Activity::Waiting(Some(WaitReason::WaitingOn { .. }))));
         assert_eq!(found.counts[&Stage::Inbox], 4);
         assert_eq!(found.run_loop, None);
     }
@@ -470,7 +470,8 @@ mod tests {
         let settings = Settings::load(&queue, Environment::default()).unwrap();
         let look = |name: &str| look_up(&queue, &settings, &id(name), Timestamp::now());
         assert_eq!(look("shipped").unwrap().activity, Activity::Resting);
-        let Activity::Waiting(Some(Reason::Needs(missing))) = look("waits").unwrap().activity
+        let Activity::Waiting(Some(WaitReason::Needs { requirements: missing })) =
+            look("waits").unwrap().activity
         else {
             panic!("it cannot run here");
         };

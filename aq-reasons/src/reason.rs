@@ -18,7 +18,7 @@ use crate::word;
 /// the job's own before what it shares with all.
 ///
 /// In JSON it is an object with its [code](WaitCode) in `code`, and its fields.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "code", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum WaitReason {
@@ -154,7 +154,7 @@ pub enum DependencyStatus {
 }
 
 /// A reason with a code, or with fields, of another version. Nothing of it is lost.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OtherReason {
     code: String,
     #[serde(flatten)]
@@ -165,6 +165,11 @@ impl OtherReason {
     /// A reason of which no more is known than its code.
     pub fn of_code(code: WaitCode) -> Self {
         Self { code: code.as_str().to_owned(), fields: Map::new() }
+    }
+
+    /// A reason of which nothing is known, such as one that came as a text only.
+    pub fn unknown() -> Self {
+        Self { code: "unknown".to_owned(), fields: Map::new() }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use anstyle::Style;
-use aq_fleet::protocol::{FactoryView, JobSummary};
+use aq_fleet::protocol::{FactoryView, GivenReason, JobSummary};
 use aq_manifest::{JobId, Stage};
 use aq_runner::run::{FleetOverview, FleetPart, Submitted};
 use jiff::SignedDuration;
@@ -69,7 +69,7 @@ fn overview(fleet: &FleetOverview) -> String {
     if !fleet.jobs.is_empty() {
         let mut table = Table::new(&["job", "stage", "priority", "host", "epoch", "age", ""]);
         for (summary, why) in &fleet.jobs {
-            table.row(job(summary, why.as_deref()));
+            table.row(job(summary, why.as_ref()));
         }
         let _ = writeln!(out, "\n{}", table.render(super::width()));
     }
@@ -102,7 +102,7 @@ fn host(factory: &FactoryView) -> Vec<Cell> {
     ]
 }
 
-fn job(job: &JobSummary, why: Option<&str>) -> Vec<Cell> {
+fn job(job: &JobSummary, why: Option<&GivenReason>) -> Vec<Cell> {
     let holder = job.holder.as_ref().map_or("-".to_owned(), ToString::to_string);
     let style = match (why, job.expires_in_ms) {
         _ if job.cancel => style::ATTENTION,
@@ -122,11 +122,11 @@ fn job(job: &JobSummary, why: Option<&str>) -> Vec<Cell> {
 }
 
 /// Why a job waits, or what becomes of it.
-pub(crate) fn remark(job: &JobSummary, why: Option<&str>) -> String {
+pub(crate) fn remark(job: &JobSummary, why: Option<&GivenReason>) -> String {
     match (why, job.expires_in_ms) {
         _ if job.cancel => "to be stopped".to_owned(),
         _ if job.lapsed => "its host is silent; it goes elsewhere".to_owned(),
-        (Some(why), _) => plain(why),
+        (Some(why), _) => plain(&why.to_string()),
         (None, Some(ms)) => format!("lease {}", age(ms)),
         (None, None) if job.stage == Stage::Inbox => "waits".to_owned(),
         (None, None) => String::new(),

@@ -5,7 +5,7 @@ mod tame;
 
 use std::io::{BufWriter, Write};
 
-use aq_fleet::protocol::JobSummary;
+use aq_fleet::protocol::{GivenReason, JobSummary};
 use aq_ledger::RecordKey;
 use aq_manifest::{JobId, Outcome};
 use aq_runner::insights::{Day, Group, Insights, Numbers, days};
@@ -119,10 +119,10 @@ pub(crate) fn submitted(jobs: &[(JobId, Submitted)]) {
 /// `aq fleet-status`: this host's part, and the coordinator's own answers as they are.
 pub(crate) fn fleet(own: Option<&FleetPart>, fleet: Option<&FleetOverview>) {
     let jobs = |fleet: &FleetOverview| -> Vec<Value> {
-        let with_reason = |(job, why): &(JobSummary, Option<String>)| {
+        let with_reason = |(job, why): &(JobSummary, Option<GivenReason>)| {
             let mut shape = json!(job);
             if let Value::Object(keys) = &mut shape {
-                keys.insert("waiting".to_owned(), json!(why));
+                keys.insert("waiting".to_owned(), json!(why.as_ref().map(|why| &why.text)));
             }
             shape
         };

@@ -57,7 +57,8 @@ pub(super) fn summary(job: &Job, now: DbTime) -> JobSummary {
 pub(super) fn detail(found: JobDetail, now: DbTime, waiting: Option<WaitReason>) -> JobView {
     JobView {
         job: summary(&found.job, now),
-        waiting: waiting.map(|reason| reason.to_string()),
+        waiting: waiting.as_ref().map(ToString::to_string),
+        waiting_reason: waiting,
         deps: found.job.terms.deps,
         checkpoint: found.job.checkpoint,
         grants: found.grants.into_iter().map(|record| grant_view(record, now)).collect(),

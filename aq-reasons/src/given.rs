@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value};
-
 use crate::reason::WaitReason;
 
 /// A reason with the text that came with it. It is shown in the words of this version, but for one that
@@ -14,18 +12,6 @@ pub struct GivenReason {
     pub reason: WaitReason,
     /// The text of the one who gave it. Text from outside: escape it before it is shown.
     pub text: String,
-}
-
-impl GivenReason {
-    /// The JSON object of a reason with a text beside it, in `text`.
-    pub fn object(reason: &WaitReason, text: &str) -> Map<String, Value> {
-        let mut fields = match serde_json::to_value(reason) {
-            Ok(Value::Object(fields)) => fields,
-            _ => Map::new(),
-        };
-        fields.insert("text".to_owned(), text.into());
-        fields
-    }
 }
 
 impl From<WaitReason> for GivenReason {

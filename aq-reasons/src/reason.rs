@@ -208,6 +208,16 @@ impl WaitReason {
         }
     }
 
+    /// Its JSON object with a text beside code and fields, in `text`.
+    pub fn with_text(&self, text: &str) -> Map<String, Value> {
+        let mut object = match serde_json::to_value(self) {
+            Ok(Value::Object(fields)) => fields,
+            _ => Map::new(),
+        };
+        object.insert("text".to_owned(), text.into());
+        object
+    }
+
     /// Its text, with times as the caller writes them.
     pub fn to_text(&self, time: &dyn Fn(Timestamp) -> String) -> String {
         text_of(self, time)

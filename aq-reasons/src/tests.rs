@@ -132,7 +132,7 @@ fn given_texts_are_shown_for_unknown_codes() {
     assert_eq!(given(later.clone()).to_string(), text);
     let bare = GivenReason { reason: later, text: String::new() };
     assert_eq!(bare.to_string(), "waiting on");
-    let object = GivenReason::object(&known, &text);
+    let object = known.with_text(&text);
     let want = json!({ "code": "lock_held", "job": "a", "text": "in other words" });
     assert_eq!(Value::Object(object), want);
 }

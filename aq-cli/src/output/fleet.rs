@@ -1,6 +1,7 @@
 //! The fleet, for people. Everything of it comes from other machines.
 
-use std::fmt::Write;
+use std::convert::Infallible;
+use std::fmt::{Display, Write};
 
 use anstyle::Style;
 use aq_fleet::protocol::{FactoryView, GivenReason, JobSummary};
@@ -22,7 +23,7 @@ pub(crate) fn submitted(jobs: &[(JobId, Submitted)]) {
 }
 
 /// The lines of `aq status` about the fleet.
-pub(crate) fn part(part: &Result<FleetPart, String>) -> String {
+pub(crate) fn part<E: Display>(part: Result<&FleetPart, E>) -> String {
     match part {
         Ok(FleetPart { switches, factory, unsent }) => {
             let unsent = match unsent {
@@ -32,14 +33,16 @@ pub(crate) fn part(part: &Result<FleetPart, String>) -> String {
             };
             format!("fleet: {switches}; this host is {factory}{unsent}")
         }
-        Err(problem) => format!("{} fleet: {}", paint(style::BAD, "✗"), plain(problem)),
+        Err(problem) => {
+            format!("{} fleet: {}", paint(style::BAD, "✗"), plain(&problem.to_string()))
+        }
     }
 }
 
 /// `aq fleet-status`.
 pub(crate) fn status(own: Option<&FleetPart>, fleet: Option<&FleetOverview>) {
     match own {
-        Some(own) => line(part(&Ok(own.clone()))),
+        Some(own) => line(part::<Infallible>(Ok(own))),
         None => line("fleet: off; AQ_FLEET=1 joins one"),
     }
     if let Some(fleet) = fleet {

@@ -126,6 +126,14 @@ pub enum WorkProblem {
 }
 
 impl WorkProblem {
+    /// Its code, one word.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotSaved { .. } => "work_not_saved",
+            Self::CheckoutGone { .. } => "checkout_gone",
+        }
+    }
+
     fn of(queue: &QueueDir, record: &JobRecord, activity: &Activity) -> Option<Self> {
         if matches!(activity, Activity::Running { .. } | Activity::Lost) {
             return None;

@@ -14,7 +14,7 @@ use crate::process::ProcessId;
 use crate::store::{JobRecord, LoopKey, QueueDir, Result, read_values, spent_of_last};
 
 use super::engine_use::resting_engines;
-use super::fleet::{FleetPart, fleet_part};
+use super::fleet::{FleetPart, FleetProblem, fleet_part};
 use super::folder_watch::folder_identity;
 use super::host::ProbePolicy;
 use super::host_capabilities;
@@ -53,7 +53,7 @@ pub struct Overview {
     /// The front end has said that nothing of this queue is run: [`Overview::distrust`].
     pub is_untrusted: bool,
     /// This host's part in a fleet; `None` offline. An error says what is wrong with the switches.
-    pub fleet: Option<std::result::Result<FleetPart, String>>,
+    pub fleet: Option<std::result::Result<FleetPart, FleetProblem>>,
 }
 
 impl Overview {
@@ -114,7 +114,7 @@ pub fn overview(
         strangers: queue.strangers()?,
         is_untrusted: false,
         fleet: fleet_part(Some(queue), &settings.environment)
-            .map_err(|e| e.to_string())
+            .map_err(FleetProblem::from)
             .transpose(),
     })
 }

@@ -4,6 +4,7 @@
 mod actions;
 mod adding;
 mod agent_env;
+mod attempt_line;
 mod attempts;
 mod changing;
 mod checkouts;

@@ -13,6 +13,7 @@ use crate::feedback::OutputSource;
 use crate::process::{Cause, Ended, Status, Stdin, Task};
 use crate::store::{JobFile, StoreError, write_private};
 
+use super::super::attempt_line::AttemptLine;
 use super::super::engine_phase::{ended_by, exit_of};
 use super::super::engine_sightings::Sightings;
 use super::super::engine_use;
@@ -50,8 +51,9 @@ impl Work<'_> {
         let env = self.env(spec, &command.env_set, &scratch).map_err(setup_failed)?;
         // Those whose worker died count too, but `retry` does not end them.
         let max = spec.retry.as_ref().map_or(1, |retry| retry.max);
-        let of = if self.attempt <= max { format!(" of {max}") } else { String::new() };
-        self.note(&format!("attempt {}{of}, engine {engine}, in {}", self.attempt, cwd.display()));
+        let max = Some(max).filter(|&max| self.attempt <= max);
+        let line = AttemptLine { attempt: self.attempt, max, engine: &engine, dir: &cwd };
+        self.note(&line.to_string());
         self.setup(spec, &cwd, &env)?;
         self.report(Stage::Building)?;
         loop {

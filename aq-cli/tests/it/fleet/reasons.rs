@@ -1,13 +1,15 @@
 //! Reasons on their way from a coordinator to a host: the host acts on codes, and on the sentences of
 //! version 0.1 only where there is no code.
 
+use std::ffi::OsString;
+
 use aq_fleet::protocol::{Epoch, FleetJobId, Report, Submit};
 use aq_manifest::Stage;
 use serde_json::{Value, json};
 
 use super::lab::{Fleet, Host};
 use super::proxy::Proxy;
-use crate::sandbox::{job_text, wait_for};
+use crate::sandbox::{job_text, skipped, wait_for};
 
 /// A text that no version of aq writes.
 const REWORDED: &str = "somebody else is busy with what it locks";
@@ -92,7 +94,61 @@ fn another_code_is_another_reason() {
 }
 
 #[test]
-fn coordinators_of_version_0_1_are_understood() {
+fn unknown_codes_are_shown_by_their_text() {
+    let fleet = Fleet::new();
+    fleet.submit("never", "capabilities: [no-such-thing]", "true");
+    let known = json!({ "code": "needs", "requirements": ["no-such-thing"] });
+    let later = json!({ "code": "train", "place": 3 });
+    for (reason, shown) in [(known, "needs no-such-thing"), (later, REWORDED)] {
+        let sent = reason.clone();
+        let (host, _proxy) = shadow_of(&fleet, move |view| {
+            view["waiting"] = REWORDED.into();
+            view["waitingReason"] = sent.clone();
+        });
+        let said = host.ok(&["fleet-status"]);
+        assert!(said.contains(shown), "{said}");
+        let mut object = reason;
+        object["text"] = shown.into();
+        assert_eq!(host.json(&["fleet-status", "--json"])["jobs"][0]["waiting"], object);
+        assert_eq!(host.json(&["fleet-status", "--json=1"])["jobs"][0]["waiting"], shown);
+    }
+}
+
+/// The program of version 0.1, where there is one.
+fn earlier() -> Option<OsString> {
+    let program = std::env::var_os("AQ_EARLIER").filter(|path| !path.is_empty());
+    if program.is_none() {
+        skipped("AQ_EARLIER does not name the program of version 0.1");
+    }
+    program
+}
+
+#[test]
+fn the_coordinator_of_version_0_1_is_understood() {
+    let Some(program) = earlier() else { return };
+    let fleet = Fleet::of_program(program, [127, 0, 0, 1]);
+    let holder = forgotten_holder(&fleet);
+    let (mut host, _proxy) = shadow_of(&fleet, |view| {
+        assert!(view["waitingReason"].is_null(), "{view}");
+    });
+    assert_eq!(compared(&mut host), ("AGREE".to_owned(), "-".to_owned()));
+    assert_eq!(fleet.job(holder).job.stage, Stage::Failed);
+}
+
+/// It reads the sentence: to word it otherwise is to give up these hosts.
+#[test]
+fn the_host_of_version_0_1_understands() {
+    let Some(program) = earlier() else { return };
+    let fleet = Fleet::new();
+    let holder = forgotten_holder(&fleet);
+    let (mut host, _proxy) = shadow_of(&fleet, |_| {});
+    host.run_program(program);
+    assert_eq!(compared(&mut host), ("AGREE".to_owned(), "-".to_owned()));
+    assert_eq!(fleet.job(holder).job.stage, Stage::Failed);
+}
+
+#[test]
+fn sentences_without_codes_are_understood() {
     let fleet = Fleet::new();
     let holder = forgotten_holder(&fleet);
     let (mut host, _proxy) = shadow_of(&fleet, move |view| {

@@ -36,6 +36,14 @@ pub enum RecordProblem {
 }
 
 impl RecordProblem {
+    /// Its code, one word.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Value { .. } => "record_value",
+            Self::Newer { .. } => "record_newer",
+        }
+    }
+
     /// The line of the file that has it, from 1.
     pub fn line(&self) -> Option<usize> {
         match self {

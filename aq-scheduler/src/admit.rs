@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use crate::arena::{ClassIx, EngineIx, JobIx, LockIx};
 use crate::host::HostEntry;
 use crate::queue::{At, Entry};
-use crate::reason::{Awaited, Outlook, Reason};
-use crate::{EngineState, HostLack, Queue, Settled};
+use crate::{
+    DependencyStatus, EngineState, HeldBy, HostLack, PendingDependency, Queue, Settled, WaitReason,
+};
 
 /// What a plan has given away so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +39,7 @@ impl Ledger {
     }
 }
 
-/// A [`Reason`] in slots; its variants mean the same.
+/// A [`WaitReason`] in slots; its variants mean the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     Held,
@@ -61,7 +62,7 @@ pub(crate) enum Refusal {
 
 impl Queue {
     /// Whether a waiting job may start on `host` after what `ledger` holds, and with which
-    /// engine. The order of the checks is the order of [`Reason`].
+    /// engine. The order of the checks is the order of [`WaitReason`].
     pub(crate) fn admit(
         &self,
         ix: JobIx,
@@ -160,67 +161,71 @@ impl Queue {
     }
 
     /// A refusal with names.
-    pub(crate) fn describe(&self, ix: JobIx, host: &HostEntry, refusal: Refusal) -> Reason {
+    pub(crate) fn describe(&self, ix: JobIx, host: &HostEntry, refusal: Refusal) -> WaitReason {
+        let no_slot = WaitReason::NoSlot { n: host.limits.max };
         let id = |job: JobIx| self.jobs[job].id.clone();
         let engine = |engine| self.classes.engine_name(engine).to_owned();
         let placement = &self.classes.get(self.jobs[ix].class).placement;
         match refusal {
-            Refusal::Held => Reason::Held,
+            Refusal::Held => WaitReason::Held { by: HeldBy::Person },
             Refusal::Needs => {
                 let missing = host.capabilities.missing(&placement.requirements);
-                Reason::Needs(missing.into_iter().cloned().collect())
+                WaitReason::Needs { requirements: missing.into_iter().cloned().collect() }
             }
-            Refusal::NoEngine => {
-                Reason::NoEngine { engines: placement.engines.iter().map(|&e| engine(e)).collect() }
-            }
-            Refusal::WaitingOn => Reason::WaitingOn(self.awaited(ix)),
-            Refusal::Backoff(until) => match &self.jobs[ix].lack {
-                Some(lack) => Reason::HostLacks(HostLack::clone(lack)),
-                None => Reason::Backoff { until },
+            Refusal::NoEngine => WaitReason::NoEngine {
+                engines: placement.engines.iter().map(|&e| engine(e)).collect(),
             },
-            Refusal::LockHeld(job) => Reason::LockHeld { by: id(job) },
-            Refusal::Behind(job) => Reason::Behind { job: id(job) },
-            Refusal::RepositoryInUse(job) => Reason::RepositoryInUse { by: id(job) },
+            Refusal::WaitingOn => WaitReason::WaitingOn { keys: self.awaited(ix) },
+            Refusal::Backoff(until) => match &self.jobs[ix].lack {
+                Some(lack) => WaitReason::HostLacks(HostLack::clone(lack)),
+                None => WaitReason::Backoff { until },
+            },
+            Refusal::LockHeld(job) => WaitReason::LockHeld { job: id(job) },
+            Refusal::Behind(job) => WaitReason::Behind { job: id(job) },
+            Refusal::RepositoryInUse(job) => WaitReason::RepositoryInUse { job: id(job) },
             Refusal::CoolingDown(ix, until) => {
-                Reason::EngineCoolingDown { engine: engine(ix), until }
+                WaitReason::EngineCooling { engine: engine(ix), until }
             }
-            Refusal::Limited(ix) => Reason::EngineLimited { engine: engine(ix) },
+            Refusal::Limited(ix) => WaitReason::EngineLimited { engine: engine(ix) },
             Refusal::OutOfUse(ix) => {
-                let reason = match host.engine_state(ix) {
+                let why = match host.engine_state(ix) {
                     EngineState::OutOfUse { reason } => reason.clone(),
                     _ => String::new(),
                 };
-                Reason::EngineOutOfUse { engine: engine(ix), reason }
+                WaitReason::EngineOut { engine: engine(ix), why }
             }
             Refusal::Absent(engine) => match host.engine_state(engine) {
-                EngineState::Absent { lack } => Reason::HostLacks(lack.clone()),
-                _ => Reason::NoEngine { engines: Vec::new() },
+                EngineState::Absent { lack } => WaitReason::HostLacks(lack.clone()),
+                _ => WaitReason::NoEngine { engines: Vec::new() },
             },
             Refusal::JobLacks | Refusal::HostLacks => {
                 let lack = match refusal {
                     Refusal::JobLacks => self.jobs[ix].lack.as_deref(),
                     _ => host.lack.as_ref(),
                 };
-                lack.map_or(Reason::NoSlot, |lack| Reason::HostLacks(lack.clone()))
+                lack.map_or(no_slot, |lack| WaitReason::HostLacks(lack.clone()))
             }
-            Refusal::ReviewFull => Reason::ReviewFull {
-                waiting: self.counts().review,
+            Refusal::ReviewFull => WaitReason::ReviewFull {
+                n: self.counts().review,
                 max: host.limits.max_review.unwrap_or_default(),
             },
-            Refusal::NoSlot => Reason::NoSlot,
+            Refusal::NoSlot => no_slot,
         }
     }
 
-    fn awaited(&self, ix: JobIx) -> Vec<Awaited> {
-        let outlook = |key| match self.graph.settled(key) {
-            _ if self.graph.holders(key).next().is_some() => Outlook::Pending,
-            Some(Settled::Failed) => Outlook::Failed,
-            Some(Settled::Quarantined) => Outlook::Quarantined,
-            Some(Settled::Shipped) | None => Outlook::Nowhere,
+    fn awaited(&self, ix: JobIx) -> Vec<PendingDependency> {
+        let state = |key| match self.graph.settled(key) {
+            _ if self.graph.holders(key).next().is_some() => DependencyStatus::Pending,
+            Some(Settled::Failed) => DependencyStatus::Failed,
+            Some(Settled::Quarantined) => DependencyStatus::Quarantined,
+            Some(Settled::Shipped) | None => DependencyStatus::Missing,
         };
         let unmet = self.graph.unmet_deps(ix);
         unmet
-            .map(|key| Awaited { key: self.graph.name(key).to_owned(), outlook: outlook(key) })
+            .map(|key| PendingDependency {
+                key: self.graph.name(key).to_owned(),
+                state: state(key),
+            })
             .collect()
     }
 }

@@ -6,9 +6,9 @@ use std::fmt;
 use aq_caps::Capabilities;
 use jiff::Timestamp;
 
+use crate::HostLack;
 use crate::arena::{ClassIx, EngineIx, Slot};
 use crate::class::Class;
-use crate::lack::HostLack;
 
 /// A host of a queue; given by [`Queue::add_host`](crate::Queue::add_host) and never used again
 /// for another one.

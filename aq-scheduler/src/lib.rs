@@ -36,21 +36,20 @@ mod graph;
 mod host;
 mod hosts;
 mod job;
-mod lack;
 mod order;
 mod plan;
 mod queue;
 mod rank;
 mod ready;
-mod reason;
 mod retry;
 
+pub use aq_reasons::{
+    DependencyStatus, HeldBy, HostLack, HostResource, PendingDependency, SeenBy, WaitReason,
+};
 pub use error::QueueError;
 pub use graph::Cycle;
 pub use host::{EngineState, Host, HostId, Limits, Misfits};
 pub use job::{Job, Settled, State};
-pub use lack::{HostLack, HostResource, SeenBy};
 pub use plan::{Plan, Rejection, Start};
 pub use queue::{Counts, Queue};
-pub use reason::{Awaited, Outlook, Reason};
 pub use retry::{AfterFailure, after_failure};

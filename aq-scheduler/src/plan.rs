@@ -12,7 +12,7 @@ use crate::arena::{ClassIx, EngineIx, JobIx};
 use crate::host::HostEntry;
 use crate::queue::At;
 use crate::rank::Rank;
-use crate::{EngineState, HostId, HostLack, Misfits, Queue, QueueError, Reason};
+use crate::{EngineState, HostId, HostLack, Misfits, Queue, QueueError, WaitReason};
 
 /// What one host should do now.
 #[derive(Clone, Debug, PartialEq)]
@@ -145,7 +145,7 @@ impl Queue {
     /// waiting, or when it is not in the queue.
     ///
     /// The plan must be the latest one, with nothing told to the queue since.
-    pub fn explain(&self, plan: &Plan, job: &JobId) -> Option<Reason> {
+    pub fn explain(&self, plan: &Plan, job: &JobId) -> Option<WaitReason> {
         let ix = *self.by_id.get(job)?;
         if !matches!(self.jobs[ix].at, At::Waiting(_)) {
             return None;
@@ -202,8 +202,10 @@ impl Queue {
         let mut next = self.classes.get(ix).waiting;
         while let Some(job) = next {
             let rejection = match self.describe(job, host, refusal) {
-                Reason::Needs(missing) => Rejection::MissingCapabilities(missing),
-                Reason::NoEngine { engines } => Rejection::NoEngine { engines },
+                WaitReason::Needs { requirements: missing } => {
+                    Rejection::MissingCapabilities(missing)
+                }
+                WaitReason::NoEngine { engines } => Rejection::NoEngine { engines },
                 _ => return,
             };
             let entry = &self.jobs[job];

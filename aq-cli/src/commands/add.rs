@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use aq_ledger::RecordKey;
 use aq_manifest::{EditError, JobId, Stage, parse, with_value};
 use aq_runner::run::{Settings, add_context, taken_at_word, without_engine};
-use aq_runner::store::{AddContext, AddReport, Added, Draft, JobRecord, QueueDir, add};
+use aq_runner::store::{
+    AddContext, AddReport, AddWarning, AddWarningKind, Added, Draft, JobRecord, QueueDir, add,
+};
 use jiff::Timestamp;
 
 use super::Here;
@@ -13,6 +15,7 @@ use super::files::drafts;
 use super::here::job_id;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
+use crate::output::json::{JsonOption, JsonVersion};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -31,9 +34,8 @@ pub(crate) struct Args {
     /// Start only when this job is shipped, and with its work: adds its key to `deps`
     #[arg(long, value_name = "JOB", add = super::completions::jobs())]
     after: Option<String>,
-    /// Answer in JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: JsonOption,
 }
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
@@ -46,7 +48,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     let context = AddContext { colour: output::errors_in_colour(), ..context };
     let report = add(&queue, &drafts, &context)?;
     // A bad config is for those to tell who need it: the jobs are in.
-    tell_added(&queue, here.settings(&queue).ok().as_ref(), report, args.json);
+    tell_added(&queue, here.settings(&queue).ok().as_ref(), report, args.json.version);
     Ok(Exit::Done)
 }
 
@@ -83,20 +85,31 @@ pub(super) fn tell_added(
     queue: &QueueDir,
     settings: Option<&Settings>,
     mut report: AddReport,
-    json: bool,
+    json: Option<JsonVersion>,
 ) {
     if let Some(settings) = settings {
         let missing = without_engine(queue, settings, report.added.iter().map(Added::id));
-        report.warnings.extend(missing.iter().map(output::human::no_engine));
+        let warnings = missing.iter().map(|found| {
+            let text = output::human::no_engine(found);
+            jobs_warning(AddWarningKind::NoEngine, &found.jobs, text)
+        });
+        report.warnings.extend(warnings);
         let unchecked = taken_at_word(queue, settings, report.added.iter().map(Added::id));
-        report.warnings.extend(unchecked.iter().map(output::human::taken_at_word));
+        let warnings = unchecked.iter().map(|found| {
+            let text = output::human::taken_at_word(found);
+            jobs_warning(AddWarningKind::Unchecked, &found.jobs, text)
+        });
+        report.warnings.extend(warnings);
     }
     for warning in &report.warnings {
-        output::warning(warning);
+        output::warning(&warning.text);
     }
-    if json {
-        output::json::added(&report);
-    } else {
-        output::human::added(&report.added);
+    match json {
+        Some(version) => output::json::added(&report, version),
+        None => output::human::added(&report.added),
     }
+}
+
+fn jobs_warning(kind: AddWarningKind, jobs: &[JobId], text: String) -> AddWarning {
+    AddWarning { kind, jobs: jobs.iter().map(ToString::to_string).collect(), text }
 }

@@ -6,6 +6,7 @@ use aq_runner::run::host_capabilities;
 use super::Here;
 use crate::exit::{Exit, Outcome};
 use crate::output;
+use crate::output::json::JsonOption;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq caps --refresh")]
@@ -13,9 +14,8 @@ pub(crate) struct Args {
     /// Ask every tool again, whatever the cache says
     #[arg(long)]
     refresh: bool,
-    /// Answer in JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: JsonOption,
 }
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
@@ -30,8 +30,8 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
         None => ProbePolicy::AsNeeded,
     };
     let host = host_capabilities(queue.as_ref(), &settings, probing);
-    if args.json {
-        output::json::capabilities(&host);
+    if let Some(version) = args.json.version {
+        output::json::capabilities(&host, version);
     } else {
         output::human::capabilities(&host);
     }

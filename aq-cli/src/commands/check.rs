@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use aq_manifest::JobId;
 use aq_runner::store::{Invalid, JobFile, QueueDir, holder, load};
+use serde_json::Value;
 
 use super::Here;
 use super::files::{JobSource, sources};
 use crate::exit::{Exit, Failure, Outcome};
+use crate::output::json::{Coded, JsonOption};
 use crate::output::{self, human::Checked, style::plain};
 
 #[derive(Debug, clap::Args)]
@@ -19,9 +21,8 @@ pub(crate) struct Args {
     /// Take warnings for errors
     #[arg(long)]
     strict: bool,
-    /// Answer in JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: JsonOption,
 }
 
 /// A file that was read: what it says, or its errors.
@@ -29,7 +30,20 @@ struct Read {
     name: String,
     /// Set when the file's name cannot be a job's.
     bad_name: Option<String>,
-    loaded: Result<JobFile, Invalid>,
+    loaded: Result<JobFile, Fault>,
+}
+
+/// A fault of a file.
+struct Fault {
+    error: Coded,
+    /// All of them, rendered.
+    report: String,
+}
+
+impl From<Invalid> for Fault {
+    fn from(invalid: Invalid) -> Self {
+        Self { error: Coded::from(&invalid), report: invalid.report }
+    }
 }
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
@@ -37,7 +51,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     let profiles = here.profiles()?;
     // Profiles of a queue that is not trusted are read, and that is said.
     let queue = here.queue_if_any()?;
-    let colour = !args.json && output::lines_in_colour();
+    let colour = args.json.version.is_none() && output::lines_in_colour();
     let read: Vec<Read> = sources.iter().map(|source| read(&profiles, source, colour)).collect();
     let keys: Vec<String> = read
         .iter()
@@ -47,8 +61,8 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
         .into_iter()
         .map(|file| check(file, &keys, queue.as_ref(), args.strict))
         .collect::<Result<_, _>>()?;
-    if args.json {
-        output::json::checked(&checked);
+    if let Some(version) = args.json.version {
+        output::json::checked(&checked, version);
     } else {
         output::human::checked(&checked);
     }
@@ -60,8 +74,13 @@ fn read(profiles: &Path, source: &JobSource, colour: bool) -> Read {
     let loaded = match source.read() {
         Ok(text) => load(profiles, &name, &text, colour)
             .and_then(|file| file.require_prompt(&name))
-            .and_then(|file| file.require_own(&name)),
-        Err(failure) => Err(Invalid::named(failure)),
+            .and_then(|file| file.require_own(&name))
+            .map_err(Fault::from),
+        Err(failure) => {
+            let invalid = Invalid::named(failure);
+            let error = Coded::new("unreadable", Value::Null, invalid.summary);
+            Err(Fault { error, report: invalid.report })
+        }
     };
     let bad_name = match source {
         JobSource::File(path) => name_warning(path),
@@ -79,12 +98,8 @@ fn check(
     let Read { name, bad_name, loaded } = file;
     let found = match loaded {
         Ok(found) => found,
-        Err(invalid) => {
-            return Ok(Checked {
-                file: name,
-                error: Some(invalid.summary),
-                report: invalid.report,
-            });
+        Err(Fault { error, report }) => {
+            return Ok(Checked { file: name, error: Some(error), report });
         }
     };
     let mut report = found.warnings;
@@ -101,10 +116,12 @@ fn check(
             ));
         }
     }
-    let error = (strict && !report.is_empty())
-        .then(|| "it has warnings, which --strict takes for errors".to_owned());
+    let error = (strict && !report.is_empty()).then(|| {
+        let text = "it has warnings, which --strict takes for errors";
+        Coded::new("has_warnings", Value::Null, text)
+    });
     if let Some(error) = &error {
-        report.push_str(&format!("error: {}: {error}\n", plain(&name)));
+        report.push_str(&format!("error: {}: {}\n", plain(&name), error.text()));
     }
     Ok(Checked { file: name, error, report })
 }

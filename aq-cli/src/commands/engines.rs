@@ -14,6 +14,7 @@ use super::Here;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 use crate::output::engines::EngineReport;
+use crate::output::json::JsonOption;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -29,9 +30,8 @@ pub(crate) struct Args {
     /// Time that the run of --check may take
     #[arg(long, value_name = "DURATION", default_value = "2m", requires = "check")]
     timeout: String,
-    /// Answer in JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: JsonOption,
 }
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
@@ -49,8 +49,8 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     ask_engine_versions(queue.as_ref(), &settings, AskedPrograms::Installed, policy);
     let now = Timestamp::now();
     let engines = reports(here, queue.as_ref(), &settings, now);
-    if args.json {
-        output::engines::json(&engines);
+    if let Some(version) = args.json.version {
+        output::engines::json(&engines, version);
         return Ok(Exit::Done);
     }
     output::engines::table(&engines, now);
@@ -95,11 +95,11 @@ fn check(here: &Here, name: &str, args: &Args) -> Outcome {
         other => Failure::new(Exit::Environment, other),
     })?;
     let info = settings.engines.info().into_iter().find(|engine| engine.name == name);
-    let version = info.as_ref().and_then(engine_version);
-    if args.json {
-        output::engines::check_json(&found, version.as_ref());
+    let engine = info.as_ref().and_then(engine_version);
+    if let Some(version) = args.json.version {
+        output::engines::check_json(&found, engine.as_ref(), version);
     } else {
-        output::engines::check(&found, version.as_ref());
+        output::engines::check(&found, engine.as_ref());
     }
     Ok(if found.success { Exit::Done } else { Exit::No })
 }

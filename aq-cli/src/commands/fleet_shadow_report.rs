@@ -5,6 +5,7 @@ use aq_runner::run::{Bar, shadow_report};
 use super::Here;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
+use crate::output::json::JsonOption;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -17,9 +18,8 @@ pub(crate) struct Args {
     /// The agreement rate that has to be sure, from 0 to 1
     #[arg(long, value_name = "RATE", default_value_t = 0.98)]
     min_rate: f64,
-    /// Answer in JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: JsonOption,
 }
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
@@ -33,8 +33,8 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
         );
         Failure::new(Exit::NotFound, words)
     })?;
-    if args.json {
-        output::json::agreement(&report);
+    if let Some(version) = args.json.version {
+        output::json::agreement(&report, version);
     } else {
         output::line(output::agreement::report(&report));
     }

@@ -5,13 +5,13 @@ use aq_runner::run::{FleetSettings, fleet_overview, fleet_part};
 use super::Here;
 use crate::exit::{Exit, Outcome};
 use crate::output;
+use crate::output::json::JsonOption;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq fleet-status")]
 pub(crate) struct Args {
-    /// Answer in JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: JsonOption,
 }
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
@@ -21,8 +21,8 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
         Some(settings) => Some(fleet_overview(&settings)?),
         None => None,
     };
-    if args.json {
-        output::json::fleet(part.as_ref(), fleet.as_ref());
+    if let Some(version) = args.json.version {
+        output::json::fleet(part.as_ref(), fleet.as_ref(), version);
     } else {
         output::fleet::status(part.as_ref(), fleet.as_ref());
     }

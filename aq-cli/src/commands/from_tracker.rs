@@ -8,6 +8,7 @@ use super::Here;
 use super::add::tell_added;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
+use crate::output::json::JsonOption;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -26,9 +27,8 @@ pub(crate) struct Args {
     /// Take at most N issues of a repository, the oldest
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: usize,
-    /// Answer in JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: JsonOption,
 }
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
@@ -60,8 +60,8 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
         }
     }
     let is_empty = report.added.is_empty() && failures.is_empty();
-    tell_added(&queue, Some(&settings), report, args.json);
-    if is_empty && !args.json {
+    tell_added(&queue, Some(&settings), report, args.json.version);
+    if is_empty && args.json.version.is_none() {
         output::line("no open issue is like that");
     }
     let Some(last) = failures.pop() else { return Ok(Exit::Done) };

@@ -9,6 +9,7 @@ use super::Here;
 use super::here::job_id;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
+use crate::output::json::JsonOption;
 
 /// Jobs that are listed unless more are asked for.
 const SHOWN: usize = 10;
@@ -24,17 +25,16 @@ pub(crate) struct Args {
     /// Only jobs that ended within this time, such as 12h or 7d
     #[arg(long, value_name = "DURATION", conflicts_with = "job")]
     since: Option<String>,
-    /// Answer in JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: JsonOption,
 }
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     let queue = here.queue()?;
     if let Some(job) = &args.job {
         let numbers = job_numbers(&queue, &job_id(job)?)?;
-        if args.json {
-            output::json::numbers(&numbers);
+        if let Some(version) = args.json.version {
+            output::json::numbers(&numbers, version);
         } else {
             output::line(output::insights::job(&numbers));
         }
@@ -42,8 +42,8 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     }
     let since = args.since.as_deref().map(start).transpose()?;
     let found = insights(history(&queue)?, since);
-    if args.json {
-        output::json::insights(&found);
+    if let Some(version) = args.json.version {
+        output::json::insights(&found, version);
     } else {
         output::line(output::insights::all(&found, SHOWN));
     }

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Here;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
+use crate::output::json::JsonOption;
 use crate::output::style::plain;
 
 /// How often `--watch` looks again.
@@ -29,15 +30,15 @@ const SHOWN_ENDED: usize = 10;
     after_help = "Examples:  aq status\n           aq status --watch\n           aq status --json | jq '.jobs[] | select(.stage == \"failed\")'"
 )]
 pub(crate) struct Args {
-    /// StatusLook again every second, redrawing in place
+    /// Look again every second, redrawing in place
     #[arg(long, conflicts_with = "json")]
     watch: bool,
-    /// Show every job, however many there are
+    /// Show every job, however many there are; without, --json has those that have not ended and the
+    /// 10 that ended last
     #[arg(long)]
     all: bool,
-    /// Answer in JSON: every job that has not ended and the 10 that ended last, with --all all
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: JsonOption,
 }
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
@@ -75,8 +76,8 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     }
     let StatusLook { overview, recent, warning, .. } = look()?;
     warning.iter().for_each(|text| output::warning(text));
-    if args.json {
-        output::json::status(&overview, &recent);
+    if let Some(version) = args.json.version {
+        output::json::status(&overview, &recent, version);
     } else {
         output::line(output::status::status(&overview, &recent, shown, output::width()));
     }

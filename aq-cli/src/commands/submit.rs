@@ -8,6 +8,7 @@ use super::Here;
 use super::files::drafts;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
+use crate::output::json::{JsonOption, JsonVersion};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -20,9 +21,8 @@ pub(crate) struct Args {
     /// The name to give the job, instead of the file's; for one job only
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Answer in JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: JsonOption,
 }
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
@@ -40,20 +40,22 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
         match submit(&settings, &draft.id, draft.text) {
             Ok(job) => submitted.push((draft.id, job)),
             Err(e) => {
-                report(&submitted, args.json);
+                report(&submitted, args.json.version);
                 let failure = Failure::from(e);
                 return Err(Failure::new(failure.exit, format_args!("{}: {failure}", draft.name)));
             }
         }
     }
-    report(&submitted, args.json);
+    report(&submitted, args.json.version);
     Ok(Exit::Done)
 }
 
-fn report(submitted: &[(aq_manifest::JobId, aq_runner::run::Submitted)], json: bool) {
-    if json {
-        output::json::submitted(submitted);
-    } else {
-        output::fleet::submitted(submitted);
+fn report(
+    submitted: &[(aq_manifest::JobId, aq_runner::run::Submitted)],
+    json: Option<JsonVersion>,
+) {
+    match json {
+        Some(version) => output::json::submitted(submitted, version),
+        None => output::fleet::submitted(submitted),
     }
 }

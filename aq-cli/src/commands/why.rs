@@ -11,6 +11,7 @@ use super::here::job_id;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 use crate::output::job::DependencyHelp;
+use crate::output::json::JsonOption;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq why fix-login")]
@@ -18,9 +19,8 @@ pub(crate) struct Args {
     /// The job
     #[arg(add = super::completions::jobs())]
     job: String,
-    /// Answer in JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: JsonOption,
 }
 
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
@@ -32,8 +32,8 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     if here.untrusted(&queue).is_some() {
         job.distrust(queue.root());
     }
-    if args.json {
-        output::json::job(&job, now);
+    if let Some(version) = args.json.version {
+        output::json::job(&job, now, version);
     } else {
         output::line(output::job::why(&job, &help(&queue, &job)?, now));
     }

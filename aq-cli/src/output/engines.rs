@@ -6,7 +6,7 @@ use aq_runner::run::{EngineCheck, UntriedVersion, engine_version, untried_versio
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::json::{VERSION, value};
+use super::json::{Coded, JsonVersion, shown, value};
 use super::line;
 use super::style::{self, paint, plain};
 use super::table::{Cell, Table};
@@ -102,14 +102,14 @@ pub(crate) fn window_lines(seen: &SeenWindows, now: Timestamp) -> Vec<String> {
     seen.windows.iter().map(one).collect()
 }
 
-pub(crate) fn json(engines: &[EngineReport]) {
+pub(crate) fn json(engines: &[EngineReport], version: JsonVersion) {
     let one = |engine: &EngineReport| {
         let info = &engine.info;
         json!({
             "name": info.name,
             "classes": info.classes,
-            "program": info.binary.as_ref().ok(),
-            "missing": info.binary.as_ref().err().map(ToString::to_string),
+            "program": info.binary.as_ref().ok().map(|path| shown(path)),
+            "missing": info.binary.as_ref().err().map(|missing| Coded::from(missing).shape(version)),
             "variable": info.variable,
             "version": engine_version(info).map(|version| version.to_string()),
             "tried": info.tried,
@@ -119,7 +119,7 @@ pub(crate) fn json(engines: &[EngineReport]) {
         })
     };
     let engines: Vec<Value> = engines.iter().map(one).collect();
-    value(&json!({ "version": VERSION, "engines": engines }));
+    value(&json!({ "version": version.number(), "engines": engines }));
 }
 
 pub(crate) fn windows_shape(seen: Option<&SeenWindows>) -> Vec<Value> {
@@ -230,11 +230,11 @@ fn program_name(check: &EngineCheck) -> String {
     name.to_string_lossy().into_owned()
 }
 
-pub(crate) fn check_json(check: &EngineCheck, version: Option<&Version>) {
+pub(crate) fn check_json(check: &EngineCheck, engine: Option<&Version>, version: JsonVersion) {
     let seen = SeenWindows { seen: Timestamp::now(), windows: check.windows.clone() };
     let usage = &check.usage;
     value(&json!({
-        "version": VERSION,
+        "version": version.number(),
         "engine": check.engine,
         "success": check.success,
         "by_exit_code": check.by_exit_code,
@@ -243,8 +243,8 @@ pub(crate) fn check_json(check: &EngineCheck, version: Option<&Version>) {
         "class": check.class.map(ErrorClass::as_str),
         "mend": check_mend(check),
         "resets_at": check.resets_at,
-        "program": check.program,
-        "engine_version": version.map(ToString::to_string),
+        "program": shown(&check.program),
+        "engine_version": engine.map(ToString::to_string),
         "account": check.account,
         "model": check.model,
         "session_id": check.session_id,

@@ -1,9 +1,10 @@
 //! The fleet, for people. Everything of it comes from other machines.
 
-use std::fmt::Write;
+use std::convert::Infallible;
+use std::fmt::{Display, Write};
 
 use anstyle::Style;
-use aq_fleet::protocol::{FactoryView, JobSummary};
+use aq_fleet::protocol::{FactoryView, GivenReason, JobSummary};
 use aq_manifest::{JobId, Stage};
 use aq_runner::run::{FleetOverview, FleetPart, Submitted};
 use jiff::SignedDuration;
@@ -22,7 +23,7 @@ pub(crate) fn submitted(jobs: &[(JobId, Submitted)]) {
 }
 
 /// The lines of `aq status` about the fleet.
-pub(crate) fn part(part: &Result<FleetPart, String>) -> String {
+pub(crate) fn part<E: Display>(part: Result<&FleetPart, E>) -> String {
     match part {
         Ok(FleetPart { switches, factory, unsent }) => {
             let unsent = match unsent {
@@ -32,14 +33,16 @@ pub(crate) fn part(part: &Result<FleetPart, String>) -> String {
             };
             format!("fleet: {switches}; this host is {factory}{unsent}")
         }
-        Err(problem) => format!("{} fleet: {}", paint(style::BAD, "✗"), plain(problem)),
+        Err(problem) => {
+            format!("{} fleet: {}", paint(style::BAD, "✗"), plain(&problem.to_string()))
+        }
     }
 }
 
 /// `aq fleet-status`.
 pub(crate) fn status(own: Option<&FleetPart>, fleet: Option<&FleetOverview>) {
     match own {
-        Some(own) => line(part(&Ok(own.clone()))),
+        Some(own) => line(part::<Infallible>(Ok(own))),
         None => line("fleet: off; AQ_FLEET=1 joins one"),
     }
     if let Some(fleet) = fleet {
@@ -69,7 +72,7 @@ fn overview(fleet: &FleetOverview) -> String {
     if !fleet.jobs.is_empty() {
         let mut table = Table::new(&["job", "stage", "priority", "host", "epoch", "age", ""]);
         for (summary, why) in &fleet.jobs {
-            table.row(job(summary, why.as_deref()));
+            table.row(job(summary, why.as_ref()));
         }
         let _ = writeln!(out, "\n{}", table.render(super::width()));
     }
@@ -102,7 +105,7 @@ fn host(factory: &FactoryView) -> Vec<Cell> {
     ]
 }
 
-fn job(job: &JobSummary, why: Option<&str>) -> Vec<Cell> {
+fn job(job: &JobSummary, why: Option<&GivenReason>) -> Vec<Cell> {
     let holder = job.holder.as_ref().map_or("-".to_owned(), ToString::to_string);
     let style = match (why, job.expires_in_ms) {
         _ if job.cancel => style::ATTENTION,
@@ -122,11 +125,11 @@ fn job(job: &JobSummary, why: Option<&str>) -> Vec<Cell> {
 }
 
 /// Why a job waits, or what becomes of it.
-pub(crate) fn remark(job: &JobSummary, why: Option<&str>) -> String {
+pub(crate) fn remark(job: &JobSummary, why: Option<&GivenReason>) -> String {
     match (why, job.expires_in_ms) {
         _ if job.cancel => "to be stopped".to_owned(),
         _ if job.lapsed => "its host is silent; it goes elsewhere".to_owned(),
-        (Some(why), _) => plain(why),
+        (Some(why), _) => plain(&why.to_string()),
         (None, Some(ms)) => format!("lease {}", age(ms)),
         (None, None) if job.stage == Stage::Inbox => "waits".to_owned(),
         (None, None) => String::new(),

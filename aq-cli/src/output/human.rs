@@ -6,6 +6,7 @@ use aq_runner::run::place::WaitingElsewhere;
 use aq_runner::run::{NoEngine, TakenAtWord};
 use aq_runner::store::Added;
 
+use super::json::Coded;
 use super::style::{self, paint, plain};
 use super::table::{Cell, Table};
 use super::{line, warning};
@@ -58,7 +59,7 @@ fn some_of(jobs: &[JobId]) -> String {
 pub(crate) struct Checked {
     pub(crate) file: String,
     /// The first error in a line.
-    pub(crate) error: Option<String>,
+    pub(crate) error: Option<Coded>,
     /// Errors and warnings, rendered.
     pub(crate) report: String,
 }

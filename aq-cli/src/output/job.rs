@@ -2,35 +2,28 @@
 
 use aq_ledger::RecordKey;
 use aq_manifest::{JobId, Stage, format_duration};
+use aq_runner::checkpoint::LeftOut;
 use aq_runner::run::{
     Activity, JobView, Recovered, Replied, Stopped, WorkProblem, recorded_left_out,
 };
 use aq_runner::store::JobRecord;
-use aq_scheduler::Reason;
+use aq_scheduler::WaitReason;
 use jiff::Timestamp;
+use serde_json::json;
 
+use super::json::{Coded, shown};
 use super::style::plain;
 use super::time::{short, until};
 
-/// Why a job waits. The words are the scheduler's own, but times are as people read them.
-pub(crate) fn reason(reason: &Reason, now: Timestamp) -> String {
-    reason_with(reason, |at| until(at, now))
+/// Why a job waits, with times as people read them.
+pub(crate) fn reason(reason: &WaitReason, now: Timestamp) -> String {
+    plain(&reason.to_text(&|at| until(at, now)))
 }
 
 /// The same without how long it is still.
 #[cfg(feature = "dashboard")]
-pub(crate) fn lasting_reason(reason: &Reason, now: Timestamp) -> String {
-    reason_with(reason, |at| super::time::clock(at, now))
-}
-
-fn reason_with(reason: &Reason, time: impl Fn(Timestamp) -> String) -> String {
-    match reason {
-        Reason::Backoff { until: at } => format!("backoff until {}", time(*at)),
-        Reason::EngineCoolingDown { engine, until: at } => {
-            format!("engine {} cooling down until {}", plain(engine), time(*at))
-        }
-        other => plain(&other.to_string()),
-    }
+pub(crate) fn lasting_reason(reason: &WaitReason, now: Timestamp) -> String {
+    plain(&reason.to_text(&|at| super::time::clock(at, now)))
 }
 
 /// How a job ended that did not end well.
@@ -66,17 +59,35 @@ pub(crate) fn why(job: &JobView, help: &DependencyHelp, now: Timestamp) -> Strin
         let failed = names(&help.failed);
         lines.push(format!("`aq requeue {failed}` runs again what has failed of that"));
     }
-    lines.extend(warnings(job));
+    lines.extend(warnings(job).iter().map(|warning| warning.text().to_owned()));
     lines.join("\n")
 }
 
 /// Faults of a job's work, each with the mend.
-pub(crate) fn warnings(job: &JobView) -> Vec<String> {
-    let mut lines = left_out_lines(&job.record);
-    let not_pushed = job.record.meta.get(RecordKey::PushError);
-    lines.extend(not_pushed.map(|why| format!("not pushed for the next host: {}", plain(why))));
-    lines.extend(work_problem(job));
-    lines
+pub(crate) fn warnings(job: &JobView) -> Vec<Coded> {
+    let mut all: Vec<Coded> = recorded_left_out(&job.record.meta)
+        .iter()
+        .map(|one| {
+            let fields = json!({ "what": one.what, "why": one.why });
+            Coded::new("left_out", fields, left_out_line(one))
+        })
+        .collect();
+    all.extend(job.record.meta.get(RecordKey::PushError).map(|why| {
+        let text = format!("not pushed for the next host: {}", plain(why));
+        Coded::new("not_pushed", json!({ "why": why }), text)
+    }));
+    all.extend(job.work_problem.as_ref().zip(work_problem(job)).map(|(problem, text)| {
+        let fields = match problem {
+            WorkProblem::NotSaved { why, dir } => {
+                json!({ "why": why, "dir": dir.as_deref().map(shown) })
+            }
+            WorkProblem::CheckoutGone { dir, branch } => {
+                json!({ "dir": shown(dir), "branch": branch })
+            }
+        };
+        Coded::new(problem.code(), fields, text)
+    }));
+    all
 }
 
 /// The problem of a job in a few words; `aq why` has the rest.
@@ -160,8 +171,11 @@ pub(crate) fn left_out(record: &JobRecord) -> Option<String> {
 
 /// Each piece of it in a line of its own, with the reason.
 pub(crate) fn left_out_lines(record: &JobRecord) -> Vec<String> {
-    let left = recorded_left_out(&record.meta);
-    left.iter().map(|one| format!("left out: {}", plain(&one.to_string()))).collect()
+    recorded_left_out(&record.meta).iter().map(left_out_line).collect()
+}
+
+fn left_out_line(one: &LeftOut) -> String {
+    format!("left out: {}", plain(&one.to_string()))
 }
 
 fn rest(record: &JobRecord, has_log: bool) -> String {

@@ -1,11 +1,13 @@
 //! Answers for programs. The shapes are documented in `docs/commands.md`; `version` is raised
 //! when a key changes its meaning or goes, not when one is added.
 
+mod coded;
 mod tame;
+mod version;
 
 use std::io::{BufWriter, Write};
 
-use aq_fleet::protocol::JobSummary;
+use aq_fleet::protocol::{GivenReason, JobSummary};
 use aq_ledger::RecordKey;
 use aq_manifest::{JobId, Outcome};
 use aq_runner::insights::{Day, Group, Insights, Numbers, days};
@@ -19,12 +21,13 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
+pub(crate) use coded::{Coded, shown};
+pub(crate) use version::{JsonOption, JsonVersion};
+
 use super::human::Checked;
 use super::note_written;
+use coded::shapes;
 use tame::tame;
-
-/// The version of all shapes here.
-pub(super) const VERSION: u32 = 1;
 
 /// Any value; its texts without what a terminal would obey, since programs print them.
 pub(crate) fn value(value: &Value) {
@@ -35,7 +38,7 @@ pub(crate) fn value(value: &Value) {
     note_written(written.and_then(|()| writeln!(out)).and_then(|()| out.flush()));
 }
 
-pub(crate) fn added(report: &AddReport) {
+pub(crate) fn added(report: &AddReport, version: JsonVersion) {
     let one = |added: &Added| match added {
         Added::New { id } => json!({ "id": id.as_str(), "result": "new", "stage": "inbox" }),
         Added::Unchanged { id, stage } | Added::SameFile { id, stage, .. } => {
@@ -46,24 +49,33 @@ pub(crate) fn added(report: &AddReport) {
         }
     };
     let added: Vec<Value> = report.added.iter().map(one).collect();
-    value(&json!({ "version": VERSION, "added": added, "warnings": report.warnings }));
+    let warnings = shapes(version, report.warnings.iter().map(Coded::from));
+    value(&json!({ "version": version.number(), "added": added, "warnings": warnings }));
 }
 
-pub(crate) fn checked(files: &[Checked]) {
-    let one = |file: &Checked| json!({ "file": file.file, "ok": file.error.is_none(), "error": file.error, "report": file.report });
+pub(crate) fn checked(files: &[Checked], version: JsonVersion) {
+    let one = |file: &Checked| {
+        let error = file.error.as_ref().map(|error| error.shape(version));
+        json!({ "file": file.file, "ok": error.is_none(), "error": error, "report": file.report })
+    };
     let files: Vec<Value> = files.iter().map(one).collect();
-    value(&json!({ "version": VERSION, "files": files }));
+    value(&json!({ "version": version.number(), "files": files }));
 }
 
 /// Its shape has a version of its own, which [`AgreementReport`] keeps.
-pub(crate) fn agreement(report: &AgreementReport) {
-    value(&json!(report));
+pub(crate) fn agreement(report: &AgreementReport, version: JsonVersion) {
+    let mut shape = json!(report);
+    shape["missing"] = shapes(version, report.missing.iter().map(Coded::from)).into();
+    if version == JsonVersion::V1 {
+        shape["version"] = version.number().into();
+    }
+    value(&shape);
 }
 
-pub(crate) fn status(overview: &Overview, recent: &[Numbers]) {
+pub(crate) fn status(overview: &Overview, recent: &[Numbers], version: JsonVersion) {
     let now = overview.now;
     let jobs: Vec<Value> =
-        overview.jobs.iter().chain(&overview.ended).map(|job| shape(job, now)).collect();
+        overview.jobs.iter().chain(&overview.ended).map(|job| shape(job, now, version)).collect();
     let counts: Map<String, Value> = overview
         .counts
         .iter()
@@ -73,7 +85,7 @@ pub(crate) fn status(overview: &Overview, recent: &[Numbers]) {
         json!({ "pid": found.pid, "started_at": found.started_at, "max": found.max, "max_review": found.max_review })
     });
     let mut answer = json!({
-        "version": VERSION,
+        "version": version.number(),
         "queue": overview.queue.display().to_string(),
         "trusted": !overview.is_untrusted,
         "now": now,
@@ -88,7 +100,7 @@ pub(crate) fn status(overview: &Overview, recent: &[Numbers]) {
     if let (Value::Object(keys), Some(part)) = (&mut answer, &overview.fleet) {
         let part = match part {
             Ok(part) => part_shape(part),
-            Err(problem) => json!({ "problem": problem }),
+            Err(problem) => json!({ "problem": Coded::from(problem).shape(version) }),
         };
         keys.insert("fleet".to_owned(), part);
     }
@@ -110,18 +122,19 @@ fn recent_shape(recent: &[Numbers]) -> Value {
 }
 
 /// What `aq submit` did.
-pub(crate) fn submitted(jobs: &[(JobId, Submitted)]) {
+pub(crate) fn submitted(jobs: &[(JobId, Submitted)], version: JsonVersion) {
     let one = |(name, job): &(JobId, Submitted)| json!({ "name": name.as_str(), "job_id": job.job.to_string(), "key": job.key, "new": job.is_new });
     let jobs: Vec<Value> = jobs.iter().map(one).collect();
-    value(&json!({ "version": VERSION, "submitted": jobs }));
+    value(&json!({ "version": version.number(), "submitted": jobs }));
 }
 
 /// `aq fleet-status`: this host's part, and the coordinator's own answers as they are.
-pub(crate) fn fleet(own: Option<&FleetPart>, fleet: Option<&FleetOverview>) {
+pub(crate) fn fleet(own: Option<&FleetPart>, fleet: Option<&FleetOverview>, version: JsonVersion) {
     let jobs = |fleet: &FleetOverview| -> Vec<Value> {
-        let with_reason = |(job, why): &(JobSummary, Option<String>)| {
+        let with_reason = |(job, why): &(JobSummary, Option<GivenReason>)| {
             let mut shape = json!(job);
             if let Value::Object(keys) = &mut shape {
+                let why = why.as_ref().map(|why| Coded::from(why).shape(version));
                 keys.insert("waiting".to_owned(), json!(why));
             }
             shape
@@ -129,7 +142,7 @@ pub(crate) fn fleet(own: Option<&FleetPart>, fleet: Option<&FleetOverview>) {
         fleet.jobs.iter().map(with_reason).collect()
     };
     value(&json!({
-        "version": VERSION,
+        "version": version.number(),
         "own": own.map(part_shape),
         "stats": fleet.map(|fleet| json!(fleet.stats)),
         "factories": fleet.map(|fleet| json!(fleet.factories)),
@@ -142,19 +155,20 @@ fn part_shape(part: &FleetPart) -> Value {
     json!({ "switches": part.switches, "factory": part.factory, "unsent": part.unsent })
 }
 
-pub(crate) fn job(job: &JobView, now: Timestamp) {
-    let mut shape = shape(job, now);
+pub(crate) fn job(job: &JobView, now: Timestamp, version: JsonVersion) {
+    let mut shape = shape(job, now, version);
     if let Value::Object(keys) = &mut shape {
-        keys.insert("version".to_owned(), VERSION.into());
+        keys.insert("version".to_owned(), version.number().into());
     }
     value(&shape);
 }
 
 /// A job: what it is doing, why it waits, and everything recorded of it.
-fn shape(job: &JobView, now: Timestamp) -> Value {
+fn shape(job: &JobView, now: Timestamp, version: JsonVersion) -> Value {
     let (state, more) = match &job.activity {
         Activity::Waiting(reason) => {
-            ("waiting", json!({ "reason": reason.as_ref().map(ToString::to_string) }))
+            let reason = reason.as_ref().map(|reason| Coded::from(reason).shape(version));
+            ("waiting", json!({ "reason": reason }))
         }
         Activity::Unread => ("unread", json!({})),
         Activity::Running { since, stalled, verifying } => (
@@ -166,7 +180,9 @@ fn shape(job: &JobView, now: Timestamp) -> Value {
         ),
         Activity::Lost => ("lost", json!({})),
         Activity::Resting => ("resting", json!({})),
-        Activity::Unusable(fault) => ("unusable", json!({ "reason": fault.to_string() })),
+        Activity::Unusable(fault) => {
+            ("unusable", json!({ "reason": Coded::from(&**fault).shape(version) }))
+        }
     };
     let meta: Map<String, Value> =
         job.record.meta.iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
@@ -189,8 +205,8 @@ fn shape(job: &JobView, now: Timestamp) -> Value {
         "message": word(RecordKey::Message),
         "verified": job.record.verified(),
         "cost_usd": job.cost_usd(),
-        "warnings": super::job::warnings(job),
-        "tracker": job.tracker.as_ref().map(tracker_shape),
+        "warnings": shapes(version, super::job::warnings(job)),
+        "tracker": job.tracker.as_ref().map(|tracker| tracker_shape(tracker, version)),
         "meta": meta,
     });
     if let (Value::Object(keys), Value::Object(more)) = (&mut shape, more) {
@@ -199,31 +215,31 @@ fn shape(job: &JobView, now: Timestamp) -> Value {
     shape
 }
 
-pub(crate) fn capabilities(host: &Host) {
+pub(crate) fn capabilities(host: &Host, version: JsonVersion) {
     let one = |advertised: &aq_runner::run::host::Advertised| json!({ "token": advertised.token.to_string(), "from": advertised.source.to_string() });
     let tokens: Vec<Value> = host.tokens.iter().map(one).collect();
-    let problems: Vec<String> = host.problems.iter().map(ToString::to_string).collect();
+    let problems = shapes(version, host.problems.iter().map(Coded::from));
     value(
-        &json!({ "version": VERSION, "tokens": tokens, "absent": host.absent, "problems": problems }),
+        &json!({ "version": version.number(), "tokens": tokens, "absent": host.absent, "problems": problems }),
     );
 }
 
-pub(crate) fn numbers(job: &Numbers) {
+pub(crate) fn numbers(job: &Numbers, version: JsonVersion) {
     let mut shape = numbers_shape(job);
     if let Value::Object(keys) = &mut shape {
-        keys.insert("version".to_owned(), VERSION.into());
+        keys.insert("version".to_owned(), version.number().into());
     }
     value(&shape);
 }
 
-pub(crate) fn insights(found: &Insights) {
+pub(crate) fn insights(found: &Insights, version: JsonVersion) {
     let jobs: Vec<Value> = found.jobs.iter().map(numbers_shape).collect();
     let engines: Vec<Value> = found.engines.iter().map(group_shape).collect();
     let profiles: Vec<Value> = found.profiles.iter().map(group_shape).collect();
     let zone = TimeZone::system();
     let days: Vec<Value> = days(&found.jobs, &zone).iter().map(day_shape).collect();
     value(&json!({
-        "version": VERSION,
+        "version": version.number(),
         "all": group_shape(&found.all),
         "engines": engines,
         "profiles": profiles,
@@ -263,12 +279,14 @@ fn numbers_shape(job: &Numbers) -> Value {
 }
 
 /// The item of a job, and what its tracker was told.
-fn tracker_shape(tracker: &TrackerView) -> Value {
+fn tracker_shape(tracker: &TrackerView, version: JsonVersion) -> Value {
+    let problem = tracker.problem.as_ref();
+    let problem = problem.map(|text| Coded::new("not_told", Value::Null, text).shape(version));
     json!({
         "item": tracker.item,
         "echoed": tracker.echoed,
         "waiting": tracker.waiting,
-        "problem": tracker.problem,
+        "problem": problem,
     })
 }
 

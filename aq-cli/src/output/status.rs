@@ -195,7 +195,7 @@ fn notices(overview: &Overview) -> Vec<StatusNotice> {
         found.push(StatusNotice::Warning(engine_state(engine, state, overview.now)));
     }
     if let Some(part) = &overview.fleet {
-        found.push(StatusNotice::Painted(super::fleet::part(part)));
+        found.push(StatusNotice::Painted(super::fleet::part(part.as_ref())));
     }
     found.extend(untold(overview).map(StatusNotice::Warning));
     for stranger in &overview.strangers {

@@ -9,10 +9,11 @@ use serde_json::Value;
 
 /// Crates whose answer depends on nothing but their input, with all that they may be built from.
 /// None of these opens a file, reads a clock or starts anything by itself.
-const PURE: [(&str, &[&str]); 4] = [
+const PURE: [(&str, &[&str]); 5] = [
     ("aq-caps", &["semver", "thiserror"]),
     ("aq-manifest", &["annotate-snippets", "aq-caps", "serde_json", "serde_yaml", "thiserror"]),
-    ("aq-scheduler", &["aq-caps", "aq-manifest", "jiff", "petgraph", "thiserror"]),
+    ("aq-reasons", &["aq-caps", "aq-manifest", "jiff", "serde", "serde_json"]),
+    ("aq-scheduler", &["aq-caps", "aq-manifest", "aq-reasons", "jiff", "petgraph", "thiserror"]),
     ("aq-ledger", &["aq-caps", "aq-manifest", "aq-scheduler", "jiff", "thiserror"]),
 ];
 

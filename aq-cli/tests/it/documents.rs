@@ -32,7 +32,7 @@ fn each_command_and_option_is_documented() {
         assert!(help.contains("Example"), "`aq {name} --help` has no example");
         // An option's own line starts with it; others mention it.
         let lines = help.lines().filter(|line| line.trim_start().starts_with('-'));
-        let words = lines.flat_map(|line| line.split([' ', ',', '=']));
+        let words = lines.flat_map(|line| line.split([' ', ',', '=', '[']));
         for option in words.filter(|word| word.starts_with("--") && word.len() > 2) {
             if !["--help", "--queue", "--version"].contains(&option) {
                 assert!(section.contains(option), "`aq {name}`: {option} is not documented");

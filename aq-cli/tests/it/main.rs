@@ -42,6 +42,7 @@ mod real_tools;
 mod record_keys;
 mod repository;
 mod sandbox;
+mod sentences;
 mod service;
 mod shadow;
 mod shapes;

@@ -1,6 +1,6 @@
 //! The JSON of each command: the keys that `docs/commands.md` promises.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::sandbox::Sandbox;
 
@@ -61,7 +61,7 @@ fn status_and_why() {
             "version"
         ]
     );
-    assert_eq!(status["version"], 1);
+    assert_eq!(status["version"], 2);
     assert_eq!(status["counts"]["inbox"], 2);
     assert!(status["loop"].is_null());
     let jobs = status["jobs"].as_array().unwrap();
@@ -75,7 +75,9 @@ fn status_and_why() {
     );
     assert_eq!(keys(&jobs[0]), sorted(&JOB, &["reason"]));
     assert!(jobs[0]["reason"].is_null());
-    assert_eq!(jobs[1]["reason"], "waiting on nowhere (no such job)");
+    let text = "waiting on nowhere (no such job)";
+    let keys_of = json!([{ "key": "nowhere", "state": "missing" }]);
+    assert_eq!(jobs[1]["reason"], json!({ "code": "waiting_on", "keys": keys_of, "text": text }));
     assert_eq!(keys(&jobs[3]), JOB);
     assert_eq!(jobs[3]["attempts"], 2);
     assert_eq!(jobs[3]["max_attempts"], 2);
@@ -93,6 +95,59 @@ fn status_and_why() {
 
     let why = sandbox.json(&["why", "next", "--json"]);
     assert_eq!(keys(&why), sorted(&JOB, &["reason", "version"]));
+}
+
+/// The shapes of version 1 are those of before there were codes: what version 2 has, with the text in
+/// place of each object that has a code.
+#[test]
+fn version_1_has_texts() {
+    fn without_codes(value: &mut Value) {
+        if value.get("code").is_some() {
+            *value = value["text"].take();
+            assert!(value.is_string(), "each code has a text");
+        }
+        match value {
+            Value::Array(all) => all.iter_mut().for_each(without_codes),
+            Value::Object(all) => all.values_mut().for_each(without_codes),
+            _ => {}
+        }
+    }
+    let mut sandbox = Sandbox::new();
+    sandbox.add("after", "deps: [nowhere]", "true");
+    sandbox.add("damaged", "", "true");
+    let record = sandbox.queue(".state/meta/damaged.meta");
+    let text = std::fs::read_to_string(&record).unwrap();
+    std::fs::write(&record, text + "attempts=many\n").unwrap();
+    let bad = sandbox.write("bad", "yolo: maybe", "true");
+    let bad = bad.to_str().unwrap();
+    std::fs::write(sandbox.queue("config.yaml"), "capabilities: [\"a b\"]\n").unwrap();
+    sandbox.set("AQ_FLEET", "1");
+    // Tools are asked once.
+    sandbox.code(&["caps"]);
+    let mut coded = 0;
+    for args in [
+        &["status"][..],
+        &["why", "after"],
+        &["why", "damaged"],
+        &["caps"],
+        &["engines"],
+        &["check", bad],
+    ] {
+        let answer = |option: &str| sandbox.json(&[args, &[option]].concat());
+        let (mut first, mut second) = (answer("--json=1"), answer("--json"));
+        assert_eq!((&first["version"], &second["version"]), (&1.into(), &2.into()), "{args:?}");
+        assert_eq!(answer("--json=2")["version"], 2);
+        coded += second.to_string().matches("\"code\":").count();
+        without_codes(&mut second);
+        for shape in [&mut first, &mut second] {
+            shape["version"].take();
+            shape["now"].take();
+        }
+        assert_eq!(first, second, "{args:?}");
+    }
+    assert!(coded > 8, "{coded} codes");
+    let (code, said) = sandbox.code(&["status", "--json=3"]);
+    assert!(code == 2 && said.contains("--json"), "{said}");
 }
 
 #[test]
@@ -121,7 +176,7 @@ fn add_and_check() {
     assert_eq!(
         added,
         serde_json::json!({
-            "version": 1,
+            "version": 2,
             "added": [{ "id": "good", "result": "new", "stage": "inbox" }],
             "warnings": [],
         })
@@ -137,7 +192,9 @@ fn add_and_check() {
     );
     let odd = sandbox.write("odd", "priorty: low", "true");
     let warned = sandbox.json(&["add", odd.to_str().unwrap(), "--json"]);
-    let warning = warned["warnings"][0].as_str().unwrap();
+    assert_eq!(keys(&warned["warnings"][0]), ["code", "jobs", "text"]);
+    assert_eq!(warned["warnings"][0]["code"], "job_file");
+    let warning = warned["warnings"][0]["text"].as_str().unwrap();
     assert!(warning.starts_with("warning: unknown key `priorty`"), "{warning}");
     assert!(!warning.contains('\u{1b}'));
 
@@ -146,7 +203,12 @@ fn add_and_check() {
     assert_eq!(keys(&checked), ["files", "version"]);
     assert_eq!(keys(&checked["files"][0]), ["error", "file", "ok", "report"]);
     assert_eq!(checked["files"][0]["ok"], true);
-    assert!(checked["files"][1]["error"].as_str().unwrap().starts_with("line 4, column 7: "));
+    let error = &checked["files"][1]["error"];
+    assert_eq!(keys(error), ["code", "column", "file", "line", "text"]);
+    assert_eq!((&error["code"], &error["line"]), (&"invalid_manifest".into(), &4.into()));
+    assert!(error["text"].as_str().unwrap().starts_with("line 4, column 7: "));
+    let strict = ["check", "--strict", odd.to_str().unwrap(), "--json"];
+    assert_eq!(sandbox.json(&strict)["files"][0]["error"]["code"], "has_warnings");
 }
 
 #[test]
@@ -173,7 +235,8 @@ fn the_host() {
             "windows",
         ];
         assert_eq!(keys(engine), expected);
-        assert_eq!(engine["program"].is_null(), engine["missing"].is_string());
+        assert_eq!(engine["program"].is_null(), engine["missing"].is_object());
+        assert_eq!(engine["program"].is_null(), engine["missing"]["code"].is_string());
     }
 }
 
@@ -211,11 +274,17 @@ fn what_the_shadow_found() {
         "version",
     ];
     assert_eq!(keys(&report), expected);
-    assert_eq!((&report["version"], &report["ready"]), (&1.into(), &false.into()));
+    assert_eq!((&report["version"], &report["ready"]), (&2.into(), &false.into()));
     assert_eq!((&report["counted"], &report["agree"]), (&3.into(), &1.into()));
     assert_eq!(keys(&report["interval"]), ["high", "low"]);
     assert_eq!(keys(&report["latest"][0]), ["coord", "local", "reason", "ts", "verdict"]);
     assert_eq!(report["latest"][0]["verdict"], "DIVERGE");
+    let gap = json!({ "code": "decisions", "more": 197, "min_samples": 200,
+        "text": "197 more decisions, of 200" });
+    assert_eq!(report["missing"][0], gap);
+    assert_eq!(report["missing"][1]["code"], "rate");
+    let first = sandbox.json(&["fleet-shadow-report", "--json=1"]);
+    assert_eq!((&first["version"], &first["missing"][0]), (&1.into(), &gap["text"]));
     insta::assert_snapshot!(sandbox.says(&["fleet-shadow-report"]), @r"
     not ready
       missing: 197 more decisions, of 200

@@ -140,7 +140,8 @@ fn moved_checkouts_are_named() {
     assert!(why.contains(&gone) && why.contains("aq/wip/a"), "{why}");
     assert!(sandbox.ok(&["status"]).contains("its checkout is gone; "));
     let warnings = sandbox.json(&["why", "a", "--json"])["warnings"].clone();
-    assert!(warnings[0].as_str().unwrap().starts_with(&gone), "{warnings}");
+    assert_eq!(warnings[0]["code"], "checkout_gone", "{warnings}");
+    assert!(warnings[0]["text"].as_str().unwrap().starts_with(&gone), "{warnings}");
     // What it says is so.
     sandbox.ok(&["ship", "--merge", "--leave-out", "a"]);
     assert_eq!(sandbox.git(&["show", "main:w"]), "x");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aq_fleet::protocol::{FactoryView, Grant, GrantView, JobSummary, JobView, ReportView, Stats};
+use aq_scheduler::WaitReason;
 
 use super::refusal::Refusal;
 use crate::ledger::{DbTime, End, GrantRecord, Job, World};
@@ -53,10 +54,11 @@ pub(super) fn summary(job: &Job, now: DbTime) -> JobSummary {
     }
 }
 
-pub(super) fn detail(found: JobDetail, now: DbTime, waiting: Option<String>) -> JobView {
+pub(super) fn detail(found: JobDetail, now: DbTime, waiting: Option<WaitReason>) -> JobView {
     JobView {
         job: summary(&found.job, now),
-        waiting,
+        waiting: waiting.as_ref().map(ToString::to_string),
+        waiting_reason: waiting,
         deps: found.job.terms.deps,
         checkpoint: found.job.checkpoint,
         grants: found.grants.into_iter().map(|record| grant_view(record, now)).collect(),

@@ -1,7 +1,7 @@
 //! What the desk can be asked.
 
 use aq_fleet::protocol::{Claim, FleetJobId};
-use aq_scheduler::Cycle;
+use aq_scheduler::{Cycle, WaitReason};
 use tokio::sync::oneshot;
 
 use crate::ledger::World;
@@ -31,6 +31,6 @@ pub(super) enum Ask {
     Why {
         world: World,
         job: FleetJobId,
-        reply: Reply<Option<String>>,
+        reply: Reply<Option<WaitReason>>,
     },
 }

@@ -7,8 +7,8 @@ use aq_caps::{Capabilities, Token};
 use aq_fleet::protocol::FleetJobId;
 use aq_manifest::{JobId, Stage};
 use aq_scheduler::{
-    Cycle, EngineState, Host, HostId, Job, Limits, Misfits, Queue, QueueError, Reason, Settled,
-    State,
+    Cycle, EngineState, Host, HostId, Job, Limits, Misfits, Queue, QueueError, Settled, State,
+    WaitReason,
 };
 use jiff::Timestamp;
 
@@ -165,11 +165,11 @@ impl Board {
         self.queue.cycle(key, deps)
     }
 
-    /// Why a job waits, in the scheduler's words; for the host that comes nearest to taking it.
-    pub(super) fn why(&mut self, id: FleetJobId) -> Option<String> {
+    /// Why a job waits; for the host that comes nearest to taking it.
+    pub(super) fn why(&mut self, id: FleetJobId) -> Option<WaitReason> {
         let known = self.known.get(&id)?;
         if let Some(cycle) = &known.circle {
-            return Some(format!("its deps form a circle: {cycle}"));
+            return Some(WaitReason::DepsCycle { keys: cycle.0.clone() });
         }
         let name = known.id.clone();
         if !matches!(self.queue.state(&name), Some(State::Waiting { .. })) {
@@ -180,22 +180,22 @@ impl Board {
             // Nobody has asked yet: one that has nothing speaks for all.
             hosts.push(self.host(&[]));
         }
-        let mut nearest: Option<Reason> = None;
+        let mut nearest: Option<WaitReason> = None;
         for host in hosts {
             let limits = Limits { max: 1, max_review: None };
             let plan =
                 self.queue.set_limits(host, limits).and_then(|()| self.queue.plan(host, NOW));
             let Ok(plan) = plan else { continue };
             let Some(reason) = self.queue.explain(&plan, &name) else {
-                return Some("no host that fits has asked for a job".to_owned());
+                return Some(WaitReason::NoHost);
             };
             if nearest.as_ref().is_none_or(|nearest| distance(&reason) < distance(nearest)) {
                 nearest = Some(reason);
             }
         }
         Some(match nearest? {
-            Reason::NoSlot => "no free slot on a host that fits".to_owned(),
-            reason => reason.to_string(),
+            WaitReason::NoSlot { .. } => WaitReason::NoFreeHost,
+            reason => reason,
         })
     }
 
@@ -249,13 +249,13 @@ fn host(capabilities: Capabilities) -> Host {
 }
 
 /// How far a reason is from starting the job: the nearest host has the smallest.
-fn distance(reason: &Reason) -> u8 {
+fn distance(reason: &WaitReason) -> u8 {
     match reason {
-        Reason::NoSlot => 0,
-        Reason::Behind { .. } => 1,
-        Reason::LockHeld { .. } | Reason::RepositoryInUse { .. } => 2,
-        Reason::WaitingOn(_) => 3,
-        Reason::Needs(_) => 4,
+        WaitReason::NoSlot { .. } => 0,
+        WaitReason::Behind { .. } => 1,
+        WaitReason::LockHeld { .. } | WaitReason::RepositoryInUse { .. } => 2,
+        WaitReason::WaitingOn { .. } => 3,
+        WaitReason::Needs { .. } => 4,
         _ => 5,
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aq_fleet::protocol::{Claim, FleetJobId};
+use aq_scheduler::WaitReason;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::ask::{Ask, Checked, Reply};
@@ -56,7 +57,7 @@ impl Assign {
         &self,
         world: World,
         job: FleetJobId,
-    ) -> Result<Option<String>, StoreError> {
+    ) -> Result<Option<WaitReason>, StoreError> {
         self.ask(|reply| Ask::Why { world, job, reply }).await
     }
 

@@ -3,6 +3,7 @@
 use aq_caps::Token;
 use aq_fleet::protocol::{FactoryId, FleetJobId};
 use aq_manifest::{Stage, parse, resolve};
+use aq_scheduler::{DependencyStatus, PendingDependency, WaitReason};
 use uuid::Uuid;
 
 use super::board::{Board, Offer, Standing};
@@ -22,6 +23,10 @@ fn row(n: u64, front: &str) -> Row {
     let submission =
         Submission { id: id(n), world: World::Fleet, key, terms, item: None, manifest };
     submission.into_job(n, DbTime(0))
+}
+
+fn waiting_on(key: &str, state: DependencyStatus) -> WaitReason {
+    WaitReason::WaitingOn { keys: vec![PendingDependency { key: key.to_owned(), state }] }
 }
 
 fn id(n: u64) -> FleetJobId {
@@ -64,8 +69,8 @@ fn engines_and_profiles_that_are_named_are_needed() {
     assert_eq!(plan(&mut board, "engine:claude", &[], 9), []);
     assert_eq!(plan(&mut board, "engine:claude gpu", &[], 9), [id(1)]);
     assert_eq!(plan(&mut board, "profile:slow", &[], 9), [id(2)]);
-    assert_eq!(board.why(id(2)).as_deref(), Some("no host that fits has asked for a job"));
-    assert_eq!(board.why(id(1)).as_deref(), Some("no host that fits has asked for a job"));
+    assert_eq!(board.why(id(2)), Some(WaitReason::NoHost));
+    assert_eq!(board.why(id(1)), Some(WaitReason::NoHost));
 }
 
 #[test]
@@ -77,7 +82,8 @@ fn a_lock_is_held_once_in_the_fleet_and_by_what_a_host_runs_itself() {
     assert_eq!(plan(&mut board, "", &[], 9), [id(1), id(3), id(4)], "the pretended one is gone");
     board.note(id(1), Standing::Held);
     assert_eq!(plan(&mut board, "", &[], 9), [id(3), id(4)]);
-    assert_eq!(board.why(id(2)).unwrap(), format!("lock held by {}", id(1)));
+    let holder = id(1).to_string().parse().unwrap();
+    assert_eq!(board.why(id(2)), Some(WaitReason::LockHeld { job: holder }));
     board.follow(&[at(&first, Stage::Testing)]);
     assert_eq!(plan(&mut board, "", &[], 9), [id(2), id(3), id(4)], "given back at testing");
 }
@@ -89,9 +95,9 @@ fn deps_are_met_by_key() {
     let soft = row(3, "deps: [first]\ndeps-mode: soft");
     let mut board = board(&[hard, soft, row(4, "deps: [nowhere]"), first.clone()]);
     assert_eq!(plan(&mut board, "", &[], 9), [id(1)]);
-    assert_eq!(board.why(id(4)).as_deref(), Some("waiting on nowhere (no such job)"));
+    assert_eq!(board.why(id(4)), Some(waiting_on("nowhere", DependencyStatus::Missing)));
     board.follow(&[at(&first, Stage::Failed)]);
-    assert_eq!(board.why(id(2)).as_deref(), Some("waiting on first (failed)"));
+    assert_eq!(board.why(id(2)), Some(waiting_on("first", DependencyStatus::Failed)));
     let again = Row { version: 3, ..first };
     board.follow(std::slice::from_ref(&again));
     assert_eq!(plan(&mut board, "", &[], 9), [id(1)], "requeued");

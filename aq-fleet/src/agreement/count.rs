@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::gap::ReadinessGap;
 use super::wilson::{Interval, as_f64, wilson};
 use crate::protocol::Verdict;
 use crate::shadow::{Line, Log, Reason, SnapshotId};
 
 /// The version of [`AgreementReport`]'s shape as JSON. Grows when a field changes its meaning or goes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// How many disagreements a report shows.
 const LATEST: usize = 10;
@@ -47,15 +48,15 @@ impl Bar {
     }
 }
 
-/// What a shadow log comes to. `--json` prints it as it is.
+/// What a shadow log comes to. `--json` prints it, with texts beside codes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AgreementReport {
     /// [`VERSION`].
     pub version: u32,
     /// Whether the bar is reached.
     pub ready: bool,
-    /// What is missing, in sentences without an end; empty when ready.
-    pub missing: Vec<String>,
+    /// What is missing; empty when ready.
+    pub missing: Vec<ReadinessGap>,
     /// The bar.
     #[serde(flatten)]
     pub bar: Bar,
@@ -188,18 +189,12 @@ impl AgreementReport {
         self.rate = (self.counted > 0).then(|| as_f64(self.agree) / as_f64(self.counted));
         if self.counted < min_samples {
             let more = min_samples - self.counted;
-            self.missing.push(format!("{more} more decisions, of {min_samples}"));
+            self.missing.push(ReadinessGap::Decisions { more, min_samples });
         }
         let low = self.interval.low;
         if low < min_rate {
-            let needed = match agreements_needed(self.agree, self.counted, min_rate) {
-                Some(more) => format!("; {more} more agreements without a disagreement would do"),
-                None => String::new(),
-            };
-            self.missing.push(format!(
-                "an agreement rate that is surely {min_rate} or more; so far it may be as low as \
-                 {low:.4}{needed}"
-            ));
+            let more = agreements_needed(self.agree, self.counted, min_rate);
+            self.missing.push(ReadinessGap::Rate { min_rate, low, more });
         }
         self.ready = self.missing.is_empty();
     }

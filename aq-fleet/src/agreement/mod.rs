@@ -3,10 +3,12 @@
 //! [`AgreementReport::of`] counts what a shadow log says and judges it. It advises; nothing switches by itself.
 
 mod count;
+mod gap;
 mod wilson;
 
 #[cfg(test)]
 mod tests;
 
 pub use count::{AgreementReport, Bar, BarError, Divergence, VERSION};
+pub use gap::ReadinessGap;
 pub use wilson::{Interval, wilson};

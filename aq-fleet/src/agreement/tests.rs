@@ -99,8 +99,11 @@ fn ready_takes_enough_decisions_and_a_rate_that_is_sure() {
 #[test]
 fn what_is_missing_is_said_in_numbers() {
     let few = report(&[(Verdict::Agree, 150)]);
+    assert_eq!(few.missing[0], ReadinessGap::Decisions { more: 50, min_samples: 200 });
+    let ReadinessGap::Rate { min_rate, low, more } = few.missing[1] else { panic!("{few:?}") };
+    assert_eq!((min_rate, low, more), (0.98, few.interval.low, Some(39)));
     assert_eq!(
-        few.missing,
+        few.missing.iter().map(ToString::to_string).collect::<Vec<_>>(),
         [
             "50 more decisions, of 200",
             "an agreement rate that is surely 0.98 or more; so far it may be as low as 0.9750; \
@@ -111,9 +114,10 @@ fn what_is_missing_is_said_in_numbers() {
     let one_off = report(&[(Verdict::Agree, 199), (Verdict::Diverge, 1)]);
     assert_eq!(one_off.missing.len(), 1);
     let never = AgreementReport::of(&log(&[(Verdict::Diverge, 1)]), Bar::new(1, 1.0).unwrap());
+    assert_eq!(never.missing, [ReadinessGap::Rate { min_rate: 1.0, low: 0.0, more: None }]);
     assert_eq!(
-        never.missing,
-        ["an agreement rate that is surely 1 or more; so far it may be as low as 0.0000"]
+        never.missing[0].to_string(),
+        "an agreement rate that is surely 1 or more; so far it may be as low as 0.0000"
     );
 }
 
@@ -174,12 +178,15 @@ fn as_json_it_has_a_version_and_stable_names() {
     let text = format!("{}\nnonsense\n", line(7, Verdict::Diverge));
     let got = AgreementReport::of(&read_log(text.as_bytes()), Bar::default());
     let mut json = serde_json::to_value(&got).unwrap();
-    assert_eq!(json["missing"].as_array_mut().map(std::mem::take).unwrap().len(), 2);
+    let missing = json["missing"].as_array_mut().map(std::mem::take).unwrap();
+    assert_eq!(missing[0], json!({ "code": "decisions", "more": 199, "min_samples": 200 }));
+    let names: Vec<&String> = missing[1].as_object().unwrap().keys().collect();
+    assert_eq!((missing[1]["code"].as_str(), names.len()), (Some("rate"), 4));
     json["interval"]["high"] = json!(0.5);
     assert_eq!(
         json,
         json!({
-            "version": 1, "ready": false, "missing": [], "min_samples": 200, "min_rate": 0.98,
+            "version": 2, "ready": false, "missing": [], "min_samples": 200, "min_rate": 0.98,
             "counted": 1, "agree": 0, "diverge": 1, "coord_empty": 0, "local_empty": 0, "error": 0,
             "rate": 0.0, "interval": { "low": 0.0, "high": 0.5 },
             "reasons": { "priority": 1 }, "error_reasons": {},

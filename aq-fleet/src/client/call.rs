@@ -187,8 +187,8 @@ impl Client {
         problem.status = response.status;
         // What it is must not depend on what the token happens to be: told before that is taken out.
         let kind = problem.kind();
-        let Problem { kind_uri, title, detail, path, cycle, .. } = &mut problem;
-        for text in [kind_uri, title, detail].into_iter().chain(path).chain(cycle) {
+        let Problem { kind_uri, code, title, detail, path, cycle, .. } = &mut problem;
+        for text in [kind_uri, code, title, detail].into_iter().chain(path).chain(cycle) {
             *text = self.shown(text);
         }
         match kind {

@@ -1,6 +1,7 @@
 //! Jobs as `GET /v1/jobs` shows them. Ages, not times.
 
 use aq_manifest::{JobId, Outcome, Priority, Stage};
+use aq_reasons::WaitReason;
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::Checkpoint;
@@ -113,9 +114,13 @@ pub struct JobView {
     /// What a list shows.
     #[serde(flatten)]
     pub job: JobSummary,
-    /// Why it waits, in the scheduler's words.
+    /// Why it waits, in words for people; [`JobView::waits`] reads it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<String>,
+    /// Why it waits, as a code with fields. Version 0.1 gives none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(schema_with = super::reason::schema))]
+    pub waiting_reason: Option<WaitReason>,
     /// The keys that it depends on.
     #[serde(default)]
     pub deps: Vec<String>,

@@ -4,7 +4,7 @@
 //! milliseconds, never times that two clocks would have to agree on; the one exception, the `at`
 //! of an [`Event`], is for people to read. What is text here comes from another machine and is
 //! hostile until its type says otherwise: ids, names, branches and words can hold nothing bad,
-//! [`Grant::manifest`], [`Checkpoint::remote`] and [`Problem::detail`] can.
+//! [`Grant::manifest`], [`Checkpoint::remote`], [`Problem::detail`] and the texts of a [`GivenReason`] can.
 
 mod checkpoint;
 mod claim;
@@ -17,14 +17,17 @@ mod job;
 mod limits;
 mod metrics;
 mod problem;
+mod reason;
 mod submit;
 mod text;
 mod verdict;
+mod version_0_1;
 mod word;
 
 #[cfg(test)]
 mod tests;
 
+pub use aq_reasons::{GivenReason, WaitCode, WaitReason};
 pub use checkpoint::{BranchName, Checkpoint, CheckpointError, CommitId, LastFailure};
 pub use claim::{Claim, Claimed, Grant};
 pub use event::{Event, EventValue, Events, FeedEvent, Fields};

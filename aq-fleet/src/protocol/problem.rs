@@ -22,6 +22,9 @@ pub struct Problem {
     /// `…/fenced` and the like; [`Problem::kind`] reads it.
     #[serde(rename = "type", default)]
     pub kind_uri: String,
+    /// The last part of the `type`: what a program compares. Version 0.1 gives none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub code: String,
     /// The kind in a few words.
     #[serde(default)]
     pub title: String,
@@ -171,6 +174,7 @@ impl Problem {
     pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
         Self {
             kind_uri: kind.uri(),
+            code: kind.slug().to_owned(),
             title: kind.title().to_owned(),
             status: kind.status(),
             detail: detail.into(),
@@ -178,9 +182,13 @@ impl Problem {
         }
     }
 
-    /// The kind, by the last part of its `type`; `None` for one that this version does not know.
+    /// The kind, by its code, else by the last part of its `type`; `None` for one that this version does
+    /// not know.
     pub fn kind(&self) -> Option<ProblemKind> {
-        let slug = self.kind_uri.rsplit('/').next()?;
+        let slug = match self.code.as_str() {
+            "" => self.kind_uri.rsplit('/').next()?,
+            code => code,
+        };
         ProblemKind::ALL.into_iter().find(|kind| kind.slug() == slug)
     }
 }

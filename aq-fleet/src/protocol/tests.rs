@@ -185,7 +185,7 @@ fn a_problem_says_its_kind_whoever_serves_it() {
     assert_eq!(
         serde_json::to_value(&problem).unwrap(),
         json!({
-            "type": "/problems/fenced", "title": "The job is no longer yours", "status": 409,
+            "type": "/problems/fenced", "code": "fenced", "title": "The job is no longer yours", "status": 409,
             "detail": "job x is at epoch 4", "currentEpoch": 4, "holder": "b",
         })
     );
@@ -195,6 +195,8 @@ fn a_problem_says_its_kind_whoever_serves_it() {
     let of_type = |uri: &str| Problem { kind_uri: uri.to_owned(), ..Problem::default() }.kind();
     assert_eq!(of_type("https://example.org/p/fenced"), Some(ProblemKind::Fenced));
     assert_eq!((of_type("about:blank"), of_type("")), (None, None));
+    let coded = Problem { code: "fenced".to_owned(), ..Problem::default() };
+    assert_eq!(coded.kind(), Some(ProblemKind::Fenced));
     let hostile = Problem::new(ProblemKind::Invalid, "a\u{1b}[2J\nb");
     assert!(!hostile.to_string().contains(['\n', '\u{1b}']), "{hostile}");
 }
@@ -210,6 +212,8 @@ fn a_view_of_a_job_is_flat_and_survives() {
     let mut view = job;
     view["deps"] = json!(["d"]);
     view["waiting"] = json!("waiting on d");
+    let awaited = json!({ "key": "d", "state": "pending" });
+    view["waitingReason"] = json!({ "code": "waiting_on", "keys": [awaited] });
     view["grants"] = json!([{
         "epoch": 2, "factoryId": "a", "instanceId": "i", "startedMsAgo": 4, "endedMsAgo": 3,
         "outcome": "failed", "lost": false,

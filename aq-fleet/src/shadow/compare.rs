@@ -1,5 +1,7 @@
 //! One comparison.
 
+use aq_reasons::WaitReason;
+
 use super::reason::Reason;
 use super::snapshot::Snapshot;
 use crate::client::CallError;
@@ -13,10 +15,10 @@ pub enum Answered {
         /// Its key.
         key: String,
     },
-    /// It would give none; with why the host's pick waits there, in its words, when that was asked.
+    /// It would give none; with why the host's pick waits there, when that was asked.
     Nothing {
         /// As in the view of a job.
-        waiting: Option<String>,
+        waiting: Option<WaitReason>,
     },
     /// It gave no answer that could be used, for this reason.
     Failed(Reason),
@@ -68,7 +70,7 @@ pub fn compare(snapshot: &Snapshot, local: Option<&str>, answered: &Answered) ->
             (Verdict::Diverge, Some(key), Some(why_other(snapshot, ours, key)))
         }
         (Some(ours), Answered::Nothing { waiting }) => {
-            (Verdict::CoordEmpty, None, Some(why_not_there(snapshot, ours, waiting.as_deref())))
+            (Verdict::CoordEmpty, None, Some(why_not_there(snapshot, ours, waiting.as_ref())))
         }
         (None, Answered::Job { key }) => {
             (Verdict::LocalEmpty, Some(key), Some(why_not_here(snapshot, key)))
@@ -94,9 +96,9 @@ fn why_other(snapshot: &Snapshot, ours: &str, theirs: &str) -> Reason {
 }
 
 /// Why the coordinator would not start the host's pick, nor any other.
-fn why_not_there(snapshot: &Snapshot, ours: &str, waiting: Option<&str>) -> Reason {
+fn why_not_there(snapshot: &Snapshot, ours: &str, waiting: Option<&WaitReason>) -> Reason {
     match (snapshot.get(ours), waiting) {
-        (Some(job), Some(words)) if job.mirrored => Reason::of_waiting(words),
+        (Some(job), Some(waiting)) if job.mirrored => Reason::of_waiting(waiting),
         (Some(job), None) if job.mirrored => Reason::Unknown,
         _ => Reason::Missing,
     }
@@ -178,19 +180,21 @@ mod tests {
     #[test]
     fn one_side_without_a_pick_is_explained_by_the_other() {
         for (local, waiting, reason) in [
-            ("high", Some("lock held by x"), Reason::Lock),
-            ("high", Some("behind x, which has the same lock"), Reason::Lock),
-            ("high", Some("waiting on a, b (failed)"), Reason::Deps),
-            ("high", Some("needs node>=20"), Reason::Capability),
-            ("high", Some("no free slot"), Reason::Slot),
-            ("high", Some("\u{1b}[31m"), Reason::Unknown),
+            ("high", Some(json!({ "code": "lock_held", "job": "x" })), Reason::Lock),
+            ("high", Some(json!({ "code": "behind", "job": "x" })), Reason::Lock),
+            ("high", Some(json!({ "code": "waiting_on", "keys": [] })), Reason::Deps),
+            ("high", Some(json!({ "code": "needs", "requirements": [] })), Reason::Capability),
+            ("high", Some(json!({ "code": "no_free_host" })), Reason::Slot),
+            ("high", Some(json!({ "code": "\u{1b}[31m" })), Reason::Unknown),
             ("high", None, Reason::Unknown),
-            ("unknown-there", Some("no free slot"), Reason::Missing),
+            ("unknown-there", Some(json!({ "code": "no_free_host" })), Reason::Missing),
             ("nowhere", None, Reason::Missing),
         ] {
-            let answered = Answered::Nothing { waiting: waiting.map(str::to_owned) };
+            let shown = format!("{waiting:?}");
+            let waiting = waiting.map(|json| serde_json::from_value(json).unwrap());
+            let answered = Answered::Nothing { waiting };
             let expected = (Verdict::CoordEmpty, Some(reason));
-            assert_eq!(of(Some(local), &answered), expected, "{waiting:?}");
+            assert_eq!(of(Some(local), &answered), expected, "{shown}");
         }
         for (coord, reason) in [
             ("locked", Reason::Lock),

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use aq_reasons::{WaitCode, WaitReason};
+
 /// What explains a verdict that is not `AGREE`; and why a job waits on its host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
@@ -80,21 +82,21 @@ impl Reason {
         }
     }
 
-    /// What a reason for waiting in the scheduler's words (docs/commands.md), as the coordinator shows it, comes
-    /// to.
-    pub fn of_waiting(words: &str) -> Self {
-        let starts = [
-            ("waiting on ", Self::Deps),
-            ("lock held by ", Self::Lock),
-            ("behind ", Self::Lock),
-            ("needs ", Self::Capability),
-            ("backoff ", Self::Backoff),
-            ("engine ", Self::Engine),
-            ("no engine", Self::Engine),
-            ("no free slot", Self::Slot),
-        ];
-        let found = starts.into_iter().find(|(start, _)| words.starts_with(start));
-        found.map_or(Self::Unknown, |(_, reason)| reason)
+    /// The part of a comparison that a reason for waiting belongs to.
+    pub fn of_waiting(waiting: &WaitReason) -> Self {
+        let Some(code) = waiting.code() else { return Self::Unknown };
+        match code {
+            WaitCode::WaitingOn | WaitCode::DepsCycle => Self::Deps,
+            WaitCode::LockHeld | WaitCode::Behind | WaitCode::RepositoryInUse => Self::Lock,
+            WaitCode::Needs => Self::Capability,
+            WaitCode::Backoff => Self::Backoff,
+            WaitCode::NoEngine
+            | WaitCode::EngineCooling
+            | WaitCode::EngineLimited
+            | WaitCode::EngineOut => Self::Engine,
+            WaitCode::NoSlot | WaitCode::NoFreeHost | WaitCode::ReviewFull => Self::Slot,
+            _ => Self::Unknown,
+        }
     }
 }
 

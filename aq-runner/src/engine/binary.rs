@@ -42,6 +42,17 @@ pub enum MissingBinary {
     },
 }
 
+impl MissingBinary {
+    /// Its code, one word.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotExecutable { .. } => "not_executable",
+            Self::NotOnPath { .. } => "not_on_path",
+            Self::OtherProgram { .. } => "other_program",
+        }
+    }
+}
+
 /// What decides where programs are, taken from the environment once.
 #[derive(Clone, Debug)]
 pub(super) struct Places {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aq_ledger::RecordKey;
 use aq_manifest::Stage;
-use aq_scheduler::Reason;
+use aq_scheduler::WaitReason;
 use jiff::Timestamp;
 
 use crate::checkpoint::LeftOut;
@@ -56,7 +56,7 @@ impl JobView {
     /// As [`super::Overview::distrust`], of one job.
     pub fn distrust(&mut self, queue: &Path) {
         if matches!(self.activity, Activity::Waiting(_) | Activity::Unread) {
-            let reason = Reason::Untrusted { queue: shell_word(queue) };
+            let reason = WaitReason::Untrusted { queue: shell_word(queue) };
             self.activity = Activity::Waiting(Some(reason));
         }
     }
@@ -86,7 +86,7 @@ impl JobView {
 pub enum Activity {
     /// It is to be run, or in review/ to be verified, and does not for this reason; `None`: it is
     /// next.
-    Waiting(Option<Reason>),
+    Waiting(Option<WaitReason>),
     /// In the inbox, and its file has changed since the loop last read it, or was never read.
     Unread,
     /// A worker is at work on it.
@@ -126,6 +126,14 @@ pub enum WorkProblem {
 }
 
 impl WorkProblem {
+    /// Its code, one word.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotSaved { .. } => "work_not_saved",
+            Self::CheckoutGone { .. } => "checkout_gone",
+        }
+    }
+
     fn of(queue: &QueueDir, record: &JobRecord, activity: &Activity) -> Option<Self> {
         if matches!(activity, Activity::Running { .. } | Activity::Lost) {
             return None;

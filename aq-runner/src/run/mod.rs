@@ -5,6 +5,7 @@ mod actions;
 mod adding;
 mod agent_env;
 mod attempt;
+mod attempt_line;
 mod attempts;
 mod changing;
 mod checkouts;
@@ -70,8 +71,8 @@ pub use engine_versions::{
 pub use environment::Environment;
 pub use feedback::{NextPrompt, PromptError, next_prompt};
 pub use fleet::{
-    FleetError, FleetOverview, FleetPart, FleetSettings, FleetSettingsError, Submitted, fleet_job,
-    fleet_overview, fleet_part, submit,
+    FleetError, FleetOverview, FleetPart, FleetProblem, FleetSettings, FleetSettingsError,
+    Submitted, fleet_job, fleet_overview, fleet_part, submit,
 };
 pub use folder_watch::QueueWatch;
 pub use foresight::{NoEngine, without_engine};
@@ -83,7 +84,9 @@ pub use options::RunOptions;
 pub use recovery::{Recovered, recover};
 pub use reply::{Replied, ReplyError, reject_and_requeue, reply, resume};
 pub use settings::{Config, Settings, SettingsError};
-pub use shadow_report::{AgreementReport, Bar, BarError, Divergence, Verdict, shadow_report};
+pub use shadow_report::{
+    AgreementReport, Bar, BarError, Divergence, ReadinessGap, Verdict, shadow_report,
+};
 pub use ship::{ShipError, promote, ship, ship_merged};
 pub use steps::{StepFeed, StepNews, is_note, last_check, read_steps};
 pub use taken_at_word::{TakenAtWord, taken_at_word};

@@ -6,7 +6,7 @@ use aq_ledger::{JobRow, RecordKey};
 use aq_manifest::{JobId, ReviewPolicy, Stage};
 use aq_scheduler::{
     Counts, EngineState, Host, HostId, HostLack, Job, Limits, Misfits, Plan, Queue, QueueError,
-    Reason, Settled, State,
+    Settled, State, WaitReason,
 };
 use jiff::Timestamp;
 
@@ -208,7 +208,7 @@ impl Model {
         self.queue.plan(self.host, now).expect("the host was added by `new` and is never removed")
     }
 
-    pub(crate) fn explain(&self, plan: &Plan, id: &JobId) -> Option<Reason> {
+    pub(crate) fn explain(&self, plan: &Plan, id: &JobId) -> Option<WaitReason> {
         self.queue.explain(plan, id)
     }
 

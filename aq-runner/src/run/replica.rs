@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use aq_fleet::shadow::{Candidate, Reason as Word, Snapshot};
 use aq_ledger::{JobRow, RecordKey};
 use aq_manifest::{JobId, Priority, Stage};
-use aq_scheduler::{EngineState, HostId, HostLack, Job, Plan, Queue, Reason, Settled, State};
+use aq_scheduler::{EngineState, HostId, HostLack, Job, Plan, Queue, Settled, State, WaitReason};
 use jiff::Timestamp;
 
 use crate::sync::fleet::{Decision, Original, Question};
@@ -212,20 +212,22 @@ impl Replica {
 
     fn waits(&self, plan: &Plan, id: &JobId) -> Option<Word> {
         Some(match self.queue.explain(plan, id)? {
-            Reason::WaitingOn(_) => Word::Deps,
-            Reason::LockHeld { .. } | Reason::RepositoryInUse { .. } => Word::Lock,
-            Reason::Needs(_) => Word::Capability,
-            Reason::Backoff { .. } => Word::Backoff,
-            Reason::NoEngine { .. }
-            | Reason::EngineCoolingDown { .. }
-            | Reason::EngineLimited { .. }
-            | Reason::EngineOutOfUse { .. }
-            | Reason::HostLacks(HostLack::Engine { .. } | HostLack::OtherProgram { .. }) => {
+            WaitReason::WaitingOn { .. } => Word::Deps,
+            WaitReason::LockHeld { .. } | WaitReason::RepositoryInUse { .. } => Word::Lock,
+            WaitReason::Needs { .. } => Word::Capability,
+            WaitReason::Backoff { .. } => Word::Backoff,
+            WaitReason::NoEngine { .. }
+            | WaitReason::EngineCooling { .. }
+            | WaitReason::EngineLimited { .. }
+            | WaitReason::EngineOut { .. }
+            | WaitReason::HostLacks(HostLack::Engine { .. } | HostLack::OtherProgram { .. }) => {
                 Word::Engine
             }
             // Another one goes first: that is what is compared.
-            Reason::NoSlot | Reason::ReviewFull { .. } | Reason::Behind { .. } => return None,
-            Reason::HostLacks(_) => Word::Backoff,
+            WaitReason::NoSlot { .. }
+            | WaitReason::ReviewFull { .. }
+            | WaitReason::Behind { .. } => return None,
+            WaitReason::HostLacks(_) => Word::Backoff,
             _ => Word::Unknown,
         })
     }

@@ -1,6 +1,6 @@
 //! What the shadow has found so far (docs/fleet.md).
 
-pub use aq_fleet::agreement::{AgreementReport, Bar, BarError, Divergence};
+pub use aq_fleet::agreement::{AgreementReport, Bar, BarError, Divergence, ReadinessGap};
 pub use aq_fleet::shadow::Verdict;
 
 use crate::store::{QueueDir, Result, StoreError};

@@ -2,6 +2,7 @@
 
 use crate::engine::{Call, Registry, Step, Steps};
 
+use super::attempt_line::engine_of;
 use super::job_log::NOTE;
 
 /// Whether a line of a log is one that aq wrote. A program can print one that looks the same.
@@ -144,12 +145,6 @@ impl StepFeed {
             self.told += 1;
         }
     }
-}
-
-/// The engine in `TIME attempt 1 of 3, engine NAME, in DIR`.
-fn engine_of(note: &str) -> Option<&str> {
-    let (_, rest) = note.split_once(' ')?.1.strip_prefix("attempt ")?.split_once(", engine ")?;
-    rest.split_once(", in ").map(|(engine, _)| engine)
 }
 
 #[cfg(test)]

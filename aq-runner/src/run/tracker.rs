@@ -7,8 +7,8 @@ use aq_manifest::{JobId, Stage};
 use aq_tracker::{Item, ItemId, ItemIdError, Search, TrackerError, mapping};
 
 use crate::store::{
-    AddContext, AddError, AddReport, Added, Draft, JobRecord, QueueDir, StoreError, add, holder,
-    moves,
+    AddContext, AddError, AddReport, AddWarning, AddWarningKind, Added, Draft, JobRecord, QueueDir,
+    StoreError, add, holder, moves,
 };
 
 use super::echo::{echo, item_of, known, outbox, record_told, trackers};
@@ -163,7 +163,11 @@ pub fn put_in(
         }
         None => add(queue, &[Draft::new(item.clone(), job.name, job.text)], context)?,
     };
-    let warnings = job.warnings.iter().map(|warning| format!("warning: {item}: {warning}"));
+    let warnings = job.warnings.iter().map(|warning| AddWarning {
+        kind: AddWarningKind::TrackerItem,
+        jobs: vec![item.clone()],
+        text: format!("warning: {item}: {warning}"),
+    });
     report.warnings.extend(warnings);
     Ok(report)
 }

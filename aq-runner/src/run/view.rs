@@ -14,7 +14,7 @@ use crate::process::ProcessId;
 use crate::store::{JobRecord, LoopKey, QueueDir, Result, read_values, spent_of_last};
 
 use super::engine_use::resting_engines;
-use super::fleet::{FleetPart, fleet_part};
+use super::fleet::{FleetPart, FleetProblem, fleet_part};
 use super::folder_watch::folder_identity;
 use super::host::ProbePolicy;
 use super::host_capabilities;
@@ -53,7 +53,7 @@ pub struct Overview {
     /// The front end has said that nothing of this queue is run: [`Overview::distrust`].
     pub is_untrusted: bool,
     /// This host's part in a fleet; `None` offline. An error says what is wrong with the switches.
-    pub fleet: Option<std::result::Result<FleetPart, String>>,
+    pub fleet: Option<std::result::Result<FleetPart, FleetProblem>>,
 }
 
 impl Overview {
@@ -114,7 +114,7 @@ pub fn overview(
         strangers: queue.strangers()?,
         is_untrusted: false,
         fleet: fleet_part(Some(queue), &settings.environment)
-            .map_err(|e| e.to_string())
+            .map_err(FleetProblem::from)
             .transpose(),
     })
 }
@@ -345,7 +345,7 @@ fn newest_ended(queue: &QueueDir, most: usize) -> Result<(Vec<JobView>, BTreeMap
 
 #[cfg(test)]
 mod tests {
-    use aq_scheduler::Reason;
+    use aq_scheduler::WaitReason;
 
     use super::*;
     use crate::run::{Environment, WorkProblem};
@@ -379,8 +379,8 @@ mod tests {
         let activity = |at: usize| &found.jobs[at].activity;
         assert_eq!(*activity(0), Activity::Lost);
         assert_eq!(*activity(1), Activity::Waiting(None));
-        assert_eq!(*activity(2), Activity::Waiting(Some(Reason::NoSlot)));
-        assert!(matches!(activity(4), Activity::Waiting(Some(Reason::WaitingOn(_)))));
+        assert_eq!(*activity(2), Activity::Waiting(Some(WaitReason::NoSlot { n: 1 })));
+        assert!(matches!(activity(4), Activity::Waiting(Some(WaitReason::WaitingOn { .. }))));
         assert_eq!(found.counts[&Stage::Inbox], 4);
         assert_eq!(found.run_loop, None);
     }
@@ -470,7 +470,8 @@ mod tests {
         let settings = Settings::load(&queue, Environment::default()).unwrap();
         let look = |name: &str| look_up(&queue, &settings, &id(name), Timestamp::now());
         assert_eq!(look("shipped").unwrap().activity, Activity::Resting);
-        let Activity::Waiting(Some(Reason::Needs(missing))) = look("waits").unwrap().activity
+        let Activity::Waiting(Some(WaitReason::Needs { requirements: missing })) =
+            look("waits").unwrap().activity
         else {
             panic!("it cannot run here");
         };

@@ -5,6 +5,7 @@ mod place;
 mod plan;
 #[cfg(test)]
 mod tests;
+mod warning;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use super::queue_dir::{QueueDir, require_text};
 pub use change::change;
 use place::{place, stage_files, take_back};
 use plan::{Plan, Planner, refuse_cycles, unheld_deps};
+pub use warning::{AddWarning, AddWarningKind};
 
 /// From this many jobs on, one sync of the whole file system is cheaper than one a file.
 const BULK: usize = 8;
@@ -160,8 +162,8 @@ impl Added {
 pub struct AddReport {
     /// One entry a draft, in their order.
     pub added: Vec<Added>,
-    /// Rendered warnings.
-    pub warnings: Vec<String>,
+    /// Warnings, in the order in which they came up.
+    pub warnings: Vec<AddWarning>,
 }
 
 /// Why nothing was added.
@@ -298,14 +300,17 @@ fn check<'a>(
                     continue;
                 }
                 if !file.warnings.is_empty() {
-                    report.warnings.push(file.warnings);
+                    let kind = AddWarningKind::JobFile;
+                    report.warnings.push(AddWarning::of_job(kind, &draft.name, file.warnings));
                 }
                 if !place.is_there {
-                    report.warnings.push(format!(
+                    let text = format!(
                         "warning: {}: the directory {} is not there yet; the job fails if it is still missing when it starts\n",
                         draft.name,
                         place.dir.display()
-                    ));
+                    );
+                    let kind = AddWarningKind::NoDirectory;
+                    report.warnings.push(AddWarning::of_job(kind, &draft.name, text));
                 }
                 checked.push(Checked { draft, spec: file.spec, place });
             }

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
-use aq_manifest::{Diagnostic, JobId, JobSpec, Manifest, Parsed, Profile, Severity, has_errors};
+use aq_manifest::{
+    Diagnostic, JobId, JobSpec, Manifest, Parsed, Position, Profile, Severity, has_errors,
+};
 
 use super::text::{UnreadableJob, read_saved};
 use crate::disk::HostFault;
@@ -26,9 +28,20 @@ pub struct Invalid {
     pub summary: String,
     /// Everything, for a person to read.
     pub report: String,
+    /// The place of the first error, where it has one.
+    pub place: Option<ErrorPlace>,
     /// The number of the system's error, when a fault of the host keeps the file from being read: it
     /// may be in good order.
     pub(crate) host_error: Option<i32>,
+}
+
+/// A place in a file, as people count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorPlace {
+    /// The name of the file: the job's, or its profile's.
+    pub file: String,
+    /// The line and column, each from 1.
+    pub position: Position,
 }
 
 impl JobFile {
@@ -70,13 +83,13 @@ impl Invalid {
     /// A report of one line about the file as a whole.
     pub fn whole(name: &str, problem: impl fmt::Display) -> Self {
         let report = format!("error: {name}: {problem}\n");
-        Self { summary: problem.to_string(), report, host_error: None }
+        Self { summary: problem.to_string(), report, place: None, host_error: None }
     }
 
     /// A report of one line about a problem that names the file by itself.
     pub fn named(problem: impl fmt::Display) -> Self {
         let report = format!("error: {problem}\n");
-        Self { summary: problem.to_string(), report, host_error: None }
+        Self { summary: problem.to_string(), report, place: None, host_error: None }
     }
 
     /// A file that the system refuses to read.
@@ -95,12 +108,16 @@ impl Invalid {
         colour: bool,
     ) -> Self {
         let first = diagnostics.iter().find(|d| d.severity == Severity::Error);
+        let place = first.map(|d| {
+            let position = d.position(source);
+            ErrorPlace { file: name.to_owned(), position }
+        });
         let summary = first.map_or_else(String::new, |d| {
             let at = d.position(source);
             format!("line {}, column {}: {}", at.line, at.column, d.message)
         });
         let report = aq_manifest::render(name, source, diagnostics, colour);
-        Self { summary, report, host_error: None }
+        Self { summary, report, place, host_error: None }
     }
 }
 

@@ -26,7 +26,9 @@ mod text;
 mod transition;
 mod values;
 
-pub use add::{AddContext, AddError, AddReport, Added, Draft, Parent, add, change};
+pub use add::{
+    AddContext, AddError, AddReport, AddWarning, AddWarningKind, Added, Draft, Parent, add, change,
+};
 pub use artifacts::{Artifact, artifacts, open_artifact};
 pub(crate) use clean::{CleanChoice, archived, clean, clean_again};
 pub use clean::{Cleaned, archived_log, withdraw};

@@ -205,7 +205,7 @@ fn notices(look: &Look) -> Markup {
             p.notice { (crate::output::status::engine_state(engine, state, overview.now)) }
         }
         @if let Some(Err(problem)) = &overview.fleet {
-            p.notice { "fleet: " (plain(problem)) }
+            p.notice { "fleet: " (plain(&problem.text)) }
         }
         @for stranger in overview.strangers.iter().take(STRANGERS) {
             p.notice.words { "inbox/" (plain(stranger)) " is left alone: its name cannot be a job's" }

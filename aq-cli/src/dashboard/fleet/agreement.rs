@@ -32,7 +32,7 @@ fn found(report: &AgreementReport) -> Markup {
                 }
                 "."
             }
-            @if !report.missing.is_empty() { ul { @for missing in &report.missing { li { "missing: " (plain(missing)) } } } }
+            @if !report.missing.is_empty() { ul { @for missing in &report.missing { li { "missing: " (plain(&missing.to_string())) } } } }
             div.scroll tabindex="0" { table {
                 thead { tr { th scope="col" { "verdict" } th.number scope="col" { "decisions" } th scope="col" { "" } } }
                 tbody { @for (verdict, count) in report.counts() { tr { th scope="row" { (verdict.as_str()) } td.number { (count) } td { (meaning(verdict)) } } } }

@@ -3,7 +3,7 @@
 mod agreement;
 
 use aq_caps::Token;
-use aq_fleet::protocol::{FactoryView, JobSummary, Stats};
+use aq_fleet::protocol::{FactoryView, GivenReason, JobSummary, Stats};
 use aq_manifest::{Stage, format_duration};
 use aq_runner::run::{
     AgreementReport, Bar, FleetOverview, FleetPart, FleetSettings, fleet_part, shadow_report,
@@ -130,7 +130,7 @@ fn overview(fleet: &FleetOverview) -> Markup {
         } @else {
             div.scroll tabindex="0" { table #fleet-jobs {
                 thead { tr { @for name in ["job", "stage", "priority", "host", "epoch", "age", ""] { th scope="col" { (name) } } } }
-                tbody { @for (summary, why) in fleet.jobs.iter().take(MOST) { (job(summary, why.as_deref())) } }
+                tbody { @for (summary, why) in fleet.jobs.iter().take(MOST) { (job(summary, why.as_ref())) } }
             } }
             (left_out(fleet.jobs.len()))
             @if fleet.more { p.faint { "... and more; the coordinator's API pages through them." } }
@@ -166,7 +166,7 @@ fn host(host: &FactoryView) -> Markup {
     }
 }
 
-fn job(job: &JobSummary, why: Option<&str>) -> Markup {
+fn job(job: &JobSummary, why: Option<&GivenReason>) -> Markup {
     let class = if job.lapsed {
         "bad"
     } else if job.cancel {

@@ -5,7 +5,7 @@ use anstream::adapter::strip_str;
 use aq_ledger::{KeyName, RecordContent, RecordKey};
 use aq_runner::run::{RunLoop, WorkProblem};
 use aq_runner::store::JobRecord;
-use aq_scheduler::Reason;
+use aq_scheduler::WaitReason;
 use unicode_width::UnicodeWidthStr;
 
 use super::*;
@@ -25,7 +25,7 @@ fn job(name: &str, stage: Stage, activity: Activity, record: &str) -> JobView {
     JobView { record, activity, tracker, work_problem, has_log: true, numbers }
 }
 
-fn waits(n: usize, reason: Reason) -> JobView {
+fn waits(n: usize, reason: WaitReason) -> JobView {
     let record = "priority=medium\nprofile=careful\nengine_wanted=claude\nretry_max=3\n";
     job(&long_name(n), Stage::Inbox, Activity::Waiting(Some(reason)), record)
 }
@@ -42,9 +42,9 @@ fn busy() -> Overview {
     let mut jobs = vec![
         job(&long_name(1), Stage::Building, running(None), record),
         job(&long_name(2), Stage::Building, running(Some(Duration::from_secs(900))), record),
-        waits(3, Reason::Behind { job: long_name(1).parse().unwrap() }),
+        waits(3, WaitReason::Behind { job: long_name(1).parse().unwrap() }),
     ];
-    jobs.extend((4..20).map(|n| waits(n, Reason::NoSlot)));
+    jobs.extend((4..20).map(|n| waits(n, WaitReason::NoSlot { n: 1 })));
     jobs.push(job(&long_name(20), Stage::Review, Activity::Resting, record));
     let verified = format!("{record}verified=1\nverified_at={NOW}\n");
     jobs.push(job(&long_name(21), Stage::Testing, Activity::Resting, &verified));

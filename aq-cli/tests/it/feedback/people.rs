@@ -115,7 +115,10 @@ fn a_job_is_added_after_another() {
     sandbox.add("a", "idempotency-key: k", "true");
     let file = sandbox.write("b", "deps: [x]", "true");
     sandbox.ok(&["add".as_ref(), "--after".as_ref(), "a".as_ref(), file.as_os_str()]);
-    assert_eq!(sandbox.json(&["why", "b", "--json"])["reason"], "waiting on x (no such job), k");
+    assert_eq!(
+        sandbox.json(&["why", "b", "--json"])["reason"]["text"],
+        "waiting on x (no such job), k"
+    );
     sandbox.add("c", "", "true");
     let (code, said) =
         sandbox.code(&["add".as_ref(), "--after".as_ref(), "c".as_ref(), file.as_os_str()]);

@@ -2,6 +2,7 @@
 //! and loops is left.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -42,6 +43,7 @@ pub(super) fn tied(command: &Command) -> Command {
 /// One coordinator.
 #[derive(Debug)]
 pub(super) struct Coordinator {
+    program: OsString,
     address: SocketAddr,
     database: String,
     running: Option<Child>,
@@ -55,8 +57,12 @@ impl Coordinator {
 
     /// As [`Self::start`], on another address of this machine.
     pub(super) fn start_at(database: &str, address: [u8; 4]) -> Self {
-        let any = SocketAddr::from((address, 0));
-        let mut made = Self { address: any, database: database.to_owned(), running: None };
+        Self::of_program(env!("CARGO_BIN_EXE_aq").into(), database, address)
+    }
+
+    fn of_program(program: OsString, database: &str, address: [u8; 4]) -> Self {
+        let address = SocketAddr::from((address, 0));
+        let mut made = Self { program, address, database: database.to_owned(), running: None };
         made.start_again();
         made
     }
@@ -68,7 +74,7 @@ impl Coordinator {
     }
 
     fn try_start(&mut self) -> bool {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_aq"));
+        let mut command = Command::new(&self.program);
         command.args(["coordinator", "--insecure", "--listen", &self.address.to_string()]);
         command.args(TIMES);
         command.args(["--database", &self.database]).env("AQ_FLEET_TOKEN", TOKEN);
@@ -125,10 +131,15 @@ impl Fleet {
 
     /// As [`Self::new`], with a coordinator on this address.
     pub(super) fn at(address: [u8; 4]) -> Self {
+        Self::of_program(env!("CARGO_BIN_EXE_aq").into(), address)
+    }
+
+    /// As [`Self::at`], with another program as its coordinator.
+    pub(super) fn of_program(program: OsString, address: [u8; 4]) -> Self {
         let dir = TempDir::with_prefix("aq-fleet-").unwrap();
         let database = format!("sqlite:{}", dir.path().join("fleet.db").display());
         fs::create_dir(dir.path().join("out")).unwrap();
-        let coordinator = Coordinator::start_at(&database, address);
+        let coordinator = Coordinator::of_program(program, &database, address);
         let client = coordinator.client(Duration::from_secs(20));
         Self { dir, coordinator, client }
     }
@@ -227,6 +238,8 @@ pub(super) fn jobs(client: &Client) -> BTreeMap<String, JobSummary> {
 #[derive(Debug)]
 pub(super) struct Host {
     sandbox: Sandbox,
+    /// The program of its loop, when it is not the one under test.
+    program: Option<OsString>,
     running: Option<Child>,
     /// The network namespace that its loop runs in, when it is not the test's.
     namespace: Option<String>,
@@ -238,7 +251,7 @@ impl Host {
         sandbox.set("AQ_FLEET", "1");
         sandbox.set("AQ_FLEET_TOKEN", TOKEN);
         sandbox.set("AQ_FACTORY_ID", name);
-        let mut host = Self { sandbox, running: None, namespace: None };
+        let mut host = Self { sandbox, program: None, running: None, namespace: None };
         host.ask(coordinator);
         host
     }
@@ -246,6 +259,11 @@ impl Host {
     /// The coordinator that its next commands ask.
     pub(super) fn ask(&mut self, coordinator: SocketAddr) {
         self.sandbox.set("AQ_FLEET_URL", format!("http://{coordinator}"));
+    }
+
+    /// Its loop is this program from now on.
+    pub(super) fn run_program(&mut self, program: OsString) {
+        self.program = Some(program);
     }
 
     /// Its loop runs in this network namespace from now on.
@@ -261,7 +279,15 @@ impl Host {
     pub(super) fn start_with(&mut self, args: &[&str]) {
         let mut all = vec!["run"];
         all.extend(args);
-        let aq = self.sandbox.aq(&all);
+        let aq = match &self.program {
+            None => self.sandbox.aq(&all),
+            Some(program) => {
+                let mut other = Command::new(program);
+                self.sandbox.clean(&mut other).arg("--queue").arg(self.sandbox.queue(""));
+                other.args(all);
+                other
+            }
+        };
         let mut command = match &self.namespace {
             None => tied(&aq),
             Some(namespace) => {

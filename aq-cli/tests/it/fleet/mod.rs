@@ -17,4 +17,5 @@ mod outages;
 mod page;
 mod partition;
 mod proxy;
+mod reasons;
 mod tokens;

@@ -67,7 +67,10 @@ fn a_cloned_queue_is_read_and_not_run() {
     let json: serde_json::Value =
         serde_json::from_str(&lab.ok("app", &["status", "--json"])).unwrap();
     let waiting = json["jobs"].as_array().unwrap().iter().find(|job| job["id"] == "a").unwrap();
-    assert_eq!((&json["trusted"], &waiting["reason"]), (&false.into(), &why.as_str().into()));
+    assert_eq!(
+        (&json["trusted"], &waiting["reason"]["text"]),
+        (&false.into(), &why.as_str().into())
+    );
     // The doctor executes what a trusted queue's config names, and nothing of this one.
     let doctor = lab.aq("app", &["doctor"]);
     assert!(doctor.out.contains(&why), "{doctor:?}");

@@ -184,7 +184,10 @@ impl UpgradeLab {
         let homes = fs::read_dir(self.path("home/aq-work")).into_iter().flatten().flatten();
         let is_jobs = |name: &str| name.starts_with("jobs-");
         for home in homes.filter(|home| home.file_name().to_str().is_some_and(is_jobs)) {
-            assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0, "{home:?}");
+            // The note of whose they are stays.
+            let is_checkout = |name: &OsString| !name.as_encoded_bytes().starts_with(b".");
+            let left = fs::read_dir(home.path()).unwrap().flatten().map(|entry| entry.file_name());
+            assert_eq!(left.filter(is_checkout).count(), 0, "{home:?}");
         }
     }
 }

@@ -34,7 +34,7 @@ fn state(sandbox: &Sandbox, job: &str) -> (String, String) {
     let jobs = ["jobs", "ended"].iter().flat_map(|list| status[list].as_array().unwrap());
     let found = jobs.into_iter().find(|found| found["id"] == job).unwrap().clone();
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-    (text(&found["state"]), text(&found["reason"]))
+    (text(&found["state"]), text(&found["reason"]["text"]))
 }
 
 /// It is shown with its error and its mend, and nothing is done with it.

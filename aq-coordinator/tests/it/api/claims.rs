@@ -23,7 +23,8 @@ async fn jobs_come_by_priority_and_age_and_only_to_hosts_that_fit() {
     let lease = jobs[0]["leaseMs"].as_u64().unwrap();
     assert!((50_000..=60_000).contains(&lease), "{lease}");
     let view = fleet.get(&format!("/v1/jobs/{gpu}")).await.ok();
-    assert_eq!(view["waiting"], "needs gpu, engine:claude");
+    let lacking = json!({ "code": "needs", "requirements": ["gpu", "engine:claude"] });
+    assert_eq!((&view["waitingReason"], view["waiting"].is_string()), (&lacking, true));
     let able = with(claim("b", "r2", 9), json!({ "capabilities": ["engine:claude", "gpu:2"] }));
     assert_eq!(ids(&fleet.claim(&able).await), [gpu]);
 }
@@ -127,9 +128,10 @@ async fn locks_and_deps_hold_across_hosts() {
     assert_eq!(taken, first);
     assert_eq!(fleet.claim(&claim("b", "r1", 9)).await, Vec::<Value>::new());
     let view = fleet.get(&format!("/v1/jobs/{locked}")).await.ok();
-    assert_eq!(view["waiting"], format!("lock held by {first}"));
+    assert_eq!(view["waitingReason"], json!({ "code": "lock_held", "job": first }));
     let view = fleet.get(&format!("/v1/jobs/{after}")).await.ok();
-    assert_eq!(view["waiting"], "waiting on first");
+    let key = json!({ "key": "first", "state": "pending" });
+    assert_eq!(view["waitingReason"], json!({ "code": "waiting_on", "keys": [key] }));
     let report =
         json!({ "factoryId": "a", "epoch": epoch, "seq": 1, "stage": "shipped", "shadow": false });
     fleet.post(&format!("/v1/jobs/{first}/reports"), &report).await.ok();

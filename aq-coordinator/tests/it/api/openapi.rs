@@ -46,6 +46,12 @@ fn references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
     }
 }
 
+/// A property of a schema, which may be one of several that belong together.
+fn property<'a>(schema: &'a Value, name: &str) -> Option<&'a Value> {
+    let parts = schema["allOf"].as_array().into_iter().flatten();
+    parts.chain([schema]).find_map(|part| part["properties"].get(name))
+}
+
 #[tokio::test]
 async fn every_call_is_in_the_document_and_every_reference_leads_somewhere() {
     let fleet = Fleet::new().await;
@@ -76,6 +82,13 @@ async fn every_call_is_in_the_document_and_every_reference_leads_somewhere() {
         assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
     }
     assert_eq!(document["paths"]["/healthz"]["get"]["security"], serde_json::json!([{}]));
+    let page = include_str!("../../../../docs/fleet-protocol.md");
+    let reason = property(&document["components"]["schemas"]["JobView"], "waitingReason").unwrap();
+    let codes = reason["properties"]["code"]["examples"].as_array().unwrap();
+    for code in ["lock_held", "waiting_on", "needs", "no_free_host", "no_host", "deps_cycle"] {
+        assert!(codes.iter().any(|known| known == code), "{reason}");
+        assert!(page.contains(&format!("`{code}`")), "{code} is not on the page");
+    }
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::{JobSpec, Outcome};
 
+use super::super::attempt_line::AttemptLine;
 use super::super::engine_sightings::Sightings;
 use super::super::feedback::AttemptFeedback;
 use super::super::host_lack::HostError as _;
@@ -79,8 +80,9 @@ pub(super) fn agent(
         .map_err(AttemptFailure::setup)?;
     // Those whose worker died count too, but `retry` does not end them.
     let (number, max) = (attempt.number, spec.retry.as_ref().map_or(1, |retry| retry.max));
-    let of = if number <= max { format!(" of {max}") } else { String::new() };
-    attempt.record.note(&format!("attempt {number}{of}, engine {engine}, in {}", dir.display()));
+    let max = Some(max).filter(|&max| number <= max);
+    let line = AttemptLine { attempt: number, max, engine: &engine, dir: &dir };
+    attempt.record.note(&line.to_string());
     let place = CommandPlace { dir, env };
     setup(attempt, spec, &place)?;
     Ok((AgentGround { engine, place, scratch }, input))

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use aq_ledger::{JobRow, RecordKey};
 use aq_manifest::JobId;
-use aq_scheduler::{HostLack, Reason, State};
+use aq_scheduler::{HostLack, State, WaitReason};
 use jiff::Timestamp;
 
 use crate::store::{JobRecord, StoreError};
@@ -202,7 +202,7 @@ impl Dispatcher<'_> {
         let plan = self.model.plan(Timestamp::now());
         let mut kept: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for id in self.model.order() {
-            if let Some(reason @ (Reason::HostLacks(_) | Reason::EngineOutOfUse { .. })) =
+            if let Some(reason @ (WaitReason::HostLacks(_) | WaitReason::EngineOut { .. })) =
                 self.model.explain(&plan, id)
             {
                 kept.entry(reason.to_string()).or_default().push(id.to_string());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aq_fleet::client::{CallError, Client};
 use aq_fleet::protocol::{
-    FactoryPage, FactoryView, JobQuery, JobSummary, JobView, PageQuery, Stats,
+    FactoryPage, FactoryView, GivenReason, JobQuery, JobSummary, JobView, PageQuery, Stats,
 };
 use aq_manifest::Stage;
 
@@ -47,7 +47,7 @@ pub struct FleetOverview {
     pub factories: Vec<FactoryView>,
     /// Jobs that have not ended, the running ones first; each with the reason why it waits, for the
     /// first ones.
-    pub jobs: Vec<(JobSummary, Option<String>)>,
+    pub jobs: Vec<(JobSummary, Option<GivenReason>)>,
     /// Whether there are more jobs than are listed.
     pub more: bool,
 }
@@ -92,7 +92,7 @@ pub fn fleet_overview(settings: &FleetSettings) -> Result<FleetOverview, FleetEr
     let waiting = jobs.iter_mut().filter(|(job, _)| job.stage == Stage::Inbox);
     for (job, why) in waiting.take(EXPLAINED) {
         // One that is gone by now waits for nothing.
-        *why = client.job(job.job_id).ok().and_then(|view| view.value.waiting);
+        *why = client.job(job.job_id).ok().and_then(|view| view.value.waits());
     }
     Ok(FleetOverview { stats, factories, jobs, more })
 }

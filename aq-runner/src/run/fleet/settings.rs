@@ -1,5 +1,6 @@
 //! What this host is in a fleet, from the environment (docs/fleet.md) and the queue's config.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,6 +86,46 @@ pub enum FleetSettingsError {
     /// What waits for the coordinator cannot be kept.
     #[error(transparent)]
     Outbox(#[from] OutboxError),
+}
+
+impl FleetSettingsError {
+    /// Its code, one word.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Switch(_) => "switch",
+            Self::Missing(..) => "not_set",
+            Self::Factory { .. } => "factory_name",
+            Self::Shadow(_) => "shadow_name",
+            Self::Token(_) => "token",
+            Self::TokenFile(_) => "token_file",
+            #[cfg(feature = "fleet")]
+            Self::Url(_) => "address",
+            #[cfg(not(feature = "fleet"))]
+            Self::NotBuilt => "not_built",
+            Self::Outbox(_) => "outbox",
+        }
+    }
+}
+
+/// A problem of the switches, as a look at the queue keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FleetProblem {
+    /// Its code, one word.
+    pub code: &'static str,
+    /// Its text, for people.
+    pub text: String,
+}
+
+impl From<FleetSettingsError> for FleetProblem {
+    fn from(error: FleetSettingsError) -> Self {
+        Self { code: error.code(), text: error.to_string() }
+    }
+}
+
+impl fmt::Display for FleetProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
 impl FleetSettings {

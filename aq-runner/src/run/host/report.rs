@@ -66,6 +66,19 @@ impl fmt::Display for Source {
     }
 }
 
+impl HostProblem {
+    /// Its code, one word.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::BadToken { .. } => "bad_token",
+            Self::Probe { .. } => "probe_failed",
+            Self::NoVersion { .. } => "no_version",
+            Self::OtherProgram(missing) => missing.code(),
+            Self::Cache { .. } => "cache_not_kept",
+        }
+    }
+}
+
 /// Why something is not advertised, or not cached.
 #[derive(Debug, thiserror::Error)]
 pub enum HostProblem {

@@ -9,7 +9,7 @@ use super::super::error::{Result, StoreError};
 use super::super::keys::Keys;
 use super::super::queue_dir::QueueDir;
 use super::super::transition::HeldJob;
-use super::{AddError, Added, Checked, Draft};
+use super::{AddError, AddWarning, AddWarningKind, Added, Checked, Draft};
 
 /// What is to be done with one draft.
 pub(super) enum Plan {
@@ -48,7 +48,7 @@ pub(super) fn refuse_cycles(queue: &QueueDir, jobs: &[Checked<'_>]) -> Result<()
 }
 
 /// Warnings about deps whose key no job has: their jobs wait until somebody adds one.
-pub(super) fn unheld_deps(queue: &QueueDir, jobs: &[Checked<'_>]) -> Result<Vec<String>> {
+pub(super) fn unheld_deps(queue: &QueueDir, jobs: &[Checked<'_>]) -> Result<Vec<AddWarning>> {
     let new: HashSet<&str> =
         jobs.iter().filter_map(|job| job.spec.idempotency_key.as_deref()).collect();
     let mut held: HashMap<&str, bool> = HashMap::new();
@@ -61,11 +61,13 @@ pub(super) fn unheld_deps(queue: &QueueDir, jobs: &[Checked<'_>]) -> Result<Vec<
             };
             held.insert(dep, is_held);
             if !is_held {
-                warnings.push(format!(
+                let text = format!(
                     "warning: {}: no job has the key `{dep}` that it waits for; it waits until \
                      one is added\n",
                     job.draft.name
-                ));
+                );
+                let kind = AddWarningKind::UnheldDep;
+                warnings.push(AddWarning::of_job(kind, &job.draft.name, text));
             }
         }
     }

@@ -57,7 +57,8 @@ fn a_dep_that_nobody_has_is_named() {
     let context = AddContext::new(base, None, Timestamp::UNIX_EPOCH);
     let warnings = add(&queue, &drafts, &context).unwrap().warnings;
     assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert!(warnings[0].contains("a.md: no job has the key `no-one`"), "{warnings:?}");
+    assert_eq!(warnings[0].kind, AddWarningKind::UnheldDep);
+    assert!(warnings[0].text.contains("a.md: no job has the key `no-one`"), "{warnings:?}");
 }
 
 #[test]

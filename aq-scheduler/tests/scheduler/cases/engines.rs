@@ -1,7 +1,7 @@
 //! Engines and capabilities: what a host can take.
 
 use aq_manifest::Outcome;
-use aq_scheduler::{EngineState, HostLack, Reason, SeenBy};
+use aq_scheduler::{EngineState, HostLack, SeenBy, WaitReason};
 
 use crate::lab::{Lab, at, capabilities, id};
 
@@ -71,7 +71,7 @@ fn jobs_wait_for_an_engine_that_was_there() {
     assert_eq!((plan.start, plan.reject), (vec![], vec![]));
     assert_eq!(plan.absent, std::slice::from_ref(&lack));
     let plan = lab.plan();
-    assert_eq!(lab.queue.explain(&plan, &id("b")), Some(Reason::HostLacks(lack)));
+    assert_eq!(lab.queue.explain(&plan, &id("b")), Some(WaitReason::HostLacks(lack)));
     let why = "engine claude is not on the loop's PATH; aq add found it at /opt/claude";
     assert_eq!(lab.why("a"), why);
     assert!(!lab.queue.will_progress(lab.host));
@@ -167,7 +167,7 @@ fn each_host_of_many_takes_what_fits_it() {
     let plan = lab.queue.plan(mac, at(0)).unwrap();
     assert_eq!(plan.reject, [], "another host can take b");
     let why = lab.queue.explain(&plan, &id("b"));
-    assert_eq!(why, Some(Reason::NoEngine { engines: vec!["codex".to_owned()] }));
+    assert_eq!(why, Some(WaitReason::NoEngine { engines: vec!["codex".to_owned()] }));
     let state = aq_scheduler::State::Running { host: mac, engine: "shell".to_owned() };
     lab.set("a", state);
     assert_eq!(lab.starts_on(linux), "", "the lock holds across hosts");

@@ -129,10 +129,11 @@ fn usual(path: &str, body: &Value, claim: &[(usize, &str)]) -> (u16, Value) {
     }
 }
 
-fn view(n: usize, waiting: &str) -> Value {
+fn view(n: usize, waiting: &str, reason: &Value) -> Value {
     json!({
         "jobId": id(n), "key": "k", "name": "n", "stage": "inbox", "priority": "low", "epoch": 0,
         "attempts": 0, "ageMs": 0, "grants": [], "reports": [], "waiting": waiting,
+        "waitingReason": reason,
     })
 }
 
@@ -197,15 +198,27 @@ fn only_what_has_changed_is_told() {
 }
 
 #[test]
-fn what_an_earlier_loop_left_there_is_cleared_away() {
-    // First a job that this host does not have is offered, then one holds a lock.
-    let lab = Lab::new(|turn, path, body| {
+fn strangers_are_cleared_away() {
+    let code = json!({ "code": "lock_held", "job": id(901) });
+    strangers_go("its lock belongs to somebody else", code);
+}
+
+#[test]
+fn strangers_of_version_0_1_are_cleared_away() {
+    strangers_go(&format!("lock held by {}", id(901)), Value::Null);
+}
+
+/// What an earlier loop left there: first a job that this host does not have is offered, then one holds
+/// a lock.
+fn strangers_go(text: &str, reason: Value) {
+    let text = text.to_owned();
+    let lab = Lab::new(move |turn, path, body| {
         let stranger = [(900, "gone")];
         let ours = [(A, "job:a")];
         Some(match (turn, path) {
             (2, _) => usual(path, body, &stranger),
             (4, _) => usual(path, body, &[]),
-            (5, _) => (200, view(A, &format!("lock held by {}", id(901)))),
+            (5, _) => (200, view(A, &text, &reason)),
             _ => usual(path, body, &ours),
         })
     });

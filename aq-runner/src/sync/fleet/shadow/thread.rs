@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use aq_fleet::client::{CallError, Client};
-use aq_fleet::protocol::{FleetJobId, Verdict};
+use aq_fleet::protocol::{FleetJobId, Verdict, WaitReason};
 use aq_fleet::shadow::{Answered, Comparison, Line, Reason, SnapshotId, compare};
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
@@ -28,9 +28,6 @@ const STACK: usize = 2 << 20;
 /// A decision whose last call had less time than this when all ended is left out: that says nothing of
 /// the coordinator.
 const FAIR: Duration = Duration::from_secs(1);
-
-/// What a job that is somebody else's lock holder is called, before its id.
-const HELD_BY: &str = "lock held by ";
 
 /// The thread, from the loop. `T` is what the loop hands over for one decision.
 #[derive(Debug)]
@@ -293,10 +290,13 @@ impl<D, R: Fn(&JobId) -> Option<String>> Comparer<D, R> {
             // That the picks differ is known all the same.
             Err(_) => return Ok(None),
         };
-        let words = view.waiting.as_deref().unwrap_or_default();
-        let holder = words.strip_prefix(HELD_BY).and_then(|id| id.parse().ok());
+        let why = view.waits().map(|given| given.reason);
+        let holder = match &why {
+            Some(WaitReason::LockHeld { job }) => job.as_str().parse().ok(),
+            _ => None,
+        };
         if let Answered::Nothing { waiting } = &mut picked.answered {
-            *waiting = view.waiting;
+            *waiting = why;
         }
         Ok(holder.filter(|&holder| !self.mirror.has(holder)))
     }

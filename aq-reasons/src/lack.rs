@@ -2,8 +2,11 @@
 
 use std::fmt;
 
-/// A thing that a host lacks, and jobs wait for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+use serde::{Deserialize, Serialize};
+
+/// A thing that a host lacks, and jobs wait for. In JSON `what` names the variant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum HostLack {
     /// An engine that was there before.
@@ -11,10 +14,13 @@ pub enum HostLack {
         /// Its name.
         engine: String,
         /// The file that it should be, where one is named; else it is looked for on the PATH.
+        #[serde(rename = "expected", default, skip_serializing_if = "Option::is_none")]
         expected_at: Option<String>,
         /// Its program when it was last seen.
+        #[serde(rename = "seen")]
         seen_at: String,
         /// The one who saw it there.
+        #[serde(rename = "by")]
         seen_by: SeenBy,
     },
     /// An engine in whose place there is another program of its name.
@@ -50,7 +56,8 @@ pub enum HostLack {
 }
 
 /// The one who saw an engine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SeenBy {
     /// Somebody who added a job.
     Add,
@@ -59,7 +66,8 @@ pub enum SeenBy {
 }
 
 /// A resource of a host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum HostResource {
     /// Blocks, inodes or quota of a file system.
     Room,
@@ -154,6 +162,7 @@ mod tests {
     fn codes_name_every_resource() {
         for (resource, code, _) in RESOURCES {
             assert_eq!((resource.as_str(), HostResource::of_code(code)), (code, Some(resource)));
+            assert_eq!(serde_json::to_value(resource).unwrap(), code);
         }
         assert_eq!(HostResource::of_code("gold"), None);
     }

@@ -1,0 +1,70 @@
+//! The codes of reasons: what a program compares.
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $code:ident = $text:literal,)+) => {
+        /// The code of a reason. Codes stay: a reason that means something else gets another one.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum WaitCode {
+            $($(#[doc = $doc])+ $code,)+
+        }
+
+        impl WaitCode {
+            /// Every code of this version.
+            pub const ALL: &[Self] = &[$(Self::$code),+];
+
+            /// Its word, on the wire and in `--json`.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$code => $text,)+
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// A person holds the job.
+    Held = "held",
+    /// The host lacks capabilities.
+    Needs = "needs",
+    /// None of the job's engines is installed.
+    NoEngine = "no_engine",
+    /// Deps are not satisfied.
+    WaitingOn = "waiting_on",
+    /// A pause after a failure.
+    Backoff = "backoff",
+    /// Another job works in the repository's own checkout.
+    RepositoryInUse = "repository_in_use",
+    /// Another job has the lock.
+    LockHeld = "lock_held",
+    /// Another job gets the lock first.
+    Behind = "behind",
+    /// An engine's limit was met.
+    EngineCooling = "engine_cooling",
+    /// An engine takes no further job at the moment.
+    EngineLimited = "engine_limited",
+    /// A person has to mend an engine.
+    EngineOut = "engine_out",
+    /// The host lacks something for a while.
+    HostLacks = "host_lacks",
+    /// Too many jobs wait in review.
+    ReviewFull = "review_full",
+    /// The host has no free slot.
+    NoSlot = "no_slot",
+    /// The queue is not trusted.
+    Untrusted = "untrusted",
+    /// No host of the fleet that fits has a free slot.
+    NoFreeHost = "no_free_host",
+    /// No host of the fleet that fits has asked for a job.
+    NoHost = "no_host",
+    /// The job waits for itself.
+    DepsCycle = "deps_cycle",
+}
+
+impl WaitCode {
+    /// The code of a word; `None` for one that this version does not know.
+    pub fn of_text(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == text)
+    }
+}

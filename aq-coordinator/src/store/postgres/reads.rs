@@ -26,7 +26,7 @@ impl Tx {
     /// smaller, so nothing is missed that was committed late.
     pub(crate) fn changed(cursor: Cursor) -> Vec<Query> {
         // With both ends, it plans for few rows and keeps the plan.
-        let sql = format!("SELECT {COLUMNS} FROM jobs WHERE stamp BETWEEN $1 AND {}", i64::MAX);
+        let sql = format!("SELECT {} FROM jobs WHERE stamp BETWEEN $1 AND {}", *COLUMNS, i64::MAX);
         vec![Query::new(sql).with(cursor.stamp), Query::new("SELECT version FROM graph")]
     }
 

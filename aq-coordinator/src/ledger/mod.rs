@@ -13,6 +13,7 @@
 //! ```
 
 mod claimant;
+mod coordinators;
 mod grant;
 mod history;
 mod job;
@@ -33,6 +34,7 @@ mod samples;
 mod tests;
 
 pub use claimant::{Caller, Claimant};
+pub use coordinators::CoordinatorRun;
 pub use grant::{Granting, NotGranted, grant};
 pub use history::{GrantRecord, Notice, history, notice};
 pub use job::{BodyHash, End, Hold, Job, MAX_LOST, Tenure, Terms, World};

@@ -65,8 +65,8 @@ impl Service {
     }
 
     /// When a coordinator opens the database: a backup may have been put back within a moment, so
-    /// epochs begin above all that could have been drawn, but there is no grace. `highest` is the
-    /// largest epoch of any job; it counts when the clock has gone backwards.
+    /// epochs begin above all that could have been drawn. `highest` is the largest epoch of any job; it
+    /// counts when the clock has gone backwards. Its first [`tick`](Self::tick) has to follow.
     #[must_use]
     pub fn start(&self, now: DbTime, highest: Epoch) -> Self {
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
@@ -74,13 +74,6 @@ impl Service {
         let backwards = millis(self.last_alive.since(now));
         let known = self.epoch_floor.0.max(highest.0).saturating_add(backwards);
         Self { last_alive: now, epoch_floor: Epoch(by_clock.max(known)), ..*self }
-    }
-
-    /// A tick in time. A grace that ends further away than any can is one of a clock that has jumped.
-    #[must_use]
-    pub fn tick(&self, now: DbTime, timing: Timing) -> Self {
-        let grace_until = self.grace_until.min(now.plus(timing.lease));
-        Self { last_alive: now, grace_until, ..*self }
     }
 
     /// Whether leases may lapse.

@@ -26,6 +26,7 @@ pub(super) const TOKEN: &str = "a-token-of-the-tests";
 
 /// Leases short enough to wait for their end, and long enough for a busy machine.
 const TIMES: [&str; 4] = ["--lease", "3s", "--heartbeat", "1s"];
+pub(super) const LEASE: Duration = Duration::from_secs(3);
 
 /// Kills a program when the thread that started it ends, however that ends.
 pub(super) fn tied(command: &Command) -> Command {

@@ -5,10 +5,11 @@ use super::tx::Tx;
 use crate::store::StoreError;
 
 /// Migration N brings schema N - 1 to N.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../migrations/postgres/0001.sql"),
     include_str!("../migrations/postgres/0002.sql"),
     include_str!("../migrations/postgres/0003.sql"),
+    include_str!("../migrations/postgres/0004.sql"),
 ];
 
 /// Of the advisory lock that makes coordinators that start at once take turns: `aq` in ASCII.

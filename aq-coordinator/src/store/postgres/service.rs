@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::fault::Fault;
 use super::tx::{Tx, service_of};
-use crate::ledger::{Service, lapse};
+use crate::ledger::{CoordinatorRun, DbTime, Service, lapse};
 use crate::store::columns::{count, number};
 use crate::store::{KEEP_FEED, Ticked};
 
@@ -15,12 +15,21 @@ use crate::store::{KEEP_FEED, Ticked};
 const MOST: i64 = 5000;
 
 impl Tx {
-    /// The row, made if the database is new, as one that a coordinator has just opened.
+    /// Makes the row if the database is new, and notes that this coordinator is at work.
     pub(crate) async fn start(&self) -> Result<(), Fault> {
-        if let Some(service) = self.lock_service().await? {
-            self.set_service(&service.start(self.now, self.highest().await?)).await?;
-            return self.raise_stamps().await;
-        }
+        let service = match self.lock_service().await? {
+            Some(service) => {
+                let service = self.noticed(service).await?.0;
+                self.raise_stamps().await?;
+                service.start(self.now, self.highest().await?)
+            }
+            None => self.create().await?,
+        };
+        self.keep_time(&service).await?;
+        Ok(())
+    }
+
+    async fn create(&self) -> Result<Service, Fault> {
         let service = Service::new(self.now);
         self.run(
             "INSERT INTO service (one, created, last_alive, grace_until, epoch_floor, generation, \
@@ -34,7 +43,32 @@ impl Tx {
             ],
         )
         .await?;
-        Ok(())
+        Ok(service)
+    }
+
+    /// Writes a tick of this coordinator. The row about all of them is locked.
+    async fn keep_time(&self, service: &Service) -> Result<Service, Fault> {
+        let since = self.now.0.saturating_sub_unsigned(
+            CoordinatorRun::forgotten_after(self.timing).as_millis() as u64,
+        );
+        let sql = "SELECT id, since, seen FROM coordinators WHERE seen >= $1";
+        let mut runs = Vec::new();
+        for row in self.all(sql, &[&since]).await? {
+            runs.push(CoordinatorRun {
+                id: row.try_get(0)?,
+                since: DbTime(row.try_get(1)?),
+                seen: DbTime(row.try_get(2)?),
+            });
+        }
+        let (service, own) = service.tick(&mut runs, self.me, self.now, self.timing);
+        self.set_service(&service).await?;
+        self.run(
+            "INSERT INTO coordinators (id, since, seen) VALUES ($1, $2, $3) ON CONFLICT (id) DO \
+             UPDATE SET since = excluded.since, seen = excluded.seen",
+            &[&own.id, &own.since.0, &own.seen.0],
+        )
+        .await?;
+        Ok(service)
     }
 
     /// The row as it has to be before anything is granted: with an outage noticed.
@@ -64,8 +98,7 @@ impl Tx {
         // Locked, for a grace that another one gives meanwhile must not be overwritten.
         let service = self.lock_service().await?.unwrap_or(self.service);
         let (service, outage) = self.noticed(service).await?;
-        let service = service.tick(self.now, self.timing);
-        self.set_service(&service).await?;
+        let service = self.keep_time(&service).await?;
         let mut lapsed = 0;
         if service.may_lapse(self.now) {
             let over = "hold = 'held' AND until < $1 ORDER BY seq LIMIT $2 FOR UPDATE SKIP LOCKED";

@@ -41,6 +41,8 @@ pub(crate) struct Tx {
     client: Option<Client>,
     pub(crate) now: DbTime,
     pub(crate) timing: Timing,
+    /// The coordinator that this is.
+    pub(crate) me: Uuid,
     /// The row about the coordinators as it is now, without a lock.
     pub(crate) service: Service,
     pub(crate) generation: Uuid,
@@ -66,6 +68,7 @@ impl Tx {
         client: Client,
         mode: Mode,
         timing: Timing,
+        me: Uuid,
         given: Option<DbTime>,
         opening: &Opening,
     ) -> Result<Self, Fault> {
@@ -86,6 +89,7 @@ impl Tx {
             client: Some(client),
             now: DbTime(0),
             timing,
+            me,
             service: Service::new(DbTime(0)),
             generation: Uuid::nil(),
             stamp: 0,

@@ -8,6 +8,7 @@ use std::thread;
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use super::session::Session;
 use crate::ledger::{DbTime, Timing};
@@ -84,7 +85,7 @@ impl Actor {
         clock: Clock,
     ) -> Result<Self, StoreError> {
         let (to, calls) = channel();
-        let owner = Owner { connection, timing, clock };
+        let owner = Owner { connection, timing, clock, me: Uuid::new_v4() };
         thread::Builder::new()
             .name("aq-sqlite".to_owned())
             .spawn(move || owner.serve(&calls))
@@ -112,6 +113,7 @@ struct Owner {
     connection: Connection,
     timing: Timing,
     clock: Clock,
+    me: Uuid,
 }
 
 impl Owner {
@@ -134,7 +136,7 @@ impl Owner {
         for call in batch {
             let now = given.map_or_else(|| clock_of(&all), Ok)?;
             all.execute_batch("SAVEPOINT call")?;
-            let session = Session { connection: &all, now, timing: self.timing };
+            let session = Session { connection: &all, now, timing: self.timing, me: self.me };
             if !call.run(&session) {
                 all.execute_batch("ROLLBACK TO call")?;
             }

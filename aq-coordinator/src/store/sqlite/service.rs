@@ -7,16 +7,22 @@ use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 
 use super::session::Session;
-use crate::ledger::{DbTime, Service, lapse};
-use crate::store::columns::{count, number};
+use crate::ledger::{CoordinatorRun, DbTime, Service, lapse};
+use crate::store::columns::{count, number, word};
 use crate::store::{KEEP_FEED, StoreError, Ticked};
 
 impl Session<'_> {
-    /// The row, made if the database is new, as one that a coordinator has just opened.
+    /// Makes the row if the database is new, and notes that this coordinator is at work.
     pub(crate) fn start(&self) -> Result<(), StoreError> {
-        if let Some(service) = self.service()? {
-            return self.set_service(&service.start(self.now, self.highest()?));
-        }
+        let service = match self.service()? {
+            Some(service) => self.notice(service)?.0.start(self.now, self.highest()?),
+            None => self.create()?,
+        };
+        self.keep_time(&service)?;
+        Ok(())
+    }
+
+    fn create(&self) -> Result<Service, StoreError> {
         let service = Service::new(self.now);
         self.connection.execute(
             "INSERT INTO service (one, created, last_alive, grace_until, epoch_floor, generation, \
@@ -29,13 +35,41 @@ impl Session<'_> {
                 Uuid::new_v4().to_string()
             ],
         )?;
-        Ok(())
+        Ok(service)
+    }
+
+    /// Writes a tick of this coordinator.
+    fn keep_time(&self, service: &Service) -> Result<Service, StoreError> {
+        let since = self.now.0.saturating_sub_unsigned(
+            CoordinatorRun::forgotten_after(self.timing).as_millis() as u64,
+        );
+        let mut query = self
+            .connection
+            .prepare_cached("SELECT id, since, seen FROM coordinators WHERE seen >= ?1")?;
+        let rows = query.query_map([since], |row| row.try_into())?;
+        let mut runs = Vec::new();
+        for row in rows {
+            let (id, since, seen): (String, i64, i64) = row?;
+            let id = word("coordinators.id", &id)?;
+            runs.push(CoordinatorRun { id, since: DbTime(since), seen: DbTime(seen) });
+        }
+        let (service, own) = service.tick(&mut runs, self.me, self.now, self.timing);
+        self.set_service(&service)?;
+        let mut note = self.connection.prepare_cached(
+            "INSERT INTO coordinators (id, since, seen) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO \
+             UPDATE SET since = excluded.since, seen = excluded.seen",
+        )?;
+        note.execute(params![own.id.to_string(), own.since.0, own.seen.0])?;
+        Ok(service)
     }
 
     /// The row as it has to be before anything is granted or lapses: with an outage noticed.
     pub(crate) fn alive(&self) -> Result<(Service, Option<Duration>), StoreError> {
         let none = || StoreError::Broken("the table service is empty".to_owned());
-        let service = self.service()?.ok_or_else(none)?;
+        self.notice(self.service()?.ok_or_else(none)?)
+    }
+
+    fn notice(&self, service: Service) -> Result<(Service, Option<Duration>), StoreError> {
         let Some(gap) = service.gap(self.now, self.timing) else { return Ok((service, None)) };
         let service = service.resume(self.now, self.timing, self.highest()?);
         self.set_service(&service)?;
@@ -50,8 +84,7 @@ impl Session<'_> {
 
     pub(crate) fn tick(&self) -> Result<Ticked, StoreError> {
         let (service, outage) = self.alive()?;
-        let service = service.tick(self.now, self.timing);
-        self.set_service(&service)?;
+        let service = self.keep_time(&service)?;
         let mut lapsed = 0;
         if service.may_lapse(self.now) {
             for job in self.select("hold = 'held' AND until < ?1", &[&self.now.0])? {

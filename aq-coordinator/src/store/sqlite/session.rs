@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use aq_fleet::protocol::{Epoch, FactoryId, FleetJobId, InstanceId};
 use rusqlite::types::{ToSqlOutput, Value};
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use uuid::Uuid;
 
 use crate::ledger::{DbTime, GrantRecord, Job, Timing, history, notice};
 use crate::store::StoreError;
@@ -17,6 +18,8 @@ pub(crate) struct Session<'a> {
     pub(crate) connection: &'a Connection,
     pub(crate) now: DbTime,
     pub(crate) timing: Timing,
+    /// The coordinator that this is.
+    pub(crate) me: Uuid,
 }
 
 /// Writes all columns of a row that is there, the stamp last.

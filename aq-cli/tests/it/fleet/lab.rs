@@ -134,6 +134,21 @@ impl Fleet {
         Self { dir, coordinator, client }
     }
 
+    /// The file of the coordinator's database.
+    pub(super) fn database(&self) -> PathBuf {
+        self.dir.path().join("fleet.db")
+    }
+
+    /// Removes the database of a coordinator that does not run.
+    pub(super) fn forget_database(&self) {
+        for end in ["", "-wal", "-shm"] {
+            let mut name = self.database().into_os_string();
+            name.push(end);
+            let _ = fs::remove_file(name);
+        }
+        assert!(!self.database().exists());
+    }
+
     /// A path that all hosts see.
     pub(super) fn out(&self, name: &str) -> PathBuf {
         self.dir.path().join("out").join(name)

@@ -5,6 +5,7 @@ use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use aq_fleet::protocol::PageQuery;
 use aq_manifest::Stage;
 use nix::sys::signal::Signal;
 
@@ -83,6 +84,25 @@ fn an_outage_takes_no_job_from_its_host() {
     assert_eq!(view.grants.len(), 1, "{view:#?}");
     a.wait_for_stage("job", "shipped");
     assert_eq!(read(&fleet.out("on")), "on\n");
+}
+
+fn knows(fleet: &Fleet, host: &str) -> bool {
+    let page = fleet.client.factories(&PageQuery::default()).unwrap().value;
+    page.factories.iter().any(|factory| factory.factory_id.as_str() == host && factory.alive)
+}
+
+#[test]
+fn hosts_register_with_a_new_database() {
+    let mut fleet = Fleet::new();
+    let mut host = fleet.host("a");
+    host.start();
+    wait_for("the host to be known", || knows(&fleet, "a"));
+    fleet.coordinator.kill();
+    fleet.forget_database();
+    fleet.coordinator.start_again();
+    wait_for("the host to be known again", || knows(&fleet, "a"));
+    fleet.submit("job", "", "true");
+    host.wait_for_stage("job", "shipped");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::file::DatabaseFile;
 use super::session::Session;
 use crate::ledger::{DbTime, Timing};
 use crate::store::{Answer, Clock, StoreError};
@@ -53,7 +54,7 @@ where
     T: Send,
 {
     fn run(&mut self, session: &Session<'_>) -> bool {
-        let found = (self.work)(session);
+        let found = (self.work)(session).map_err(|error| session.file.explain(error));
         let keep = found.is_ok();
         self.found = Some(found);
         keep
@@ -80,12 +81,13 @@ impl Actor {
     /// # Errors
     /// When the system gives no thread.
     pub(crate) fn start(
+        file: DatabaseFile,
         connection: Connection,
         timing: Timing,
         clock: Clock,
     ) -> Result<Self, StoreError> {
         let (to, calls) = channel();
-        let owner = Owner { connection, timing, clock, me: Uuid::new_v4() };
+        let owner = Owner { file, connection, timing, clock, me: Uuid::new_v4() };
         thread::Builder::new()
             .name("aq-sqlite".to_owned())
             .spawn(move || owner.serve(&calls))
@@ -110,6 +112,7 @@ impl Actor {
 }
 
 struct Owner {
+    file: DatabaseFile,
     connection: Connection,
     timing: Timing,
     clock: Clock,
@@ -122,7 +125,9 @@ impl Owner {
             let mut batch = vec![first];
             batch.extend(calls.try_iter().take(MOST - 1));
             batch.retain(|call| !call.is_gone());
-            let broke = self.transact(&mut batch).err();
+            // What is answered has to be there for who starts next.
+            let done = self.transact(&mut batch).map_err(|error| self.file.explain(error));
+            let broke = done.and_then(|()| self.file.is_there()).err();
             for call in batch {
                 call.answer(broke.clone());
             }
@@ -136,7 +141,13 @@ impl Owner {
         for call in batch {
             let now = given.map_or_else(|| clock_of(&all), Ok)?;
             all.execute_batch("SAVEPOINT call")?;
-            let session = Session { connection: &all, now, timing: self.timing, me: self.me };
+            let session = Session {
+                connection: &all,
+                now,
+                timing: self.timing,
+                me: self.me,
+                file: &self.file,
+            };
             if !call.run(&session) {
                 all.execute_batch("ROLLBACK TO call")?;
             }

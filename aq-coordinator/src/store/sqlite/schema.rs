@@ -1,11 +1,11 @@
 //! The file, and the migrations of its schema.
 
-use std::fs::OpenOptions;
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::file::{DatabaseFile, is_full};
 use super::session::Session;
 use crate::store::StoreError;
 
@@ -20,21 +20,26 @@ const MIGRATIONS: [&str; 4] = [
 /// How long a writer waits for its turn when another process writes.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Opens the file, or makes it, readable only by its owner: it holds prompts.
-pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
-    let cannot = |error: &dyn std::fmt::Display| {
+/// Opens the file, or makes it.
+pub(crate) fn open(path: &Path) -> Result<(DatabaseFile, Connection), StoreError> {
+    let file = DatabaseFile::open(path).map_err(|error| {
+        if is_full(&error) {
+            return StoreError::DiskFull;
+        }
         StoreError::Unavailable(format!(
             "cannot open {}: {error}; its folder must exist and be writable",
             path.display()
         ))
-    };
-    let mut options = OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(|error| cannot(&error))?;
+    })?;
+    match connect(&file) {
+        Ok(connection) => Ok((file, connection)),
+        Err(error) => Err(file.explain(error)),
+    }
+}
+
+fn connect(file: &DatabaseFile) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(|error| cannot(&error))?;
+    let connection = Connection::open_with_flags(file.path(), flags)?;
     connection.busy_timeout(PATIENCE)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -58,8 +63,9 @@ pub(crate) fn migrate(session: &Session<'_>) -> Result<(), StoreError> {
     session.start()
 }
 
-/// Whether the schema is this program's.
+/// Whether the schema is this program's, and there is room to go on.
 pub(crate) fn check(session: &Session<'_>) -> Result<(), StoreError> {
+    session.file.has_room()?;
     let found = version(session)?;
     let known = MIGRATIONS.len() as u32;
     match found {

@@ -7,6 +7,7 @@ use rusqlite::types::{ToSqlOutput, Value};
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use uuid::Uuid;
 
+use super::file::DatabaseFile;
 use crate::ledger::{DbTime, GrantRecord, Job, Timing, history, notice};
 use crate::store::StoreError;
 use crate::store::columns::{COLUMNS, Columns, count, end_of, end_text, number, word};
@@ -20,6 +21,7 @@ pub(crate) struct Session<'a> {
     pub(crate) timing: Timing,
     /// The coordinator that this is.
     pub(crate) me: Uuid,
+    pub(crate) file: &'a DatabaseFile,
 }
 
 /// Writes all columns of a row that is there, the stamp last.

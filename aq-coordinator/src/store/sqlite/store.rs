@@ -27,7 +27,8 @@ impl SqliteStore {
     /// # Errors
     /// When the file cannot be opened, or is no database.
     pub fn open(path: &Path, timing: Timing, clock: Clock) -> Result<Self, StoreError> {
-        let actor = Actor::start(schema::open(path)?, timing, clock)?;
+        let (file, connection) = schema::open(path)?;
+        let actor = Actor::start(file, connection, timing, clock)?;
         Ok(Self { actor })
     }
 }

@@ -22,6 +22,7 @@ mod refusal;
 mod release;
 mod renew;
 mod report;
+mod restore;
 mod service;
 mod submit;
 mod time;

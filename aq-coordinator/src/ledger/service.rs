@@ -42,12 +42,26 @@ pub struct Service {
     pub grace_until: DbTime,
     /// No grant has a smaller epoch from now on.
     pub epoch_floor: Epoch,
+    /// The latest restore of a backup.
+    pub restored: Option<DbTime>,
+    /// Whether hosts still have time to say what they ended since.
+    pub settles: bool,
+    /// Whether a person wants what nobody knows of to be run.
+    pub run_doubted: bool,
 }
 
 impl Service {
     /// That of a new database.
     pub const fn new(now: DbTime) -> Self {
-        Self { created: now, last_alive: now, grace_until: now, epoch_floor: Epoch(1) }
+        Self {
+            created: now,
+            last_alive: now,
+            grace_until: now,
+            epoch_floor: Epoch(1),
+            restored: None,
+            settles: false,
+            run_doubted: false,
+        }
     }
 
     /// How long nobody has ticked, when that was an outage, or a restored backup, or the clock has

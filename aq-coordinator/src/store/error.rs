@@ -42,6 +42,9 @@ pub enum StoreError {
         /// The one that is needed.
         known: u32,
     },
+    /// A backup was restored, and hosts have not had the time to say what they ended since.
+    #[error("a backup was restored: until hosts have said what they ended since, nothing ships")]
+    Settles,
     /// There is no such job.
     #[error("there is no job {0}")]
     NoSuchJob(FleetJobId),

@@ -70,7 +70,8 @@ impl Tx {
             return Ok(Submitted::Superseded(*next));
         }
         let seq = self.one("SELECT nextval('jobs_seq')", &[]).await?;
-        let job = submission.clone().into_job(count(seq.try_get(0)?), self.now);
+        let mut job = submission.clone().into_job(count(seq.try_get(0)?), self.now);
+        job.doubted = job.world == World::Fleet && self.service.settles;
         self.insert(&job).await?;
         self.run(
             "INSERT INTO manifests (job, manifest) VALUES ($1, $2)",

@@ -114,7 +114,8 @@ impl Tx {
             .one(
                 "SELECT (SELECT count(*) FROM factories WHERE seen >= $1), (SELECT count(*) FROM \
                  factories), (SELECT count(*) FROM jobs WHERE hold IN ('held', 'lapsed')), (SELECT \
-                 min(submitted_at) FROM jobs WHERE world = '' AND stage = 'inbox')",
+                 min(submitted_at) FROM jobs WHERE world = '' AND stage = 'inbox'), (SELECT \
+                 count(*) FROM jobs WHERE doubted)",
                 &[&alive],
             )
             .await?;
@@ -138,6 +139,8 @@ impl Tx {
             depth: depth.collect::<Result<_, _>>()?,
             held: count(row.try_get(2)?),
             oldest_wait: oldest.map(|oldest| self.now.since(DbTime(oldest))),
+            restored: self.service.restored.map(|restored| self.now.since(restored)),
+            in_doubt: count(row.try_get(4)?),
             agreement: tally(&told.collect::<Result<Vec<_>, _>>()?)?,
         })
     }

@@ -14,19 +14,71 @@ use crate::store::{KEEP_FEED, Ticked};
 /// Leases that one tick ends at most; the next one is a second away.
 const MOST: i64 = 5000;
 
+/// Where the tables are. Another database, other tables, or another history of the server's log: what
+/// is in them was put there by a restore.
+const PLACE: &str = "SELECT (SELECT oid FROM pg_database WHERE datname = current_database()) || '/' || \
+     'service'::regclass::oid || '/' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)";
+
 impl Tx {
     /// Makes the row if the database is new, and notes that this coordinator is at work.
-    pub(crate) async fn start(&self) -> Result<(), Fault> {
-        let service = match self.lock_service().await? {
+    /// Whether a backup was restored since.
+    pub(crate) async fn start(&self) -> Result<bool, Fault> {
+        let place = self.one(PLACE, &[]).await?;
+        let place: &str = place.try_get(0)?;
+        let (service, is_restored) = match self.lock_service().await? {
             Some(service) => {
                 let service = self.noticed(service).await?.0;
                 self.raise_stamps().await?;
-                service.start(self.now, self.highest().await?)
+                let service = service.start(self.now, self.highest().await?);
+                let known = self.one("SELECT place FROM service", &[]).await?;
+                let known: Option<&str> = known.try_get(0)?;
+                let is_restored = known.is_some_and(|known| known != place);
+                (if is_restored { service.restore(self.now) } else { service }, is_restored)
             }
-            None => self.create().await?,
+            None => (self.create().await?, false),
         };
+        self.run("UPDATE service SET place = $1", &[&place]).await?;
+        if is_restored {
+            self.run("UPDATE service SET generation = $1", &[&Uuid::new_v4()]).await?;
+            self.doubt_all().await?;
+        }
         self.keep_time(&service).await?;
+        Ok(is_restored)
+    }
+
+    async fn doubt_all(&self) -> Result<(), Fault> {
+        // As `Job::doubt`, in one step however many there are.
+        self.run(
+            "UPDATE jobs SET doubted = true, version = version + 1 WHERE world = '' AND stage NOT \
+             IN ('shipped', 'failed') AND NOT doubted",
+            &[],
+        )
+        .await?;
         Ok(())
+    }
+
+    pub(crate) async fn run_doubted(&self) -> Result<(), Fault> {
+        let service = self.lock_service().await?.filter(|service| service.restored.is_some());
+        let Some(service) = service else { return Ok(()) };
+        // What has settled does so again, with this said.
+        self.set_service(&Service { settles: true, run_doubted: true, ..service }).await
+    }
+
+    async fn settle(&self, service: &Service) -> Result<usize, Fault> {
+        let (mut left, mut changes) = (0, Vec::new());
+        for job in self.select("doubted FOR UPDATE", &[]).await? {
+            let next = service.settle(&job, self.timing);
+            left += usize::from(next.doubted);
+            if next != job {
+                changes.push((job, next));
+            }
+        }
+        for part in changes.chunks(MOST as usize) {
+            if let Some(write) = self.writes(part)? {
+                self.run(&write.sql, &write.values()).await?;
+            }
+        }
+        Ok(left)
     }
 
     async fn create(&self) -> Result<Service, Fault> {
@@ -98,7 +150,10 @@ impl Tx {
         // Locked, for a grace that another one gives meanwhile must not be overwritten.
         let service = self.lock_service().await?.unwrap_or(self.service);
         let (service, outage) = self.noticed(service).await?;
-        let service = self.keep_time(&service).await?;
+        let has_settled = service.has_settled(self.now, self.timing);
+        let settled = if has_settled { Some(self.settle(&service).await?) } else { None };
+        let settles = service.settles && !has_settled;
+        let service = self.keep_time(&Service { settles, ..service }).await?;
         let mut lapsed = 0;
         if service.may_lapse(self.now) {
             let over = "hold = 'held' AND until < $1 ORDER BY seq LIMIT $2 FOR UPDATE SKIP LOCKED";
@@ -114,7 +169,7 @@ impl Tx {
             &[&old],
         )
         .await?;
-        Ok(Ticked { lapsed, outage })
+        Ok(Ticked { lapsed, outage, settled })
     }
 
     async fn highest(&self) -> Result<Epoch, Fault> {
@@ -123,14 +178,23 @@ impl Tx {
     }
 
     async fn lock_service(&self) -> Result<Option<Service>, Fault> {
-        let sql = "SELECT created, last_alive, grace_until, epoch_floor FROM service FOR UPDATE";
+        let sql = "SELECT created, last_alive, grace_until, epoch_floor, restored, settles, \
+                   run_doubted FROM service FOR UPDATE";
         self.maybe(sql, &[]).await?.map(|row| service_of(&row, 0)).transpose()
     }
 
     async fn set_service(&self, service: &Service) -> Result<(), Fault> {
         self.run(
-            "UPDATE service SET last_alive = $1, grace_until = $2, epoch_floor = $3",
-            &[&service.last_alive.0, &service.grace_until.0, &number(service.epoch_floor.0)],
+            "UPDATE service SET last_alive = $1, grace_until = $2, epoch_floor = $3, restored = \
+             $4, settles = $5, run_doubted = $6",
+            &[
+                &service.last_alive.0,
+                &service.grace_until.0,
+                &number(service.epoch_floor.0),
+                &service.restored.map(|restored| restored.0),
+                &service.settles,
+                &service.run_doubted,
+            ],
         )
         .await?;
         Ok(())

@@ -2,6 +2,7 @@
 //! transaction, so that many calls cost one sync; each has a savepoint, so that one that fails takes
 //! no other along. Answers are given after the commit.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -136,6 +137,7 @@ impl Owner {
 
     fn transact(&mut self, batch: &mut [Box<dyn Call>]) -> Result<(), StoreError> {
         let given = self.clock.given();
+        let noted = Cell::new(None);
         // A writer from the start: a reader that becomes one can be refused for what it has read.
         let all = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for call in batch {
@@ -147,13 +149,18 @@ impl Owner {
                 timing: self.timing,
                 me: self.me,
                 file: &self.file,
+                noted: &noted,
             };
             if !call.run(&session) {
                 all.execute_batch("ROLLBACK TO call")?;
             }
             all.execute_batch("RELEASE call")?;
         }
-        Ok(all.commit()?)
+        all.commit()?;
+        if let Some((run, seen)) = noted.take() {
+            self.file.note(run, seen);
+        }
+        Ok(())
     }
 }
 

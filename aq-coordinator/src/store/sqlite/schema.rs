@@ -10,11 +10,12 @@ use super::session::Session;
 use crate::store::StoreError;
 
 /// Migration N brings schema N - 1 to N.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../migrations/sqlite/0001.sql"),
     include_str!("../migrations/sqlite/0002.sql"),
     include_str!("../migrations/sqlite/0003.sql"),
     include_str!("../migrations/sqlite/0004.sql"),
+    include_str!("../migrations/sqlite/0005.sql"),
 ];
 
 /// How long a writer waits for its turn when another process writes.
@@ -50,7 +51,7 @@ fn connect(file: &DatabaseFile) -> Result<Connection, StoreError> {
 }
 
 /// Applies what is missing, all in the session's transaction.
-pub(crate) fn migrate(session: &Session<'_>) -> Result<(), StoreError> {
+pub(crate) fn migrate(session: &Session<'_>) -> Result<bool, StoreError> {
     let found = version(session)?;
     let known = MIGRATIONS.len();
     if found as usize > known {

@@ -1,5 +1,6 @@
 //! Rows in and out, inside one transaction.
 
+use std::cell::Cell;
 use std::sync::LazyLock;
 
 use aq_fleet::protocol::{Epoch, FactoryId, FleetJobId, InstanceId};
@@ -22,6 +23,8 @@ pub(crate) struct Session<'a> {
     /// The coordinator that this is.
     pub(crate) me: Uuid,
     pub(crate) file: &'a DatabaseFile,
+    /// The tick to note beside the file after the commit.
+    pub(crate) noted: &'a Cell<Option<(Uuid, DbTime)>>,
 }
 
 /// Writes all columns of a row that is there, the stamp last.

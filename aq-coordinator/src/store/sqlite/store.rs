@@ -34,8 +34,13 @@ impl SqliteStore {
 }
 
 impl Store for SqliteStore {
-    fn migrate(&self) -> Answer<'_, ()> {
+    fn migrate(&self) -> Answer<'_, bool> {
         self.actor.ask(schema::migrate)
+    }
+
+    fn run_doubted(&self) -> Answer<'_, ()> {
+        #[expect(clippy::redundant_closure_for_method_calls, reason = "for any lifetime")]
+        self.actor.ask(|session| session.run_doubted())
     }
 
     fn ping(&self) -> Answer<'_, ()> {

@@ -90,6 +90,8 @@ pub(crate) async fn a_restored_backup_draws_no_epoch_again(lab: Lab) {
     let highest = *lost.iter().max().unwrap();
     let lab = lab.restore(&backup).await;
     assert_eq!(lab.row(job).await.stage, Stage::Inbox, "as it was in the backup");
+    lab.store.run_doubted().await.unwrap();
+    lab.live(LEASE + SECOND).await;
     for epoch in &lost {
         fenced(lab.store.report(job, report("host", *epoch, 1, Stage::Shipped)).await);
     }

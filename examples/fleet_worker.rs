@@ -71,6 +71,7 @@ async fn coordinator(dir: &Path) -> Result<Running, Failure> {
         tls: None,
         insecure: false,
         rate: DEFAULT_RATE,
+        run_doubted: false,
         echoes: None,
     };
     Ok(serve(config).await?)

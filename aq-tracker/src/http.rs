@@ -87,13 +87,16 @@ impl HttpTransport {
         // Somebody else in this process may have chosen one already, which does as well.
         #[cfg(feature = "tls")]
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let built = Client::builder()
+        let mut builder = Client::builder()
             .redirect(Policy::none())
             .connect_timeout(CONNECT_LIMIT.min(self.time_limit))
             .timeout(self.time_limit)
-            .default_headers(self.headers.clone())
-            .build();
-        let client = built.map_err(|e| self.unavailable(&e))?;
+            .default_headers(self.headers.clone());
+        if is_loopback(&self.base) {
+            // The token is for this machine and not for a proxy on another one.
+            builder = builder.no_proxy();
+        }
+        let client = builder.build().map_err(|e| self.unavailable(&e))?;
         Ok(self.client.get_or_init(|| client))
     }
 
@@ -188,6 +191,13 @@ fn address(variable: &'static str, base: &str) -> Result<String, TrackerError> {
         return Err(wrong("has a query or a fragment"));
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// Whether the address is this machine, which no proxy can stand for.
+fn is_loopback(base: &str) -> bool {
+    let Ok(url) = Url::parse(base) else { return false };
+    let host = url.host_str().unwrap_or("").trim_matches(['[', ']']);
+    host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
 
 #[cfg(test)]

@@ -54,6 +54,7 @@ fn config(database: &str) -> Config {
         tls: None,
         insecure: false,
         rate: Rate { per_second: 1e6, burst: 1e6 },
+        run_doubted: false,
         echoes: None,
     }
 }

@@ -42,9 +42,21 @@ pub(crate) struct Args {
     /// Its private key, PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// What becomes of jobs that may have ended before a backup of the database was restored, where no
+    /// host says so
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = AfterRestore::Hold)]
+    after_restore: AfterRestore,
     /// Listen beyond this machine without TLS, such as behind a proxy that has it
     #[arg(long)]
     insecure: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum AfterRestore {
+    /// They run
+    Run,
+    /// They wait until somebody says
+    Hold,
 }
 
 fn duration(text: &str) -> Result<Duration, DurationError> {
@@ -70,6 +82,7 @@ pub(crate) fn run(here: &Here, args: Args) -> Outcome {
         tls,
         insecure: args.insecure,
         rate: DEFAULT_RATE,
+        run_doubted: args.after_restore == AfterRestore::Run,
         echoes: Echoes::new(|name| environment.get(name)?.into_string().ok()),
     };
     output::log::start();

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::fmt::{Display, Write};
 
 use anstyle::Style;
-use aq_fleet::protocol::{FactoryView, GivenReason, JobSummary};
+use aq_fleet::protocol::{FactoryView, GivenReason, JobSummary, Stats};
 use aq_manifest::{JobId, Stage};
 use aq_runner::run::{FleetOverview, FleetPart, Submitted};
 use jiff::SignedDuration;
@@ -62,6 +62,9 @@ fn overview(fleet: &FleetOverview) -> String {
         stats.held,
         stats.oldest_wait_ms.map_or(String::new(), |ms| format!(" · oldest waits {}", age(ms)))
     );
+    if let Some(words) = in_doubt(stats) {
+        let _ = writeln!(out, "{}", paint(style::ATTENTION, words));
+    }
     if !fleet.factories.is_empty() {
         let mut table = Table::new(&["host", "seen", "free", "holds", "version", ""]);
         for factory in &fleet.factories {
@@ -86,6 +89,17 @@ fn overview(fleet: &FleetOverview) -> String {
         .map(|depth| format!("{} {} {}", depth.jobs, depth.priority, depth.stage));
     let _ = writeln!(out, "\n{}", counts.collect::<Vec<_>>().join(" · "));
     out
+}
+
+/// The jobs that nobody knows the end of after a restore, in words.
+pub(crate) fn in_doubt(stats: &Stats) -> Option<String> {
+    let ms = stats.restored_ms_ago.filter(|_| stats.in_doubt > 0)?;
+    Some(format!(
+        "a backup was restored {} ago: {} jobs may have ended since it was made, and wait; \
+         `aq coordinator --after-restore run` runs them all",
+        age(ms),
+        stats.in_doubt
+    ))
 }
 
 fn host(factory: &FactoryView) -> Vec<Cell> {
@@ -142,10 +156,20 @@ pub(crate) fn age(ms: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use aq_fleet::protocol::Stats;
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn jobs_in_doubt_are_told() {
+        let shown = |in_doubt| {
+            let stats = Stats { restored_ms_ago: Some(60_000), in_doubt, ..Stats::default() };
+            let (factories, jobs) = (Vec::new(), Vec::new());
+            overview(&FleetOverview { stats, factories, jobs, more: false })
+        };
+        assert!(shown(3).contains("3 jobs may have ended"), "{}", shown(3));
+        assert!(!shown(0).contains("restored"), "{}", shown(0));
+    }
 
     #[test]
     fn a_host_that_drains_is_told_from_one_with_a_free_slot() {

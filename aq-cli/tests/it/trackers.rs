@@ -40,6 +40,21 @@ fn tracker_dir(sandbox: &Sandbox) -> std::path::PathBuf {
 }
 
 #[test]
+fn no_proxy_stands_before_this_machine() {
+    let sandbox = Sandbox::new();
+    let tracker = FakeTracker::of_item(json!({ "title": "Fix it", "description": "Please." }));
+    let proxy = FakeTracker::of_item(json!({}));
+    let mut command = with(&sandbox, &tracker, &["from-tracker", "AQ/7"]);
+    for name in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
+        command.env(name, proxy.url());
+    }
+    let (code, said) = run(command);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(tracker.asked()[0].line, "GET /api/items/AQ%2F7");
+    assert_eq!(proxy.asked().len(), 0, "it was sent the token");
+}
+
+#[test]
 fn an_item_becomes_a_job_once() {
     let sandbox = Sandbox::new();
     let tracker = FakeTracker::of_item(json!({

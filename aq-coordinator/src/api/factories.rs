@@ -80,6 +80,7 @@ pub(super) async fn heartbeat(
     Ok(Json(HeartbeatAnswer {
         leases: answer.leases.into_iter().map(lease).collect(),
         directives: directives.collect(),
+        register: !answer.registered,
     }))
 }
 

@@ -16,6 +16,11 @@ impl From<StoreError> for Refusal {
             StoreError::TooNew { .. } | StoreError::TooOld { .. } => {
                 Self::unavailable(error.to_string())
             }
+            StoreError::Settles => Self::unavailable(error.to_string()),
+            StoreError::DiskFull => Self::unavailable("the coordinator's disk is full"),
+            StoreError::Gone { what } => {
+                Self::unavailable(format!("the coordinator's database was replaced: {what}"))
+            }
             // What a database says of itself stays in the log: it may name hosts and users.
             StoreError::Unavailable(_) => {
                 tracing::warn!(%error, "no answer from the database");

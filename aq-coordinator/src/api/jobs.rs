@@ -21,6 +21,10 @@ use crate::store::{self, JobFilter};
 /// How often a submission is checked again because others changed the graph meanwhile.
 const MAX_CHECKS: usize = 20;
 
+/// Why a job waits that the field `inDoubt` is about.
+const IN_DOUBT: &str = "a backup was restored, and it may have ended since: requeue it to run it, or \
+     cancel it; `aq coordinator --after-restore run` runs all such jobs";
+
 /// Submit a job. 201 for a new one; 200 for a key and body that are known, and for a body that
 /// takes the place of one that nobody had begun with.
 #[utoipa::path(
@@ -130,7 +134,13 @@ pub(super) async fn show(
         .ok_or_else(|| Refusal::new(ProblemKind::NotFound, format!("there is no job {id}")))?;
     let waits = found.value.job.is_waiting();
     let world = found.value.job.world.clone();
-    let waiting = if waits { api.assign.why(world, id).await? } else { None };
+    let waiting = if found.value.job.doubted {
+        Some(IN_DOUBT.to_owned())
+    } else if waits {
+        api.assign.why(world, id).await?
+    } else {
+        None
+    };
     Ok(Json(views::detail(found.value, found.now, waiting)))
 }
 

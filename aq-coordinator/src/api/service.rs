@@ -30,7 +30,7 @@ pub(super) async fn healthz() -> Json<Done> {
     Json(Done {})
 }
 
-/// Whether the database can be reached and has the schema of this program.
+/// Whether the database can be reached, has the schema of this program, and has room.
 #[utoipa::path(get, path = "/readyz", tag = "service", responses((status = 200, body = Done)))]
 pub(super) async fn readyz(State(api): State<Arc<Api>>) -> Result<Json<Done>, Refusal> {
     if *api.stop.borrow() {

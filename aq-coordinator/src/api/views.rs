@@ -49,6 +49,7 @@ pub(super) fn summary(job: &Job, now: DbTime) -> JobSummary {
         expires_in_ms: job.expires_in(now).map(millis),
         lapsed: job.is_lapsed(),
         cancel: job.cancel,
+        in_doubt: job.doubted,
         attempts: job.attempts,
         age_ms: ago(job.submitted_at, now),
     }
@@ -115,6 +116,8 @@ pub(super) fn stats(numbers: Numbers) -> Stats {
         queue: numbers.depth,
         held: numbers.held,
         oldest_wait_ms: numbers.oldest_wait.map(millis),
+        restored_ms_ago: numbers.restored.map(millis),
+        in_doubt: numbers.in_doubt,
         agreement: numbers.agreement,
     }
 }

@@ -25,6 +25,8 @@ pub enum NotGranted {
     Held,
     /// It is over.
     Over,
+    /// It may be over: see [`Job::doubted`].
+    Doubted,
     /// Another job holds its lock.
     LockTaken,
 }
@@ -48,6 +50,9 @@ pub fn grant(
 ) -> Result<Granting, NotGranted> {
     if job.world != World::Fleet || to.factory.is_shadow() {
         return Err(NotGranted::Shadow);
+    }
+    if job.doubted {
+        return Err(NotGranted::Doubted);
     }
     if !job.is_waiting() {
         return Err(if job.stage.is_final() { NotGranted::Over } else { NotGranted::Held });

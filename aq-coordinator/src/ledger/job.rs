@@ -42,6 +42,9 @@ pub struct Job {
     pub held_lock: Option<String>,
     /// A person wishes it to stop, and its holder has not let go yet.
     pub cancel: bool,
+    /// It may have ended in the time that was lost with the restore of a backup: it is not granted
+    /// before its holder, or a person, says otherwise.
+    pub doubted: bool,
     /// Grants that have ended, however they did.
     pub attempts: u32,
     /// The latest of them that ended by their lease running out, in a row.
@@ -150,6 +153,7 @@ impl Job {
     /// Whether a factory could be granted it now, as far as the job itself goes.
     pub fn is_waiting(&self) -> bool {
         match self.held_by() {
+            _ if self.doubted => false,
             None => self.stage == Stage::Inbox,
             Some(tenure) => tenure.hold == Hold::Lapsed,
         }
@@ -189,6 +193,7 @@ impl Job {
         self.stage = stage;
         self.result = Some(result);
         self.cancel = false;
+        self.doubted = false;
     }
 
     /// Makes it wait again.

@@ -13,6 +13,7 @@
 //! ```
 
 mod claimant;
+mod coordinators;
 mod grant;
 mod history;
 mod job;
@@ -21,6 +22,7 @@ mod refusal;
 mod release;
 mod renew;
 mod report;
+mod restore;
 mod service;
 mod submit;
 mod time;
@@ -33,6 +35,7 @@ mod samples;
 mod tests;
 
 pub use claimant::{Caller, Claimant};
+pub use coordinators::CoordinatorRun;
 pub use grant::{Granting, NotGranted, grant};
 pub use history::{GrantRecord, Notice, history, notice};
 pub use job::{BodyHash, End, Hold, Job, MAX_LOST, Tenure, Terms, World};

@@ -30,13 +30,14 @@ pub fn cancel(job: &Job) -> Result<Job, Refusal> {
 }
 
 /// Puts a failed job back to wait, as new: nothing counted, its work so far kept. One that waits
-/// already stays as it is.
+/// already stays as it is, but is [doubted](Job::doubted) no more.
 ///
 /// # Errors
 /// [`Refusal::WrongStage`] when the job is neither failed nor waiting.
 pub fn requeue(job: &Job) -> Result<Job, Refusal> {
     let mut next = job.clone();
     match job.stage {
+        _ if next.doubted && next.holder().is_none_or(|_| job.is_lapsed()) => next.doubted = false,
         Stage::Inbox => {}
         Stage::Failed => {
             next.wait();

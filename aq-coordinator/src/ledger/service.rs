@@ -42,12 +42,26 @@ pub struct Service {
     pub grace_until: DbTime,
     /// No grant has a smaller epoch from now on.
     pub epoch_floor: Epoch,
+    /// The latest restore of a backup.
+    pub restored: Option<DbTime>,
+    /// Whether hosts still have time to say what they ended since.
+    pub settles: bool,
+    /// Whether a person wants what nobody knows of to be run.
+    pub run_doubted: bool,
 }
 
 impl Service {
     /// That of a new database.
     pub const fn new(now: DbTime) -> Self {
-        Self { created: now, last_alive: now, grace_until: now, epoch_floor: Epoch(1) }
+        Self {
+            created: now,
+            last_alive: now,
+            grace_until: now,
+            epoch_floor: Epoch(1),
+            restored: None,
+            settles: false,
+            run_doubted: false,
+        }
     }
 
     /// How long nobody has ticked, when that was an outage, or a restored backup, or the clock has
@@ -65,8 +79,8 @@ impl Service {
     }
 
     /// When a coordinator opens the database: a backup may have been put back within a moment, so
-    /// epochs begin above all that could have been drawn, but there is no grace. `highest` is the
-    /// largest epoch of any job; it counts when the clock has gone backwards.
+    /// epochs begin above all that could have been drawn. `highest` is the largest epoch of any job; it
+    /// counts when the clock has gone backwards. Its first [`tick`](Self::tick) has to follow.
     #[must_use]
     pub fn start(&self, now: DbTime, highest: Epoch) -> Self {
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
@@ -74,13 +88,6 @@ impl Service {
         let backwards = millis(self.last_alive.since(now));
         let known = self.epoch_floor.0.max(highest.0).saturating_add(backwards);
         Self { last_alive: now, epoch_floor: Epoch(by_clock.max(known)), ..*self }
-    }
-
-    /// A tick in time. A grace that ends further away than any can is one of a clock that has jumped.
-    #[must_use]
-    pub fn tick(&self, now: DbTime, timing: Timing) -> Self {
-        let grace_until = self.grace_until.min(now.plus(timing.lease));
-        Self { last_alive: now, grace_until, ..*self }
     }
 
     /// Whether leases may lapse.

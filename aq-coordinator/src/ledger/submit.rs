@@ -54,6 +54,7 @@ impl Submission {
             tenure: None,
             held_lock: None,
             cancel: false,
+            doubted: false,
             attempts: 0,
             lost: 0,
             checkpoint: None,

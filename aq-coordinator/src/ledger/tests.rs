@@ -5,6 +5,7 @@ use std::time::Duration;
 use aq_fleet::protocol::{Epoch, FactoryId, ReleaseOutcome};
 use aq_manifest::{Outcome, Priority, Stage};
 use proptest::prelude::*;
+use uuid::Uuid;
 
 use super::samples::{caller, claimant, let_go, said, waiting};
 use super::*;
@@ -161,9 +162,37 @@ fn epochs_begin_above_all_that_were_drawn() {
     assert_eq!(resumed.gap(later(60_000), timing), None);
     let backwards = resumed.start(later(10_000), Epoch(70_000));
     assert_eq!(backwards.epoch_floor, Epoch(120_000), "50 s back, above all that is known");
-    // A grace that the clock has carried away ends.
-    assert_eq!(resumed.tick(later(0), timing).grace_until, later(60_000));
-    assert_eq!(resumed.tick(later(61_000), timing).grace_until, resumed.grace_until);
+}
+
+/// Starts and ticks of coordinators, told as `(name, second)`; when the grace of the last one ends.
+fn grace_after(ticks: &[(u128, i64)]) -> i64 {
+    let timing = Timing::new(LEASE);
+    let mut runs = Vec::new();
+    let mut service = Service::new(DbTime(0));
+    for &(name, second) in ticks {
+        let me = Uuid::from_u128(name);
+        service = service.tick(&mut runs, me, DbTime(second * 1000), timing).0;
+    }
+    service.grace_until.0 / 1000
+}
+
+#[test]
+fn grace_counts_from_uncovered_starts() {
+    type Ticks = &'static [(u128, i64)];
+    let rows: [(&str, Ticks, i64); 9] = [
+        ("a new database", &[(1, 0), (1, 1)], 60),
+        ("a restart within a second", &[(1, 0), (2, 1), (2, 2)], 61),
+        ("a second one beside the first", &[(1, 0), (1, 1), (2, 2), (1, 3), (2, 4)], 60),
+        ("one that has gone beside one that stays", &[(1, 0), (2, 2), (1, 3), (2, 4), (2, 5)], 60),
+        ("both restarted", &[(1, 0), (2, 0), (3, 2), (4, 3), (3, 4), (4, 5)], 62),
+        ("it stood still", &[(1, 0), (1, 7)], 67),
+        ("one stood still, the other did not", &[(1, 0), (2, 1), (1, 2), (1, 6), (2, 8)], 68),
+        ("until the other is heard of", &[(1, 0), (2, 1), (1, 2), (1, 6), (2, 8), (1, 9)], 60),
+        ("the clock was put back", &[(1, 100), (2, 101), (1, 50), (2, 51), (1, 52)], 110),
+    ];
+    for (what, ticks, grace) in rows {
+        assert_eq!(grace_after(ticks), grace, "{what}");
+    }
 }
 
 #[test]

@@ -80,7 +80,8 @@ pub async fn serve(config: Config) -> Result<Running, ServeError> {
     }
     let acceptor =
         config.tls.as_ref().map(|files| tls::acceptor(&files.cert, &files.key)).transpose()?;
-    let store = database::open(&config.database, Timing::new(config.lease)).await?;
+    let store =
+        database::open(&config.database, Timing::new(config.lease), config.run_doubted).await?;
     let refused = |source| ServeError::Listen { listen: config.listen, source };
     let listener = TcpListener::bind(config.listen).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
@@ -162,6 +163,10 @@ async fn keep_time(store: Arc<dyn Store>, pulse: Pulse, mut stop: watch::Receive
                 if let Some(outage) = ticked.outage {
                     warn!(?outage, "nobody kept time; no lease ends before one lease time is over");
                 }
+                if let Some(jobs) = ticked.settled {
+                    pulse.beat();
+                    settled(jobs);
+                }
                 if ticked.lapsed > 0 {
                     info!(leases = ticked.lapsed, "leases ran out");
                     pulse.beat();
@@ -177,6 +182,18 @@ async fn keep_time(store: Arc<dyn Store>, pulse: Pulse, mut stop: watch::Receive
             }
         }
     }
+}
+
+/// Says what is left in doubt after a restore.
+fn settled(jobs: usize) {
+    if jobs == 0 {
+        return info!("hosts have said what they ended before the backup was restored");
+    }
+    warn!(
+        jobs,
+        "these jobs may have ended before the backup was restored, and no host has said so: they wait; \
+         --after-restore run runs them all, and each can be requeued or cancelled"
+    );
 }
 
 /// Serves until SIGTERM or SIGINT, on a runtime of its own. `ready` is told the base address once

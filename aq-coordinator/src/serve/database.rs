@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tracing::warn;
+
 use super::config::Database;
 use super::error::ServeError;
 use crate::ledger::Timing;
@@ -11,6 +13,7 @@ use crate::store::{Clock, PostgresStore, SqliteStore, Store, StoreError};
 pub(super) async fn open(
     database: &Database,
     timing: Timing,
+    run_doubted: bool,
 ) -> Result<Arc<dyn Store>, ServeError> {
     let failed = |source: StoreError| ServeError::Store { database: database.to_string(), source };
     let store: Arc<dyn Store> = match database {
@@ -21,6 +24,15 @@ pub(super) async fn open(
             Arc::new(PostgresStore::new(url, timing, Clock::Database).map_err(failed)?)
         }
     };
-    store.migrate().await.map_err(failed)?;
+    if store.migrate().await.map_err(failed)? {
+        warn!(
+            %database, lease = ?timing.lease,
+            "a backup was restored: for one lease time nothing is granted and nothing ships, while \
+             hosts say what they have ended since"
+        );
+    }
+    if run_doubted {
+        store.run_doubted().await.map_err(failed)?;
+    }
     Ok(store)
 }

@@ -28,6 +28,8 @@ pub struct Ticked {
     pub lapsed: usize,
     /// How long nobody had ticked, when that was an outage: now nothing lapses for one lease time.
     pub outage: Option<Duration>,
+    /// After a restore, hosts have had their time just now; so many jobs wait for a person.
+    pub settled: Option<usize>,
 }
 
 /// What became of a submission. The job is as it is now.
@@ -197,6 +199,10 @@ pub struct Numbers {
     pub held: u64,
     /// How long the oldest job in the inbox is there, counted from when it was submitted.
     pub oldest_wait: Option<Duration>,
+    /// How long ago a backup was restored, when one was.
+    pub restored: Option<Duration>,
+    /// Jobs that may have ended in the time that was lost with it.
+    pub in_doubt: u64,
     /// What shadows have reported, when one has.
     pub agreement: Option<Agreement>,
 }

@@ -2,50 +2,57 @@
 
 use std::fmt::Display;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use aq_fleet::protocol::{Checkpoint, Epoch, FleetJobId, ReleaseOutcome};
 use uuid::Uuid;
 
 use super::StoreError;
+use super::table::{names, table};
 use crate::ledger::{BodyHash, DbTime, End, Hold, Job, Tenure, Terms, World};
 
-/// The names of the columns, in the order of [`Columns`].
-pub(crate) const COLUMNS: &str = "seq, id, world, key, name, body, priority, lock, deps, deps_mode, \
-     needs, submitted_at, stage, result, epoch, factory, instance, request, started, until, last_seq, \
-     hold, held_lock, cancel, attempts, lost, checkpoint, version";
-
-/// The values of these columns.
-#[derive(Debug)]
-pub(crate) struct Columns {
-    pub(crate) seq: i64,
-    pub(crate) id: Uuid,
-    pub(crate) world: String,
-    pub(crate) key: String,
-    pub(crate) name: String,
-    pub(crate) body: Vec<u8>,
-    pub(crate) priority: String,
-    pub(crate) lock: Option<String>,
-    pub(crate) deps: String,
-    pub(crate) deps_mode: String,
-    pub(crate) needs: String,
-    pub(crate) submitted_at: i64,
-    pub(crate) stage: String,
-    pub(crate) result: Option<String>,
-    pub(crate) epoch: i64,
-    pub(crate) factory: Option<String>,
-    pub(crate) instance: Option<String>,
-    pub(crate) request: Option<String>,
-    pub(crate) started: Option<i64>,
-    pub(crate) until: Option<i64>,
-    pub(crate) last_seq: Option<i64>,
-    pub(crate) hold: Option<String>,
-    pub(crate) held_lock: Option<String>,
-    pub(crate) cancel: bool,
-    pub(crate) attempts: i64,
-    pub(crate) lost: i64,
-    pub(crate) checkpoint: Option<String>,
-    pub(crate) version: i64,
+table! {
+    /// A row of `jobs`.
+    Columns:
+    Fixed {
+        seq: i64 = "bigint",
+        id: Uuid = "uuid",
+        world: String = "text",
+        key: String = "text",
+        submitted_at: i64 = "bigint",
+    }
+    Terms {
+        name: String = "text",
+        body: Vec<u8> = "bytea",
+        priority: String = "text",
+        lock: Option<String> = "text",
+        deps: String = "text",
+        deps_mode: String = "text",
+        needs: String = "text",
+    }
+    State {
+        stage: String = "text",
+        result: Option<String> = "text",
+        epoch: i64 = "bigint",
+        factory: Option<String> = "text",
+        instance: Option<String> = "text",
+        request: Option<String> = "text",
+        started: Option<i64> = "bigint",
+        until: Option<i64> = "bigint",
+        last_seq: Option<i64> = "bigint",
+        hold: Option<String> = "text",
+        held_lock: Option<String> = "text",
+        cancel: bool = "boolean",
+        doubted: bool = "boolean",
+        attempts: i64 = "bigint",
+        lost: i64 = "bigint",
+        checkpoint: Option<String> = "text",
+        version: i64 = "bigint",
+    }
 }
+
+/// The names of the columns, in the order of [`Columns`].
+pub(crate) static COLUMNS: LazyLock<String> = LazyLock::new(|| names(Columns::COLUMNS));
 
 impl From<&Job> for Columns {
     fn from(job: &Job) -> Self {
@@ -76,6 +83,7 @@ impl From<&Job> for Columns {
             hold: tenure.map(|tenure| hold_text(tenure.hold).to_owned()),
             held_lock: job.held_lock.clone(),
             cancel: job.cancel,
+            doubted: job.doubted,
             attempts: i64::from(job.attempts),
             lost: i64::from(job.lost),
             checkpoint: job.checkpoint.as_ref().map(json_text),
@@ -122,6 +130,7 @@ impl TryFrom<Columns> for Job {
             tenure,
             held_lock: row.held_lock,
             cancel: row.cancel,
+            doubted: row.doubted,
             attempts: small(row.attempts),
             lost: small(row.lost),
             checkpoint: checkpoint_of(row.checkpoint.as_deref())?,

@@ -11,6 +11,18 @@ pub enum StoreError {
     /// The database cannot be reached, or broke off; it may be back in a moment.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// The disk of the database has no room.
+    #[error("the disk is full: make room on it")]
+    DiskFull,
+    /// What is written now would not be found after a restart.
+    #[error(
+        "the database's file is not the one that was opened: {what}; put it back, or start the \
+         coordinator again"
+    )]
+    Gone {
+        /// What became of it.
+        what: &'static str,
+    },
     /// The schema was made by a newer program.
     #[error(
         "the database has schema {found}, and this aq knows up to {known}: upgrade aq on this machine, \
@@ -30,6 +42,9 @@ pub enum StoreError {
         /// The one that is needed.
         known: u32,
     },
+    /// A backup was restored, and hosts have not had the time to say what they ended since.
+    #[error("a backup was restored: until hosts have said what they ended since, nothing ships")]
+    Settles,
     /// There is no such job.
     #[error("there is no job {0}")]
     NoSuchJob(FleetJobId),

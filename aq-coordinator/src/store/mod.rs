@@ -8,6 +8,7 @@ mod postgres;
 mod requests;
 mod shape;
 mod sqlite;
+mod table;
 mod traits;
 
 pub use answers::{

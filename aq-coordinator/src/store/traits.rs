@@ -27,11 +27,15 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Se
 /// Every call can fail with [`StoreError::Unavailable`] and [`StoreError::Broken`].
 pub trait Store: Debug + Send + Sync {
     /// Brings the schema up to date and begins epochs above all that a lost database could have drawn.
-    /// To be called once before anything else.
+    /// To be called once before anything else. `true`: a backup was restored since it was called last.
     ///
     /// # Errors
     /// [`StoreError::TooNew`] for a schema of a newer program, which is left as it is.
-    fn migrate(&self) -> Answer<'_, ()>;
+    fn migrate(&self) -> Answer<'_, bool>;
+
+    /// Lets jobs run that may have ended in the time that was lost with the restore of a backup, as soon
+    /// as hosts have had the time to say which did.
+    fn run_doubted(&self) -> Answer<'_, ()>;
 
     /// Whether the database answers and has the schema of this program.
     ///

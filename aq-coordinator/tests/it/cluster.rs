@@ -130,6 +130,14 @@ impl Cluster {
 }
 
 impl Cluster {
+    /// A new database as another one is, in which it was not restored but made.
+    pub(crate) async fn moved(&self, like: &Database) -> Database {
+        let made = self.database(Some(like)).await;
+        let admin = made.connect().await;
+        admin.batch_execute("UPDATE service SET place = NULL").await.unwrap();
+        made
+    }
+
     /// Drops a database, and its copy, on a server that goes on.
     pub(crate) async fn forget(&self, database: Database) {
         if self.watcher.is_none() {

@@ -116,7 +116,7 @@ impl Lab {
             _ => unreachable!("a backup of another database"),
         }
         let store = open(&base, Clock::Given(Arc::clone(&clock)));
-        store.migrate().await.unwrap();
+        assert!(store.migrate().await.unwrap(), "it notices");
         Self { store, clock, base }
     }
 

@@ -3,6 +3,7 @@
 mod api;
 mod cluster;
 mod conformance;
+mod files;
 mod lab;
 mod postgres;
 mod schema;

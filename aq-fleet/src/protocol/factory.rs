@@ -72,6 +72,9 @@ pub struct HeartbeatAnswer {
     /// What the host is to do.
     #[serde(default)]
     pub directives: Vec<Directive>,
+    /// The database does not know the host, which is to register again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub register: bool,
 }
 
 /// The body of `POST /v1/factories/{factoryId}/drain`, an extension of version 1: whether the factory

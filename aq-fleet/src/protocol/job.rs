@@ -100,6 +100,9 @@ pub struct JobSummary {
     /// Whether its holder is being told to stop it.
     #[serde(default)]
     pub cancel: bool,
+    /// It may have ended before a backup of the database was restored: it waits for a person.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_doubt: bool,
     /// Attempts that have ended and count.
     pub attempts: u32,
     /// How long ago it was submitted, in milliseconds.

@@ -17,7 +17,7 @@ use super::error::PageError;
 use super::guard::Viewer;
 use super::page::{self, Place};
 use super::state::Dashboard;
-use crate::output::fleet::{age, remark};
+use crate::output::fleet::{age, in_doubt, remark};
 use crate::output::style::plain;
 
 /// Of anything in a list: hosts, capabilities of one, jobs.
@@ -104,7 +104,7 @@ fn coordinator(seen: &Seen) -> Markup {
 }
 
 fn overview(fleet: &FleetOverview) -> Markup {
-    let Stats { factories_alive, factories_known, queue, held, oldest_wait_ms, agreement } =
+    let Stats { factories_alive, factories_known, queue, held, oldest_wait_ms, agreement, .. } =
         &fleet.stats;
     let waiting = queue.iter().filter(|depth| depth.stage == Stage::Inbox);
     let waiting: u64 = waiting.map(|depth| depth.jobs).fold(0, u64::saturating_add);
@@ -120,6 +120,7 @@ fn overview(fleet: &FleetOverview) -> Markup {
             (tile("Jobs held", &held.to_string(), None))
             (tile("Jobs waiting", &waiting.to_string(), oldest.as_deref()))
         }
+        @if let Some(words) = in_doubt(&fleet.stats) { p.problem.words { (words) } }
         h2 { "Hosts" }
         @if fleet.factories.is_empty() { p.faint { "No host has registered yet." } }
         ul.hosts { @for one in fleet.factories.iter().take(MOST) { (host(one)) } }

@@ -27,6 +27,7 @@ pub(super) const TOKEN: &str = "a-token-of-the-tests";
 
 /// Leases short enough to wait for their end, and long enough for a busy machine.
 const TIMES: [&str; 4] = ["--lease", "3s", "--heartbeat", "1s"];
+pub(super) const LEASE: Duration = Duration::from_secs(3);
 
 /// Kills a program when the thread that started it ends, however that ends.
 pub(super) fn tied(command: &Command) -> Command {
@@ -142,6 +143,21 @@ impl Fleet {
         let coordinator = Coordinator::of_program(program, &database, address);
         let client = coordinator.client(Duration::from_secs(20));
         Self { dir, coordinator, client }
+    }
+
+    /// The file of the coordinator's database.
+    pub(super) fn database(&self) -> PathBuf {
+        self.dir.path().join("fleet.db")
+    }
+
+    /// Removes the database of a coordinator that does not run.
+    pub(super) fn forget_database(&self) {
+        for end in ["", "-wal", "-shm"] {
+            let mut name = self.database().into_os_string();
+            name.push(end);
+            let _ = fs::remove_file(name);
+        }
+        assert!(!self.database().exists());
     }
 
     /// A path that all hosts see.

@@ -2,10 +2,14 @@
 //! needed to ship.
 
 use std::fs;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
+use aq_fleet::protocol::PageQuery;
 use aq_manifest::Stage;
+use nix::sys::signal::Signal;
 
-use super::lab::{Fleet, Host, read};
+use super::lab::{Fleet, Host, LEASE, read};
 use super::proxy::Proxy;
 use crate::sandbox::wait_for;
 
@@ -49,6 +53,56 @@ fn a_job_goes_on_without_the_coordinator_and_ships_when_it_is_back() {
     assert_eq!(host.meta_value("job", "message"), "");
     wait_for("the outbox to be empty", || outbox_is_empty(&host));
     assert_eq!(read(&fleet.out("on")), "on\n");
+}
+
+/// Longer than a lease and than what a coordinator takes for an outage: a host that goes on, and one
+/// that does not.
+#[test]
+fn an_outage_takes_no_job_from_its_host() {
+    let mut fleet = Fleet::new();
+    let (mut a, mut b) = (fleet.host("a"), fleet.host("b"));
+    a.start();
+    let id = fleet.submit("job", "", &body(&fleet));
+    fleet.wait_for_line("on", "on");
+    fleet.coordinator.kill();
+    let begun = Instant::now();
+    wait_for("two leases to be over", || begun.elapsed() > LEASE * 2);
+    b.start();
+    // As after a pause of the whole host, which only its next heartbeat ends.
+    a.signal_all(Signal::SIGSTOP);
+    fleet.coordinator.start_again();
+    let back = Instant::now();
+    while back.elapsed() < LEASE - Duration::from_millis(500) {
+        let view = fleet.job(id);
+        assert!(!view.job.lapsed, "after {:?}", back.elapsed());
+        sleep(Duration::from_millis(20));
+    }
+    a.signal_all(Signal::SIGCONT);
+    fleet.wait_until(id, "be renewed", |view| view.job.expires_in_ms > Some(2_000));
+    fs::write(fleet.out("go"), "").unwrap();
+    let view = fleet.wait_for(id, Stage::Shipped);
+    assert_eq!(view.grants.len(), 1, "{view:#?}");
+    a.wait_for_stage("job", "shipped");
+    assert_eq!(read(&fleet.out("on")), "on\n");
+}
+
+fn knows(fleet: &Fleet, host: &str) -> bool {
+    let page = fleet.client.factories(&PageQuery::default()).unwrap().value;
+    page.factories.iter().any(|factory| factory.factory_id.as_str() == host && factory.alive)
+}
+
+#[test]
+fn hosts_register_with_a_new_database() {
+    let mut fleet = Fleet::new();
+    let mut host = fleet.host("a");
+    host.start();
+    wait_for("the host to be known", || knows(&fleet, "a"));
+    fleet.coordinator.kill();
+    fleet.forget_database();
+    fleet.coordinator.start_again();
+    wait_for("the host to be known again", || knows(&fleet, "a"));
+    fleet.submit("job", "", "true");
+    host.wait_for_stage("job", "shipped");
 }
 
 #[test]

@@ -3,4 +3,5 @@
 
 mod checks;
 mod fleet;
+mod outages;
 mod state;

@@ -13,14 +13,14 @@ use super::tx::Tx;
 use crate::ledger::{
     Claimant, Granting, Job, Resubmission, Service, Submission, World, grant, resubmit,
 };
-use crate::store::columns::{COLUMNS, count, number, word, world_text};
+use crate::store::columns::{COLUMNS, Columns, count, number, word, world_text};
 use crate::store::{ClaimAnswer, ClaimPlan, Granted, StoreError, Submitted};
 
 /// Where the manifest is, behind the columns of a job, and what else is known of a pick.
-const MANIFEST: usize = 28;
-const INSTANCE: usize = 29;
-const DRAINING: usize = 30;
-const ANSWERED: usize = 31;
+const MANIFEST: usize = Columns::COLUMNS.len();
+const INSTANCE: usize = MANIFEST + 1;
+const DRAINING: usize = MANIFEST + 2;
+const ANSWERED: usize = MANIFEST + 3;
 
 /// The rows, with their manifests, and locks that plans want, as far as they are to be had.
 struct Wanted {
@@ -70,7 +70,8 @@ impl Tx {
             return Ok(Submitted::Superseded(*next));
         }
         let seq = self.one("SELECT nextval('jobs_seq')", &[]).await?;
-        let job = submission.clone().into_job(count(seq.try_get(0)?), self.now);
+        let mut job = submission.clone().into_job(count(seq.try_get(0)?), self.now);
+        job.doubted = job.world == World::Fleet && self.service.settles;
         self.insert(&job).await?;
         self.run(
             "INSERT INTO manifests (job, manifest) VALUES ($1, $2)",
@@ -112,9 +113,10 @@ impl Tx {
              unnest($1::text[], $2::text[], $3::uuid[]) WITH ORDINALITY AS claim (factory, request, \
              job, place) LEFT JOIN factories ON factories.id = claim.factory LEFT JOIN LATERAL (SELECT \
              1 AS found FROM grants WHERE grants.request = claim.request AND grants.factory = \
-             claim.factory LIMIT 1) AS earlier ON true LEFT JOIN LATERAL (SELECT {COLUMNS}, (SELECT \
+             claim.factory LIMIT 1) AS earlier ON true LEFT JOIN LATERAL (SELECT {}, (SELECT \
              manifest FROM manifests WHERE job = jobs.id) FROM jobs WHERE id = claim.job FOR UPDATE \
-             SKIP LOCKED) AS picked ON true ORDER BY place"
+             SKIP LOCKED) AS picked ON true ORDER BY place",
+            *COLUMNS
         );
         let query = Query::new(sql).with(factories).with(requests).with(jobs);
         Opening { turns, queries: vec![query] }

@@ -1,6 +1,7 @@
 //! What the holder of a grant says, and what a person asks for.
 
 use aq_fleet::protocol::{Events, FactoryId, FleetJobId, Register, Release, Report};
+use aq_manifest::Stage;
 
 use super::fault::Fault;
 use super::rows::{GRANT, grant_of};
@@ -16,6 +17,9 @@ impl Tx {
             return self.report_shadow(job, said).await;
         }
         let next = report(&job, said)?;
+        if said.stage == Stage::Shipped && next != job && self.service.settles {
+            return Err(StoreError::Settles.into());
+        }
         if next != job {
             self.save(&job, &next).await?;
             self.keep_report(id, said).await?;

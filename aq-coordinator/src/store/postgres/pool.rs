@@ -8,6 +8,7 @@ use deadpool_postgres::{
     Hook, HookError, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, Timeouts,
 };
 use tokio_postgres::{Config, NoTls};
+use uuid::Uuid;
 
 use super::fault::{Fault, told};
 use super::query::Opening;
@@ -44,6 +45,8 @@ pub(crate) struct Connections {
     pool: Pool,
     timing: Timing,
     clock: Clock,
+    /// The coordinator that this is.
+    me: Uuid,
 }
 
 impl std::fmt::Debug for Connections {
@@ -100,7 +103,7 @@ impl Connections {
             .pre_recycle(plan_again)
             .build()
             .map_err(|error| bad(&error))?;
-        Ok(Self { pool, timing, clock })
+        Ok(Self { pool, timing, clock, me: Uuid::new_v4() })
     }
 
     /// Runs `work` in a transaction, and again when it was undone and that may help. Not when it may
@@ -137,7 +140,7 @@ impl Connections {
         work: &(impl for<'t> Fn(&'t Tx) -> Work<'t, T> + Send + Sync),
     ) -> Result<T, Fault> {
         let client = self.pool.get().await.map_err(|error| unavailable(&error))?;
-        let tx = Tx::begin(client, mode, self.timing, self.clock.given(), opening).await?;
+        let tx = Tx::begin(client, mode, self.timing, self.me, self.clock.given(), opening).await?;
         match work(&tx).await {
             Ok(done) => {
                 tx.commit().await?;

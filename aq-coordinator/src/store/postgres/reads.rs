@@ -26,7 +26,7 @@ impl Tx {
     /// smaller, so nothing is missed that was committed late.
     pub(crate) fn changed(cursor: Cursor) -> Vec<Query> {
         // With both ends, it plans for few rows and keeps the plan.
-        let sql = format!("SELECT {COLUMNS} FROM jobs WHERE stamp BETWEEN $1 AND {}", i64::MAX);
+        let sql = format!("SELECT {} FROM jobs WHERE stamp BETWEEN $1 AND {}", *COLUMNS, i64::MAX);
         vec![Query::new(sql).with(cursor.stamp), Query::new("SELECT version FROM graph")]
     }
 
@@ -114,7 +114,8 @@ impl Tx {
             .one(
                 "SELECT (SELECT count(*) FROM factories WHERE seen >= $1), (SELECT count(*) FROM \
                  factories), (SELECT count(*) FROM jobs WHERE hold IN ('held', 'lapsed')), (SELECT \
-                 min(submitted_at) FROM jobs WHERE world = '' AND stage = 'inbox')",
+                 min(submitted_at) FROM jobs WHERE world = '' AND stage = 'inbox'), (SELECT \
+                 count(*) FROM jobs WHERE doubted)",
                 &[&alive],
             )
             .await?;
@@ -138,6 +139,8 @@ impl Tx {
             depth: depth.collect::<Result<_, _>>()?,
             held: count(row.try_get(2)?),
             oldest_wait: oldest.map(|oldest| self.now.since(DbTime(oldest))),
+            restored: self.service.restored.map(|restored| self.now.since(restored)),
+            in_doubt: count(row.try_get(4)?),
             agreement: tally(&told.collect::<Result<Vec<_>, _>>()?)?,
         })
     }

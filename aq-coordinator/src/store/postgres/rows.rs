@@ -10,6 +10,7 @@ use super::tx::Tx;
 use crate::ledger::{DbTime, GrantRecord, Job, Notice, history, notice};
 use crate::store::StoreError;
 use crate::store::columns::{COLUMNS, Columns, count, end_of, end_text, number, word};
+use crate::store::table::{Column, Group, assignments};
 
 /// The columns of [`grant_of`].
 pub(crate) const GRANT: &str = "job, epoch, factory, instance, request, started, ended, outcome";
@@ -27,7 +28,7 @@ impl Tx {
         condition: &str,
         values: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Job>, Fault> {
-        let sql = format!("SELECT {COLUMNS} FROM jobs WHERE {condition}");
+        let sql = format!("SELECT {} FROM jobs WHERE {condition}", *COLUMNS);
         self.all(&sql, values).await?.iter().map(job_of).collect()
     }
 
@@ -53,12 +54,8 @@ impl Tx {
             return Ok(());
         }
         if before.terms != after.terms {
-            self.run(
-                "UPDATE jobs SET name = $2, body = $3, priority = $4, lock = $5, deps = $6, \
-                 deps_mode = $7, needs = $8 WHERE seq = $1",
-                &[&c.seq, &c.name, &c.body, &c.priority, &c.lock, &c.deps, &c.deps_mode, &c.needs],
-            )
-            .await?;
+            let terms = update(&[c], Group::Terms, Vec::new());
+            self.run(&terms.sql, &terms.values()).await?;
         }
         if let Some(write) = self.writes(&[(before.clone(), after.clone())])? {
             self.run(&write.sql, &write.values()).await?;
@@ -72,7 +69,9 @@ impl Tx {
         if changes.is_empty() {
             return Ok(None);
         }
-        let mut writes = vec![self.update(changes)];
+        let rows: Vec<Columns> = changes.iter().map(|(_, after)| Columns::from(after)).collect();
+        let stamps = vec![self.stamp; rows.len()];
+        let mut writes = vec![update(&rows, Group::State, stamps)];
         let records = changes
             .iter()
             .flat_map(|(before, after)| history(Some(before), after, self.now))
@@ -86,86 +85,18 @@ impl Tx {
         Ok(Query::together(writes))
     }
 
-    fn update(&self, changes: &[(Job, Job)]) -> Query {
-        let rows: Vec<Columns> = changes.iter().map(|(_, after)| Columns::from(after)).collect();
-        let stamps = vec![self.stamp; rows.len()];
-        // The columns that change, in the order of the table.
-        Query::new(
-            "UPDATE jobs SET stage = new.stage, result = new.result, epoch = new.epoch, factory = \
-             new.factory, instance = new.instance, request = new.request, started = new.started, \
-             until = new.until, last_seq = new.last_seq, hold = new.hold, held_lock = \
-             new.held_lock, cancel = new.cancel, attempts = new.attempts, lost = new.lost, \
-             checkpoint = new.checkpoint, version = new.version, stamp = new.stamp FROM \
-             unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], \
-             $7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::text[], \
-             $13::boolean[], $14::bigint[], $15::bigint[], $16::text[], $17::bigint[], \
-             $18::bigint[]) AS new (seq, stage, result, epoch, factory, instance, request, started, \
-             until, last_seq, hold, held_lock, cancel, attempts, lost, checkpoint, version, stamp) \
-             WHERE jobs.seq = new.seq",
-        )
-        .with(each(&rows, |c| c.seq))
-        .with(each(&rows, |c| c.stage.clone()))
-        .with(each(&rows, |c| c.result.clone()))
-        .with(each(&rows, |c| c.epoch))
-        .with(each(&rows, |c| c.factory.clone()))
-        .with(each(&rows, |c| c.instance.clone()))
-        .with(each(&rows, |c| c.request.clone()))
-        .with(each(&rows, |c| c.started))
-        .with(each(&rows, |c| c.until))
-        .with(each(&rows, |c| c.last_seq))
-        .with(each(&rows, |c| c.hold.clone()))
-        .with(each(&rows, |c| c.held_lock.clone()))
-        .with(each(&rows, |c| c.cancel))
-        .with(each(&rows, |c| c.attempts))
-        .with(each(&rows, |c| c.lost))
-        .with(each(&rows, |c| c.checkpoint.clone()))
-        .with(each(&rows, |c| c.version))
-        .with(stamps)
-    }
-
     /// Writes a new row.
     pub(crate) async fn insert(&self, job: &Job) -> Result<(), Fault> {
+        let rows = [Columns::from(job)];
         let sql = format!(
-            "INSERT INTO jobs ({COLUMNS}, stamp) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
-             $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, \
-             $28, $29)"
+            "INSERT INTO jobs ({names}, stamp) SELECT *, ${}::bigint FROM unnest({}) AS new ({names})",
+            Columns::COLUMNS.len() + 1,
+            arrays_from(1, Columns::COLUMNS.iter()),
+            names = *COLUMNS,
         );
-        let c = Columns::from(job);
-        self.run(
-            &sql,
-            &[
-                &c.seq,
-                &c.id,
-                &c.world,
-                &c.key,
-                &c.name,
-                &c.body,
-                &c.priority,
-                &c.lock,
-                &c.deps,
-                &c.deps_mode,
-                &c.needs,
-                &c.submitted_at,
-                &c.stage,
-                &c.result,
-                &c.epoch,
-                &c.factory,
-                &c.instance,
-                &c.request,
-                &c.started,
-                &c.until,
-                &c.last_seq,
-                &c.hold,
-                &c.held_lock,
-                &c.cancel,
-                &c.attempts,
-                &c.lost,
-                &c.checkpoint,
-                &c.version,
-                &self.stamp,
-            ],
-        )
-        .await?;
+        let values = Columns::arrays(&rows, |_| true);
+        let insert = Query { sql, values }.with(self.stamp);
+        self.run(&insert.sql, &insert.values()).await?;
         if let Some(write) = self.tell(notice(None, job).as_slice())? {
             self.run(&write.sql, &write.values()).await?;
         }
@@ -197,6 +128,36 @@ impl Tx {
     }
 }
 
+/// Writes one group of columns of rows that are there. No stamps where another write sets them.
+fn update(rows: &[Columns], group: Group, stamps: Vec<i64>) -> Query {
+    let columns = Columns::COLUMNS.iter().filter(|column| column.group == group);
+    let mut set = assignments(Columns::COLUMNS, |_, column| {
+        (column.group == group).then(|| format!("new.{}", column.name))
+    });
+    let mut arrays = arrays_from(2, columns.clone());
+    let mut names: Vec<&str> = ["seq"].into_iter().chain(columns.map(|c| c.name)).collect();
+    let mut values: Vec<Box<dyn ToSql + Send + Sync>> = vec![Box::new(each(rows, |c| c.seq))];
+    values.extend(Columns::arrays(rows, |it| it == group));
+    if !stamps.is_empty() {
+        values.push(Box::new(stamps));
+        set += ", stamp = new.stamp";
+        arrays += &format!(", ${}::bigint[]", values.len());
+        names.push("stamp");
+    }
+    let sql = format!(
+        "UPDATE jobs SET {set} FROM unnest($1::bigint[], {arrays}) AS new ({}) WHERE jobs.seq = \
+         new.seq",
+        names.join(", ")
+    );
+    Query { sql, values }
+}
+
+/// `$1::text[], $2::bigint[]` for columns, from a number on.
+fn arrays_from<'c>(from: usize, columns: impl Iterator<Item = &'c Column>) -> String {
+    let arrays = columns.zip(from..).map(|(column, n)| format!("${n}::{}[]", column.sql));
+    arrays.collect::<Vec<_>>().join(", ")
+}
+
 /// What writes grants that begin or end.
 fn upsert(records: &[GrantRecord]) -> Query {
     Query::new(
@@ -220,39 +181,9 @@ fn each<R, V>(rows: &[R], of: impl Fn(&R) -> V) -> Vec<V> {
     rows.iter().map(of).collect()
 }
 
-/// A row in the order of [`COLUMNS`].
+/// The row that begins with [`COLUMNS`].
 pub(crate) fn job_of(row: &Row) -> Result<Job, Fault> {
-    let columns = Columns {
-        seq: row.try_get(0)?,
-        id: row.try_get(1)?,
-        world: row.try_get(2)?,
-        key: row.try_get(3)?,
-        name: row.try_get(4)?,
-        body: row.try_get(5)?,
-        priority: row.try_get(6)?,
-        lock: row.try_get(7)?,
-        deps: row.try_get(8)?,
-        deps_mode: row.try_get(9)?,
-        needs: row.try_get(10)?,
-        submitted_at: row.try_get(11)?,
-        stage: row.try_get(12)?,
-        result: row.try_get(13)?,
-        epoch: row.try_get(14)?,
-        factory: row.try_get(15)?,
-        instance: row.try_get(16)?,
-        request: row.try_get(17)?,
-        started: row.try_get(18)?,
-        until: row.try_get(19)?,
-        last_seq: row.try_get(20)?,
-        hold: row.try_get(21)?,
-        held_lock: row.try_get(22)?,
-        cancel: row.try_get(23)?,
-        attempts: row.try_get(24)?,
-        lost: row.try_get(25)?,
-        checkpoint: row.try_get(26)?,
-        version: row.try_get(27)?,
-    };
-    Ok(Job::try_from(columns)?)
+    Ok(Job::try_from(Columns::of_postgres(row)?)?)
 }
 
 /// A row in the order of [`GRANT`].

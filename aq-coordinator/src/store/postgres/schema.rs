@@ -5,10 +5,12 @@ use super::tx::Tx;
 use crate::store::StoreError;
 
 /// Migration N brings schema N - 1 to N.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../migrations/postgres/0001.sql"),
     include_str!("../migrations/postgres/0002.sql"),
     include_str!("../migrations/postgres/0003.sql"),
+    include_str!("../migrations/postgres/0004.sql"),
+    include_str!("../migrations/postgres/0005.sql"),
 ];
 
 /// Of the advisory lock that makes coordinators that start at once take turns: `aq` in ASCII.
@@ -16,7 +18,7 @@ const TURN: i64 = 0x6171;
 
 impl Tx {
     /// Applies what is missing.
-    pub(crate) async fn migrate(&self) -> Result<(), Fault> {
+    pub(crate) async fn migrate(&self) -> Result<bool, Fault> {
         self.batch("SET LOCAL statement_timeout = 0").await?;
         self.run("SELECT pg_advisory_xact_lock($1)", &[&TURN]).await?;
         self.batch("CREATE TABLE IF NOT EXISTS aq_schema (version BIGINT NOT NULL)").await?;

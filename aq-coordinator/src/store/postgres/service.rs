@@ -7,20 +7,81 @@ use uuid::Uuid;
 
 use super::fault::Fault;
 use super::tx::{Tx, service_of};
-use crate::ledger::{Service, lapse};
+use crate::ledger::{CoordinatorRun, DbTime, Service, lapse};
 use crate::store::columns::{count, number};
 use crate::store::{KEEP_FEED, Ticked};
 
 /// Leases that one tick ends at most; the next one is a second away.
 const MOST: i64 = 5000;
 
+/// Where the tables are. Another database, other tables, or another history of the server's log: what
+/// is in them was put there by a restore.
+const PLACE: &str = "SELECT (SELECT oid FROM pg_database WHERE datname = current_database()) || '/' || \
+     'service'::regclass::oid || '/' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)";
+
 impl Tx {
-    /// The row, made if the database is new, as one that a coordinator has just opened.
-    pub(crate) async fn start(&self) -> Result<(), Fault> {
-        if let Some(service) = self.lock_service().await? {
-            self.set_service(&service.start(self.now, self.highest().await?)).await?;
-            return self.raise_stamps().await;
+    /// Makes the row if the database is new, and notes that this coordinator is at work.
+    /// Whether a backup was restored since.
+    pub(crate) async fn start(&self) -> Result<bool, Fault> {
+        let place = self.one(PLACE, &[]).await?;
+        let place: &str = place.try_get(0)?;
+        let (service, is_restored) = match self.lock_service().await? {
+            Some(service) => {
+                let service = self.noticed(service).await?.0;
+                self.raise_stamps().await?;
+                let service = service.start(self.now, self.highest().await?);
+                let known = self.one("SELECT place FROM service", &[]).await?;
+                let known: Option<&str> = known.try_get(0)?;
+                let is_restored = known.is_some_and(|known| known != place);
+                (if is_restored { service.restore(self.now) } else { service }, is_restored)
+            }
+            None => (self.create().await?, false),
+        };
+        self.run("UPDATE service SET place = $1", &[&place]).await?;
+        if is_restored {
+            self.run("UPDATE service SET generation = $1", &[&Uuid::new_v4()]).await?;
+            self.doubt_all().await?;
         }
+        self.keep_time(&service).await?;
+        Ok(is_restored)
+    }
+
+    async fn doubt_all(&self) -> Result<(), Fault> {
+        // As `Job::doubt`, in one step however many there are.
+        self.run(
+            "UPDATE jobs SET doubted = true, version = version + 1 WHERE world = '' AND stage NOT \
+             IN ('shipped', 'failed') AND NOT doubted",
+            &[],
+        )
+        .await?;
+        Ok(())
+    }
+
+    pub(crate) async fn run_doubted(&self) -> Result<(), Fault> {
+        let service = self.lock_service().await?.filter(|service| service.restored.is_some());
+        let Some(service) = service else { return Ok(()) };
+        // What has settled does so again, with this said.
+        self.set_service(&Service { settles: true, run_doubted: true, ..service }).await
+    }
+
+    async fn settle(&self, service: &Service) -> Result<usize, Fault> {
+        let (mut left, mut changes) = (0, Vec::new());
+        for job in self.select("doubted FOR UPDATE", &[]).await? {
+            let next = service.settle(&job, self.timing);
+            left += usize::from(next.doubted);
+            if next != job {
+                changes.push((job, next));
+            }
+        }
+        for part in changes.chunks(MOST as usize) {
+            if let Some(write) = self.writes(part)? {
+                self.run(&write.sql, &write.values()).await?;
+            }
+        }
+        Ok(left)
+    }
+
+    async fn create(&self) -> Result<Service, Fault> {
         let service = Service::new(self.now);
         self.run(
             "INSERT INTO service (one, created, last_alive, grace_until, epoch_floor, generation, \
@@ -34,7 +95,32 @@ impl Tx {
             ],
         )
         .await?;
-        Ok(())
+        Ok(service)
+    }
+
+    /// Writes a tick of this coordinator. The row about all of them is locked.
+    async fn keep_time(&self, service: &Service) -> Result<Service, Fault> {
+        let since = self.now.0.saturating_sub_unsigned(
+            CoordinatorRun::forgotten_after(self.timing).as_millis() as u64,
+        );
+        let sql = "SELECT id, since, seen FROM coordinators WHERE seen >= $1";
+        let mut runs = Vec::new();
+        for row in self.all(sql, &[&since]).await? {
+            runs.push(CoordinatorRun {
+                id: row.try_get(0)?,
+                since: DbTime(row.try_get(1)?),
+                seen: DbTime(row.try_get(2)?),
+            });
+        }
+        let (service, own) = service.tick(&mut runs, self.me, self.now, self.timing);
+        self.set_service(&service).await?;
+        self.run(
+            "INSERT INTO coordinators (id, since, seen) VALUES ($1, $2, $3) ON CONFLICT (id) DO \
+             UPDATE SET since = excluded.since, seen = excluded.seen",
+            &[&own.id, &own.since.0, &own.seen.0],
+        )
+        .await?;
+        Ok(service)
     }
 
     /// The row as it has to be before anything is granted: with an outage noticed.
@@ -64,8 +150,10 @@ impl Tx {
         // Locked, for a grace that another one gives meanwhile must not be overwritten.
         let service = self.lock_service().await?.unwrap_or(self.service);
         let (service, outage) = self.noticed(service).await?;
-        let service = service.tick(self.now, self.timing);
-        self.set_service(&service).await?;
+        let has_settled = service.has_settled(self.now, self.timing);
+        let settled = if has_settled { Some(self.settle(&service).await?) } else { None };
+        let settles = service.settles && !has_settled;
+        let service = self.keep_time(&Service { settles, ..service }).await?;
         let mut lapsed = 0;
         if service.may_lapse(self.now) {
             let over = "hold = 'held' AND until < $1 ORDER BY seq LIMIT $2 FOR UPDATE SKIP LOCKED";
@@ -81,7 +169,7 @@ impl Tx {
             &[&old],
         )
         .await?;
-        Ok(Ticked { lapsed, outage })
+        Ok(Ticked { lapsed, outage, settled })
     }
 
     async fn highest(&self) -> Result<Epoch, Fault> {
@@ -90,14 +178,23 @@ impl Tx {
     }
 
     async fn lock_service(&self) -> Result<Option<Service>, Fault> {
-        let sql = "SELECT created, last_alive, grace_until, epoch_floor FROM service FOR UPDATE";
+        let sql = "SELECT created, last_alive, grace_until, epoch_floor, restored, settles, \
+                   run_doubted FROM service FOR UPDATE";
         self.maybe(sql, &[]).await?.map(|row| service_of(&row, 0)).transpose()
     }
 
     async fn set_service(&self, service: &Service) -> Result<(), Fault> {
         self.run(
-            "UPDATE service SET last_alive = $1, grace_until = $2, epoch_floor = $3",
-            &[&service.last_alive.0, &service.grace_until.0, &number(service.epoch_floor.0)],
+            "UPDATE service SET last_alive = $1, grace_until = $2, epoch_floor = $3, restored = \
+             $4, settles = $5, run_doubted = $6",
+            &[
+                &service.last_alive.0,
+                &service.grace_until.0,
+                &number(service.epoch_floor.0),
+                &service.restored.map(|restored| restored.0),
+                &service.settles,
+                &service.run_doubted,
+            ],
         )
         .await?;
         Ok(())

@@ -60,8 +60,12 @@ macro_rules! transact {
 }
 
 impl Store for PostgresStore {
-    fn migrate(&self) -> Answer<'_, ()> {
+    fn migrate(&self) -> Answer<'_, bool> {
         transact!(self, Schema, |tx| tx.migrate())
+    }
+
+    fn run_doubted(&self) -> Answer<'_, ()> {
+        transact!(self, Write, |tx| tx.run_doubted())
     }
 
     fn ping(&self) -> Answer<'_, ()> {

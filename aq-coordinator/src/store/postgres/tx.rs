@@ -41,6 +41,8 @@ pub(crate) struct Tx {
     client: Option<Client>,
     pub(crate) now: DbTime,
     pub(crate) timing: Timing,
+    /// The coordinator that this is.
+    pub(crate) me: Uuid,
     /// The row about the coordinators as it is now, without a lock.
     pub(crate) service: Service,
     pub(crate) generation: Uuid,
@@ -66,6 +68,7 @@ impl Tx {
         client: Client,
         mode: Mode,
         timing: Timing,
+        me: Uuid,
         given: Option<DbTime>,
         opening: &Opening,
     ) -> Result<Self, Fault> {
@@ -86,6 +89,7 @@ impl Tx {
             client: Some(client),
             now: DbTime(0),
             timing,
+            me,
             service: Service::new(DbTime(0)),
             generation: Uuid::nil(),
             stamp: 0,
@@ -235,7 +239,7 @@ impl Drop for Tx {
 fn about(stamp: &str, in_turn: &str) -> String {
     format!(
         "SELECT {NOW}, {stamp}::text::bigint + stamp_base, generation, created, last_alive, \
-         grace_until, epoch_floor{in_turn} FROM service"
+         grace_until, epoch_floor, restored, settles, run_doubted{in_turn} FROM service"
     )
 }
 
@@ -272,5 +276,8 @@ pub(crate) fn service_of(row: &Row, from: usize) -> Result<Service, Fault> {
         last_alive: DbTime(row.try_get(from + 1)?),
         grace_until: DbTime(row.try_get(from + 2)?),
         epoch_floor: Epoch(count(row.try_get(from + 3)?)),
+        restored: row.try_get::<_, Option<i64>>(from + 4)?.map(DbTime),
+        settles: row.try_get(from + 5)?,
+        run_doubted: row.try_get(from + 6)?,
     })
 }

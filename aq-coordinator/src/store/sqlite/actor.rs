@@ -2,13 +2,16 @@
 //! transaction, so that many calls cost one sync; each has a savepoint, so that one that fails takes
 //! no other along. Answers are given after the commit.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
+use super::file::DatabaseFile;
 use super::session::Session;
 use crate::ledger::{DbTime, Timing};
 use crate::store::{Answer, Clock, StoreError};
@@ -52,7 +55,7 @@ where
     T: Send,
 {
     fn run(&mut self, session: &Session<'_>) -> bool {
-        let found = (self.work)(session);
+        let found = (self.work)(session).map_err(|error| session.file.explain(error));
         let keep = found.is_ok();
         self.found = Some(found);
         keep
@@ -79,12 +82,13 @@ impl Actor {
     /// # Errors
     /// When the system gives no thread.
     pub(crate) fn start(
+        file: DatabaseFile,
         connection: Connection,
         timing: Timing,
         clock: Clock,
     ) -> Result<Self, StoreError> {
         let (to, calls) = channel();
-        let owner = Owner { connection, timing, clock };
+        let owner = Owner { file, connection, timing, clock, me: Uuid::new_v4() };
         thread::Builder::new()
             .name("aq-sqlite".to_owned())
             .spawn(move || owner.serve(&calls))
@@ -109,9 +113,11 @@ impl Actor {
 }
 
 struct Owner {
+    file: DatabaseFile,
     connection: Connection,
     timing: Timing,
     clock: Clock,
+    me: Uuid,
 }
 
 impl Owner {
@@ -120,7 +126,9 @@ impl Owner {
             let mut batch = vec![first];
             batch.extend(calls.try_iter().take(MOST - 1));
             batch.retain(|call| !call.is_gone());
-            let broke = self.transact(&mut batch).err();
+            // What is answered has to be there for who starts next.
+            let done = self.transact(&mut batch).map_err(|error| self.file.explain(error));
+            let broke = done.and_then(|()| self.file.is_there()).err();
             for call in batch {
                 call.answer(broke.clone());
             }
@@ -129,18 +137,30 @@ impl Owner {
 
     fn transact(&mut self, batch: &mut [Box<dyn Call>]) -> Result<(), StoreError> {
         let given = self.clock.given();
+        let noted = Cell::new(None);
         // A writer from the start: a reader that becomes one can be refused for what it has read.
         let all = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for call in batch {
             let now = given.map_or_else(|| clock_of(&all), Ok)?;
             all.execute_batch("SAVEPOINT call")?;
-            let session = Session { connection: &all, now, timing: self.timing };
+            let session = Session {
+                connection: &all,
+                now,
+                timing: self.timing,
+                me: self.me,
+                file: &self.file,
+                noted: &noted,
+            };
             if !call.run(&session) {
                 all.execute_batch("ROLLBACK TO call")?;
             }
             all.execute_batch("RELEASE call")?;
         }
-        Ok(all.commit()?)
+        all.commit()?;
+        if let Some((run, seen)) = noted.take() {
+            self.file.note(run, seen);
+        }
+        Ok(())
     }
 }
 

@@ -51,7 +51,8 @@ impl Session<'_> {
             [],
             |row| row.get(0),
         )?;
-        let job = submission.clone().into_job(count(seq), self.now);
+        let mut job = submission.clone().into_job(count(seq), self.now);
+        job.doubted = job.world == World::Fleet && self.settles()?;
         self.insert(&job)?;
         self.connection
             .prepare_cached("INSERT INTO manifests (job, manifest) VALUES (?1, ?2)")?

@@ -6,13 +6,16 @@ use crate::store::StoreError;
 
 impl From<Error> for StoreError {
     fn from(error: Error) -> Self {
+        let code = error.sqlite_error_code();
+        if code == Some(ErrorCode::DiskFull) {
+            return Self::DiskFull;
+        }
         let passing = matches!(
-            error.sqlite_error_code(),
+            code,
             Some(
                 ErrorCode::DatabaseBusy
                     | ErrorCode::DatabaseLocked
                     | ErrorCode::SystemIoFailure
-                    | ErrorCode::DiskFull
                     | ErrorCode::CannotOpen
                     | ErrorCode::OutOfMemory
             )

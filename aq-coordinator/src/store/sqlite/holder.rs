@@ -5,6 +5,7 @@ use std::time::Duration;
 use aq_fleet::protocol::{
     Epoch, Events, FactoryId, FleetJobId, LeaseRef, Register, Release, Report,
 };
+use aq_manifest::Stage;
 use rusqlite::{OptionalExtension, params};
 
 use super::session::{GRANT, Session, grant_of, grant_row};
@@ -101,6 +102,9 @@ impl Session<'_> {
             return self.report_shadow(job, said);
         }
         let next = report(&job, said)?;
+        if said.stage == Stage::Shipped && next != job && self.settles()? {
+            return Err(StoreError::Settles);
+        }
         if next != job {
             self.save(&job, &next)?;
             self.keep_report(id, said)?;

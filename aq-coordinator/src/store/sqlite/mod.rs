@@ -5,6 +5,7 @@ mod actor;
 mod claims;
 mod echoes;
 mod fault;
+mod file;
 mod holder;
 mod operator;
 mod reads;

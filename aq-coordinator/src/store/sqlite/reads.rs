@@ -129,6 +129,9 @@ impl Session<'_> {
             depth,
             held: count(held.unwrap_or_default()),
             oldest_wait: oldest.map(|oldest| self.now.since(DbTime(oldest))),
+            restored: one("SELECT restored FROM service", &[])?
+                .map(|restored| self.now.since(DbTime(restored))),
+            in_doubt: count(one("SELECT count(*) FROM jobs WHERE doubted", &[])?.unwrap_or(0)),
             agreement: tally(&told)?,
         })
     }

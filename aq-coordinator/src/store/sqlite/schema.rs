@@ -1,39 +1,46 @@
 //! The file, and the migrations of its schema.
 
-use std::fs::OpenOptions;
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::file::{DatabaseFile, is_full};
 use super::session::Session;
 use crate::store::StoreError;
 
 /// Migration N brings schema N - 1 to N.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../migrations/sqlite/0001.sql"),
     include_str!("../migrations/sqlite/0002.sql"),
     include_str!("../migrations/sqlite/0003.sql"),
+    include_str!("../migrations/sqlite/0004.sql"),
+    include_str!("../migrations/sqlite/0005.sql"),
 ];
 
 /// How long a writer waits for its turn when another process writes.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Opens the file, or makes it, readable only by its owner: it holds prompts.
-pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
-    let cannot = |error: &dyn std::fmt::Display| {
+/// Opens the file, or makes it.
+pub(crate) fn open(path: &Path) -> Result<(DatabaseFile, Connection), StoreError> {
+    let file = DatabaseFile::open(path).map_err(|error| {
+        if is_full(&error) {
+            return StoreError::DiskFull;
+        }
         StoreError::Unavailable(format!(
             "cannot open {}: {error}; its folder must exist and be writable",
             path.display()
         ))
-    };
-    let mut options = OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(|error| cannot(&error))?;
+    })?;
+    match connect(&file) {
+        Ok(connection) => Ok((file, connection)),
+        Err(error) => Err(file.explain(error)),
+    }
+}
+
+fn connect(file: &DatabaseFile) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(|error| cannot(&error))?;
+    let connection = Connection::open_with_flags(file.path(), flags)?;
     connection.busy_timeout(PATIENCE)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -44,7 +51,7 @@ pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
 }
 
 /// Applies what is missing, all in the session's transaction.
-pub(crate) fn migrate(session: &Session<'_>) -> Result<(), StoreError> {
+pub(crate) fn migrate(session: &Session<'_>) -> Result<bool, StoreError> {
     let found = version(session)?;
     let known = MIGRATIONS.len();
     if found as usize > known {
@@ -57,8 +64,9 @@ pub(crate) fn migrate(session: &Session<'_>) -> Result<(), StoreError> {
     session.start()
 }
 
-/// Whether the schema is this program's.
+/// Whether the schema is this program's, and there is room to go on.
 pub(crate) fn check(session: &Session<'_>) -> Result<(), StoreError> {
+    session.file.has_room()?;
     let found = version(session)?;
     let known = MIGRATIONS.len() as u32;
     match found {

@@ -7,16 +7,71 @@ use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 
 use super::session::Session;
-use crate::ledger::{DbTime, Service, lapse};
-use crate::store::columns::{count, number};
+use crate::ledger::{CoordinatorRun, DbTime, Service, lapse};
+use crate::store::columns::{count, number, word};
 use crate::store::{KEEP_FEED, StoreError, Ticked};
 
 impl Session<'_> {
-    /// The row, made if the database is new, as one that a coordinator has just opened.
-    pub(crate) fn start(&self) -> Result<(), StoreError> {
-        if let Some(service) = self.service()? {
-            return self.set_service(&service.start(self.now, self.highest()?));
+    /// Makes the row if the database is new, and notes that this coordinator is at work.
+    /// Whether a backup was restored since.
+    pub(crate) fn start(&self) -> Result<bool, StoreError> {
+        let Some(service) = self.service()? else {
+            self.keep_time(&self.create()?)?;
+            return Ok(false);
+        };
+        let mut service = self.notice(service)?.0.start(self.now, self.highest()?);
+        let is_restored = self.is_restored()?;
+        if is_restored {
+            service = service.restore(self.now);
+            self.begin_anew()?;
+            self.doubt_all()?;
         }
+        self.keep_time(&service)?;
+        Ok(is_restored)
+    }
+
+    /// Whether the file is older than what the last coordinator has noted beside it.
+    fn is_restored(&self) -> Result<bool, StoreError> {
+        let mut seen =
+            self.connection.prepare_cached("SELECT seen FROM coordinators WHERE id = ?1")?;
+        Ok(match self.file.noted() {
+            Some((run, noted)) => {
+                let seen: Option<i64> =
+                    seen.query_row([run.to_string()], |row| row.get(0)).optional()?;
+                seen.is_none_or(|seen| seen < noted.0)
+            }
+            // A copy of a file that coordinators have worked on, which note it.
+            None => self.connection.prepare_cached("SELECT 1 FROM coordinators")?.exists([])?,
+        })
+    }
+
+    fn doubt_all(&self) -> Result<(), StoreError> {
+        for job in self.select("world = '' AND stage NOT IN ('shipped', 'failed')", &[])? {
+            self.save(&job, &job.doubt())?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn run_doubted(&self) -> Result<(), StoreError> {
+        let Some(service) = self.service()?.filter(|service| service.restored.is_some()) else {
+            return Ok(());
+        };
+        // What has settled does so again, with this said.
+        let service = Service { settles: true, run_doubted: true, ..service };
+        self.set_service(&service)
+    }
+
+    fn settle(&self, service: &Service) -> Result<usize, StoreError> {
+        let mut left = 0;
+        for job in self.select("doubted", &[])? {
+            let next = service.settle(&job, self.timing);
+            left += usize::from(next.doubted);
+            self.save(&job, &next)?;
+        }
+        Ok(left)
+    }
+
+    fn create(&self) -> Result<Service, StoreError> {
         let service = Service::new(self.now);
         self.connection.execute(
             "INSERT INTO service (one, created, last_alive, grace_until, epoch_floor, generation, \
@@ -29,18 +84,46 @@ impl Session<'_> {
                 Uuid::new_v4().to_string()
             ],
         )?;
-        Ok(())
+        Ok(service)
+    }
+
+    /// Writes a tick of this coordinator.
+    fn keep_time(&self, service: &Service) -> Result<Service, StoreError> {
+        let since = self.now.0.saturating_sub_unsigned(
+            CoordinatorRun::forgotten_after(self.timing).as_millis() as u64,
+        );
+        let mut query = self
+            .connection
+            .prepare_cached("SELECT id, since, seen FROM coordinators WHERE seen >= ?1")?;
+        let rows = query.query_map([since], |row| row.try_into())?;
+        let mut runs = Vec::new();
+        for row in rows {
+            let (id, since, seen): (String, i64, i64) = row?;
+            let id = word("coordinators.id", &id)?;
+            runs.push(CoordinatorRun { id, since: DbTime(since), seen: DbTime(seen) });
+        }
+        let (service, own) = service.tick(&mut runs, self.me, self.now, self.timing);
+        self.set_service(&service)?;
+        self.noted.set(Some((own.id, own.seen)));
+        let mut note = self.connection.prepare_cached(
+            "INSERT INTO coordinators (id, since, seen) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO \
+             UPDATE SET since = excluded.since, seen = excluded.seen",
+        )?;
+        note.execute(params![own.id.to_string(), own.since.0, own.seen.0])?;
+        Ok(service)
     }
 
     /// The row as it has to be before anything is granted or lapses: with an outage noticed.
     pub(crate) fn alive(&self) -> Result<(Service, Option<Duration>), StoreError> {
         let none = || StoreError::Broken("the table service is empty".to_owned());
-        let service = self.service()?.ok_or_else(none)?;
+        self.notice(self.service()?.ok_or_else(none)?)
+    }
+
+    fn notice(&self, service: Service) -> Result<(Service, Option<Duration>), StoreError> {
         let Some(gap) = service.gap(self.now, self.timing) else { return Ok((service, None)) };
         let service = service.resume(self.now, self.timing, self.highest()?);
         self.set_service(&service)?;
-        self.connection
-            .execute("UPDATE service SET generation = ?1", [Uuid::new_v4().to_string()])?;
+        self.begin_anew()?;
         // When the clock went backwards, leases end too far away.
         let latest = self.now.plus(self.timing.lease).0;
         self.connection
@@ -48,10 +131,19 @@ impl Session<'_> {
         Ok((service, Some(gap)))
     }
 
+    /// Lets who follows changes read all rows again.
+    fn begin_anew(&self) -> Result<(), StoreError> {
+        let generation = Uuid::new_v4().to_string();
+        self.connection.execute("UPDATE service SET generation = ?1", [generation])?;
+        Ok(())
+    }
+
     pub(crate) fn tick(&self) -> Result<Ticked, StoreError> {
         let (service, outage) = self.alive()?;
-        let service = service.tick(self.now, self.timing);
-        self.set_service(&service)?;
+        let has_settled = service.has_settled(self.now, self.timing);
+        let settled = has_settled.then(|| self.settle(&service)).transpose()?;
+        let settles = service.settles && !has_settled;
+        let service = self.keep_time(&Service { settles, ..service })?;
         let mut lapsed = 0;
         if service.may_lapse(self.now) {
             for job in self.select("hold = 'held' AND until < ?1", &[&self.now.0])? {
@@ -67,7 +159,7 @@ impl Session<'_> {
                 "DELETE FROM feed WHERE id IN (SELECT id FROM feed ORDER BY id LIMIT 1000) AND at < ?1",
             )?
             .execute([old])?;
-        Ok(Ticked { lapsed, outage })
+        Ok(Ticked { lapsed, outage, settled })
     }
 
     fn highest(&self) -> Result<Epoch, StoreError> {
@@ -77,15 +169,19 @@ impl Session<'_> {
     }
 
     fn service(&self) -> Result<Option<Service>, StoreError> {
-        let mut query = self
-            .connection
-            .prepare_cached("SELECT created, last_alive, grace_until, epoch_floor FROM service")?;
+        let mut query = self.connection.prepare_cached(
+            "SELECT created, last_alive, grace_until, epoch_floor, restored, settles, \
+                 run_doubted FROM service",
+        )?;
         let found = query.query_row([], |row| {
             Ok(Service {
                 created: DbTime(row.get(0)?),
                 last_alive: DbTime(row.get(1)?),
                 grace_until: DbTime(row.get(2)?),
                 epoch_floor: Epoch(count(row.get(3)?)),
+                restored: row.get::<_, Option<i64>>(4)?.map(DbTime),
+                settles: row.get(5)?,
+                run_doubted: row.get(6)?,
             })
         });
         Ok(found.optional()?)
@@ -93,13 +189,23 @@ impl Session<'_> {
 
     fn set_service(&self, service: &Service) -> Result<(), StoreError> {
         let mut update = self.connection.prepare_cached(
-            "UPDATE service SET last_alive = ?1, grace_until = ?2, epoch_floor = ?3",
+            "UPDATE service SET last_alive = ?1, grace_until = ?2, epoch_floor = ?3, restored = \
+             ?4, settles = ?5, run_doubted = ?6",
         )?;
         update.execute(params![
             service.last_alive.0,
             service.grace_until.0,
-            number(service.epoch_floor.0)
+            number(service.epoch_floor.0),
+            service.restored.map(|restored| restored.0),
+            service.settles,
+            service.run_doubted
         ])?;
         Ok(())
+    }
+
+    /// Whether hosts still have time to say what they ended before a backup was restored.
+    pub(crate) fn settles(&self) -> Result<bool, StoreError> {
+        let mut query = self.connection.prepare_cached("SELECT settles FROM service")?;
+        Ok(query.query_row([], |row| row.get(0))?)
     }
 }

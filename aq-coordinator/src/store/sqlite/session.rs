@@ -1,12 +1,18 @@
 //! Rows in and out, inside one transaction.
 
-use aq_fleet::protocol::{Epoch, FactoryId, FleetJobId, InstanceId};
-use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::cell::Cell;
+use std::sync::LazyLock;
 
+use aq_fleet::protocol::{Epoch, FactoryId, FleetJobId, InstanceId};
+use rusqlite::types::{ToSqlOutput, Value};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use uuid::Uuid;
+
+use super::file::DatabaseFile;
 use crate::ledger::{DbTime, GrantRecord, Job, Timing, history, notice};
 use crate::store::StoreError;
 use crate::store::columns::{COLUMNS, Columns, count, end_of, end_text, number, word};
+use crate::store::table::assignments;
 
 /// A transaction, and the moment in which all of it happens.
 #[derive(Debug)]
@@ -14,7 +20,26 @@ pub(crate) struct Session<'a> {
     pub(crate) connection: &'a Connection,
     pub(crate) now: DbTime,
     pub(crate) timing: Timing,
+    /// The coordinator that this is.
+    pub(crate) me: Uuid,
+    pub(crate) file: &'a DatabaseFile,
+    /// The tick to note beside the file after the commit.
+    pub(crate) noted: &'a Cell<Option<(Uuid, DbTime)>>,
 }
+
+/// Writes all columns of a row that is there, the stamp last.
+static UPDATE: LazyLock<String> = LazyLock::new(|| {
+    let set = assignments(Columns::COLUMNS, |place, column| {
+        (column.name != "seq").then(|| format!("?{}", place + 1))
+    });
+    format!("UPDATE jobs SET {set}, stamp = ?{} WHERE seq = ?1", Columns::COLUMNS.len() + 1)
+});
+
+/// Writes a new row, the stamp last.
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    let values: Vec<String> = (1..=Columns::COLUMNS.len() + 1).map(|n| format!("?{n}")).collect();
+    format!("INSERT INTO jobs ({}, stamp) VALUES ({})", *COLUMNS, values.join(", "))
+});
 
 /// The columns of [`grant_of`].
 pub(crate) const GRANT: &str = "job, epoch, factory, instance, request, started, ended, outcome";
@@ -22,9 +47,13 @@ pub(crate) const GRANT: &str = "job, epoch, factory, instance, request, started,
 impl Session<'_> {
     /// The row of a job.
     pub(crate) fn find(&self, id: FleetJobId) -> Result<Option<Job>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM jobs WHERE id = ?1");
+        let sql = format!("SELECT {} FROM jobs WHERE id = ?1", *COLUMNS);
         let mut query = self.connection.prepare_cached(&sql)?;
-        query.query_row([id.to_string()], columns).optional()?.map(Job::try_from).transpose()
+        query
+            .query_row([id.to_string()], Columns::of_sqlite)
+            .optional()?
+            .map(Job::try_from)
+            .transpose()
     }
 
     /// The row of a job that has to be there.
@@ -38,9 +67,9 @@ impl Session<'_> {
         condition: &str,
         values: &[&dyn rusqlite::ToSql],
     ) -> Result<Vec<Job>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM jobs WHERE {condition}");
+        let sql = format!("SELECT {} FROM jobs WHERE {condition}", *COLUMNS);
         let mut query = self.connection.prepare_cached(&sql)?;
-        let rows = query.query_map(values, columns)?;
+        let rows = query.query_map(values, Columns::of_sqlite)?;
         rows.map(|row| Job::try_from(row?)).collect()
     }
 
@@ -66,26 +95,13 @@ impl Session<'_> {
             renew.execute(params![number(after.seq), until])?;
             return Ok(());
         }
-        self.write(
-            "UPDATE jobs SET id = ?2, world = ?3, key = ?4, name = ?5, body = ?6, priority = ?7, \
-             lock = ?8, deps = ?9, deps_mode = ?10, needs = ?11, submitted_at = ?12, stage = ?13, \
-             result = ?14, epoch = ?15, factory = ?16, instance = ?17, request = ?18, \
-             started = ?19, until = ?20, last_seq = ?21, hold = ?22, held_lock = ?23, \
-             cancel = ?24, attempts = ?25, lost = ?26, checkpoint = ?27, version = ?28, \
-             stamp = ?29 WHERE seq = ?1",
-            after,
-        )?;
+        self.write(&UPDATE, after)?;
         self.note(Some(before), after)
     }
 
     /// Writes a new row; its `seq` has to be unused.
     pub(crate) fn insert(&self, job: &Job) -> Result<(), StoreError> {
-        let sql = format!(
-            "INSERT INTO jobs ({COLUMNS}, stamp) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
-             ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, \
-             ?28, ?29)"
-        );
-        self.write(&sql, job)?;
+        self.write(&INSERT, job)?;
         self.note(None, job)
     }
 
@@ -94,38 +110,10 @@ impl Session<'_> {
             .connection
             .prepare_cached("UPDATE service SET stamp = stamp + 1 RETURNING stamp")?
             .query_row([], |row| row.get(0))?;
-        let c = Columns::from(job);
-        self.connection.prepare_cached(sql)?.execute(params![
-            c.seq,
-            c.id.to_string(),
-            c.world,
-            c.key,
-            c.name,
-            c.body,
-            c.priority,
-            c.lock,
-            c.deps,
-            c.deps_mode,
-            c.needs,
-            c.submitted_at,
-            c.stage,
-            c.result,
-            c.epoch,
-            c.factory,
-            c.instance,
-            c.request,
-            c.started,
-            c.until,
-            c.last_seq,
-            c.hold,
-            c.held_lock,
-            c.cancel,
-            c.attempts,
-            c.lost,
-            c.checkpoint,
-            c.version,
-            stamp
-        ])?;
+        let columns = Columns::from(job);
+        let stamp = ToSqlOutput::Owned(Value::Integer(stamp));
+        let values = columns.cells().into_iter().chain([stamp]);
+        self.connection.prepare_cached(sql)?.execute(params_from_iter(values))?;
         Ok(())
     }
 
@@ -163,43 +151,6 @@ impl Session<'_> {
         }
         Ok(())
     }
-}
-
-/// A row in the order of [`COLUMNS`].
-fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
-    let id: String = row.get(1)?;
-    Ok(Columns {
-        seq: row.get(0)?,
-        id: id.parse().map_err(|error| {
-            rusqlite::Error::FromSqlConversionFailure(1, Type::Text, Box::new(error))
-        })?,
-        world: row.get(2)?,
-        key: row.get(3)?,
-        name: row.get(4)?,
-        body: row.get(5)?,
-        priority: row.get(6)?,
-        lock: row.get(7)?,
-        deps: row.get(8)?,
-        deps_mode: row.get(9)?,
-        needs: row.get(10)?,
-        submitted_at: row.get(11)?,
-        stage: row.get(12)?,
-        result: row.get(13)?,
-        epoch: row.get(14)?,
-        factory: row.get(15)?,
-        instance: row.get(16)?,
-        request: row.get(17)?,
-        started: row.get(18)?,
-        until: row.get(19)?,
-        last_seq: row.get(20)?,
-        hold: row.get(21)?,
-        held_lock: row.get(22)?,
-        cancel: row.get(23)?,
-        attempts: row.get(24)?,
-        lost: row.get(25)?,
-        checkpoint: row.get(26)?,
-        version: row.get(27)?,
-    })
 }
 
 /// A row in the order of [`GRANT`], still as text where it can be wrong.

@@ -27,14 +27,20 @@ impl SqliteStore {
     /// # Errors
     /// When the file cannot be opened, or is no database.
     pub fn open(path: &Path, timing: Timing, clock: Clock) -> Result<Self, StoreError> {
-        let actor = Actor::start(schema::open(path)?, timing, clock)?;
+        let (file, connection) = schema::open(path)?;
+        let actor = Actor::start(file, connection, timing, clock)?;
         Ok(Self { actor })
     }
 }
 
 impl Store for SqliteStore {
-    fn migrate(&self) -> Answer<'_, ()> {
+    fn migrate(&self) -> Answer<'_, bool> {
         self.actor.ask(schema::migrate)
+    }
+
+    fn run_doubted(&self) -> Answer<'_, ()> {
+        #[expect(clippy::redundant_closure_for_method_calls, reason = "for any lifetime")]
+        self.actor.ask(|session| session.run_doubted())
     }
 
     fn ping(&self) -> Answer<'_, ()> {

@@ -54,6 +54,7 @@ pub(crate) fn config(file: &Path) -> Config {
         tls: None,
         insecure: false,
         rate: DEFAULT_RATE,
+        run_doubted: false,
         echoes: None,
     }
 }

@@ -56,6 +56,10 @@ async fn a_heartbeat_renews_what_is_held_and_tells_what_is_lost_or_to_stop() {
         answer["leases"].as_array().unwrap().iter().map(|lease| &lease["state"]).collect();
     assert_eq!(states, ["held", "lost", "lost"]);
     assert_eq!(answer["directives"], json!([]));
+    assert_eq!(answer.get("register"), None);
+    let stranger = json!({ "instanceId": "i-1", "free": 1, "leases": [] });
+    let answer = fleet.post("/v1/factories/stranger/heartbeat", &stranger).await.ok();
+    assert_eq!(answer["register"], true);
     fleet.post(&format!("/v1/jobs/{job}/cancel"), &json!({})).await.ok();
     for _ in 0..2 {
         let answer = fleet.post("/v1/factories/a/heartbeat", &beat).await.ok();

@@ -128,3 +128,33 @@ async fn a_database_that_is_away_is_told_and_comes_back_by_itself() {
     assert_eq!(answer["jobs"].as_array().unwrap().len(), 1);
     running.stop().await;
 }
+
+#[tokio::test]
+async fn a_file_that_was_replaced_is_promised_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("db");
+    let running = serve(config(&file)).await.unwrap();
+    let client = super::fleet::client();
+    let url = |path: &str| format!("{}{path}", running.url());
+    let ready = async || {
+        let answer = client.get(url("/readyz")).bearer_auth(TOKEN).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let submit = async || {
+        let submit = client.post(url("/v1/jobs")).bearer_auth(TOKEN);
+        let submit = submit.json(&super::fleet::submission("lock: none"));
+        submit.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!((ready().await.0, submit().await), (200, 201));
+    fs::rename(&file, dir.path().join("aside")).unwrap();
+    let (status, said) = ready().await;
+    assert_eq!((status, submit().await), (503, 503));
+    assert!(said.contains("removed"), "{said}");
+    fs::write(&file, "").unwrap();
+    let (status, said) = ready().await;
+    assert_eq!((status, submit().await), (503, 503));
+    assert!(said.contains("another file"), "{said}");
+    fs::rename(dir.path().join("aside"), &file).unwrap();
+    assert_eq!((ready().await.0, submit().await), (200, 201));
+    running.stop().await;
+}

@@ -11,6 +11,7 @@ mod operator;
 mod outages;
 mod reads;
 mod reports;
+mod restores;
 mod shadow;
 mod submits;
 
@@ -56,9 +57,11 @@ cases! {
     leases: a_renewal_holds, late_but_first, late_and_second, late_and_the_lock_is_gone,
         late_in_testing_needs_no_lock, ten_thousand_leases, a_stranger_renews_nothing,
         ten_lost_in_a_row, a_restarted_host_keeps_its_leases, a_job_shipped_is_not_lost;
-    outages: nothing_lapses_before_one_lease_time, a_claim_before_the_first_tick,
+    outages: nothing_lapses_before_one_lease_time, a_restart_is_an_outage,
+        a_start_beside_another_is_none, a_claim_before_the_first_tick,
         a_restored_backup_draws_no_epoch_again, the_clock_goes_backwards, two_start_at_once,
         the_clock_is_the_databases, an_outage_resets_changes;
+    restores: what_nobody_knows_waits, a_restart_is_no_restore, a_late_holder_is_in_no_doubt;
     reports: order_and_repetition, exactly_one_ships, ship_is_never_taken_for_old,
         release_is_idempotent, release_after_the_next_grant, locks_are_given_back_at_testing,
         stages_that_cannot_be_reported, checkpoints_go_to_the_next_host, a_stale_epoch_changes_nothing,

@@ -26,6 +26,38 @@ pub(crate) async fn nothing_lapses_before_one_lease_time(lab: Lab) {
     assert!(lab.row(job).await.is_lapsed(), "it could");
 }
 
+pub(crate) async fn a_restart_is_an_outage(lab: Lab) {
+    let job = lab.submit("a").await.id;
+    let epoch = lab.grant("host", job).await.job.epoch;
+    // Whatever its length: the lease of a host that was about to renew ends in any.
+    for away in [SECOND, LEASE - SECOND * 2, LEASE * 10] {
+        lab.pass(away);
+        let again = lab.second();
+        again.migrate().await.unwrap();
+        for _ in 0..LEASE.as_secs() - 1 {
+            assert_eq!(again.tick().await.unwrap().lapsed, 0);
+            lab.pass(SECOND);
+        }
+        assert!(claim(&again, "other", &[job]).await.grants.is_empty(), "{away:?}");
+        let renewed = beat_one(&again, "host", job, epoch).await;
+        assert_eq!(renewed.expires_in, Some(LEASE), "{away:?}");
+    }
+}
+
+pub(crate) async fn a_start_beside_another_is_none(lab: Lab) {
+    let job = lab.submit("a").await.id;
+    lab.grant("host", job).await;
+    // One that starts again and again beside one that works keeps no lease alive.
+    let mut lapsed = 0;
+    for _ in 0..LEASE.as_secs() + 2 {
+        lab.pass(SECOND / 2);
+        lab.second().migrate().await.unwrap();
+        lab.pass(SECOND / 2);
+        lapsed += lab.store.tick().await.unwrap().lapsed;
+    }
+    assert_eq!(lapsed, 1);
+}
+
 pub(crate) async fn a_claim_before_the_first_tick(lab: Lab) {
     let job = lab.submit("a").await.id;
     lab.pass(LEASE * 10);
@@ -58,6 +90,8 @@ pub(crate) async fn a_restored_backup_draws_no_epoch_again(lab: Lab) {
     let highest = *lost.iter().max().unwrap();
     let lab = lab.restore(&backup).await;
     assert_eq!(lab.row(job).await.stage, Stage::Inbox, "as it was in the backup");
+    lab.store.run_doubted().await.unwrap();
+    lab.live(LEASE + SECOND).await;
     for epoch in &lost {
         fenced(lab.store.report(job, report("host", *epoch, 1, Stage::Shipped)).await);
     }

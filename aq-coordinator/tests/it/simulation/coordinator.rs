@@ -44,6 +44,7 @@ impl Coordinator {
             tls: None,
             insecure: false,
             rate: Rate { per_second: 1e9, burst: 1e9 },
+            run_doubted: false,
             echoes: None,
         };
         let api = runtime.block_on(async {

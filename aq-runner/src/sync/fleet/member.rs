@@ -295,16 +295,7 @@ impl Member {
     /// Registers where that is still to be done, then one heartbeat.
     fn beat(&self, instance: &InstanceId) -> Result<(), CallError> {
         if self.shared.lock().registered.is_none() {
-            let register = Register {
-                host: self.settings.host.clone(),
-                capabilities: self.settings.capabilities.clone(),
-                capacity: self.settings.capacity,
-                version: self.settings.version.clone(),
-                instance_id: instance.clone(),
-            };
-            let registered = self.client.register(&self.settings.factory, &register)?.value;
-            self.shared.lock().registered = Some(registered);
-            self.shared.changed.notify_all();
+            self.register(instance)?;
         }
         let status = self.shared.lock().status.clone();
         // What was not asked about is nothing to this host, however much of it is answered.
@@ -314,7 +305,6 @@ impl Member {
             Heartbeat { instance_id: instance.clone(), free: status.free, leases: status.leases };
         let answer = match self.client.heartbeat(&self.settings.factory, &beat) {
             Err(CallError::Refused(problem)) if problem.status == 404 => {
-                // The coordinator has another database than it had: this host is new to it.
                 self.shared.lock().registered = None;
                 return Err(CallError::Refused(problem));
             }
@@ -349,7 +339,25 @@ impl Member {
             (self.tell)(News::Drain);
             self.nothing_now();
         }
+        if answer.value.register {
+            // The coordinator has another database than it had, or an older one.
+            self.register(instance)?;
+        }
         // Perhaps jobs can be claimed now.
+        self.shared.changed.notify_all();
+        Ok(())
+    }
+
+    fn register(&self, instance: &InstanceId) -> Result<(), CallError> {
+        let register = Register {
+            host: self.settings.host.clone(),
+            capabilities: self.settings.capabilities.clone(),
+            capacity: self.settings.capacity,
+            version: self.settings.version.clone(),
+            instance_id: instance.clone(),
+        };
+        let registered = self.client.register(&self.settings.factory, &register)?.value;
+        self.shared.lock().registered = Some(registered);
         self.shared.changed.notify_all();
         Ok(())
     }

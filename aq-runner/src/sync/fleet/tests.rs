@@ -252,6 +252,9 @@ fn a_host_that_has_left_says_nothing_more() {
     }
 }
 
+/// Stands in `told_by` for an answer that wants the host to register.
+const REGISTER: u16 = 1;
+
 /// How a coordinator answers the heartbeats of a host, one after the other and then the last one again;
 /// what the host was told when it had sent 12, and how often it has registered.
 fn told_by(answers: &'static [u16]) -> (Vec<&'static str>, usize) {
@@ -267,7 +270,11 @@ fn told_by(answers: &'static [u16]) -> (Vec<&'static str>, usize) {
             let _ = beat.lock().unwrap().send(());
             let n = sent.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1);
             let problem = json!({ "type": "about:blank", "title": "no", "status": answers[n] });
-            let body = json!({ "leases": [], "directives": [] });
+            let mut body = json!({ "leases": [], "directives": [] });
+            if answers[n] == REGISTER {
+                body["register"] = json!(true);
+                return Some((200, body));
+            }
             return Some((answers[n], if answers[n] == 200 { body } else { problem }));
         }
         let register = register_or_beat(path);
@@ -298,5 +305,6 @@ fn an_outage_and_its_end_are_told_once() {
 #[test]
 fn a_host_that_the_coordinator_does_not_know_any_more_registers_again() {
     assert_eq!(told_by(&[200, 404, 200]).1, 2);
+    assert_eq!(told_by(&[200, REGISTER, 200]), (vec!["joined"], 2), "without a break");
     assert_eq!(told_by(&[200, 403, 200]).1, 1, "what is refused for another reason");
 }

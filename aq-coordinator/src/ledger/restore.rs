@@ -1,0 +1,44 @@
+//! After the restore of a backup: the time that was lost, and what nobody knows of it.
+//!
+//! A restore is noticed at a coordinator's start, or by what hosts say. From then on it *settles* for
+//! one lease time, in which every host that lives registers again and says what it has ended since.
+//! Until then nothing is granted and nothing ships. All jobs that have not ended are *doubted*; when it
+//! has settled, those are not whose holder has renewed its lease since, and those that were submitted
+//! since. The others wait for a person.
+
+use super::{DbTime, Hold, Job, Service, Timing};
+
+impl Job {
+    /// The job, which may have ended in the time that was lost.
+    #[must_use]
+    pub fn doubt(&self) -> Self {
+        Self { doubted: true, ..self.clone() }.next_after(self)
+    }
+}
+
+impl Service {
+    /// Notes a restore.
+    #[must_use]
+    pub fn restore(&self, now: DbTime) -> Self {
+        Self { restored: Some(now), settles: true, run_doubted: false, ..*self }
+    }
+
+    /// Whether hosts have had their time, and nobody has noted so yet.
+    pub fn has_settled(&self, now: DbTime, timing: Timing) -> bool {
+        let over = |restored: DbTime| now >= restored.plus(timing.lease) || now < restored;
+        self.settles && self.restored.is_none_or(over)
+    }
+
+    /// A doubted job when hosts have had their time.
+    pub fn settle(&self, job: &Job, timing: Timing) -> Job {
+        let restored = self.restored.unwrap_or_default();
+        let renewed = |job: &Job| {
+            let held = job.tenure.as_ref().filter(|tenure| tenure.hold == Hold::Held);
+            held.is_some_and(|held| held.until >= restored.plus(timing.lease))
+        };
+        let is_new = job.submitted_at >= restored;
+        let mut next = job.clone();
+        next.doubted &= !(self.run_doubted || is_new || renewed(job));
+        next.next_after(job)
+    }
+}

@@ -60,6 +60,8 @@ codes! {
     NoHost = "no_host",
     /// The job waits for itself.
     DepsCycle = "deps_cycle",
+    /// A restored database does not know whether the job has ended.
+    InDoubt = "in_doubt",
 }
 
 impl WaitCode {

@@ -108,7 +108,7 @@ pub enum WaitReason {
         queue: String,
     },
     /// All slots of the fleet's hosts that fit are taken, or go to jobs before it. Only coordinators
-    /// give this and the following two.
+    /// give this and the following three.
     NoFreeHost,
     /// No host that fits has asked for a job.
     NoHost,
@@ -117,6 +117,8 @@ pub enum WaitReason {
         /// The keys of the circle, the first one again at the end.
         keys: Vec<String>,
     },
+    /// The coordinator's database was restored from a backup, and nobody knows whether it has ended since.
+    InDoubt,
     /// One that this version does not know.
     #[serde(untagged)]
     Other(OtherReason),
@@ -194,6 +196,7 @@ impl WaitReason {
             Self::Untrusted { .. } => WaitCode::Untrusted,
             Self::NoFreeHost => WaitCode::NoFreeHost,
             Self::NoHost => WaitCode::NoHost,
+            Self::InDoubt => WaitCode::InDoubt,
             Self::DepsCycle { .. } => WaitCode::DepsCycle,
             Self::Other(other) => return WaitCode::of_text(&other.code),
         })

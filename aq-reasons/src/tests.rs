@@ -75,6 +75,11 @@ fn samples() -> Vec<(Value, &'static str)> {
         (json!({ "code": "no_slot", "n": 2 }), "no free slot"),
         (json!({ "code": "untrusted", "queue": "/q" }), "the queue is not trusted: aq trust /q"),
         (json!({ "code": "no_free_host" }), "no free slot on a host that fits"),
+        (
+            json!({ "code": "in_doubt" }),
+            "a backup was restored, and it may have ended since: requeue it to run it, or cancel it; \
+             `aq coordinator --after-restore run` runs all such jobs",
+        ),
         (json!({ "code": "no_host" }), "no host that fits has asked for a job"),
         (
             json!({ "code": "deps_cycle", "keys": ["a", "b", "a"] }),

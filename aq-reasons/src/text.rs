@@ -6,6 +6,9 @@ use jiff::Timestamp;
 
 use crate::reason::{DependencyStatus, HeldBy, PendingDependency, WaitReason};
 
+const IN_DOUBT: &str = "a backup was restored, and it may have ended since: requeue it to run it, or \
+                        cancel it; `aq coordinator --after-restore run` runs all such jobs";
+
 pub(crate) fn text_of(reason: &WaitReason, time: &dyn Fn(Timestamp) -> String) -> String {
     match reason {
         WaitReason::Held { by: HeldBy::Person } => "held by a person".to_owned(),
@@ -33,6 +36,7 @@ pub(crate) fn text_of(reason: &WaitReason, time: &dyn Fn(Timestamp) -> String) -
         WaitReason::NoSlot { .. } => "no free slot".to_owned(),
         WaitReason::Untrusted { queue } => format!("the queue is not trusted: aq trust {queue}"),
         WaitReason::NoFreeHost => "no free slot on a host that fits".to_owned(),
+        WaitReason::InDoubt => IN_DOUBT.to_owned(),
         WaitReason::NoHost => "no host that fits has asked for a job".to_owned(),
         WaitReason::DepsCycle { keys } => format!("its deps form a circle: {}", keys.join(" -> ")),
         other @ WaitReason::Other(_) => other.code_text().replace('_', " "),

@@ -6,6 +6,7 @@ use aq_fleet::protocol::{
     DEFAULT_PAGE, JobPage, JobQuery, JobSummary, JobView, MAX_PAGE, Problem, ProblemKind, Submit,
     Submitted,
 };
+use aq_scheduler::WaitReason;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -20,10 +21,6 @@ use crate::store::{self, JobFilter};
 
 /// How often a submission is checked again because others changed the graph meanwhile.
 const MAX_CHECKS: usize = 20;
-
-/// Why a job waits that the field `inDoubt` is about.
-const IN_DOUBT: &str = "a backup was restored, and it may have ended since: requeue it to run it, or \
-     cancel it; `aq coordinator --after-restore run` runs all such jobs";
 
 /// Submit a job. 201 for a new one; 200 for a key and body that are known, and for a body that
 /// takes the place of one that nobody had begun with.
@@ -135,7 +132,7 @@ pub(super) async fn show(
     let waits = found.value.job.is_waiting();
     let world = found.value.job.world.clone();
     let waiting = if found.value.job.doubted {
-        Some(IN_DOUBT.to_owned())
+        Some(WaitReason::InDoubt)
     } else if waits {
         api.assign.why(world, id).await?
     } else {

@@ -85,7 +85,9 @@ async fn every_call_is_in_the_document_and_every_reference_leads_somewhere() {
     let page = include_str!("../../../../docs/fleet-protocol.md");
     let reason = property(&document["components"]["schemas"]["JobView"], "waitingReason").unwrap();
     let codes = reason["properties"]["code"]["examples"].as_array().unwrap();
-    for code in ["lock_held", "waiting_on", "needs", "no_free_host", "no_host", "deps_cycle"] {
+    for code in
+        ["lock_held", "waiting_on", "needs", "no_free_host", "no_host", "in_doubt", "deps_cycle"]
+    {
         assert!(codes.iter().any(|known| known == code), "{reason}");
         assert!(page.contains(&format!("`{code}`")), "{code} is not on the page");
     }

@@ -31,7 +31,7 @@ mod tests {
 
     #[test]
     fn reasons_choose_the_folder() {
-        let end = |reason| written(&EndUnwanted { reason }, Stage::Review, AT_WORK);
+        let end = |reason| written(&EndUnwanted { reason }, Stage::Building, AT_WORK);
         let base = "ended_at=1970-01-01T00:01:40Z\nattempts=3\nrecoveries=0\npid=\npidstart=\n\
                     boot=\nstep=\n";
         let text = format!("{base}result=stopped\nmessage=stopped by a person\nmoved_to=failed\n");

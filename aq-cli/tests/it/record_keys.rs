@@ -87,6 +87,26 @@ fn key_texts_are_in_the_table_only() {
     assert_eq!(found, Vec::<String>::new(), "write a `RecordKey` there");
 }
 
+/// The folder of a job is chosen by its steps, which are in the ledger: whoever writes `moved_to`, or
+/// asks for it, decides about a job's life.
+#[test]
+fn only_the_ledger_moves_jobs() {
+    let of = |room: &str| rust_files(&root().join(room)).into_iter();
+    let outside = ["aq-runner/src", "aq-cli/src"].into_iter().flat_map(of);
+    let mut readers = Vec::new();
+    for file in outside {
+        let code = fs::read_to_string(&file).unwrap();
+        let code = code.split("#[cfg(test)]\nmod tests").next().unwrap();
+        if code.contains("::MovedTo") || code.contains("move_to(") {
+            readers.push(file.strip_prefix(root()).unwrap().display().to_string());
+        }
+    }
+    assert_eq!(readers, Vec::<String>::new(), "write a step in aq-ledger/src/steps");
+    // The test sees what it looks for.
+    let ledger = fs::read_to_string(root().join("aq-ledger/src/steps/step.rs")).unwrap();
+    assert!(ledger.contains("::MovedTo"));
+}
+
 fn rust_files(dir: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir).unwrap() {

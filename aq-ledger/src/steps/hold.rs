@@ -8,13 +8,13 @@ use crate::{JobRow, RecordKey, RecordUpdate};
 
 /// Keeps a waiting job from its start.
 #[derive(Clone, Copy, Debug)]
-pub struct Hold;
+pub struct HoldJob;
 
 /// Lets a held job go.
 #[derive(Clone, Copy, Debug)]
-pub struct Release;
+pub struct ReleaseJob;
 
-impl JobStep for Hold {
+impl JobStep for HoldJob {
     const NAME: StepName = StepName::Hold;
     const FROM: &'static [Stage] = &[Stage::Inbox];
     const CHECK: RecordCheck = RecordCheck::KnownFormat;
@@ -24,7 +24,7 @@ impl JobStep for Hold {
     }
 }
 
-impl JobStep for Release {
+impl JobStep for ReleaseJob {
     const NAME: StepName = StepName::Release;
     const FROM: &'static [Stage] = &[Stage::Inbox];
     const CHECK: RecordCheck = RecordCheck::KnownFormat;

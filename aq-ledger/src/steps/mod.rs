@@ -2,7 +2,7 @@
 //! for and the time; nobody else decides what a step writes, or whether it may be made.
 //!
 //! A step is written as two writes: its update is appended to the record, and the job's file is
-//! renamed. `crash.rs` tries every crash between them, against everybody who may come next.
+//! renamed. `crash/` tries every crash between them, against everybody who may come next.
 
 mod accept;
 mod attempt_end;
@@ -43,7 +43,7 @@ pub use end_unwanted::EndUnwanted;
 pub use fail::Fail;
 pub use fail_finally::FailFinally;
 pub use give_back::GiveBack;
-pub use hold::{Hold, Release};
+pub use hold::{HoldJob, ReleaseJob};
 pub use interrupt::Interrupt;
 pub use launch::Launch;
 pub use note_checkout::NoteCheckout;

@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 
-use aq_ledger::steps::{Hold, JobStep, Release};
+use aq_ledger::steps::{HoldJob, JobStep, ReleaseJob};
 use aq_manifest::{EditError, JobId, Stage, with_value};
 use jiff::Timestamp;
 
@@ -17,7 +17,7 @@ use super::settings::Environment;
 /// # Errors
 /// [`StoreError::WrongStage`](crate::store::StoreError::WrongStage) when it does not wait.
 pub fn hold(queue: &QueueDir, id: &JobId) -> Result<bool> {
-    set_held(queue, id, &Hold, true)
+    set_held(queue, id, &HoldJob, true)
 }
 
 /// Lets a job go that is held. Answers `false` when it is not.
@@ -25,7 +25,7 @@ pub fn hold(queue: &QueueDir, id: &JobId) -> Result<bool> {
 /// # Errors
 /// As [`hold`].
 pub fn release(queue: &QueueDir, id: &JobId) -> Result<bool> {
-    set_held(queue, id, &Release, false)
+    set_held(queue, id, &ReleaseJob, false)
 }
 
 fn set_held(queue: &QueueDir, id: &JobId, step: &impl JobStep, is_held: bool) -> Result<bool> {

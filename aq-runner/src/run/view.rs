@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use aq_ledger::steps::DeadWorker;
 use aq_ledger::{JobRow, KeyValues, RecordKey};
 use aq_manifest::{JobId, ReviewPolicy, Stage};
 use aq_scheduler::{EngineState, Limits};
@@ -284,8 +285,7 @@ fn is_running(record: &JobRecord) -> bool {
 
 /// A launch that was recorded takes its slot before its process exists, for at most 30 s.
 fn is_starting(record: &JobRecord) -> bool {
-    record.stage == Stage::Building
-        && record.meta.get(RecordKey::MovedTo) == Some(Stage::Building.folder())
+    DeadWorker::of(record.unchecked()) == DeadWorker::NotBegun
         && record.meta.time(RecordKey::LaunchedAt).is_some_and(|at| {
             let age = Timestamp::now().duration_since(at).as_secs();
             (0..30).contains(&age)

@@ -4,22 +4,23 @@
 //! room, each made whole or cut short, so a new step joins it by having a name: [`requests`] and [`actor`]
 //! do not compile without it.
 
+mod requests;
+
 use std::sync::Mutex;
 use std::{collections::BTreeSet, sync::Arc};
 
-use aq_manifest::{Backoff, FailureClass, Isolation, Outcome, Retry, ReviewPolicy, Stage};
-use aq_scheduler::HostLack;
-use jiff::Timestamp;
+use aq_manifest::Stage;
 use stateright::{Checker, Model, Property};
 
 use super::lab::{LEASE, NOW, row};
 use super::*;
 use crate::escape::escape;
-use crate::{JobRow, KeyName, RecordContent, RecordKey, RecordUpdate};
+use crate::{KeyName, RecordContent, RecordKey};
+use requests::{StepActor, actor, is_note, requests};
 
 /// What the model does, and how far it goes.
 #[derive(Clone)]
-struct World {
+struct JobWorld {
     /// The record of the job when it waits for the first time.
     record: &'static str,
     /// A person, who may do anything at any time.
@@ -38,7 +39,7 @@ struct World {
 
 /// A job's files and processes, with what has happened.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Job {
+struct ModelJob {
     folder: Stage,
     /// The old name, which a power cut has brought back.
     second_name: Option<Stage>,
@@ -58,14 +59,6 @@ enum Worker {
     None,
     Started,
     AtWork,
-}
-
-/// The process that makes a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Actor {
-    Loop,
-    Person,
-    Worker,
 }
 
 /// The place at which a step is cut short, if it is.
@@ -108,141 +101,7 @@ const READ: [RecordKey; 11] = [
     RecordKey::Recoveries,
 ];
 
-type Request = Box<dyn Fn(JobRow<'_>, Timestamp) -> Result<Step, Refusal>>;
-
-fn request(step: impl JobStep + 'static) -> Request {
-    Box::new(move |row, now| step.decide(row, now))
-}
-
-/// The requests of each step that differ in what they write.
-fn requests(name: StepName, job: &Job) -> Vec<Request> {
-    const TRIES_TWICE: Retry = Retry {
-        max: 2,
-        backoff: Backoff {
-            initial: std::time::Duration::from_secs(60),
-            factor: 2.0,
-            max: std::time::Duration::from_secs(60),
-        },
-        on: Vec::new(),
-    };
-    match name {
-        StepName::Accept => vec![
-            request(Accept { policy: ReviewPolicy::Auto }),
-            request(Accept { policy: ReviewPolicy::Human }),
-        ],
-        StepName::Begin => vec![request(Begin { pid: 7, start: 1, boot: "b" })],
-        StepName::EndUnwanted => {
-            job.stop.map(|reason| request(EndUnwanted { reason })).into_iter().collect()
-        }
-        StepName::Fail => vec![
-            Box::new(|row, now| {
-                let retry = Retry { on: vec![FailureClass::Crash], ..TRIES_TWICE };
-                let class = FailureClass::Crash;
-                Fail { class, message: "x", retry: Some(&retry) }.decide(row, now)
-            }),
-            request(Fail { class: FailureClass::Timeout, message: "x", retry: None }),
-        ],
-        StepName::FailFinally => {
-            vec![request(FailFinally { outcome: Outcome::SetupFailed, message: "x" })]
-        }
-        StepName::Fence => vec![request(Fence)],
-        StepName::GiveBack => vec![request(GiveBack { message: "x" })],
-        StepName::Hold => vec![request(Hold)],
-        StepName::Interrupt => vec![request(Interrupt)],
-        StepName::Launch => vec![request(Launch { engine: "shell" })],
-        StepName::NoteCheckout => vec![request(NoteCheckout {
-            branch: "aq/wip/a",
-            base: "0123456789abcdef0123456789abcdef01234567",
-            isolation: Isolation::InPlace,
-            checkout: None,
-            is_fresh: true,
-        })],
-        StepName::NotePush => vec![request(NotePush::Failed { why: "x" })],
-        StepName::NoteSession => {
-            vec![request(NoteSession { session: "s", engine: "shell", feedback: None })]
-        }
-        StepName::NumberReport => vec![request(NumberReport)],
-        StepName::Postpone => vec![request(Postpone { message: "x" })],
-        StepName::PutBack => vec![Box::new(|row, now| {
-            let lack = HostLack::Program { program: "git".to_owned() };
-            PutBack { lack: &lack }.decide(row, now)
-        })],
-        StepName::RecordRun => vec![request(RecordRun {
-            exit: "0",
-            duration: std::time::Duration::ZERO,
-            permission_denials: None,
-            session: None,
-            engine_error: None,
-            model: None,
-            usage: RunUsage::default(),
-            session_total: None,
-        })],
-        StepName::Recover => {
-            let recover = Recover { stop: job.stop, saved: RecordUpdate::new() };
-            vec![request(recover)]
-        }
-        StepName::Refuse => {
-            vec![request(Refuse { cause: RefusalCause::InvalidManifest, message: "x" })]
-        }
-        StepName::Reject => vec![request(Reject { reason: None })],
-        StepName::Release => vec![request(Release)],
-        StepName::Requeue => vec![request(Requeue { force: true })],
-        StepName::Resume => vec![
-            request(Resume { from: ResumeFrom::Reply }),
-            request(Resume { from: ResumeFrom::Requeue { force: true } }),
-        ],
-        StepName::SetAside => vec![request(SetAside { message: "x" })],
-        StepName::Ship => vec![request(Ship { merged_into: None })],
-        StepName::StopWaiting => vec![request(StopWaiting)],
-        StepName::Verify => vec![request(Verify { has_passed: true })],
-    }
-}
-
-fn actor(name: StepName) -> Actor {
-    match name {
-        StepName::Fence
-        | StepName::Launch
-        | StepName::Recover
-        | StepName::Refuse
-        | StepName::Ship => Actor::Loop,
-        StepName::Hold
-        | StepName::Reject
-        | StepName::Release
-        | StepName::Requeue
-        | StepName::Resume
-        | StepName::SetAside
-        | StepName::StopWaiting => Actor::Person,
-        StepName::Accept
-        | StepName::Begin
-        | StepName::EndUnwanted
-        | StepName::Fail
-        | StepName::FailFinally
-        | StepName::GiveBack
-        | StepName::Interrupt
-        | StepName::NoteCheckout
-        | StepName::NotePush
-        | StepName::NoteSession
-        | StepName::NumberReport
-        | StepName::Postpone
-        | StepName::PutBack
-        | StepName::RecordRun
-        | StepName::Verify => Actor::Worker,
-    }
-}
-
-/// Steps that only note something. They have no part in the job's way.
-fn is_note(name: StepName) -> bool {
-    matches!(
-        name,
-        StepName::NoteCheckout
-            | StepName::NotePush
-            | StepName::NoteSession
-            | StepName::NumberReport
-            | StepName::RecordRun
-    )
-}
-
-impl Job {
+impl ModelJob {
     fn content(&self) -> RecordContent {
         RecordContent::parse(&self.record)
     }
@@ -346,7 +205,7 @@ impl Job {
     }
 }
 
-impl World {
+impl JobWorld {
     fn new(record: &'static str) -> Self {
         Self {
             record,
@@ -360,26 +219,26 @@ impl World {
     }
 
     /// The steps that this actor can make now.
-    fn steps(&self, job: &Job, actions: &mut Vec<Action>) {
+    fn steps(&self, job: &ModelJob, actions: &mut Vec<Action>) {
         let content = job.content();
         let row = row(job.folder, &content);
         let now = NOW.parse().expect("a time");
         for &name in StepName::ALL {
             let may_act = match actor(name) {
-                Actor::Worker if name == StepName::Begin => job.worker == Worker::Started,
-                Actor::Worker => job.worker == Worker::AtWork,
-                Actor::Loop => job.worker == Worker::None,
-                Actor::Person => job.worker == Worker::None && self.has_person,
+                StepActor::Worker if name == StepName::Begin => job.worker == Worker::Started,
+                StepActor::Worker => job.worker == Worker::AtWork,
+                StepActor::Loop => job.worker == Worker::None,
+                StepActor::Person => job.worker == Worker::None && self.has_person,
             };
             if !may_act || (is_note(name) && !self.has_notes) {
                 continue;
             }
-            for (number, request) in requests(name, job).iter().enumerate() {
+            for (number, request) in requests(name, job.stop).iter().enumerate() {
                 let Ok(step) = request(row, now) else { continue };
                 let lines = step.update().needed_by(&content).lines().count();
                 actions.push(Action::Step(name, number, Cut::Whole));
                 // Of the others nobody waits for the end.
-                if actor(name) == Actor::Worker || name == StepName::Launch {
+                if actor(name) == StepActor::Worker || name == StepName::Launch {
                     actions.push(Action::Step(name, number, Cut::Died));
                 }
                 let is_cut = |&at: &usize| self.every_line || at < 2 || at + 2 > lines;
@@ -390,9 +249,9 @@ impl World {
     }
 
     /// Makes a step, and checks what it must keep.
-    fn step(&self, mut job: Job, name: StepName, number: usize, cut: Cut) -> Job {
+    fn step(&self, mut job: ModelJob, name: StepName, number: usize, cut: Cut) -> ModelJob {
         let content = job.content();
-        let request = requests(name, &job).swap_remove(number);
+        let request = requests(name, job.stop).swap_remove(number);
         let now = NOW.parse().expect("a time");
         let step = request(row(job.folder, &content), now).expect("it was allowed");
         let from = job.folder;
@@ -401,7 +260,7 @@ impl World {
             self.made.lock().expect("no panic").insert(name);
         }
         match (actor(name), name) {
-            (Actor::Worker, _) => job.end_worker(name, cut),
+            (StepActor::Worker, _) => job.end_worker(name, cut),
             (_, StepName::Launch) if cut == Cut::Whole => job.worker = Worker::Started,
             (_, StepName::Recover) if cut == Cut::Whole => {
                 if let Some(reason) = job.stop.take() {
@@ -421,12 +280,12 @@ impl World {
     }
 }
 
-impl Model for World {
-    type State = Job;
+impl Model for JobWorld {
+    type State = ModelJob;
     type Action = Action;
 
-    fn init_states(&self) -> Vec<Job> {
-        vec![Job {
+    fn init_states(&self) -> Vec<ModelJob> {
+        vec![ModelJob {
             folder: Stage::Inbox,
             second_name: None,
             unsynced: None,
@@ -438,7 +297,7 @@ impl Model for World {
         }]
     }
 
-    fn actions(&self, job: &Job, actions: &mut Vec<Action>) {
+    fn actions(&self, job: &ModelJob, actions: &mut Vec<Action>) {
         let content = job.content();
         let dead = DeadWorker::of(row(job.folder, &content));
         if job.worker == Worker::None
@@ -466,7 +325,7 @@ impl Model for World {
         }
     }
 
-    fn next_state(&self, last: &Job, action: Action) -> Option<Job> {
+    fn next_state(&self, last: &ModelJob, action: Action) -> Option<ModelJob> {
         let mut job = last.clone();
         match action {
             Action::Step(name, number, cut) => job = self.step(job, name, number, cut),
@@ -496,13 +355,15 @@ impl Model for World {
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always("every promise is kept", |_, job: &Job| job.broken.is_none()),
-            Property::sometimes("it is shipped", |_, job: &Job| job.folder == Stage::Shipped),
-            Property::sometimes("a power cut doubles it", |_, job: &Job| job.second_name.is_some()),
+            Property::always("every promise is kept", |_, job: &ModelJob| job.broken.is_none()),
+            Property::sometimes("it is shipped", |_, job: &ModelJob| job.folder == Stage::Shipped),
+            Property::sometimes("a power cut doubles it", |_, job: &ModelJob| {
+                job.second_name.is_some()
+            }),
         ]
     }
 
-    fn within_boundary(&self, job: &Job) -> bool {
+    fn within_boundary(&self, job: &ModelJob) -> bool {
         let content = job.content();
         content.count(RecordKey::Attempt) <= self.attempts
             && content.count(RecordKey::HostTries) <= 1
@@ -511,17 +372,17 @@ impl Model for World {
     }
 }
 
-fn worlds() -> Vec<World> {
+fn worlds() -> Vec<JobWorld> {
     let worlds = [
-        World { attempts: 1, ..World::new("") },
-        World { has_person: false, ..World::new(LEASE) },
-        World { has_person: false, has_notes: true, attempts: 1, ..World::new(LEASE) },
-        World { has_person: false, attempts: 1, deaths: 10, ..World::new("recoveries=8\n") },
+        JobWorld { attempts: 1, ..JobWorld::new("") },
+        JobWorld { has_person: false, ..JobWorld::new(LEASE) },
+        JobWorld { has_person: false, has_notes: true, attempts: 1, ..JobWorld::new(LEASE) },
+        JobWorld { has_person: false, attempts: 1, deaths: 10, ..JobWorld::new("recoveries=8\n") },
     ];
     #[expect(clippy::disallowed_methods, reason = "only the size of a test")]
     if std::env::var("AQ_MODEL").is_ok_and(|size| size == "all") {
-        let large = |world| World { every_line: true, attempts: 3, ..world };
-        return worlds.into_iter().map(large).chain([World::new(LEASE)]).collect();
+        let large = |world| JobWorld { every_line: true, attempts: 3, ..world };
+        return worlds.into_iter().map(large).chain([JobWorld::new(LEASE)]).collect();
     }
     worlds.into()
 }

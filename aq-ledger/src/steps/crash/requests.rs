@@ -1,0 +1,152 @@
+//! The requests of every step that the model makes.
+
+use std::time::Duration;
+
+use aq_manifest::{Backoff, FailureClass, Isolation, Outcome, Retry, ReviewPolicy};
+use aq_scheduler::HostLack;
+use jiff::Timestamp;
+
+use super::super::*;
+use crate::{JobRow, RecordUpdate};
+
+/// The process that makes a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StepActor {
+    Loop,
+    Person,
+    Worker,
+}
+
+pub(super) type Request = Box<dyn Fn(JobRow<'_>, Timestamp) -> Result<Step, Refusal>>;
+
+fn request(step: impl JobStep + 'static) -> Request {
+    Box::new(move |row, now| step.decide(row, now))
+}
+
+/// The requests of each step that differ in what they write.
+pub(super) fn requests(name: StepName, stop: Option<StopReason>) -> Vec<Request> {
+    const TRIES_TWICE: Retry = Retry {
+        max: 2,
+        backoff: Backoff {
+            initial: Duration::from_secs(60),
+            factor: 2.0,
+            max: Duration::from_secs(60),
+        },
+        on: Vec::new(),
+    };
+    match name {
+        StepName::Accept => vec![
+            request(Accept { policy: ReviewPolicy::Auto }),
+            request(Accept { policy: ReviewPolicy::Human }),
+        ],
+        StepName::Begin => vec![request(Begin { pid: 7, start: 1, boot: "b" })],
+        StepName::EndUnwanted => {
+            stop.map(|reason| request(EndUnwanted { reason })).into_iter().collect()
+        }
+        StepName::Fail => vec![
+            Box::new(|row, now| {
+                let retry = Retry { on: vec![FailureClass::Crash], ..TRIES_TWICE };
+                let class = FailureClass::Crash;
+                Fail { class, message: "x", retry: Some(&retry) }.decide(row, now)
+            }),
+            request(Fail { class: FailureClass::Timeout, message: "x", retry: None }),
+        ],
+        StepName::FailFinally => {
+            vec![request(FailFinally { outcome: Outcome::SetupFailed, message: "x" })]
+        }
+        StepName::Fence => vec![request(Fence)],
+        StepName::GiveBack => vec![request(GiveBack { message: "x" })],
+        StepName::Hold => vec![request(HoldJob)],
+        StepName::Interrupt => vec![request(Interrupt)],
+        StepName::Launch => vec![request(Launch { engine: "shell" })],
+        StepName::NoteCheckout => vec![request(NoteCheckout {
+            branch: "aq/wip/a",
+            base: "0123456789abcdef0123456789abcdef01234567",
+            isolation: Isolation::InPlace,
+            checkout: None,
+            is_fresh: true,
+        })],
+        StepName::NotePush => vec![request(NotePush::Failed { why: "x" })],
+        StepName::NoteSession => {
+            vec![request(NoteSession { session: "s", engine: "shell", feedback: None })]
+        }
+        StepName::NumberReport => vec![request(NumberReport)],
+        StepName::Postpone => vec![request(Postpone { message: "x" })],
+        StepName::PutBack => vec![Box::new(|row, now| {
+            let lack = HostLack::Program { program: "git".to_owned() };
+            PutBack { lack: &lack }.decide(row, now)
+        })],
+        StepName::RecordRun => vec![request(RecordRun {
+            exit: "0",
+            duration: Duration::ZERO,
+            permission_denials: None,
+            session: None,
+            engine_error: None,
+            model: None,
+            usage: RunUsage::default(),
+            session_total: None,
+        })],
+        StepName::Recover => {
+            let recover = Recover { stop, saved: RecordUpdate::new() };
+            vec![request(recover)]
+        }
+        StepName::Refuse => {
+            vec![request(Refuse { cause: RefusalCause::InvalidManifest, message: "x" })]
+        }
+        StepName::Reject => vec![request(Reject { reason: None })],
+        StepName::Release => vec![request(ReleaseJob)],
+        StepName::Requeue => vec![request(Requeue { force: true })],
+        StepName::Resume => vec![
+            request(Resume { from: ResumeFrom::Reply }),
+            request(Resume { from: ResumeFrom::Requeue { force: true } }),
+        ],
+        StepName::SetAside => vec![request(SetAside { message: "x" })],
+        StepName::Ship => vec![request(Ship { merged_into: None })],
+        StepName::StopWaiting => vec![request(StopWaiting)],
+        StepName::Verify => vec![request(Verify { has_passed: true })],
+    }
+}
+
+pub(super) fn actor(name: StepName) -> StepActor {
+    match name {
+        StepName::Fence
+        | StepName::Launch
+        | StepName::Recover
+        | StepName::Refuse
+        | StepName::Ship => StepActor::Loop,
+        StepName::Hold
+        | StepName::Reject
+        | StepName::Release
+        | StepName::Requeue
+        | StepName::Resume
+        | StepName::SetAside
+        | StepName::StopWaiting => StepActor::Person,
+        StepName::Accept
+        | StepName::Begin
+        | StepName::EndUnwanted
+        | StepName::Fail
+        | StepName::FailFinally
+        | StepName::GiveBack
+        | StepName::Interrupt
+        | StepName::NoteCheckout
+        | StepName::NotePush
+        | StepName::NoteSession
+        | StepName::NumberReport
+        | StepName::Postpone
+        | StepName::PutBack
+        | StepName::RecordRun
+        | StepName::Verify => StepActor::Worker,
+    }
+}
+
+/// Steps that only note something. They have no part in the job's way.
+pub(super) fn is_note(name: StepName) -> bool {
+    matches!(
+        name,
+        StepName::NoteCheckout
+            | StepName::NotePush
+            | StepName::NoteSession
+            | StepName::NumberReport
+            | StepName::RecordRun
+    )
+}

@@ -47,7 +47,7 @@ impl Action {
     ];
 
     /// Whether it can be done with a job in this folder.
-    fn fits(self, stage: Stage) -> bool {
+    pub(super) fn fits(self, stage: Stage) -> bool {
         match self {
             Self::Promote | Self::Ship | Self::Merge | Self::Reject => {
                 matches!(stage, Stage::Review | Stage::Testing)

@@ -1,6 +1,6 @@
 //! One step of many jobs: those whose cards on the board are selected.
 
-use aq_manifest::JobId;
+use aq_manifest::{JobId, Stage};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -72,9 +72,18 @@ pub(super) fn bar(viewer: &Viewer) -> Markup {
     }
 }
 
-/// The box that selects a job.
-pub(super) fn selector(id: &JobId) -> Markup {
-    html! { input type="checkbox" form="bulk" name="job" value=(id) aria-label={ "Select " (id) }; }
+/// The box that selects a job, where one of the steps can be done with it.
+pub(super) fn selector(id: &JobId, stage: Stage) -> Markup {
+    html! {
+        @if can_be_selected(stage) {
+            input type="checkbox" form="bulk" name="job" value=(id) aria-label={ "Select " (id) };
+        }
+    }
+}
+
+/// Whether one of the steps can be done with jobs in this folder.
+pub(super) fn can_be_selected(stage: Stage) -> bool {
+    ACTIONS.into_iter().any(|action| action.fits(stage))
 }
 
 /// `POST /jobs`

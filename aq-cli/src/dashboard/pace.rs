@@ -1,7 +1,7 @@
 //! The pace of pages: a reader has few at once, and what he does not read is not kept for long.
 //!
-//! A turn lasts as long as anything works on the page, though the reader may have left, and then until the
-//! answer is sent.
+//! A turn lasts as long as anything works on the page, though the reader may have left, and then
+//! until the answer is sent.
 
 use std::io;
 use std::pin::Pin;

@@ -1,4 +1,5 @@
-//! Turns at what costs this machine something: how many a reader has at once, and all readers together.
+//! Turns at what costs this machine something: how many a reader has at once, and all readers
+//! together.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};

@@ -10,8 +10,8 @@ pub fn is_note(line: &[u8]) -> bool {
     line.starts_with(NOTE.as_bytes())
 }
 
-/// The output of the last `verify` in a log, from its first line to the next line of aq's own; `None` when
-/// none begins in it. What an agent prints comes before it.
+/// The output of the last `verify` in a log, from its first line to the next line of aq's own;
+/// `None` when none begins in it. What an agent prints comes before it.
 pub fn last_check(log: &[u8]) -> Option<&[u8]> {
     let mut found: Option<(usize, usize)> = None;
     let mut is_open = false;

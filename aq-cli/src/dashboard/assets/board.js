@@ -167,8 +167,8 @@ const selection = {
         this.show(board);
     },
     toggle() {
-        const card = document.activeElement?.closest(".slot")?.querySelector(".card");
-        if (card && this.form) this.set(card.dataset.job, !this.jobs.has(card.dataset.job));
+        const box = document.activeElement?.closest(".slot")?.querySelector("input");
+        if (box) this.set(box.value, !box.checked);
     },
 };
 board.addEventListener("change", (event) => {

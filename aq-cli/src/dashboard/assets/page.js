@@ -5,6 +5,8 @@
 function short(seconds) {
     const units = [["d", 86400], ["h", 3600], ["m", 60], ["s", 1]];
     let left = Math.max(0, Math.floor(seconds));
+    // Behind hours no seconds, and behind days no minutes.
+    if (left >= 3600) left -= left % (left < 86400 ? 60 : 3600);
     const words = [];
     for (const [name, size] of units) {
         const count = Math.floor(left / size);

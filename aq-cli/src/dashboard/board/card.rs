@@ -27,29 +27,31 @@ pub(super) fn card(job: &JobView, may_act: bool) -> Markup {
     let engine = word(RecordKey::Engine).or_else(|| word(RecordKey::EngineWanted));
     let (kind, remark) = remark(job);
     html! {
-      div.slot {
-        a.card.(kind) href={ "/jobs/" (record.id) } data-job=(record.id) {
-            span.name title=(record.id) { (record.id) }
-            span.facts {
-                @if let Some(priority) = word(RecordKey::Priority).filter(|&priority| priority != "medium") {
-                    span.priority.(priority_class(priority)) { (plain(priority)) } " "
-                }
-                (plain(engine.unwrap_or("-")))
-                @if let Some(profile) = word(RecordKey::Profile) { " · " (plain(profile)) }
-            }
-            span.remark title=(remark) { (remark) }
-            span.foot {
-                span.spent {
-                    @if job.max_tries() > 1 || job.tries() > 1 {
-                        span title="Attempts" { (job.tries()) @if job.tries() <= job.max_tries() { "/" (job.max_tries()) } } " "
+        div.slot {
+            a.card.(kind) href={ "/jobs/" (record.id) } data-job=(record.id) {
+                span.name title=(record.id) { (record.id) }
+                span.facts {
+                    @if let Some(priority) = word(RecordKey::Priority).filter(|&priority| priority != "medium") {
+                        span.priority.(priority_class(priority)) { (plain(priority)) } " · "
                     }
-                    @if job.cost_usd().is_some() { span title="Cost of all attempts" { (cost(job)) } }
+                    (plain(engine.unwrap_or("-")))
+                    @if let Some(profile) = word(RecordKey::Profile) { " · " (plain(profile)) }
+                    @if job.max_tries() > 1 || job.tries() > 1 {
+                        " · " span title="Attempts" {
+                            (job.tries()) @if job.tries() <= job.max_tries() { "/" (job.max_tries()) }
+                        }
+                    }
                 }
-                (when(job))
+                span.remark title=(remark) { (remark) }
+                span.foot {
+                    span title="Cost of all attempts" {
+                        @if job.cost_usd().is_some() { (cost(job)) }
+                    }
+                    (when(job))
+                }
             }
+            @if may_act { (selector(&record.id, record.stage)) }
         }
-        @if may_act { (selector(&record.id)) }
-      }
     }
 }
 

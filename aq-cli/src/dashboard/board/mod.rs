@@ -23,7 +23,7 @@ use serde_json::{Map, Value, json};
 use tokio_stream::wrappers::WatchStream;
 
 use super::brief::count;
-use super::bulk::bar;
+use super::bulk::{bar, can_be_selected};
 use super::error::PageError;
 use super::feed::{ENDED, Look};
 use super::guard::Viewer;
@@ -78,7 +78,7 @@ fn body(look: &Look, words: &str, viewer: &Viewer) -> Markup {
                     @let jobs = look.as_ref().map_or_else(|_| Vec::new(), |look| found(look, stage, &filter));
                     section.column data-stage=(stage.folder()) data-digest=(column_digest(&jobs)) aria-label=(stage.folder()) {
                         h2 { (stage.folder()) " " span.count { (jobs.len()) }
-                            @if viewer.csrf.is_some() && !matches!(stage, Stage::Inbox | Stage::Building | Stage::Shipped) {
+                            @if viewer.csrf.is_some() && can_be_selected(stage) {
                                 " " button.quiet.all type="button" hidden aria-label={ "Select all in " (stage.folder()) } { "all" }
                             }
                         }

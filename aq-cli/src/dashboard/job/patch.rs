@@ -3,7 +3,8 @@
 /// The longest line that is shown, in bytes.
 const LINE: usize = 2_000;
 
-/// The largest file that is compared line by line, in bytes. Git says of a larger one that it is binary.
+/// The largest file that is compared line by line, in bytes. Git says of a larger one that it is
+/// binary.
 pub(super) const LARGEST: u64 = 16_000_000;
 
 /// What one file of a patch changes.

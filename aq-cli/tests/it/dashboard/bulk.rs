@@ -95,6 +95,11 @@ fn jobs_are_selected_by_keyboard_and_mouse() {
     chrome.wait_text("#selected", "2 selected");
     chrome.keys("x");
     chrome.wait_text("#selected", "1 selected");
+    // There is nothing to do with all of what waits.
+    assert_eq!(
+        chrome.value("document.querySelectorAll('[data-stage=inbox] .slot > input').length"),
+        json!(0)
+    );
     // What is selected stays so when its column is drawn anew.
     sandbox.ok(&["ship", "c"]);
     chrome.wait_text("[data-stage=review] .count", "2");

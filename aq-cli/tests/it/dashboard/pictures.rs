@@ -183,6 +183,11 @@ fn a_busy_queue_can_be_looked_at() {
     ];
     look_at(&chrome, &server, "busy-", &pages);
     chrome.go(&server.url("/"));
+    chrome.size(1280, 720);
+    chrome.keys("llxjxjx");
+    chrome.wait_text("#selected", "3 selected");
+    chrome.picture(&kept().join("busy-selected-dark.png"));
+    chrome.size(390, 844);
     chrome.keys("?");
     chrome.wait_text("dialog[open]", "Go from card to card");
     chrome.picture(&kept().join("busy-keys-phone.png"));

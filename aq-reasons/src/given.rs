@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::reason::WaitReason;
 
-/// A reason with the text that came with it. It is shown in the words of this version, but for one that
-/// is known to a later version only: that one's text is shown.
+/// A reason with the text that came with it. It is shown in the words of this version, but for one
+/// that is known to a later version only: that one's text is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GivenReason {
     /// The reason.

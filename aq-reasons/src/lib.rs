@@ -1,5 +1,5 @@
-//! Reasons for which a job of aq waits, as values that programs read: a code with fields. The text for
-//! people is made of them, here and nowhere else.
+//! Reasons for which a job of aq waits, as values that programs read: a code with fields. The text
+//! for people is made of them, here and nowhere else.
 //!
 //! ```
 //! use aq_reasons::{WaitCode, WaitReason};

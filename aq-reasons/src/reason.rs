@@ -13,9 +13,9 @@ use crate::lack::HostLack;
 use crate::text::text_of;
 use crate::word;
 
-/// Why a waiting job does not start now. When several reasons hold, the one that is listed first
-/// here is given: what a person wants comes first, what time cannot mend before what it can, and what is
-/// the job's own before what it shares with all.
+/// The reason why a waiting job does not start now. When several hold, the one that is listed first
+/// here is given: what a person wants comes first, what time cannot mend before what it can, and
+/// what is the job's own before what it shares with all.
 ///
 /// In JSON it is an object with its [code](WaitCode) in `code`, and its fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,8 +107,8 @@ pub enum WaitReason {
         /// The queue's directory, as one word of a command line.
         queue: String,
     },
-    /// All slots of the fleet's hosts that fit are taken, or go to jobs before it. Only coordinators
-    /// give this and the following three.
+    /// All slots of the fleet's hosts that fit are taken, or go to jobs before it. Only
+    /// coordinators give this and the following three.
     NoFreeHost,
     /// No host that fits has asked for a job.
     NoHost,
@@ -202,8 +202,8 @@ impl WaitReason {
         })
     }
 
-    /// The word of its code, also of one that this version does not know. Text from outside: escape it
-    /// before it is shown.
+    /// The word of its code, also of one that this version does not know. Text from outside: escape
+    /// it before it is shown.
     pub fn code_text(&self) -> &str {
         match self {
             Self::Other(other) => &other.code,

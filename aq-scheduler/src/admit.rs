@@ -162,7 +162,7 @@ impl Queue {
 
     /// A refusal with names.
     pub(crate) fn describe(&self, ix: JobIx, host: &HostEntry, refusal: Refusal) -> WaitReason {
-        let no_slot = WaitReason::NoSlot { n: host.limits.max };
+        let no_slot = || WaitReason::NoSlot { n: host.limits.max };
         let id = |job: JobIx| self.jobs[job].id.clone();
         let engine = |engine| self.classes.engine_name(engine).to_owned();
         let placement = &self.classes.get(self.jobs[ix].class).placement;
@@ -203,13 +203,13 @@ impl Queue {
                     Refusal::JobLacks => self.jobs[ix].lack.as_deref(),
                     _ => host.lack.as_ref(),
                 };
-                lack.map_or(no_slot, |lack| WaitReason::HostLacks(lack.clone()))
+                lack.map_or_else(no_slot, |lack| WaitReason::HostLacks(lack.clone()))
             }
             Refusal::ReviewFull => WaitReason::ReviewFull {
                 n: self.counts().review,
                 max: host.limits.max_review.unwrap_or_default(),
             },
-            Refusal::NoSlot => no_slot,
+            Refusal::NoSlot => no_slot(),
         }
     }
 

@@ -15,7 +15,7 @@ use super::json::{Coded, shown};
 use super::style::plain;
 use super::time::{short, until};
 
-/// Why a job waits, with times as people read them.
+/// The reason why a job waits, with times as people read them.
 pub(crate) fn reason(reason: &WaitReason, now: Timestamp) -> String {
     plain(&reason.to_text(&|at| until(at, now)))
 }

@@ -1,5 +1,5 @@
-//! A reason is a code with fields. Its sentence is made in one place and read by nobody but people; the
-//! sentences of version 0.1 are read in one place, too.
+//! A reason is a code with fields. Its sentence is made in one place and read by nobody but people;
+//! the sentences of version 0.1 are read in one place, too.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -46,8 +46,8 @@ fn pieces(text: &str) -> BTreeSet<String> {
     parts.filter(has_word).map(str::to_owned).collect()
 }
 
-/// The sentences in a line of some other code: a literal that begins with a piece of two words or more,
-/// or one that the line looks for.
+/// The sentences in a line of some other code: a literal that begins with a piece of two words or
+/// more, or one that the line looks for.
 fn sentence_in<'a>(pieces: &'a BTreeSet<String>, line: &str) -> Option<&'a String> {
     let looks = LOOKS.iter().any(|look| line.contains(look));
     let is_read = |piece: &&String| {

@@ -97,8 +97,8 @@ fn status_and_why() {
     assert_eq!(keys(&why), sorted(&JOB, &["reason", "version"]));
 }
 
-/// The shapes of version 1 are those of before there were codes: what version 2 has, with the text in
-/// place of each object that has a code.
+/// The shapes of version 1 are those of before there were codes: what version 2 has, with the text
+/// in place of each object that has a code.
 #[test]
 fn version_1_has_texts() {
     fn without_codes(value: &mut Value) {

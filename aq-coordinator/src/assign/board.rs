@@ -165,7 +165,7 @@ impl Board {
         self.queue.cycle(key, deps)
     }
 
-    /// Why a job waits; for the host that comes nearest to taking it.
+    /// The reason why a job waits, for the host that comes nearest to taking it.
     pub(super) fn why(&mut self, id: FleetJobId) -> Option<WaitReason> {
         let known = self.known.get(&id)?;
         if let Some(cycle) = &known.circle {

@@ -48,14 +48,14 @@ impl Bar {
     }
 }
 
-/// What a shadow log comes to. `--json` prints it, with texts beside codes.
+/// The sum of a shadow log. `--json` prints it, with texts beside codes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AgreementReport {
     /// [`VERSION`].
     pub version: u32,
     /// Whether the bar is reached.
     pub ready: bool,
-    /// What is missing; empty when ready.
+    /// The gaps to readiness; empty when ready.
     pub missing: Vec<ReadinessGap>,
     /// The bar.
     #[serde(flatten)]

@@ -1,4 +1,4 @@
-//! What keeps a host from being ready.
+//! Gaps that keep a host from being ready.
 
 use std::fmt;
 

@@ -117,10 +117,10 @@ pub struct JobView {
     /// What a list shows.
     #[serde(flatten)]
     pub job: JobSummary,
-    /// Why it waits, in words for people; [`JobView::waits`] reads it.
+    /// The reason why it waits, in words for people; [`JobView::waits`] reads it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<String>,
-    /// Why it waits, as a code with fields. Version 0.1 gives none.
+    /// The reason why it waits, as a code with fields. Version 0.1 gives none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(schema_with = super::reason::schema))]
     pub waiting_reason: Option<WaitReason>,

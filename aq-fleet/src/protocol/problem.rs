@@ -182,8 +182,8 @@ impl Problem {
         }
     }
 
-    /// The kind, by its code, else by the last part of its `type`; `None` for one that this version does
-    /// not know.
+    /// The kind, by its code, else by the last part of its `type`; `None` for one that this version
+    /// does not know.
     pub fn kind(&self) -> Option<ProblemKind> {
         let slug = match self.code.as_str() {
             "" => self.kind_uri.rsplit('/').next()?,

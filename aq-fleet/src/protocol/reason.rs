@@ -1,4 +1,4 @@
-//! Why a job waits, as a coordinator gives it: a code with fields, and a text beside it.
+//! The reason why a job waits, as a coordinator gives it: a code with fields, and a text beside it.
 
 use aq_reasons::GivenReason;
 
@@ -6,7 +6,7 @@ use super::job::JobView;
 use super::version_0_1;
 
 impl JobView {
-    /// Why it waits; `None` when it does not, or when that is not known.
+    /// The reason why it waits; `None` when it does not, or when that is not known.
     pub fn waits(&self) -> Option<GivenReason> {
         match (&self.waiting_reason, &self.waiting) {
             (Some(reason), Some(text)) => {

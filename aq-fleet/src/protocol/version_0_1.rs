@@ -1,5 +1,5 @@
-//! The compatibility reader of version 0.1, whose coordinators give a reason as a sentence only. It is the
-//! one place where sentences are read, and only those that 0.1 writes: new ones have a code.
+//! The compatibility reader of version 0.1, whose coordinators give a reason as a sentence only. It
+//! is the one place where sentences are read, and only those that 0.1 writes: new ones have a code.
 
 use aq_reasons::{GivenReason, OtherReason, WaitCode, WaitReason};
 
@@ -16,8 +16,8 @@ const BEGINNINGS: [(&str, WaitCode); 7] = [
 
 const LOCK_HELD: &str = "lock held by ";
 
-/// The reason of a sentence: its code, and of its fields the job that has the lock, which a shadow needs.
-/// The other fields cannot be told apart from text that belongs to them.
+/// The reason of a sentence: its code, and of its fields the job that has the lock, which a shadow
+/// needs. The other fields cannot be told apart from text that belongs to them.
 pub(super) fn reason_of(sentence: &str) -> GivenReason {
     let holder = sentence.strip_prefix(LOCK_HELD).and_then(|job| job.parse().ok());
     let reason = match holder {
@@ -37,7 +37,7 @@ pub(super) fn reason_of(sentence: &str) -> GivenReason {
 mod tests {
     use super::*;
 
-    /// What the coordinator of 0.1 writes, from its sources.
+    /// Sentences of the coordinator of 0.1, from its sources, with their codes.
     const SENTENCES: [(&str, &str); 10] = [
         ("waiting on schema, seed (failed), x (quarantined), docs (nowhere)", "waiting_on"),
         ("lock held by 01890a5d-ac96-774b-bcce-b302099a8057", "lock_held"),

@@ -1,5 +1,5 @@
-//! The line of a job's log with which an attempt begins. Whoever shows steps reads its engine, also in
-//! logs that earlier versions have written, so the line stays as it is.
+//! The line of a job's log with which an attempt begins. Whoever shows steps reads its engine, also
+//! in logs that earlier versions have written, so the line stays as it is.
 
 use std::fmt;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What a program should be able to tell apart: a code with fields, and a text for people.
+//! Reasons and problems for programs: a code with fields, and a text for people beside it.
 
 use std::path::Path;
 

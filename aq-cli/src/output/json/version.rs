@@ -1,4 +1,4 @@
-//! Which shape an answer in JSON has.
+//! Versions of the shapes of answers in JSON.
 
 /// A version of all shapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -1,5 +1,5 @@
-//! Reasons on their way from a coordinator to a host: the host acts on codes, and on the sentences of
-//! version 0.1 only where there is no code.
+//! Reasons on their way from a coordinator to a host: the host acts on codes, and on the sentences
+//! of version 0.1 only where there is no code.
 
 use std::ffi::OsString;
 
@@ -52,7 +52,7 @@ fn shadow_of(fleet: &Fleet, mut change: impl FnMut(&mut Value) + Send + 'static)
     (host, proxy)
 }
 
-/// What the shadow says of the one decision that its host makes: the verdict and the reason.
+/// The verdict and the reason of the one decision that a host in shadow makes.
 fn compared(host: &mut Host) -> (String, String) {
     host.add("own", "lock: db", "sleep 1000");
     host.start_with(&[]);

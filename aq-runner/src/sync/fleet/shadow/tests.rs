@@ -208,8 +208,8 @@ fn strangers_of_version_0_1_are_cleared_away() {
     strangers_go(&format!("lock held by {}", id(901)), Value::Null);
 }
 
-/// What an earlier loop left there: first a job that this host does not have is offered, then one holds
-/// a lock.
+/// Clears away jobs of an earlier loop: first one that this host does not have is offered, then one
+/// holds a lock.
 fn strangers_go(text: &str, reason: Value) {
     let text = text.to_owned();
     let lab = Lab::new(move |turn, path, body| {

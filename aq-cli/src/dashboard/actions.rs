@@ -74,7 +74,7 @@ impl Action {
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Filled {
+pub(super) struct ActionForm {
     csrf: String,
     #[serde(default)]
     reason: String,
@@ -108,7 +108,7 @@ pub(super) async fn act(
     State(dashboard): State<Dashboard>,
     viewer: Viewer,
     Path((id, action)): Path<(String, Action)>,
-    Form(filled): Form<Filled>,
+    Form(filled): Form<ActionForm>,
 ) -> Response {
     let done = try_to(&dashboard, &viewer, &id, action, filled).await;
     dashboard.feed.look_again();
@@ -126,7 +126,7 @@ async fn try_to(
     viewer: &Viewer,
     id: &str,
     action: Action,
-    filled: Filled,
+    filled: ActionForm,
 ) -> Result<String, PageError> {
     viewer.may_act(&filled.csrf)?;
     let id = job_id(id)?;

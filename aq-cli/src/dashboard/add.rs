@@ -20,7 +20,7 @@ use super::state::Dashboard;
 const EXAMPLE: &str = "---\nengine: shell\n---\necho hello\n";
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Filled {
+pub(super) struct JobForm {
     csrf: String,
     name: String,
     text: String,
@@ -63,12 +63,12 @@ fn form(viewer: &Viewer, name: &str, text: &str, problem: Option<&str>) -> maud:
 pub(super) async fn add(
     State(dashboard): State<Dashboard>,
     viewer: Viewer,
-    Form(filled): Form<Filled>,
+    Form(filled): Form<JobForm>,
 ) -> Response {
     if let Err(error) = viewer.may_act(&filled.csrf) {
         return error.into_response();
     }
-    let Filled { name, text, .. } = filled;
+    let JobForm { name, text, .. } = filled;
     // Browsers send the lines of a text with carriage returns.
     let text = text.replace("\r\n", "\n");
     let draft = (name.clone(), text.clone());

@@ -24,14 +24,14 @@ const ACTIONS: [Action; 4] = [Action::Ship, Action::Merge, Action::Requeue, Acti
 
 /// What a form of the board has sent.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Filled {
+struct BulkForm {
     csrf: String,
     step: String,
     reason: String,
     jobs: Vec<String>,
 }
 
-impl Filled {
+impl BulkForm {
     fn parse(form: &[u8]) -> Self {
         let mut filled = Self::default();
         for (name, value) in form_urlencoded::parse(form) {
@@ -107,7 +107,7 @@ async fn try_to(
     viewer: &Viewer,
     form: &[u8],
 ) -> Result<Vec<Outcome>, PageError> {
-    let filled = Filled::parse(form);
+    let filled = BulkForm::parse(form);
     viewer.may_act(&filled.csrf)?;
     let wrong = |words: &str| PageError::new(StatusCode::BAD_REQUEST, words);
     let action = ACTIONS.into_iter().find(|action| action.words().0 == filled.step);
@@ -164,9 +164,9 @@ mod tests {
 
     #[test]
     fn a_job_that_is_named_twice_goes_once() {
-        let filled = Filled::parse(b"job=a&csrf=c&job=b&job=a&step=ship&other=x&reason=not+so");
+        let filled = BulkForm::parse(b"job=a&csrf=c&job=b&job=a&step=ship&other=x&reason=not+so");
         let jobs = vec!["a".to_owned(), "b".to_owned()];
         let [csrf, step, reason] = ["c", "ship", "not so"].map(str::to_owned);
-        assert_eq!(filled, Filled { csrf, step, reason, jobs });
+        assert_eq!(filled, BulkForm { csrf, step, reason, jobs });
     }
 }

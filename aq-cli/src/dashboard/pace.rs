@@ -20,7 +20,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::error::PageError;
 use super::state::Dashboard;
-use super::turns::{Reader, Turn};
+use super::turns::{Reader, ReaderTurn};
 
 /// Pages of one reader at once: a browser makes six connections.
 pub(super) const PAGES_OF_EACH: usize = 8;
@@ -36,11 +36,11 @@ const STALL: Duration = Duration::from_secs(30);
 
 tokio::task_local! {
     /// The reader of the page that is being made, and his turn.
-    static PAGE: (Reader, Turn);
+    static PAGE: (Reader, ReaderTurn);
 }
 
 /// The reader and the turn of the page that is being made; `None` outside of one.
-pub(super) fn of_page() -> Option<(Reader, Turn)> {
+pub(super) fn of_page() -> Option<(Reader, ReaderTurn)> {
     PAGE.try_with(Clone::clone).ok()
 }
 
@@ -60,7 +60,7 @@ pub(super) async fn pace(
 }
 
 /// Holds the reader's part of the turn until the answer is sent.
-async fn send(response: Response, turn: Turn) -> Response {
+async fn send(response: Response, turn: ReaderTurn) -> Response {
     let (mut parts, body) = response.into_parts();
     let chunks = match body.size_hint().exact() {
         Some(size) if size <= SMALL as u64 => return Response::from_parts(parts, body),
@@ -144,11 +144,11 @@ impl Stream for Held {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dashboard::turns::Turns;
+    use crate::dashboard::turns::ReaderTurns;
 
     #[tokio::test]
     async fn an_answer_is_whole_and_holds_the_turn() {
-        let turns = Turns::new(1, 1);
+        let turns = ReaderTurns::new(1, 1);
         let text = "x".repeat(SMALL * 2 + 1);
         let turn = turns.take(&Reader::Anybody).await.unwrap();
         let response = send(text.clone().into_response(), turn).await;
@@ -166,7 +166,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_nobody_takes_is_dropped() {
-        let turns = Turns::new(1, 1);
+        let turns = ReaderTurns::new(1, 1);
         let own = turns.take(&Reader::Anybody).await.unwrap().into_own();
         let chunks = stream::iter([Ok(Bytes::from_static(b"x"))]).boxed();
         let mut held = Held::new(chunks, own, Duration::from_millis(20));

@@ -22,7 +22,7 @@ use super::live::{STREAMS_OF_ALL, STREAMS_OF_EACH};
 use super::pace::{PAGES_OF_ALL, PAGES_OF_EACH, pace};
 use super::session::{Sessions, secret};
 use super::state::{Dashboard, Inner};
-use super::turns::Turns;
+use super::turns::ReaderTurns;
 use super::{actions, add, assets, board, bulk, fleet, graph, insights, job, sign_in};
 
 /// A browser makes at most six connections for all its pages. Well below the descriptors that a process
@@ -115,10 +115,10 @@ pub(crate) fn serve(options: Options, ready: impl FnOnce(&Ready)) -> Result<(), 
             queue: options.queue,
             environment: options.environment,
             worker: options.worker,
-            pages: Turns::new(PAGES_OF_EACH, PAGES_OF_ALL),
-            costly: Turns::new(1, COSTLY_OF_ALL),
-            diffs: Turns::new(1, DIFFS_OF_ALL),
-            streams: Turns::new(STREAMS_OF_EACH, STREAMS_OF_ALL),
+            pages: ReaderTurns::new(PAGES_OF_EACH, PAGES_OF_ALL),
+            costly: ReaderTurns::new(1, COSTLY_OF_ALL),
+            diffs: ReaderTurns::new(1, DIFFS_OF_ALL),
+            streams: ReaderTurns::new(STREAMS_OF_EACH, STREAMS_OF_ALL),
             tellings: Tellings::default(),
         });
         let router = router(dashboard);

@@ -14,7 +14,7 @@ use super::feed::Feed;
 use super::guard::Door;
 use super::pace::of_page;
 use super::session::Sessions;
-use super::turns::{Reader, Turns};
+use super::turns::{Reader, ReaderTurns};
 
 /// The dashboard of one queue.
 #[derive(Clone, Debug)]
@@ -30,13 +30,13 @@ pub(super) struct Inner {
     pub(super) feed: Feed,
     pub(super) sessions: Sessions,
     /// Pages.
-    pub(super) pages: Turns,
+    pub(super) pages: ReaderTurns,
     /// Pages that cost much.
-    pub(super) costly: Turns,
+    pub(super) costly: ReaderTurns,
     /// Diffs.
-    pub(super) diffs: Turns,
+    pub(super) diffs: ReaderTurns,
     /// Pages that live.
-    pub(super) streams: Turns,
+    pub(super) streams: ReaderTurns,
     pub(super) tellings: Tellings,
     pub(super) coordinator: Desk,
 }
@@ -85,7 +85,7 @@ impl Dashboard {
     /// As [`Self::blocking`], when it is the reader's turn.
     pub(super) async fn in_turn<T: Send + 'static>(
         &self,
-        turns: &Turns,
+        turns: &ReaderTurns,
         work: impl FnOnce(&Self) -> Result<T, PageError> + Send + 'static,
     ) -> Result<T, PageError> {
         let reader = of_page().map_or(Reader::Anybody, |(reader, _)| reader);

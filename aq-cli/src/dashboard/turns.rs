@@ -18,9 +18,9 @@ pub(super) enum Reader {
     Anybody,
 }
 
-/// Turns of one kind.
+/// The turns of one kind.
 #[derive(Debug)]
-pub(super) struct Turns {
+pub(super) struct ReaderTurns {
     each: usize,
     all: Arc<Semaphore>,
     readers: Mutex<HashMap<Reader, Weak<Semaphore>>>,
@@ -28,37 +28,37 @@ pub(super) struct Turns {
 
 /// A turn, until its last copy is dropped.
 #[derive(Clone, Debug)]
-pub(super) struct Turn {
+pub(super) struct ReaderTurn {
     own: Arc<OwnedSemaphorePermit>,
     _all: Arc<OwnedSemaphorePermit>,
 }
 
-impl Turn {
+impl ReaderTurn {
     /// The part of it that counts for its reader only.
     pub(super) fn into_own(self) -> Arc<OwnedSemaphorePermit> {
         self.own
     }
 }
 
-impl Turns {
+impl ReaderTurns {
     /// So many for each reader, and for all.
     pub(super) fn new(each: usize, all: usize) -> Self {
         Self { each, all: Arc::new(Semaphore::new(all)), readers: Mutex::default() }
     }
 
     /// Waits for a turn.
-    pub(super) async fn take(&self, reader: &Reader) -> Result<Turn, PageError> {
+    pub(super) async fn take(&self, reader: &Reader) -> Result<ReaderTurn, PageError> {
         let own = self.of(reader).acquire_owned().await.map_err(PageError::environment)?;
         let all = Arc::clone(&self.all).acquire_owned().await.map_err(PageError::environment)?;
-        Ok(Turn { own: Arc::new(own), _all: Arc::new(all) })
+        Ok(ReaderTurn { own: Arc::new(own), _all: Arc::new(all) })
     }
 
     /// A turn at once, or a refusal with these words.
-    pub(super) fn try_take(&self, reader: &Reader, words: &str) -> Result<Turn, PageError> {
+    pub(super) fn try_take(&self, reader: &Reader, words: &str) -> Result<ReaderTurn, PageError> {
         let refused = |_| PageError::new(StatusCode::SERVICE_UNAVAILABLE, words);
         let own = self.of(reader).try_acquire_owned().map_err(refused)?;
         let all = Arc::clone(&self.all).try_acquire_owned().map_err(refused)?;
-        Ok(Turn { own: Arc::new(own), _all: Arc::new(all) })
+        Ok(ReaderTurn { own: Arc::new(own), _all: Arc::new(all) })
     }
 
     /// The turns of one reader, which are forgotten when none is taken or waited for.
@@ -84,7 +84,7 @@ mod tests {
 
     #[tokio::test]
     async fn turns_are_limited_and_given_back() {
-        let turns = Turns::new(2, 3);
+        let turns = ReaderTurns::new(2, 3);
         let is_free = |of: &Reader| turns.try_take(of, "no").is_ok();
         let first = turns.take(&reader("a")).await.unwrap();
         let copy = first.clone();
@@ -106,7 +106,7 @@ mod tests {
 
     #[tokio::test]
     async fn readers_who_left_are_forgotten() {
-        let turns = Turns::new(1, 9);
+        let turns = ReaderTurns::new(1, 9);
         for n in 0..100 {
             drop(turns.take(&reader(&n.to_string())).await.unwrap());
         }

@@ -17,10 +17,12 @@ const ROOMS: [&str; 5] = [
 ];
 
 /// Files in which such a text is something else.
-const OTHERS: [(&str, &str); 4] = [
+const OTHERS: [(&str, &str); 5] = [
     // The keys of other files.
     ("aq-runner/src/store/locks.rs", "key_names"),
     ("aq-runner/src/store/marker.rs", "key_names"),
+    // Codes of warnings.
+    ("aq-runner/src/store/add/warning.rs", "fn code"),
     // Names of charts, as they are in addresses.
     ("aq-cli/src/dashboard/insights/measure.rs", "Measure"),
     // Fields of an event, as they are on the wire.

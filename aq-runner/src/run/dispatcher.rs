@@ -29,8 +29,9 @@ use super::engine_versions::{AskedPrograms, ask_engine_versions};
 use super::fleet::FleetSettingsError;
 use super::host::ProbePolicy;
 use super::host_capabilities;
-use super::model::{Model, resting_state};
+use super::model::Model;
 use super::options::RunOptions;
+use super::queue_reading::{read_engines, read_host, resting_state};
 use super::settings::{Settings, SettingsError};
 use super::stop::LoopStopRequest;
 use super::tokens::TokenFileError;
@@ -198,7 +199,8 @@ pub(super) fn run_as(
     let engines_seen = Sight::take(queue, &settings);
     let echoes = Echoes::start(queue, &settings)?;
     let tokens = capabilities.iter().cloned().collect();
-    let model = Model::new(queue, &settings, capabilities, limits, Timestamp::now());
+    let host = read_host(queue, &settings, capabilities, limits, Timestamp::now());
+    let model = Model::new(host);
     let mut dispatcher = Dispatcher {
         lock,
         queue,
@@ -399,7 +401,7 @@ impl Dispatcher<'_> {
         ask_engine_versions(Some(self.queue), &self.settings, new, as_needed);
         let _ = note_engines(self.queue, &self.settings, SeenBy::RunLoop);
         self.engines_seen = Sight::take(self.queue, &self.settings);
-        self.model.refresh_engines(self.queue, &self.settings, Timestamp::now());
+        self.model.set_engines(read_engines(self.queue, &self.settings, Timestamp::now()));
     }
 
     /// A loop with a bad config would refuse to start; one that runs keeps the one it has.

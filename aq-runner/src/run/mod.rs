@@ -35,6 +35,8 @@ mod left_out;
 mod model;
 mod options;
 pub mod place;
+mod queue_change;
+mod queue_reading;
 mod recovery;
 mod replica;
 mod reply;

@@ -12,7 +12,7 @@ use crate::store::{
     HeldJob, Ingested, Invalid, JobRecord, QueueDir, StoreError, ingest, refuse, rename_if_taken,
 };
 
-use super::super::model::{resting_state, settled};
+use super::super::queue_reading::{ended_job, read_job, resting_state, settled};
 use super::super::recovery::{Recovered, recover_job, undouble, worker};
 use super::super::wake::Wake;
 use super::{Dispatcher, Progress, RunError};
@@ -146,7 +146,7 @@ impl Dispatcher<'_> {
     pub(super) fn rest(&mut self, id: &JobId, stage: Stage) -> Result<(), StoreError> {
         let record = JobRecord::read(self.queue, stage, id.clone())?;
         if let Some(settled) = settled(stage) {
-            self.model.end(&record, settled);
+            self.model.end(ended_job(&record, settled));
             return Ok(());
         }
         let row = record.sound(self.queue)?;
@@ -205,7 +205,9 @@ impl Dispatcher<'_> {
 
     fn put(&mut self, row: JobRow<'_>, state: State) {
         let (state, lack) = self.with_lack(row, state);
-        if let Err(e) = self.model.put(self.queue, &self.settings.engines, row, state, lack) {
+        let mut read = read_job(self.queue, &self.settings.engines, row);
+        read.job.lack = lack;
+        if let Err(e) = self.model.put(read, state) {
             // `aq add` refuses circles; this one came by hand, and this job is its last link.
             let invalid = Invalid::whole(&format!("{}.md", row.id), &e);
             let refused = HeldJob::take(self.queue, row.id)

@@ -9,7 +9,7 @@ use aq_manifest::JobId;
 use jiff::Timestamp;
 
 use super::super::fleet::{FleetSettings, FleetSettingsError};
-use super::super::replica::{Asked, Handed};
+use super::super::replica::{Asked, Handed, Replica};
 use super::{Dispatcher, Progress, RunError};
 use crate::store::QueueDir;
 use crate::sync::fleet::{Shadow, ShadowSettings, shadow_log};
@@ -39,7 +39,8 @@ impl Dispatcher<'_> {
         let shadow = settings.factory.shadow().map_err(FleetSettingsError::from)?;
         let factory = settings.factory.clone();
         let log = shadow_log(&self.queue.state());
-        let mut replica = self.model.replica();
+        let (second, host) = self.model.follow();
+        let mut replica = Replica::new(second, host);
         let queue = self.queue.clone();
         let thread = Shadow::start(
             client,

@@ -102,8 +102,8 @@ impl Model {
         self.note(|| QueueChange::SetBack(now));
     }
 
-    /// Notes what became of a job that is in the model or ended. How jobs ended for whose key nobody
-    /// waits is not kept: it is read for the job that comes to wait for it.
+    /// Notes what became of a job that is in the model or ended. How jobs ended for whose key
+    /// nobody waits is not kept: it is read for the job that comes to wait for it.
     pub(crate) fn end(&mut self, ended: EndedJob) {
         let EndedJob { id, key, deps, settled } = ended;
         if self.queue.set_state(&id, State::Settled(settled)).is_err()
@@ -132,6 +132,11 @@ impl Model {
 
     pub(crate) fn running(&self, engine: &str) -> State {
         State::Running { host: self.host, engine: engine.to_owned() }
+    }
+
+    /// State of a job; `None` for one that is not in the queue.
+    pub(crate) fn state(&self, id: &JobId) -> Option<State> {
+        self.queue.state(id)
     }
 
     pub(crate) fn plan(&mut self, now: Timestamp) -> Plan {

@@ -149,6 +149,28 @@ fn rooms_of_the_runner_do_not_know_one_another() {
     }
 }
 
+#[test]
+fn decisions_of_the_loop_touch_nothing() {
+    let run = root().join("aq-runner/src/run");
+    let mut files = rust_files(&run.join("run_loop/loop_core"));
+    assert!(files.len() > 5, "the core of the loop is not there any more");
+    files.extend(
+        ["run_loop/loop_core.rs", "model.rs", "queue_change.rs"].map(|name| run.join(name)),
+    );
+    // Who listens is none of its business either.
+    let listeners = ["fleet", "shadow", "tracker"];
+    let world = ["std::fs", "std::env", "std::net", "std::process", "std::thread", "QueueDir"];
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        for (number, line) in text.lines().enumerate() {
+            let (place, line) = (format!("{}:{}", file.display(), number + 1), line.to_lowercase());
+            let mut known = listeners.iter().chain(&world).chain(&["::now("]);
+            let found = known.find(|known| line.contains(&known.to_lowercase()));
+            assert!(found.is_none(), "{place} names {}", found.unwrap());
+        }
+    }
+}
+
 /// The modules that follow `crate::` in a line.
 fn modules_named_in(line: &str) -> impl Iterator<Item = &str> {
     line.split("crate::").skip(1).map(|rest| {

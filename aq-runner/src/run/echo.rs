@@ -1,6 +1,6 @@
 //! Telling trackers what becomes of their items' jobs (docs/trackers.md), beside the loop and never
-//! in its way. The loop says which jobs may have moved; one thread notes down what is to be told, and
-//! another one tells it, so that a tracker that hangs keeps nothing from being noted.
+//! in its way. The loop says which jobs may have moved; one thread notes down what is to be told,
+//! and another one tells it, so that a tracker that hangs keeps nothing from being noted.
 //!
 //! What happened is read out of the jobs' records, so nothing is lost when no loop is there to see
 //! it. What was told is in `.state/tracker/` and, once nobody holds the job, in its record.
@@ -18,9 +18,9 @@ use aq_tracker::{Echo, Trackers};
 use crate::store::{HeldJob, QueueDir, StoreError};
 use crate::sync::tracker::{Outbox, Sender, Told};
 
+use super::run_loop::LoopNotice;
 use super::settings::Settings;
 use super::tokens::{TRACKER_TOKENS, TokenFileError};
-use super::wake::Wake;
 use noter::{Look, Noter};
 use teller::Teller;
 
@@ -89,13 +89,13 @@ impl Echoes {
         Ok(Self { threads: Some(Threads { to_noter, troubles, ended }) })
     }
 
-    /// Passes on that something may have moved.
-    pub(crate) fn saw(&self, wake: &Wake) {
+    /// Hears that a job may have moved, or that any may have.
+    pub(crate) fn hear(&self, notice: &LoopNotice) {
         let Some(threads) = &self.threads else { return };
-        let look = match wake {
-            Wake::Job(id) | Wake::WorkerEnded(id) | Wake::Free(id) => Look::Job(id.clone()),
-            Wake::Everything | Wake::Folders => Look::Everything,
-            Wake::Settings | Wake::Engines | Wake::Fleet | Wake::Stop | Wake::Signal(_) => return,
+        let look = match notice {
+            LoopNotice::Job { id, .. } => Look::Job(id.clone()),
+            LoopNotice::FoldersChanged => Look::Known,
+            _ => return,
         };
         // A thread that is gone has said why.
         let _ = threads.to_noter.send(look);

@@ -39,13 +39,13 @@ fn read(queue: &QueueDir) -> Cooldowns {
 
 /// What the engines looked like at one moment, to tell when they have to be looked at again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Sight {
+pub(crate) struct EngineSnapshot {
     written: Option<SystemTime>,
     /// The stamps of those that are out of use, or gone: another one ends that.
     out_of_use: Vec<(String, String)>,
 }
 
-impl Sight {
+impl EngineSnapshot {
     /// Looks at the engines.
     pub(crate) fn take(queue: &QueueDir, settings: &Settings) -> Self {
         let written = changed(queue);

@@ -15,8 +15,8 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use crate::store::{QueueDir, job_of};
 
+use super::run_loop::WakeCause;
 use super::stop::LoopStopRequest;
-use super::wake::Wake;
 
 /// Device and inode of a directory: what it has that another of its name has not.
 pub(crate) type FolderIdentity = (u64, u64);
@@ -56,7 +56,7 @@ impl FolderWatch {
     /// When none can be watched.
     pub(crate) fn start(
         queue: &QueueDir,
-        tell: impl Fn(Wake) + Send + 'static,
+        tell: impl Fn(WakeCause) + Send + 'static,
     ) -> notify::Result<Self> {
         let watcher = watcher(queue, tell)?;
         let folders = watched(queue).map(|path| WatchedFolder { path, identity: None }).collect();
@@ -111,7 +111,7 @@ impl QueueWatch {
         let moved = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&moved);
         let watch = FolderWatch::start(queue, move |wake| {
-            if wake == Wake::Folders {
+            if wake == WakeCause::Folders {
                 told.store(true, Ordering::SeqCst);
             }
             changed();
@@ -135,7 +135,7 @@ fn watched(queue: &QueueDir) -> impl Iterator<Item = PathBuf> {
 
 fn watcher(
     queue: &QueueDir,
-    tell: impl Fn(Wake) + Send + 'static,
+    tell: impl Fn(WakeCause) + Send + 'static,
 ) -> notify::Result<RecommendedWatcher> {
     let places = WatchedPaths {
         config: queue.config(),
@@ -150,9 +150,9 @@ fn watcher(
     let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         let _with_the_thread = &held;
         let wakes = match event {
-            Ok(event) if event.need_rescan() => vec![Wake::Everything],
+            Ok(event) if event.need_rescan() => vec![WakeCause::Everything],
             Ok(event) => places.wakes_of(&event),
-            Err(_) => vec![Wake::Everything],
+            Err(_) => vec![WakeCause::Everything],
         };
         wakes.into_iter().for_each(&tell);
     })?;
@@ -176,7 +176,7 @@ struct WatchedPaths {
 }
 
 impl WatchedPaths {
-    fn wakes_of(&self, event: &notify::Event) -> Vec<Wake> {
+    fn wakes_of(&self, event: &notify::Event) -> Vec<WakeCause> {
         match event.kind {
             EventKind::Access(AccessKind::Close(AccessMode::Write)) => {}
             EventKind::Access(_) => return Vec::new(),
@@ -192,20 +192,20 @@ impl WatchedPaths {
         );
         let wake_of = |path: &PathBuf| {
             if moves && self.folders.contains(path) {
-                return Some(Wake::Folders);
+                return Some(WakeCause::Folders);
             }
             let folder = path.parent()?;
             if *path == self.config || folder == self.profiles {
-                return Some(Wake::Settings);
+                return Some(WakeCause::Settings);
             }
             if *path == self.engines {
-                return Some(Wake::Engines);
+                return Some(WakeCause::Engines);
             }
             if *path == self.stop {
-                return Some(Wake::Stop);
+                return Some(WakeCause::Stop);
             }
             (folder.parent()? == self.root).then_some(())?;
-            job_of(path.file_name()?.to_str()?).map(Wake::Job)
+            job_of(path.file_name()?.to_str()?).map(WakeCause::Job)
         };
         event.paths.iter().filter_map(wake_of).collect()
     }

@@ -5,10 +5,11 @@ use std::thread::JoinHandle;
 
 use crate::store::QueueDir;
 
-use super::dispatcher::{Progress, RunError, Summary, become_the_loop, run_as};
 use super::options::RunOptions;
+use super::run_loop::{
+    LoopStopper, Progress, RunError, Summary, WakeChannel, become_the_loop, run_as,
+};
 use super::settings::Settings;
-use super::wake::{LoopStopper, WakeChannel};
 
 /// A run loop on a thread of its own, which ends when the handle is dropped.
 ///

@@ -2,59 +2,20 @@
 //! the loop chose from without holding the loop up. It costs the loop a note of what changed.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use aq_fleet::shadow::{Candidate, Reason as Word, Snapshot};
-use aq_ledger::{JobRow, RecordKey};
 use aq_manifest::{JobId, Priority, Stage};
-use aq_scheduler::{EngineState, HostId, HostLack, Job, Plan, Queue, Settled, State, WaitReason};
+use aq_scheduler::{HostId, HostLack, Plan, Queue, Settled, State, WaitReason};
 use jiff::Timestamp;
 
+use super::queue_change::{JobOrigin, QueueChange, QueuedJob};
+
 use crate::sync::fleet::{Decision, Original, Question};
-
-/// What happened to the model.
-#[derive(Clone, Debug)]
-pub(crate) enum Change {
-    /// A job was put in, in place of what was known of it.
-    Put(Box<Put>),
-    /// The job with this key has ended.
-    Settled { key: String, by: JobId, settled: Settled },
-    /// A job was started.
-    Started { id: JobId, state: State },
-    /// A job has ended.
-    Ended { id: JobId, key: Option<String>, settled: Settled },
-    /// A job was taken out.
-    Forgotten(JobId),
-    /// The clock was set back.
-    SetBack(Timestamp),
-    /// The engines may be used so.
-    Engines(Vec<(String, EngineState)>),
-}
-
-/// A job that was put in.
-#[derive(Clone, Debug)]
-pub(crate) struct Put {
-    pub(crate) job: Job,
-    pub(crate) state: State,
-    stage: Stage,
-    /// The lock is the job's directory, which no file names.
-    has_own_lock: bool,
-    version: u64,
-}
-
-impl Put {
-    pub(crate) fn new(job: Job, state: State, row: JobRow<'_>) -> Self {
-        let mut hasher = DefaultHasher::new();
-        row.source().hash(&mut hasher);
-        let has_own_lock = row.lock().is_some() && row.lock() == row.content().get(RecordKey::Cwd);
-        Self { job, state, stage: row.stage, has_own_lock, version: hasher.finish() }
-    }
-}
 
 /// What the loop hands over: what happened since the last time, and what it decided then.
 #[derive(Debug)]
 pub(crate) struct Handed {
-    pub(crate) changes: Vec<Change>,
+    pub(crate) changes: Vec<QueueChange>,
     pub(crate) asked: Option<Asked>,
 }
 
@@ -127,14 +88,14 @@ impl Replica {
         Some(Decision { originals, question })
     }
 
-    fn follow(&mut self, change: Change) {
+    fn follow(&mut self, change: QueueChange) {
         match change {
-            Change::Put(put) => self.put(*put),
-            Change::Settled { key, by, settled } => {
+            QueueChange::Put(put) => self.put(*put),
+            QueueChange::Settled { key, by, settled } => {
                 self.queue.settle(&key, settled);
                 self.ended.insert(key, (by, folder(settled)));
             }
-            Change::Started { id, state } => {
+            QueueChange::Started { id, state } => {
                 let _ = self.queue.set_state(&id, state);
                 if let Some(job) = self.jobs.get_mut(&id) {
                     job.running = true;
@@ -143,7 +104,7 @@ impl Replica {
                     }
                 }
             }
-            Change::Ended { id, key, settled } => {
+            QueueChange::Ended { id, key, settled } => {
                 if self.queue.set_state(&id, State::Settled(settled)).is_err()
                     && let Some(key) = &key
                 {
@@ -160,12 +121,12 @@ impl Replica {
                     }
                 }
             }
-            Change::Forgotten(id) => {
+            QueueChange::Forgotten(id) => {
                 let _ = self.queue.remove(&id);
                 self.jobs.remove(&id);
             }
-            Change::SetBack(now) => self.queue.set_back(now),
-            Change::Engines(engines) => {
+            QueueChange::SetBack(now) => self.queue.set_back(now),
+            QueueChange::Engines(engines) => {
                 for (name, state) in engines {
                     let _ = self.queue.set_engine(self.host, &name, state);
                 }
@@ -173,8 +134,9 @@ impl Replica {
         }
     }
 
-    fn put(&mut self, put: Put) {
-        let Put { job, state, stage, has_own_lock, version } = put;
+    fn put(&mut self, put: QueuedJob) {
+        let QueuedJob { job, state, origin } = put;
+        let JobOrigin { stage, has_own_lock, version } = origin;
         let id = job.id.clone();
         let _ = self.queue.remove(&id);
         let was_seen = self.jobs.remove(&id).is_some_and(|job| job.was_seen);
@@ -295,7 +257,7 @@ const fn folder(settled: Settled) -> Stage {
 
 #[cfg(test)]
 mod tests {
-    use aq_scheduler::{Host, Limits, Misfits};
+    use aq_scheduler::{EngineState, Host, Job, Limits, Misfits};
 
     use super::*;
 
@@ -312,22 +274,23 @@ mod tests {
         Replica::new(queue, host)
     }
 
-    fn put(id: &str, stage: Stage, state: State, with: impl FnOnce(&mut Put)) -> Change {
+    fn put(id: &str, stage: Stage, state: State, with: impl FnOnce(&mut QueuedJob)) -> QueueChange {
         let added_at = NOW.parse().unwrap();
         let engines = vec!["shell".to_owned()];
         let job = Job { engines, ..Job::new(id.parse().unwrap(), added_at) };
-        let mut put = Put { job, state, stage, has_own_lock: false, version: 1 };
+        let origin = JobOrigin { stage, has_own_lock: false, version: 1 };
+        let mut put = QueuedJob { job, state, origin };
         with(&mut put);
-        Change::Put(Box::new(put))
+        QueueChange::Put(Box::new(put))
     }
 
-    fn waiting(id: &str, with: impl FnOnce(&mut Put)) -> Change {
+    fn waiting(id: &str, with: impl FnOnce(&mut QueuedJob)) -> QueueChange {
         put(id, Stage::Inbox, State::WAITING, with)
     }
 
     fn take(
         replica: &mut Replica,
-        changes: Vec<Change>,
+        changes: Vec<QueueChange>,
         started: Option<&str>,
     ) -> Option<Decision> {
         let started = started.map(|id| id.parse().unwrap());
@@ -339,9 +302,9 @@ mod tests {
         decision.originals.iter().map(|job| (job.key.as_str(), job.stage)).collect()
     }
 
-    fn started(replica: &Replica, id: &str) -> Change {
+    fn started(replica: &Replica, id: &str) -> QueueChange {
         let state = State::Running { host: replica.host, engine: "shell".to_owned() };
-        Change::Started { id: id.parse().unwrap(), state }
+        QueueChange::Started { id: id.parse().unwrap(), state }
     }
 
     #[test]
@@ -350,7 +313,7 @@ mod tests {
         let changes = vec![
             waiting("a", |put| {
                 put.job.key = Some("k".to_owned());
-                (put.job.lock, put.has_own_lock) = (Some("/home/me".to_owned()), true);
+                (put.job.lock, put.origin.has_own_lock) = (Some("/home/me".to_owned()), true);
             }),
             waiting("b", |put| put.job.lock = Some("/home/me".to_owned())),
             waiting("c", |put| put.job.deps = vec!["k".to_owned()]),
@@ -401,13 +364,13 @@ mod tests {
 
         // The end of `a` is told as long as somebody waits for its key.
         let (id, key) = ("a".parse().unwrap(), Some("k".to_owned()));
-        let ended = vec![Change::Ended { id, key, settled: Settled::Shipped }];
+        let ended = vec![QueueChange::Ended { id, key, settled: Settled::Shipped }];
         let fourth = take(&mut replica, ended, None).unwrap();
         assert!(stages(&fourth).contains(&("k", Stage::Shipped)));
         assert_eq!(fourth.question.as_ref().unwrap().snapshot.get("job:c").unwrap().waits, None);
         let fifth = take(&mut replica, Vec::new(), None).unwrap();
         assert!(stages(&fifth).contains(&("k", Stage::Shipped)));
-        let gone = vec![Change::Forgotten("c".parse().unwrap())];
+        let gone = vec![QueueChange::Forgotten("c".parse().unwrap())];
         assert!(!stages(&take(&mut replica, gone, None).unwrap()).contains(&("k", Stage::Shipped)));
         assert!(replica.ended.is_empty(), "nobody waits for it any more");
     }
@@ -415,12 +378,12 @@ mod tests {
     #[test]
     fn jobs_of_other_folders_are_told_only_where_others_wait_for_them() {
         let mut replica = replica();
-        let keyed = |put: &mut Put| put.job.key = Some(format!("k-{}", put.job.id));
+        let keyed = |put: &mut QueuedJob| put.job.key = Some(format!("k-{}", put.job.id));
         let changes = vec![
             put("rests", Stage::Review, State::Review, keyed),
             put("done", Stage::Testing, State::Testing, keyed),
             waiting("a", |put| put.job.deps = vec!["k-done".to_owned(), "k-old".to_owned()]),
-            Change::Settled {
+            QueueChange::Settled {
                 key: "k-old".to_owned(),
                 by: "old".parse().unwrap(),
                 settled: Settled::Failed,

@@ -14,14 +14,17 @@ use jiff::Timestamp;
 use crate::process::ProcessId;
 use crate::store::{JobRecord, LoopKey, QueueDir, Result, read_values, spent_of_last};
 
+use super::engine_sightings::Sightings;
 use super::engine_use::resting_engines;
 use super::fleet::{FleetPart, FleetProblem, fleet_part};
 use super::folder_watch::folder_identity;
 use super::host::ProbePolicy;
 use super::host_capabilities;
 use super::job_view::{Activity, JobView};
-use super::model::{Model, resting_state};
+use super::model::Model;
+use super::queue_reading::{dependency_ends, read_host, resting_state, seen_from_outside};
 use super::recovery::{loop_process, worker};
+use super::room::room_lack;
 use super::settings::Settings;
 
 /// Minutes without a new line in its log after which a running job counts as stalled.
@@ -179,9 +182,13 @@ fn explained(
 ) -> Vec<JobView> {
     // A look starts nothing, least of all what a queue names that nobody trusts.
     let host = host_capabilities(Some(queue), settings, ProbePolicy::CachedOnly);
-    let mut model = Model::new(queue, settings, host.capabilities, limits, now);
-    model.leave_open(host.unasked);
-    model.look_from_outside(queue, settings, is_loop_at_work);
+    let mut model = Model::new(read_host(queue, settings, host.capabilities, limits, now));
+    model.set_lack(room_lack(queue, settings));
+    let missed = Sightings::read(queue).missed_by_loop(settings);
+    // Its PATH may be another one.
+    for (name, lack) in missed.into_iter().filter(|_| is_loop_at_work) {
+        model.set_engine(&name, EngineState::Absent { lack });
+    }
     let mut views = Vec::with_capacity(live.len());
     for record in live {
         let running = is_running(&record);
@@ -195,7 +202,9 @@ fn explained(
         };
         // A circle of dependencies that came by hand shows as waiting until the loop refuses it.
         if let Some(state) = state {
-            let _ = model.show(queue, &settings.engines, row, state);
+            let (job, state) = seen_from_outside(settings, &host.unasked, row, state);
+            let ends = dependency_ends(queue, &job.deps);
+            let _ = model.insert(job, state, ends);
         }
         let activity = match fault {
             _ if running => running_activity(queue, &record, stall_limit(settings)),

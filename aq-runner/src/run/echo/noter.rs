@@ -10,13 +10,14 @@ use aq_tracker::{Echo, StatusMap};
 use crate::store::{JobRecord, Move, QueueDir, Result, StoreError, moves};
 use crate::sync::tracker::{Outbox, Told};
 
-use super::{LOOK_AGAIN, echo, item_of, known, live_jobs};
+use super::{LOOK_AGAIN, echo, item_of, known};
 
-/// What the thread is to look at.
+/// Work for the thread.
 #[derive(Debug)]
 pub(super) enum Look {
     Job(JobId),
-    Everything,
+    /// Those of which something was told before and more may be.
+    Known,
 }
 
 /// The thread.
@@ -38,7 +39,7 @@ impl Noter {
                     for look in [first].into_iter().chain(looks.try_iter()) {
                         match look {
                             Look::Job(id) => _ = jobs.insert(id),
-                            Look::Everything => self.look_at_everything(),
+                            Look::Known => self.look_at_known(),
                         }
                     }
                     jobs.iter().for_each(|id| self.look_at(id));
@@ -48,13 +49,6 @@ impl Noter {
             }
         }
         // The last step of a job may not have been passed on.
-        self.look_at_known();
-    }
-
-    fn look_at_everything(&self) {
-        for id in live_jobs(&self.queue) {
-            self.look_at(&id);
-        }
         self.look_at_known();
     }
 

@@ -19,15 +19,15 @@ const TRIES: u32 = 6;
 
 /// Which jobs, how often they were tried, and when they are tried again.
 #[derive(Debug, Default)]
-pub(crate) struct Troubles {
-    jobs: HashMap<JobId, Trouble>,
+pub(crate) struct JobBackoff {
+    jobs: HashMap<JobId, FailedTries>,
 }
 
 #[derive(Debug)]
-struct Trouble {
+struct FailedTries {
     tries: u32,
     next: Next,
-    /// Its record cannot be used, which was told.
+    /// Its record cannot be used, which was reported.
     is_left: bool,
 }
 
@@ -41,41 +41,41 @@ enum Next {
     Never,
 }
 
-impl Troubles {
+impl JobBackoff {
     /// Notes that something went wrong with a job at `now`. Answers whether it will be tried
     /// again; `give_up` says whether there is an end to that.
     pub(crate) fn add(&mut self, id: &JobId, now: Timestamp, give_up: bool) -> bool {
-        let tries = self.jobs.get(id).map_or(0, |trouble| trouble.tries).saturating_add(1);
+        let tries = self.jobs.get(id).map_or(0, |job| job.tries).saturating_add(1);
         let go_on = !give_up || tries < TRIES;
         let doubled = PAUSE.saturating_mul(1 << tries.saturating_sub(1).min(10)).min(LONGEST);
         let pause = if give_up { PAUSE } else { doubled };
         let again = now.saturating_add(pause).unwrap_or(Timestamp::MAX);
         let next = if go_on { Next::Pause(again) } else { Next::Never };
-        self.jobs.insert(id.clone(), Trouble { tries, next, is_left: false });
+        self.jobs.insert(id.clone(), FailedTries { tries, next, is_left: false });
         go_on
     }
 
     /// Notes that a job cannot be used as it is. Answers whether that is news. A loop that is to
     /// end, as `at_once` says, does not look again.
     pub(crate) fn leave(&mut self, id: &JobId, now: Timestamp, at_once: bool) -> bool {
-        let is_known = self.jobs.get(id).is_some_and(|trouble| trouble.is_left);
+        let is_known = self.jobs.get(id).is_some_and(|job| job.is_left);
         let again = now.saturating_add(PAUSE).unwrap_or(Timestamp::MAX);
         let next = if at_once { Next::Never } else { Next::Pause(again) };
-        self.jobs.insert(id.clone(), Trouble { tries: 0, next, is_left: true });
+        self.jobs.insert(id.clone(), FailedTries { tries: 0, next, is_left: true });
         !is_known
     }
 
     /// Forgets that a job could not be used.
     pub(crate) fn mended(&mut self, id: &JobId) {
-        if self.jobs.get(id).is_some_and(|trouble| trouble.is_left) {
+        if self.jobs.get(id).is_some_and(|job| job.is_left) {
             self.jobs.remove(id);
         }
     }
 
     /// Notes that a job is tried again now.
     pub(crate) fn looked(&mut self, id: &JobId) {
-        if let Some(trouble) = self.jobs.get_mut(id) {
-            trouble.next = Next::Trying;
+        if let Some(job) = self.jobs.get_mut(id) {
+            job.next = Next::Trying;
         }
     }
 
@@ -86,7 +86,7 @@ impl Troubles {
 
     /// Whether a job is to be left alone at `now`.
     pub(crate) fn pauses(&self, id: &JobId, now: Timestamp) -> bool {
-        self.jobs.get(id).is_some_and(|trouble| match trouble.next {
+        self.jobs.get(id).is_some_and(|job| match job.next {
             // A pause that is too long was begun by a clock that has been set back since.
             Next::Pause(until) => {
                 now < until && until <= now.saturating_add(LONGEST).unwrap_or(until)
@@ -98,19 +98,17 @@ impl Troubles {
 
     /// The jobs to try again at `now`.
     pub(crate) fn due(&self, now: Timestamp) -> impl Iterator<Item = &JobId> {
-        let pauses = |trouble: &Trouble| matches!(trouble.next, Next::Pause(_));
-        let due =
-            self.jobs.iter().filter(move |&(id, trouble)| pauses(trouble) && !self.pauses(id, now));
+        let pauses = |job: &FailedTries| matches!(job.next, Next::Pause(_));
+        let due = self.jobs.iter().filter(move |&(id, job)| pauses(job) && !self.pauses(id, now));
         due.map(|(id, _)| id)
     }
 
-    /// When the next one is to be tried again.
-    pub(crate) fn next(&self) -> Option<Timestamp> {
-        let pause = |trouble: &Trouble| match trouble.next {
-            Next::Pause(until) => Some(until),
+    /// The jobs that are to be tried again, and when.
+    pub(crate) fn pauses_left(&self) -> impl Iterator<Item = (&JobId, Timestamp)> {
+        self.jobs.iter().filter_map(|(id, job)| match job.next {
+            Next::Pause(until) => Some((id, until)),
             Next::Trying | Next::Never => None,
-        };
-        self.jobs.values().filter_map(pause).min()
+        })
     }
 }
 
@@ -123,34 +121,34 @@ mod tests {
     }
 
     #[test]
-    fn a_job_pauses_and_a_loop_that_is_to_end_gives_it_up() {
+    fn draining_loops_give_jobs_up() {
         let id = JobId::new("a").unwrap();
-        let mut troubles = Troubles::default();
+        let mut backoff = JobBackoff::default();
         for n in 1..6 {
             let now = 10 * n;
-            assert!(troubles.add(&id, at(now), true));
-            assert!(troubles.pauses(&id, at(now + 4)));
-            assert_eq!(troubles.next(), Some(at(now + 5)));
-            assert_eq!(troubles.due(at(now + 5)).collect::<Vec<_>>(), [&id]);
-            troubles.looked(&id);
-            assert!(!troubles.pauses(&id, at(now + 5)));
-            assert_eq!(troubles.next(), None);
+            assert!(backoff.add(&id, at(now), true));
+            assert!(backoff.pauses(&id, at(now + 4)));
+            assert_eq!(backoff.pauses_left().collect::<Vec<_>>(), [(&id, at(now + 5))]);
+            assert_eq!(backoff.due(at(now + 5)).collect::<Vec<_>>(), [&id]);
+            backoff.looked(&id);
+            assert!(!backoff.pauses(&id, at(now + 5)));
+            assert_eq!(backoff.pauses_left().next(), None);
         }
-        assert!(!troubles.add(&id, at(60), true));
-        assert!(troubles.pauses(&id, at(1_000)));
-        assert_eq!(troubles.next(), None);
-        troubles.over(&id);
-        assert!(!troubles.pauses(&id, at(60)));
+        assert!(!backoff.add(&id, at(60), true));
+        assert!(backoff.pauses(&id, at(1_000)));
+        assert_eq!(backoff.pauses_left().next(), None);
+        backoff.over(&id);
+        assert!(!backoff.pauses(&id, at(60)));
     }
 
     #[test]
-    fn a_loop_that_goes_on_never_gives_up_and_does_not_mind_a_clock_set_back() {
+    fn pauses_end_when_the_clock_is_set_back() {
         let id = JobId::new("a").unwrap();
-        let mut troubles = Troubles::default();
+        let mut backoff = JobBackoff::default();
         for now in 0..100 {
-            assert!(troubles.add(&id, at(now), false));
+            assert!(backoff.add(&id, at(now), false));
         }
-        assert_eq!(troubles.next(), Some(at(99 + 60)));
-        assert!(!troubles.pauses(&id, at(-3_600)));
+        assert_eq!(backoff.pauses_left().next(), Some((&id, at(99 + 60))));
+        assert!(!backoff.pauses(&id, at(-3_600)));
     }
 }

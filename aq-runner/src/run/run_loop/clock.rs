@@ -1,4 +1,4 @@
-//! Whether somebody has set the wall clock back. Then every moment that the loop waits for is too far
+//! Test for a wall clock that was set back. Then every moment that the loop waits for is too far
 //! away: a pause of a minute would last until the clock has caught up.
 
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ impl Clock {
         Self { wall: Timestamp::now(), at: Instant::now() }
     }
 
-    /// Whether the wall clock was set back since this was last asked.
+    /// Tests whether the wall clock was set back since this was last asked.
     pub(super) fn was_set_back(&mut self) -> bool {
         self.look(Timestamp::now(), Instant::now())
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aq_fleet::protocol::LeaseRef;
 use aq_ledger::{RecordContent, RecordKey};
 
-use super::super::Dispatcher;
+use super::Fleet;
 use crate::run::fleet::lease;
 use crate::sync::fleet::{Holder, serve_line};
 
@@ -14,7 +14,7 @@ use crate::sync::fleet::{Holder, serve_line};
 pub(super) const CALL_FOR_WORKER: Duration = Duration::from_secs(5);
 
 /// The loop's end of a line.
-pub(in crate::run::dispatcher) struct WorkerLine {
+pub(in crate::run::run_loop) struct WorkerLine {
     stream: UnixStream,
     holder: Holder,
     lease: LeaseRef,
@@ -22,25 +22,24 @@ pub(in crate::run::dispatcher) struct WorkerLine {
 
 impl WorkerLine {
     /// Answers the worker until its end is closed, at the latest with its process.
-    pub(in crate::run::dispatcher) fn serve(self) {
+    pub(in crate::run::run_loop) fn serve(self) {
         serve_line(self.stream, &self.holder, self.lease);
     }
 }
 
-impl Dispatcher<'_> {
+impl Fleet {
     /// A line to the worker of a job that is about to start, and the worker's end. `None` for a job
     /// of this host's own, and where no line can be had: such a worker leaves its reports in the
     /// outbox.
-    pub(in crate::run::dispatcher) fn line_to_worker(
+    pub(in crate::run::run_loop) fn line_to_worker(
         &self,
         meta: &RecordContent,
     ) -> Option<(WorkerLine, UnixStream)> {
-        let fleet = self.fleet.as_ref()?;
         let lease = lease(meta)?;
         let (stream, of_worker) = UnixStream::pair().ok()?;
         let holder = match meta.parsed(RecordKey::FleetFactory) {
-            Some(factory) => fleet.for_workers.named(factory),
-            None => fleet.for_workers.clone(),
+            Some(factory) => self.for_workers.named(factory),
+            None => self.for_workers.clone(),
         };
         Some((WorkerLine { stream, holder, lease }, of_worker))
     }

@@ -10,10 +10,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use aq_manifest::{JobId, Stage};
 
+use super::context::PendingWork;
+use super::effects::EffectPerformer;
+use super::loop_core::{LoopCore, LoopEvent, SWEEP};
+use super::progress::RunError;
+use crate::run::folder_watch::{FolderIdentity, folder_identity};
 use crate::store::{QueueDir, StoreError};
-
-use super::super::folder_watch::{FolderIdentity, folder_identity};
-use super::{Dispatcher, Progress, RunError};
 
 /// The folders of jobs that have not ended, in the order in which they are looked at: what runs
 /// already comes before what could.
@@ -84,7 +86,7 @@ impl LostPart {
     }
 }
 
-pub(super) fn now_at(path: Option<&Path>) -> String {
+pub(super) fn shown_place(path: Option<&Path>) -> String {
     path.map_or(String::new(), |path| format!("; that one is {} now", path.display()))
 }
 
@@ -105,107 +107,141 @@ pub(super) fn shown_jobs(jobs: &[JobId]) -> String {
     }
 }
 
-impl Dispatcher<'_> {
-    pub(super) fn look_at_everything(&mut self) -> Result<(), RunError> {
+/// The last looks at the folders.
+#[derive(Debug)]
+pub(super) struct FolderLooks {
+    /// The directories that the loop works on.
+    identity: QueueIdentity,
+    /// Folders that are not there.
+    missing: BTreeSet<Stage>,
+    /// The folders as of the last sweep.
+    swept: Vec<Option<FolderState>>,
+    /// When that was.
+    swept_at: Instant,
+}
+
+impl FolderLooks {
+    pub(super) fn new(identity: QueueIdentity) -> Self {
+        let (missing, swept) = (BTreeSet::new(), Vec::new());
+        Self { identity, missing, swept, swept_at: Instant::now() }
+    }
+
+    /// Takes the folders as they are now for looked at.
+    pub(super) fn note_states(&mut self, queue: &QueueDir) {
+        self.swept = folder_states(queue);
+    }
+}
+
+impl EffectPerformer<'_> {
+    /// Sends each job that is not over as touched.
+    pub(super) fn list_folders(&mut self, out: &mut Vec<PendingWork>) -> Result<(), RunError> {
         let mut missing = BTreeSet::new();
         for stage in LIVE {
-            match self.queue.jobs(stage) {
-                Ok(jobs) => jobs.iter().for_each(|id| self.look_at(id)),
+            match self.context.touch_jobs(stage, out) {
+                Ok(()) => {}
                 Err(e) if is_missing(&e) => {
                     missing.insert(stage);
                 }
                 Err(e) => return Err(e.into()),
             }
         }
-        for stage in missing.difference(&self.missing) {
-            let folder = self.queue.stage(*stage);
+        for stage in missing.difference(&self.folders.missing) {
+            let folder = self.context.queue.stage(*stage);
             let message = format!(
                 "{} is not there; its jobs are looked at when it is, `aq init {}` makes it",
                 folder.display(),
-                self.queue.root().display()
+                self.context.queue.root().display()
             );
-            (self.observer)(Progress::Trouble(&message));
+            self.context.report_trouble(&message);
         }
-        self.missing = missing;
+        self.folders.missing = missing;
         Ok(())
     }
 
     /// Fails when a folder is missing as the loop begins; only later may somebody be at work on
     /// one.
     pub(super) fn expect_all_folders(&self) -> Result<(), RunError> {
-        let Some(stage) = self.missing.first() else { return Ok(()) };
-        let (root, missing) = (self.queue.root().to_owned(), stage.folder());
+        let Some(stage) = self.folders.missing.first() else { return Ok(()) };
+        let (root, missing) = (self.context.queue.root().to_owned(), stage.folder());
         Err(StoreError::Incomplete { root, missing }.into())
     }
 
-    /// Looks whether a folder is another directory than before, and then at everything. `told` says
-    /// that the file system has told of one.
-    pub(super) fn look_at_folders(&mut self, told: bool) -> Result<(), RunError> {
-        let changed = self.wakes.renew_watch(told);
-        self.expect_queue()?;
+    /// Looks whether a folder is another directory than before. `told`: the watch has seen that one
+    /// is.
+    pub(super) fn look_at_folders(
+        &mut self,
+        told: bool,
+        core: &LoopCore,
+        out: &mut Vec<PendingWork>,
+    ) -> Result<(), RunError> {
+        let changed = self.context.source.renew_watch(told);
+        self.expect_queue(core)?;
         if changed || told {
-            // Those of a folder that is gone.
-            let known: Vec<JobId> = self.model.order().into_iter().cloned().collect();
-            known.iter().for_each(|id| self.look_at(id));
-            // The profiles, and the settings beside them.
-            self.reload();
-            self.swept = self.folder_states();
-            self.look_at_everything()?;
+            self.folders.note_states(self.context.queue);
+            out.push(LoopEvent::FoldersReplaced.into());
         }
         Ok(())
     }
 
-    /// Looks at everything when a folder has changed since the last sweep. Where changes are told,
-    /// this finds nothing new, and in an idle queue it costs a few system calls.
-    pub(super) fn sweep(&mut self) -> Result<(), RunError> {
-        self.swept_at = Instant::now();
-        self.look_at_folders(false)?;
-        let states = self.folder_states();
-        if self.swept != states || states.contains(&None) {
-            self.swept = states;
-            self.look_at_everything()?;
+    /// Has everything looked at when a folder has changed since the last sweep. Where changes are
+    /// told, this finds nothing new, and in an idle queue it costs a few system calls.
+    pub(super) fn sweep_when_due(
+        &mut self,
+        core: &LoopCore,
+        out: &mut Vec<PendingWork>,
+    ) -> Result<(), RunError> {
+        if self.folders.swept_at.elapsed() < SWEEP {
+            return Ok(());
+        }
+        self.folders.swept_at = Instant::now();
+        self.look_at_folders(false, core, out)?;
+        let states = folder_states(self.context.queue);
+        if self.folders.swept != states || states.contains(&None) {
+            self.folders.swept = states;
+            out.push(LoopEvent::FoldersChanged.into());
         }
         Ok(())
-    }
-
-    /// The last change of each folder, and the directory that it is; `None` when it may change
-    /// again without a sign of it, or cannot be asked.
-    pub(super) fn folder_states(&self) -> Vec<Option<FolderState>> {
-        let state = |stage: &Stage| {
-            let found = self.queue.stage(*stage).metadata().ok()?;
-            let changed = found.modified().ok()?;
-            let is_old = changed.elapsed().is_ok_and(|age| age > SAME_TIME);
-            is_old.then_some(FolderState { changed, identity: (found.dev(), found.ino()) })
-        };
-        LIVE.iter().map(state).collect()
     }
 
     /// Fails when the queue's directory, or the one with its records and this loop's lock, is
     /// another one now. To go on would be to work on what nobody sees, beside another loop perhaps.
-    pub(super) fn expect_queue(&self) -> Result<(), RunError> {
+    pub(super) fn expect_queue(&self, core: &LoopCore) -> Result<(), RunError> {
         let found = |path: &Path, known: Option<FolderIdentity>| match folder_identity(path) {
             Ok(None) => Some(None),
             Ok(found) if known.is_some() && found != known => Some(found),
             // One that cannot be asked about is not lost.
             Ok(_) | Err(_) => None,
         };
-        let part = match found(self.queue.root(), self.identity.root) {
+        let (queue, identity) = (self.context.queue, self.folders.identity);
+        let part = match found(queue.root(), identity.root) {
             Some(None) => LostPart::Root,
             Some(Some(_)) => LostPart::RootReplaced,
-            None => match found(&self.queue.state(), self.identity.state) {
+            None => match found(&queue.state(), identity.state) {
                 Some(None) => LostPart::State,
                 Some(Some(_)) => LostPart::StateReplaced,
                 None => return Ok(()),
             },
         };
-        let lock = self.lock.path_now();
+        let lock = self.lock_path();
         let state = lock.as_deref().and_then(Path::parent);
         let now_at = if part.is_whole() { state.and_then(Path::parent) } else { state };
-        let mut going_on: Vec<JobId> = self.running.iter().cloned().collect();
+        let mut going_on: Vec<JobId> = core.running().iter().cloned().collect();
         going_on.sort();
-        let queue = self.queue.root().to_owned();
+        let queue = queue.root().to_owned();
         Err(RunError::Lost { queue, part, now_at: now_at.map(Path::to_owned), going_on })
     }
+}
+
+/// The last change of each folder, and the directory that it is; `None` when it may change again
+/// without a sign of it, or cannot be asked.
+fn folder_states(queue: &QueueDir) -> Vec<Option<FolderState>> {
+    let state = |stage: &Stage| {
+        let found = queue.stage(*stage).metadata().ok()?;
+        let changed = found.modified().ok()?;
+        let is_old = changed.elapsed().is_ok_and(|age| age > SAME_TIME);
+        is_old.then_some(FolderState { changed, identity: (found.dev(), found.ino()) })
+    };
+    LIVE.iter().map(state).collect()
 }
 
 fn is_missing(error: &StoreError) -> bool {

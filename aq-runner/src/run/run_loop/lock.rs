@@ -7,11 +7,11 @@ use aq_ledger::RecordUpdate;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::super::options::RunOptions;
-use super::super::recovery::loop_process;
-use super::super::stop::LoopStopRequest;
-use super::RunError;
+use super::progress::RunError;
 use crate::process::ProcessId;
+use crate::run::options::RunOptions;
+use crate::run::recovery::loop_process;
+use crate::run::stop::LoopStopRequest;
 use crate::store::{FileLock, LoopKey, QueueDir, StoreError};
 
 /// How long the lock of a loop that is dead is waited for.
@@ -51,8 +51,8 @@ impl LoopLock {
 
 impl Drop for LoopLock {
     fn drop(&mut self) {
-        // The lock says the same, in case this fails. Where its file was there may be another loop's
-        // by now.
+        // The lock says the same, in case this fails. Where its file was there may be another
+        // loop's by now.
         let named = || self.file.is_at(&self.name).then(|| self.name.clone());
         if let Some(name) = self.path_now().or_else(named) {
             let _ = std::fs::remove_file(name);

@@ -1,5 +1,5 @@
-//! What wakes the run loop: a file that changed, a worker that ended, a signal. One channel, so
-//! that the loop sleeps in one place and does nothing when nothing happens.
+//! Source of the run loop's events: a file that changed, a worker that ended, a signal. One
+//! channel, so that the loop sleeps in one place and does nothing when nothing happens.
 
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,13 +10,12 @@ use std::time::Duration;
 use aq_manifest::JobId;
 
 use crate::process::StopSignals;
+use crate::run::folder_watch::FolderWatch;
 use crate::store::QueueDir;
 
-use super::folder_watch::FolderWatch;
-
-/// Something that the loop looks into.
+/// Something that wakes the loop, which makes an event of it when its turn comes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Wake {
+pub(crate) enum WakeCause {
     /// A folder was moved, removed or made: it may be another directory now.
     Folders,
     /// The file of a job appeared, changed or went.
@@ -31,8 +30,8 @@ pub(crate) enum Wake {
     WorkerEnded(JobId),
     /// Another process that held a job let go of it.
     Free(JobId),
-    /// The coordinator of the fleet has said something.
-    Fleet,
+    /// A listener has something to do, and its own threads said so.
+    ListenerNews,
     /// Somebody may want the loop to end: its handle, or a request on disk.
     Stop,
     /// A signal came.
@@ -42,7 +41,7 @@ pub(crate) enum Wake {
 /// Both ends of the channel of a loop that has not begun.
 #[derive(Debug)]
 pub(crate) struct WakeChannel {
-    receiver: Receiver<Wake>,
+    receiver: Receiver<WakeCause>,
     stopper: LoopStopper,
 }
 
@@ -50,7 +49,7 @@ pub(crate) struct WakeChannel {
 #[derive(Clone, Debug)]
 pub(crate) struct LoopStopper {
     is_made: Arc<AtomicBool>,
-    to_loop: Sender<Wake>,
+    to_loop: Sender<WakeCause>,
 }
 
 impl WakeChannel {
@@ -68,21 +67,21 @@ impl LoopStopper {
     pub(crate) fn stop(&self) {
         self.is_made.store(true, Ordering::SeqCst);
         // The loop may be gone by now; then nobody needs to know.
-        let _ = self.to_loop.send(Wake::Stop);
+        let _ = self.to_loop.send(WakeCause::Stop);
     }
 }
 
 /// The receiving end, and what feeds it.
 #[derive(Debug)]
-pub(crate) struct Wakes {
-    receiver: Receiver<Wake>,
-    sender: Sender<Wake>,
+pub(crate) struct EventSource {
+    receiver: Receiver<WakeCause>,
+    sender: Sender<WakeCause>,
     stopper: LoopStopper,
     _signals: Option<StopSignals>,
     watch: Option<FolderWatch>,
 }
 
-impl Wakes {
+impl EventSource {
     /// Starts to watch the queue's folders and, `with_signals`, to take the signals that stop a
     /// loop. A file system that cannot be watched is no error: the loop's slow sweep finds what
     /// changed.
@@ -100,7 +99,7 @@ impl Wakes {
         })
         .ok();
         let to_loop = sender.clone();
-        let tell = move |signal| _ = to_loop.send(Wake::Signal(signal));
+        let tell = move |signal| _ = to_loop.send(WakeCause::Signal(signal));
         let signals = with_signals.then(|| StopSignals::listen(tell)).transpose()?;
         Ok(Self { receiver, sender, stopper, _signals: signals, watch })
     }
@@ -112,12 +111,12 @@ impl Wakes {
 
     /// Sleeps until something happens or `limit` is over, then takes everything that is there.
     /// Each thing is in the answer once, however often it happened.
-    pub(crate) fn wait(&self, limit: Option<Duration>) -> Vec<Wake> {
+    pub(crate) fn wait(&self, limit: Option<Duration>) -> Vec<WakeCause> {
         let first = match limit {
             Some(limit) => self.receiver.recv_timeout(limit).ok(),
             None => self.receiver.recv().ok(),
         };
-        let mut wakes: Vec<Wake> = first.into_iter().chain(self.receiver.try_iter()).collect();
+        let mut wakes: Vec<WakeCause> = first.into_iter().chain(self.receiver.try_iter()).collect();
         wakes.sort();
         wakes.dedup();
         wakes
@@ -129,8 +128,8 @@ impl Wakes {
         self.watch.as_mut().is_some_and(|watch| watch.renew(all))
     }
 
-    /// A call that tells the loop `wake`, for another thread.
-    pub(crate) fn waker(&self, wake: Wake) -> impl Fn() + Send + Sync + 'static {
+    /// A call that sends `wake` to the loop, for another thread.
+    pub(crate) fn waker(&self, wake: WakeCause) -> impl Fn() + Send + Sync + 'static {
         let to_loop = Mutex::new(self.sender.clone());
         move || {
             let sender = to_loop.lock().unwrap_or_else(PoisonError::into_inner);
@@ -142,7 +141,7 @@ impl Wakes {
     /// Tells the loop `wake` when `wait` returns, which may block for as long as it wants to.
     pub(crate) fn after(
         &self,
-        wake: Wake,
+        wake: WakeCause,
         wait: impl FnOnce() + Send + 'static,
     ) -> std::io::Result<()> {
         let to_loop = self.sender.clone();

@@ -1,0 +1,144 @@
+//! Listeners: they hear of each job's state before and after a change, of decisions, and of the
+//! loop's rest, and send events of their own. Without any of them the loop is the same.
+
+mod fleet;
+mod shadow;
+
+use std::os::unix::net::UnixStream;
+
+use aq_caps::Token;
+use aq_fleet::switches::Mode;
+use aq_ledger::{JobRow, RecordContent};
+use aq_scheduler::State;
+
+use super::context::{ListenerContext, LoopContext, PendingWork};
+use super::loop_core::{LoopCore, LoopEvent, LoopNotice, Summary};
+use super::progress::RunError;
+use crate::run::echo::{EchoError, Echoes};
+use crate::run::fleet::{FleetSettings, lease};
+use crate::run::settings::Settings;
+use crate::store::QueueDir;
+use fleet::{Fleet, WorkerLine, advertised};
+use shadow::ShadowWatch;
+
+/// Everybody who listens to a run loop.
+pub(super) struct Listeners {
+    /// Tells trackers; nothing at all unless the environment asks for it.
+    trackers: Echoes,
+    /// This host in a fleet; `None` offline.
+    fleet: Option<Fleet>,
+    /// The comparison of decisions; `None` in any other mode than shadow.
+    shadow: Option<ShadowWatch>,
+}
+
+impl From<EchoError> for RunError {
+    fn from(error: EchoError) -> Self {
+        match error {
+            EchoError::Thread(e) => Self::System("start a thread for trackers", e),
+            EchoError::Token(e) => Self::Token(e),
+        }
+    }
+}
+
+impl Listeners {
+    /// Starts those that need no core.
+    pub(super) fn new(queue: &QueueDir, settings: &Settings) -> Result<Self, RunError> {
+        let trackers = Echoes::start(queue, settings)?;
+        Ok(Self { trackers, fleet: None, shadow: None })
+    }
+
+    /// Joins the fleet when the switches say so.
+    pub(super) fn join(
+        &mut self,
+        capabilities: Vec<Token>,
+        core: &mut LoopCore,
+        context: &mut LoopContext<'_>,
+        out: &mut Vec<PendingWork>,
+    ) -> Result<(), RunError> {
+        let Some(mut settings) = FleetSettings::read(&context.settings.environment)? else {
+            return Ok(());
+        };
+        if let Some(warning) = settings.switches.take_warning() {
+            context.report_trouble(warning);
+        }
+        if let Some(warning) = settings.token_warning() {
+            context.report_trouble(&format!("warning: {warning}"));
+        }
+        let capabilities = advertised(context.queue, capabilities);
+        let mut fleet = Fleet::join(&settings, capabilities.clone(), context)?;
+        if settings.switches.mode() == Mode::Shadow {
+            let (client, tell) = (fleet.client(), fleet.trouble_teller(context));
+            let shadow =
+                ShadowWatch::start(&settings, client, capabilities, core, context.queue, tell)?;
+            self.shadow = Some(shadow);
+        }
+        fleet.begin(context, out);
+        self.fleet = Some(fleet);
+        Ok(())
+    }
+
+    pub(super) fn hear(&mut self, notice: LoopNotice, at: &mut ListenerContext<'_, '_>) {
+        self.trackers.hear(&notice);
+        if let Some(fleet) = &mut self.fleet {
+            fleet.hear(&notice, at);
+        }
+        if let Some(shadow) = &mut self.shadow {
+            shadow.hear(notice, at);
+        }
+    }
+
+    /// Lets listeners hear their own threads.
+    pub(super) fn woken(&mut self, at: &mut ListenerContext<'_, '_>) {
+        if let Some(fleet) = &mut self.fleet {
+            fleet.woken(at);
+        }
+    }
+
+    /// What the listeners still expect.
+    pub(super) fn expectations(&self, core: &LoopCore) -> LoopEvent {
+        LoopEvent::ListenersAsked {
+            is_drained: self.fleet.as_ref().is_none_or(Fleet::is_drained),
+            next: self.fleet.as_ref().and_then(|fleet| fleet.next_ship(core)),
+        }
+    }
+
+    /// Passes on what went wrong on the listeners' threads.
+    pub(super) fn report_troubles(&self, context: &mut LoopContext<'_>) {
+        for trouble in self.trackers.troubles() {
+            context.report_trouble(&trouble);
+        }
+    }
+
+    /// State of a job in the inbox, which a listener may want to be started a little later.
+    pub(super) fn waiting_state(&self, row: JobRow<'_>, state: State) -> State {
+        match &self.fleet {
+            Some(fleet) => fleet.waiting_state(row, state),
+            None => state,
+        }
+    }
+
+    /// Tests whether a listener ships the job, and the loop does not: it rests in testing/ until
+    /// the coordinator was asked, for which the loop does not wait.
+    pub(super) fn ships(&self, meta: &RecordContent) -> bool {
+        lease(meta).is_some()
+    }
+
+    /// A line to the worker of a job that is about to start, and the worker's end.
+    pub(super) fn line_to_worker(&self, meta: &RecordContent) -> Option<(WorkerLine, UnixStream)> {
+        self.fleet.as_ref()?.line_to_worker(meta)
+    }
+
+    /// Gives each listener a moment for its last words.
+    pub(super) fn leave(self, context: &mut LoopContext<'_>, summary: Summary) {
+        let is_cut_short = summary.is_cut_short();
+        if let Some(shadow) = self.shadow {
+            shadow.finish(is_cut_short, context);
+        }
+        if let Some(fleet) = self.fleet {
+            fleet.leave(is_cut_short, context);
+        }
+        for trouble in self.trackers.finish() {
+            context.report_trouble(&trouble);
+        }
+    }
+}

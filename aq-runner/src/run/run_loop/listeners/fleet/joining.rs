@@ -1,0 +1,145 @@
+//! Joining the fleet: the threads of the membership, and the one that pushes snapshots.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
+
+use aq_caps::Token;
+use aq_fleet::client::Client;
+use aq_fleet::switches::Mode;
+
+use super::lines::CALL_FOR_WORKER;
+use super::{CALL, Fleet, tell};
+use crate::run::fleet::{FleetSettings, Held, fleet_dir, host_name, push_snapshots};
+use crate::run::run_loop::context::{LoopContext, PendingWork};
+use crate::run::run_loop::event_source::WakeCause;
+use crate::run::run_loop::loop_core::LoopEvent;
+use crate::run::run_loop::progress::RunError;
+use crate::store::{QueueDir, profile_names};
+use crate::sync::fleet::{Membership, MembershipSettings, News, Status};
+
+impl Fleet {
+    /// Joins the fleet.
+    pub(in crate::run::run_loop::listeners) fn join(
+        settings: &FleetSettings,
+        capabilities: Vec<Token>,
+        context: &LoopContext<'_>,
+    ) -> Result<Self, RunError> {
+        let (queue, options) = (context.queue, context.options);
+        let holder = settings.holder(queue, CALL)?;
+        let dir = fleet_dir(queue);
+        std::fs::create_dir_all(dir.join("held"))
+            .map_err(|e| RunError::System("make .state/fleet", e))?;
+        let mode = settings.switches.mode();
+        let news = Arc::new(Mutex::new(Vec::new()));
+        let deliver = { holder.clone() };
+        let membership = Membership::start(
+            holder.client(),
+            &MembershipSettings {
+                factory: settings.factory.clone(),
+                host: host_name(),
+                capabilities,
+                capacity: options.max,
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                route: mode == Mode::Route,
+                once: options.once,
+                request_file: dir.join("claim"),
+            },
+            move |limit| drop(deliver.deliver(limit)),
+            teller(&news, context),
+        )
+        .map_err(|e| RunError::System("start the threads of the fleet", e))?;
+        Ok(Self {
+            membership,
+            for_workers: holder.within(CALL_FOR_WORKER),
+            holder,
+            news,
+            unheard: VecDeque::new(),
+            taking: None,
+            mode,
+            jobs: BTreeMap::new(),
+            noted: Held::all(queue).into_iter().collect(),
+            steps: BTreeMap::new(),
+            seen: BTreeSet::new(),
+            locks: Vec::new(),
+            told: Status::default(),
+            empty: false,
+            ships: BTreeMap::new(),
+            pushing: None,
+        })
+    }
+
+    /// Has the jobs looked at that ended while no loop was there to report it, and begins to push.
+    pub(in crate::run::run_loop::listeners) fn begin(
+        &mut self,
+        context: &mut LoopContext<'_>,
+        out: &mut Vec<PendingWork>,
+    ) {
+        let touched = |id| LoopEvent::JobTouched(id).into();
+        out.extend(Held::all(context.queue).into_iter().map(touched));
+        self.start_pushing(context);
+    }
+
+    /// The client for calls of this host.
+    pub(in crate::run::run_loop::listeners) fn client(&self) -> &Arc<Client> {
+        self.holder.client()
+    }
+
+    /// A call that reports something that went wrong, for another thread.
+    pub(in crate::run::run_loop::listeners) fn trouble_teller(
+        &self,
+        context: &LoopContext<'_>,
+    ) -> impl Fn(String) + Send + 'static {
+        let tell_news = teller(&self.news, context);
+        move |words| tell_news(News::Trouble(words))
+    }
+
+    /// Pushes snapshots of what the agents do, from time to time, when the config says where to.
+    fn start_pushing(&mut self, context: &mut LoopContext<'_>) {
+        let Some(remote) = context.settings.config.fleet.push_wip.clone() else { return };
+        let (queue, every) = (context.queue.clone(), context.settings.push_every);
+        let tell_news = teller(&self.news, context);
+        let (stop, stopped) = channel::<()>();
+        let pushing = std::thread::Builder::new().name("aq-push".to_owned()).spawn(move || {
+            let mut last = None;
+            // Until the loop lets go of the other end.
+            while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
+                let problem = push_snapshots(&queue, &remote).pop();
+                let words = problem.map(|(id, e)| format!("the work of {id} is not pushed: {e}"));
+                // Told once until it changes.
+                if words != last
+                    && let Some(words) = &words
+                {
+                    tell_news(News::Trouble(words.clone()));
+                }
+                last = words;
+            }
+        });
+        match pushing {
+            Ok(_) => self.pushing = Some(stop),
+            Err(e) => context.report_trouble(&format!("cannot push work in progress: {e}")),
+        }
+    }
+}
+
+/// A call that sends this listener news, for another thread.
+fn teller(
+    news: &Arc<Mutex<Vec<News>>>,
+    context: &LoopContext<'_>,
+) -> impl Fn(News) + Send + Sync + 'static {
+    let (told, wake) = (news.clone(), context.source.waker(WakeCause::ListenerNews));
+    move |one| {
+        tell(&told, one);
+        wake();
+    }
+}
+
+/// The capabilities of this host, and the profiles that it knows.
+pub(in crate::run::run_loop::listeners) fn advertised(
+    queue: &QueueDir,
+    mut tokens: Vec<Token>,
+) -> Vec<Token> {
+    let profiles = profile_names(queue.profiles());
+    tokens.extend(profiles.iter().filter_map(|name| format!("profile:{name}").parse().ok()));
+    tokens
+}

@@ -21,7 +21,7 @@ use crate::store::{self, JobFilter};
 /// How often a submission is checked again because others changed the graph meanwhile.
 const MAX_CHECKS: usize = 20;
 
-/// Why a job waits that the field `inDoubt` is about.
+/// The reason why a job waits that the field `inDoubt` is about.
 const IN_DOUBT: &str = "a backup was restored, and it may have ended since: requeue it to run it, or \
      cancel it; `aq coordinator --after-restore run` runs all such jobs";
 

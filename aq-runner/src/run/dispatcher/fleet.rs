@@ -26,7 +26,7 @@ use super::super::fleet::{
 use super::super::wake::Wake;
 use super::{Dispatcher, Progress, RunError};
 use crate::store::{HeldJob, JobRecord, QueueDir, StoreError, moves, profile_names, read_values};
-use crate::sync::fleet::{Holder, Membership, MembershipSettings, News, Status};
+use crate::sync::fleet::{EndedLog, Holder, Membership, MembershipSettings, News, Status};
 
 use lines::CALL_FOR_WORKER;
 
@@ -68,6 +68,7 @@ pub(super) struct Fleet {
     empty: bool,
     /// Jobs in testing/ that are being shipped, or could not be.
     ships: BTreeMap<JobId, Tried>,
+    ended: EndedLog,
     /// Ends the thread that pushes snapshots when it is dropped.
     pushing: Option<Sender<()>>,
 }
@@ -113,6 +114,13 @@ struct Tried {
     again: Timestamp,
 }
 
+/// The key by which the coordinator knows a job: that of its file, which is no key of this host's.
+fn key_in_the_fleet(queue: &QueueDir, stage: Stage, id: &JobId, lease: LeaseRef) -> String {
+    let text = queue.read_job(stage, id).unwrap_or_default();
+    let key = aq_manifest::parse(&text).manifest.idempotency_key;
+    key.unwrap_or_else(|| lease.job_id.to_string())
+}
+
 fn unwritable(queue: &QueueDir, source: io::Error) -> StoreError {
     StoreError::Io { action: "write in", path: fleet_dir(queue), source }
 }
@@ -137,6 +145,9 @@ impl Dispatcher<'_> {
         let dir = fleet_dir(self.queue);
         std::fs::create_dir_all(dir.join("held"))
             .map_err(|e| RunError::System("make .state/fleet", e))?;
+        let ended = EndedLog::in_dir(&dir);
+        // More than has to be kept is kept then.
+        let _ = ended.trim();
         let mode = settings.switches.mode();
         let news = Arc::new(Mutex::new(Vec::new()));
         let (told, wake) = (news.clone(), self.wakes.waker(Wake::Fleet));
@@ -153,6 +164,7 @@ impl Dispatcher<'_> {
                 route: mode == Mode::Route,
                 once: self.options.once,
                 request_file: dir.join("claim"),
+                ended: ended.clone(),
             },
             move |limit| drop(deliver.deliver(limit)),
             move |one| {
@@ -183,10 +195,16 @@ impl Dispatcher<'_> {
             empty: false,
             ships: BTreeMap::new(),
             pushing: None,
+            ended,
         });
         // Jobs that ended while no loop was there to tell it.
         for id in Held::all(self.queue) {
             self.look_at(&id);
+            if let Some(fleet) = &self.fleet
+                && !fleet.noted.contains(&id)
+            {
+                fleet.membership.register_again();
+            }
         }
         self.start_pushing();
         Ok(())
@@ -411,6 +429,10 @@ impl Dispatcher<'_> {
                     }
                 };
                 let numbers = metrics(job.meta());
+                // Kept for a coordinator that has lost what it is told now.
+                let key = key_in_the_fleet(self.queue, stage, id, lease);
+                let noted = fleet.ended.note(lease.job_id, &key, lease.epoch, outcome);
+                noted.map_err(|e| unwritable(self.queue, e))?;
                 let posted = fleet.holder.post_release(lease, outcome, Some(result), Some(numbers));
                 posted.map_err(|e| unwritable(self.queue, io::Error::other(e)))?;
                 job.append(&RecordUpdate::new().set(RecordKey::FleetTold, told))?;

@@ -2,6 +2,8 @@
 //! coordinator decides what runs here, another one claims jobs. Both end with the handle, and neither
 //! can hold the loop up: what they learn is told, what they need is left with them.
 
+mod register;
+
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
@@ -12,8 +14,8 @@ use aq_caps::Token;
 use aq_fleet::client::{CallError, Client};
 use aq_fleet::lease::{Lease, Trust};
 use aq_fleet::protocol::{
-    Claim, Directive, Ended, FactoryId, FleetJobId, Grant, Heartbeat, InstanceId, LeaseRef,
-    LeaseState, Register, Registered, RequestId,
+    Claim, Directive, FactoryId, FleetJobId, Grant, Heartbeat, InstanceId, LeaseRef, LeaseState,
+    Registered, RequestId,
 };
 
 use super::ended::EndedLog;
@@ -362,43 +364,6 @@ impl Member {
         // Perhaps jobs can be claimed now.
         self.shared.changed.notify_all();
         Ok(())
-    }
-
-    /// Registers, and says what this host has ended that the database does not know: all of it, when
-    /// it is an older one.
-    fn register(&self, instance: &InstanceId) -> Result<(), CallError> {
-        let mut ended = Vec::new();
-        loop {
-            let said = ended.last().map(|ended: &Ended| ended.n);
-            let registered = self.register_with(instance, ended)?;
-            let Some(database) = &registered.database else { return Ok(()) };
-            self.settings.ended.follow(database);
-            ended = self.settings.ended.after(database, registered.ended);
-            // One that takes nothing is not told again and again.
-            if ended.is_empty() || said.is_some_and(|said| registered.ended < said) {
-                return Ok(());
-            }
-        }
-    }
-
-    fn register_with(
-        &self,
-        instance: &InstanceId,
-        ended: Vec<Ended>,
-    ) -> Result<Registered, CallError> {
-        let register = Register {
-            host: self.settings.host.clone(),
-            capabilities: self.settings.capabilities.clone(),
-            capacity: self.settings.capacity,
-            version: self.settings.version.clone(),
-            instance_id: instance.clone(),
-            ended,
-        };
-        let registered = self.client.register(&self.settings.factory, &register)?.value;
-        let mut state = self.shared.lock();
-        (state.registered, state.register_again) = (Some(registered.clone()), false);
-        self.shared.changed.notify_all();
-        Ok(registered)
     }
 
     /// The claims.

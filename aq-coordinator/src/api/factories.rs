@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use aq_fleet::protocol::{
     DEFAULT_PAGE, Directive, Done, DrainOrder, FactoryPage, Heartbeat, HeartbeatAnswer,
-    LeaseAnswer, LeaseState, MAX_LEASES, MAX_PAGE, PROTOCOL_VERSION, PageQuery, Register,
-    Registered,
+    LeaseAnswer, LeaseState, MAX_ENDED, MAX_LEASES, MAX_PAGE, PROTOCOL_VERSION, PageQuery,
+    Register, Registered,
 };
 use axum::Json;
 use axum::extract::State;
@@ -41,11 +41,21 @@ pub(super) async fn register(
         }
     }
     check_capabilities(register.capabilities.len())?;
-    api.store.register(factory, register).await?;
+    if register.ended.len() > MAX_ENDED {
+        let detail = format!("at most {MAX_ENDED} ends, these are {}", register.ended.len());
+        return Err(Refusal::invalid("ended", detail));
+    }
+    let has_ended = !register.ended.is_empty();
+    let registration = api.store.register(factory, register).await?;
+    if has_ended {
+        api.pulse.beat();
+    }
     Ok(Json(Registered {
         heartbeat_ms: views::millis(api.heartbeat),
         lease_ms: views::millis(api.lease),
         protocol: PROTOCOL_VERSION,
+        database: registration.database.to_string().parse().ok(),
+        ended: registration.ended,
     }))
 }
 

@@ -14,6 +14,7 @@
 
 mod claimant;
 mod coordinators;
+mod ended;
 mod grant;
 mod history;
 mod job;
@@ -36,6 +37,7 @@ mod tests;
 
 pub use claimant::{Caller, Claimant};
 pub use coordinators::CoordinatorRun;
+pub use ended::{ended, ended_before, remembered};
 pub use grant::{Granting, NotGranted, grant};
 pub use history::{GrantRecord, Notice, history, notice};
 pub use job::{BodyHash, End, Hold, Job, MAX_LOST, Tenure, Terms, World};

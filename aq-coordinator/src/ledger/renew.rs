@@ -49,8 +49,6 @@ pub fn renew(
         Hold::Lapsed => {
             tenure.hold = Hold::Held;
             tenure.until = now.plus(lease);
-            // Who holds it has not ended it.
-            next.doubted = false;
             next.held_lock = job.needed_lock().map(str::to_owned);
         }
         Hold::Ended(End::Released(ReleaseOutcome::Shipped)) => {}

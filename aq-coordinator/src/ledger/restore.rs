@@ -23,10 +23,17 @@ impl Service {
         Self { restored: Some(now), settles: true, run_doubted: false, ..*self }
     }
 
-    /// Whether hosts have had their time, and nobody has noted so yet.
+    /// Tests for hosts that have had their time, which nobody has noted yet.
     pub fn has_settled(&self, now: DbTime, timing: Timing) -> bool {
         let over = |restored: DbTime| now >= restored.plus(timing.lease) || now < restored;
         self.settles && self.restored.is_none_or(over)
+    }
+
+    /// A job that its holder has renewed: it has not ended. While others have still time to say that
+    /// they have had it since, it stays in doubt.
+    #[must_use]
+    pub fn renewed(&self, job: Job) -> Job {
+        Job { doubted: job.doubted && self.settles, ..job }
     }
 
     /// A doubted job when hosts have had their time.

@@ -44,9 +44,9 @@ pub struct Service {
     pub epoch_floor: Epoch,
     /// The latest restore of a backup.
     pub restored: Option<DbTime>,
-    /// Whether hosts still have time to say what they ended since.
+    /// Hosts still have time to say what they ended since.
     pub settles: bool,
-    /// Whether a person wants what nobody knows of to be run.
+    /// A person wants what nobody knows of to be run.
     pub run_doubted: bool,
 }
 

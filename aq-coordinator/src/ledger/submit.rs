@@ -3,7 +3,7 @@
 use aq_fleet::protocol::{Epoch, FleetJobId};
 use aq_manifest::Stage;
 
-use super::{DbTime, Job, Terms, World};
+use super::{BodyHash, DbTime, Job, Terms, World};
 
 /// A job for the fleet, or a mirror of a host's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl Submission {
 /// Compares a submission with the job that has its key. A superseded job keeps its id and its place.
 /// A mirror follows its original: it waits again whatever it did before.
 pub fn resubmit(job: &Job, submission: &Submission) -> Resubmission {
-    let same = job.terms.body == submission.terms.body;
+    let same = [submission.terms.body, BodyHash::FORGOTTEN].contains(&job.terms.body);
     let is_mirror = job.world != World::Fleet;
     let waits = job.stage == Stage::Inbox;
     match (same, is_mirror, waits) {

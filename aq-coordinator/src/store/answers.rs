@@ -74,7 +74,8 @@ pub struct ClaimAnswer {
 /// What a heartbeat is answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BeatAnswer {
-    /// Whether the factory is known. Its leases are renewed in any case.
+    /// Whether the factory is known, and has registered since the latest restore. Its leases are renewed
+    /// in any case.
     pub registered: bool,
     /// Whether it is to take no more jobs.
     pub draining: bool,
@@ -82,6 +83,15 @@ pub struct BeatAnswer {
     pub leases: Vec<LeaseStand>,
     /// Jobs among them that the holder is to stop.
     pub cancel: Vec<FleetJobId>,
+}
+
+/// The answer to a registration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registration {
+    /// The database, the same also after a restore.
+    pub database: Uuid,
+    /// The number of the latest end that the factory has said and that is on disk.
+    pub ended: u64,
 }
 
 /// How a lease stands after a heartbeat.
@@ -199,7 +209,7 @@ pub struct Numbers {
     pub held: u64,
     /// How long the oldest job in the inbox is there, counted from when it was submitted.
     pub oldest_wait: Option<Duration>,
-    /// How long ago a backup was restored, when one was.
+    /// The time since a backup was restored, when one was.
     pub restored: Option<Duration>,
     /// Jobs that may have ended in the time that was lost with it.
     pub in_doubt: u64,

@@ -14,13 +14,13 @@ pub enum StoreError {
     /// The disk of the database has no room.
     #[error("the disk is full: make room on it")]
     DiskFull,
-    /// What is written now would not be found after a restart.
+    /// A restart would not find what is written now.
     #[error(
         "the database's file is not the one that was opened: {what}; put it back, or start the \
          coordinator again"
     )]
     Gone {
-        /// What became of it.
+        /// The change.
         what: &'static str,
     },
     /// The schema was made by a newer program.

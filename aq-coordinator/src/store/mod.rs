@@ -13,7 +13,7 @@ mod traits;
 
 pub use answers::{
     BeatAnswer, Changes, ClaimAnswer, Cursor, Dated, FactoryRow, Feed, Granted, JobDetail, JobPage,
-    LeaseStand, Numbers, ReportRecord, Submitted, Ticked,
+    LeaseStand, Numbers, Registration, ReportRecord, Submitted, Ticked,
 };
 pub use echoes::{News, NewsPage, Told, Turn};
 pub use error::StoreError;

@@ -9,14 +9,14 @@ use uuid::Uuid;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Column {
     pub(crate) name: &'static str,
-    pub(crate) group: Group,
+    pub(crate) group: ColumnGroup,
     /// Its type in PostgreSQL.
     pub(crate) sql: &'static str,
 }
 
 /// The writes that a column is part of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Group {
+pub(crate) enum ColumnGroup {
     /// Written with a new row only.
     Fixed,
     /// Written when another text takes the place of the job's.
@@ -82,7 +82,7 @@ macro_rules! cells {
 
 cells!(i64, Option<i64>, bool, String, Option<String>, Vec<u8>);
 
-/// The struct of a table's rows, from its columns by [`Group`]: name, type here, type in PostgreSQL.
+/// The struct of a table's rows, from its columns by [`ColumnGroup`]: name, type here, type in PostgreSQL.
 macro_rules! table {
     (
         $(#[$about:meta])*
@@ -99,7 +99,7 @@ macro_rules! table {
             pub(crate) const COLUMNS: &[$crate::store::table::Column] = &[$($(
                 $crate::store::table::Column {
                     name: stringify!($name),
-                    group: $crate::store::table::Group::$group,
+                    group: $crate::store::table::ColumnGroup::$group,
                     sql: $sql,
                 },
             )+)+];
@@ -128,10 +128,10 @@ macro_rules! table {
             /// The values of a group's columns, each of many rows, for PostgreSQL.
             pub(crate) fn arrays(
                 rows: &[Self],
-                group: impl Fn($crate::store::table::Group) -> bool,
+                group: impl Fn($crate::store::table::ColumnGroup) -> bool,
             ) -> Vec<Box<dyn tokio_postgres::types::ToSql + Send + Sync>> {
                 let mut arrays: Vec<Box<dyn tokio_postgres::types::ToSql + Send + Sync>> = vec![];
-                $(if group($crate::store::table::Group::$group) {
+                $(if group($crate::store::table::ColumnGroup::$group) {
                     $(arrays.push(Box::new(
                         rows.iter().map(|row| row.$name.clone()).collect::<Vec<$type>>(),
                     ));)+

@@ -9,7 +9,8 @@ use aq_tracker::Kind;
 
 use super::{
     Beat, BeatAnswer, Changes, ClaimAnswer, ClaimPlan, Cursor, Dated, FactoryRow, Feed, Granted,
-    JobDetail, JobFilter, JobPage, NewsPage, Numbers, StoreError, Submitted, Ticked, Told, Turn,
+    JobDetail, JobFilter, JobPage, NewsPage, Numbers, Registration, StoreError, Submitted, Ticked,
+    Told, Turn,
 };
 use crate::ledger::{Caller, Job, Submission};
 
@@ -100,8 +101,8 @@ pub trait Store: Debug + Send + Sync {
     /// [`StoreError::NoSuchJob`], and `Refused` when it is neither failed nor waiting.
     fn requeue(&self, job: FleetJobId) -> Answer<'_, Dated<Job>>;
 
-    /// Notes a factory. Its leases stay as they are, also under a new instance.
-    fn register(&self, factory: FactoryId, register: Register) -> Answer<'_, ()>;
+    /// Notes a factory, and what it has ended. Its leases stay as they are, also under a new instance.
+    fn register(&self, factory: FactoryId, register: Register) -> Answer<'_, Registration>;
 
     /// Whether a factory is to take no more jobs, from now on and until this is taken back. What it
     /// holds stays its own.

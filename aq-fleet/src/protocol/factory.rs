@@ -3,7 +3,8 @@
 use aq_caps::Token;
 use serde::{Deserialize, Serialize};
 
-use super::ids::{Epoch, FleetJobId, InstanceId};
+use super::holder::ReleaseOutcome;
+use super::ids::{DatabaseId, Epoch, FleetJobId, InstanceId};
 use super::text;
 
 /// `PUT /v1/factories/{factoryId}`: who this is and what it can do. Idempotent.
@@ -23,6 +24,28 @@ pub struct Register {
     pub version: String,
     /// This life of its loop. A new one means a restart: its leases stay, to be renewed or released.
     pub instance_id: InstanceId,
+    /// Jobs that it has ended, of the database that the answer names and after the number that it names, at
+    /// most [`MAX_ENDED`](super::MAX_ENDED): the database may have forgotten it with the restore of a
+    /// backup.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ended: Vec<Ended>,
+}
+
+/// A job that a host has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Ended {
+    /// Its place among all that the host has ended, larger than that of the one before.
+    pub n: u64,
+    /// The job.
+    pub job_id: FleetJobId,
+    /// Its key, as the grant named it.
+    pub key: String,
+    /// Under which grant.
+    pub epoch: Epoch,
+    /// `shipped` or `failed`.
+    pub outcome: ReleaseOutcome,
 }
 
 /// The answer to a registration.
@@ -36,6 +59,12 @@ pub struct Registered {
     pub lease_ms: u64,
     /// The coordinator's protocol version.
     pub protocol: u32,
+    /// The coordinator's database, the same also after a restore of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseId>,
+    /// The number of the latest end that this host has said and that is there.
+    #[serde(default)]
+    pub ended: u64,
 }
 
 /// `POST /v1/factories/{factoryId}/heartbeat`: renews every lease that is held.

@@ -68,7 +68,7 @@ pub struct Stats {
     /// How long the oldest waiting job has waited, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest_wait_ms: Option<u64>,
-    /// How long ago a backup of the database was restored, in milliseconds, when one was.
+    /// Milliseconds since a backup of the database was restored, when one was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored_ms_ago: Option<u64>,
     /// Jobs that may have ended in the time that was lost with it: they wait for a person.

@@ -68,6 +68,11 @@ name! {
 }
 
 name! {
+    /// A coordinator's database.
+    DatabaseId
+}
+
+name! {
     /// One claim, however often it is sent.
     RequestId
 }

@@ -23,6 +23,9 @@ pub const MAX_MANIFEST_BYTES: usize = aq_manifest::MAX_FILE_BYTES;
 /// The most leases that a heartbeat can renew.
 pub const MAX_LEASES: usize = 10_000;
 
+/// The most ends that a registration can say.
+pub const MAX_ENDED: usize = 1_000;
+
 /// The most events in one call.
 pub const MAX_EVENTS: usize = 1_000;
 

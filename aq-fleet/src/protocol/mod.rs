@@ -33,18 +33,18 @@ pub use checkpoint::{BranchName, Checkpoint, CheckpointError, CommitId, LastFail
 pub use claim::{Claim, Claimed, Grant};
 pub use event::{Event, EventValue, Events, FeedEvent, Fields};
 pub use factory::{
-    Directive, DrainOrder, Heartbeat, HeartbeatAnswer, LeaseAnswer, LeaseRef, LeaseState, Register,
-    Registered,
+    Directive, DrainOrder, Ended, Heartbeat, HeartbeatAnswer, LeaseAnswer, LeaseRef, LeaseState,
+    Register, Registered,
 };
 pub use fleet::{Agreement, Depth, FactoryPage, FactoryView, Stats};
 pub use holder::{Done, Release, ReleaseOutcome, Renew, Renewed, Report};
 pub use ids::{
-    Epoch, FactoryId, FleetJobId, FleetJobIdError, InstanceId, RequestId, ShadowIdError,
+    DatabaseId, Epoch, FactoryId, FleetJobId, FleetJobIdError, InstanceId, RequestId, ShadowIdError,
 };
 pub use job::{GrantView, JobPage, JobQuery, JobSummary, JobView, PageQuery, ReportView};
 pub use limits::{
-    DEFAULT_PAGE, DEFAULT_TIMEOUT, MAX_BODY_BYTES, MAX_EVENTS, MAX_LEASES, MAX_MANIFEST_BYTES,
-    MAX_PAGE, MAX_WAIT_MS, OLDEST_PROTOCOL, PROTOCOL_HEADER, PROTOCOL_VERSION,
+    DEFAULT_PAGE, DEFAULT_TIMEOUT, MAX_BODY_BYTES, MAX_ENDED, MAX_EVENTS, MAX_LEASES,
+    MAX_MANIFEST_BYTES, MAX_PAGE, MAX_WAIT_MS, OLDEST_PROTOCOL, PROTOCOL_HEADER, PROTOCOL_VERSION,
 };
 pub use metrics::Metrics;
 pub use problem::{PROBLEM_MEDIA_TYPE, Problem, ProblemKind};

@@ -71,13 +71,18 @@ impl Coordinator {
     /// Starts it where it was, and waits until it answers.
     pub(super) fn start_again(&mut self) {
         // Somebody may have been given its port meanwhile.
-        wait_for("a coordinator that listens", || self.try_start());
+        self.start_with(&[]);
     }
 
-    fn try_start(&mut self) -> bool {
+    /// As [`Self::start_again`], with more arguments.
+    pub(super) fn start_with(&mut self, args: &[&str]) {
+        wait_for("a coordinator that listens", || self.try_start(args));
+    }
+
+    fn try_start(&mut self, args: &[&str]) -> bool {
         let mut command = Command::new(&self.program);
         command.args(["coordinator", "--insecure", "--listen", &self.address.to_string()]);
-        command.args(TIMES);
+        command.args(TIMES).args(args);
         command.args(["--database", &self.database]).env("AQ_FLEET_TOKEN", TOKEN);
         let mut child =
             tied(&command).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -145,19 +150,32 @@ impl Fleet {
         Self { dir, coordinator, client }
     }
 
-    /// The file of the coordinator's database.
-    pub(super) fn database(&self) -> PathBuf {
-        self.dir.path().join("fleet.db")
+    /// The files of the database of a coordinator that does not run, and of a backup of it.
+    fn files(&self) -> impl Iterator<Item = (PathBuf, PathBuf)> {
+        let named = |name: &str, end: &str| self.dir.path().join(format!("{name}{end}"));
+        ["", "-wal", "-shm"].map(|end| (named("fleet.db", end), named("backup", end))).into_iter()
     }
 
-    /// Removes the database of a coordinator that does not run.
+    /// Removes them.
     pub(super) fn forget_database(&self) {
-        for end in ["", "-wal", "-shm"] {
-            let mut name = self.database().into_os_string();
-            name.push(end);
-            let _ = fs::remove_file(name);
+        for (file, _) in self.files() {
+            let _ = fs::remove_file(file);
         }
-        assert!(!self.database().exists());
+    }
+
+    /// Copies them.
+    pub(super) fn back_up(&self) {
+        for (file, copy) in self.files().filter(|(file, _)| file.exists()) {
+            fs::copy(file, copy).unwrap();
+        }
+    }
+
+    /// Puts the copies in their place.
+    pub(super) fn restore(&self) {
+        self.forget_database();
+        for (file, copy) in self.files().filter(|(_, copy)| copy.exists()) {
+            fs::copy(copy, file).unwrap();
+        }
     }
 
     /// A path that all hosts see.

@@ -105,6 +105,69 @@ fn hosts_register_with_a_new_database() {
     host.wait_for_stage("job", "shipped");
 }
 
+/// A job that the backup has as waiting, and one that it does not know.
+#[test]
+fn what_shipped_since_a_backup_runs_no_more() {
+    let mut fleet = Fleet::new();
+    let mut host = fleet.host("a");
+    let body = |fleet: &Fleet, name| format!("echo run >>{}", fleet.out(name).display());
+    let early = fleet.submit("early", "idempotency-key: early\n", &body(&fleet, "early"));
+    fleet.coordinator.kill();
+    fleet.back_up();
+    fleet.coordinator.start_again();
+    host.start();
+    fleet.wait_for(early, Stage::Shipped);
+    let late = fleet.submit("late", "idempotency-key: late\n", &body(&fleet, "late"));
+    fleet.wait_for(late, Stage::Shipped);
+    host.wait_for_stage("late", "shipped");
+    host.wait_for_stage("early", "shipped");
+    fleet.coordinator.kill();
+    fleet.restore();
+    fleet.coordinator.start_again();
+    // Before the host has said a word.
+    let again = fleet.submit("late", "idempotency-key: late\n", &body(&fleet, "late"));
+    let next = fleet.submit("next", "", &body(&fleet, "next"));
+    fleet.wait_for(next, Stage::Shipped);
+    for job in [early, again] {
+        let view = fleet.job(job);
+        assert_eq!((view.job.stage, view.job.in_doubt), (Stage::Shipped, false), "{view:#?}");
+    }
+    assert_eq!(
+        (read(&fleet.out("early")), read(&fleet.out("late"))),
+        ("run\n".into(), "run\n".into())
+    );
+    assert_eq!(fleet.client.stats().unwrap().value.in_doubt, 0);
+}
+
+#[test]
+fn what_no_host_knows_waits_after_a_restore() {
+    let mut fleet = Fleet::new();
+    let mut host = fleet.host("a");
+    let id = fleet.submit("job", "", &format!("echo run >>{}", fleet.out("job").display()));
+    fleet.coordinator.kill();
+    fleet.back_up();
+    fleet.coordinator.start_again();
+    host.start();
+    fleet.wait_for(id, Stage::Shipped);
+    host.wait_for_stage("job", "shipped");
+    host.die();
+    fleet.coordinator.kill();
+    fleet.restore();
+    fleet.coordinator.start_again();
+    let mut other = fleet.host("b");
+    other.start();
+    let next = fleet.submit("next", "", "true");
+    fleet.wait_for(next, Stage::Shipped);
+    let view = fleet.job(id);
+    assert!(view.job.in_doubt && view.waiting.is_some(), "{view:#?}");
+    let shown = other.ok(&["fleet-status"]);
+    assert!(shown.contains("1 jobs may have ended"), "{shown}");
+    fleet.coordinator.kill();
+    fleet.coordinator.start_with(&["--after-restore", "run"]);
+    fleet.wait_for(id, Stage::Shipped);
+    assert_eq!(read(&fleet.out("job")), "run\nrun\n");
+}
+
 #[test]
 fn a_ship_by_hand_of_what_another_host_has_goes_to_quarantine() {
     let fleet = Fleet::new();

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use aq_fleet::protocol::{Epoch, ReleaseOutcome};
+use aq_fleet::protocol::{Ended, Epoch, ReleaseOutcome};
 use aq_manifest::Stage;
 use stateright::{Model, Property};
 
 use super::state::{Belief, Fleet, HOSTS, Message, Says, Slot, Work};
-use crate::ledger::samples::{caller, claimant, let_go, said};
+use crate::ledger::samples::{caller, claimant, factory, let_go, said};
 use crate::ledger::{
-    DbTime, End, Granting, Hold, Job, Refusal, Renewal, cancel, grant, lapse, release, renew,
-    report, requeue,
+    DbTime, End, Granting, Hold, Job, Refusal, Renewal, Service, Timing, cancel, ended, grant,
+    lapse, release, renew, report, requeue,
 };
 
 /// A model of this size.
@@ -25,6 +25,8 @@ pub(super) struct World {
     pub(super) restarts: bool,
     /// Whether both hosts want every job; else each wants one, and they meet at the lock alone.
     pub(super) rivals: bool,
+    /// A backup is made and restored. What is on its way then is lost with the coordinator.
+    pub(super) restores: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +50,12 @@ pub(super) enum Step {
     Wipe(u8),
     Cancel(u8),
     PutBack(u8),
+    BackUp,
+    Restore,
+    /// A host registers, and says what it has shipped.
+    Register(u8),
+    /// Hosts have had their time.
+    Settle,
 }
 
 impl Model for World {
@@ -89,8 +97,15 @@ impl Model for World {
         if self.restarts {
             steps.push(if fleet.grace { Step::GraceEnds } else { Step::Outage });
         }
+        if self.restores {
+            steps.push(if fleet.backup.is_some() { Step::Restore } else { Step::BackUp });
+        }
+        if fleet.settles {
+            let silent = (0..HOSTS.len() as u8).find(|&host| !fleet.spoke[usize::from(host)]);
+            steps.push(silent.map_or(Step::Settle, Step::Register));
+        }
         for job in 0..self.jobs as u8 {
-            if !fleet.grace {
+            if !fleet.grace && !fleet.settles {
                 steps.push(Step::Lapse(job));
             }
             if self.operator {
@@ -113,7 +128,7 @@ impl Model for World {
             Step::Lose(message) => next.network.retain(|it| *it != message),
             Step::Lapse(job) => {
                 let row = row(&next, job);
-                let lapsed = lapse(&row, DbTime(1))?;
+                let lapsed = lapse(&row, DbTime(2))?;
                 write(&mut next, job, &row, &lapsed);
             }
             Step::Outage => next.grace = true,
@@ -128,6 +143,32 @@ impl Model for World {
             Step::Wipe(host) => next.beliefs[usize::from(host)].fill(None),
             Step::Cancel(job) => wish(&mut next, job, cancel)?,
             Step::PutBack(job) => wish(&mut next, job, requeue)?,
+            Step::BackUp => next.backup = Some(next.jobs.clone()),
+            Step::Restore => {
+                next.jobs = next.backup.take()?;
+                for (job, slot) in next.jobs.iter_mut().enumerate() {
+                    let row = slot.row(job as u8);
+                    if !row.stage.is_final() {
+                        *slot = Slot { renewed: false, ..Slot::of(&row.doubt()) };
+                    }
+                }
+                next.network.clear();
+                (next.settles, next.spoke) = (true, [false; 2]);
+            }
+            Step::Register(host) => {
+                next.spoke[usize::from(host)] = true;
+                for job in 0..self.jobs as u8 {
+                    register(&mut next, host, job);
+                }
+            }
+            Step::Settle => {
+                next.settles = false;
+                for slot in 0..self.jobs as u8 {
+                    let row = row(&next, slot);
+                    let settled = RESTORED.settle(&row, Timing::new(Duration::ZERO));
+                    next.jobs[usize::from(slot)] = Slot::of(&settled);
+                }
+            }
         }
         let held = next.jobs.iter().filter(|job| job.locked).count();
         if held > 1 {
@@ -146,6 +187,13 @@ impl Model for World {
             Property::sometimes("both hosts believe in what one can have", |_, fleet: &Fleet| {
                 fleet.beliefs.iter().all(|all| all.iter().any(Option::is_some))
             }),
+            Property::sometimes(
+                "a job that was shipped is in doubt",
+                |world: &Self, fleet: &Fleet| {
+                    let lost = |(job, by): (&Slot, &Option<_>)| by.is_some() && !job.is_over();
+                    !world.restores || fleet.jobs.iter().zip(&fleet.shipped).any(lost)
+                },
+            ),
             Property::sometimes("a late renewal comes first", |_, fleet: &Fleet| {
                 fleet.network.iter().any(|message| {
                     let job = &fleet.jobs[usize::from(message.job)];
@@ -154,6 +202,27 @@ impl Model for World {
                 })
             }),
         ]
+    }
+}
+
+/// The restore was at the second moment, and what was renewed since is held until then.
+const RESTORED: Service = Service { restored: Some(DbTime(1)), ..Service::new(DbTime(0)) };
+
+/// A host says how it ended a job, if it did.
+fn register(fleet: &mut Fleet, host: u8, job: u8) {
+    let Some((_, epoch)) = fleet.shipped[usize::from(job)].filter(|(by, _)| *by == host) else {
+        return;
+    };
+    let before = row(fleet, job);
+    let said = Ended {
+        n: 1,
+        job_id: before.id,
+        key: before.key.clone(),
+        epoch: Epoch(epoch),
+        outcome: ReleaseOutcome::Shipped,
+    };
+    if let Some(after) = ended(&before, &factory(HOSTS[usize::from(host)]), &said) {
+        write(fleet, job, &before, &after);
     }
 }
 
@@ -213,22 +282,27 @@ fn decide(fleet: &mut Fleet, message: Message) -> Option<(Says, u64)> {
     let mut others = fleet.jobs.iter().enumerate().filter(|(at, _)| *at != usize::from(job));
     let free = others.all(|(_, other)| !other.locked);
     let lease = Duration::ZERO;
+    let now = DbTime(i64::from(fleet.settles));
     let after = match says {
         Says::Claim => {
             // The same claim again, or a new one.
             if before.holder().is_some_and(|holder| holder.as_str() == name) {
                 return Some((Says::Granted, before.epoch.0));
             }
-            let granted = grant(&before, &claimant(name), DbTime(0), lease, Epoch(0), free);
+            let floor = Epoch(fleet.highest[usize::from(job)] + 1);
+            let granted = grant(&before, &claimant(name), DbTime(0), lease, floor, free);
             let Ok(Granting::Granted(after)) = granted else { return None };
-            if after.epoch <= before.epoch {
+            if after.epoch <= before.epoch || after.epoch < floor {
                 fleet.broken = Some("an epoch is used twice");
             }
+            fleet.highest[usize::from(job)] = after.epoch.0;
             write(fleet, job, &before, &after);
             return Some((Says::Granted, after.epoch.0));
         }
-        Says::Renew => match renew(&before, &caller(name, epoch), DbTime(0), lease, free) {
-            Ok(Renewal::Held(after)) => Ok(after),
+        Says::Renew => match renew(&before, &caller(name, epoch), now, lease, free) {
+            Ok(Renewal::Held(after)) => {
+                Ok(Service { settles: fleet.settles, ..RESTORED }.renewed(after))
+            }
             Ok(Renewal::Lost(after)) => {
                 write(fleet, job, &before, &after);
                 Err(())
@@ -236,6 +310,7 @@ fn decide(fleet: &mut Fleet, message: Message) -> Option<(Says, u64)> {
             Err(_) => Err(()),
         },
         Says::Tested => report(&before, &said(name, epoch, 1, Stage::Testing)).map_err(|_| ()),
+        Says::Ship if fleet.settles => return None,
         Says::Ship => report(&before, &said(name, epoch, 2, Stage::Shipped)).map_err(|_| ()),
         _ => release(&before, None, &let_go(name, epoch, says.outcome())).map_err(|_| ()),
     };

@@ -19,9 +19,9 @@ struct Place {
     at_work: [Option<(Uuid, bool)>; 2],
     service: Service,
     runs: Vec<CoordinatorRun>,
-    /// How long each has worked without a break, in seconds up to [`LONG`].
+    /// The time that each has worked without a break, in seconds up to [`LONG`].
     unbroken: [u8; 2],
-    /// How long each has stood still.
+    /// The time that each has stood still.
     frozen: [u8; 2],
     /// For how long without a break hosts could renew.
     served: u8,

@@ -17,6 +17,9 @@ pub(super) struct Slot {
     pub(super) tenure: Option<(u8, u64, Hold)>,
     pub(super) locked: bool,
     pub(super) cancel: bool,
+    pub(super) doubted: bool,
+    /// Its lease was renewed since the restore.
+    pub(super) renewed: bool,
 }
 
 /// What a host believes of a job that it was granted.
@@ -70,13 +73,28 @@ pub(super) struct Fleet {
     pub(super) grace: bool,
     /// Who has shipped each job on its own disk.
     pub(super) shipped: Vec<Option<(u8, u64)>>,
+    /// The jobs as they were when a backup was made.
+    pub(super) backup: Option<Vec<Slot>>,
+    /// It was restored, and these hosts have registered since.
+    pub(super) settles: bool,
+    pub(super) spoke: [bool; 2],
+    /// The highest epoch of each job that was ever drawn, also in time that is lost.
+    pub(super) highest: Vec<u64>,
     /// The promise that was broken on the way here.
     pub(super) broken: Option<&'static str>,
 }
 
 impl Slot {
     pub(super) fn new() -> Self {
-        Self { stage: Stage::Inbox, epoch: 0, tenure: None, locked: false, cancel: false }
+        Self {
+            stage: Stage::Inbox,
+            epoch: 0,
+            tenure: None,
+            locked: false,
+            cancel: false,
+            doubted: false,
+            renewed: false,
+        }
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -98,12 +116,13 @@ impl Slot {
             instance: None,
             request: claimant("any").request,
             started: DbTime(0),
-            until: DbTime(0),
+            until: DbTime(i64::from(self.renewed)),
             last_seq,
             hold,
         });
         row.held_lock = self.locked.then(|| "lock".to_owned());
         row.cancel = self.cancel;
+        row.doubted = self.doubted;
         row
     }
 
@@ -115,6 +134,8 @@ impl Slot {
             tenure: row.tenure.as_ref().map(|it| (host(it), it.last_seq, it.hold)),
             locked: row.held_lock.is_some(),
             cancel: row.cancel,
+            doubted: row.doubted,
+            renewed: row.tenure.as_ref().is_some_and(|tenure| tenure.until == DbTime(1)),
         }
     }
 }
@@ -133,6 +154,10 @@ impl Fleet {
             network: Vec::new(),
             grace: false,
             shipped: vec![None; jobs],
+            backup: None,
+            settles: false,
+            spoke: [false; 2],
+            highest: vec![0; jobs],
             broken: None,
         }
     }
@@ -157,6 +182,8 @@ impl Fleet {
             known.extend(self.beliefs.iter().filter_map(|all| all[job]).map(|it| it.epoch));
             known.extend(self.network.iter().filter(|it| it.job == at).map(|it| it.epoch));
             known.extend(self.shipped[job].map(|(_, epoch)| epoch));
+            known.extend(self.backup.iter().map(|jobs| jobs[job].epoch));
+            known.push(self.highest[job]);
             known.sort_unstable();
             known.dedup();
             let rank = |epoch: u64| known.binary_search(&epoch).unwrap() as u64;
@@ -170,6 +197,10 @@ impl Fleet {
             if let Some((_, epoch)) = &mut self.shipped[job] {
                 *epoch = rank(*epoch);
             }
+            if let Some(backup) = &mut self.backup {
+                backup[job].epoch = rank(backup[job].epoch);
+            }
+            self.highest[job] = rank(self.highest[job]);
         }
         self.network.sort_unstable();
     }

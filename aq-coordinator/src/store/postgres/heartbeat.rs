@@ -45,10 +45,10 @@ impl Tx {
             self.last(Query::new("SET LOCAL synchronous_commit = off"));
         }
         let answer = |beat: &Beat| {
-            let draining = known.get(beat.factory.as_str());
+            let known = known.get(beat.factory.as_str());
             let mut answer = BeatAnswer {
-                registered: draining.is_some(),
-                draining: draining.is_some_and(|&draining| draining),
+                registered: known.is_some_and(|&(_, stale)| !stale),
+                draining: known.is_some_and(|&(draining, _)| draining),
                 ..BeatAnswer::default()
             };
             for lease in &beat.leases {
@@ -64,8 +64,8 @@ impl Tx {
         Ok(beats.iter().map(answer).collect())
     }
 
-    /// Notes that factories live; those that are known, and whether each is to drain.
-    async fn see(&self, beats: &[Beat]) -> Result<HashMap<String, bool>, Fault> {
+    /// Notes that factories live; those that are known, and whether each is to drain, and to register.
+    async fn see(&self, beats: &[Beat]) -> Result<HashMap<String, (bool, bool)>, Fault> {
         let ids: Vec<&str> = beats.iter().map(|beat| beat.factory.as_str()).collect();
         let instances: Vec<&str> = beats.iter().map(|beat| beat.instance.as_str()).collect();
         let free: Vec<i64> = beats.iter().map(|beat| i64::from(beat.free)).collect();
@@ -73,11 +73,11 @@ impl Tx {
             .all(
                 "UPDATE factories SET seen = $1, free = beat.free, instance = beat.instance FROM \
                  unnest($2::text[], $3::text[], $4::bigint[]) AS beat (id, instance, free) WHERE \
-                 factories.id = beat.id RETURNING factories.id, draining",
+                 factories.id = beat.id RETURNING factories.id, draining, stale",
                 &[&self.now.0, &ids, &instances, &free],
             )
             .await?;
-        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+        rows.iter().map(|row| Ok((row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?)))).collect()
     }
 
     /// Nearly all leases are held by who says so. This is `renew` for them, in one step.
@@ -168,6 +168,7 @@ impl Tx {
         let free = if needs_lock { self.lock_free(job).await? } else { true };
         match renew(job, caller, self.now, self.timing.lease, free) {
             Ok(Renewal::Held(next)) => {
+                let next = self.service.renewed(next);
                 self.save(job, &next).await?;
                 Ok((Some(next), Ok(())))
             }

@@ -1,14 +1,16 @@
 //! What the holder of a grant says, and what a person asks for.
 
-use aq_fleet::protocol::{Events, FactoryId, FleetJobId, Register, Release, Report};
+use aq_fleet::protocol::{Ended, Events, FactoryId, FleetJobId, Register, Release, Report};
 use aq_manifest::Stage;
 
 use super::fault::Fault;
 use super::rows::{GRANT, grant_of};
 use super::tx::Tx;
-use crate::ledger::{Caller, Job, Refusal, may_post, release, report, report_shadow};
-use crate::store::columns::{json_text, number};
-use crate::store::{Dated, StoreError, clean, fields_of};
+use crate::ledger::{
+    Caller, Job, Refusal, ended, ended_before, may_post, release, remembered, report, report_shadow,
+};
+use crate::store::columns::{count, json_text, number};
+use crate::store::{Dated, Registration, StoreError, clean, fields_of};
 
 impl Tx {
     pub(crate) async fn report(&self, id: FleetJobId, said: &Report) -> Result<Job, Fault> {
@@ -112,25 +114,65 @@ impl Tx {
         Ok(usize::try_from(new).unwrap_or(usize::MAX))
     }
 
-    pub(crate) async fn register(&self, id: &FactoryId, said: &Register) -> Result<(), Fault> {
+    pub(crate) async fn register(
+        &self,
+        id: &FactoryId,
+        said: &Register,
+    ) -> Result<Registration, Fault> {
         let capabilities: Vec<String> = said.capabilities.iter().map(ToString::to_string).collect();
-        self.run(
-            "INSERT INTO factories (id, host, version, instance, capabilities, capacity, free, \
-             seen) VALUES ($1, $2, $3, $4, $5, $6, $6, $7) ON CONFLICT (id) DO UPDATE SET \
-             host = excluded.host, version = excluded.version, instance = excluded.instance, \
-             capabilities = excluded.capabilities, capacity = excluded.capacity, \
-             seen = excluded.seen",
-            &[
-                &id.as_str(),
-                &clean(&said.host),
-                &clean(&said.version),
-                &said.instance_id.as_str(),
-                &json_text(&capabilities),
-                &i64::from(said.capacity),
-                &self.now.0,
-            ],
-        )
-        .await?;
+        for ended in &said.ended {
+            self.note_end(id, ended).await?;
+        }
+        let latest = said.ended.iter().map(|ended| ended.n).max().unwrap_or_default();
+        let sql = "INSERT INTO factories (id, host, version, instance, capabilities, capacity, free, \
+                   seen, ended) VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8) ON CONFLICT (id) DO \
+                   UPDATE SET host = excluded.host, version = excluded.version, instance = \
+                   excluded.instance, capabilities = excluded.capabilities, capacity = \
+                   excluded.capacity, seen = excluded.seen, ended = greatest(factories.ended, \
+                   excluded.ended), stale = false RETURNING ended";
+        let row = self
+            .one(
+                sql,
+                &[
+                    &id.as_str(),
+                    &clean(&said.host),
+                    &clean(&said.version),
+                    &said.instance_id.as_str(),
+                    &json_text(&capabilities),
+                    &i64::from(said.capacity),
+                    &self.now.0,
+                    &number(latest),
+                ],
+            )
+            .await?;
+        Ok(Registration { database: self.database().await?, ended: count(row.try_get(0)?) })
+    }
+
+    /// Notes what a host says of a job that it has ended: it may have been forgotten.
+    async fn note_end(&self, by: &FactoryId, said: &Ended) -> Result<(), Fault> {
+        // Nobody submits the key meanwhile; see `submit`.
+        let sql = "SELECT pg_advisory_xact_lock(hashtextextended('/' || $1, 1))";
+        self.run(sql, &[&said.key]).await?;
+        let known = self.select("id = $1 FOR UPDATE", &[&said.job_id.uuid()]).await?.pop();
+        if let Some(job) = known {
+            return match ended(&job, by, said) {
+                Some(next) => self.save(&job, &next).await,
+                None => Ok(()),
+            };
+        }
+        let again = self.select("world = '' AND key = $1 FOR UPDATE", &[&said.key]).await?.pop();
+        if let Some(job) = again {
+            return match ended_before(&job, said) {
+                Some(next) => self.save(&job, &next).await,
+                None => Ok(()),
+            };
+        }
+        let seq = self.one("SELECT nextval('jobs_seq')", &[]).await?;
+        let job = remembered(said.job_id, said, count(seq.try_get(0)?), self.now);
+        let Some(job) = job else { return Ok(()) };
+        self.insert(&job).await?;
+        let sql = "INSERT INTO manifests (job, manifest) VALUES ($1, '')";
+        self.run(sql, &[&job.id.uuid()]).await?;
         Ok(())
     }
 

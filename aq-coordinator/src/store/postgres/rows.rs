@@ -10,7 +10,7 @@ use super::tx::Tx;
 use crate::ledger::{DbTime, GrantRecord, Job, Notice, history, notice};
 use crate::store::StoreError;
 use crate::store::columns::{COLUMNS, Columns, count, end_of, end_text, number, word};
-use crate::store::table::{Column, Group, assignments};
+use crate::store::table::{Column, ColumnGroup, assignments};
 
 /// The columns of [`grant_of`].
 pub(crate) const GRANT: &str = "job, epoch, factory, instance, request, started, ended, outcome";
@@ -54,7 +54,7 @@ impl Tx {
             return Ok(());
         }
         if before.terms != after.terms {
-            let terms = update(&[c], Group::Terms, Vec::new());
+            let terms = update(&[c], ColumnGroup::Terms, Vec::new());
             self.run(&terms.sql, &terms.values()).await?;
         }
         if let Some(write) = self.writes(&[(before.clone(), after.clone())])? {
@@ -71,7 +71,7 @@ impl Tx {
         }
         let rows: Vec<Columns> = changes.iter().map(|(_, after)| Columns::from(after)).collect();
         let stamps = vec![self.stamp; rows.len()];
-        let mut writes = vec![update(&rows, Group::State, stamps)];
+        let mut writes = vec![update(&rows, ColumnGroup::State, stamps)];
         let records = changes
             .iter()
             .flat_map(|(before, after)| history(Some(before), after, self.now))
@@ -129,7 +129,7 @@ impl Tx {
 }
 
 /// Writes one group of columns of rows that are there. No stamps where another write sets them.
-fn update(rows: &[Columns], group: Group, stamps: Vec<i64>) -> Query {
+fn update(rows: &[Columns], group: ColumnGroup, stamps: Vec<i64>) -> Query {
     let columns = Columns::COLUMNS.iter().filter(|column| column.group == group);
     let mut set = assignments(Columns::COLUMNS, |_, column| {
         (column.group == group).then(|| format!("new.{}", column.name))

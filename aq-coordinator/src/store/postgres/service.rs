@@ -14,14 +14,14 @@ use crate::store::{KEEP_FEED, Ticked};
 /// Leases that one tick ends at most; the next one is a second away.
 const MOST: i64 = 5000;
 
-/// Where the tables are. Another database, other tables, or another history of the server's log: what
-/// is in them was put there by a restore.
+/// The place of the tables. With another database, other tables, or another history of the server's log,
+/// what is in them was put there by a restore.
 const PLACE: &str = "SELECT (SELECT oid FROM pg_database WHERE datname = current_database()) || '/' || \
      'service'::regclass::oid || '/' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)";
 
 impl Tx {
     /// Makes the row if the database is new, and notes that this coordinator is at work.
-    /// Whether a backup was restored since.
+    /// Answers `true` when a backup was restored since.
     pub(crate) async fn start(&self) -> Result<bool, Fault> {
         let place = self.one(PLACE, &[]).await?;
         let place: &str = place.try_get(0)?;
@@ -38,6 +38,8 @@ impl Tx {
             None => (self.create().await?, false),
         };
         self.run("UPDATE service SET place = $1", &[&place]).await?;
+        // Before any backup is made of it.
+        self.database().await?;
         if is_restored {
             self.run("UPDATE service SET generation = $1", &[&Uuid::new_v4()]).await?;
             self.doubt_all().await?;
@@ -46,7 +48,18 @@ impl Tx {
         Ok(is_restored)
     }
 
+    /// The database's own id, made when it has none.
+    pub(crate) async fn database(&self) -> Result<Uuid, Fault> {
+        let known = self.one("SELECT id FROM service", &[]).await?.try_get(0)?;
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let made = "UPDATE service SET id = coalesce(id, $1) RETURNING id";
+        Ok(self.one(made, &[&Uuid::new_v4()]).await?.try_get(0)?)
+    }
+
     async fn doubt_all(&self) -> Result<(), Fault> {
+        self.run("UPDATE factories SET stale = true", &[]).await?;
         // As `Job::doubt`, in one step however many there are.
         self.run(
             "UPDATE jobs SET doubted = true, version = version + 1 WHERE world = '' AND stage NOT \

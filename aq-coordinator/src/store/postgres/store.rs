@@ -11,8 +11,8 @@ use super::tx::{Mode, Tx};
 use crate::ledger::{Caller, Job, Submission, Timing, cancel, requeue};
 use crate::store::{
     Answer, Beat, BeatAnswer, Changes, ClaimAnswer, ClaimPlan, Clock, Cursor, Dated, FactoryRow,
-    Feed, Granted, JobDetail, JobFilter, JobPage, NewsPage, Numbers, Store, StoreError, Submitted,
-    Ticked, Told, Turn,
+    Feed, Granted, JobDetail, JobFilter, JobPage, NewsPage, Numbers, Registration, Store,
+    StoreError, Submitted, Ticked, Told, Turn,
 };
 
 /// Leases that one transaction renews at most; a larger batch is several.
@@ -130,7 +130,7 @@ impl Store for PostgresStore {
         transact!(self, Write, |tx, job| tx.change(*job, requeue))
     }
 
-    fn register(&self, factory: FactoryId, register: Register) -> Answer<'_, ()> {
+    fn register(&self, factory: FactoryId, register: Register) -> Answer<'_, Registration> {
         transact!(self, Write, |tx, factory, register| tx.register(factory, register))
     }
 

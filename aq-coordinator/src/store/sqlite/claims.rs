@@ -46,12 +46,7 @@ impl Session<'_> {
             }
             return Ok(Submitted::Superseded(*next));
         }
-        let seq: i64 = self.connection.query_row(
-            "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'jobs'), 0) + 1",
-            [],
-            |row| row.get(0),
-        )?;
-        let mut job = submission.clone().into_job(count(seq), self.now);
+        let mut job = submission.clone().into_job(self.next_seq()?, self.now);
         job.doubted = job.world == World::Fleet && self.settles()?;
         self.insert(&job)?;
         self.connection
@@ -61,6 +56,16 @@ impl Session<'_> {
             self.set_item(job.id, submission.item.as_deref())?;
         }
         Ok(Submitted::Created(job))
+    }
+
+    /// The place behind all jobs that ever were.
+    pub(crate) fn next_seq(&self) -> Result<u64, StoreError> {
+        let seq: i64 = self.connection.query_row(
+            "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'jobs'), 0) + 1",
+            [],
+            |row| row.get(0),
+        )?;
+        Ok(count(seq))
     }
 
     /// Makes the next version of the graph, if it is at `expected`.

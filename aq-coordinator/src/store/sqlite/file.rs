@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::ledger::DbTime;
 use crate::store::StoreError;
 
-/// What a call may have to write, but for the largest manifests.
+/// Room that a call may need, but for the largest manifests.
 const ROOM: usize = 64 << 10;
 
 /// The length of a noted tick: a UUID, a number, and what is between and behind them.
@@ -61,7 +61,7 @@ impl DatabaseFile {
         &self.path
     }
 
-    /// Whether a coordinator that starts now would find what is written here.
+    /// Checks that a coordinator that starts now would find what is written here.
     pub(crate) fn is_there(&self) -> Result<(), StoreError> {
         match fs::metadata(&self.path) {
             Ok(found) if identity(&found) == self.identity => Ok(()),
@@ -73,7 +73,7 @@ impl DatabaseFile {
         }
     }
 
-    /// Whether its disk has room for more.
+    /// Checks that its disk has room for more.
     pub(crate) fn has_room(&self) -> Result<(), StoreError> {
         let name = beside(&self.path, "-room");
         let tried = File::create(&name).and_then(|mut file| file.write_all(&[0; ROOM]));
@@ -94,7 +94,7 @@ impl DatabaseFile {
     }
 }
 
-/// Whether an error is about room.
+/// Tests for an error about room.
 pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }

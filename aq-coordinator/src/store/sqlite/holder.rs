@@ -3,29 +3,31 @@
 use std::time::Duration;
 
 use aq_fleet::protocol::{
-    Epoch, Events, FactoryId, FleetJobId, LeaseRef, Register, Release, Report,
+    Ended, Epoch, Events, FactoryId, FleetJobId, LeaseRef, Register, Release, Report,
 };
 use aq_manifest::Stage;
 use rusqlite::{OptionalExtension, params};
 
 use super::session::{GRANT, Session, grant_of, grant_row};
 use crate::ledger::{
-    Caller, Fenced, GrantRecord, Job, Renewal, may_post, release, renew, report, report_shadow,
+    Caller, Fenced, GrantRecord, Job, Renewal, ended, ended_before, may_post, release, remembered,
+    renew, report, report_shadow,
 };
-use crate::store::columns::{json_text, number};
-use crate::store::{Beat, BeatAnswer, LeaseStand, StoreError, clean, fields_of};
+use crate::store::columns::{count, json_text, number};
+use crate::store::{Beat, BeatAnswer, LeaseStand, Registration, StoreError, clean, fields_of};
 
 impl Session<'_> {
     pub(crate) fn heartbeat(&self, beat: &Beat) -> Result<BeatAnswer, StoreError> {
         let mut seen = self.connection.prepare_cached(
             "UPDATE factories SET seen = ?2, free = ?3, instance = ?4 WHERE id = ?1 RETURNING \
-             draining",
+             draining, stale",
         )?;
         let values = params![beat.factory.as_str(), self.now.0, beat.free, beat.instance.as_str()];
-        let draining: Option<bool> = seen.query_row(values, |row| row.get(0)).optional()?;
+        let known: Option<(bool, bool)> =
+            seen.query_row(values, |row| row.try_into()).optional()?;
         let mut answer = BeatAnswer {
-            registered: draining.is_some(),
-            draining: draining.unwrap_or_default(),
+            registered: known.is_some_and(|(_, stale)| !stale),
+            draining: known.is_some_and(|(draining, _)| draining),
             ..BeatAnswer::default()
         };
         for lease in &beat.leases {
@@ -87,7 +89,7 @@ impl Session<'_> {
     fn renew_job(&self, job: &Job, caller: &Caller) -> Result<Result<(), Fenced>, StoreError> {
         let free = self.lock_free(job)?;
         match renew(job, caller, self.now, self.timing.lease, free) {
-            Ok(Renewal::Held(next)) => self.save(job, &next).map(Ok),
+            Ok(Renewal::Held(next)) => self.save(job, &self.alive()?.0.renewed(next)).map(Ok),
             Ok(Renewal::Lost(next)) => {
                 self.save(job, &next)?;
                 Ok(Err(Fenced { current: next.epoch, holder: None }))
@@ -199,14 +201,22 @@ impl Session<'_> {
         Ok(new)
     }
 
-    pub(crate) fn register(&self, id: &FactoryId, said: &Register) -> Result<(), StoreError> {
+    pub(crate) fn register(
+        &self,
+        id: &FactoryId,
+        said: &Register,
+    ) -> Result<Registration, StoreError> {
         let capabilities: Vec<String> = said.capabilities.iter().map(ToString::to_string).collect();
-        self.connection.execute(
+        for ended in &said.ended {
+            self.note_end(id, ended)?;
+        }
+        let latest = said.ended.iter().map(|ended| ended.n).max().unwrap_or_default();
+        let latest: i64 = self.connection.query_row(
             "INSERT INTO factories (id, host, version, instance, capabilities, capacity, free, \
-             seen) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7) ON CONFLICT (id) DO UPDATE SET \
+             seen, ended) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8) ON CONFLICT (id) DO UPDATE SET \
              host = excluded.host, version = excluded.version, instance = excluded.instance, \
              capabilities = excluded.capabilities, capacity = excluded.capacity, \
-             seen = excluded.seen",
+             seen = excluded.seen, ended = max(ended, excluded.ended), stale = 0 RETURNING ended",
             params![
                 id.as_str(),
                 clean(&said.host),
@@ -214,8 +224,35 @@ impl Session<'_> {
                 said.instance_id.as_str(),
                 json_text(&capabilities),
                 said.capacity,
-                self.now.0
+                self.now.0,
+                number(latest)
             ],
+            |row| row.get(0),
+        )?;
+        Ok(Registration { database: self.database()?, ended: count(latest) })
+    }
+
+    /// Notes what a host says of a job that it has ended: it may have been forgotten.
+    fn note_end(&self, by: &FactoryId, said: &Ended) -> Result<(), StoreError> {
+        if let Some(job) = self.find(said.job_id)? {
+            return match ended(&job, by, said) {
+                Some(next) => self.save(&job, &next),
+                None => Ok(()),
+            };
+        }
+        if let Some(job) = self.select("world = '' AND key = ?1", &[&said.key])?.pop() {
+            return match ended_before(&job, said) {
+                Some(next) => self.save(&job, &next),
+                None => Ok(()),
+            };
+        }
+        let Some(job) = remembered(said.job_id, said, self.next_seq()?, self.now) else {
+            return Ok(());
+        };
+        self.insert(&job)?;
+        self.connection.execute(
+            "INSERT INTO manifests (job, manifest) VALUES (?1, '')",
+            [job.id.to_string()],
         )?;
         Ok(())
     }

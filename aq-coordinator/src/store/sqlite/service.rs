@@ -13,10 +13,11 @@ use crate::store::{KEEP_FEED, StoreError, Ticked};
 
 impl Session<'_> {
     /// Makes the row if the database is new, and notes that this coordinator is at work.
-    /// Whether a backup was restored since.
+    /// Answers `true` when a backup was restored since.
     pub(crate) fn start(&self) -> Result<bool, StoreError> {
         let Some(service) = self.service()? else {
             self.keep_time(&self.create()?)?;
+            self.database()?;
             return Ok(false);
         };
         let mut service = self.notice(service)?.0.start(self.now, self.highest()?);
@@ -27,10 +28,12 @@ impl Session<'_> {
             self.doubt_all()?;
         }
         self.keep_time(&service)?;
+        // Before any backup is made of it.
+        self.database()?;
         Ok(is_restored)
     }
 
-    /// Whether the file is older than what the last coordinator has noted beside it.
+    /// Tests for a file that is older than what the last coordinator has noted beside it.
     fn is_restored(&self) -> Result<bool, StoreError> {
         let mut seen =
             self.connection.prepare_cached("SELECT seen FROM coordinators WHERE id = ?1")?;
@@ -45,7 +48,17 @@ impl Session<'_> {
         })
     }
 
+    /// The database's own id, made when it has none.
+    pub(crate) fn database(&self) -> Result<Uuid, StoreError> {
+        let mut query = self
+            .connection
+            .prepare_cached("UPDATE service SET id = coalesce(id, ?1) RETURNING id")?;
+        let id: String = query.query_row([Uuid::new_v4().to_string()], |row| row.get(0))?;
+        word("service.id", &id)
+    }
+
     fn doubt_all(&self) -> Result<(), StoreError> {
+        self.connection.execute("UPDATE factories SET stale = 1", [])?;
         for job in self.select("world = '' AND stage NOT IN ('shipped', 'failed')", &[])? {
             self.save(&job, &job.doubt())?;
         }
@@ -203,7 +216,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Whether hosts still have time to say what they ended before a backup was restored.
+    /// Tests for the time in which hosts say what they ended before a backup was restored.
     pub(crate) fn settles(&self) -> Result<bool, StoreError> {
         let mut query = self.connection.prepare_cached("SELECT settles FROM service")?;
         Ok(query.query_row([], |row| row.get(0))?)

@@ -11,8 +11,8 @@ use super::schema;
 use crate::ledger::{Caller, Job, Submission, Timing, cancel, requeue};
 use crate::store::{
     Answer, Beat, BeatAnswer, Changes, ClaimAnswer, ClaimPlan, Clock, Cursor, Dated, FactoryRow,
-    Feed, Granted, JobDetail, JobFilter, JobPage, NewsPage, Numbers, Store, StoreError, Submitted,
-    Ticked, Told, Turn,
+    Feed, Granted, JobDetail, JobFilter, JobPage, NewsPage, Numbers, Registration, Store,
+    StoreError, Submitted, Ticked, Told, Turn,
 };
 
 /// The ledger in a SQLite file.
@@ -93,7 +93,7 @@ impl Store for SqliteStore {
         self.actor.ask(move |session| session.change(job, requeue))
     }
 
-    fn register(&self, factory: FactoryId, register: Register) -> Answer<'_, ()> {
+    fn register(&self, factory: FactoryId, register: Register) -> Answer<'_, Registration> {
         self.actor.ask(move |session| session.register(&factory, &register))
     }
 

@@ -20,10 +20,17 @@ fn fenced(answer: &Answer, epoch: u64, holder: Value) {
 #[tokio::test]
 async fn a_factory_registers_and_is_listed() {
     let fleet = Fleet::new().await;
+    let mut databases = std::collections::BTreeSet::new();
     for _ in 0..2 {
-        let answer = fleet.put("/v1/factories/host-a", &register()).await.ok();
-        assert_eq!(answer, json!({ "heartbeatMs": 15_000, "leaseMs": 60_000, "protocol": 1 }));
+        let mut answer = fleet.put("/v1/factories/host-a", &register()).await.ok();
+        let database = answer.as_object_mut().unwrap().remove("database").unwrap();
+        databases.insert(database.as_str().unwrap().to_owned());
+        assert_eq!(
+            answer,
+            json!({ "heartbeatMs": 15_000, "leaseMs": 60_000, "protocol": 1, "ended": 0 })
+        );
     }
+    assert_eq!(databases.len(), 1);
     fleet.put("/v1/factories/host-b", &register()).await.ok();
     let page = fleet.get("/v1/factories?limit=1").await.ok();
     assert_eq!(page["factories"][0]["factoryId"], "host-a");

@@ -61,7 +61,7 @@ cases! {
         a_start_beside_another_is_none, a_claim_before_the_first_tick,
         a_restored_backup_draws_no_epoch_again, the_clock_goes_backwards, two_start_at_once,
         the_clock_is_the_databases, an_outage_resets_changes;
-    restores: what_nobody_knows_waits, a_restart_is_no_restore, a_late_holder_is_in_no_doubt;
+    restores: hosts_say_what_they_ended, a_database_stays_the_same, a_forgotten_key_is_no_second_run, what_nobody_knows_waits, a_restart_is_no_restore, a_late_holder_is_in_no_doubt;
     reports: order_and_repetition, exactly_one_ships, ship_is_never_taken_for_old,
         release_is_idempotent, release_after_the_next_grant, locks_are_given_back_at_testing,
         stages_that_cannot_be_reported, checkpoints_go_to_the_next_host, a_stale_epoch_changes_nothing,

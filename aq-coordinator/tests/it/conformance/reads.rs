@@ -88,6 +88,7 @@ fn about(host: &str, instance: &str) -> Register {
         capacity: 4,
         version: "0.1.0".to_owned(),
         instance_id: instance.parse().unwrap(),
+        ended: Vec::new(),
     }
 }
 

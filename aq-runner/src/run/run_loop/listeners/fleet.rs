@@ -26,7 +26,7 @@ use crate::run::run_loop::event_source::WakeCause;
 use crate::run::run_loop::loop_core::{LoopEvent, LoopNotice};
 use crate::run::run_loop::progress::Progress;
 use crate::store::{QueueDir, StoreError, read_values};
-use crate::sync::fleet::{Holder, Membership, News, Status};
+use crate::sync::fleet::{EndedLog, Holder, Membership, News, Status};
 
 use ends::cancel;
 pub(super) use joining::advertised;
@@ -73,6 +73,10 @@ pub(super) struct Fleet {
     empty: bool,
     /// Jobs in testing/ that are being shipped, or could not be.
     ships: BTreeMap<JobId, Tried>,
+    /// Jobs that ended here, for a coordinator that has lost what it was told.
+    ended: EndedLog,
+    /// Jobs that were noted when the loop began, and that it has not looked at yet.
+    unlooked: BTreeSet<JobId>,
     /// Ends the thread that pushes snapshots when it is dropped.
     pushing: Option<Sender<()>>,
 }

@@ -16,7 +16,7 @@ use crate::run::run_loop::event_source::WakeCause;
 use crate::run::run_loop::loop_core::LoopEvent;
 use crate::run::run_loop::progress::RunError;
 use crate::store::{QueueDir, profile_names};
-use crate::sync::fleet::{Membership, MembershipSettings, News, Status};
+use crate::sync::fleet::{EndedLog, Membership, MembershipSettings, News, Status};
 
 impl Fleet {
     /// Joins the fleet.
@@ -30,6 +30,9 @@ impl Fleet {
         let dir = fleet_dir(queue);
         std::fs::create_dir_all(dir.join("held"))
             .map_err(|e| RunError::System("make .state/fleet", e))?;
+        let ended = EndedLog::in_dir(&dir);
+        // More than has to be kept is kept then.
+        let _ = ended.trim();
         let mode = settings.switches.mode();
         let news = Arc::new(Mutex::new(Vec::new()));
         let deliver = { holder.clone() };
@@ -44,6 +47,7 @@ impl Fleet {
                 route: mode == Mode::Route,
                 once: options.once,
                 request_file: dir.join("claim"),
+                ended: ended.clone(),
             },
             move |limit| drop(deliver.deliver(limit)),
             teller(&news, context),
@@ -65,6 +69,8 @@ impl Fleet {
             told: Status::default(),
             empty: false,
             ships: BTreeMap::new(),
+            ended,
+            unlooked: BTreeSet::new(),
             pushing: None,
         })
     }
@@ -75,8 +81,8 @@ impl Fleet {
         context: &mut LoopContext<'_>,
         out: &mut Vec<PendingWork>,
     ) {
-        let touched = |id| LoopEvent::JobTouched(id).into();
-        out.extend(Held::all(context.queue).into_iter().map(touched));
+        self.unlooked = Held::all(context.queue).into_iter().collect();
+        out.extend(self.unlooked.iter().cloned().map(|id| LoopEvent::JobTouched(id).into()));
         self.start_pushing(context);
     }
 

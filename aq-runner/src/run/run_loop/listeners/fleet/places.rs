@@ -3,15 +3,23 @@
 use std::io;
 
 use aq_fleet::protocol::{LeaseRef, ReleaseOutcome};
+use aq_ledger::steps::NumberReport;
 use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::{JobId, Outcome, Stage};
 use jiff::Timestamp;
 
 use super::{Fleet, unwritable};
-use crate::run::fleet::{Held, Steps, lease, metrics, next_report, pushed};
+use crate::run::fleet::{Held, Steps, lease, metrics, pushed};
 use crate::run::run_loop::context::ListenerContext;
 use crate::run::run_loop::loop_core::LoopEvent;
 use crate::store::{HeldJob, JobRecord, QueueDir, StoreError, moves};
+
+/// The key by which the coordinator knows a job: that of its file, which is no key of this host's.
+fn key_in_the_fleet(queue: &QueueDir, stage: Stage, id: &JobId, lease: LeaseRef) -> String {
+    let text = queue.read_job(stage, id).unwrap_or_default();
+    let key = aq_manifest::parse(&text).manifest.idempotency_key;
+    key.unwrap_or_else(|| lease.job_id.to_string())
+}
 
 impl Fleet {
     /// Posts an event for each step under this grant that was not posted. The coordinator takes
@@ -46,7 +54,12 @@ impl Fleet {
     /// Looks what a job's place means for the fleet: whether it is held here, and whether the
     /// coordinator is to hear how far it has come.
     pub(super) fn looked(&mut self, id: &JobId, at: &mut ListenerContext<'_, '_>) {
-        match self.try_looked(id, at) {
+        let looked = self.try_looked(id, at);
+        if self.unlooked.remove(id) && !self.noted.contains(id) {
+            // It ended while no loop was there, and the registration did not say so.
+            self.membership.register_again();
+        }
+        match looked {
             Ok(()) | Err(StoreError::NoSuchJob(_)) => {}
             // Such as `aq reject`, which moves the job and lets go of it a moment later. Nothing
             // else would tell when, and the fleet would never hear of it.
@@ -101,10 +114,10 @@ impl Fleet {
             Stage::Inbox | Stage::Building | Stage::Review => return Ok(()),
             Stage::Testing => {
                 let mut job = HeldJob::take(queue, id)?;
-                let seq = next_report(job.meta());
                 // Before it is sent, and that it was told after: a kill in between tells it twice,
                 // under another number, and not never.
-                job.append(&RecordUpdate::new().set(RecordKey::FleetReports, seq))?;
+                job.step(&NumberReport, Timestamp::now())?;
+                let seq = job.row().fleet_reports().unwrap_or(1);
                 let (at, numbers) = (pushed(job.meta()), metrics(job.meta()));
                 let report = self.holder.report_of(lease, seq, Stage::Testing, at, Some(numbers));
                 let posted = self.holder.post_report(lease, report);
@@ -121,6 +134,10 @@ impl Fleet {
                     }
                 };
                 let numbers = metrics(job.meta());
+                // Kept for a coordinator that has lost what it is told now.
+                let key = key_in_the_fleet(queue, stage, id, lease);
+                let noted = self.ended.note(lease.job_id, &key, lease.epoch, outcome);
+                noted.map_err(|e| unwritable(queue, e))?;
                 let posted = self.holder.post_release(lease, outcome, Some(result), Some(numbers));
                 posted.map_err(|e| unwritable(queue, io::Error::other(e)))?;
                 job.append(&RecordUpdate::new().set(RecordKey::FleetTold, told))?;

@@ -1,0 +1,89 @@
+//! Ends that hosts tell, of which a database that was restored from a backup does not know.
+
+use aq_fleet::protocol::{Ended, FactoryId, FleetJobId, ReleaseOutcome};
+use aq_manifest::{DepsMode, JobId, Outcome, Priority, Stage};
+
+use super::{BodyHash, DbTime, End, Hold, Job, Terms, World};
+
+impl BodyHash {
+    /// That of a job whose manifest is not known any more.
+    pub const FORGOTTEN: Self = Self([0; 32]);
+}
+
+/// The job as its host says that it ended; `None` where that is no news, or was overtaken: the job has
+/// been granted again since.
+///
+/// An epoch above the job's own was drawn in the time that was lost. No other is drawn between it and
+/// those that are drawn from now on.
+pub fn ended(job: &Job, by: &FactoryId, said: &Ended) -> Option<Job> {
+    if job.world != World::Fleet || job.stage == Stage::Shipped {
+        return None;
+    }
+    let mut next = job.clone();
+    if said.epoch > job.epoch {
+        next.epoch = said.epoch;
+        next.tenure = None;
+        next.held_lock = None;
+    } else {
+        let tenure = job.tenure.as_ref().filter(|tenure| tenure.factory == *by)?;
+        if said.epoch != job.epoch || matches!(tenure.hold, Hold::Ended(_)) {
+            return None;
+        }
+        next.end(End::Released(said.outcome));
+    }
+    finish(&mut next, said.outcome)?;
+    Some(next.next_after(job))
+}
+
+/// A job of the same key, which somebody submitted again before it was known how the first one ended;
+/// `None` when it is on its way already.
+pub fn ended_before(job: &Job, said: &Ended) -> Option<Job> {
+    if job.world != World::Fleet || job.held_by().is_some() || job.stage.is_final() {
+        return None;
+    }
+    let mut next = job.clone();
+    finish(&mut next, said.outcome)?;
+    Some(next.next_after(job))
+}
+
+/// The row of a job that is not known any more, so that its key is; `None` when it has not ended.
+pub fn remembered(id: FleetJobId, said: &Ended, seq: u64, now: DbTime) -> Option<Job> {
+    let mut job = Job {
+        id,
+        seq,
+        world: World::Fleet,
+        key: said.key.clone(),
+        terms: Terms {
+            name: JobId::new(&id.to_string()).ok()?,
+            body: BodyHash::FORGOTTEN,
+            priority: Priority::Medium,
+            lock: None,
+            deps: Vec::new(),
+            deps_mode: DepsMode::Hard,
+            needs: Vec::new(),
+        },
+        submitted_at: now,
+        stage: Stage::Inbox,
+        result: None,
+        epoch: said.epoch,
+        tenure: None,
+        held_lock: None,
+        cancel: false,
+        doubted: false,
+        attempts: 1,
+        lost: 0,
+        checkpoint: None,
+        version: 1,
+    };
+    finish(&mut job, said.outcome)?;
+    Some(job)
+}
+
+fn finish(job: &mut Job, outcome: ReleaseOutcome) -> Option<()> {
+    match outcome {
+        ReleaseOutcome::Shipped => job.finish(Stage::Shipped, Outcome::Shipped),
+        ReleaseOutcome::Failed => job.finish(Stage::Failed, Outcome::Crash),
+        ReleaseOutcome::Requeue | ReleaseOutcome::Abandoned => return None,
+    }
+    Some(())
+}

@@ -1,0 +1,45 @@
+//! Registering, with what this host has ended.
+
+use aq_fleet::client::CallError;
+use aq_fleet::protocol::{Ended, InstanceId, Register, Registered};
+
+use super::Member;
+
+impl Member {
+    /// Registers, and says what this host has ended that the database does not know: all of it, when
+    /// it is an older one.
+    pub(super) fn register(&self, instance: &InstanceId) -> Result<(), CallError> {
+        let mut ended = Vec::new();
+        loop {
+            let said = ended.last().map(|ended: &Ended| ended.n);
+            let registered = self.register_with(instance, ended)?;
+            let Some(database) = &registered.database else { return Ok(()) };
+            self.settings.ended.follow(database);
+            ended = self.settings.ended.after(database, registered.ended);
+            // One that takes nothing is not told again and again.
+            if ended.is_empty() || said.is_some_and(|said| registered.ended < said) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn register_with(
+        &self,
+        instance: &InstanceId,
+        ended: Vec<Ended>,
+    ) -> Result<Registered, CallError> {
+        let register = Register {
+            host: self.settings.host.clone(),
+            capabilities: self.settings.capabilities.clone(),
+            capacity: self.settings.capacity,
+            version: self.settings.version.clone(),
+            instance_id: instance.clone(),
+            ended,
+        };
+        let registered = self.client.register(&self.settings.factory, &register)?.value;
+        let mut state = self.shared.lock();
+        (state.registered, state.register_again) = (Some(registered.clone()), false);
+        self.shared.changed.notify_all();
+        Ok(registered)
+    }
+}

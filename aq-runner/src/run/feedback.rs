@@ -15,8 +15,8 @@ use crate::store::{
     Feedback, FeedbackFile, FeedbackState, Invalid, JobRecord, QueueDir, StoreError, load,
 };
 
-use super::engine_use::{self, KnownEngines};
 use super::settings::Settings;
+use crate::run::engines::availability::{self, KnownEngines};
 
 /// The feedback of one attempt.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -161,7 +161,7 @@ fn next_engine(
     now: Timestamp,
 ) -> Option<String> {
     let known = KnownEngines::read(queue);
-    let state = |name: &String| engine_use::state(&known, settings, name, now);
+    let state = |name: &String| availability::state(&known, settings, name, now);
     let ready = candidates.iter().find(|name| matches!(state(name), EngineState::Ready { .. }));
     let is_gone = |state| matches!(state, EngineState::Missing | EngineState::Absent { .. });
     let there = || candidates.iter().find(|name| !is_gone(state(name)));

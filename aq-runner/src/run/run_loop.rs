@@ -7,26 +7,34 @@
 
 mod clock;
 mod context;
+pub(crate) mod echo;
 mod effects;
 mod event_source;
+pub(crate) mod folder_watch;
 mod folders;
+pub(crate) mod handle;
 mod listeners;
 mod lock;
 mod loop_core;
+pub(crate) mod model;
+pub(crate) mod options;
 mod progress;
+pub(crate) mod queue_change;
+pub(crate) mod queue_reading;
+pub(crate) mod replica;
 
 use aq_scheduler::{Limits, SeenBy};
 use jiff::Timestamp;
 
 use crate::store::{QueueDir, remove_old_spares};
 
-use super::engine_sightings::note_engines;
 use super::host::ProbePolicy;
 use super::host_capabilities;
-use super::model::Model;
-use super::options::RunOptions;
-use super::queue_reading::read_host;
 use super::settings::Settings;
+use crate::run::engines::sightings::note_engines;
+use crate::run::run_loop::model::Model;
+use crate::run::run_loop::options::RunOptions;
+use crate::run::run_loop::queue_reading::read_host;
 use context::{LoopContext, PendingWork, WorkList};
 use effects::{EffectPerformer, keep_settings};
 use event_source::EventSource;

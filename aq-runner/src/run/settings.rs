@@ -12,10 +12,10 @@ use crate::engine::{EngineChange, EngineConfig, EngineConfigError, Registry};
 use crate::store::{QueueDir, ScratchPlaces, StoreError, read_saved, read_text, replace_durably};
 
 use super::checkouts::BESIDE;
-use super::engine_versions::recall_versions;
 pub(crate) use super::environment::Environment;
 use super::host::Tool;
 use super::room::{RoomConfig, bytes};
+use crate::run::engines::versions::recall_versions;
 
 /// The most that a log takes, in MiB: more than agents print who are well, and less than a disk has.
 const LOG_LIMIT_MB: u64 = 1024;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::engine::MissingBinary;
 use crate::store::QueueDir;
 
-use super::engine_versions::{AskedPrograms, ask_engine_versions};
 use super::host::{Host, HostConfig, HostProblem, ProbePolicy, Tool, detect};
 use super::settings::Settings;
+use crate::run::engines::versions::{AskedPrograms, ask_engine_versions};
 
 /// How long one probe of a tool may take.
 const PROBE_LIMIT: Duration = Duration::from_secs(2);

@@ -8,11 +8,11 @@ use aq_ledger::{RecordContent, RecordKey, RecordUpdate};
 use aq_manifest::JobId;
 use jiff::Timestamp;
 
-use super::left_out::{left_out_record, unexpected};
 use crate::checkpoint::{
     CheckpointError, DiffBounds, GitWatch, Isolation, Job, LeftOut, Merged, OwnPlace, Removed,
     Target, Wip, left_out_words,
 };
+use crate::run::view::left_out::{left_out_record, unexpected};
 use crate::store::{
     self, CleanChoice, Cleaned, JobRecord, QueueDir, RepositoryMarker, StoreError, read_values,
 };

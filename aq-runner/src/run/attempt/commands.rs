@@ -8,7 +8,6 @@ use std::time::Duration;
 use aq_manifest::{FailureClass, JobSpec, format_duration};
 use jiff::Timestamp;
 
-use super::super::engine_phase::RunPatience;
 use super::super::host_lack::limited_files;
 use super::super::settings::Settings;
 use super::JobAttempt;
@@ -21,6 +20,7 @@ use crate::feedback::OutputSource;
 use crate::process::{
     Cause, Cgroup, Drain, Ended, Status, Stdin, Supervisor, Task, has_file_limit,
 };
+use crate::run::engines::phase::RunPatience;
 
 /// A command that has run for this long is worth a control group.
 const SETTLE: Duration = Duration::from_secs(1);

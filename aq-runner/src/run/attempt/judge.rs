@@ -4,7 +4,6 @@ use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::{FailureClass, JobSpec, Outcome, ScopePolicy, ScopeSet};
 use jiff::Timestamp;
 
-use super::super::engine_use;
 use super::JobAttempt;
 use super::commands::{met_file_limit, timed_out};
 use super::failure::AttemptFailure;
@@ -14,6 +13,7 @@ use super::save::LISTED;
 use crate::checkpoint::Changes;
 use crate::engine::{EndedBy, ErrorClass};
 use crate::process::Cause;
+use crate::run::engines::availability;
 
 /// Judges a run whose work is saved.
 pub(super) fn run(
@@ -43,7 +43,7 @@ pub(super) fn run(
     if verdict.success {
         // What is known of the engine is not worth a job's failure.
         let JobAttempt { queue, settings, .. } = attempt;
-        let _ = engine_use::note_success(queue, settings, &run.engine, run.started);
+        let _ = availability::note_success(queue, settings, &run.engine, run.started);
         return self::changes(&mut attempt.record, spec, changes);
     }
     if verdict.ended_otherwise && spec.verify.is_some() {
@@ -73,7 +73,7 @@ fn engine_fault(
         return None;
     }
     let (queue, settings, now) = (attempt.queue, &attempt.settings, Timestamp::now());
-    let noted = engine_use::note_fault(queue, settings, &run.engine, verdict, error, now);
+    let noted = availability::note_fault(queue, settings, &run.engine, verdict, error, now);
     Some(
         noted.map_or_else(
             |e| AttemptFailure::NotCounted(e.to_string()),

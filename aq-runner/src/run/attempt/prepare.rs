@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::{JobSpec, Outcome};
 
-use super::super::attempt_line::AttemptLine;
-use super::super::engine_sightings::Sightings;
 use super::super::feedback::AttemptFeedback;
 use super::super::host_lack::HostError as _;
 use super::JobAttempt;
@@ -19,6 +17,8 @@ use super::record::AttemptRecord;
 use super::usage::resumable;
 use crate::engine::{EngineCommand, Invocation};
 use crate::feedback::OutputSource;
+use crate::run::attempt::attempt_line::AttemptLine;
+use crate::run::engines::sightings::Sightings;
 use crate::store::{FileLock, JobFile, QueueDir, load, read_text};
 
 /// The job file.

@@ -4,8 +4,6 @@ use aq_ledger::steps::{RecordRun, RunSession};
 use aq_manifest::JobSpec;
 use jiff::Timestamp;
 
-use super::super::engine_phase::{ended_by, exit_of};
-use super::super::engine_use;
 use super::super::host_lack::lack_of_io;
 use super::super::worker_program::agent_command;
 use super::JobAttempt;
@@ -17,6 +15,8 @@ use super::usage::{AgentRun, over_budget, resumable, run_usage, session_total};
 use crate::engine::{EndedBy, SessionTotal, Verdict, next_session};
 use crate::feedback::OutputSource;
 use crate::process::{Ended, Status, Stdin, Task};
+use crate::run::engines::availability;
+use crate::run::engines::phase::{ended_by, exit_of};
 use crate::store::{StoreError, write_private};
 
 /// A run of an engine that has ended and is on record.
@@ -104,7 +104,7 @@ fn put_on_record(
     let settled = run.settle(settings, verdict);
     let windows = [verdict.windows.clone(), settled.windows.clone()].concat();
     // What is known of the account is not worth a job's failure.
-    let _ = engine_use::note_windows(queue, settings, &run.engine, windows);
+    let _ = availability::note_windows(queue, settings, &run.engine, windows);
     let session = next_session(run.resumed.as_deref(), verdict, of.ended_by);
     let model = verdict.model.as_ref().or(settled.model.as_ref());
     let engine_error = verdict.error.as_ref().map(|error| error.class.to_string());

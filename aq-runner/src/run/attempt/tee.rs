@@ -5,12 +5,12 @@ use aq_ledger::{RecordKey, RecordUpdate};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::super::engine_phase::RunPatience;
 use super::record::AttemptRecord;
 use super::usage::AgentRun;
 use crate::engine::RunPhase;
 use crate::feedback::OutputTail;
 use crate::process::{Cgroup, Flow, Observer, Stream};
+use crate::run::engines::phase::RunPatience;
 
 /// Sends what a program prints to the log and to the engine's reader, and ends a run that is over.
 pub(super) struct OutputTee<'a> {

@@ -8,7 +8,7 @@ use super::event_source::{EventSource, WakeCause};
 use super::loop_core::{JobTrouble, LoopCore, LoopEffect, LoopEvent, LoopReport};
 use super::progress::Progress;
 use crate::run::host_lack::HostError as _;
-use crate::run::options::RunOptions;
+use crate::run::run_loop::options::RunOptions;
 use crate::run::settings::Settings;
 use crate::store::{HeldJob, QueueDir, StoreError};
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use aq_manifest::JobId;
 
 use crate::process::StopSignals;
-use crate::run::folder_watch::FolderWatch;
+use crate::run::run_loop::folder_watch::FolderWatch;
 use crate::store::QueueDir;
 
 /// Something that wakes the loop, which makes an event of it when its turn comes.

@@ -9,7 +9,7 @@ use aq_scheduler::Rejection;
 use jiff::Timestamp;
 
 use super::EffectPerformer;
-use crate::run::foresight::lacks_engine;
+use crate::run::engines::preflight::lacks_engine;
 use crate::run::host_lack::{lack_of_io, put_back};
 use crate::run::launch::start_worker;
 use crate::run::recovery::recover_job;

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 
 use super::{Fleet, unwritable};
 use crate::process::{ProcessId, Signal};
-use crate::run::actions::{reject, stop};
 use crate::run::fleet::lease;
+use crate::run::operator::actions::{reject, stop};
 use crate::run::recovery::{recover_job, worker};
 use crate::run::run_loop::context::{ListenerContext, LoopContext};
 use crate::run::run_loop::event_source::WakeCause;

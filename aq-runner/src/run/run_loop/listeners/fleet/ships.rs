@@ -7,10 +7,10 @@ use aq_manifest::JobId;
 use jiff::Timestamp;
 
 use super::{Fleet, Tried};
+use crate::run::operator::ship::ship;
 use crate::run::run_loop::context::ListenerContext;
 use crate::run::run_loop::event_source::WakeCause;
 use crate::run::run_loop::loop_core::{LoopCore, LoopEvent};
-use crate::run::ship::ship;
 
 /// The pause before a ship that could not be checked is tried again, at first. Each try is a line
 /// in the job's record.

@@ -14,18 +14,20 @@ use jiff::Timestamp;
 use crate::process::ProcessId;
 use crate::store::{JobRecord, LoopKey, QueueDir, Result, read_values, spent_of_last};
 
-use super::engine_sightings::Sightings;
-use super::engine_use::resting_engines;
-use super::fleet::{FleetPart, FleetProblem, fleet_part};
-use super::folder_watch::folder_identity;
-use super::host::ProbePolicy;
-use super::host_capabilities;
-use super::job_view::{Activity, JobView};
-use super::model::Model;
-use super::queue_reading::{dependency_ends, read_host, resting_state, seen_from_outside};
-use super::recovery::{loop_process, worker};
-use super::room::room_lack;
-use super::settings::Settings;
+use crate::run::engines::availability::resting_engines;
+use crate::run::engines::sightings::Sightings;
+use crate::run::fleet::{FleetPart, FleetProblem, fleet_part};
+use crate::run::host::ProbePolicy;
+use crate::run::host_capabilities;
+use crate::run::recovery::{loop_process, worker};
+use crate::run::room::room_lack;
+use crate::run::run_loop::folder_watch::folder_identity;
+use crate::run::run_loop::model::Model;
+use crate::run::run_loop::queue_reading::{
+    dependency_ends, read_host, resting_state, seen_from_outside,
+};
+use crate::run::settings::Settings;
+use crate::run::view::job_view::{Activity, JobView};
 
 /// Minutes without a new line in its log after which a running job counts as stalled.
 const STALL_MINUTES: u64 = 10;

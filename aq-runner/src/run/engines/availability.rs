@@ -14,8 +14,8 @@ use crate::engine::{
 };
 use crate::store::{FileLock, QueueDir, Result, read_text, replace};
 
-use super::engine_sightings::Sightings;
-use super::settings::Settings;
+use crate::run::engines::sightings::Sightings;
+use crate::run::settings::Settings;
 
 /// The engines of a queue, by its files.
 #[derive(Debug)]

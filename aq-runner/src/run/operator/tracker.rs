@@ -11,9 +11,9 @@ use crate::store::{
     StoreError, add, holder, moves,
 };
 
-use super::echo::{echo, item_of, known, outbox, record_told, trackers};
-use super::settings::{Environment, Settings};
-use super::tokens::TokenFileError;
+use crate::run::run_loop::echo::{echo, item_of, known, outbox, record_told, trackers};
+use crate::run::settings::{Environment, Settings};
+use crate::run::tokens::TokenFileError;
 
 /// The longest that a tracker which wants a pause is waited for while a person waits.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -266,7 +266,7 @@ pub struct TrackerView {
 }
 
 /// What is known of a job's item; `None` when it has none.
-pub(super) fn tracker_view(
+pub(crate) fn tracker_view(
     queue: &QueueDir,
     id: &JobId,
     meta: &RecordContent,

@@ -9,7 +9,7 @@ use aq_manifest::JobId;
 use crate::engine::MissingBinary;
 use crate::store::{QueueDir, read_values};
 
-use super::settings::Settings;
+use crate::run::settings::Settings;
 
 /// Jobs that could not start now, because no engine that they may use is installed.
 #[derive(Clone, Debug, PartialEq, Eq)]

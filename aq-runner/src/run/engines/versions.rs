@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::engine::{EngineInfo, ProgramStamp, Registry, VersionAnswer, VersionQuestion};
 use crate::store::{QueueDir, read_text, replace};
 
-use super::host::{ProbeError, ProbeOutput, ProbePolicy, find_version, run_all};
-use super::settings::Settings;
+use crate::run::host::{ProbeError, ProbeOutput, ProbePolicy, find_version, run_all};
+use crate::run::settings::Settings;
 
 /// Time limit of one program: those that are JavaScript take seconds on a busy host.
 const LIMIT: Duration = Duration::from_secs(10);

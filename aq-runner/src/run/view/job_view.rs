@@ -13,10 +13,10 @@ use crate::checkpoint::LeftOut;
 use crate::insights::Numbers;
 use crate::store::{JobRecord, QueueDir, RecordFault, SpentLine};
 
-use super::history::{of_line, of_record};
-use super::left_out::recorded_left_out;
-use super::place::shell_word;
-use super::tracker::{TrackerView, tracker_view};
+use crate::run::operator::tracker::{TrackerView, tracker_view};
+use crate::run::place::shell_word;
+use crate::run::view::history::{of_line, of_record};
+use crate::run::view::left_out::recorded_left_out;
 
 /// One job.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ pub struct JobView {
 }
 
 impl JobView {
-    pub(super) fn new(queue: &QueueDir, record: JobRecord, activity: Activity) -> Self {
+    pub(crate) fn new(queue: &QueueDir, record: JobRecord, activity: Activity) -> Self {
         let tracker = tracker_view(queue, &record.id, &record.meta);
         let work_problem = WorkProblem::of(queue, &record, &activity);
         // Asked only where that is said.
@@ -47,13 +47,13 @@ impl JobView {
     }
 
     /// Takes the numbers of a job whose record was put away.
-    pub(super) fn put_away(&mut self, line: &SpentLine) {
+    pub(crate) fn put_away(&mut self, line: &SpentLine) {
         if self.record.meta.is_empty() {
             self.numbers = Some(of_line(line));
         }
     }
 
-    /// As [`super::Overview::distrust`], of one job.
+    /// As [`crate::run::Overview::distrust`], of one job.
     pub fn distrust(&mut self, queue: &Path) {
         if matches!(self.activity, Activity::Waiting(_) | Activity::Unread) {
             let reason = WaitReason::Untrusted { queue: shell_word(queue) };

@@ -10,10 +10,10 @@ use jiff::Timestamp;
 use crate::checkpoint::{Isolation, Origin, branch_at, repository_at};
 use crate::store::{AddContext, Parent, QueueDir, read_values, scratch_dirs};
 
-use super::checkouts::job_of_checkout;
-use super::engine_sightings::note_engines_of_add;
-use super::settings::{Environment, scratch_of};
-use super::workplace::{branch_of, checkpoint_job};
+use crate::run::checkouts::job_of_checkout;
+use crate::run::engines::sightings::note_engines_of_add;
+use crate::run::settings::{Environment, scratch_of};
+use crate::run::workplace::{branch_of, checkpoint_job};
 
 /// The context of an add that was called in a directory.
 pub fn add_context(

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::insights::Numbers;
 use crate::store::{JobRecord, QueueDir, Result, SpentLine, spent};
 
-use super::job_view::JobView;
+use crate::run::view::job_view::JobView;
 
 /// The numbers of every job that has left the inbox.
 ///
@@ -99,13 +99,13 @@ pub fn job_numbers(queue: &QueueDir, id: &JobId) -> Result<Numbers> {
 }
 
 /// The numbers of a record; `None` when nothing is recorded.
-pub(super) fn of_record(record: &JobRecord) -> Option<Numbers> {
+pub(crate) fn of_record(record: &JobRecord) -> Option<Numbers> {
     let meta = &record.meta;
     let numbers = || Numbers::read(record.id.clone(), record.stage, |key| meta.get(key));
     (!meta.is_empty()).then(numbers)
 }
 
-pub(super) fn of_line(line: &SpentLine) -> Numbers {
+pub(crate) fn of_line(line: &SpentLine) -> Numbers {
     Numbers::read(line.id.clone(), line.stage, |key| line.get(key))
 }
 

@@ -5,11 +5,11 @@ use std::thread::JoinHandle;
 
 use crate::store::QueueDir;
 
-use super::options::RunOptions;
-use super::run_loop::{
+use crate::run::run_loop::options::RunOptions;
+use crate::run::run_loop::{
     LoopStopper, Progress, RunError, Summary, WakeChannel, become_the_loop, run_as,
 };
-use super::settings::Settings;
+use crate::run::settings::Settings;
 
 /// A run loop on a thread of its own, which ends when the handle is dropped.
 ///

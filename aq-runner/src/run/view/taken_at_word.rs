@@ -5,7 +5,7 @@ use aq_manifest::{JobId, ReviewPolicy};
 
 use crate::store::{QueueDir, load, read_text, read_values};
 
-use super::settings::Settings;
+use crate::run::settings::Settings;
 
 /// Jobs whose engine is judged by its exit code, and which nobody and nothing else looks at.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use crate::engine::{Call, Registry, Step, Steps};
 
-use super::attempt_line::engine_of;
-use super::job_log::NOTE;
+use crate::run::attempt::attempt_line::engine_of;
+use crate::run::job_log::NOTE;
 
 /// Whether a line of a log is one that aq wrote. A program can print one that looks the same.
 pub fn is_note(line: &[u8]) -> bool {

@@ -18,9 +18,9 @@ use aq_tracker::{Echo, Trackers};
 use crate::store::{HeldJob, QueueDir, StoreError};
 use crate::sync::tracker::{Outbox, Sender, Told};
 
-use super::run_loop::LoopNotice;
-use super::settings::Settings;
-use super::tokens::{TRACKER_TOKENS, TokenFileError};
+use crate::run::run_loop::LoopNotice;
+use crate::run::settings::Settings;
+use crate::run::tokens::{TRACKER_TOKENS, TokenFileError};
 use noter::{Look, Noter};
 use teller::Teller;
 
@@ -123,24 +123,24 @@ fn live_jobs(queue: &QueueDir) -> Vec<JobId> {
 
 /// The trackers that the environment names or the program brings, and why others may know their
 /// tokens.
-pub(super) fn trackers(settings: &Settings) -> Result<(Trackers, Vec<String>), TokenFileError> {
+pub(crate) fn trackers(settings: &Settings) -> Result<(Trackers, Vec<String>), TokenFileError> {
     let (environment, warnings) = settings.environment.with_tokens(&TRACKER_TOKENS)?;
     let trackers = Trackers::new(|name| environment.get(name)?.into_string().ok());
     Ok((trackers.with(settings.trackers.clone()), warnings))
 }
 
 /// What waits to be told.
-pub(super) fn outbox(queue: &QueueDir) -> Outbox {
+pub(crate) fn outbox(queue: &QueueDir) -> Outbox {
     Outbox::new(queue.state().join("tracker"))
 }
 
 /// The item that is told of this job, by this host. Fleet jobs are told of by the coordinator.
-pub(super) fn item_of(meta: &RecordContent) -> Option<&str> {
+pub(crate) fn item_of(meta: &RecordContent) -> Option<&str> {
     if meta.get(RecordKey::FleetJobId).is_some() { None } else { meta.get(RecordKey::TrackerItem) }
 }
 
 /// What a record says to a tracker.
-pub(super) fn echo(stage: Stage, meta: &RecordContent) -> Echo {
+pub(crate) fn echo(stage: Stage, meta: &RecordContent) -> Echo {
     Echo::read(stage, |key| meta.get_named(key))
 }
 
@@ -148,7 +148,7 @@ pub(super) fn echo(stage: Stage, meta: &RecordContent) -> Echo {
 ///
 /// # Errors
 /// [`StoreError::Busy`] while a worker holds it.
-pub(super) fn record_told(queue: &QueueDir, id: &JobId, told: &Told) -> Result<(), StoreError> {
+pub(crate) fn record_told(queue: &QueueDir, id: &JobId, told: &Told) -> Result<(), StoreError> {
     let mut job = HeldJob::take(queue, id)?;
     job.append(
         &RecordUpdate::new()
@@ -159,7 +159,7 @@ pub(super) fn record_told(queue: &QueueDir, id: &JobId, told: &Told) -> Result<(
 }
 
 /// What is known of a job that its tracker may have been told of before.
-pub(super) fn known(outbox: &Outbox, id: &JobId, item: &str, meta: &RecordContent) -> Told {
+pub(crate) fn known(outbox: &Outbox, id: &JobId, item: &str, meta: &RecordContent) -> Told {
     let there = outbox.read(id).filter(|told| told.item == item);
     // The job's file may name another item by now.
     let is_same = meta.get(RecordKey::TrackerTold) == Some(item);

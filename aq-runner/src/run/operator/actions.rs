@@ -12,10 +12,10 @@ use crate::store::{
     FeedbackFile, HeldJob, JobRecord, LoopKey, QueueDir, Result, StoreError, read_values,
 };
 
-use super::recovery::{Recovered, loop_process, recover_job, worker};
-use super::settings::{Environment, scratch_of};
-use super::stop::{LoopStopRequest, StopRequest};
-use super::view::is_at_work;
+use crate::run::recovery::{Recovered, loop_process, recover_job, worker};
+use crate::run::settings::{Environment, scratch_of};
+use crate::run::stop::{LoopStopRequest, StopRequest};
+use crate::run::view::overview::is_at_work;
 
 /// The pause between two looks at a job that is being stopped.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -30,7 +30,7 @@ const WORKER_END: Duration = Duration::from_secs(60);
 const MOMENT: Duration = Duration::from_secs(1);
 
 /// Takes a job that nobody is at work on.
-pub(super) fn take(queue: &QueueDir, id: &JobId) -> Result<HeldJob> {
+pub(crate) fn take(queue: &QueueDir, id: &JobId) -> Result<HeldJob> {
     let give_up = Instant::now() + MOMENT;
     loop {
         match HeldJob::take(queue, id) {

@@ -15,8 +15,8 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use crate::store::{QueueDir, job_of};
 
-use super::run_loop::WakeCause;
-use super::stop::LoopStopRequest;
+use crate::run::run_loop::WakeCause;
+use crate::run::stop::LoopStopRequest;
 
 /// Device and inode of a directory: what it has that another of its name has not.
 pub(crate) type FolderIdentity = (u64, u64);

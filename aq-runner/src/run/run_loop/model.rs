@@ -7,7 +7,9 @@ use aq_scheduler::{
 };
 use jiff::Timestamp;
 
-use super::queue_change::{DependencyEnd, EndedJob, QueueChange, QueuedJob, ReadJob};
+use crate::run::run_loop::queue_change::{
+    DependencyEnd, EndedJob, QueueChange, QueuedJob, ReadJob,
+};
 
 /// The scheduler's queue with this host in it.
 #[derive(Debug)]

@@ -8,16 +8,16 @@ use crate::process::{Cause, Ended, Flow, Status};
 
 /// Times that a run may take beside its work.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct RunPatience {
+pub(crate) struct RunPatience {
     /// Time to exit after its final event.
-    pub(super) grace: Duration,
+    pub(crate) grace: Duration,
     /// Longest wait for its vendor.
-    pub(super) longest_wait: Duration,
+    pub(crate) longest_wait: Duration,
 }
 
 impl RunPatience {
     /// Decides about a process whose run has come into `phase`.
-    pub(super) fn flow(self, phase: RunPhase) -> Flow {
+    pub(crate) fn flow(self, phase: RunPhase) -> Flow {
         match phase {
             RunPhase::Working => Flow::NotYet,
             // Some engines send their last event and never exit.
@@ -29,7 +29,7 @@ impl RunPatience {
 }
 
 /// Author of the end of a run that was in `phase` when it printed something last.
-pub(super) fn ended_by(cause: Cause, phase: RunPhase) -> EndedBy {
+pub(crate) fn ended_by(cause: Cause, phase: RunPhase) -> EndedBy {
     let is_held_up = matches!(phase, RunPhase::Rejected | RunPhase::Waits);
     match cause {
         Cause::ByItself => EndedBy::Engine,
@@ -42,7 +42,7 @@ pub(super) fn ended_by(cause: Cause, phase: RunPhase) -> EndedBy {
 }
 
 /// End of the process of a run.
-pub(super) fn exit_of(ended: &Ended) -> Exit {
+pub(crate) fn exit_of(ended: &Ended) -> Exit {
     match ended.status {
         Some(Status::Exited(code)) => Exit::Code(code),
         Some(Status::Signaled(signal)) => Exit::Signal(signal),

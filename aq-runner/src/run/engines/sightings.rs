@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::MissingBinary;
 use crate::store::{FileLock, QueueDir, Result, read_text, replace};
 
-use super::settings::{Environment, Settings};
+use crate::run::settings::{Environment, Settings};
 
 /// The engines that were seen, by name.
 #[derive(Debug, Default, Deserialize, Serialize)]

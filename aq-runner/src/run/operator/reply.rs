@@ -10,10 +10,10 @@ use jiff::Timestamp;
 use crate::feedback::{WordsProblem, words_text};
 use crate::store::{FeedbackFile, HeldJob, QueueDir, StoreError};
 
-use super::actions::take;
-use super::feedback::random_word;
-use super::stop::StopRequest;
-use super::view::is_at_work;
+use crate::run::feedback::random_word;
+use crate::run::operator::actions::take;
+use crate::run::stop::StopRequest;
+use crate::run::view::overview::is_at_work;
 
 /// The outcome of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,7 +161,7 @@ mod tests {
         let state = FeedbackFile::of(&queue, &id("a")).read().unwrap();
         assert_eq!(state.waiting.failure, "no\n");
         queue.shift("a", Stage::Inbox, Stage::Failed);
-        super::super::requeue(&queue, &id("a"), false).unwrap();
+        crate::run::requeue(&queue, &id("a"), false).unwrap();
         let state = FeedbackFile::of(&queue, &id("a")).read().unwrap();
         assert_eq!(state, Default::default());
     }

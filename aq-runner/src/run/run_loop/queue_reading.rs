@@ -8,11 +8,11 @@ use aq_manifest::{ReviewPolicy, Stage};
 use aq_scheduler::{EngineState, Host, Job, Limits, Misfits, Settled, State};
 use jiff::Timestamp;
 
-use super::engine_use::{KnownEngines, state};
-use super::host_lack::recorded_lack;
-use super::queue_change::{DependencyEnd, EndedJob, JobOrigin, ReadJob};
-use super::settings::Settings;
 use crate::engine::Registry;
+use crate::run::engines::availability::{KnownEngines, state};
+use crate::run::host_lack::recorded_lack;
+use crate::run::run_loop::queue_change::{DependencyEnd, EndedJob, JobOrigin, ReadJob};
+use crate::run::settings::Settings;
 use crate::store::{JobRecord, QueueDir, holder};
 
 /// This host as the scheduler sees it.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::{Pitfall, SettingsPlace};
 
-use super::agent_env::is_taken_out;
-use super::settings::Settings;
+use crate::run::agent_env::is_taken_out;
+use crate::run::settings::Settings;
 
 /// The longest settings file that is read, in bytes.
 const FILE_MAX: u64 = 1 << 20;

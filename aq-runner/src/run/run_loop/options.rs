@@ -14,7 +14,7 @@ pub struct RunOptions {
     /// Ship what reaches testing/.
     pub ship: bool,
     /// The program that is started as `PROGRAM worker QUEUE JOB` and calls
-    /// [`super::work_if_asked`], which also serves `PROGRAM acp ...`: a worker starts it so in front
+    /// [`crate::run::work_if_asked`], which also serves `PROGRAM acp ...`: a worker starts it so in front
     /// of agents of that protocol.
     pub worker: PathBuf,
     /// End on SIGTERM, SIGINT or SIGHUP. The loop takes them, and SIGXFSZ, from the process while

@@ -1,0 +1,8 @@
+//! What people do to jobs, to the loop and with trackers: a verb a file.
+
+pub(crate) mod actions;
+pub(crate) mod adding;
+pub(crate) mod changing;
+pub(crate) mod reply;
+pub(crate) mod ship;
+pub(crate) mod tracker;

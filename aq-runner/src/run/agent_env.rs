@@ -7,8 +7,9 @@ use std::path::Path;
 
 use aq_manifest::{JobId, env_reference};
 
+use super::environment::Environment;
 use super::hidden_env::{UNATTENDED, is_hidden};
-use super::settings::{Environment, Settings};
+use super::settings::Settings;
 
 /// A variable that the `env` of a job or its engine refers to is not there, or is kept from agents.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

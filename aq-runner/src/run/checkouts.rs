@@ -13,10 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::store::QueueDir;
 
-use super::settings::Settings;
-
-/// The value of `worktrees` in the config for a directory next to the user's checkout.
-pub(crate) const BESIDE: &str = "beside";
+use super::settings::{BESIDE, Settings};
 
 /// The beginning of the name of a directory with the checkouts of one queue.
 const OWN: &str = "jobs-";

@@ -11,7 +11,7 @@ use std::process::Child;
 use crate::process::{Detached, spawn_detached};
 use crate::store::{HeldJob, QueueDir};
 
-use super::settings::Environment;
+use super::environment::Environment;
 
 /// The first argument of a program that is to work on a job.
 pub(crate) const WORKER: &str = "worker";

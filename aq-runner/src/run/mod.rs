@@ -1,8 +1,11 @@
 //! The loop, the workers it starts, and what people do to jobs. The one module that knows the
 //! others: store, processes and engines meet here.
 
+mod agent_command;
 mod agent_env;
+mod at_work;
 mod attempt;
+mod attempt_line;
 mod checkouts;
 mod engines;
 mod environment;
@@ -13,21 +16,27 @@ pub mod host;
 mod host_lack;
 mod job_log;
 mod launch;
+mod left_out;
 mod operator;
 pub mod place;
+mod queue;
 mod recovery;
 mod room;
+mod room_config;
 mod run_loop;
 mod settings;
 mod stop;
 mod this_host;
 mod tokens;
+mod tracking;
+mod version_answers;
 mod view;
 mod worker;
 mod worker_program;
 mod workplace;
 
 pub use crate::feedback::WordsProblem;
+pub use at_work::is_at_work;
 pub use engines::availability::{engine_windows, resting_engines, retry_engine};
 pub use engines::check::{EngineCheck, EngineCheckError, check_engine};
 pub use engines::pitfalls::engine_pitfalls;
@@ -41,14 +50,13 @@ pub use fleet::{
     FleetError, FleetOverview, FleetPart, FleetProblem, FleetSettings, FleetSettingsError,
     Submitted, fleet_job, fleet_overview, fleet_part, submit,
 };
+pub use left_out::recorded_left_out;
 pub use operator::actions::{Stopped, reject, requeue, stop, stop_all, stop_loop};
 pub use operator::adding::add_context;
 pub use operator::changing::{hold, release, replace_text, set_value};
 pub use operator::reply::{Replied, ReplyError, reject_and_requeue, reply, resume};
 pub use operator::ship::{ShipError, promote, ship, ship_merged};
-pub use operator::tracker::{
-    Echoed, Pulled, TrackError, TrackerView, Wanted, pull, put_in, to_tracker,
-};
+pub use operator::tracker::{Echoed, Pulled, TrackError, Wanted, pull, put_in, to_tracker};
 pub use recovery::{Recovered, recover};
 pub use run_loop::folder_watch::QueueWatch;
 pub use run_loop::handle::{RunHandle, start};
@@ -63,13 +71,13 @@ pub use view::attempts::{Attempt, attempts};
 pub use view::dependencies::{Dependencies, Edge, Node, dependencies};
 pub use view::history::{history, job_numbers, recent_numbers};
 pub use view::job_view::{Activity, JobView, WorkProblem};
-pub use view::left_out::recorded_left_out;
-pub use view::overview::{Overview, RunLoop, is_at_work, look_up, overview, run_loop};
+pub use view::overview::{Overview, RunLoop, look_up, overview, run_loop};
 pub use view::shadow_report::{
     AgreementReport, Bar, BarError, Divergence, ReadinessGap, Verdict, shadow_report,
 };
 pub use view::steps::{StepFeed, StepNews, is_note, last_check, read_steps};
 pub use view::taken_at_word::{TakenAtWord, taken_at_word};
+pub use view::tracker_view::TrackerView;
 pub use worker::{WorkerError, work};
 pub use worker_program::work_if_asked;
 pub use workplace::{WorkplaceError, bounded_diff, clean, diff};

@@ -5,18 +5,19 @@ use std::path::Path;
 use std::time::Duration;
 
 use aq_ledger::steps::{DeadWorker, Durability, Recover, RecoveryEnd, StopReason};
-use aq_ledger::{KeyValues, RecordContent, RecordKey, RecordUpdate};
+use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::{JobId, Outcome, Stage};
 use jiff::Timestamp;
 
-use crate::process::{Cgroup, ProcessId, Traces, sweep};
+use crate::process::{Cgroup, Traces, sweep};
 use crate::store::{
-    HeldJob, LoopKey, QueueDir, Result, ScratchPlaces, StoreError, Undoubled, doubled,
-    remove_scratch,
+    HeldJob, QueueDir, Result, ScratchPlaces, StoreError, Undoubled, doubled, remove_scratch,
 };
 
+use super::at_work::worker;
+use super::environment::Environment;
 use super::job_log::JobLog;
-use super::settings::{Environment, scratch_of};
+use super::settings::scratch_of;
 use super::stop::StopRequest;
 use super::workplace::save_leftovers;
 
@@ -151,22 +152,6 @@ fn recover_held(
             }
         }
     })
-}
-
-/// The worker that the record names, if it does.
-pub(crate) fn worker(meta: &RecordContent) -> Option<ProcessId> {
-    ProcessId::parse(
-        meta.get(RecordKey::Pid)?,
-        meta.get(RecordKey::Pidstart)?,
-        meta.get(RecordKey::Boot)?,
-    )
-    .ok()
-}
-
-/// The run loop that a signature names, if it does.
-pub(crate) fn loop_process(signature: &KeyValues<LoopKey>) -> Option<ProcessId> {
-    let word = |key| signature.get(key);
-    ProcessId::parse(word(LoopKey::Pid)?, word(LoopKey::Pidstart)?, word(LoopKey::Boot)?).ok()
 }
 
 /// Ends what a dead worker's agent left running, and removes its `TMPDIR`. What cannot be ended is

@@ -11,11 +11,13 @@ use serde::{Deserialize, Deserializer};
 use crate::engine::{EngineChange, EngineConfig, EngineConfigError, Registry};
 use crate::store::{QueueDir, ScratchPlaces, StoreError, read_saved, read_text, replace_durably};
 
-use super::checkouts::BESIDE;
-pub(crate) use super::environment::Environment;
+use super::environment::Environment;
 use super::host::Tool;
-use super::room::{RoomConfig, bytes};
-use crate::run::engines::versions::recall_versions;
+use super::room_config::{RoomConfig, bytes};
+use super::version_answers::recall_versions;
+
+/// The value of `worktrees` in the config for a directory next to the user's checkout.
+pub(crate) const BESIDE: &str = "beside";
 
 /// The most that a log takes, in MiB: more than agents print who are well, and less than a disk has.
 const LOG_LIMIT_MB: u64 = 1024;

@@ -7,8 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use super::environment::Environment;
 use super::hidden_env::is_secret;
-use super::settings::Environment;
 use crate::process::take_secrets;
 
 /// The variable of the token that a coordinator knows its hosts by.

@@ -8,9 +8,10 @@ use aq_manifest::{JobId, JobIdError};
 use jiff::Timestamp;
 
 use super::attempt::JobAttempt;
+use super::environment::Environment;
 use super::host_lack::{lack_of_io, put_back};
 use super::job_log::JobLog;
-use super::settings::{Environment, Settings};
+use super::settings::Settings;
 use crate::process::{ProcessId, Supervisor, survive_file_limit};
 use crate::store::{HeldJob, QueueDir, StoreError};
 

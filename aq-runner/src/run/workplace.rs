@@ -12,7 +12,7 @@ use crate::checkpoint::{
     CheckpointError, DiffBounds, GitWatch, Isolation, Job, LeftOut, Merged, OwnPlace, Removed,
     Target, Wip, left_out_words,
 };
-use crate::run::view::left_out::{left_out_record, unexpected};
+use crate::run::left_out::{left_out_record, unexpected};
 use crate::store::{
     self, CleanChoice, Cleaned, JobRecord, QueueDir, RepositoryMarker, StoreError, read_values,
 };

@@ -2,7 +2,6 @@
 //! its work is saved and judged, `verify` judges it once more, and the attempt ends, well or not.
 //! Whoever else has to know, the fleet, is a listener.
 
-pub(crate) mod attempt_line;
 mod checkout;
 mod commands;
 mod end;

@@ -17,7 +17,7 @@ use super::record::AttemptRecord;
 use super::usage::resumable;
 use crate::engine::{EngineCommand, Invocation};
 use crate::feedback::OutputSource;
-use crate::run::attempt::attempt_line::AttemptLine;
+use crate::run::attempt_line::AttemptLine;
 use crate::run::engines::sightings::Sightings;
 use crate::store::{FileLock, JobFile, QueueDir, load, read_text};
 

@@ -4,8 +4,8 @@ use aq_ledger::steps::{RecordRun, RunSession};
 use aq_manifest::JobSpec;
 use jiff::Timestamp;
 
+use super::super::agent_command::agent_command;
 use super::super::host_lack::lack_of_io;
-use super::super::worker_program::agent_command;
 use super::JobAttempt;
 use super::commands::task;
 use super::failure::AttemptFailure;

@@ -7,7 +7,7 @@ use aq_manifest::JobSpec;
 use super::JobAttempt;
 use super::ground::{Workplace, workplace};
 use crate::checkpoint::{Changes, LeftOut, collect};
-use crate::run::view::left_out::{left_out_record, unexpected, whys};
+use crate::run::left_out::{left_out_record, unexpected, whys};
 
 /// Names that are listed in the log; the others are on record.
 pub(super) const LISTED: usize = 20;

@@ -19,11 +19,11 @@ use crate::process::{
 };
 use crate::store::{QueueDir, write_private};
 
+use crate::run::agent_command::agent_command;
 use crate::run::agent_env::{Identity, TakenOut, agent_env};
 use crate::run::engines::availability::{note_success, note_windows};
 use crate::run::engines::phase::{RunPatience, ended_by, exit_of};
 use crate::run::settings::Settings;
-use crate::run::worker_program::agent_command;
 
 /// The prompt of a check, and the script for an engine whose prompts are scripts.
 const PROMPT: &str = "Answer with the word ready.";

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::engine::MissingBinary;
 use crate::store::{FileLock, QueueDir, Result, read_text, replace};
 
-use crate::run::settings::{Environment, Settings};
+use crate::run::environment::Environment;
+use crate::run::settings::Settings;
 
 /// The engines that were seen, by name.
 #[derive(Debug, Default, Deserialize, Serialize)]

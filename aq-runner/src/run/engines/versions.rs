@@ -5,23 +5,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use aq_caps::Version;
-use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use jiff::Timestamp;
 
-use crate::engine::{EngineInfo, ProgramStamp, Registry, VersionAnswer, VersionQuestion};
-use crate::store::{QueueDir, read_text, replace};
+use crate::engine::{EngineInfo, ProgramStamp, VersionAnswer, VersionQuestion};
+use crate::store::{QueueDir, replace};
 
 use crate::run::host::{ProbeError, ProbeOutput, ProbePolicy, find_version, run_all};
 use crate::run::settings::Settings;
+use crate::run::version_answers::{ENTRIES_MAX, KnownAnswer, known_answers};
 
 /// Time limit of one program: those that are JavaScript take seconds on a busy host.
 const LIMIT: Duration = Duration::from_secs(10);
-/// Lifetime of an answer: behind the unchanged shim of a version manager the program can change.
-const ANSWER_HOLDS: SignedDuration = SignedDuration::from_hours(24);
-/// Lifetime of a failure: a program that hangs costs its time limit no more often than this.
-const FAILURE_HOLDS: SignedDuration = SignedDuration::from_mins(10);
-/// The most answers in the file.
-const ENTRIES_MAX: usize = 200;
 
 /// The choice of programs to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,42 +26,6 @@ pub enum AskedPrograms {
     New,
     /// All that are there, to know their versions.
     Installed,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct KnownAnswer {
-    #[serde(flatten)]
-    answer: VersionAnswer,
-    asked_at: Timestamp,
-}
-
-impl KnownAnswer {
-    fn holds(&self, question: &VersionQuestion, now: Timestamp) -> bool {
-        let age = now.duration_since(self.asked_at);
-        let limit = if self.answer.output.is_empty() { FAILURE_HOLDS } else { ANSWER_HOLDS };
-        self.is_of_same_file(question) && !age.is_negative() && age < limit
-    }
-
-    fn is_of_same_file(&self, question: &VersionQuestion) -> bool {
-        self.answer.is_to(question)
-            && ProgramStamp::of(&question.program) == Some(self.answer.stamp)
-    }
-}
-
-/// The answers in a queue's file. One that cannot be read says nothing.
-fn read(queue: &QueueDir) -> Vec<KnownAnswer> {
-    let text = read_text(&queue.engine_versions()).ok();
-    let mut known: Vec<KnownAnswer> =
-        text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-    known.truncate(ENTRIES_MAX);
-    known
-}
-
-/// Lets the engines know what their programs have answered before. Starts nothing.
-pub(crate) fn recall_versions(queue: &QueueDir, engines: &Registry) {
-    for known in read(queue) {
-        engines.note_answer(known.answer);
-    }
 }
 
 /// Asks programs of engines for their versions, all at once, and lets the engines know. What was
@@ -87,7 +45,7 @@ pub fn ask_engine_versions(
     let mut questions = settings.engines.version_questions(asked == AskedPrograms::Installed);
     questions.sort_by(|a, b| (&a.program, &a.args).cmp(&(&b.program, &b.args)));
     questions.dedup();
-    let mut known = queue.map(read).unwrap_or_default();
+    let mut known = queue.map(known_answers).unwrap_or_default();
     if policy == ProbePolicy::AsNeeded {
         let is_known = |question: &VersionQuestion| {
             known.iter().any(|known| match asked {

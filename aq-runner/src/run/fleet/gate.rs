@@ -10,7 +10,7 @@ use aq_manifest::Stage;
 use jiff::Timestamp;
 
 use super::{FleetSettings, metrics, pushed};
-use crate::run::settings::Environment;
+use crate::run::environment::Environment;
 use crate::store::{HeldJob, QueueDir, StoreError};
 use crate::sync::fleet::Told;
 

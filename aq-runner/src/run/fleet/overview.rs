@@ -9,7 +9,7 @@ use aq_fleet::protocol::{
 use aq_manifest::Stage;
 
 use super::{FleetSettings, FleetSettingsError, fleet_dir};
-use crate::run::settings::Environment;
+use crate::run::environment::Environment;
 use crate::store::QueueDir;
 
 /// How long each question may take.

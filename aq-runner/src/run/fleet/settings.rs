@@ -13,7 +13,7 @@ use aq_fleet::switches::{SwitchError, Switches};
 use aq_ledger::{RecordContent, RecordKey};
 use aq_manifest::JobIdError;
 
-use super::super::settings::Environment;
+use super::super::environment::Environment;
 use super::super::tokens::{FLEET_TOKEN, TokenFile, TokenFileError};
 use crate::store::QueueDir;
 use crate::sync::fleet::Holder;

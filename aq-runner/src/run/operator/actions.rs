@@ -12,10 +12,11 @@ use crate::store::{
     FeedbackFile, HeldJob, JobRecord, LoopKey, QueueDir, Result, StoreError, read_values,
 };
 
-use crate::run::recovery::{Recovered, loop_process, recover_job, worker};
-use crate::run::settings::{Environment, scratch_of};
+use crate::run::at_work::{is_at_work, loop_process, worker};
+use crate::run::environment::Environment;
+use crate::run::recovery::{Recovered, recover_job};
+use crate::run::settings::scratch_of;
 use crate::run::stop::{LoopStopRequest, StopRequest};
-use crate::run::view::overview::is_at_work;
 
 /// The pause between two looks at a job that is being stopped.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);

@@ -12,7 +12,8 @@ use crate::store::{AddContext, Parent, QueueDir, read_values, scratch_dirs};
 
 use crate::run::checkouts::job_of_checkout;
 use crate::run::engines::sightings::note_engines_of_add;
-use crate::run::settings::{Environment, scratch_of};
+use crate::run::environment::Environment;
+use crate::run::settings::scratch_of;
 use crate::run::workplace::{branch_of, checkpoint_job};
 
 /// The context of an add that was called in a directory.

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 
 use crate::store::{AddError, Invalid, QueueDir, Result, change};
 
+use crate::run::environment::Environment;
 use crate::run::operator::actions::take;
-use crate::run::settings::Environment;
 
 /// Keeps a waiting job from its start until [`release`]. Answers `false` when it is held already.
 ///

@@ -10,10 +10,10 @@ use jiff::Timestamp;
 use crate::feedback::{WordsProblem, words_text};
 use crate::store::{FeedbackFile, HeldJob, QueueDir, StoreError};
 
+use crate::run::at_work::is_at_work;
 use crate::run::feedback::random_word;
 use crate::run::operator::actions::take;
 use crate::run::stop::StopRequest;
-use crate::run::view::overview::is_at_work;
 
 /// The outcome of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

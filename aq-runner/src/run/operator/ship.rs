@@ -11,11 +11,11 @@ use jiff::Timestamp;
 use crate::checkpoint::Merged;
 use crate::store::{HeldJob, QueueDir, StoreError, sync_file_system};
 
+use crate::run::environment::Environment;
 use crate::run::fleet::{Gate, ask_to_ship, lease};
 use crate::run::launch::start_worker;
+use crate::run::left_out::recorded_left_out;
 use crate::run::operator::actions::take;
-use crate::run::settings::Environment;
-use crate::run::view::left_out::recorded_left_out;
 use crate::run::workplace::{WorkplaceError, merge, refuse_left_out};
 
 /// Why a job is not shipped.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aq_ledger::{RecordContent, RecordKey};
+use aq_ledger::RecordKey;
 use aq_manifest::{JobId, Stage};
 use aq_tracker::{Item, ItemId, ItemIdError, Search, TrackerError, mapping};
 
@@ -11,9 +11,10 @@ use crate::store::{
     StoreError, add, holder, moves,
 };
 
-use crate::run::run_loop::echo::{echo, item_of, known, outbox, record_told, trackers};
-use crate::run::settings::{Environment, Settings};
+use crate::run::environment::Environment;
+use crate::run::settings::Settings;
 use crate::run::tokens::TokenFileError;
+use crate::run::tracking::{echo, item_of, known, outbox, record_told, trackers};
 
 /// The longest that a tracker which wants a pause is waited for while a person waits.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -250,35 +251,6 @@ fn patiently<T>(mut ask: impl FnMut() -> Result<T, TrackerError>) -> Result<T, T
             other => return other,
         }
     }
-}
-
-/// What is known of a job's item.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TrackerView {
-    /// The item.
-    pub item: String,
-    /// The folder that its tracker was told last.
-    pub echoed: Option<String>,
-    /// Folders that are still to be told.
-    pub waiting: usize,
-    /// Why the last try to tell it did not succeed.
-    pub problem: Option<String>,
-}
-
-/// What is known of a job's item; `None` when it has none.
-pub(crate) fn tracker_view(
-    queue: &QueueDir,
-    id: &JobId,
-    meta: &RecordContent,
-) -> Option<TrackerView> {
-    let item = meta.get(RecordKey::TrackerItem)?;
-    let told = known(&outbox(queue), id, item, meta);
-    Some(TrackerView {
-        item: told.item,
-        echoed: told.echoed,
-        waiting: told.waiting.len(),
-        problem: told.problem,
-    })
 }
 
 #[cfg(test)]

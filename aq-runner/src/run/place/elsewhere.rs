@@ -6,7 +6,7 @@ use aq_manifest::{JobId, Stage};
 
 use crate::store::{JobRecord, QueueDir};
 
-use super::super::settings::Environment;
+use super::super::environment::Environment;
 use super::error::PlaceError;
 use super::trust::trusted_queues;
 use super::user_dirs::UserDirs;

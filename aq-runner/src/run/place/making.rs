@@ -8,7 +8,7 @@ use aq_manifest::Stage;
 
 use crate::store::{FileLock, QueueDir, RepositoryMarker, StoreError};
 
-use super::super::settings::Environment;
+use super::super::environment::Environment;
 use super::error::{PlaceError, at, is_absent};
 use super::git_config::{IdPolicy, establish_id, new_id};
 use super::repository_place::RepositoryPlace;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::checkpoint::Repository;
 
-use super::super::settings::Environment;
+use super::super::environment::Environment;
 use super::error::{PlaceError, is_absent};
 use super::git_config::ConfigFacts;
 

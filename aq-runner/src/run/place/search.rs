@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::super::checkouts::job_of_checkout;
-use super::super::settings::Environment;
+use super::super::environment::Environment;
 use super::error::PlaceError;
 use super::path_list::PathList;
 use super::repository_place::RepositoryPlace;

@@ -10,7 +10,7 @@ use notify::{RecursiveMode, Watcher};
 
 use crate::store::{QueueDir, StoreError};
 
-use super::super::settings::Environment;
+use super::super::environment::Environment;
 use super::error::at;
 use super::exposure::{ExposedPlace, exposed_place};
 use super::path_list::PathList;

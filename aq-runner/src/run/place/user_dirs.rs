@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::super::settings::Environment;
+use super::super::environment::Environment;
 use super::error::PlaceError;
 
 /// Directories that aq uses outside of any queue. All are absolute.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{AccessFlags, faccessat, geteuid};
 
-use super::super::settings::Environment;
+use super::super::environment::Environment;
 use super::error::{PlaceError, at, is_absent};
 use super::repository_place::{RepositoryPlace, is_same};
 use super::user_dirs::UserDirs;

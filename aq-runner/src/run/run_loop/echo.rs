@@ -11,16 +11,15 @@ mod teller;
 use std::sync::mpsc::{Receiver, Sender as ToThread, channel};
 use std::time::Duration;
 
-use aq_ledger::{RecordContent, RecordKey, RecordUpdate};
 use aq_manifest::{JobId, Stage};
-use aq_tracker::{Echo, Trackers};
 
-use crate::store::{HeldJob, QueueDir, StoreError};
-use crate::sync::tracker::{Outbox, Sender, Told};
+use crate::store::QueueDir;
+use crate::sync::tracker::Sender;
 
 use crate::run::run_loop::LoopNotice;
 use crate::run::settings::Settings;
-use crate::run::tokens::{TRACKER_TOKENS, TokenFileError};
+use crate::run::tokens::TokenFileError;
+use crate::run::tracking::{outbox, trackers};
 use noter::{Look, Noter};
 use teller::Teller;
 
@@ -119,55 +118,4 @@ impl Echoes {
 fn live_jobs(queue: &QueueDir) -> Vec<JobId> {
     let live = [Stage::Inbox, Stage::Building, Stage::Review, Stage::Testing];
     live.into_iter().flat_map(|stage| queue.jobs(stage).unwrap_or_default()).collect()
-}
-
-/// The trackers that the environment names or the program brings, and why others may know their
-/// tokens.
-pub(crate) fn trackers(settings: &Settings) -> Result<(Trackers, Vec<String>), TokenFileError> {
-    let (environment, warnings) = settings.environment.with_tokens(&TRACKER_TOKENS)?;
-    let trackers = Trackers::new(|name| environment.get(name)?.into_string().ok());
-    Ok((trackers.with(settings.trackers.clone()), warnings))
-}
-
-/// What waits to be told.
-pub(crate) fn outbox(queue: &QueueDir) -> Outbox {
-    Outbox::new(queue.state().join("tracker"))
-}
-
-/// The item that is told of this job, by this host. Fleet jobs are told of by the coordinator.
-pub(crate) fn item_of(meta: &RecordContent) -> Option<&str> {
-    if meta.get(RecordKey::FleetJobId).is_some() { None } else { meta.get(RecordKey::TrackerItem) }
-}
-
-/// What a record says to a tracker.
-pub(crate) fn echo(stage: Stage, meta: &RecordContent) -> Echo {
-    Echo::read(stage, |key| meta.get_named(key))
-}
-
-/// Writes down in the job's record what its tracker was told.
-///
-/// # Errors
-/// [`StoreError::Busy`] while a worker holds it.
-pub(crate) fn record_told(queue: &QueueDir, id: &JobId, told: &Told) -> Result<(), StoreError> {
-    let mut job = HeldJob::take(queue, id)?;
-    job.append(
-        &RecordUpdate::new()
-            .set(RecordKey::TrackerTold, &told.item)
-            .set_some(RecordKey::TrackerEchoed, told.echoed.as_deref())
-            .set_some(RecordKey::TrackerComment, told.comment.as_deref()),
-    )
-}
-
-/// What is known of a job that its tracker may have been told of before.
-pub(crate) fn known(outbox: &Outbox, id: &JobId, item: &str, meta: &RecordContent) -> Told {
-    let there = outbox.read(id).filter(|told| told.item == item);
-    // The job's file may name another item by now.
-    let is_same = meta.get(RecordKey::TrackerTold) == Some(item);
-    let recorded = |key| meta.get(key).filter(|_| is_same).map(str::to_owned);
-    there.unwrap_or_else(|| Told {
-        item: item.to_owned(),
-        echoed: recorded(RecordKey::TrackerEchoed),
-        comment: recorded(RecordKey::TrackerComment),
-        ..Told::default()
-    })
 }

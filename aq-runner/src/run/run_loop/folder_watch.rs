@@ -4,8 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,25 +14,9 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use crate::store::{QueueDir, job_of};
 
+use crate::run::queue::folder_identity::{FolderIdentity, folder_identity};
 use crate::run::run_loop::WakeCause;
 use crate::run::stop::LoopStopRequest;
-
-/// Device and inode of a directory: what it has that another of its name has not.
-pub(crate) type FolderIdentity = (u64, u64);
-
-/// The identity of what a path leads to; `None` when nothing is there.
-///
-/// # Errors
-/// When that cannot be told, as on a network file system that does not answer.
-pub(crate) fn folder_identity(path: &Path) -> io::Result<Option<FolderIdentity>> {
-    match path.metadata() {
-        Ok(found) => Ok(Some((found.dev(), found.ino()))),
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            Ok(None)
-        }
-        Err(e) => Err(e),
-    }
-}
 
 /// The watch of one process over the folders of a queue.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use super::context::PendingWork;
 use super::effects::EffectPerformer;
 use super::loop_core::{LoopCore, LoopEvent, SWEEP};
 use super::progress::RunError;
-use crate::run::run_loop::folder_watch::{FolderIdentity, folder_identity};
+use crate::run::queue::folder_identity::{FolderIdentity, folder_identity};
 use crate::store::{QueueDir, StoreError};
 
 /// The folders of jobs that have not ended, in the order in which they are looked at: what runs

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 
 use super::progress::RunError;
 use crate::process::ProcessId;
-use crate::run::recovery::loop_process;
+use crate::run::at_work::loop_process;
 use crate::run::run_loop::options::RunOptions;
 use crate::run::stop::LoopStopRequest;
 use crate::store::{FileLock, LoopKey, QueueDir, StoreError};

@@ -26,7 +26,7 @@ use aq_manifest::JobId;
 use aq_scheduler::{Counts, HostId, Queue, Start, State};
 use jiff::Timestamp;
 
-use crate::run::run_loop::model::Model;
+use crate::run::queue::model::Model;
 use host_lacks::HostLacks;
 pub(in crate::run) use host_lacks::LOOK_AGAIN;
 use job_backoff::JobBackoff;

@@ -8,7 +8,7 @@ use aq_manifest::{JobId, Priority, Stage};
 use aq_scheduler::{HostId, HostLack, Plan, Queue, Settled, State, WaitReason};
 use jiff::Timestamp;
 
-use crate::run::run_loop::queue_change::{JobOrigin, QueueChange, QueuedJob};
+use crate::run::queue::change::{JobOrigin, QueueChange, QueuedJob};
 
 use crate::sync::fleet::{Decision, Original, Question};
 

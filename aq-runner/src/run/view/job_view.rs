@@ -13,10 +13,10 @@ use crate::checkpoint::LeftOut;
 use crate::insights::Numbers;
 use crate::store::{JobRecord, QueueDir, RecordFault, SpentLine};
 
-use crate::run::operator::tracker::{TrackerView, tracker_view};
+use crate::run::left_out::recorded_left_out;
 use crate::run::place::shell_word;
 use crate::run::view::history::{of_line, of_record};
-use crate::run::view::left_out::recorded_left_out;
+use crate::run::view::tracker_view::{TrackerView, tracker_view};
 
 /// One job.
 #[derive(Clone, Debug)]

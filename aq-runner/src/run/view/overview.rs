@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use aq_ledger::steps::DeadWorker;
 use aq_ledger::{JobRow, KeyValues, RecordKey};
 use aq_manifest::{JobId, ReviewPolicy, Stage};
 use aq_scheduler::{EngineState, Limits};
@@ -14,18 +13,16 @@ use jiff::Timestamp;
 use crate::process::ProcessId;
 use crate::store::{JobRecord, LoopKey, QueueDir, Result, read_values, spent_of_last};
 
+use crate::run::at_work::{is_running, loop_process};
 use crate::run::engines::availability::resting_engines;
 use crate::run::engines::sightings::Sightings;
 use crate::run::fleet::{FleetPart, FleetProblem, fleet_part};
 use crate::run::host::ProbePolicy;
 use crate::run::host_capabilities;
-use crate::run::recovery::{loop_process, worker};
+use crate::run::queue::folder_identity::folder_identity;
+use crate::run::queue::model::Model;
+use crate::run::queue::reading::{dependency_ends, read_host, resting_state, seen_from_outside};
 use crate::run::room::room_lack;
-use crate::run::run_loop::folder_watch::folder_identity;
-use crate::run::run_loop::model::Model;
-use crate::run::run_loop::queue_reading::{
-    dependency_ends, read_host, resting_state, seen_from_outside,
-};
 use crate::run::settings::Settings;
 use crate::run::view::job_view::{Activity, JobView};
 
@@ -281,26 +278,6 @@ fn ended_view(queue: &QueueDir, stage: Stage, id: JobId) -> Result<JobView> {
     let record = JobRecord::read(queue, stage, id)?;
     let fault = record.fault(queue).map(|fault| Activity::Unusable(Box::new(fault)));
     Ok(JobView::new(queue, record, fault.unwrap_or(Activity::Resting)))
-}
-
-/// Whether a worker is at work on a job.
-pub fn is_at_work(queue: &QueueDir, id: &JobId) -> bool {
-    let record = queue.find(id).map(|stage| JobRecord::read(queue, stage, id.clone()));
-    record.is_some_and(|record| record.is_ok_and(|record| is_running(&record)))
-}
-
-fn is_running(record: &JobRecord) -> bool {
-    matches!(record.stage, Stage::Building | Stage::Review)
-        && worker(&record.meta).map_or(is_starting(record), |process| process.is_alive())
-}
-
-/// A launch that was recorded takes its slot before its process exists, for at most 30 s.
-fn is_starting(record: &JobRecord) -> bool {
-    DeadWorker::of(record.unchecked()) == DeadWorker::NotBegun
-        && record.meta.time(RecordKey::LaunchedAt).is_some_and(|at| {
-            let age = Timestamp::now().duration_since(at).as_secs();
-            (0..30).contains(&age)
-        })
 }
 
 fn running_activity(queue: &QueueDir, record: &JobRecord, stall: Duration) -> Activity {

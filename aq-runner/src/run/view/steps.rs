@@ -2,7 +2,7 @@
 
 use crate::engine::{Call, Registry, Step, Steps};
 
-use crate::run::attempt::attempt_line::engine_of;
+use crate::run::attempt_line::engine_of;
 use crate::run::job_log::NOTE;
 
 /// Whether a line of a log is one that aq wrote. A program can print one that looks the same.

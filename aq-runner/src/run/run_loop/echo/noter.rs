@@ -10,7 +10,8 @@ use aq_tracker::{Echo, StatusMap};
 use crate::store::{JobRecord, Move, QueueDir, Result, StoreError, moves};
 use crate::sync::tracker::{Outbox, Told};
 
-use super::{LOOK_AGAIN, echo, item_of, known};
+use super::LOOK_AGAIN;
+use crate::run::tracking::{echo, item_of, known};
 
 /// Work for the thread.
 #[derive(Debug)]

@@ -10,7 +10,8 @@ use aq_manifest::{JobId, Stage};
 use crate::store::{JobRecord, QueueDir, Result, StoreError};
 use crate::sync::tracker::{Happened, Outbox, Sender, Told};
 
-use super::{LOOK_AGAIN, record_told};
+use super::LOOK_AGAIN;
+use crate::run::tracking::record_told;
 
 /// The thread.
 pub(super) struct Teller {

@@ -11,11 +11,11 @@ use crate::run::engines::availability::EngineSnapshot;
 use crate::run::engines::sightings::note_engines;
 use crate::run::engines::versions::{AskedPrograms, ask_engine_versions};
 use crate::run::host::ProbePolicy;
+use crate::run::queue::reading::read_engines;
 use crate::run::room::room_lack;
 use crate::run::run_loop::context::{LoopContext, PendingWork};
 use crate::run::run_loop::event_source::WakeCause;
 use crate::run::run_loop::loop_core::{LOOK_AGAIN, LoopEvent};
-use crate::run::run_loop::queue_reading::read_engines;
 use crate::run::workplace::clean_shipped;
 
 /// Pause between two looks at the room of a queue that has a mark.

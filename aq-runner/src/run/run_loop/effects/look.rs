@@ -9,13 +9,14 @@ use aq_scheduler::State;
 use jiff::Timestamp;
 
 use super::EffectPerformer;
+use crate::run::at_work::worker;
 use crate::run::host_lack::{is_worth_a_wait, recorded_lack};
 use crate::run::operator::ship::{ShipError, ship};
-use crate::run::recovery::{recover_job, worker};
+use crate::run::queue::reading::{ended_job, read_job, resting_state, settled};
+use crate::run::recovery::recover_job;
 use crate::run::run_loop::context::PendingWork;
 use crate::run::run_loop::event_source::WakeCause;
 use crate::run::run_loop::loop_core::{JobLook, LoopEvent, MetLack};
-use crate::run::run_loop::queue_reading::{ended_job, read_job, resting_state, settled};
 use crate::store::{HeldJob, Ingested, JobRecord, QueueDir, StoreError, ingest, rename_if_taken};
 
 /// The pause when it cannot be told whether a job is held.

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 
 use super::EffectPerformer;
 use crate::run::host_lack::{ENGINE, recorded_lack};
+use crate::run::queue::reading::resting_state;
 use crate::run::run_loop::context::PendingWork;
 use crate::run::run_loop::loop_core::{LoopEvent, RunLack};
-use crate::run::run_loop::queue_reading::resting_state;
 use crate::store::JobRecord;
 
 impl EffectPerformer<'_> {

@@ -9,10 +9,10 @@ use aq_manifest::JobId;
 use jiff::Timestamp;
 
 use crate::run::fleet::{FleetSettings, FleetSettingsError};
+use crate::run::queue::change::QueueChange;
 use crate::run::run_loop::context::{ListenerContext, LoopContext};
 use crate::run::run_loop::loop_core::{LoopCore, LoopNotice};
 use crate::run::run_loop::progress::{Progress, RunError};
-use crate::run::run_loop::queue_change::QueueChange;
 use crate::run::run_loop::replica::{Asked, Handed, Replica};
 use crate::store::QueueDir;
 use crate::sync::fleet::{Shadow, ShadowSettings, shadow_log};

@@ -8,7 +8,7 @@ use aq_scheduler::{HostLack, State, WaitReason};
 use jiff::Timestamp;
 
 use super::{LoopCore, LoopEffect, LoopReport, MetLack, RunLack};
-use crate::run::run_loop::model::Model;
+use crate::run::queue::model::Model;
 
 /// Pause between two looks at the room while there is too little.
 pub(in crate::run) const LOOK_AGAIN: Duration = Duration::from_secs(5);

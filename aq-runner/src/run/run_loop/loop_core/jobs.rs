@@ -5,7 +5,7 @@ use aq_scheduler::State;
 use jiff::Timestamp;
 
 use super::{JobLook, JobTrouble, LoopCore, LoopEffect, LoopNotice, LoopReport, RunLack};
-use crate::run::run_loop::queue_change::{EndedJob, ReadJob};
+use crate::run::queue::change::{EndedJob, ReadJob};
 use crate::store::JobRecord;
 
 impl LoopCore {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aq_manifest::JobId;
 use aq_scheduler::{Counts, Rejection, State};
 
-use crate::run::run_loop::queue_change::QueueChange;
+use crate::run::queue::change::QueueChange;
 use crate::store::JobRecord;
 
 use super::Summary;

@@ -6,7 +6,7 @@ use aq_manifest::{JobId, Stage};
 use aq_scheduler::{EngineState, HostLack, State};
 use jiff::Timestamp;
 
-use crate::run::run_loop::queue_change::{EndedJob, ReadJob};
+use crate::run::queue::change::{EndedJob, ReadJob};
 use crate::store::JobRecord;
 
 /// Something that has happened. `EventSource` sends what wakes the loop, the effects send their

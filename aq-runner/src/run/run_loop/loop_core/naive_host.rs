@@ -9,7 +9,7 @@ use aq_scheduler::{EngineState, Host, HostLack, Job, Limits, Misfits, Settled};
 
 use super::tests::{at, id, read};
 use super::*;
-use crate::run::run_loop::queue_change::EndedJob;
+use crate::run::queue::change::EndedJob;
 use crate::store::JobRecord;
 
 const MAX: u32 = 2;

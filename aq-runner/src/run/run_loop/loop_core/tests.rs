@@ -8,7 +8,7 @@ use aq_manifest::Stage;
 use aq_scheduler::{EngineState, Host, HostLack, Job, Limits, Misfits, Settled};
 
 use super::*;
-use crate::run::run_loop::queue_change::{EndedJob, JobOrigin, ReadJob};
+use crate::run::queue::change::{EndedJob, JobOrigin, ReadJob};
 use crate::store::JobRecord;
 
 pub(super) fn id(name: &str) -> JobId {

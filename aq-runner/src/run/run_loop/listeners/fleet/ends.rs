@@ -11,9 +11,10 @@ use jiff::Timestamp;
 
 use super::{Fleet, unwritable};
 use crate::process::{ProcessId, Signal};
+use crate::run::at_work::worker;
 use crate::run::fleet::lease;
 use crate::run::operator::actions::{reject, stop};
-use crate::run::recovery::{recover_job, worker};
+use crate::run::recovery::recover_job;
 use crate::run::run_loop::context::{ListenerContext, LoopContext};
 use crate::run::run_loop::event_source::WakeCause;
 use crate::run::run_loop::loop_core::LoopEvent;

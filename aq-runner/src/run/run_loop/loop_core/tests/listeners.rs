@@ -3,7 +3,7 @@
 use aq_scheduler::Settled;
 
 use super::*;
-use crate::run::run_loop::queue_change::EndedJob;
+use crate::run::queue::change::EndedJob;
 
 #[test]
 fn listeners_hear_before_and_after() {

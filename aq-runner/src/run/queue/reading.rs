@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::engine::Registry;
 use crate::run::engines::availability::{KnownEngines, state};
 use crate::run::host_lack::recorded_lack;
-use crate::run::run_loop::queue_change::{DependencyEnd, EndedJob, JobOrigin, ReadJob};
+use crate::run::queue::change::{DependencyEnd, EndedJob, JobOrigin, ReadJob};
 use crate::run::settings::Settings;
 use crate::store::{JobRecord, QueueDir, holder};
 

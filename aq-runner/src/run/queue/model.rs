@@ -7,9 +7,7 @@ use aq_scheduler::{
 };
 use jiff::Timestamp;
 
-use crate::run::run_loop::queue_change::{
-    DependencyEnd, EndedJob, QueueChange, QueuedJob, ReadJob,
-};
+use crate::run::queue::change::{DependencyEnd, EndedJob, QueueChange, QueuedJob, ReadJob};
 
 /// The scheduler's queue with this host in it.
 #[derive(Debug)]

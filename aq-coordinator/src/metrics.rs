@@ -36,6 +36,8 @@ struct InStage {
 pub(crate) enum Refused {
     /// No token, or a wrong one.
     Unauthorized,
+    /// A token whose scope does not cover the call.
+    Scope,
     /// Too many requests.
     TooMany,
     /// The time limit of a request.
@@ -51,6 +53,7 @@ impl Refused {
     const fn word(self) -> &'static str {
         match self {
             Self::Unauthorized => "unauthorized",
+            Self::Scope => "scope",
             Self::TooMany => "too_many",
             Self::TimedOut => "timed_out",
         }

@@ -1,6 +1,7 @@
 //! Starts everything, and ends it again.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -9,13 +10,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Duration, MissedTickBehavior, interval};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::config::Config;
 use super::error::ServeError;
 use super::{connections, database, tls};
 use crate::api::{Api, router};
 use crate::assign::Assign;
+use crate::auth::Tokens;
 use crate::beats::Beats;
 use crate::echo;
 use crate::ledger::Timing;
@@ -27,7 +29,8 @@ use crate::store::Store;
 /// How often leases are looked at (the ledger counts a longer pause than a few as an outage).
 const TICK: Duration = Duration::from_secs(1);
 
-/// What somebody without a valid token may send.
+/// What somebody without a valid token may send, each of wrong tokens and of questions whether this
+/// coordinator is ready.
 const GUESSES: Rate = Rate { per_second: 5.0, burst: 50.0 };
 
 /// How many may follow the events at once.
@@ -140,7 +143,9 @@ fn wire_up(
         tokens: config.tokens.clone(),
         requests: Gate::new(config.rate),
         guesses: Gate::new(GUESSES),
+        probes: Gate::new(GUESSES),
         metrics,
+        echoes: config.echoes.clone(),
         lease: config.lease,
         heartbeat: config.heartbeat,
         readers: Arc::new(Semaphore::new(MAX_READERS)),
@@ -196,8 +201,21 @@ fn settled(jobs: usize) {
     );
 }
 
+fn read_again(tokens: &Tokens, file: &Path) {
+    match tokens.read_again() {
+        Ok(()) => {
+            info!(file = %file.display(), "the token file was read again");
+            for warning in tokens.warnings() {
+                warn!("{warning}");
+            }
+        }
+        Err(problem) => error!(%problem, "the tokens that were read before stay"),
+    }
+}
+
 /// Serves until SIGTERM or SIGINT, on a runtime of its own. `ready` is told the base address once
-/// the coordinator answers.
+/// the coordinator answers. SIGHUP has the token file read again; without one, it ends the coordinator
+/// as well.
 ///
 /// # Errors
 /// See [`ServeError`].
@@ -207,11 +225,20 @@ pub fn run(config: Config, ready: impl FnOnce(&str)) -> Result<(), ServeError> {
         // Before anything starts, so that no signal is missed.
         let mut term = signal(SignalKind::terminate())?;
         let mut int = signal(SignalKind::interrupt())?;
+        let mut hup = signal(SignalKind::hangup())?;
+        let tokens = config.tokens.clone();
         let running = serve(config).await?;
         ready(&running.url());
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = int.recv() => {}
+        loop {
+            tokio::select! {
+                _ = term.recv() => break,
+                _ = int.recv() => break,
+                _ = hup.recv() => match tokens.file() {
+                    Some(file) => read_again(&tokens, file),
+                    // The terminal that it was started in is gone.
+                    None => break,
+                },
+            }
         }
         info!("ending after the open requests");
         running.stop().await;

@@ -9,5 +9,6 @@ mod holders;
 mod jobs;
 mod openapi;
 mod program;
+mod scopes;
 
 pub(crate) use fleet::{Fleet, claim};

@@ -28,8 +28,8 @@ pub(crate) struct Args {
     /// `sqlite:FILE` or `postgres://…` [env: AQ_DATABASE] [default: a file in ~/.local/share/aq]
     #[arg(long, value_name = "URL")]
     database: Option<Database>,
-    /// Lines `LABEL SCOPE TOKEN`, the scope `submit`, `host:ID`, `read` or `admin`; SIGHUP has it read
-    /// again [default: one token for everything, in the file AQ_FLEET_TOKEN_FILE or in AQ_FLEET_TOKEN]
+    /// Lines `LABEL SCOPE TOKEN`, the scope `submit`, `host:ID`, `read` or `admin`; SIGHUP has it
+    /// read again [default: one token for all, in the file AQ_FLEET_TOKEN_FILE or AQ_FLEET_TOKEN]
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// How long a host keeps a job without a sign of life
@@ -48,7 +48,7 @@ pub(crate) struct Args {
     /// host says so
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = AfterRestore::Hold)]
     after_restore: AfterRestore,
-    /// A repository whose issues are told of jobs that name them, `github:OWNER/NAME`; may be repeated
+    /// A repository whose issues hear of jobs that name them, `github:OWNER/NAME`; may be repeated
     #[arg(long = "tracker-allow", value_name = "REPOSITORY")]
     tracker_allow: Vec<Repository>,
     /// Listen beyond this machine without TLS, such as behind a proxy that has it

@@ -12,7 +12,7 @@ use super::guard::permit;
 use super::refusal::Refusal;
 use super::state::Api;
 use super::views;
-use crate::auth::{Caller, Need};
+use crate::auth::{Caller, ScopeNeed};
 
 /// The most locks that a claim names, and the longest of them in bytes, as in a job file.
 const MAX_LOCKS: usize = 10_000;
@@ -29,7 +29,7 @@ pub(super) async fn claim(
     Extension(caller): Extension<Caller>,
     Body(claim): Body<Claim>,
 ) -> Result<Json<Claimed>, Refusal> {
-    permit(&caller, Need::ActAs(&claim.factory_id))?;
+    permit(&caller, ScopeNeed::ActAs(&claim.factory_id))?;
     check(&claim)?;
     let is_shadow = claim.factory_id.is_shadow();
     if claim.dry_run {

@@ -15,7 +15,7 @@ use super::guard::permit;
 use super::refusal::Refusal;
 use super::state::Api;
 use super::views;
-use crate::auth::{Caller, Need};
+use crate::auth::{Caller, ScopeNeed};
 use crate::store::{Beat, LeaseStand};
 
 /// The longest name of a host and the longest version, in bytes: they are shown in tables.
@@ -37,7 +37,7 @@ pub(super) async fn register(
     FactoryInPath(factory): FactoryInPath,
     Body(register): Body<Register>,
 ) -> Result<Json<Registered>, Refusal> {
-    permit(&caller, Need::ActAs(&factory))?;
+    permit(&caller, ScopeNeed::ActAs(&factory))?;
     for (path, text) in [("host", &register.host), ("version", &register.version)] {
         if text.len() > MAX_NAME || text.chars().any(char::is_control) {
             let detail = format!("`{path}` has at most {MAX_NAME} bytes and no control characters");
@@ -74,7 +74,7 @@ pub(super) async fn heartbeat(
     FactoryInPath(factory): FactoryInPath,
     Body(heartbeat): Body<Heartbeat>,
 ) -> Result<Json<HeartbeatAnswer>, Refusal> {
-    permit(&caller, Need::ActAs(&factory))?;
+    permit(&caller, ScopeNeed::ActAs(&factory))?;
     let Heartbeat { instance_id: instance, free, leases } = heartbeat;
     if leases.len() > MAX_LEASES {
         let detail = format!("at most {MAX_LEASES} leases, these are {}", leases.len());

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::refusal::Refusal;
 use super::state::Api;
-use crate::auth::{Caller, Need};
+use crate::auth::{Caller, ScopeNeed};
 use crate::metrics::Refused;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -27,8 +27,8 @@ const MAX_REQUEST_ID: usize = 128;
 /// How long a call may take that waits for nothing but the database.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// What needs no token (docs/fleet-protocol.md): whether the process lives, and whether it can work,
-/// which asks the database and so has a rate.
+/// The calls without a token (docs/fleet-protocol.md): whether the process lives, and whether it can
+/// work, which asks the database and so has a rate.
 const ALIVE: &str = "/healthz";
 const READY: &str = "/readyz";
 
@@ -112,38 +112,40 @@ fn check(api: &Api, request: &Request) -> Result<Caller, Refusal> {
     api.requests.take((caller.token, peer)).map_err(|pause| too_many(api, pause))?;
     protocol(request.headers())?;
     let path = request.extensions().get::<MatchedPath>();
-    let need = path.map_or(Need::Token, |path| need(request.method(), path.as_str()));
+    let need = path.map_or(ScopeNeed::Token, |path| need(request.method(), path.as_str()));
     permit(&caller, need).inspect_err(|_| api.metrics.refused(Refused::Scope))?;
     Ok(caller)
 }
 
 /// What a call takes, before its body is read. A call that is not named here is the operator's.
-fn need(method: &Method, route: &str) -> Need<'static> {
+fn need(method: &Method, route: &str) -> ScopeNeed<'static> {
     let is_look = matches!(*method, Method::GET | Method::HEAD);
     match route {
-        "/openapi.json" => Need::Token,
-        "/v1/jobs" | "/v1/jobs/{jobId}" | "/v1/factories" | "/v1/stats" if is_look => Need::Look,
-        "/v1/events" | "/metrics" => Need::Read,
-        "/v1/jobs" => Need::Enter,
+        "/openapi.json" => ScopeNeed::Token,
+        "/v1/jobs" | "/v1/jobs/{jobId}" | "/v1/factories" | "/v1/stats" if is_look => {
+            ScopeNeed::Look
+        }
+        "/v1/events" | "/metrics" => ScopeNeed::Read,
+        "/v1/jobs" => ScopeNeed::Enter,
         "/v1/factories/{factoryId}"
         | "/v1/factories/{factoryId}/heartbeat"
         | "/v1/claims"
         | "/v1/jobs/{jobId}/renew"
         | "/v1/jobs/{jobId}/reports"
         | "/v1/jobs/{jobId}/release"
-        | "/v1/jobs/{jobId}/events" => Need::Act,
-        _ => Need::Admin,
+        | "/v1/jobs/{jobId}/events" => ScopeNeed::Act,
+        _ => ScopeNeed::Admin,
     }
 }
 
 /// Refuses what the caller's scope does not cover.
-pub(super) fn permit(caller: &Caller, need: Need<'_>) -> Result<(), Refusal> {
+pub(super) fn permit(caller: &Caller, need: ScopeNeed<'_>) -> Result<(), Refusal> {
     if caller.scope.covers(need) {
         return Ok(());
     }
     let wanted = need.to_string();
     let detail = format!(
-        "the token {} may not do this: its line in the token file needs the scope {wanted} or admin",
+        "the token {} may not do this: in the token file it needs the scope {wanted}, or admin",
         caller.label
     );
     let mut refusal = Refusal::new(ProblemKind::Scope, detail);

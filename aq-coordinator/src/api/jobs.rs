@@ -17,7 +17,7 @@ use super::refusal::Refusal;
 use super::state::Api;
 use super::{manifest, views};
 use crate::assign::Checked;
-use crate::auth::{Caller, Need};
+use crate::auth::{Caller, ScopeNeed};
 use crate::ledger::{Job, Submission};
 use crate::store::{self, JobFilter};
 
@@ -46,10 +46,10 @@ pub(super) async fn submit(
     permit(
         &caller,
         match &submit.factory_id {
-            Some(owner) if submit.shadow => Need::ActAs(owner),
+            Some(owner) if submit.shadow => ScopeNeed::ActAs(owner),
             // Without an owner it is refused for that.
-            _ if submit.shadow => Need::Act,
-            _ => Need::Submit,
+            _ if submit.shadow => ScopeNeed::Act,
+            _ => ScopeNeed::Submit,
         },
     )?;
     let submission = manifest::read(submit, api.echoes.as_ref())?;

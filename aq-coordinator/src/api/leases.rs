@@ -12,7 +12,7 @@ use super::guard::permit;
 use super::refusal::Refusal;
 use super::state::Api;
 use super::views;
-use crate::auth::{self, Need};
+use crate::auth::{self, ScopeNeed};
 use crate::ledger::Caller;
 
 /// The most fields of an event.
@@ -34,7 +34,7 @@ pub(super) async fn renew(
     JobInPath(job): JobInPath,
     Body(renew): Body<Renew>,
 ) -> Result<Json<Renewed>, Refusal> {
-    permit(&caller, Need::ActAs(&renew.factory_id))?;
+    permit(&caller, ScopeNeed::ActAs(&renew.factory_id))?;
     let caller = Caller { factory: renew.factory_id, epoch: renew.epoch };
     let expires_in = api.store.renew(job, caller).await?;
     Ok(Json(Renewed { expires_in_ms: views::millis(expires_in) }))
@@ -56,7 +56,7 @@ pub(super) async fn report(
     JobInPath(job): JobInPath,
     Body(report): Body<Report>,
 ) -> Result<Json<Done>, Refusal> {
-    permit(&caller, Need::ActAs(&report.factory_id))?;
+    permit(&caller, ScopeNeed::ActAs(&report.factory_id))?;
     api.store.report(job, report).await?;
     api.pulse.beat();
     Ok(Json(Done {}))
@@ -78,7 +78,7 @@ pub(super) async fn release(
     JobInPath(job): JobInPath,
     Body(release): Body<Release>,
 ) -> Result<Json<Done>, Refusal> {
-    permit(&caller, Need::ActAs(&release.factory_id))?;
+    permit(&caller, ScopeNeed::ActAs(&release.factory_id))?;
     api.store.release(job, release).await?;
     api.pulse.beat();
     Ok(Json(Done {}))
@@ -100,7 +100,7 @@ pub(super) async fn post_events(
     JobInPath(job): JobInPath,
     Body(events): Body<Events>,
 ) -> Result<(StatusCode, Json<Done>), Refusal> {
-    permit(&caller, Need::ActAs(&events.factory_id))?;
+    permit(&caller, ScopeNeed::ActAs(&events.factory_id))?;
     if events.events.len() > MAX_EVENTS {
         let detail = format!("at most {MAX_EVENTS} events, these are {}", events.events.len());
         return Err(Refusal::invalid("events", detail));

@@ -30,7 +30,8 @@ pub(super) async fn healthz() -> Json<Done> {
     Json(Done {})
 }
 
-/// Whether the database can be reached, has the schema of this program, and has room. Needs no token.
+/// Whether the database can be reached, has the schema of this program, and has room. Needs no
+/// token.
 #[utoipa::path(
     get, path = "/readyz", tag = "service", security(()), responses((status = 200, body = Done)),
 )]

@@ -4,6 +4,6 @@ mod file;
 mod scope;
 mod tokens;
 
-pub(crate) use scope::Need;
+pub(crate) use scope::ScopeNeed;
 pub(crate) use tokens::Caller;
 pub use tokens::{TokenError, Tokens};

@@ -7,7 +7,7 @@ use aq_fleet::protocol::FactoryId;
 
 /// What the bearer of a token may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Scope {
+pub(crate) enum TokenScope {
     /// Hand in jobs.
     Submit,
     /// Act as this host and as its shadow, mirror its own jobs, and look.
@@ -20,7 +20,7 @@ pub(crate) enum Scope {
 
 /// What a call takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Need<'a> {
+pub(crate) enum ScopeNeed<'a> {
     /// A token, whichever.
     Token,
     /// A look at jobs, factories and numbers, which hosts have as well.
@@ -39,21 +39,23 @@ pub(crate) enum Need<'a> {
     Admin,
 }
 
-impl Scope {
-    pub(crate) fn covers(&self, need: Need<'_>) -> bool {
+impl TokenScope {
+    pub(crate) fn covers(&self, need: ScopeNeed<'_>) -> bool {
         match (self, need) {
-            (Self::Admin, _) | (_, Need::Token) => true,
-            (Self::Read, need) => matches!(need, Need::Look | Need::Read),
-            (Self::Submit, need) => matches!(need, Need::Submit | Need::Enter),
-            (Self::Host(own), Need::ActAs(named)) => {
+            (Self::Admin, _) | (_, ScopeNeed::Token) => true,
+            (Self::Read, need) => matches!(need, ScopeNeed::Look | ScopeNeed::Read),
+            (Self::Submit, need) => matches!(need, ScopeNeed::Submit | ScopeNeed::Enter),
+            (Self::Host(own), ScopeNeed::ActAs(named)) => {
                 named == own || named.owner().as_ref() == Some(own)
             }
-            (Self::Host(_), need) => matches!(need, Need::Look | Need::Enter | Need::Act),
+            (Self::Host(_), need) => {
+                matches!(need, ScopeNeed::Look | ScopeNeed::Enter | ScopeNeed::Act)
+            }
         }
     }
 }
 
-impl FromStr for Scope {
+impl FromStr for TokenScope {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -79,7 +81,7 @@ impl FromStr for Scope {
 }
 
 /// The narrowest scope that covers it, as a refusal names it.
-impl fmt::Display for Need<'_> {
+impl fmt::Display for ScopeNeed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Token | Self::Look | Self::Read => f.write_str("read"),
@@ -100,22 +102,22 @@ mod tests {
 
     #[test]
     fn a_host_is_itself_and_its_shadow() {
-        let host: Scope = "host:mill".parse().unwrap();
+        let host: TokenScope = "host:mill".parse().unwrap();
         for (id, may) in [("mill", true), ("mill-shadow", true), ("mill-1", false), ("a", false)] {
             let id: FactoryId = id.parse().unwrap();
-            assert_eq!(host.covers(Need::ActAs(&id)), may, "{id}");
-            assert!(Scope::Admin.covers(Need::ActAs(&id)));
-            assert!(!Scope::Submit.covers(Need::ActAs(&id)));
+            assert_eq!(host.covers(ScopeNeed::ActAs(&id)), may, "{id}");
+            assert!(TokenScope::Admin.covers(ScopeNeed::ActAs(&id)));
+            assert!(!TokenScope::Submit.covers(ScopeNeed::ActAs(&id)));
         }
         let shadow: FactoryId = "mill-shadow".parse().unwrap();
-        assert_eq!(Need::ActAs(&shadow).to_string(), "host:mill");
+        assert_eq!(ScopeNeed::ActAs(&shadow).to_string(), "host:mill");
     }
 
     #[test]
     fn scopes_are_read_and_others_refused() {
-        assert_eq!("read".parse(), Ok(Scope::Read));
+        assert_eq!("read".parse(), Ok(TokenScope::Read));
         for wrong in ["", "Admin", "host", "host:", "host:a/b", "host:a-shadow", "write"] {
-            assert!(wrong.parse::<Scope>().is_err(), "{wrong}");
+            assert!(wrong.parse::<TokenScope>().is_err(), "{wrong}");
         }
     }
 }

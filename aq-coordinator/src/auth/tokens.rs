@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 use super::file;
-use super::scope::Scope;
+use super::scope::TokenScope;
 
 /// The shortest token that is taken, in bytes. Shorter ones can be guessed.
 const MIN_TOKEN: usize = 16;
@@ -66,12 +66,12 @@ pub enum TokenError {
 pub struct Tokens {
     /// Where they can be read again.
     file: Option<PathBuf>,
-    now: Arc<RwLock<List>>,
+    now: Arc<RwLock<TokenList>>,
 }
 
 /// The tokens of one reading.
 #[derive(Clone)]
-struct List {
+struct TokenList {
     entries: Arc<[Entry]>,
     warnings: Vec<String>,
 }
@@ -79,7 +79,7 @@ struct List {
 struct Entry {
     label: Arc<str>,
     /// `None` for a line that names none.
-    scope: Option<Scope>,
+    scope: Option<TokenScope>,
     digest: [u8; 32],
 }
 
@@ -88,19 +88,19 @@ struct Entry {
 pub(crate) struct Caller {
     pub(crate) token: u64,
     pub(crate) label: Arc<str>,
-    pub(crate) scope: Scope,
+    pub(crate) scope: TokenScope,
 }
 
 impl Tokens {
     /// Reads a token file: lines of a label, a scope (`submit`, `host:ID`, `read` or `admin`) and a
-    /// token; `#` starts a comment line. A label and a token, or a token alone, may do everything. A
-    /// token has 16 to 512 visible ASCII characters. Several tokens let one be replaced while the
+    /// token; `#` starts a comment line. A label and a token, or a token alone, may do everything.
+    /// A token has 16 to 512 visible ASCII characters. Several tokens let one be replaced while the
     /// other still works; labels say in the log whose call it was.
     ///
     /// # Errors
     /// Names the file and the line, never the token. A file that others can write is refused.
     pub fn read(path: &Path) -> Result<Self, TokenError> {
-        let list = List::read(path)?;
+        let list = TokenList::read(path)?;
         Ok(Self { file: Some(path.to_owned()), now: Arc::new(RwLock::new(list)) })
     }
 
@@ -109,7 +109,7 @@ impl Tokens {
     /// # Errors
     /// As [`Tokens::read`].
     pub fn parse(origin: &str, text: &str) -> Result<Self, TokenError> {
-        let list = List { entries: parse(origin, text)?, warnings: Vec::new() };
+        let list = TokenList { entries: parse(origin, text)?, warnings: Vec::new() };
         Ok(Self { file: None, now: Arc::new(RwLock::new(list)) })
     }
 
@@ -119,7 +119,7 @@ impl Tokens {
     /// As [`Tokens::read`]; then the tokens that were known stay.
     pub fn read_again(&self) -> Result<(), TokenError> {
         if let Some(file) = &self.file {
-            let list = List::read(file)?;
+            let list = TokenList::read(file)?;
             *self.now.write().unwrap_or_else(PoisonError::into_inner) = list;
         }
         Ok(())
@@ -137,7 +137,7 @@ impl Tokens {
 
     /// Whether it is one of them that may do everything. Takes the same time for each wrong token.
     pub fn accept(&self, token: &str) -> bool {
-        self.check(token).is_some_and(|caller| caller.scope == Scope::Admin)
+        self.check(token).is_some_and(|caller| caller.scope == TokenScope::Admin)
     }
 
     /// Whose token it is. Takes the same time for each wrong token, however much of it is right.
@@ -153,16 +153,16 @@ impl Tokens {
         Some(Caller {
             token: u64::from_le_bytes(*start),
             label: Arc::clone(&entry.label),
-            scope: entry.scope.clone().unwrap_or(Scope::Admin),
+            scope: entry.scope.clone().unwrap_or(TokenScope::Admin),
         })
     }
 
-    fn list(&self) -> List {
+    fn list(&self) -> TokenList {
         self.now.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-impl List {
+impl TokenList {
     fn read(path: &Path) -> Result<Self, TokenError> {
         let shown = path.display().to_string();
         let (text, others_read) = file::read(path)?;
@@ -270,7 +270,7 @@ mod tests {
         let text = format!("a {FIRST}\nb read {SECOND}\n");
         let tokens = Tokens::parse("t", &text).unwrap();
         let scope = |token| tokens.check(token).unwrap().scope;
-        assert_eq!((scope(FIRST), scope(SECOND)), (Scope::Admin, Scope::Read));
+        assert_eq!((scope(FIRST), scope(SECOND)), (TokenScope::Admin, TokenScope::Read));
         assert!(tokens.accept(FIRST) && !tokens.accept(SECOND), "one that only reads");
     }
 

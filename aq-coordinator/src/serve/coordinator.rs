@@ -214,8 +214,8 @@ fn read_again(tokens: &Tokens, file: &Path) {
 }
 
 /// Serves until SIGTERM or SIGINT, on a runtime of its own. `ready` is told the base address once
-/// the coordinator answers. SIGHUP has the token file read again; without one, it ends the coordinator
-/// as well.
+/// the coordinator answers. SIGHUP has the token file read again; without one, it ends the
+/// coordinator as well.
 ///
 /// # Errors
 /// See [`ServeError`].

@@ -60,12 +60,21 @@ impl Refused {
     }
 }
 
+/// Connections of one server.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ConnectionCounts {
+    pub(crate) open: Gauge,
+    pub(crate) evicted: Counter,
+    pub(crate) refused: Counter,
+}
+
 /// All counters of one coordinator.
 pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<Answered, Counter>,
     latency: Family<Route, Histogram>,
     refused: Family<RefusedFor, Counter>,
+    pub(crate) connections: ConnectionCounts,
     pub(crate) claims: Counter,
     pub(crate) grants: Counter,
     pub(crate) batches: Counter,
@@ -95,6 +104,7 @@ impl Metrics {
             requests: Family::default(),
             latency: Family::new_with_constructor(histogram),
             refused: Family::default(),
+            connections: ConnectionCounts::default(),
             claims: Counter::default(),
             grants: Counter::default(),
             batches: Counter::default(),
@@ -116,6 +126,17 @@ impl Metrics {
             m.latency.clone(),
         );
         registry.register("http_refused", "Requests refused before any work", m.refused.clone());
+        registry.register("connections", "Connections that are open", m.connections.open.clone());
+        registry.register(
+            "connections_evicted",
+            "Idle connections that were closed to make room for others",
+            m.connections.evicted.clone(),
+        );
+        registry.register(
+            "connections_refused",
+            "Connections that found no room",
+            m.connections.refused.clone(),
+        );
         registry.register("claims", "Claims that were answered", m.claims.clone());
         registry.register("grants", "Jobs that were granted", m.grants.clone());
         registry.register("grant_batches", "Transactions that granted", m.batches.clone());

@@ -82,11 +82,21 @@ pub(super) async fn admit(
     if let Err(refusal) = admitted {
         return refusal.into_response();
     }
-    tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
+    let is_known = request.extensions().get::<Caller>().is_some();
+    let answered = tokio::time::timeout(limit, next.run(request)).await;
+    let mut response = answered.unwrap_or_else(|_| {
         api.metrics.refused(Refused::TimedOut);
         Refusal::unavailable("the request took too long; try it again").into_response()
-    })
+    });
+    if is_known {
+        response.extensions_mut().insert(Admitted);
+    }
+    response
 }
+
+/// Marks an answer to somebody with a valid token: that connection is kept longer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Admitted;
 
 fn peer(request: &Request) -> IpAddr {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();

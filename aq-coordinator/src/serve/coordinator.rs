@@ -13,8 +13,9 @@ use tokio::time::{Duration, MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 
 use super::config::Config;
+use super::connections::{self, Limits};
 use super::error::ServeError;
-use super::{connections, database, tls};
+use super::{database, descriptors, tls};
 use crate::api::{Api, router};
 use crate::assign::Assign;
 use crate::auth::Tokens;
@@ -95,10 +96,13 @@ pub async fn serve(config: Config) -> Result<Running, ServeError> {
         Some(echoes) => echo::start(echoes, &store, &stopped)?,
         None => Vec::new(),
     };
-    let router = wire_up(&config, store, pulse, &stopped);
+    let metrics = Arc::new(Metrics::new());
+    let counts = metrics.connections.clone();
+    let router = wire_up(&config, store, pulse, metrics, &stopped);
     let is_tls = acceptor.is_some();
+    let limits = Limits::of_coordinator(config.heartbeat);
     let served =
-        tokio::spawn(connections::serve(listener, acceptor, router, connections::LIMITS, stopped));
+        tokio::spawn(connections::serve(listener, acceptor, router, limits, counts, stopped));
     info!(%address, database = %config.database, tls = is_tls, "coordinator is ready");
     Ok(Running { address, is_tls, stop, served, echoes })
 }
@@ -117,7 +121,10 @@ impl Embedded {
     /// database does not matter.
     pub fn new(config: &Config, store: Arc<dyn Store>) -> Self {
         let (stop, stopped) = watch::channel(false);
-        Self { router: wire_up(config, store, Pulse::new(), &stopped), _stop: stop }
+        Self {
+            router: wire_up(config, store, Pulse::new(), Arc::new(Metrics::new()), &stopped),
+            _stop: stop,
+        }
     }
 
     /// Takes requests.
@@ -130,9 +137,9 @@ fn wire_up(
     config: &Config,
     store: Arc<dyn Store>,
     pulse: Pulse,
+    metrics: Arc<Metrics>,
     stop: &watch::Receiver<bool>,
 ) -> Router {
-    let metrics = Arc::new(Metrics::new());
     let assign = Assign::start(Arc::clone(&store), Arc::clone(&metrics), &pulse, stop.clone());
     let beats = Beats::start(&store, &metrics);
     router(Arc::new(Api {
@@ -220,6 +227,7 @@ fn read_again(tokens: &Tokens, file: &Path) {
 /// # Errors
 /// See [`ServeError`].
 pub fn run(config: Config, ready: impl FnOnce(&str)) -> Result<(), ServeError> {
+    descriptors::raise_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         // Before anything starts, so that no signal is missed.

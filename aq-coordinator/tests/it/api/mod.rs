@@ -1,6 +1,7 @@
 //! The API over a real socket, with SQLite.
 
 mod claims;
+mod connections;
 mod echoes;
 mod feed;
 mod fleet;

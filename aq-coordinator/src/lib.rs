@@ -36,6 +36,7 @@ mod rate;
 mod serve;
 pub mod store;
 
+pub use aq_tracker::Repository;
 pub use auth::{TokenError, Tokens};
 pub use echo::Echoes;
 pub use rate::Rate;

@@ -36,6 +36,8 @@ struct InStage {
 pub(crate) enum Refused {
     /// No token, or a wrong one.
     Unauthorized,
+    /// A token whose scope does not cover the call.
+    Scope,
     /// Too many requests.
     TooMany,
     /// The time limit of a request.
@@ -51,10 +53,19 @@ impl Refused {
     const fn word(self) -> &'static str {
         match self {
             Self::Unauthorized => "unauthorized",
+            Self::Scope => "scope",
             Self::TooMany => "too_many",
             Self::TimedOut => "timed_out",
         }
     }
+}
+
+/// Connections of one server.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ConnectionCounts {
+    pub(crate) open: Gauge,
+    pub(crate) evicted: Counter,
+    pub(crate) refused: Counter,
 }
 
 /// All counters of one coordinator.
@@ -63,6 +74,7 @@ pub(crate) struct Metrics {
     requests: Family<Answered, Counter>,
     latency: Family<Route, Histogram>,
     refused: Family<RefusedFor, Counter>,
+    pub(crate) connections: ConnectionCounts,
     pub(crate) claims: Counter,
     pub(crate) grants: Counter,
     pub(crate) batches: Counter,
@@ -92,6 +104,7 @@ impl Metrics {
             requests: Family::default(),
             latency: Family::new_with_constructor(histogram),
             refused: Family::default(),
+            connections: ConnectionCounts::default(),
             claims: Counter::default(),
             grants: Counter::default(),
             batches: Counter::default(),
@@ -113,6 +126,17 @@ impl Metrics {
             m.latency.clone(),
         );
         registry.register("http_refused", "Requests refused before any work", m.refused.clone());
+        registry.register("connections", "Connections that are open", m.connections.open.clone());
+        registry.register(
+            "connections_evicted",
+            "Idle connections that were closed to make room for others",
+            m.connections.evicted.clone(),
+        );
+        registry.register(
+            "connections_refused",
+            "Connections that found no room",
+            m.connections.refused.clone(),
+        );
         registry.register("claims", "Claims that were answered", m.claims.clone());
         registry.register("grants", "Jobs that were granted", m.grants.clone());
         registry.register("grant_batches", "Transactions that granted", m.batches.clone());

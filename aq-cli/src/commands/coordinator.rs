@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aq_coordinator::{Config, DEFAULT_RATE, Database, Echoes, ServeError, TlsFiles, Tokens};
+use aq_coordinator::{
+    Config, DEFAULT_RATE, Database, Echoes, Repository, ServeError, TlsFiles, Tokens,
+};
 use aq_manifest::{DurationError, parse_duration};
 use aq_runner::run::{Environment, FLEET_TOKEN, TRACKER_TOKENS};
 
@@ -26,8 +28,8 @@ pub(crate) struct Args {
     /// `sqlite:FILE` or `postgres://…` [env: AQ_DATABASE] [default: a file in ~/.local/share/aq]
     #[arg(long, value_name = "URL")]
     database: Option<Database>,
-    /// The tokens that hosts show, one a line, a label before each if you like
-    /// [default: the one in the file AQ_FLEET_TOKEN_FILE, or in AQ_FLEET_TOKEN]
+    /// Lines `LABEL SCOPE TOKEN`, the scope `submit`, `host:ID`, `read` or `admin`; SIGHUP has it
+    /// read again [default: one token for all, in the file AQ_FLEET_TOKEN_FILE or AQ_FLEET_TOKEN]
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// How long a host keeps a job without a sign of life
@@ -46,6 +48,9 @@ pub(crate) struct Args {
     /// host says so
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = AfterRestore::Hold)]
     after_restore: AfterRestore,
+    /// A repository whose issues hear of jobs that name them, `github:OWNER/NAME`; may be repeated
+    #[arg(long = "tracker-allow", value_name = "REPOSITORY")]
+    tracker_allow: Vec<Repository>,
     /// Listen beyond this machine without TLS, such as behind a proxy that has it
     #[arg(long)]
     insecure: bool,
@@ -73,17 +78,22 @@ pub(crate) fn run(here: &Here, args: Args) -> Outcome {
     for warning in warnings {
         output::warning(&warning);
     }
+    let tokens = tokens(&environment, args.token_file)?;
+    for warning in tokens.warnings() {
+        output::warning(&warning);
+    }
+    let echoes = Echoes::new(|name| environment.get(name)?.into_string().ok());
     let config = Config {
         listen: args.listen,
         database: database(here, args.database)?,
-        tokens: tokens(&environment, args.token_file)?,
+        tokens,
         lease: args.lease,
         heartbeat: args.heartbeat,
         tls,
         insecure: args.insecure,
         rate: DEFAULT_RATE,
         run_doubted: args.after_restore == AfterRestore::Run,
-        echoes: Echoes::new(|name| environment.get(name)?.into_string().ok()),
+        echoes: echoes.map(|echoes| echoes.allow(args.tracker_allow)),
     };
     output::log::start();
     aq_coordinator::run(config, |url| output::line(format_args!("listening on {url}")))?;

@@ -27,8 +27,12 @@ use super::{actions, add, assets, board, bulk, fleet, graph, insights, job, sign
 
 /// A browser makes at most six connections for all its pages. Well below the descriptors that a process
 /// may commonly have (1,024), because the queue's files need some, too.
-const LIMITS: Limits =
-    Limits { connections: 512, headers: Duration::from_secs(20), drain: Duration::ZERO };
+const LIMITS: Limits = Limits {
+    connections: 512,
+    first: Duration::from_secs(20),
+    headers: Duration::from_secs(20),
+    drain: Duration::ZERO,
+};
 
 /// Threads for work that blocks, such as reading a log: one for each page, and some for what lives.
 const BLOCKING: usize = 32;

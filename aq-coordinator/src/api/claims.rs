@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use aq_fleet::protocol::{Claim, Claimed, Epoch, Grant, MAX_WAIT_MS};
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 
 use super::body::Body;
 use super::factories::check_capabilities;
+use super::guard::permit;
 use super::refusal::Refusal;
 use super::state::Api;
 use super::views;
+use crate::auth::{Caller, ScopeNeed};
 
 /// The most locks that a claim names, and the longest of them in bytes, as in a job file.
 const MAX_LOCKS: usize = 10_000;
@@ -24,8 +26,10 @@ const MAX_LOCK: usize = 4096;
 )]
 pub(super) async fn claim(
     State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
     Body(claim): Body<Claim>,
 ) -> Result<Json<Claimed>, Refusal> {
+    permit(&caller, ScopeNeed::ActAs(&claim.factory_id))?;
     check(&claim)?;
     let is_shadow = claim.factory_id.is_shadow();
     if claim.dry_run {

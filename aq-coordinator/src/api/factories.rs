@@ -7,13 +7,15 @@ use aq_fleet::protocol::{
     LeaseAnswer, LeaseState, MAX_ENDED, MAX_LEASES, MAX_PAGE, PROTOCOL_VERSION, PageQuery,
     Register, Registered,
 };
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 
 use super::body::{Body, FactoryInPath, Query};
+use super::guard::permit;
 use super::refusal::Refusal;
 use super::state::Api;
 use super::views;
+use crate::auth::{Caller, ScopeNeed};
 use crate::store::{Beat, LeaseStand};
 
 /// The longest name of a host and the longest version, in bytes: they are shown in tables.
@@ -31,9 +33,11 @@ pub(super) const MAX_CAPABILITIES: usize = 1000;
 )]
 pub(super) async fn register(
     State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
     FactoryInPath(factory): FactoryInPath,
     Body(register): Body<Register>,
 ) -> Result<Json<Registered>, Refusal> {
+    permit(&caller, ScopeNeed::ActAs(&factory))?;
     for (path, text) in [("host", &register.host), ("version", &register.version)] {
         if text.len() > MAX_NAME || text.chars().any(char::is_control) {
             let detail = format!("`{path}` has at most {MAX_NAME} bytes and no control characters");
@@ -76,9 +80,11 @@ pub(super) fn check_capabilities(many: usize) -> Result<(), Refusal> {
 )]
 pub(super) async fn heartbeat(
     State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
     FactoryInPath(factory): FactoryInPath,
     Body(heartbeat): Body<Heartbeat>,
 ) -> Result<Json<HeartbeatAnswer>, Refusal> {
+    permit(&caller, ScopeNeed::ActAs(&factory))?;
     let Heartbeat { instance_id: instance, free, leases } = heartbeat;
     if leases.len() > MAX_LEASES {
         let detail = format!("at most {MAX_LEASES} leases, these are {}", leases.len());

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::refusal::Refusal;
 use super::state::Api;
-use crate::auth::Caller;
+use crate::auth::{Caller, ScopeNeed};
 use crate::metrics::Refused;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -27,8 +27,10 @@ const MAX_REQUEST_ID: usize = 128;
 /// How long a call may take that waits for nothing but the database.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// What needs no token (docs/fleet-protocol.md).
-const OPEN: &str = "/healthz";
+/// The calls without a token (docs/fleet-protocol.md): whether the process lives, and whether it can
+/// work, which asks the database and so has a rate.
+const ALIVE: &str = "/healthz";
+const READY: &str = "/readyz";
 
 /// Gives the request an id, and counts and logs its answer. Neither body nor token is looked at.
 pub(super) async fn observe(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
@@ -58,44 +60,107 @@ pub(super) async fn observe(State(api): State<Arc<Api>>, request: Request, next:
 }
 
 /// Turns away who may not call, who calls too often and who speaks an old protocol.
-pub(super) async fn admit(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+pub(super) async fn admit(
+    State(api): State<Arc<Api>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    if path == Some(OPEN) {
-        return next.run(request).await;
-    }
     let limit = match path {
+        Some(ALIVE) => return next.run(request).await,
         Some("/v1/claims") => LIMIT + Duration::from_millis(MAX_WAIT_MS),
         _ => LIMIT,
     };
-    match check(&api, &request) {
-        Ok(caller) => tracing::Span::current().record("caller", &*caller.label),
-        Err(refusal) => return refusal.into_response(),
+    let admitted = if path == Some(READY) {
+        api.probes.take(peer(&request)).map_err(|pause| too_many(&api, pause))
+    } else {
+        check(&api, &request).map(|caller| {
+            tracing::Span::current().record("caller", &*caller.label);
+            request.extensions_mut().insert(caller);
+        })
     };
-    tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
+    if let Err(refusal) = admitted {
+        return refusal.into_response();
+    }
+    let is_known = request.extensions().get::<Caller>().is_some();
+    let answered = tokio::time::timeout(limit, next.run(request)).await;
+    let mut response = answered.unwrap_or_else(|_| {
         api.metrics.refused(Refused::TimedOut);
         Refusal::unavailable("the request took too long; try it again").into_response()
-    })
+    });
+    if is_known {
+        response.extensions_mut().insert(Admitted);
+    }
+    response
+}
+
+/// Marks an answer to somebody with a valid token: that connection is kept longer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Admitted;
+
+fn peer(request: &Request) -> IpAddr {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip())
+}
+
+fn too_many(api: &Api, pause: Duration) -> Refusal {
+    api.metrics.refused(Refused::TooMany);
+    Refusal::new(ProblemKind::RateLimited, "too many requests; come back later").after(pause)
 }
 
 fn check(api: &Api, request: &Request) -> Result<Caller, Refusal> {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip());
-    let too_many = |pause: Duration| {
-        api.metrics.refused(Refused::TooMany);
-        Refusal::new(ProblemKind::RateLimited, "too many requests; come back later").after(pause)
-    };
+    let peer = peer(request);
     // The token first, and wrong ones alone are counted by address: a flood of them from behind the
     // same address does not lock out who has a right one.
     let caller = bearer(request.headers()).and_then(|token| api.tokens.check(token));
     let Some(caller) = caller else {
-        api.guesses.take(peer).map_err(too_many)?;
+        api.guesses.take(peer).map_err(|pause| too_many(api, pause))?;
         api.metrics.refused(Refused::Unauthorized);
         let detail = "send `Authorization: Bearer TOKEN` with a token of this coordinator";
         return Err(Refusal::new(ProblemKind::Unauthorized, detail));
     };
-    api.requests.take((caller.token, peer)).map_err(too_many)?;
+    api.requests.take((caller.token, peer)).map_err(|pause| too_many(api, pause))?;
     protocol(request.headers())?;
+    let path = request.extensions().get::<MatchedPath>();
+    let need = path.map_or(ScopeNeed::Token, |path| need(request.method(), path.as_str()));
+    permit(&caller, need).inspect_err(|_| api.metrics.refused(Refused::Scope))?;
     Ok(caller)
+}
+
+/// What a call takes, before its body is read. A call that is not named here is the operator's.
+fn need(method: &Method, route: &str) -> ScopeNeed<'static> {
+    let is_look = matches!(*method, Method::GET | Method::HEAD);
+    match route {
+        "/openapi.json" => ScopeNeed::Token,
+        "/v1/jobs" | "/v1/jobs/{jobId}" | "/v1/factories" | "/v1/stats" if is_look => {
+            ScopeNeed::Look
+        }
+        "/v1/events" | "/metrics" => ScopeNeed::Read,
+        "/v1/jobs" => ScopeNeed::Enter,
+        "/v1/factories/{factoryId}"
+        | "/v1/factories/{factoryId}/heartbeat"
+        | "/v1/claims"
+        | "/v1/jobs/{jobId}/renew"
+        | "/v1/jobs/{jobId}/reports"
+        | "/v1/jobs/{jobId}/release"
+        | "/v1/jobs/{jobId}/events" => ScopeNeed::Act,
+        _ => ScopeNeed::Admin,
+    }
+}
+
+/// Refuses what the caller's scope does not cover.
+pub(super) fn permit(caller: &Caller, need: ScopeNeed<'_>) -> Result<(), Refusal> {
+    if caller.scope.covers(need) {
+        return Ok(());
+    }
+    let wanted = need.to_string();
+    let detail = format!(
+        "the token {} may not do this: in the token file it needs the scope {wanted}, or admin",
+        caller.label
+    );
+    let mut refusal = Refusal::new(ProblemKind::Scope, detail);
+    refusal.problem.scope = Some(wanted);
+    Err(refusal)
 }
 
 /// The token of `Authorization: Bearer TOKEN`.

@@ -7,15 +7,17 @@ use aq_fleet::protocol::{
     Submitted,
 };
 use aq_scheduler::WaitReason;
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 
 use super::body::{Body, JobInPath, Query};
+use super::guard::permit;
 use super::refusal::Refusal;
 use super::state::Api;
 use super::{manifest, views};
 use crate::assign::Checked;
+use crate::auth::{Caller, ScopeNeed};
 use crate::ledger::{Job, Submission};
 use crate::store::{self, JobFilter};
 
@@ -38,9 +40,19 @@ const MAX_CHECKS: usize = 20;
 )]
 pub(super) async fn submit(
     State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
     Body(submit): Body<Submit>,
 ) -> Result<(StatusCode, Json<Submitted>), Refusal> {
-    let submission = manifest::read(submit)?;
+    permit(
+        &caller,
+        match &submit.factory_id {
+            Some(owner) if submit.shadow => ScopeNeed::ActAs(owner),
+            // Without an owner it is refused for that.
+            _ if submit.shadow => ScopeNeed::Act,
+            _ => ScopeNeed::Submit,
+        },
+    )?;
+    let submission = manifest::read(submit, api.echoes.as_ref())?;
     for _ in 0..MAX_CHECKS {
         let graph = checked(&api, &submission).await?;
         let (status, job) = match api.store.submit(submission.clone(), graph).await? {

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use aq_fleet::protocol::{Done, Events, MAX_EVENTS, Problem, Release, Renew, Renewed, Report};
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 
 use super::body::{Body, JobInPath};
+use super::guard::permit;
 use super::refusal::Refusal;
 use super::state::Api;
 use super::views;
+use crate::auth::{self, ScopeNeed};
 use crate::ledger::Caller;
 
 /// The most fields of an event.
@@ -28,9 +30,11 @@ const MAX_FIELDS: usize = 64;
 )]
 pub(super) async fn renew(
     State(api): State<Arc<Api>>,
+    Extension(caller): Extension<auth::Caller>,
     JobInPath(job): JobInPath,
     Body(renew): Body<Renew>,
 ) -> Result<Json<Renewed>, Refusal> {
+    permit(&caller, ScopeNeed::ActAs(&renew.factory_id))?;
     let caller = Caller { factory: renew.factory_id, epoch: renew.epoch };
     let expires_in = api.store.renew(job, caller).await?;
     Ok(Json(Renewed { expires_in_ms: views::millis(expires_in) }))
@@ -48,9 +52,11 @@ pub(super) async fn renew(
 )]
 pub(super) async fn report(
     State(api): State<Arc<Api>>,
+    Extension(caller): Extension<auth::Caller>,
     JobInPath(job): JobInPath,
     Body(report): Body<Report>,
 ) -> Result<Json<Done>, Refusal> {
+    permit(&caller, ScopeNeed::ActAs(&report.factory_id))?;
     api.store.report(job, report).await?;
     api.pulse.beat();
     Ok(Json(Done {}))
@@ -68,9 +74,11 @@ pub(super) async fn report(
 )]
 pub(super) async fn release(
     State(api): State<Arc<Api>>,
+    Extension(caller): Extension<auth::Caller>,
     JobInPath(job): JobInPath,
     Body(release): Body<Release>,
 ) -> Result<Json<Done>, Refusal> {
+    permit(&caller, ScopeNeed::ActAs(&release.factory_id))?;
     api.store.release(job, release).await?;
     api.pulse.beat();
     Ok(Json(Done {}))
@@ -88,9 +96,11 @@ pub(super) async fn release(
 )]
 pub(super) async fn post_events(
     State(api): State<Arc<Api>>,
+    Extension(caller): Extension<auth::Caller>,
     JobInPath(job): JobInPath,
     Body(events): Body<Events>,
 ) -> Result<(StatusCode, Json<Done>), Refusal> {
+    permit(&caller, ScopeNeed::ActAs(&events.factory_id))?;
     if events.events.len() > MAX_EVENTS {
         let detail = format!("at most {MAX_EVENTS} events, these are {}", events.events.len());
         return Err(Refusal::invalid("events", detail));

@@ -1,16 +1,17 @@
 //! A job file from outside, as the ledger takes it.
 
 use aq_fleet::protocol::{MAX_MANIFEST_BYTES, Problem, ProblemKind, Submit};
-use aq_manifest::{Severity, parse, resolve};
+use aq_manifest::{Manifest, Severity, parse, resolve};
 use uuid::Uuid;
 
 use super::refusal::Refusal;
 use crate::assign::terms;
+use crate::echo::Echoes;
 use crate::ledger::{Submission, World};
 
 /// Reads a submission. The profile that a file names is the host's, and is not known here: what
 /// the file says itself is what counts in the fleet.
-pub(super) fn read(submit: Submit) -> Result<Submission, Refusal> {
+pub(super) fn read(submit: Submit, echoes: Option<&Echoes>) -> Result<Submission, Refusal> {
     let Submit { manifest, name, shadow, factory_id } = submit;
     let world = world(shadow, factory_id)?;
     if manifest.len() >= MAX_MANIFEST_BYTES {
@@ -22,22 +23,53 @@ pub(super) fn read(submit: Submit) -> Result<Submission, Refusal> {
     if let Some(error) = error {
         let place = error.position(&manifest);
         let help = error.help.as_deref().map(|help| format!("; {help}")).unwrap_or_default();
-        let detail = format!("{name}.md:{place}: {}{help}", error.message);
-        let mut problem = Problem::new(ProblemKind::InvalidManifest, detail);
-        problem.path = Some("manifest".to_owned());
+        let mut problem = refused(format!("{name}.md:{place}: {}{help}", error.message));
         problem.line = u32::try_from(place.line).ok();
         problem.column = u32::try_from(place.column).ok();
         return Err(problem.into());
     }
     let spec = resolve(&parsed.manifest, None);
+    if world == World::Fleet {
+        check_keys(&parsed.manifest).map_err(|key| {
+            refused(format!("{name}.md: `{key}` is written by the fleet itself; take the line out"))
+        })?;
+        check_item(spec.tracker_item.as_deref(), echoes)
+            .map_err(|detail| refused(format!("{name}.md: {detail}")))?;
+    }
     let (key, item) = (spec.idempotency_key.clone(), spec.tracker_item.clone());
     let terms = terms(name, &manifest, spec).map_err(|error| {
-        let detail = format!("the engine or the profile cannot be advertised by a host: {error}");
-        let mut problem = Problem::new(ProblemKind::InvalidManifest, detail);
-        problem.path = Some("manifest".to_owned());
-        Refusal::from(problem)
+        refused(format!("the engine or the profile cannot be advertised by a host: {error}"))
     })?;
     Ok(Submission { id: Uuid::now_v7().into(), world, key, terms, item, manifest })
+}
+
+fn refused(detail: String) -> Problem {
+    let mut problem = Problem::new(ProblemKind::InvalidManifest, detail);
+    problem.path = Some("manifest".to_owned());
+    problem
+}
+
+/// Refuses what would make a job pass for one that was granted already.
+fn check_keys(manifest: &Manifest) -> Result<(), &'static str> {
+    if manifest.fleet_job_id.is_some() {
+        return Err("fleet-job-id");
+    }
+    if manifest.fleet_lease_epoch.is_some() {
+        return Err("fleet-lease-epoch");
+    }
+    Ok(())
+}
+
+/// Refuses an issue of a repository that this coordinator is not to write to.
+fn check_item(item: Option<&str>, echoes: Option<&Echoes>) -> Result<(), String> {
+    let item = item.and_then(|item| item.parse().ok());
+    match (&item, echoes) {
+        (Some(item), Some(echoes)) if !echoes.covers(item) => Err(format!(
+            "tracker-item {item} is in no repository that this coordinator tells; take the line \
+             out, or start it with --tracker-allow"
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn world(shadow: bool, owner: Option<aq_fleet::protocol::FactoryId>) -> Result<World, Refusal> {

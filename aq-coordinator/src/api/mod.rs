@@ -17,5 +17,6 @@ mod service;
 mod state;
 mod views;
 
+pub(crate) use guard::Admitted;
 pub(crate) use router::router;
 pub(crate) use state::Api;

@@ -30,8 +30,11 @@ pub(super) async fn healthz() -> Json<Done> {
     Json(Done {})
 }
 
-/// Whether the database can be reached, has the schema of this program, and has room.
-#[utoipa::path(get, path = "/readyz", tag = "service", responses((status = 200, body = Done)))]
+/// Whether the database can be reached, has the schema of this program, and has room. Needs no
+/// token.
+#[utoipa::path(
+    get, path = "/readyz", tag = "service", security(()), responses((status = 200, body = Done)),
+)]
 pub(super) async fn readyz(State(api): State<Arc<Api>>) -> Result<Json<Done>, Refusal> {
     if *api.stop.borrow() {
         return Err(Refusal::unavailable("the coordinator is going down"));

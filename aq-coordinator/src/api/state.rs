@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::assign::Assign;
 use crate::auth::Tokens;
 use crate::beats::Beats;
+use crate::echo::Echoes;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use crate::rate::Gate;
@@ -23,10 +24,14 @@ pub(crate) struct Api {
     pub(crate) pulse: Pulse,
     pub(crate) tokens: Tokens,
     /// Requests with a valid token, by token and address.
-    pub(crate) requests: Gate<(usize, IpAddr)>,
+    pub(crate) requests: Gate<(u64, IpAddr)>,
     /// Requests without one, by address.
     pub(crate) guesses: Gate<IpAddr>,
+    /// Questions whether it is ready, which need none, by address.
+    pub(crate) probes: Gate<IpAddr>,
     pub(crate) metrics: Arc<Metrics>,
+    /// The trackers that are told.
+    pub(crate) echoes: Option<Echoes>,
     pub(crate) lease: Duration,
     pub(crate) heartbeat: Duration,
     /// Room for those who follow the events: each reads from the database by itself.

@@ -2,19 +2,40 @@
 
 use std::sync::Arc;
 
-use aq_tracker::Trackers;
+use aq_tracker::{ItemId, Repository, Trackers};
 
 /// The trackers that a coordinator tells of its fleet's jobs.
 #[derive(Clone, Debug)]
 pub struct Echoes {
     pub(super) trackers: Arc<Trackers>,
+    repositories: Arc<[Repository]>,
 }
 
 impl Echoes {
     /// Those that an environment names, by the variables that a host has, too; `None` unless
-    /// `AQ_TRACKER_AUTO=1`.
+    /// `AQ_TRACKER_AUTO=1`. Of GitHub, no repository is told yet.
     pub fn new(get: impl Fn(&str) -> Option<String>) -> Option<Self> {
         let is_on = get("AQ_TRACKER_AUTO").is_some_and(|value| value == "1");
-        is_on.then(|| Self { trackers: Arc::new(Trackers::new(get)) })
+        is_on.then(|| Self { trackers: Arc::new(Trackers::new(get)), repositories: Arc::new([]) })
+    }
+
+    /// Tells issues of these repositories, too. Whoever may submit a job names the issue that the
+    /// coordinator's own token writes to.
+    #[must_use]
+    pub fn allow(self, repositories: Vec<Repository>) -> Self {
+        Self { repositories: repositories.into(), ..self }
+    }
+
+    /// Whether this item may be told. Items that are no issues are all of the one tracker that the
+    /// environment names.
+    pub(crate) fn covers(&self, item: &ItemId) -> bool {
+        match item {
+            ItemId::Item(_) => true,
+            // GitHub does not tell `A/b` from `a/B`.
+            ItemId::Issue { repository, .. } => self
+                .repositories
+                .iter()
+                .any(|allowed| allowed.to_string().eq_ignore_ascii_case(&repository.to_string())),
+        }
     }
 }

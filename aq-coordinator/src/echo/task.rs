@@ -50,6 +50,7 @@ pub(crate) fn start(
             store: Arc::clone(store),
             turn: Turn { tracker, holder: Uuid::new_v4() },
             talk: talk::start(tracker, Arc::clone(&echoes.trackers))?,
+            echoes: echoes.clone(),
             statuses: StatusMap::default(),
             stop: stop.clone(),
             refused: None,
@@ -63,6 +64,7 @@ struct Task {
     store: Arc<dyn Store>,
     turn: Turn,
     talk: Sender<Telling>,
+    echoes: Echoes,
     statuses: StatusMap,
     stop: watch::Receiver<bool>,
     /// The message that its item does not take, and how often it, or one behind it, was tried.
@@ -206,7 +208,8 @@ impl Task {
         let item: ItemId = news.item.parse().ok()?;
         let is_new = news.echoed != Some(news.echo.stage);
         let update = mapping::update(&news.echo, &self.statuses)?;
-        (is_new && item.kind() == self.turn.tracker).then_some(Due { news, item, update })
+        let is_ours = item.kind() == self.turn.tracker && self.echoes.covers(&item);
+        (is_new && is_ours).then_some(Due { news, item, update })
     }
 
     /// Waits for the tracker, and keeps the turn meanwhile. `None`: the coordinator ends first.

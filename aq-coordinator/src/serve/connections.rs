@@ -1,11 +1,11 @@
 //! Takes connections and serves the router on them, with limits that a hostile peer meets.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::Request;
 use hyper::body::Incoming;
@@ -15,15 +15,15 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 use tracing::debug;
 
-use super::tls;
-
-/// A peer that is slower than this with a TLS handshake is let go.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+use super::room::{BusyBody, GuestRoom, RoomGuest};
+use super::{descriptors, tls};
+use crate::api::Admitted;
+use crate::metrics::ConnectionCounts;
 
 /// Connections of a coordinator at once. Each costs some kilobytes and a descriptor.
 pub(crate) const MAX_CONNECTIONS: usize = 20_000;
@@ -34,20 +34,30 @@ const MAX_HEAD: usize = 32 * 1024;
 /// What a server bears of its peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at once; more are closed as they come.
+    /// Connections at once. One more takes the place of an idle one, and is closed where there is none.
     pub connections: usize,
+    /// A peer that has shown no valid token, and takes longer than this to send its first request, or
+    /// the next one, is let go. The TLS handshake is a part of the first.
+    pub first: Duration,
     /// A peer that takes longer than this between two requests, or to send the headers of one, is let go.
     pub headers: Duration,
     /// How long open requests may go on after the order to stop.
     pub drain: Duration,
 }
 
-/// Longer than the pause between heartbeats, so that hosts keep their connections.
-pub(super) const LIMITS: Limits = Limits {
-    connections: MAX_CONNECTIONS,
-    headers: Duration::from_secs(75),
-    drain: Duration::from_secs(10),
-};
+impl Limits {
+    /// Those of a coordinator whose hosts report so often. They keep their connections from one
+    /// heartbeat to the next, unless these are far apart.
+    pub(super) fn of_coordinator(heartbeat: Duration) -> Self {
+        let (shortest, longest) = (Duration::from_secs(20), Duration::from_secs(75));
+        Self {
+            connections: descriptors::connections(MAX_CONNECTIONS),
+            first: Duration::from_secs(10),
+            headers: heartbeat.saturating_mul(2).clamp(shortest, longest),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
 
 /// Serves `router` without TLS until `stop` says so, for a program that has a socket of its own. The
 /// head of a request has at most 32 KiB.
@@ -57,7 +67,7 @@ pub async fn serve_plain(
     limits: Limits,
     stop: watch::Receiver<bool>,
 ) {
-    serve(listener, None, router, limits, stop).await;
+    serve(listener, None, router, limits, ConnectionCounts::default(), stop).await;
 }
 
 /// Serves until `stop` says so, then lets the open requests end.
@@ -66,10 +76,11 @@ pub(super) async fn serve(
     tls: Option<TlsAcceptor>,
     router: Router,
     limits: Limits,
+    counts: ConnectionCounts,
     mut stop: watch::Receiver<bool>,
 ) {
     let graceful = GracefulShutdown::new();
-    let room = Arc::new(Semaphore::new(limits.connections));
+    let room = GuestRoom::new(limits.connections, counts);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -80,20 +91,23 @@ pub(super) async fn serve(
             Err(error) => {
                 // Out of descriptors, mostly: others must end before it goes on.
                 debug!(%error, "cannot take a connection");
+                room.make_room();
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };
-        let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
-            debug!(%peer, "too many connections");
-            continue;
-        };
+        let Some((guest, closed)) = room.enter() else { continue };
         // A heartbeat is one small packet each way: waiting to fill it helps nobody.
         let _ = stream.set_nodelay(true);
         let (router, tls, watcher) = (router.clone(), tls.clone(), graceful.watcher());
         tokio::spawn(async move {
-            connection(stream, peer, tls, router, limits, watcher).await;
-            drop(permit);
+            let guest = Arc::new(guest);
+            let talk = connection(stream, peer, tls, router, limits, watcher, Arc::clone(&guest));
+            tokio::select! {
+                () = talk => {}
+                _ = closed => debug!(%peer, "an idle connection makes room for another"),
+                () = guest.overstays(limits.first) => debug!(%peer, "no request in time"),
+            }
         });
     }
     drop(listener);
@@ -102,6 +116,11 @@ pub(super) async fn serve(
     }
 }
 
+/// The connection was closed to make room, just as a request came.
+#[derive(Debug, thiserror::Error)]
+#[error("an idle connection makes room for another")]
+struct LostPlace;
+
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
@@ -109,27 +128,36 @@ async fn connection(
     router: Router,
     limits: Limits,
     watcher: Watcher,
+    guest: Arc<RoomGuest>,
 ) {
-    let Some(tls) = tls else { return speak(stream, peer, router, limits, watcher).await };
-    match tokio::time::timeout(HANDSHAKE, tls::handshake(&tls, stream)).await {
-        Ok(Ok(stream)) => speak(stream, peer, router, limits, watcher).await,
-        Ok(Err(error)) => debug!(%peer, %error, "no TLS"),
-        Err(_) => debug!(%peer, "TLS handshake took too long"),
+    let Some(tls) = tls else { return speak(stream, peer, router, limits, watcher, guest).await };
+    match tls::handshake(&tls, stream).await {
+        Ok(stream) => speak(stream, peer, router, limits, watcher, guest).await,
+        Err(error) => debug!(%peer, %error, "no TLS"),
     }
 }
 
-async fn speak<S>(stream: S, peer: SocketAddr, router: Router, limits: Limits, watcher: Watcher)
-where
+async fn speak<S>(
+    stream: S,
+    peer: SocketAddr,
+    router: Router,
+    limits: Limits,
+    watcher: Watcher,
+    guest: Arc<RoomGuest>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(move |request: Request<Incoming>| {
-        let router = router.clone();
+        let (router, busy) = (router.clone(), guest.begin());
         async move {
-            let mut request = request.map(axum::body::Body::new);
+            let busy = busy.ok_or(LostPlace)?;
+            let mut request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(peer));
-            Ok::<_, Infallible>(
-                router.oneshot(request).await.unwrap_or_else(|never| match never {}),
-            )
+            let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
+            if response.extensions().get::<Admitted>().is_some() {
+                busy.is_known();
+            }
+            Ok::<_, LostPlace>(response.map(|body| BusyBody::new(body, busy)))
         }
     });
     let connection = http1::Builder::new()

@@ -1,6 +1,7 @@
 //! Starts everything, and ends it again.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -9,13 +10,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Duration, MissedTickBehavior, interval};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::config::Config;
+use super::connections::{self, Limits};
 use super::error::ServeError;
-use super::{connections, database, tls};
+use super::{database, descriptors, tls};
 use crate::api::{Api, router};
 use crate::assign::Assign;
+use crate::auth::Tokens;
 use crate::beats::Beats;
 use crate::echo;
 use crate::ledger::Timing;
@@ -27,7 +30,8 @@ use crate::store::Store;
 /// How often leases are looked at (the ledger counts a longer pause than a few as an outage).
 const TICK: Duration = Duration::from_secs(1);
 
-/// What somebody without a valid token may send.
+/// What somebody without a valid token may send, each of wrong tokens and of questions whether this
+/// coordinator is ready.
 const GUESSES: Rate = Rate { per_second: 5.0, burst: 50.0 };
 
 /// How many may follow the events at once.
@@ -92,10 +96,13 @@ pub async fn serve(config: Config) -> Result<Running, ServeError> {
         Some(echoes) => echo::start(echoes, &store, &stopped)?,
         None => Vec::new(),
     };
-    let router = wire_up(&config, store, pulse, &stopped);
+    let metrics = Arc::new(Metrics::new());
+    let counts = metrics.connections.clone();
+    let router = wire_up(&config, store, pulse, metrics, &stopped);
     let is_tls = acceptor.is_some();
+    let limits = Limits::of_coordinator(config.heartbeat);
     let served =
-        tokio::spawn(connections::serve(listener, acceptor, router, connections::LIMITS, stopped));
+        tokio::spawn(connections::serve(listener, acceptor, router, limits, counts, stopped));
     info!(%address, database = %config.database, tls = is_tls, "coordinator is ready");
     Ok(Running { address, is_tls, stop, served, echoes })
 }
@@ -114,7 +121,10 @@ impl Embedded {
     /// database does not matter.
     pub fn new(config: &Config, store: Arc<dyn Store>) -> Self {
         let (stop, stopped) = watch::channel(false);
-        Self { router: wire_up(config, store, Pulse::new(), &stopped), _stop: stop }
+        Self {
+            router: wire_up(config, store, Pulse::new(), Arc::new(Metrics::new()), &stopped),
+            _stop: stop,
+        }
     }
 
     /// Takes requests.
@@ -127,9 +137,9 @@ fn wire_up(
     config: &Config,
     store: Arc<dyn Store>,
     pulse: Pulse,
+    metrics: Arc<Metrics>,
     stop: &watch::Receiver<bool>,
 ) -> Router {
-    let metrics = Arc::new(Metrics::new());
     let assign = Assign::start(Arc::clone(&store), Arc::clone(&metrics), &pulse, stop.clone());
     let beats = Beats::start(&store, &metrics);
     router(Arc::new(Api {
@@ -140,7 +150,9 @@ fn wire_up(
         tokens: config.tokens.clone(),
         requests: Gate::new(config.rate),
         guesses: Gate::new(GUESSES),
+        probes: Gate::new(GUESSES),
         metrics,
+        echoes: config.echoes.clone(),
         lease: config.lease,
         heartbeat: config.heartbeat,
         readers: Arc::new(Semaphore::new(MAX_READERS)),
@@ -196,22 +208,45 @@ fn settled(jobs: usize) {
     );
 }
 
+fn read_again(tokens: &Tokens, file: &Path) {
+    match tokens.read_again() {
+        Ok(()) => {
+            info!(file = %file.display(), "the token file was read again");
+            for warning in tokens.warnings() {
+                warn!("{warning}");
+            }
+        }
+        Err(problem) => error!(%problem, "the tokens that were read before stay"),
+    }
+}
+
 /// Serves until SIGTERM or SIGINT, on a runtime of its own. `ready` is told the base address once
-/// the coordinator answers.
+/// the coordinator answers. SIGHUP has the token file read again; without one, it ends the
+/// coordinator as well.
 ///
 /// # Errors
 /// See [`ServeError`].
 pub fn run(config: Config, ready: impl FnOnce(&str)) -> Result<(), ServeError> {
+    descriptors::raise_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         // Before anything starts, so that no signal is missed.
         let mut term = signal(SignalKind::terminate())?;
         let mut int = signal(SignalKind::interrupt())?;
+        let mut hup = signal(SignalKind::hangup())?;
+        let tokens = config.tokens.clone();
         let running = serve(config).await?;
         ready(&running.url());
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = int.recv() => {}
+        loop {
+            tokio::select! {
+                _ = term.recv() => break,
+                _ = int.recv() => break,
+                _ = hup.recv() => match tokens.file() {
+                    Some(file) => read_again(&tokens, file),
+                    // The terminal that it was started in is gone.
+                    None => break,
+                },
+            }
         }
         info!("ending after the open requests");
         running.stop().await;

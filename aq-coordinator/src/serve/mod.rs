@@ -4,7 +4,9 @@ mod config;
 mod connections;
 mod coordinator;
 mod database;
+mod descriptors;
 mod error;
+mod room;
 mod tls;
 
 pub use config::{Config, DEFAULT_RATE, Database, DatabaseError, TlsFiles};

@@ -170,6 +170,11 @@ impl Database {
         connect(&self.url()).await.unwrap()
     }
 
+    /// A connection to another database of the same server.
+    pub(crate) async fn beside(&self) -> Client {
+        connect(&self.server).await.unwrap()
+    }
+
     async fn create(&self, like: Option<&Self>) {
         let admin = connect(&self.server).await.unwrap();
         let template = like.map_or("template0", |like| &like.name);

@@ -27,7 +27,7 @@ async fn the_suite_on_postgresql() {
         }
         cluster.forget(database).await;
     }
-    let own: [(&str, Own); 8] = [
+    let own: [(&str, Own); 9] = [
         ("killed_before_the_commit", |lab, db| Box::pin(killed_before_the_commit(lab, db))),
         ("killed_at_the_commit", |lab, db| Box::pin(killed_at_the_commit(lab, db))),
         ("all_connections_killed", |lab, db| Box::pin(all_connections_killed(lab, db))),
@@ -38,6 +38,7 @@ async fn the_suite_on_postgresql() {
         ("what_commits_late_is_not_missed", |lab, db| {
             Box::pin(what_commits_late_is_not_missed(lab, db))
         }),
+        ("others_hold_nothing_back", |lab, db| Box::pin(others_hold_nothing_back(lab, db))),
     ];
     for (name, run) in own {
         let database = cluster.moved(&template).await;
@@ -250,4 +251,31 @@ async fn what_commits_late_is_not_missed(lab: Lab, database: Database) {
     let feed = lab.store.feed(Some(end), 9).await.unwrap().events;
     let kinds: Vec<_> = feed.iter().map(|event| event.kind.as_str()).collect();
     assert_eq!(kinds, ["slow", "submitted"]);
+}
+
+async fn others_hold_nothing_back(lab: Lab, database: Database) {
+    let other = database.beside().await;
+    other.batch_execute("BEGIN; CREATE TEMP TABLE t ()").await.unwrap();
+    lab.submit("a").await;
+    let begun = Instant::now();
+    loop {
+        lab.store.tick().await.unwrap();
+        let feed = lab.store.feed(Some(0), 9).await.unwrap().events;
+        let seen = lab.store.changes(Cursor::default()).await.unwrap();
+        let more = lab.store.changes(seen.cursor).await.unwrap();
+        if feed.len() == 1 && more.jobs.is_empty() {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "{feed:?}, {more:?}");
+    }
+    // And what one of its own has not committed yet still does.
+    let mut slow = database.connect().await;
+    let slow = slow.transaction().await.unwrap();
+    slow.execute("UPDATE jobs SET name = 'slow'", &[]).await.unwrap();
+    let end = lab.store.feed(None, 1).await.unwrap().next;
+    lab.submit("b").await;
+    lab.store.tick().await.unwrap();
+    assert!(lab.store.feed(Some(end), 9).await.unwrap().events.is_empty());
+    slow.commit().await.unwrap();
+    other.batch_execute("ROLLBACK").await.unwrap();
 }

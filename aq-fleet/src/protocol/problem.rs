@@ -62,6 +62,9 @@ pub struct Problem {
     /// With `too-old`: the oldest protocol that is answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest_protocol: Option<u32>,
+    /// With `scope`: the scope that the token would need, such as `submit` or `host:mill-1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
 }
 
 /// The kinds of refusal.
@@ -77,6 +80,8 @@ pub enum ProblemKind {
     Malformed,
     /// 401: no token, or a wrong one.
     Unauthorized,
+    /// 403: the token is known, and its scope does not cover the call.
+    Scope,
     /// 404: no such job, factory or path.
     NotFound,
     /// 405: the path is there, the method is not.
@@ -105,12 +110,13 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// Every kind.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Fenced,
         Self::Existing,
         Self::WrongStage,
         Self::Malformed,
         Self::Unauthorized,
+        Self::Scope,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::Timeout,
@@ -133,6 +139,7 @@ impl ProblemKind {
             Self::WrongStage => (409, "wrong-stage", "The job is somewhere else"),
             Self::Malformed => (400, "malformed", "The body cannot be read"),
             Self::Unauthorized => (401, "unauthorized", "A valid token is needed"),
+            Self::Scope => (403, "scope", "The token may not do this"),
             Self::NotFound => (404, "not-found", "There is no such thing"),
             Self::MethodNotAllowed => (405, "method-not-allowed", "Not with this method"),
             Self::Timeout => (408, "timeout", "The request took too long"),

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::str::FromStr;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use deadpool_postgres::{
@@ -45,6 +46,8 @@ pub(crate) struct Connections {
     pool: Pool,
     timing: Timing,
     clock: Clock,
+    /// Transactions at work in other databases of the server, when that was looked at last.
+    elsewhere: Arc<RwLock<Arc<[i64]>>>,
     /// The coordinator that this is.
     me: Uuid,
 }
@@ -103,7 +106,7 @@ impl Connections {
             .pre_recycle(plan_again)
             .build()
             .map_err(|error| bad(&error))?;
-        Ok(Self { pool, timing, clock, me: Uuid::new_v4() })
+        Ok(Self { pool, timing, clock, elsewhere: Arc::default(), me: Uuid::new_v4() })
     }
 
     /// Runs `work` in a transaction, and again when it was undone and that may help. Not when it may
@@ -133,6 +136,18 @@ impl Connections {
         }
     }
 
+    fn elsewhere(&self) -> Arc<[i64]> {
+        Arc::clone(&self.elsewhere.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Looks for transactions of other databases. Where that is not allowed, they count as this one's,
+    /// and hold readers of what happens back for as long as they go on.
+    pub(crate) async fn look_elsewhere(&self) {
+        let found = self.run(Mode::Read, |tx| Box::pin(tx.elsewhere())).await;
+        let found = found.unwrap_or_default().into();
+        *self.elsewhere.write().unwrap_or_else(PoisonError::into_inner) = found;
+    }
+
     async fn once<T>(
         &self,
         mode: Mode,
@@ -140,7 +155,8 @@ impl Connections {
         work: &(impl for<'t> Fn(&'t Tx) -> Work<'t, T> + Send + Sync),
     ) -> Result<T, Fault> {
         let client = self.pool.get().await.map_err(|error| unavailable(&error))?;
-        let tx = Tx::begin(client, mode, self.timing, self.me, self.clock.given(), opening).await?;
+        let (given, elsewhere) = (self.clock.given(), self.elsewhere());
+        let tx = Tx::begin(client, mode, self.timing, self.me, given, &elsewhere, opening).await?;
         match work(&tx).await {
             Ok(done) => {
                 tx.commit().await?;

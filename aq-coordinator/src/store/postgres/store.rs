@@ -73,7 +73,12 @@ impl Store for PostgresStore {
     }
 
     fn tick(&self) -> Answer<'_, Ticked> {
-        transact!(self, Write, |tx| tx.tick())
+        Box::pin(async move {
+            let ticked: Answer<'_, _> = transact!(self, Write, |tx| tx.tick());
+            let ticked = ticked.await?;
+            self.connections.look_elsewhere().await;
+            Ok(ticked)
+        })
     }
 
     fn submit(&self, submission: Submission, graph: Option<u64>) -> Answer<'_, Submitted> {

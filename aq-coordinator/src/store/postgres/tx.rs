@@ -58,6 +58,12 @@ pub(crate) struct Tx {
 /// Milliseconds since 1970: the caller's, or the database's.
 const NOW: &str = "coalesce($1::bigint, (extract(epoch from clock_timestamp()) * 1000)::bigint)";
 
+/// Below this, all transactions of this database have ended; of other databases of the server too,
+/// but for those that are known by their ids. These write nothing here, however long they go on.
+const ENDED: &str = "coalesce((SELECT min(id::text::bigint) FROM \
+     pg_snapshot_xip(pg_current_snapshot()) AS id WHERE id::text::bigint & 4294967295 <> \
+     ALL($2::bigint[])), pg_snapshot_xmax(pg_current_snapshot())::text::bigint)";
+
 /// Locks names. The statement with it does not see what it has waited for; the next one does.
 const TURNS: &str = ", (SELECT count(pg_advisory_xact_lock(hashtextextended(turn, 2))) FROM \
      unnest($2::text[]) AS turn)";
@@ -70,6 +76,7 @@ impl Tx {
         timing: Timing,
         me: Uuid,
         given: Option<DbTime>,
+        elsewhere: &[i64],
         opening: &Opening,
     ) -> Result<Self, Fault> {
         // In order, so that two transactions cannot wait for one another.
@@ -77,7 +84,7 @@ impl Tx {
         let in_turn = if turns.is_empty() { "" } else { TURNS };
         let about = match mode {
             Mode::Schema => format!("SELECT {NOW}{in_turn}"),
-            Mode::Read | Mode::Glance => about("pg_snapshot_xmin(pg_current_snapshot())", in_turn),
+            Mode::Read | Mode::Glance => about(ENDED, ""),
             Mode::Write => about("pg_current_xact_id()", in_turn),
         };
         let begin = match mode {
@@ -101,15 +108,19 @@ impl Tx {
         // Before anything is sent: who waits for a statement would be overtaken.
         let statement = client.prepare_cached(&about).await?;
         let statements = prepared(client, &opening.queries).await?;
-        let values: [&(dyn ToSql + Sync); 2] = [&given, &turns];
-        let values = if turns.is_empty() { &values[..1] } else { &values[..] };
+        let mut values: Vec<&(dyn ToSql + Sync)> = vec![&given];
+        if matches!(mode, Mode::Read | Mode::Glance) {
+            values.push(&elsewhere);
+        } else if !turns.is_empty() {
+            values.push(&turns);
+        }
         let ending = async {
             if mode == Mode::Glance { client.batch_execute("COMMIT").await } else { Ok(()) }
         };
         let (_, row, opened, ()) = tokio::try_join!(
             biased;
             client.batch_execute(begin),
-            client.query_opt(&statement, values),
+            client.query_opt(&statement, &values),
             ask(client, &opening.queries, &statements),
             ending,
         )?;

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use super::fleet::{Fleet, TOKEN, claim, submission};
 
 #[tokio::test]
-async fn nothing_but_healthz_is_open() {
+async fn only_two_calls_are_open() {
     let fleet = Fleet::new().await;
-    let paths = ["/readyz", "/metrics", "/openapi.json", "/v1/jobs", "/v1/stats", "/nowhere", "/"];
+    let paths = ["/metrics", "/openapi.json", "/v1/jobs", "/v1/stats", "/nowhere", "/"];
     for path in paths {
         for token in [None, Some("wrong"), Some(""), Some("0123456789abcdef0123456789abcdeF")] {
             let mut request = fleet.request(Method::GET, path);
@@ -26,7 +26,21 @@ async fn nothing_but_healthz_is_open() {
     let basic = fleet.request(Method::GET, "/v1/jobs").basic_auth("u", Some(TOKEN));
     assert_eq!(fleet.send(basic).await.status, 401);
     assert_eq!(fleet.send(fleet.request(Method::GET, "/healthz")).await.status, 200);
-    assert_eq!(fleet.get("/readyz").await.status, 200);
+    assert_eq!(fleet.send(fleet.request(Method::GET, "/readyz")).await.status, 200);
+}
+
+#[tokio::test]
+async fn who_asks_often_whether_it_is_ready_waits() {
+    let fleet = Fleet::new().await;
+    let mut last = 0;
+    for _ in 0..600 {
+        last = fleet.send(fleet.request(Method::GET, "/readyz")).await.status;
+        if last == 429 {
+            break;
+        }
+    }
+    assert_eq!(last, 429);
+    assert_eq!(fleet.get("/v1/stats").await.status, 200);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The API over a real socket, with SQLite.
 
 mod claims;
+mod connections;
 mod echoes;
 mod feed;
 mod fleet;
@@ -9,5 +10,6 @@ mod holders;
 mod jobs;
 mod openapi;
 mod program;
+mod scopes;
 
 pub(crate) use fleet::{Fleet, claim};

@@ -1,9 +1,11 @@
 //! Starting, refusing to start, TLS.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use aq_coordinator::{ServeError, TlsFiles, serve};
+use aq_coordinator::{ServeError, TlsFiles, Tokens, run, serve};
+use nix::sys::signal::{Signal, raise};
 
 use super::fleet::{Fleet, TOKEN, config};
 
@@ -67,6 +69,43 @@ async fn tls_is_served_and_plain_text_is_not() {
     assert!(fleet.client.get(&stats).send().await.is_err(), "a client that does not know it");
     let plain = format!("http://{}/healthz", fleet.running.address());
     assert!(fleet.client.get(plain).send().await.is_err(), "plain text");
+}
+
+#[tokio::test]
+async fn tokens_are_read_again_on_sighup() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("tokens");
+    let (old, new) = (format!("a read {TOKEN}\n"), format!("b read {TOKEN}-2\n"));
+    fs::write(&file, &old).unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    let mut config = config(&dir.path().join("db"));
+    config.tokens = Tokens::read(&file).unwrap();
+    let (ready, when_ready) = tokio::sync::oneshot::channel();
+    let ran = std::thread::spawn(|| run(config, |url| ready.send(url.to_owned()).unwrap()));
+    let url = format!("{}/v1/stats", when_ready.await.unwrap());
+    let client = super::fleet::client();
+    let wait_for = async |token: &str, status: u16| {
+        let begun = std::time::Instant::now();
+        while client.get(&url).bearer_auth(token).send().await.unwrap().status() != status {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{token} is not {status}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let second = format!("{TOKEN}-2");
+    wait_for(TOKEN, 200).await;
+    fs::write(&file, format!("{old}{new}")).unwrap();
+    raise(Signal::SIGHUP).unwrap();
+    wait_for(&second, 200).await;
+    // A bad one changes nothing; the good one behind it shows that it was read.
+    fs::write(&file, "c write 0123456789abcdef").unwrap();
+    raise(Signal::SIGHUP).unwrap();
+    wait_for(&second, 200).await;
+    fs::write(&file, &new).unwrap();
+    raise(Signal::SIGHUP).unwrap();
+    wait_for(TOKEN, 401).await;
+    wait_for(&second, 200).await;
+    raise(Signal::SIGTERM).unwrap();
+    ran.join().unwrap().unwrap();
 }
 
 #[tokio::test]

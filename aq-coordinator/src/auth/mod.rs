@@ -1,0 +1,9 @@
+//! Who may call, and what for: bearer tokens, each with a scope (docs/fleet.md).
+
+mod file;
+mod scope;
+mod tokens;
+
+pub(crate) use scope::ScopeNeed;
+pub(crate) use tokens::Caller;
+pub use tokens::{TokenError, Tokens};

@@ -1,5 +1,5 @@
-//! Turns the descriptions of the built-in engines from YAML into JSON, which is read many times faster
-//! when aq starts.
+//! Turns the descriptions of the built-in engines from YAML into JSON, which is read many times
+//! faster when aq starts.
 
 use std::path::Path;
 use std::{env, fs};

@@ -79,7 +79,8 @@ impl Capabilities {
     /// The tokens with this key, which stand side by side.
     fn with_key<'a>(&'a self, key: &'a Key) -> impl Iterator<Item = &'a Token> {
         let head = key.head();
-        // A few cache lines are had at once when read in a row, and one after the other in a search.
+        // A few cache lines are had at once when read in a row, and one after the other in a
+        // search.
         let start = if self.heads.len() <= FEW {
             self.heads.iter().take_while(|&&other| other < head).count()
         } else {

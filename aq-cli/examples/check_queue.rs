@@ -1,11 +1,12 @@
-//! Checks that a queue at rest is whole: `check_queue [--power-cut] [--originals DIR]... QUEUE [JOB...]`.
+//! Checks that a queue at rest is whole: `check_queue [--power-cut] [--originals DIR]... QUEUE
+//! [JOB...]`.
 //!
-//! It reads files only and shares no code with aq, so that a mistake there is not made here again. Tests
-//! call it after they have made system calls fail and killed processes; on a queue of your own run it while no
-//! loop is at work, after `aq recover`. The jobs named must be there. `DIR/JOB.md` is what was added as JOB:
-//! with several such directories, a job has to be as in one of them. After a power cut a log and the end of a
-//! record may be gone that nobody was promised, so that the record does not tell the last step. Exit code 1 when
-//! something is wrong.
+//! It reads files only and shares no code with aq, so that a mistake there is not made here again.
+//! Tests call it after they have made system calls fail and killed processes; on a queue of your
+//! own run it while no loop is at work, after `aq recover`. The jobs named must be there.
+//! `DIR/JOB.md` is what was added as JOB: with several such directories, a job has to be as in one
+//! of them. After a power cut a log and the end of a record may be gone that nobody was promised,
+//! so that the record does not tell the last step. Exit code 1 when something is wrong.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,9 +1,9 @@
 //! The coordinator of a fleet: which factory works on which job, decided once and never taken back.
 //!
 //! [`ledger`] holds the rules as pure functions: a row and a request in, a row or a refusal out.
-//! [`store`] runs them, each inside one transaction of a database, so that the check of an epoch and
-//! the write that it guards cannot be parted. Both SQLite and PostgreSQL are held to one suite of
-//! tests.
+//! [`store`] runs them, each inside one transaction of a database, so that the check of an epoch
+//! and the write that it guards cannot be parted. Both SQLite and PostgreSQL are held to one suite
+//! of tests.
 //!
 //! ```
 //! use std::time::Duration;
@@ -20,8 +20,8 @@
 //! assert_eq!(after.epoch_floor.0, 60_001);
 //! ```
 //!
-//! What this crate does not do: it reads no clock but the database's, keeps nothing in memory that the
-//! database does not have, and holds no election: the database does the locking.
+//! What this crate does not do: it reads no clock but the database's, keeps nothing in memory that
+//! the database does not have, and holds no election: the database does the locking.
 #![warn(missing_docs)]
 
 mod api;

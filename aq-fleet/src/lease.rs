@@ -1,10 +1,10 @@
 //! A lease as its holder sees it. Pure: time comes in as an argument.
 //!
 //! The holder counts from the moment at which it *sent* the request that granted or renewed the
-//! lease, on a clock that only goes forward, and trusts it for 80 % of its length (docs/fleet-protocol.md,
-//! Rules). So however long an answer took, the holder stops trusting a lease before the coordinator
-//! gives the job to somebody else. From then on it may go on working, but does not ship until it has
-//! renewed.
+//! lease, on a clock that only goes forward, and trusts it for 80 % of its length
+//! (docs/fleet-protocol.md, Rules). So however long an answer took, the holder stops trusting a
+//! lease before the coordinator gives the job to somebody else. From then on it may go on working,
+//! but does not ship until it has renewed.
 
 use std::time::Duration;
 
@@ -36,8 +36,8 @@ pub enum Trust {
 }
 
 impl Lease {
-    /// A lease of the grant `epoch`, from a request sent at `sent_at` whose answer said that it holds
-    /// for `length_ms`. A grant with epoch 0 grants nothing: it is lost from the start.
+    /// A lease of the grant `epoch`, from a request sent at `sent_at` whose answer said that it
+    /// holds for `length_ms`. A grant with epoch 0 grants nothing: it is lost from the start.
     pub fn new(epoch: Epoch, sent_at: Duration, length_ms: u64) -> Self {
         let (trusted_until, ends) = times(sent_at, length_ms);
         Self { epoch, sent_at, trusted_until, ends, lost: epoch.is_dry() }
@@ -59,8 +59,8 @@ impl Lease {
         }
     }
 
-    /// A heartbeat sent at `sent_at` was answered, with this about the job. What it says of an older
-    /// grant does not matter.
+    /// A heartbeat sent at `sent_at` was answered, with this about the job. What it says of an
+    /// older grant does not matter.
     pub fn answered(&mut self, sent_at: Duration, answer: &LeaseAnswer) {
         self.saw(answer.epoch);
         if answer.epoch == self.epoch {
@@ -194,8 +194,8 @@ mod tests {
     }
 
     proptest! {
-        /// The coordinator gives the lease at some moment after the request was sent and not before;
-        /// so trust has always ended when it may give the job away.
+        /// The coordinator gives the lease at some moment after the request was sent and not
+        /// before; so trust has always ended when it may give the job away.
         #[test]
         fn trust_ends_before_the_coordinators_lease_does(
             sent in 0..1_000_000_u64, on_the_way in 0..100_000_u64, length in any::<u64>(),

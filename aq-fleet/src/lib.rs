@@ -1,4 +1,5 @@
-//! The fleet, seen from a host: what goes over the wire, and what a holder of leases keeps track of.
+//! The fleet, seen from a host: what goes over the wire, and what a holder of leases keeps track
+//! of.
 //!
 //! [`protocol`] has every type of the wire, which the coordinator and its clients share.
 //!

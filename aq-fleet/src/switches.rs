@@ -1,4 +1,5 @@
-//! The three switches of docs/fleet.md, each of its own: `AQ_FLEET`, `AQ_FLEET_ROUTE`, `AQ_FLEET_SHADOW`.
+//! The three switches of docs/fleet.md, each of its own: `AQ_FLEET`, `AQ_FLEET_ROUTE`,
+//! `AQ_FLEET_SHADOW`.
 //!
 //! | `AQ_FLEET` | `AQ_FLEET_ROUTE` | `AQ_FLEET_SHADOW` | |
 //! | --- | --- | --- | --- |

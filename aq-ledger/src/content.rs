@@ -120,8 +120,8 @@ impl<K: KeyName> KeyValues<K> {
             }
             is_same
         });
-        // A look keeps the records of all jobs: each gets what it needs, and the room in which it was
-        // read is there for the next.
+        // A look keeps the records of all jobs: each gets what it needs, and the room in which it
+        // was read is there for the next.
         Self {
             text: content.text.as_str().to_owned(),
             read,
@@ -213,7 +213,8 @@ impl<K: KeyName> KeyValues<K> {
         pairs.filter(|(_, value)| !value.is_empty())
     }
 
-    /// The line that a key's value was read from, counted from 1; `None` when it was appended since.
+    /// The line that a key's value was read from, counted from 1; `None` when it was appended
+    /// since.
     pub fn line(&self, key: K) -> Option<usize> {
         let start = self.entries[self.place(key).ok()?].key.start;
         let is_read = start < self.read;

@@ -14,8 +14,8 @@ pub trait KeyName: Copy + Debug + Ord + Send + Sync + 'static {
     fn find(text: &[u8]) -> Option<Self>;
 }
 
-/// Numbers of keys in the order of the lengths of their texts, so that a text is compared with the few
-/// that are as long as it is.
+/// Numbers of keys in the order of the lengths of their texts, so that a text is compared with the
+/// few that are as long as it is.
 #[derive(Debug)]
 pub struct LengthIndex<const N: usize> {
     order: [u8; N],

@@ -35,11 +35,12 @@ macro_rules! keys_with {
 /// Keys that a run leaves in the record. A job that starts afresh forgets them.
 pub const RUN_KEYS: &[RecordKey] = keys_with!(Lifetime::Run | Lifetime::Session);
 
-/// The same but for its session and the ground that `setup` has made ready: a job forgets it that goes
-/// on in its session.
+/// The same but for its session and the ground that `setup` has made ready: a job forgets it that
+/// goes on in its session.
 pub const ATTEMPT_KEYS: &[RecordKey] = keys_with!(Lifetime::Run);
 
-/// Keys that join a job to its lease. One that is put back by hand is this host's own, without them.
+/// Keys that join a job to its lease. One that is put back by hand is this host's own, without
+/// them.
 pub const FLEET_KEYS: &[RecordKey] = keys_with!(Lifetime::Lease);
 
 /// The worker of a job, and what it waits for.

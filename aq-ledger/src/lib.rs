@@ -1,9 +1,9 @@
 //! The record of a job on one host: its keys, its text, and its typed content.
 //!
 //! [`RecordKey`] is the table of keys. [`RecordContent`] reads the text of a record and keeps every
-//! line of it; [`RecordUpdate`] is what is appended. [`JobRow`] is the content with each value in its
-//! type, and exists only where every value parses. [`steps`] has every step of a job's life: what it
-//! needs, and what it writes.
+//! line of it; [`RecordUpdate`] is what is appended. [`JobRow`] is the content with each value in
+//! its type, and exists only where every value parses. [`steps`] has every step of a job's life:
+//! what it needs, and what it writes.
 //!
 //! ```
 //! use aq_ledger::{JobRow, RecordContent, RecordKey, RecordUpdate};

@@ -1,5 +1,5 @@
-//! The table of keys. docs/on-disk-format.md shows it; what a fresh start forgets is written in this
-//! order.
+//! The table of keys. docs/on-disk-format.md shows it; what a fresh start forgets is written in
+//! this order.
 
 use std::path::Path;
 
@@ -65,8 +65,8 @@ record_keys! {
     tracker_echoed TrackerEchoed: &'a str, "", Definition, Job;
     /// Number of the comment that was written, where comments are edited.
     tracker_comment TrackerComment: &'a str, "", Definition, Job;
-    /// Size, time and inode of the job file that all this was read from: when they differ, it is read
-    /// again.
+    /// Size, time and inode of the job file that all this was read from: when they differ, it is
+    /// read again.
     source Source: &'a str, "", Definition, Job;
     /// The same of the profile's file.
     profile_source ProfileSource: &'a str, "", Definition, Job;
@@ -179,8 +179,8 @@ record_keys! {
     missing Missing: Vec<String>, "", Run, Run;
     /// `1`: `setup` has run in the directory that the job has.
     setup_done SetupDone: MarkedOne, "", Run, Session;
-    /// `1`: `verify` has run and passed before it reached `testing/`; `0`: there was none; absent when
-    /// version 0.1 judged it.
+    /// `1`: `verify` has run and passed before it reached `testing/`; `0`: there was none; absent
+    /// when version 0.1 judged it.
     verified Verified: bool, "", Run, Run;
     /// Time at which it reached `testing/`.
     verified_at VerifiedAt: Timestamp, "", Run, Run;

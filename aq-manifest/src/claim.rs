@@ -1,5 +1,5 @@
-//! Job files with keys put in by aq: that of a fleet job, as the host that got it writes it down, and the
-//! mirror of a host's own.
+//! Job files with keys put in by aq: that of a fleet job, as the host that got it writes it down,
+//! and the mirror of a host's own.
 
 use crate::front_matter::{bom_len, split};
 use crate::{Diagnostic, Manifest, Severity, parse};
@@ -26,9 +26,9 @@ pub fn claimed(source: &str, fleet_job_id: &str, epoch: u64) -> Result<String, B
     })
 }
 
-/// The file as a coordinator gets it in shadow (docs/fleet.md), to which it says of itself what only its
-/// host knows: `key` where it has no `idempotency-key`, and `lock` where it names none. Nothing
-/// else in it changes.
+/// The file as a coordinator gets it in shadow (docs/fleet.md), to which it says of itself what
+/// only its host knows: `key` where it has no `idempotency-key`, and `lock` where it names none.
+/// Nothing else in it changes.
 ///
 /// # Errors
 /// The first finding that makes it no job file.

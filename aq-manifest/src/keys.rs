@@ -109,9 +109,11 @@ keys! {
     "cwd" cwd: String as Line;
     /// Let the engine act without asking for permission.
     "yolo" yolo: bool as Bool, default "false";
-    /// Jobs with the same lock never run together; `none` for no lock. Without it, the resolved `cwd`.
+    /// Jobs with the same lock never run together; `none` for no lock. Without it, the resolved
+    /// `cwd`.
     "lock" lock: String as Lock;
-    /// The time limit of one attempt, such as `90s`, `45m`, `2h`, `1d` or `1h30m`. Without it, none.
+    /// The time limit of one attempt, such as `90s`, `45m`, `2h`, `1d` or `1h30m`. Without it,
+    /// none.
     "timeout" timeout: Duration as Pause;
     /// The order among jobs that could run; equal ones run oldest first.
     "priority" priority: Priority as Choice<Priority>, default "medium";

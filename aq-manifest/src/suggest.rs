@@ -3,8 +3,8 @@
 /// Longer words are not compared: nobody mistypes a known word into one of this length.
 const MAX_LEN: usize = 40;
 
-/// The known word nearest to `word`, if one is near enough to be meant: upper case and `_` for `-` do
-/// not count, and of the rest a character and a quarter of them may differ.
+/// The known word nearest to `word`, if one is near enough to be meant: upper case and `_` for `-`
+/// do not count, and of the rest a character and a quarter of them may differ.
 ///
 /// ```
 /// assert_eq!(aq_manifest::nearest("statsu", ["status", "stop"]), Some("status"));

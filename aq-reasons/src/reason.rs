@@ -117,7 +117,8 @@ pub enum WaitReason {
         /// The keys of the circle, the first one again at the end.
         keys: Vec<String>,
     },
-    /// The coordinator's database was restored from a backup, and nobody knows whether it has ended since.
+    /// The coordinator's database was restored from a backup, and nobody knows whether it has ended
+    /// since.
     InDoubt,
     /// One that this version does not know.
     #[serde(untagged)]

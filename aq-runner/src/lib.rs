@@ -2,8 +2,8 @@
 //! loop that brings them together.
 //!
 //! `store`, `process`, `engine`, `acp`, `checkpoint`, `feedback`, `insights` and `sync` do not know
-//! one another; [`run`] knows them all, and `disk` is below all of them. Nothing here prints: what happens is
-//! told to an observer, what is found is returned.
+//! one another; [`run`] knows them all, and `disk` is below all of them. Nothing here prints: what
+//! happens is told to an observer, what is found is returned.
 #![warn(missing_docs)]
 
 mod acp;

@@ -16,7 +16,8 @@ use positions::Positions;
 impl Queue {
     /// The waiting jobs in the order in which they will run: as if one ran at a time, each ended
     /// well at once, and a pause lasted longer than all jobs without one. Jobs that wait for a
-    /// key which no live job can satisfy, and those that are held, come last. `O((jobs + deps) log jobs)`.
+    /// key which no live job can satisfy, and those that are held, come last. `O((jobs + deps) log
+    /// jobs)`.
     pub fn order(&self) -> Vec<&JobId> {
         let waiting = |ix: JobIx| matches!(self.jobs[ix].at, At::Waiting(_));
         let mut ranked: Vec<_> =

@@ -229,8 +229,8 @@ impl Queue {
     }
 
     /// Forgets how earlier jobs of this key ended, when no live job waits for it. Who keeps that
-    /// elsewhere, and tells it with [`Queue::settle`] when a job that waits for the key is inserted,
-    /// has a queue that does not grow with what has ended.
+    /// elsewhere, and tells it with [`Queue::settle`] when a job that waits for the key is
+    /// inserted, has a queue that does not grow with what has ended.
     pub fn forget(&mut self, key: &str) {
         if !self.graph.is_awaited(key) {
             self.unsettle(key);

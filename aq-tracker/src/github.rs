@@ -105,8 +105,8 @@ impl<T: Transport> GitHub<T> {
         Ok(issue)
     }
 
-    /// Takes our labels of other folders away and gives the issue that of this one. A token that may
-    /// not do so can still comment: labels are for the eye.
+    /// Takes our labels of other folders away and gives the issue that of this one. A token that
+    /// may not do so can still comment: labels are for the eye.
     fn label(
         &self,
         id: &ItemId,

@@ -1,4 +1,5 @@
-//! The item API: `GET /items/ITEM`, `PATCH /items/ITEM`, `POST /items/ITEM/comments` (docs/trackers.md).
+//! The item API: `GET /items/ITEM`, `PATCH /items/ITEM`, `POST /items/ITEM/comments`
+//! (docs/trackers.md).
 
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -25,9 +25,9 @@
 //! ```
 //!
 //! What this crate does not do: it decides nothing about execution, touches no queue, starts no
-//! thread and keeps nothing. What it sends of a job is an [`Echo`], which can hold numbers and words
-//! of fixed lists only. Everything that a tracker answers is taken for hostile: it is bounded, and no
-//! error repeats a token.
+//! thread and keeps nothing. What it sends of a job is an [`Echo`], which can hold numbers and
+//! words of fixed lists only. Everything that a tracker answers is taken for hostile: it is
+//! bounded, and no error repeats a token.
 #![warn(missing_docs)]
 
 mod command;

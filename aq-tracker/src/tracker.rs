@@ -90,8 +90,9 @@ pub struct Echo {
 }
 
 impl Echo {
-    /// Reads the numbers out of a record, asked for by the keys of docs/on-disk-format.md: a job's meta, or
-    /// the fields of a coordinator's event. What is no number of the right kind is not known.
+    /// Reads the numbers out of a record, asked for by the keys of docs/on-disk-format.md: a job's
+    /// meta, or the fields of a coordinator's event. What is no number of the right kind is not
+    /// known.
     pub fn read<'a>(stage: Stage, get: impl Fn(&str) -> Option<&'a str>) -> Self {
         fn number<T: FromStr>(text: Option<&str>) -> Option<T> {
             text?.parse().ok()

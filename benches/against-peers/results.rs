@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-/// One run. A measurement is `what TAB who TAB number TAB unit`, and what has several rounds counts by
-/// its median. A fact is `# TAB name TAB value...`.
+/// One run. A measurement is `what TAB who TAB number TAB unit`, and what has several rounds counts
+/// by its median. A fact is `# TAB name TAB value...`.
 #[derive(Debug, Default)]
 pub(crate) struct Results {
     measured: BTreeMap<String, BTreeMap<String, Vec<f64>>>,

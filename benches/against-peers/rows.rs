@@ -1,4 +1,5 @@
-//! What is compared: each row with what it is made of, and the goals that the project has set itself.
+//! What is compared: each row with what it is made of, and the goals that the project has set
+//! itself.
 
 use crate::results::Results;
 
@@ -16,7 +17,8 @@ pub(crate) const PEERS: [(&str, &str); 6] = [
 pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) parts: Vec<Part>,
-    /// What does the least that has to be done, by the name in the results and the one that people read.
+    /// What does the least that has to be done, by the name in the results and the one that people
+    /// read.
     pub(crate) floor: Vec<(&'static str, &'static str)>,
     pub(crate) goals: Vec<Goal>,
     /// More is better, as with a rate.
@@ -80,8 +82,8 @@ fn row(key: impl Into<String>, name: impl Into<String>, unit: &'static str) -> R
     }
 }
 
-/// What a process has: memory, the part of it that is in no file, and what it does while nothing happens,
-/// but for one sweep in half a minute.
+/// What a process has: memory, the part of it that is in no file, and what it does while nothing
+/// happens, but for one sweep in half a minute.
 fn process(key: &str, name: &str, memory: Option<f64>) -> Row {
     let mut row = row(format!("{key}-memory"), name, "MB");
     if let Some(limit) = memory {

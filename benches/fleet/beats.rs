@@ -7,7 +7,8 @@ use tokio::task::JoinSet;
 use super::server::Server;
 use super::wire::Wire;
 
-/// The numbers of heartbeats, and of milliseconds in the middle, at 99 % and at most. Each factory has a connection, registers, and sends a heartbeat a period, spread evenly.
+/// The numbers of heartbeats, and of milliseconds in the middle, at 99 % and at most. Each factory
+/// has a connection, registers, and sends a heartbeat a period, spread evenly.
 pub(crate) fn measure(database: &str, factories: usize, times: [usize; 2]) -> String {
     let [period, seconds] = times.map(|seconds| Duration::from_secs(seconds as u64));
     let server = Server::start(database);

@@ -9,8 +9,8 @@ use jiff::SignedDuration;
 
 use crate::{NEAR, QUEUES};
 
-/// A job ships, and the queue says what is next; so many wait for it as it has edges. That the next one starts and a new one comes, so
-/// that the queue stays as long as it was, is not measured here.
+/// A job ships, and the queue says what is next; so many wait for it as it has edges. That the next
+/// one starts and a new one comes, so that the queue stays as long as it was, is not measured here.
 #[divan::bench(args = QUEUES, sample_count = 1_000, sample_size = 1)]
 fn end_to_decision(bencher: Bencher, shape: (usize, usize)) {
     let turns = RefCell::new(Turns::new(shape, NEAR));

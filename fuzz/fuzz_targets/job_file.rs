@@ -1,4 +1,5 @@
-//! A job file, and everything that is made of one: never a panic, and positions that are in the text.
+//! A job file, and everything that is made of one: never a panic, and positions that are in the
+//! text.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

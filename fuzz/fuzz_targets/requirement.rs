@@ -1,5 +1,5 @@
-//! Requirements, tokens and versions, and matching one with the other. What is read is written as it is
-//! read again.
+//! Requirements, tokens and versions, and matching one with the other. What is read is written as
+//! it is read again.
 #![no_main]
 
 use aq_caps::{Capabilities, Requirement, Token};

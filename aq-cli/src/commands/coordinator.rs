@@ -44,8 +44,8 @@ pub(crate) struct Args {
     /// Its private key, PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// What becomes of jobs that may have ended before a backup of the database was restored, where no
-    /// host says so
+    /// What becomes of jobs that may have ended before a backup of the database was restored, where
+    /// no host says so
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = AfterRestore::Hold)]
     after_restore: AfterRestore,
     /// A repository whose issues hear of jobs that name them, `github:OWNER/NAME`; may be repeated

@@ -22,7 +22,8 @@ pub(crate) struct Args {
     /// Tokens, one a line, a label before each if you like; needed when other machines can connect
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// Let everybody who can connect read; without it, reading needs the sign-in, as acting always does
+    /// Let everybody who can connect read; without it, reading needs the sign-in, as acting always
+    /// does
     #[arg(long)]
     public: bool,
     /// Another name under which browsers reach it, such as that of a proxy; may be repeated

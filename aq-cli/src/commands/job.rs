@@ -22,8 +22,9 @@ pub(crate) struct Promote {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:  aq ship fix-login\n           aq ship --merge fix-login")]
 pub(crate) struct Ship {
-    /// Merge the job's branch, with what was corrected in its checkout, into the branch that it started
-    /// from; when that does not go cleanly, that branch is not changed and the job is not shipped
+    /// Merge the job's branch, with what was corrected in its checkout, into the branch that it
+    /// started from; when that does not go cleanly, that branch is not changed and the job is not
+    /// shipped
     #[arg(long)]
     merge: bool,
     /// Also jobs whose branch does not hold all of their work, which `aq why` names

@@ -1,5 +1,5 @@
-//! Arguments that are described to the parser when their verb was named: a command that ends after some
-//! milliseconds would spend a tenth of them on the arguments of all others.
+//! Arguments that are described to the parser when their verb was named: a command that ends after
+//! some milliseconds would spend a tenth of them on the arguments of all others.
 
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 

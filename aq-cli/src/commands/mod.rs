@@ -80,7 +80,8 @@ pub(crate) enum Command {
     Schema(Lazy<schema::Args>),
     /// Run jobs: for good, or with --once until nothing more will happen by itself.
     ///
-    /// Ctrl-C ends the loop and leaves running agents at work; the next `aq run` takes them up again.
+    /// Ctrl-C ends the loop and leaves running agents at work; the next `aq run` takes them up
+    /// again.
     Run(Lazy<run::Args>),
     /// Show the queue: what runs, what waits and why, what ended.
     Status(Lazy<status::Args>),
@@ -98,8 +99,8 @@ pub(crate) enum Command {
     Diff(Lazy<diff::Args>),
     /// End the run loop, and with --all its agents too; or end one job.
     ///
-    /// `aq stop` leaves running agents at work. `aq stop --all` ends them and puts their jobs back, to
-    /// run again later. `aq stop JOB` ends one job for good: it moves to failed/ as `stopped`.
+    /// `aq stop` leaves running agents at work. `aq stop --all` ends them and puts their jobs back,
+    /// to run again later. `aq stop JOB` ends one job for good: it moves to failed/ as `stopped`.
     Stop(Lazy<stop::Args>),
     /// Move a job one step on: review -> testing (runs `verify`), testing -> shipped.
     Promote(Lazy<job::Promote>),
@@ -122,8 +123,8 @@ pub(crate) enum Command {
     Set(Lazy<set::Args>),
     /// Change the file of a waiting job in your editor.
     ///
-    /// That is VISUAL, else EDITOR, else vi. The text is checked as `aq add` does; when it is refused,
-    /// the job is as it was and your text is kept.
+    /// That is VISUAL, else EDITOR, else vi. The text is checked as `aq add` does; when it is
+    /// refused, the job is as it was and your text is kept.
     Edit(Lazy<edit::Args>),
     /// Put failed jobs back into the inbox, as if they had never run.
     Requeue(Lazy<job::Requeue>),
@@ -136,18 +137,20 @@ pub(crate) enum Command {
     Insights(Lazy<insights::Args>),
     /// Show the queue in a browser: board, jobs, logs, diffs, numbers.
     ///
-    /// Looking is open to whoever can connect to this machine's own address; acting needs the token that is
-    /// printed. Ctrl-C ends it; it changes nothing in the queue by itself.
+    /// Looking is open to whoever can connect to this machine's own address; acting needs the token
+    /// that is printed. Ctrl-C ends it; it changes nothing in the queue by itself.
     #[cfg(feature = "dashboard")]
     Dashboard(Lazy<dashboard::Args>),
     /// Add jobs for items of a tracker, or for issues on GitHub.
     ///
-    /// Pulling an item again changes nothing, unless its text has changed and its job has not started:
-    /// then the job is replaced. Items that cannot be used are told, and do not keep others out.
+    /// Pulling an item again changes nothing, unless its text has changed and its job has not
+    /// started: then the job is replaced. Items that cannot be used are told, and do not keep
+    /// others out.
     FromTracker(Lazy<from_tracker::Args>),
     /// Tell a job's tracker where the job stands: its status, and a comment of numbers.
     ///
-    /// Telling the same twice sends nothing. With AQ_TRACKER_AUTO=1 a run loop does this at every step.
+    /// Telling the same twice sends nothing. With AQ_TRACKER_AUTO=1 a run loop does this at every
+    /// step.
     ToTracker(Lazy<to_tracker::Args>),
     /// List what this host can do: the tokens that jobs' `capabilities` are matched against.
     Caps(Lazy<caps::Args>),
@@ -160,18 +163,19 @@ pub(crate) enum Command {
     Doctor(Lazy<doctor::Args>),
     /// Hand jobs to the fleet in place of this host's queue: files, directories, or `-`.
     ///
-    /// Needs AQ_FLEET_URL and AQ_FLEET_TOKEN. Jobs go one by one, in the order of the files; one that is
-    /// refused ends it, and those before it are submitted.
+    /// Needs AQ_FLEET_URL and AQ_FLEET_TOKEN. Jobs go one by one, in the order of the files; one
+    /// that is refused ends it, and those before it are submitted.
     Submit(Lazy<submit::Args>),
     /// Show the fleet: this host's switches, the hosts, the jobs and who has them.
     ///
-    /// Asks the coordinator when AQ_FLEET is 1. When it is not, the switches are all there is to show, and
-    /// nothing is asked.
+    /// Asks the coordinator when AQ_FLEET is 1. When it is not, the switches are all there is to
+    /// show, and nothing is asked.
     FleetStatus(Lazy<fleet_status::Args>),
-    /// Say whether the fleet's coordinator decides as this host does, from what the shadow wrote down.
+    /// Say whether the fleet's coordinator decides as this host does, from what the shadow wrote
+    /// down.
     ///
-    /// Ends with 0 when it is ready to decide (AQ_FLEET_ROUTE=1), with 1 when not. Nothing is asked over the
-    /// network, and nothing switches by itself.
+    /// Ends with 0 when it is ready to decide (AQ_FLEET_ROUTE=1), with 1 when not. Nothing is asked
+    /// over the network, and nothing switches by itself.
     FleetShadowReport(Lazy<fleet_shadow_report::Args>),
     /// Serve a fleet: take jobs from `aq submit` and give them to hosts that ask.
     ///
@@ -180,8 +184,8 @@ pub(crate) enum Command {
     Coordinator(Lazy<coordinator::Args>),
     /// Run the shipped example queue in a new directory and show what came of it.
     ///
-    /// It runs on the built-in shell engine: nothing is installed, no account is needed, and nothing
-    /// outside the new directory is touched.
+    /// It runs on the built-in shell engine: nothing is installed, no account is needed, and
+    /// nothing outside the new directory is touched.
     Demo(Lazy<demo::Args>),
     /// Print a systemd unit, or a launchd plist, that keeps the run loop of this queue at work.
     Service(Lazy<service::Args>),
@@ -191,8 +195,8 @@ pub(crate) enum Command {
     Man(Lazy<man::Args>),
 }
 
-/// Runs a verb on the queue that the user names, or else the one that is found. `arguments` describes
-/// the whole command line, for those that write about it.
+/// Runs a verb on the queue that the user names, or else the one that is found. `arguments`
+/// describes the whole command line, for those that write about it.
 pub(crate) fn run(
     queue: Option<PathBuf>,
     command: Command,

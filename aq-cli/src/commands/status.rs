@@ -33,8 +33,8 @@ pub(crate) struct Args {
     /// Look again every second, redrawing in place
     #[arg(long, conflicts_with = "json")]
     watch: bool,
-    /// Show every job, however many there are; without, --json has those that have not ended and the
-    /// 10 that ended last
+    /// Show every job, however many there are; without, --json has those that have not ended and
+    /// the 10 that ended last
     #[arg(long)]
     all: bool,
     #[command(flatten)]

@@ -4,8 +4,8 @@ use unicode_width::UnicodeWidthChar;
 
 use crate::output::style::plain;
 
-/// The beginning of a text that fits into so many columns, with nothing in it that turns or hides what is
-/// around it. What a job wrote may be of any length.
+/// The beginning of a text that fits into so many columns, with nothing in it that turns or hides
+/// what is around it. What a job wrote may be of any length.
 pub(super) fn brief(text: &str, columns: usize) -> String {
     let mut chars = text.chars();
     let start: String = chars.by_ref().take(columns + 1).collect();

@@ -1,5 +1,5 @@
-//! Asking the coordinator. It may be slow, or hang: one thread at a time asks, and pages show what it
-//! answered last.
+//! Asking the coordinator. It may be slow, or hang: one thread at a time asks, and pages show what
+//! it answered last.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -59,7 +59,8 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 impl Desk {
-    /// Asks, when what is known is not fresh and nobody asks already, and waits a little for the answer.
+    /// Asks, when what is known is not fresh and nobody asks already, and waits a little for the
+    /// answer.
     pub(super) async fn look(&self, settings: FleetSettings) -> Seen {
         self.look_with(move || fleet_overview(&settings).map_err(|e| e.to_string())).await
     }

@@ -1,7 +1,7 @@
 //! What the queue looks like, kept up to date while somebody looks.
 //!
-//! One thread looks, as `aq status` does, when a file of the queue changes, and now and then because time
-//! alone changes what is shown. Everybody reads the same look.
+//! One thread looks, as `aq status` does, when a file of the queue changes, and now and then
+//! because time alone changes what is shown. Everybody reads the same look.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,8 +16,8 @@ use tokio::sync::watch;
 /// Ended jobs that are shown, the newest.
 pub(super) const ENDED: usize = 1_000;
 
-/// The longest that a look is relied on while somebody looks: agents stall, and pauses end, without a
-/// file that changes.
+/// The longest that a look is relied on while somebody looks: agents stall, and pauses end, without
+/// a file that changes.
 const STALE: Duration = Duration::from_secs(2);
 
 /// The shortest pause between two looks, however much changes.
@@ -94,8 +94,8 @@ fn keep(
     let mut watch: Option<QueueWatch> = None;
     let mut rest = STALE;
     loop {
-        // The feed itself has one receiver; without another one nobody looks at a page that lives, and
-        // what changes is not even listened to.
+        // The feed itself has one receiver; without another one nobody looks at a page that lives,
+        // and what changes is not even listened to.
         match sender.receiver_count() {
             0 => return,
             1 => {

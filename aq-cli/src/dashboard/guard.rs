@@ -1,9 +1,10 @@
-//! What stands before every request: who may read, who may act, and what a browser may do with the answer.
+//! What stands before every request: who may read, who may act, and what a browser may do with the
+//! answer.
 //!
-//! A page elsewhere can make a browser send requests here. It cannot read answers (no CORS), it cannot
-//! act (the `Origin` is checked, the session's cookie stays within this site, and forms carry a secret of
-//! the session), and a name of its own that points to this machine (DNS rebinding) is no host that is
-//! answered.
+//! A page elsewhere can make a browser send requests here. It cannot read answers (no CORS), it
+//! cannot act (the `Origin` is checked, the session's cookie stays within this site, and forms
+//! carry a secret of the session), and a name of its own that points to this machine (DNS
+//! rebinding) is no host that is answered.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -35,7 +36,8 @@ const HEADERS: [(HeaderName, &str); 7] = [
     (header::CACHE_CONTROL, "no-store"),
 ];
 
-/// The largest body of a browser that has signed in, in bytes: a job file of 1 MiB as a form sends it.
+/// The largest body of a browser that has signed in, in bytes: a job file of 1 MiB as a form sends
+/// it.
 pub(super) const MAX_BODY: usize = 4 << 20;
 
 /// The largest body of others: a token.
@@ -62,8 +64,8 @@ pub(super) struct Door {
 }
 
 impl Door {
-    /// Whether a `Host` is one of ours. A name that somebody else's DNS server gives is none; an address
-    /// needs no name, so nobody can have rebound it. The port may be that of a forwarding.
+    /// Whether a `Host` is one of ours. A name that somebody else's DNS server gives is none; an
+    /// address needs no name, so nobody can have rebound it. The port may be that of a forwarding.
     fn knows(&self, host: &str) -> bool {
         let name = without_port(host);
         if let Ok(address) = name.trim_matches(['[', ']']).parse::<IpAddr>() {
@@ -104,7 +106,8 @@ pub(super) async fn guard(
     response
 }
 
-/// Reads the body, so that nothing behind waits for a peer. One who has not signed in makes us keep little.
+/// Reads the body, so that nothing behind waits for a peer. One who has not signed in makes us keep
+/// little.
 async fn with_body(dashboard: &Dashboard, request: Request) -> Result<Request, PageError> {
     let (parts, body) = request.into_parts();
     let most = if csrf(dashboard, &parts.headers).is_some() { MAX_BODY } else { SMALL_BODY };
@@ -161,7 +164,8 @@ fn sign_in_path(wanted: &Uri) -> String {
     }
 }
 
-/// Whether a page of the same host sent it. Browsers say so with every request that is not a plain read.
+/// Whether a page of the same host sent it. Browsers say so with every request that is not a plain
+/// read.
 fn is_from(headers: &HeaderMap, host: &str) -> bool {
     let origin = text(headers, &header::ORIGIN).and_then(|origin| origin.parse::<Uri>().ok());
     let same_origin = origin.is_some_and(|origin| {

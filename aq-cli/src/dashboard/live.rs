@@ -11,14 +11,16 @@ use super::error::PageError;
 use super::guard::Viewer;
 use super::state::Dashboard;
 
-/// Streams at once, each for a page that somebody sees: the rest of the connections is for everything else.
+/// Streams at once, each for a page that somebody sees: the rest of the connections is for
+/// everything else.
 pub(super) const STREAMS_OF_ALL: usize = 128;
 
 /// Streams of one reader, so that there are some for others.
 pub(super) const STREAMS_OF_EACH: usize = 64;
 
-/// Answers with a stream of events, when there is room for one more. A page that is gone is noticed within
-/// the 15 s after which something is sent in any case; a session that has ended, with the next event.
+/// Answers with a stream of events, when there is room for one more. A page that is gone is noticed
+/// within the 15 s after which something is sent in any case; a session that has ended, with the
+/// next event.
 pub(super) fn live(
     dashboard: &Dashboard,
     viewer: Viewer,

@@ -1,9 +1,9 @@
 //! The dashboard: the queue in a browser (docs/dashboard.md).
 //!
-//! Pages are rendered here, from what `aq-runner` answers to `aq status`, `aq insights` and the like; a
-//! small script of our own keeps them up to date. Nothing is fetched from elsewhere. What jobs, logs and
-//! agents wrote is hostile: it reaches a page only through the template language, which escapes it, and
-//! the content security policy runs no script but ours.
+//! Pages are rendered here, from what `aq-runner` answers to `aq status`, `aq insights` and the
+//! like; a small script of our own keeps them up to date. Nothing is fetched from elsewhere. What
+//! jobs, logs and agents wrote is hostile: it reaches a page only through the template language,
+//! which escapes it, and the content security policy runs no script but ours.
 
 mod actions;
 mod add;

@@ -1,4 +1,5 @@
-//! Times on pages. The script of the page turns them into the reader's own time, and keeps ages counting.
+//! Times on pages. The script of the page turns them into the reader's own time, and keeps ages
+//! counting.
 
 use jiff::Timestamp;
 use maud::{Markup, html};

@@ -55,8 +55,8 @@ fn keys(has_fleet: bool) -> Markup {
     }
 }
 
-/// A page with its head. `assets` are the scripts and style sheets that it needs beside those of every
-/// page.
+/// A page with its head. `assets` are the scripts and style sheets that it needs beside those of
+/// every page.
 pub(super) fn page(
     title: &str,
     place: Place,

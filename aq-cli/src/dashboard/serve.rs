@@ -25,8 +25,8 @@ use super::state::{Dashboard, Inner};
 use super::turns::ReaderTurns;
 use super::{actions, add, assets, board, bulk, fleet, graph, insights, job, sign_in};
 
-/// A browser makes at most six connections for all its pages. Well below the descriptors that a process
-/// may commonly have (1,024), because the queue's files need some, too.
+/// A browser makes at most six connections for all its pages. Well below the descriptors that a
+/// process may commonly have (1,024), because the queue's files need some, too.
 const LIMITS: Limits = Limits {
     connections: 512,
     first: Duration::from_secs(20),
@@ -43,8 +43,8 @@ const COSTLY_OF_ALL: usize = 3;
 /// Diffs at once, each a run of git. A reader has one.
 const DIFFS_OF_ALL: usize = 3;
 
-/// How long something that was being done, such as a merge, may go on after a signal. What is cut off is
-/// put right by recovery, as after a crash.
+/// How long something that was being done, such as a merge, may go on after a signal. What is cut
+/// off is put right by recovery, as after a crash.
 const LAST: Duration = Duration::from_secs(2);
 
 /// How and for what a dashboard is served.

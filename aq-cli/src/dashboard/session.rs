@@ -68,8 +68,8 @@ impl Sessions {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Signs a browser in. Answers the header that gives it its cookie; one that came over TLS, to a proxy,
-    /// does not send it without.
+    /// Signs a browser in. Answers the header that gives it its cookie; one that came over TLS, to
+    /// a proxy, does not send it without.
     pub(super) fn sign_in(
         &self,
         token: &str,

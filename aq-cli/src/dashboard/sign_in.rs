@@ -51,7 +51,8 @@ pub(super) async fn page(
     Query(wanted): Query<Wanted>,
 ) -> Response {
     if viewer.csrf.is_some() {
-        // Without the `#`, a browser that follows the printed link again would keep the token behind it.
+        // Without the `#`, a browser that follows the printed link again would keep the token
+        // behind it.
         return Redirect::to(&format!("{}#", wanted.path())).into_response();
     }
     form(&dashboard, &wanted, None).into_response()

@@ -62,8 +62,8 @@ pub(crate) fn exactly(answer: &[u8]) {
 /// What went wrong with the answer first.
 static UNWRITTEN: OnceLock<io::Error> = OnceLock::new();
 
-/// Takes note of an answer that could not be written. A reader that has gone (`aq status | head`) is
-/// not an error.
+/// Takes note of an answer that could not be written. A reader that has gone (`aq status | head`)
+/// is not an error.
 pub(crate) fn note_written(written: io::Result<()>) {
     if let Err(e) = written
         && e.kind() != io::ErrorKind::BrokenPipe

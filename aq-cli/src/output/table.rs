@@ -92,8 +92,8 @@ impl Table {
         self.rows.push(cells);
     }
 
-    /// The lines; with a `width`, none is longer: columns are left out, names cut in the middle, and
-    /// what is still too long is wrapped or cut at its end.
+    /// The lines; with a `width`, none is longer: columns are left out, names cut in the middle,
+    /// and what is still too long is wrapped or cut at its end.
     pub(crate) fn render(&self, width: Option<usize>) -> String {
         let layout = self.layout(width);
         let lines = self.rows.iter().map(|row| self.line(row, &layout));

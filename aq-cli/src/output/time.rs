@@ -28,7 +28,8 @@ pub(crate) fn clock(at: Timestamp, now: Timestamp) -> String {
     local.strftime(format).to_string()
 }
 
-/// A time zone by its name, such as `Europe/Berlin`; one without a name by its distance from UTC now.
+/// A time zone by its name, such as `Europe/Berlin`; one without a name by its distance from UTC
+/// now.
 pub(crate) fn zone_name(zone: &TimeZone) -> String {
     let offset = || zone.to_offset(Timestamp::now()).to_string();
     zone.iana_name().map_or_else(offset, str::to_owned)

@@ -1,5 +1,5 @@
-//! `examples/check_queue.rs`, by which other tests judge a queue, is judged here: each of its rows is met by
-//! a harm that it alone sees, and a queue in order gives it nothing to say.
+//! `examples/check_queue.rs`, by which other tests judge a queue, is judged here: each of its rows
+//! is met by a harm that it alone sees, and a queue in order gives it nothing to say.
 
 use std::fs;
 

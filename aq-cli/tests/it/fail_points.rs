@@ -1,6 +1,6 @@
-//! Every system call of a command fails once, in turn: with an I/O error, on a full disk, without a free
-//! descriptor, interrupted. After each the command has said so and can be made again, and a program that
-//! shares no code with aq (`examples/check_queue.rs`) finds the queue whole.
+//! Every system call of a command fails once, in turn: with an I/O error, on a full disk, without a
+//! free descriptor, interrupted. After each the command has said so and can be made again, and a
+//! program that shares no code with aq (`examples/check_queue.rs`) finds the queue whole.
 
 use crate::injection::{self, Fault, Plan, Point, can_trace, is_of_memory, stride};
 use crate::sandbox::{Sandbox, wait_for};
@@ -36,8 +36,8 @@ const FEW: &[(&str, &str)] = &[
     ("inotify_add_watch", "ENOSPC"),
 ];
 
-/// Calls of a name that are tried of one process. Only recovery makes more: it reads about every process of
-/// the machine.
+/// Calls of a name that are tried of one process. Only recovery makes more: it reads about every
+/// process of the machine.
 const MANY: usize = 150;
 
 impl Point<'_> {
@@ -55,16 +55,16 @@ impl Point<'_> {
         assert!(!said.contains("panicked"), "{}: {said}", self.what);
         let code = self.output.status.code();
         assert!(code.is_some_and(|code| code != 101), "{}: {code:?} {said}", self.what);
-        // 1: a job has failed, and its log says why. 124: a loop tried again and again, as it should when
-        // every worker fails. 127: the system could not load the program.
+        // 1: a job has failed, and its log says why. 124: a loop tried again and again, as it
+        // should when every worker fails. 127: the system could not load the program.
         let is_silent = said.trim().is_empty() && self.output.stdout.is_empty();
         assert!(matches!(code, Some(0 | 1 | 124 | 127)) || !is_silent, "{}: {code:?}", self.what);
     }
 }
 
-/// Makes each call of a command fail, each time in a fresh queue, and looks after each. Answers at how
-/// many places. All places are many and slow: `share` of them, or each with `AQ_FAIL_STRIDE=1`, as
-/// `./test --long` sets it.
+/// Makes each call of a command fail, each time in a fresh queue, and looks after each. Answers at
+/// how many places. All places are many and slow: `share` of them, or each with `AQ_FAIL_STRIDE=1`,
+/// as `./test --long` sets it.
 #[expect(clippy::print_stdout, reason = "it is the test's own output")]
 fn everywhere(
     prepare: impl Fn(&Sandbox),

@@ -1,5 +1,5 @@
-//! What nobody wants in a queue: none of it may stop the loop or harm another job. `docs/hostile-input.md`
-//! has the list.
+//! What nobody wants in a queue: none of it may stop the loop or harm another job.
+//! `docs/hostile-input.md` has the list.
 
 mod bombs;
 mod clock;

@@ -40,11 +40,12 @@ pub(crate) fn can_trace() -> bool {
     can
 }
 
-/// How long a command may take, in seconds. A fault that each new worker meets keeps a loop trying for ever.
+/// How long a command may take, in seconds. A fault that each new worker meets keeps a loop trying
+/// for ever.
 const LIMIT: &str = "30";
 
-/// Runs `aq` under `strace` with more options. Answers what it printed, and the calls of all its processes,
-/// with what their descriptors stand for.
+/// Runs `aq` under `strace` with more options. Answers what it printed, and the calls of all its
+/// processes, with what their descriptors stand for.
 pub(crate) fn traced(sandbox: &Sandbox, options: &[&str], args: &[&str]) -> (Output, String) {
     let seen = sandbox.path("strace");
     let mut command = Command::new("timeout");
@@ -62,9 +63,9 @@ pub(crate) fn traced(sandbox: &Sandbox, options: &[&str], args: &[&str]) -> (Out
     (output, String::from_utf8_lossy(&fs::read(seen).unwrap()).into_owned())
 }
 
-/// Runs `aq`; in each process of it the `n`-th call of this name meets the fault: `strace` counts the calls
-/// of each process, and of each name. Answers what it printed, and the calls that came to that, with what
-/// their descriptors stand for.
+/// Runs `aq`; in each process of it the `n`-th call of this name meets the fault: `strace` counts
+/// the calls of each process, and of each name. Answers what it printed, and the calls that came to
+/// that, with what their descriptors stand for.
 pub(crate) fn run_with(
     sandbox: &Sandbox,
     call: &str,
@@ -104,8 +105,8 @@ fn by_process<'a>(seen: &'a str, calls: &str) -> Vec<Vec<&'a str>> {
     made.into_values().collect()
 }
 
-/// Whether a call reads or writes something that is only in memory, such as a pipe: no disk makes it fail,
-/// and a program or library that relies on that is right. To make such a thing may fail.
+/// Whether a call reads or writes something that is only in memory, such as a pipe: no disk makes
+/// it fail, and a program or library that relies on that is right. To make such a thing may fail.
 pub(crate) fn is_of_memory(call: &str) -> bool {
     const MAKES: [&str; 7] = [
         "pipe2(",
@@ -147,7 +148,8 @@ pub(crate) struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    /// The places of it in a command of which all calls were let through, each a call and its number.
+    /// The places of it in a command of which all calls were let through, each a call and its
+    /// number.
     fn places(&self, seen: &str) -> Vec<(&'a str, usize)> {
         let numbered = |call| (1..=most_in_one(seen, call).min(self.most)).map(move |n| (call, n));
         self.calls.split(',').flat_map(numbered).collect()
@@ -190,8 +192,8 @@ impl Point<'_> {
     }
 }
 
-/// Lets a command meet each fault of the plans, each time in a fresh queue, and looks after each. Answers
-/// how many there were.
+/// Lets a command meet each fault of the plans, each time in a fresh queue, and looks after each.
+/// Answers how many there were.
 pub(crate) fn everywhere<'a>(
     plans: impl IntoIterator<Item = Plan<'a>>,
     prepare: impl Fn(&Sandbox),
@@ -230,9 +232,9 @@ pub(crate) fn everywhere<'a>(
     points
 }
 
-/// Lets one alone of those that take part in a job meet faults of these kinds, one at a time and each time
-/// in a fresh queue, at every how manieth of its calls, and looks after each. Those kinds that name a call of
-/// `must` are met at least once, whatever the share.
+/// Lets one alone of those that take part in a job meet faults of these kinds, one at a time and
+/// each time in a fresh queue, at every how manieth of its calls, and looks after each. Those kinds
+/// that name a call of `must` are met at least once, whatever the share.
 #[expect(clippy::print_stdout, reason = "it is the test's own output")]
 pub(crate) fn one_by_one<'a>(
     role: Role,

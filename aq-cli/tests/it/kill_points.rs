@@ -1,7 +1,8 @@
 //! `kill -9` at every step of a command, one after the other: at its first rename, its second, and
-//! so on; the same for each other kind of [`STEPS`], in every process that the command starts. `strace`
-//! does the killing, before the call is made. After each the command is made again, where that has a
-//! meaning, and a program that shares no code with aq (`examples/check_queue.rs`) finds the queue whole.
+//! so on; the same for each other kind of [`STEPS`], in every process that the command starts.
+//! `strace` does the killing, before the call is made. After each the command is made again, where
+//! that has a meaning, and a program that shares no code with aq (`examples/check_queue.rs`) finds
+//! the queue whole.
 
 use std::fs;
 use std::path::Path;
@@ -27,15 +28,16 @@ const STEPS: &[(&str, bool)] = &[
     ("clone,clone3,fork,vfork,kill,pidfd_send_signal", false),
 ];
 
-/// Which steps are tried: every `few`th of the kinds of which there are few, every `many`th of the others.
-/// Each of them is with `AQ_KILL_STRIDE=1`, as `./test --long` sets it.
+/// Which steps are tried: every `few`th of the kinds of which there are few, every `many`th of the
+/// others. Each of them is with `AQ_KILL_STRIDE=1`, as `./test --long` sets it.
 #[derive(Clone, Copy)]
 struct Share {
     few: usize,
     many: usize,
 }
 
-/// Kills a command at its steps, each time in a fresh queue, and looks after each. Answers how many kills.
+/// Kills a command at its steps, each time in a fresh queue, and looks after each. Answers how many
+/// kills.
 #[expect(clippy::print_stdout, reason = "it is the test's own output")]
 fn at_every_step(
     prepare: impl Fn(&Sandbox),

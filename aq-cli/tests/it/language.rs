@@ -1,5 +1,5 @@
-//! The language of the code, measured. Each number has today's value as its limit, so it can only get
-//! better; whoever makes one better lowers its limit here.
+//! The language of the code, measured. Each number has today's value as its limit, so it can only
+//! get better; whoever makes one better lowers its limit here.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,27 +17,27 @@ struct Limit {
 const LIMITS: [Limit; 10] = [
     Limit {
         about: "doc comments that open with a question word, in percent",
-        most: 13.6,
+        most: 12.4,
         measure: Sources::question_openings,
     },
     Limit {
         about: "type names of one word, in percent",
-        most: 54.2,
+        most: 48.8,
         measure: Sources::one_word_types,
     },
     Limit {
         about: "type names that are defined three times or more",
-        most: 36.0,
+        most: 35.0,
         measure: Sources::repeated_types,
     },
     Limit {
         about: "`tell` and `told` in 10,000 words of comments",
-        most: 29.4,
+        most: 28.1,
         measure: |sources| sources.words_in_comments(&["tell", "tells", "told"]),
     },
     Limit {
         about: "`stands`, `lies`, `lay` in 10,000 words of comments",
-        most: 11.7,
+        most: 11.0,
         measure: |sources| sources.words_in_comments(&["stand", "stands", "lies", "lay"]),
     },
     Limit {
@@ -47,12 +47,12 @@ const LIMITS: [Limit; 10] = [
     },
     Limit {
         about: "test names of more than nine words",
-        most: 368.0,
+        most: 367.0,
         measure: |sources| count(sources.test_names().iter().filter(|&&words| words > 9)),
     },
     Limit {
         about: "lines of more than 100 columns",
-        most: 1048.0,
+        most: 518.0,
         measure: |sources| count(sources.lines().filter(|line| line.chars().count() > 100)),
     },
     Limit {

@@ -1,5 +1,5 @@
-//! Limits of engines, and engines that a person has to see to: what becomes of jobs, of the loop, and
-//! of the next job.
+//! Limits of engines, and engines that a person has to see to: what becomes of jobs, of the loop,
+//! and of the next job.
 
 use std::fs;
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
-//! Agents of bad manners in a real repository: they stash, commit elsewhere, nest repositories, plant hooks,
-//! flags and settings, break or remove `.git`, and kill themselves, all at random. After each job every
-//! change of content that the agent left is on the job's branch or named in `left_out`, and everything of
-//! the user's is as it was, byte by byte.
+//! Agents of bad manners in a real repository: they stash, commit elsewhere, nest repositories,
+//! plant hooks, flags and settings, break or remove `.git`, and kill themselves, all at random.
+//! After each job every change of content that the agent left is on the job's branch or named in
+//! `left_out`, and everything of the user's is as it was, byte by byte.
 
 mod habits;
 mod oracle;

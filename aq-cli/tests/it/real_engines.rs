@@ -1,4 +1,5 @@
-//! `aq` with the real programs of engines, and a model server of our own in place of their vendors'.
+//! `aq` with the real programs of engines, and a model server of our own in place of their
+//! vendors'.
 //!
 //! A test runs only when `AQ_E2E_ENGINES` names a directory with its program in it: `.ci/engines`
 //! makes one. No key and no account is needed. What a program would fetch from elsewhere comes to

@@ -1,9 +1,9 @@
-//! Tools that real projects use, beside aq: they change nothing of its when they are run in the user's
-//! checkout, they find in a job's checkout what they find there, and nothing that they do in a
-//! `TMPDIR` reaches the user's.
+//! Tools that real projects use, beside aq: they change nothing of its when they are run in the
+//! user's checkout, they find in a job's checkout what they find there, and nothing that they do in
+//! a `TMPDIR` reaches the user's.
 //!
-//! They run only when `AQ_REAL_TOOLS` names a directory in which npm has installed them, which `./test
-//! --long` sees to.
+//! They run only when `AQ_REAL_TOOLS` names a directory in which npm has installed them, which
+//! `./test --long` sees to.
 
 mod project;
 

@@ -89,8 +89,8 @@ fn key_texts_are_in_the_table_only() {
     assert_eq!(found, Vec::<String>::new(), "write a `RecordKey` there");
 }
 
-/// The folder of a job is chosen by its steps, which are in the ledger: whoever writes `moved_to`, or
-/// asks for it, decides about a job's life.
+/// The folder of a job is chosen by its steps, which are in the ledger: whoever writes `moved_to`,
+/// or asks for it, decides about a job's life.
 #[test]
 fn only_the_ledger_moves_jobs() {
     let of = |room: &str| rust_files(&root().join(room)).into_iter();

@@ -251,14 +251,14 @@ impl Sandbox {
 
 /// The queue at rest.
 impl Sandbox {
-    /// The directory of what was added, by its job's name: [`Self::write`] puts it there, and a test that
-    /// makes its files by itself.
+    /// The directory of what was added, by its job's name: [`Self::write`] puts it there, and a
+    /// test that makes its files by itself.
     pub(crate) fn originals(&self) -> PathBuf {
         self.path(ORIGINALS)
     }
 
-    /// What a program that shares no code with aq finds wrong with the queue, in which these jobs should
-    /// be; no loop is at work. Jobs are compared with [`Self::originals`].
+    /// What a program that shares no code with aq finds wrong with the queue, in which these jobs
+    /// should be; no loop is at work. Jobs are compared with [`Self::originals`].
     pub(crate) fn faults(&self, jobs: &[&str]) -> String {
         self.faults_with(&[], jobs)
     }

@@ -1,5 +1,6 @@
-//! Many short jobs through one loop: it takes no more memory, descriptors and threads at the end than after
-//! a tenth of them, and leaves nothing behind. `AQ_SOAK_JOBS` says how many; `./test --long` runs 50,000.
+//! Many short jobs through one loop: it takes no more memory, descriptors and threads at the end
+//! than after a tenth of them, and leaves nothing behind. `AQ_SOAK_JOBS` says how many; `./test
+//! --long` runs 50,000.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -85,7 +86,8 @@ fn a_loop_takes_no_more_after_many_jobs_than_after_a_few_and_leaves_nothing() {
     let begun = Instant::now();
     let mut moved = Instant::now();
     while done < total {
-        // The inbox twice: a job that is tried again goes back there, and is not to be missed on its way.
+        // The inbox twice: a job that is tried again goes back there, and is not to be missed on
+        // its way.
         let under_way: HashSet<OsString> = ["inbox", "building", "review", "testing", "inbox"]
             .iter()
             .flat_map(|stage| fs::read_dir(sandbox.queue(stage)).unwrap())

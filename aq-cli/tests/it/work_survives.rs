@@ -1,5 +1,5 @@
-//! `kill -9` of loops, workers and agents at random moments, in a git repository: no job and no work
-//! is lost, and the user's checkout is what it was.
+//! `kill -9` of loops, workers and agents at random moments, in a git repository: no job and no
+//! work is lost, and the user's checkout is what it was.
 //!
 //! An agent that is killed has failed, so its attempt counts and its job may end in `failed/`; a
 //! worker that is killed has not, and its job goes on. What "exact" means for attempts is told in
@@ -22,8 +22,8 @@ fn jobs() -> usize {
     std::env::var("AQ_CHAOS_JOBS").ok().and_then(|jobs| jobs.parse().ok()).unwrap_or(60)
 }
 
-/// What an agent does with its work. Each `save` is on record outside the repository as soon as it is
-/// in a file, and not before; the agent can be killed before, after and in between.
+/// What an agent does with its work. Each `save` is on record outside the repository as soon as it
+/// is in a file, and not before; the agent can be killed before, after and in between.
 const AGENTS: [&str; 8] = [
     "save a.txt; nap",
     "save new.txt; nap; save other.txt",
@@ -44,9 +44,9 @@ struct Job {
     dep: Option<usize>,
 }
 
-/// The script of an agent. Kernel locks tell what runs beside what, and end with its last process; a
-/// `flock` that was killed says nothing, and ends the agent. What needs git is tried again: one that was
-/// killed may have left a lock for a moment.
+/// The script of an agent. Kernel locks tell what runs beside what, and end with its last process;
+/// a `flock` that was killed says nothing, and ends the agent. What needs git is tried again: one
+/// that was killed may have left a lock for a moment.
 fn script(
     sandbox: &Sandbox,
     dice: &mut Dice,

@@ -1,5 +1,5 @@
-//! docs/fleet-protocol.md over HTTP. Handlers read what came, ask the desk or the store, and say what it
-//! answered; no rule of jobs and leases is here.
+//! docs/fleet-protocol.md over HTTP. Handlers read what came, ask the desk or the store, and say
+//! what it answered; no rule of jobs and leases is here.
 
 mod body;
 mod claims;

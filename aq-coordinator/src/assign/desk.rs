@@ -29,10 +29,10 @@ const MAX_ROUNDS: usize = 8;
 /// How often other coordinators' changes are looked for while a claim waits.
 const WATCH: Duration = Duration::from_millis(100);
 
-/// How old the picture of the store may be that a claim is answered from with jobs. What was told to
-/// this coordinator is always in it, so only another one's jobs can be missed for so long; with less
-/// than it asks for, or nothing, a claim is answered from a new one. A reading for every batch instead
-/// is one more exchange with the database, which docs/performance.md has the price of.
+/// How old the picture of the store may be that a claim is answered from with jobs. What was told
+/// to this coordinator is always in it, so only another one's jobs can be missed for so long; with
+/// less than it asks for, or nothing, a claim is answered from a new one. A reading for every batch
+/// instead is one more exchange with the database, which docs/performance.md has the price of.
 const STALE: Duration = Duration::from_millis(20);
 
 /// And while none does, so that the first one finds little to read.
@@ -185,8 +185,8 @@ impl Desk {
         board.plan(offer, claim.free.min(super::waiting::MAX_GRANTS))
     }
 
-    /// Plans and grants until nothing is left to give, or to ask the store. `is_fresh`: the boards were
-    /// read just now.
+    /// Plans and grants until nothing is left to give, or to ask the store. `is_fresh`: the boards
+    /// were read just now.
     async fn serve(&mut self, mut is_fresh: bool) -> Result<(), StoreError> {
         for _ in 0..MAX_ROUNDS {
             self.room.forget_the_gone();
@@ -213,8 +213,9 @@ impl Desk {
         Ok(())
     }
 
-    /// Plans for claims that could get something: all when anything has changed, else the new ones. A
-    /// new one is brought to the store also with nothing, which knows whether it was answered before.
+    /// Plans for claims that could get something: all when anything has changed, else the new ones.
+    /// A new one is brought to the store also with nothing, which knows whether it was answered
+    /// before.
     fn plan(&mut self) -> Planned {
         let waiting = self.room.all();
         let may_get = |waiting: &Waiting| self.moved && !waiting.is_draining;

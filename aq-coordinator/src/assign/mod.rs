@@ -1,5 +1,5 @@
-//! Which host gets which job. One task decides: what asks at the same moment is planned together and
-//! written in one transaction, and the store has the last word on each.
+//! Which host gets which job. One task decides: what asks at the same moment is planned together
+//! and written in one transaction, and the store has the last word on each.
 
 mod ask;
 mod board;

@@ -1,6 +1,6 @@
-//! The thread that talks to a kind of tracker. The client blocks and has a runtime of its own, so it is
-//! made, used and dropped here, and nowhere on the coordinator's runtime. It is no thread of that one
-//! either, whose end would wait for a tracker that hangs.
+//! The thread that talks to a kind of tracker. The client blocks and has a runtime of its own, so
+//! it is made, used and dropped here, and nowhere on the coordinator's runtime. It is no thread of
+//! that one either, whose end would wait for a tracker that hangs.
 
 use std::io;
 use std::sync::Arc;

@@ -21,8 +21,8 @@ const WATCH: Duration = Duration::from_secs(1);
 /// Messages read at once.
 const PAGE: u32 = 200;
 
-/// How long a turn holds, and how often it is renewed while a tracker is waited for. What a coordinator
-/// that died has left is told by another one after so long.
+/// How long a turn holds, and how often it is renewed while a tracker is waited for. What a
+/// coordinator that died has left is told by another one after so long.
 const TURN: Duration = Duration::from_secs(30);
 const RENEW: Duration = Duration::from_secs(8);
 

@@ -23,8 +23,8 @@ impl CoordinatorRun {
         timing.lease + timing.outage
     }
 
-    /// Notes a tick of the coordinator `me` in `runs`, which need not hold forgotten ones. One that was
-    /// away itself begins anew. Answers its own run, and when leases end again.
+    /// Notes a tick of the coordinator `me` in `runs`, which need not hold forgotten ones. One that
+    /// was away itself begins anew. Answers its own run, and when leases end again.
     pub fn tick(runs: &mut Vec<Self>, me: Uuid, now: DbTime, timing: Timing) -> (Self, DbTime) {
         let is_away = |run: &Self| now.since(run.seen).max(run.seen.since(now)) > timing.outage;
         let known = runs.iter().find(|run| run.id == me && !is_away(run));
@@ -44,8 +44,8 @@ impl CoordinatorRun {
 }
 
 impl Service {
-    /// A tick in time of the coordinator `me`: no lease ends before one lease time from when hosts could
-    /// renew again.
+    /// A tick in time of the coordinator `me`: no lease ends before one lease time from when hosts
+    /// could renew again.
     #[must_use]
     pub fn tick(
         &self,

@@ -10,11 +10,11 @@ impl BodyHash {
     pub const FORGOTTEN: Self = Self([0; 32]);
 }
 
-/// The job as its host says that it ended; `None` where that is no news, or was overtaken: the job has
-/// been granted again since.
+/// The job as its host says that it ended; `None` where that is no news, or was overtaken: the job
+/// has been granted again since.
 ///
-/// An epoch above the job's own was drawn in the time that was lost. No other is drawn between it and
-/// those that are drawn from now on.
+/// An epoch above the job's own was drawn in the time that was lost. No other is drawn between it
+/// and those that are drawn from now on.
 pub fn ended(job: &Job, by: &FactoryId, said: &Ended) -> Option<Job> {
     if job.world != World::Fleet || job.stage == Stage::Shipped {
         return None;
@@ -35,8 +35,8 @@ pub fn ended(job: &Job, by: &FactoryId, said: &Ended) -> Option<Job> {
     Some(next.next_after(job))
 }
 
-/// A job of the same key, which somebody submitted again before it was known how the first one ended;
-/// `None` when it is on its way already.
+/// A job of the same key, which somebody submitted again before it was known how the first one
+/// ended; `None` when it is on its way already.
 pub fn ended_before(job: &Job, said: &Ended) -> Option<Job> {
     if job.world != World::Fleet || job.held_by().is_some() || job.stage.is_final() {
         return None;

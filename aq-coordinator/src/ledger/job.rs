@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 
 use super::DbTime;
 
-/// A job whose lease ran out this many times in a row fails as `crash`: it is probably what kills its
-/// hosts (docs/job-file.md has the same number for one host).
+/// A job whose lease ran out this many times in a row fails as `crash`: it is probably what kills
+/// its hosts (docs/job-file.md has the same number for one host).
 pub const MAX_LOST: u32 = 10;
 
 /// Everything that is known of a job, but for its manifest and its past.
@@ -166,8 +166,8 @@ impl Job {
             .map(|tenure| tenure.until.since(now))
     }
 
-    /// How long its holder may count on a lease that is `length` long: not longer than that, also when the
-    /// database's clock was put back since.
+    /// How long its holder may count on a lease that is `length` long: not longer than that, also
+    /// when the database's clock was put back since.
     pub fn granted_for(&self, now: DbTime, length: Duration) -> Duration {
         self.expires_in(now).unwrap_or_default().min(length)
     }

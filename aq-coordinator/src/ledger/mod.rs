@@ -1,7 +1,7 @@
 //! The rules of jobs, grants and leases as pure functions (docs/fleet-protocol.md).
 //!
-//! A store reads a row, asks a function here, and writes what it answers, all in one transaction. Time
-//! is always an argument and always the database's.
+//! A store reads a row, asks a function here, and writes what it answers, all in one transaction.
+//! Time is always an argument and always the database's.
 //!
 //! ```text
 //!            grant                 sweep                     grant (epoch + 1, one lost)

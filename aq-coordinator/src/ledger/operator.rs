@@ -4,8 +4,8 @@ use aq_manifest::{Outcome, Stage};
 
 use super::{End, Job, Refusal};
 
-/// Stops a job: at once when nobody works on it or the holder's lease ran out; else its holder is told
-/// with every heartbeat until it lets go. A holder that ships before it has heard of it ships.
+/// Stops a job: at once when nobody works on it or the holder's lease ran out; else its holder is
+/// told with every heartbeat until it lets go. A holder that ships before it has heard of it ships.
 /// Wishing it again changes nothing.
 ///
 /// # Errors

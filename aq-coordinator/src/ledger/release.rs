@@ -5,9 +5,9 @@ use aq_manifest::{Outcome, Stage};
 
 use super::{End, Fenced, GrantRecord, Hold, Job};
 
-/// Ends a grant as its holder says. The same row comes back when it was ended so before, also when the
-/// job has been granted again since: `past` is the record of the grant that the release names, when
-/// there was one.
+/// Ends a grant as its holder says. The same row comes back when it was ended so before, also when
+/// the job has been granted again since: `past` is the record of the grant that the release names,
+/// when there was one.
 ///
 /// A job that a person wished to stop does not wait again: it has stopped.
 ///

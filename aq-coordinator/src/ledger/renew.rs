@@ -12,17 +12,17 @@ use super::{Caller, DbTime, End, Fenced, Hold, Job};
 pub enum Renewal {
     /// The lease runs again.
     Held(Job),
-    /// The lease had run out and another job has the lock now, so this one waits again; the caller is
-    /// fenced. To be written as well.
+    /// The lease had run out and another job has the lock now, so this one waits again; the caller
+    /// is fenced. To be written as well.
     Lost(Job),
 }
 
-/// Renews a lease, also a lapsed one when nobody has been granted the job since (docs/fleet-protocol.md: "a renewal
-/// that comes late but first is accepted"). `lock_free` says whether no *other* job holds the lock
-/// that this one names; it matters only for a lapsed one.
+/// Renews a lease, also a lapsed one when nobody has been granted the job since
+/// (docs/fleet-protocol.md: "a renewal that comes late but first is accepted"). `lock_free` says
+/// whether no *other* job holds the lock that this one names; it matters only for a lapsed one.
 ///
-/// A job that the caller itself has ended well is told as held: its ship may be on the way back to a
-/// holder that would otherwise put shipped work aside.
+/// A job that the caller itself has ended well is told as held: its ship may be on the way back to
+/// a holder that would otherwise put shipped work aside.
 ///
 /// # Errors
 /// When the job is not the caller's.
@@ -57,8 +57,9 @@ pub fn renew(
     Ok(Renewal::Held(next.next_after(job)))
 }
 
-/// Ends a lease whose time is over: the job may be granted again, and its lock is given back. `None`
-/// when there is nothing to end. What a person wished to stop, and whose holder is gone, is stopped.
+/// Ends a lease whose time is over: the job may be granted again, and its lock is given back.
+/// `None` when there is nothing to end. What a person wished to stop, and whose holder is gone, is
+/// stopped.
 ///
 /// The caller asks only when no grace runs ([`Service::grace_until`](super::Service)).
 pub fn lapse(job: &Job, now: DbTime) -> Option<Job> {

@@ -5,15 +5,15 @@ use aq_manifest::{Outcome, Stage};
 
 use super::{End, Fenced, Hold, Job, Refusal, World};
 
-/// Applies a report of the job's holder. The same row comes back when it changes nothing: it is an old
-/// one, or one that was applied before.
+/// Applies a report of the job's holder. The same row comes back when it changes nothing: it is an
+/// old one, or one that was applied before.
 ///
-/// `shipped` is the compare-and-set that decides a ship: it is never taken for an old one, because a
-/// holder that gets an answer other than a refusal ships.
+/// `shipped` is the compare-and-set that decides a ship: it is never taken for an old one, because
+/// a holder that gets an answer other than a refusal ships.
 ///
 /// # Errors
-/// [`Refusal::Fenced`] when the job is not the caller's, [`Refusal::NotReportable`] for a stage that
-/// a grant cannot bring it to.
+/// [`Refusal::Fenced`] when the job is not the caller's, [`Refusal::NotReportable`] for a stage
+/// that a grant cannot bring it to.
 pub fn report(job: &Job, report: &Report) -> Result<Job, Refusal> {
     let fenced = || Fenced::by(job);
     if !job.is_tenant(&report.factory_id, report.epoch) {

@@ -1,10 +1,10 @@
 //! After the restore of a backup: the time that was lost, and what nobody knows of it.
 //!
-//! A restore is noticed at a coordinator's start, or by what hosts say. From then on it *settles* for
-//! one lease time, in which every host that lives registers again and says what it has ended since.
-//! Until then nothing is granted and nothing ships. All jobs that have not ended are *doubted*; when it
-//! has settled, those are not whose holder has renewed its lease since, and those that were submitted
-//! since. The others wait for a person.
+//! A restore is noticed at a coordinator's start, or by what hosts say. From then on it *settles*
+//! for one lease time, in which every host that lives registers again and says what it has ended
+//! since. Until then nothing is granted and nothing ships. All jobs that have not ended are
+//! *doubted*; when it has settled, those are not whose holder has renewed its lease since, and
+//! those that were submitted since. The others wait for a person.
 
 use super::{DbTime, Hold, Job, Service, Timing};
 
@@ -29,8 +29,8 @@ impl Service {
         self.settles && self.restored.is_none_or(over)
     }
 
-    /// A job that its holder has renewed: it has not ended. While others have still time to say that
-    /// they have had it since, it stays in doubt.
+    /// A job that its holder has renewed: it has not ended. While others have still time to say
+    /// that they have had it since, it stays in doubt.
     #[must_use]
     pub fn renewed(&self, job: Job) -> Job {
         Job { doubted: job.doubted && self.settles, ..job }

@@ -29,9 +29,9 @@ impl Timing {
 /// The state of the service as a whole, one row in the database.
 ///
 /// Epochs must never be used again, also not when a backup is put back and the time since is lost
-/// (docs/fleet-protocol.md). A job is granted less than once in a millisecond, so the number of milliseconds
-/// since the database was made is above every epoch that was drawn before now, and each coordinator
-/// that opens the database, or finds that nobody ticked for a while, begins there.
+/// (docs/fleet-protocol.md). A job is granted less than once in a millisecond, so the number of
+/// milliseconds since the database was made is above every epoch that was drawn before now, and
+/// each coordinator that opens the database, or finds that nobody ticked for a while, begins there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Service {
     /// When the database was made.
@@ -71,16 +71,17 @@ impl Service {
         (gap > timing.outage).then_some(gap)
     }
 
-    /// After an outage: nothing lapses for one lease time from now, for hosts that could not renew did
-    /// nothing wrong, and epochs begin as in [`start`](Self::start).
+    /// After an outage: nothing lapses for one lease time from now, for hosts that could not renew
+    /// did nothing wrong, and epochs begin as in [`start`](Self::start).
     #[must_use]
     pub fn resume(&self, now: DbTime, timing: Timing, highest: Epoch) -> Self {
         Self { grace_until: now.plus(timing.lease), ..self.start(now, highest) }
     }
 
     /// When a coordinator opens the database: a backup may have been put back within a moment, so
-    /// epochs begin above all that could have been drawn. `highest` is the largest epoch of any job; it
-    /// counts when the clock has gone backwards. Its first [`tick`](Self::tick) has to follow.
+    /// epochs begin above all that could have been drawn. `highest` is the largest epoch of any
+    /// job; it counts when the clock has gone backwards. Its first [`tick`](Self::tick) has to
+    /// follow.
     #[must_use]
     pub fn start(&self, now: DbTime, highest: Epoch) -> Self {
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);

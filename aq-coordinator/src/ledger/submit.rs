@@ -63,8 +63,8 @@ impl Submission {
     }
 }
 
-/// Compares a submission with the job that has its key. A superseded job keeps its id and its place.
-/// A mirror follows its original: it waits again whatever it did before.
+/// Compares a submission with the job that has its key. A superseded job keeps its id and its
+/// place. A mirror follows its original: it waits again whatever it did before.
 pub fn resubmit(job: &Job, submission: &Submission) -> Resubmission {
     let same = [submission.terms.body, BodyHash::FORGOTTEN].contains(&job.terms.body);
     let is_mirror = job.world != World::Fleet;

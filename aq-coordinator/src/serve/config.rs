@@ -30,8 +30,8 @@ pub struct Config {
     pub insecure: bool,
     /// What one token may send from one address.
     pub rate: Rate,
-    /// Jobs run that may have ended in the time that was lost with the restore of a backup; else they wait
-    /// for a person.
+    /// Jobs run that may have ended in the time that was lost with the restore of a backup; else
+    /// they wait for a person.
     pub run_doubted: bool,
     /// The trackers that are told what becomes of jobs; `None` for none.
     pub echoes: Option<Echoes>,

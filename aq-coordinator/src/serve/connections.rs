@@ -34,12 +34,14 @@ const MAX_HEAD: usize = 32 * 1024;
 /// What a server bears of its peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at once. One more takes the place of an idle one, and is closed where there is none.
+    /// Connections at once. One more takes the place of an idle one, and is closed where there is
+    /// none.
     pub connections: usize,
-    /// A peer that has shown no valid token, and takes longer than this to send its first request, or
-    /// the next one, is let go. The TLS handshake is a part of the first.
+    /// A peer that has shown no valid token, and takes longer than this to send its first request,
+    /// or the next one, is let go. The TLS handshake is a part of the first.
     pub first: Duration,
-    /// A peer that takes longer than this between two requests, or to send the headers of one, is let go.
+    /// A peer that takes longer than this between two requests, or to send the headers of one, is
+    /// let go.
     pub headers: Duration,
     /// How long open requests may go on after the order to stop.
     pub drain: Duration,
@@ -59,8 +61,8 @@ impl Limits {
     }
 }
 
-/// Serves `router` without TLS until `stop` says so, for a program that has a socket of its own. The
-/// head of a request has at most 32 KiB.
+/// Serves `router` without TLS until `stop` says so, for a program that has a socket of its own.
+/// The head of a request has at most 32 KiB.
 pub async fn serve_plain(
     listener: TcpListener,
     router: Router,

@@ -107,8 +107,8 @@ pub async fn serve(config: Config) -> Result<Running, ServeError> {
     Ok(Running { address, is_tls, stop, served, echoes })
 }
 
-/// The API of a coordinator without a socket and without a clock, for a program that has its own, such
-/// as a simulation. It ends when this is dropped.
+/// The API of a coordinator without a socket and without a clock, for a program that has its own,
+/// such as a simulation. It ends when this is dropped.
 #[derive(Debug)]
 pub struct Embedded {
     router: Router,
@@ -116,9 +116,9 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// The API over a store that is open and [migrated](Store::migrate), on the current runtime. Whoever
-    /// embeds it calls [`Store::tick`] every second. Of `config`, what is about sockets and the
-    /// database does not matter.
+    /// The API over a store that is open and [migrated](Store::migrate), on the current runtime.
+    /// Whoever embeds it calls [`Store::tick`] every second. Of `config`, what is about sockets and
+    /// the database does not matter.
     pub fn new(config: &Config, store: Arc<dyn Store>) -> Self {
         let (stop, stopped) = watch::channel(false);
         Self {

@@ -43,8 +43,9 @@ pub enum Submitted {
     Superseded(Job),
     /// The key belongs to another body that has left the queue: 409 `existing`.
     Clash(Job),
-    /// Somebody has added dependencies since the given version of the graph, so a cycle could close:
-    /// nothing was written. Read [`changes`](super::Store::changes), check again, submit again.
+    /// Somebody has added dependencies since the given version of the graph, so a cycle could
+    /// close: nothing was written. Read [`changes`](super::Store::changes), check again, submit
+    /// again.
     GraphMoved,
 }
 
@@ -74,8 +75,8 @@ pub struct ClaimAnswer {
 /// What a heartbeat is answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BeatAnswer {
-    /// Whether the factory is known, and has registered since the latest restore. Its leases are renewed
-    /// in any case.
+    /// Whether the factory is known, and has registered since the latest restore. Its leases are
+    /// renewed in any case.
     pub registered: bool,
     /// Whether it is to take no more jobs.
     pub draining: bool,
@@ -115,14 +116,15 @@ pub struct Cursor {
 /// Rows that have changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changes {
-    /// These are all rows there are: forget what was read before. So it is at the beginning, and after
-    /// an outage or a restore.
+    /// These are all rows there are: forget what was read before. So it is at the beginning, and
+    /// after an outage or a restore.
     pub reset: bool,
     /// The rows as they are now. A row may come again unchanged: its version tells.
     pub jobs: Vec<Job>,
     /// Where to go on.
     pub cursor: Cursor,
-    /// The version of the dependency graph that these rows make, for [`submit`](super::Store::submit).
+    /// The version of the dependency graph that these rows make, for
+    /// [`submit`](super::Store::submit).
     pub graph: u64,
 }
 

@@ -86,8 +86,8 @@ pub(super) struct NewsRow {
 }
 
 impl NewsRow {
-    /// `None` for what is no step of a job. The steps are told by the holder, with the numbers; that a
-    /// job has failed is what the coordinator may know alone.
+    /// `None` for what is no step of a job. The steps are told by the holder, with the numbers;
+    /// that a job has failed is what the coordinator may know alone.
     pub(super) fn read(self) -> Result<Option<News>, StoreError> {
         let stage = if self.is_hosts { self.kind.parse().ok() } else { Some(Stage::Failed) };
         let Some(stage) = stage else { return Ok(None) };

@@ -14,7 +14,8 @@ pub enum Clock {
     /// The database's own, read by SQL. The only one for real use.
     #[default]
     Database,
-    /// The caller's, in milliseconds since 1970: for tests and simulations, which move it themselves.
+    /// The caller's, in milliseconds since 1970: for tests and simulations, which move it
+    /// themselves.
     Given(Arc<AtomicI64>),
 }
 

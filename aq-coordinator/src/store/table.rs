@@ -82,7 +82,8 @@ macro_rules! cells {
 
 cells!(i64, Option<i64>, bool, String, Option<String>, Vec<u8>);
 
-/// The struct of a table's rows, from its columns by [`ColumnGroup`]: name, type here, type in PostgreSQL.
+/// The struct of a table's rows, from its columns by [`ColumnGroup`]: name, type here, type in
+/// PostgreSQL.
 macro_rules! table {
     (
         $(#[$about:meta])*

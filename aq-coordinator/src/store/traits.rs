@@ -17,25 +17,26 @@ use crate::ledger::{Caller, Job, Submission};
 /// What a store answers, later.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// The ledger in a database. Each call is one transaction, or several where a batch is large and its
-/// parts have nothing to do with one another; when a call has answered, what it says is on disk (but
-/// plain renewals, which a crash may take back: the holder renews again).
+/// The ledger in a database. Each call is one transaction, or several where a batch is large and
+/// its parts have nothing to do with one another; when a call has answered, what it says is on disk
+/// (but plain renewals, which a crash may take back: the holder renews again).
 ///
-/// Any number of stores, in any number of processes, may work on one database at the same time. Every
-/// call may be repeated when its answer was lost. A future that is dropped may have done its work or
-/// not.
+/// Any number of stores, in any number of processes, may work on one database at the same time.
+/// Every call may be repeated when its answer was lost. A future that is dropped may have done its
+/// work or not.
 ///
 /// Every call can fail with [`StoreError::Unavailable`] and [`StoreError::Broken`].
 pub trait Store: Debug + Send + Sync {
-    /// Brings the schema up to date and begins epochs above all that a lost database could have drawn.
-    /// To be called once before anything else. `true`: a backup was restored since it was called last.
+    /// Brings the schema up to date and begins epochs above all that a lost database could have
+    /// drawn. To be called once before anything else. `true`: a backup was restored since it was
+    /// called last.
     ///
     /// # Errors
     /// [`StoreError::TooNew`] for a schema of a newer program, which is left as it is.
     fn migrate(&self) -> Answer<'_, bool>;
 
-    /// Lets jobs run that may have ended in the time that was lost with the restore of a backup, as soon
-    /// as hosts have had the time to say which did.
+    /// Lets jobs run that may have ended in the time that was lost with the restore of a backup, as
+    /// soon as hosts have had the time to say which did.
     fn run_doubted(&self) -> Answer<'_, ()>;
 
     /// Whether the database answers and has the schema of this program.
@@ -44,21 +45,22 @@ pub trait Store: Debug + Send + Sync {
     /// [`StoreError::TooNew`], [`StoreError::TooOld`].
     fn ping(&self) -> Answer<'_, ()>;
 
-    /// To be called every second: says that this coordinator lives, and ends leases whose time is over.
-    /// After an outage nothing ends for one lease time.
+    /// To be called every second: says that this coordinator lives, and ends leases whose time is
+    /// over. After an outage nothing ends for one lease time.
     fn tick(&self) -> Answer<'_, Ticked>;
 
     /// A new job. `graph` is the version of the graph that it was checked against for cycles; it is
     /// looked at only when the job has deps, and `None` takes any.
     fn submit(&self, submission: Submission, graph: Option<u64>) -> Answer<'_, Submitted>;
 
-    /// Grants what a plan gives to claims, all in one transaction; the answers are in the order of the
-    /// plans. What another coordinator took meanwhile, what has changed since, and what needs a lock
-    /// that is held is left out. A claim that was answered before gets its grants again instead.
+    /// Grants what a plan gives to claims, all in one transaction; the answers are in the order of
+    /// the plans. What another coordinator took meanwhile, what has changed since, and what needs a
+    /// lock that is held is left out. A claim that was answered before gets its grants again
+    /// instead.
     fn grant(&self, plans: Vec<ClaimPlan>) -> Answer<'_, Vec<ClaimAnswer>>;
 
-    /// The grants of a claim that was answered before, as far as they are still current; `None` for a
-    /// claim that has got nothing yet.
+    /// The grants of a claim that was answered before, as far as they are still current; `None` for
+    /// a claim that has got nothing yet.
     fn granted(&self, factory: FactoryId, request: RequestId) -> Answer<'_, Option<Vec<Granted>>>;
 
     /// Renews leases. The answers are in the order of the beats.
@@ -83,7 +85,8 @@ pub trait Store: Debug + Send + Sync {
     /// [`StoreError::NoSuchJob`], and `Refused` when fenced.
     fn release(&self, job: FleetJobId, release: Release) -> Answer<'_, Job>;
 
-    /// Adds events to the feed; one that is there already changes nothing. Answers how many were new.
+    /// Adds events to the feed; one that is there already changes nothing. Answers how many were
+    /// new.
     ///
     /// # Errors
     /// [`StoreError::NoSuchJob`], and `Refused` when fenced.
@@ -101,7 +104,8 @@ pub trait Store: Debug + Send + Sync {
     /// [`StoreError::NoSuchJob`], and `Refused` when it is neither failed nor waiting.
     fn requeue(&self, job: FleetJobId) -> Answer<'_, Dated<Job>>;
 
-    /// Notes a factory, and what it has ended. Its leases stay as they are, also under a new instance.
+    /// Notes a factory, and what it has ended. Its leases stay as they are, also under a new
+    /// instance.
     fn register(&self, factory: FactoryId, register: Register) -> Answer<'_, Registration>;
 
     /// Whether a factory is to take no more jobs, from now on and until this is taken back. What it
@@ -111,8 +115,8 @@ pub trait Store: Debug + Send + Sync {
     /// [`StoreError::NoSuchFactory`].
     fn drain(&self, factory: FactoryId, drain: bool) -> Answer<'_, ()>;
 
-    /// The rows that have changed since the cursor was given. Nothing that was committed before this
-    /// call is missed.
+    /// The rows that have changed since the cursor was given. Nothing that was committed before
+    /// this call is missed.
     fn changes(&self, cursor: Cursor) -> Answer<'_, Changes>;
 
     /// A job with its past, or `None`.
@@ -132,15 +136,15 @@ pub trait Store: Debug + Send + Sync {
     /// the place where the feed ends now.
     fn feed(&self, after: Option<u64>, limit: u32) -> Answer<'_, Feed>;
 
-    /// Messages of the feed about jobs that have a tracker's item, with a larger id, in order: those
-    /// that this kind of tracker has not been told, and those of the other kind among them.
+    /// Messages of the feed about jobs that have a tracker's item, with a larger id, in order:
+    /// those that this kind of tracker has not been told, and those of the other kind among them.
     fn news(&self, tracker: Kind, after: u64, limit: u32) -> Answer<'_, NewsPage>;
 
     /// Takes a turn, or renews it, for so long from now; no time gives it back. Answers how far the
     /// feed was told; `None` while it is another one's turn.
     fn turn(&self, turn: Turn, time: Duration) -> Answer<'_, Option<u64>>;
 
-    /// Notes what came of a message; `false` when the turn has passed to another one, or the message
-    /// was noted before.
+    /// Notes what came of a message; `false` when the turn has passed to another one, or the
+    /// message was noted before.
     fn told(&self, turn: Turn, told: Told) -> Answer<'_, bool>;
 }

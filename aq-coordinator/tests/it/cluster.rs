@@ -1,8 +1,8 @@
 //! A PostgreSQL server for the tests of this process, and a new database for each case.
 //!
-//! In this order: the server that `AQ_TEST_PG_URL` names, as a user who may create databases; a server
-//! of our own from installed binaries, or those in `AQ_TEST_PG_BIN`, on a socket in a temporary folder. It ends with this process,
-//! however that ends.
+//! In this order: the server that `AQ_TEST_PG_URL` names, as a user who may create databases; a
+//! server of our own from installed binaries, or those in `AQ_TEST_PG_BIN`, on a socket in a
+//! temporary folder. It ends with this process, however that ends.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -18,8 +18,8 @@ use uuid::Uuid;
 /// How long a server may take to start.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Runs the server until standard input ends, which it does with the process that holds the other end,
-/// also when that is killed. $1 is the folder, the rest the command.
+/// Runs the server until standard input ends, which it does with the process that holds the other
+/// end, also when that is killed. $1 is the folder, the rest the command.
 const WATCH: &str = r#"
     dir=$1; shift
     "$@" </dev/null &

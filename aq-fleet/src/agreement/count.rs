@@ -9,7 +9,8 @@ use super::wilson::{Interval, as_f64, wilson};
 use crate::protocol::Verdict;
 use crate::shadow::{Line, Log, Reason, SnapshotId};
 
-/// The version of [`AgreementReport`]'s shape as JSON. Grows when a field changes its meaning or goes.
+/// The version of [`AgreementReport`]'s shape as JSON. Grows when a field changes its meaning or
+/// goes.
 pub const VERSION: u32 = 2;
 
 /// How many disagreements a report shows.
@@ -119,8 +120,8 @@ impl AgreementReport {
 
     /// Counts and judges a log.
     ///
-    /// Of several lines about one snapshot one counts: a disagreement before an agreement, and either
-    /// before an error, which says nothing of the decision.
+    /// Of several lines about one snapshot one counts: a disagreement before an agreement, and
+    /// either before an error, which says nothing of the decision.
     pub fn of(log: &Log, bar: Bar) -> Self {
         let mut decisions: BTreeMap<SnapshotId, &Line> = BTreeMap::new();
         for line in &log.lines {
@@ -227,8 +228,8 @@ fn latest<'a>(lines: impl Iterator<Item = &'a Line>) -> Vec<Divergence> {
     lines.iter().take(LATEST).map(shown).collect()
 }
 
-/// How many more agreements in a row would lift the lower end to `min_rate`; `None` when that is more
-/// than anybody would wait for, such as for a rate of 1.
+/// How many more agreements in a row would lift the lower end to `min_rate`; `None` when that is
+/// more than anybody would wait for, such as for a rate of 1.
 fn agreements_needed(agree: u64, counted: u64, min_rate: f64) -> Option<u64> {
     const MOST: u64 = 1_000_000;
     let does = |more: u64| wilson(agree + more, counted + more).low >= min_rate;

@@ -1,6 +1,7 @@
 //! Is a host ready to let the coordinator decide? (docs/fleet.md)
 //!
-//! [`AgreementReport::of`] counts what a shadow log says and judges it. It advises; nothing switches by itself.
+//! [`AgreementReport::of`] counts what a shadow log says and judges it. It advises; nothing
+//! switches by itself.
 
 mod count;
 mod gap;

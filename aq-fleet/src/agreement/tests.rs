@@ -7,9 +7,9 @@ use super::*;
 use crate::protocol::Verdict;
 use crate::shadow::{Line, Log, Reason, read_log};
 
-/// Bounds to 15 places. They are the roots of the quadratic equation `(p - k/n)^2 = z^2 p(1-p)/n`, solved
-/// with 50 digits by another program; 81 of 263 and 15 of 148 are the worked examples of Newcombe,
-/// Statistics in Medicine 17 (1998), which has 0.2553 to 0.3662 and 0.0624 to 0.1605.
+/// Bounds to 15 places. They are the roots of the quadratic equation `(p - k/n)^2 = z^2 p(1-p)/n`,
+/// solved with 50 digits by another program; 81 of 263 and 15 of 148 are the worked examples of
+/// Newcombe, Statistics in Medicine 17 (1998), which has 0.2553 to 0.3662 and 0.0624 to 0.1605.
 const KNOWN: [(u64, u64, f64, f64); 19] = [
     (0, 1, 0.0, 0.793_450_685_622_763),
     (1, 1, 0.206_549_314_377_237, 1.0),

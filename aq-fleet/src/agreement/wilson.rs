@@ -14,8 +14,8 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// Wilson's 95 % score interval for `successes` out of `trials`. Unlike the usual one it is right for
-/// few trials and for rates near 0 and 1. With no trial it is everything: nothing is known.
+/// Wilson's 95 % score interval for `successes` out of `trials`. Unlike the usual one it is right
+/// for few trials and for rates near 0 and 1. With no trial it is everything: nothing is known.
 /// `successes` above `trials` count as `trials`.
 pub fn wilson(successes: u64, trials: u64) -> Interval {
     if trials == 0 {

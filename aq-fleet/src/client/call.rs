@@ -170,7 +170,8 @@ impl Client {
     fn success(&self, response: Response, tries: u32) -> Result<Response, CallError> {
         match response.status {
             200..=299 => Ok(response),
-            // A mistake of the coordinator is nothing that the host did (docs/fleet.md: a job goes on).
+            // A mistake of the coordinator is nothing that the host did (docs/fleet.md: a job goes
+            // on).
             status @ 500..=599 => {
                 Err(CallError::Unreachable { what: format!("it answers {status}"), tries })
             }
@@ -185,7 +186,8 @@ impl Client {
     fn refusal(&self, response: &Response) -> CallError {
         let mut problem: Problem = serde_json::from_slice(&response.body).unwrap_or_default();
         problem.status = response.status;
-        // What it is must not depend on what the token happens to be: told before that is taken out.
+        // What it is must not depend on what the token happens to be: told before that is taken
+        // out.
         let kind = problem.kind();
         let Problem { kind_uri, code, title, detail, path, cycle, .. } = &mut problem;
         for text in [kind_uri, code, title, detail].into_iter().chain(path).chain(cycle) {

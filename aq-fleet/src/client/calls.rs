@@ -36,7 +36,8 @@ impl Client {
     /// caller sends the same claim again: the jobs may have been granted. Leases count from
     /// the first try, because the answer may repeat what an earlier one was granted.
     ///
-    /// The answer to a dry run is passed on as it is, so that all leases in it can be released (docs/fleet.md).
+    /// The answer to a dry run is passed on as it is, so that all leases in it can be released
+    /// (docs/fleet.md).
     pub fn claim(&self, claim: &Claim) -> Result<Claimed> {
         let call = Call::post("/v1/claims".to_owned(), claim)?;
         let extra = Duration::from_millis(claim.wait_ms);

@@ -20,8 +20,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 
 /// A coordinator at an address, over HTTP.
 ///
-/// With `http://` everything, the token included, can be read on the way: fit for loopback, a tunnel
-/// or a network that is trusted, and nothing else. Certificates of `https://` are checked
+/// With `http://` everything, the token included, can be read on the way: fit for loopback, a
+/// tunnel or a network that is trusted, and nothing else. Certificates of `https://` are checked
 /// against the system's (or `SSL_CERT_FILE`'s). Redirects are not followed, so the token goes to
 /// this address only.
 ///

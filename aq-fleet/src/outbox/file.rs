@@ -26,8 +26,8 @@ pub(super) enum Wait {
 }
 
 impl Locked {
-    /// Opens a file, making it when `create` says so, and takes its lock. `None` when it is not there,
-    /// or somebody else holds the lock and `wait` is no.
+    /// Opens a file, making it when `create` says so, and takes its lock. `None` when it is not
+    /// there, or somebody else holds the lock and `wait` is no.
     pub(super) fn open(path: &Path, create: bool, wait: Wait) -> Result<Option<Self>, OutboxError> {
         // Whoever drains removes the file, perhaps between our open and our lock: then open again.
         loop {
@@ -79,8 +79,8 @@ impl Locked {
         self.add(path, &line, torn)
     }
 
-    /// Cuts off a torn last line, which must not become a whole one, and adds this one. What is written
-    /// only in part is cut off again.
+    /// Cuts off a torn last line, which must not become a whole one, and adds this one. What is
+    /// written only in part is cut off again.
     fn add(&mut self, path: &Path, line: &[u8], torn: usize) -> Result<(), OutboxError> {
         let end = self.length(path)?.saturating_sub(torn as u64);
         if torn > 0 {

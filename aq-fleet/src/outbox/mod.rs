@@ -1,7 +1,7 @@
 //! Messages to the coordinator that wait on disk while it is away (docs/fleet.md), in order.
 //!
-//! A directory with one append-only file a job, `<fleet job id>.jsonl`. Each line is one message with
-//! its number, or says that one was dealt with:
+//! A directory with one append-only file a job, `<fleet job id>.jsonl`. Each line is one message
+//! with its number, or says that one was dealt with:
 //!
 //! ```text
 //! {"n":1,"message":{"kind":"report","body":{...}}}
@@ -12,14 +12,14 @@
 //! - [`Outbox::append`] answers when the line is on disk. A kill or power loss in the middle leaves
 //!   a torn last line, which was never acknowledged: readers ignore and report it, and the next
 //!   append cuts it off.
-//! - [`Outbox::drain`] sends the messages of one job, each after the one before it was dealt with. A kill
-//!   between the sending and its `done` line sends the message again: every call of the protocol that
+//! - [`Outbox::drain`] sends the messages of one job, each after the one before it was dealt with.
+//!   A kill between the sending and its `done` line sends the message again: every call of the protocol that
 //!   goes through here may be repeated. When nothing is left, the file is removed.
 //! - The worker and the loop do both at once. A short lock on the file itself guards each write, so
 //!   nobody waits for the network; a long one on `<fleet job id>.lock` makes one process at a time the
 //!   one that sends. Both end with their holder.
-//! - A whole line that is no message (a damaged disk, a person) is skipped and reported, and the file is
-//!   kept as `<fleet job id>.damaged` when the rest of it has been sent.
+//! - A whole line that is no message (a damaged disk, a person) is skipped and reported, and the
+//!   file is kept as `<fleet job id>.damaged` when the rest of it has been sent.
 
 mod drain;
 mod error;
@@ -65,8 +65,8 @@ impl Outbox {
         Ok(Self { dir: dir.to_owned() })
     }
 
-    /// Adds a message after all that wait for its job, and gives its number. It is on disk when this
-    /// returns.
+    /// Adds a message after all that wait for its job, and gives its number. It is on disk when
+    /// this returns.
     ///
     /// # Errors
     /// When the message or all that wait for the job would be too large, or the disk refuses.

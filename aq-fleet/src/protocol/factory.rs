@@ -22,11 +22,12 @@ pub struct Register {
     pub capacity: u32,
     /// The version of aq there.
     pub version: String,
-    /// This life of its loop. A new one means a restart: its leases stay, to be renewed or released.
+    /// This life of its loop. A new one means a restart: its leases stay, to be renewed or
+    /// released.
     pub instance_id: InstanceId,
-    /// Jobs that it has ended, of the database that the answer names and after the number that it names, at
-    /// most [`MAX_ENDED`](super::MAX_ENDED): the database may have forgotten it with the restore of a
-    /// backup.
+    /// Jobs that it has ended, of the database that the answer names and after the number that it
+    /// names, at most [`MAX_ENDED`](super::MAX_ENDED): the database may have forgotten it with the
+    /// restore of a backup.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ended: Vec<Ended>,
 }
@@ -106,8 +107,8 @@ pub struct HeartbeatAnswer {
     pub register: bool,
 }
 
-/// The body of `POST /v1/factories/{factoryId}/drain`, an extension of version 1: whether the factory
-/// is to take no more jobs.
+/// The body of `POST /v1/factories/{factoryId}/drain`, an extension of version 1: whether the
+/// factory is to take no more jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]

@@ -58,8 +58,8 @@ pub struct Report {
     pub verdict: Option<Verdict>,
 }
 
-/// `POST /v1/jobs/{jobId}/release`: the holder gives the job back. Idempotent for the same epoch and
-/// outcome.
+/// `POST /v1/jobs/{jobId}/release`: the holder gives the job back. Idempotent for the same epoch
+/// and outcome.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]

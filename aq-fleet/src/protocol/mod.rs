@@ -4,8 +4,8 @@
 //! milliseconds, never times that two clocks would have to agree on; the one exception, the `at`
 //! of an [`Event`], is for people to read. What is text here comes from another machine and is
 //! hostile until its type says otherwise: ids, names, branches and words can hold nothing bad,
-//! [`Grant::manifest`], [`Checkpoint::remote`], [`Problem::detail`] and what a [`GivenReason`] holds
-//! can.
+//! [`Grant::manifest`], [`Checkpoint::remote`], [`Problem::detail`] and what a [`GivenReason`]
+//! holds can.
 
 mod checkpoint;
 mod claim;

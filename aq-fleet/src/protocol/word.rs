@@ -10,8 +10,8 @@ use super::text;
 /// The longest word, in characters.
 const MAX_LEN: usize = 128;
 
-/// 1 to 128 printable ASCII characters without a space. Events carry numbers and words, never prompt
-/// text (docs/fleet-protocol.md), and this is how that is kept.
+/// 1 to 128 printable ASCII characters without a space. Events carry numbers and words, never
+/// prompt text (docs/fleet-protocol.md), and this is how that is kept.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(value_type = String))]

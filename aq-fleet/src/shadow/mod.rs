@@ -1,7 +1,7 @@
 //! Shadow (docs/fleet.md): what the host picked beside what the coordinator would have picked.
 //!
-//! After a local decision, [`Snapshot`] holds what the host chose from, [`compare`] says whether the
-//! coordinator agrees and, if not, why; the [`Line`] of it goes to `fleet-shadow.log`, which
+//! After a local decision, [`Snapshot`] holds what the host chose from, [`compare`] says whether
+//! the coordinator agrees and, if not, why; the [`Line`] of it goes to `fleet-shadow.log`, which
 //! [`read_log`] reads back. What to make of many lines is in [`agreement`](crate::agreement).
 //!
 //! Nothing here does I/O, and nothing here can change a job.

@@ -28,8 +28,8 @@ pub struct Snapshot {
     pub jobs: Vec<Candidate>,
 }
 
-/// Names a snapshot: the same jobs in the same order and state have the same id, on every host and in
-/// every version. A decision is counted once for each.
+/// Names a snapshot: the same jobs in the same order and state have the same id, on every host and
+/// in every version. A decision is counted once for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SnapshotId(u64);
 

@@ -12,10 +12,14 @@ impl JobRow<'_> {
     }
 }
 
-/// Lines of every attempt that ends without success and counts. The count is set from the number, so
-/// that a second time changes nothing. Accepted work was counted when it was accepted.
+/// Lines of every attempt that ends without success and counts. The count is set from the number,
+/// so that a second time changes nothing. Accepted work was counted when it was accepted, and a
+/// reply that was cut short may have begun to count anew.
 pub(super) fn counted_end(row: JobRow<'_>, now: Timestamp) -> RecordUpdate {
-    let number = (row.stage == Stage::Building).then(|| row.attempt_number());
+    let number = match row.stage {
+        Stage::Building => Some(row.attempt_number()),
+        _ => row.attempt(),
+    };
     RecordUpdate::new()
         .set(RecordKey::EndedAt, now)
         .set_some(RecordKey::Attempts, number)

@@ -67,10 +67,12 @@ mod tests {
         let again = format!("{text}next_eligible=1970-01-01T00:01:50Z\nmoved_to=inbox\n");
         let done = written(&fail, Stage::Building, AT_WORK);
         assert_eq!(done, Ok((Some(Stage::Inbox), again.clone())));
-        // It was counted when the agent's work was accepted.
-        let again = again.replace("attempts=3\n", "");
         let done = written(&fail, Stage::Review, AT_WORK);
-        assert_eq!(done, Ok((Some(Stage::Inbox), again)));
+        assert_eq!(done, Ok((Some(Stage::Inbox), again.clone())));
+        // Somebody has begun to count anew.
+        let replied = AT_WORK.replace("attempt=3\nattempts=2\n", "");
+        let done = written(&fail, Stage::Review, &replied);
+        assert_eq!(done, Ok((Some(Stage::Inbox), again.replace("attempts=3\n", ""))));
         let last = AT_WORK.replace("attempt=3", "attempt=4");
         let exhausted = text.replace("attempts=3", "attempts=4");
         let exhausted = exhausted + "result=retries_exhausted\nmoved_to=failed\n";

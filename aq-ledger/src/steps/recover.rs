@@ -11,8 +11,8 @@ pub const MAX_RECOVERIES: u32 = 10;
 
 /// Sees to a job that no worker has any more. What its worker left running has been ended.
 ///
-/// Two recoveries of one death write what one writes, because attempts are counted from the number of
-/// the attempt.
+/// Two recoveries of one death write what one writes, because attempts are counted from the number
+/// of the attempt.
 #[derive(Clone, Debug, Default)]
 pub struct Recover {
     /// The wish that the job end, if there is one.
@@ -68,8 +68,8 @@ impl DeadWorker {
     }
 }
 
-/// The folder to which a job with several names belongs. Where the record names none of them, the earliest
-/// in the order of a job's life is taken, so that no work counts as done which may not be.
+/// The folder to which a job with several names belongs. Where the record names none of them, the
+/// earliest in the order of a job's life is taken, so that no work counts as done which may not be.
 ///
 /// # Panics
 /// Without folders.
@@ -121,7 +121,8 @@ impl JobStep for Recover {
             update = update.set(RecordKey::Attempt, attempt).set(RecordKey::Attempts, attempt);
         }
         update = update.set(RecordKey::Recoveries, recoveries(row));
-        // The worker goes last: a record without one, and without the count, says that nobody ran it.
+        // The worker goes last: a record without one, and without the count, says that nobody ran
+        // it.
         update = update.followed_by(self.saved.clone()).clear(WORKER_KEYS);
         Ok(match end {
             RecoveryEnd::NotCounted | RecoveryEnd::Counted => {

@@ -1,6 +1,6 @@
 //! Jobs that nobody works on, and that nobody wants any more.
 
-use aq_manifest::Stage;
+use aq_manifest::{Outcome, Stage};
 use jiff::Timestamp;
 
 use super::{JobStep, RecordCheck, Refusal, Step, StepName, StopReason};
@@ -16,9 +16,11 @@ impl JobStep for StopWaiting {
     const CHECK: RecordCheck = RecordCheck::KnownFormat;
 
     fn write(&self, _: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
-        let message = "stopped by a person before it started";
-        let step = StopReason::Person.end(ended(now));
-        Ok(step.with(RecordUpdate::new().set(RecordKey::Message, message)).synced())
+        let update = RecordUpdate::new()
+            .set(RecordKey::Result, Outcome::Stopped)
+            .set(RecordKey::EndedAt, now)
+            .set(RecordKey::Message, "stopped by a person before it started");
+        Ok(Step::to(Stage::Failed, update).synced())
     }
 }
 
@@ -32,10 +34,7 @@ impl JobStep for Fence {
     const CHECK: RecordCheck = RecordCheck::Nothing;
 
     fn write(&self, _: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
-        Ok(StopReason::Fenced.end(ended(now)))
+        let update = RecordUpdate::new().set(RecordKey::EndedAt, now);
+        Ok(StopReason::Fenced.end(RecordUpdate::new()).with(update))
     }
-}
-
-fn ended(now: Timestamp) -> RecordUpdate {
-    RecordUpdate::new().set(RecordKey::EndedAt, now)
 }

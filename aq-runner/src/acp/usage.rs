@@ -1,8 +1,8 @@
 //! Tokens and money of one prompt, out of the shapes in which agents report them.
 //!
 //! The protocol says little about its numbers, and agents differ in all of it: whether cached
-//! tokens are part of the input, whether thoughts are part of the output, and what the numbers span. A
-//! number whose meaning cannot be told is left out.
+//! tokens are part of the input, whether thoughts are part of the output, and what the numbers
+//! span. A number whose meaning cannot be told is left out.
 
 use serde_json::{Value, json};
 

@@ -62,9 +62,9 @@ impl Wip {
         }
     }
 
-    /// Adds what can be added: half of the changed files, and half of those that do not go, and so on.
-    /// What is in the index stays: files that are not looked at, or not found for a moment, are not
-    /// deleted.
+    /// Adds what can be added: half of the changed files, and half of those that do not go, and so
+    /// on. What is in the index stays: files that are not looked at, or not found for a moment, are
+    /// not deleted.
     fn add_each(&self, checkout: &Checkout, index: &Path) -> Result<Vec<LeftOut>> {
         unlock(index)?;
         let mut open = vec![self.changed_paths(checkout, index)?];
@@ -114,8 +114,8 @@ impl Wip {
         Ok((output.code() != Some(0)).then(|| output.errors()))
     }
 
-    /// Files that may have changed, by their times, and those that git does not know. Nothing of them
-    /// is read.
+    /// Files that may have changed, by their times, and those that git does not know. Nothing of
+    /// them is read.
     fn changed_paths(&self, checkout: &Checkout, index: &Path) -> Result<Vec<OsString>> {
         let call = |subcommand| {
             checkout.call(self.repo.git(), subcommand).env("GIT_INDEX_FILE", index).slow()

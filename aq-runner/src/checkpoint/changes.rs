@@ -70,8 +70,8 @@ impl Wip {
         self.write_diff(self.repo.call("diff").arg(color), out)
     }
 
-    /// Writes the changes as a patch without colours, at a cost that the bounds limit. A larger file
-    /// is shown as if it were binary.
+    /// Writes the changes as a patch without colours, at a cost that the bounds limit. A larger
+    /// file is shown as if it were binary.
     ///
     /// # Errors
     /// As [`Wip::diff`], and when git needs more memory.

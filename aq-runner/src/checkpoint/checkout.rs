@@ -127,8 +127,8 @@ impl Checkout {
         self.git_dir.as_ref().unwrap_or(&self.common_dir).join(INDEX)
     }
 
-    /// Copies the index, so that only what changed since is read. `false` when there is none that can be
-    /// read.
+    /// Copies the index, so that only what changed since is read. `false` when there is none that
+    /// can be read.
     pub(super) fn copy_index(&self, to: &Path) -> Result<bool> {
         let Some(dir) = &self.git_dir else { return Ok(false) };
         let Ok(index) = files::open(&dir.join("index")) else { return Ok(false) };
@@ -137,8 +137,8 @@ impl Checkout {
         Ok(true)
     }
 
-    /// Whether `HEAD` is this branch, by its full name. Where git keeps that elsewhere than in a file of
-    /// its own, nobody knows.
+    /// Whether `HEAD` is this branch, by its full name. Where git keeps that elsewhere than in a
+    /// file of its own, nobody knows.
     pub(super) fn is_on(&self, branch: &str) -> Result<bool> {
         let Some(dir) = &self.git_dir else { return Ok(false) };
         let head = dir.join("HEAD");
@@ -161,8 +161,8 @@ pub(super) fn copy_index(mut index: &File, mut copy: &File) -> io::Result<()> {
     copy.set_modified(index.metadata()?.modified()?)
 }
 
-/// Whether a file locks the index, `HEAD`, or another of the refs in capitals that each checkout has
-/// for itself: `ORIG_HEAD`, `AUTO_MERGE`, ...
+/// Whether a file locks the index, `HEAD`, or another of the refs in capitals that each checkout
+/// has for itself: `ORIG_HEAD`, `AUTO_MERGE`, ...
 fn is_lock_of_checkout(name: &str) -> bool {
     name.strip_suffix(".lock").is_some_and(|locked| {
         let is_ref = |b: u8| b.is_ascii_uppercase() || b == b'_';

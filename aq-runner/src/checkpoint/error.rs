@@ -126,7 +126,8 @@ pub enum CheckpointError {
         /// The other job's branch.
         branch: String,
     },
-    /// One in-place job at a time works in a repository, and another one does, or did and was killed.
+    /// One in-place job at a time works in a repository, and another one does, or did and was
+    /// killed.
     #[error(
         "the in-place job {job} of {} {}", queue.display(),
         if *is_at_work { "is at work in this repository" } else {
@@ -231,8 +232,8 @@ pub enum CheckpointError {
 }
 
 impl CheckpointError {
-    /// Tells a commit of which git cannot make files, because of what is in it or missing, from other
-    /// failures: a full disk, a git that was killed.
+    /// Tells a commit of which git cannot make files, because of what is in it or missing, from
+    /// other failures: a full disk, a git that was killed.
     pub fn is_failed_checkout(&self) -> bool {
         let Self::Git { command, message } = self else { return false };
         let others = ["No space left on device", "Disk quota exceeded", "killed by signal"];

@@ -1,5 +1,5 @@
-//! Reading what an agent may have put in the place of a file of git's: nothing is waited for, and nothing
-//! is read without end.
+//! Reading what an agent may have put in the place of a file of git's: nothing is waited for, and
+//! nothing is read without end.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -8,7 +8,8 @@ use std::path::Path;
 
 use super::error::{At, Result};
 
-/// The most that is read of a small file, in bytes: a path, a commit or the name of a branch is in it.
+/// The most that is read of a small file, in bytes: a path, a commit or the name of a branch is in
+/// it.
 const MAX_LEN: u64 = 64 << 10;
 
 /// Opens a regular file. Without the flag a pipe would be waited for.
@@ -20,8 +21,8 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Whether there is no such file, nor such a directory: where branches are kept in tables, `refs/heads` is a
-/// file.
+/// Whether there is no such file, nor such a directory: where branches are kept in tables,
+/// `refs/heads` is a file.
 pub(super) fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }

@@ -15,8 +15,8 @@ pub(super) const CONFIG: &[&str] = &[
     "core.safecrlf=false",
     // A file that changed is a change, whatever was assumed of it.
     "core.ignoreStat=false",
-    // Many jobs of one repository write refs at once. Less than the limit of a run, so that git can still say
-    // which lock it was.
+    // Many jobs of one repository write refs at once. Less than the limit of a run, so that git can
+    // still say which lock it was.
     "core.filesRefLockTimeout=30000",
     "core.packedRefsTimeout=30000",
     "reftable.lockTimeout=30000",
@@ -30,8 +30,8 @@ pub(super) const CONFIG: &[&str] = &[
     "core.splitIndex=false",
 ];
 
-/// Events for which a newer git runs hooks by its configuration, whatever `core.hooksPath` says (seen
-/// with 2.55). `hook.<event>.enabled` turns all of an event off, whoever named them.
+/// Events for which a newer git runs hooks by its configuration, whatever `core.hooksPath` says
+/// (seen with 2.55). `hook.<event>.enabled` turns all of an event off, whoever named them.
 pub(super) const HOOK_EVENTS: &[&str] = &[
     "pre-commit",
     "prepare-commit-msg",

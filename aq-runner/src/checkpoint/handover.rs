@@ -69,8 +69,8 @@ impl Wip {
         self.commit_on_top(&checkout, &tree, message).map(Some)
     }
 
-    /// Puts a commit of this job into a branch `aq/wip/...` at a remote. `overwrite` is for the host
-    /// that has just been told that the job is its own: whatever lies there is older.
+    /// Puts a commit of this job into a branch `aq/wip/...` at a remote. `overwrite` is for the
+    /// host that has just been told that the job is its own: whatever lies there is older.
     ///
     /// # Errors
     /// When git fails, the remote cannot be reached, or contents of Git LFS cannot be uploaded: a

@@ -33,9 +33,9 @@ impl Wip {
         })
     }
 
-    /// Removes a worktree's files and what git knows of it, and nothing of any other. The files lose
-    /// their place first, all at once: a worktree of which some are gone, because this was killed, would
-    /// be saved by the next call, and the branch would lose them.
+    /// Removes a worktree's files and what git knows of it, and nothing of any other. The files
+    /// lose their place first, all at once: a worktree of which some are gone, because this was
+    /// killed, would be saved by the next call, and the branch would lose them.
     pub(super) fn discard_linked(&self, path: &Path) -> Result<()> {
         let path = &real(path)?;
         if let Some(name) = path.file_name() {

@@ -42,8 +42,8 @@ pub struct Merged {
 }
 
 impl Wip {
-    /// Refuses a job whose own checkout is in the middle of a merge or rebase: its conflicts would be
-    /// committed as they are, and merged.
+    /// Refuses a job whose own checkout is in the middle of a merge or rebase: its conflicts would
+    /// be committed as they are, and merged.
     ///
     /// # Errors
     /// When it is, or git fails.
@@ -143,8 +143,8 @@ impl Wip {
         self.repo.commit_tree(&tree, &[old.clone(), tip], message)
     }
 
-    /// Brings the files of a checkout of the target to its new commit. Git refuses when one has changes, and
-    /// when a file that it does not know is in the way.
+    /// Brings the files of a checkout of the target to its new commit. Git refuses when one has
+    /// changes, and when a file that it does not know is in the way.
     fn move_checkout(
         &self,
         checkout: &Checkout,

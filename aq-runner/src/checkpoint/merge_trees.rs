@@ -13,8 +13,8 @@ use super::repository::CommitId;
 use super::wip::Wip;
 
 impl Wip {
-    /// The tree that has the changes of two commits, or the paths in conflict. Attributes are those of
-    /// the target, and so are the drivers that they name.
+    /// The tree that has the changes of two commits, or the paths in conflict. Attributes are those
+    /// of the target, and so are the drivers that they name.
     pub(super) fn merge_trees(
         &self,
         target: &CommitId,

@@ -1,6 +1,6 @@
-//! Repositories inside of a checkout, or beside it: submodules, clones, worktrees of sub-agents. The
-//! work in them counts when it is nowhere else. Git is never run by their configuration: it gets
-//! their files, index and objects, and the rules of the user's repository.
+//! Repositories inside of a checkout, or beside it: submodules, clones, worktrees of sub-agents.
+//! The work in them counts when it is nowhere else. Git is never run by their configuration: it
+//! gets their files, index and objects, and the rules of the user's repository.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -135,7 +135,8 @@ impl Wip {
         Ok(Some(format!("a repository inside has {}{taken_over}", words.join(", and "))))
     }
 
-    /// Puts the commit of a submodule into the user's own repository of it. Answers the ref that has it.
+    /// Puts the commit of a submodule into the user's own repository of it. Answers the ref that
+    /// has it.
     fn take_over(&self, nested: &Nested, known: &Known) -> Option<String> {
         let (dir, head) = (known.of_user.as_ref()?, nested.head()?);
         let name = self.branch_ref().replacen(BRANCHES, OF_SUBMODULE, 1);
@@ -147,8 +148,8 @@ impl Wip {
         Some(name)
     }
 
-    /// The number of its commits that are in no remote, in no repository of the user's, and were not
-    /// there when the job started.
+    /// The number of its commits that are in no remote, in no repository of the user's, and were
+    /// not there when the job started.
     fn commits_only_in(&self, checkout: &Checkout, nested: &Nested, known: &Known) -> Result<u64> {
         let (mut own, mut remote) = nested.commits()?;
         if checkout.own.as_ref() == Some(&nested.common_dir) {

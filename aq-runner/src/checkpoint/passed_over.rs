@@ -16,8 +16,8 @@ use super::wip::Wip;
 const MOST_DIRECTORIES: usize = 10_000;
 
 impl Wip {
-    /// Repositories that are in no index and not ignored by the rules that the job started with. Without
-    /// a run of git when there is none.
+    /// Repositories that are in no index and not ignored by the rules that the job started with.
+    /// Without a run of git when there is none.
     pub(super) fn passed_over(&self, checkout: &Checkout, links: &Gitlinks) -> Result<Vec<Nested>> {
         let mut found = repositories_below(&checkout.root);
         found.retain(|path| !links.contains_key(path.as_os_str()));
@@ -60,8 +60,8 @@ impl Wip {
     }
 }
 
-/// The paths that a tracked ignore file ignores, as `check-ignore --verbose -z` names them: the file,
-/// the line, the pattern, the path.
+/// The paths that a tracked ignore file ignores, as `check-ignore --verbose -z` names them: the
+/// file, the line, the pattern, the path.
 fn ignored(answer: &[u8]) -> BTreeSet<PathBuf> {
     let fields: Vec<&[u8]> = answer.split(|&byte| byte == 0).collect();
     let of_base = fields.chunks_exact(4).filter_map(|four| {

@@ -1,5 +1,6 @@
-//! A job's own commits on top of a target that has dropped what the job started from: amended, reset
-//! or rebased. What it dropped stays dropped, so no old commit becomes an ancestor of the new ones.
+//! A job's own commits on top of a target that has dropped what the job started from: amended,
+//! reset or rebased. What it dropped stays dropped, so no old commit becomes an ancestor of the new
+//! ones.
 
 use super::error::Result;
 use super::repository::{CommitId, nonsense};
@@ -19,8 +20,8 @@ struct Original {
 }
 
 impl Wip {
-    /// The commits from the base to the tip, one after the other on top of the target; as one, where
-    /// they are not in a row.
+    /// The commits from the base to the tip, one after the other on top of the target; as one,
+    /// where they are not in a row.
     pub(super) fn replayed(
         &self,
         target: &CommitId,
@@ -62,8 +63,8 @@ impl Wip {
         })
     }
 
-    /// The tree of a commit with what another one changed since a third. Git before 2.40 finds the third
-    /// only by the history, so both get one for the moment.
+    /// The tree of a commit with what another one changed since a third. Git before 2.40 finds the
+    /// third only by the history, so both get one for the moment.
     fn applied(
         &self,
         target: &CommitId,

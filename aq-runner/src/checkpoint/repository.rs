@@ -102,8 +102,8 @@ impl Repository {
             .read_only()
             .output()?;
         if output.code() == Some(128) && output.errors().contains("not a git repository (or any") {
-            // Git says so of one that it cannot read, too. To take that for none would be to work among the
-            // user's own files.
+            // Git says so of one that it cannot read, too. To take that for none would be to work
+            // among the user's own files.
             return match dir.ancestors().find_map(whole_repository) {
                 Some(damaged) if !is_told_to_stop(&output, &dir, &damaged) => {
                     Err(CheckpointError::Unreadable(damaged))
@@ -286,9 +286,9 @@ fn without_commit(git: &Git, dir: &Path, common_dir: &Path) -> Result<Head> {
     Ok(Head::Unborn(name))
 }
 
-/// The branch that a directory has checked out, by its full name, without a run of git: where an in-place
-/// job has the checkout, the one that it gives back. `None` on no branch, outside git, and where refs are in
-/// tables.
+/// The branch that a directory has checked out, by its full name, without a run of git: where an
+/// in-place job has the checkout, the one that it gives back. `None` on no branch, outside git, and
+/// where refs are in tables.
 pub fn branch_at(dir: &Path) -> Option<String> {
     let git_dir = git_dir_at(dir)?;
     let head = files::read(&git_dir.join("HEAD")).ok()??;
@@ -346,8 +346,8 @@ fn is_whole(git_dir: &Path) -> bool {
     git_dir.join("HEAD").is_file() && is_dir("objects") && is_dir("refs")
 }
 
-/// Whether git did not go up as far as to what was found there: to another file system, or beyond what
-/// the user allows.
+/// Whether git did not go up as far as to what was found there: to another file system, or beyond
+/// what the user allows.
 fn is_told_to_stop(output: &Output, dir: &Path, found: &Path) -> bool {
     let device = |path: &Path| path.metadata().map(|about| about.dev()).ok();
     let is_beyond = output.errors().contains("mount point") && device(dir) != device(found);

@@ -16,8 +16,8 @@
 //! So no commit of the agent's is lost, and no look at other work undoes its own. What stays on
 //! other branches and in stashes of its repository is told.
 //!
-//! The first row is nearly every checkpoint, and what it needs is what `git commit` does: two runs of git
-//! in place of five. Whatever is otherwise, or fails there, goes the long way.
+//! The first row is nearly every checkpoint, and what it needs is what `git commit` does: two runs
+//! of git in place of five. Whatever is otherwise, or fails there, goes the long way.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -39,8 +39,9 @@ impl Wip {
     ///
     /// Nothing is saved when the checkout is gone, and it is told that what was committed there is
     /// gone with it; a branch that is gone, too, is made again where it was when this process
-    /// started the job. A message begins with the job's name and a colon. A linked worktree that was never complete is removed: no agent has been
-    /// there, and git refuses to work in the repository as long as it lies there.
+    /// started the job. A message begins with the job's name and a colon. A linked worktree that
+    /// was never complete is removed: no agent has been there, and git refuses to work in the
+    /// repository as long as it lies there.
     ///
     /// # Errors
     /// When git fails; the files are as they were.
@@ -54,8 +55,8 @@ impl Wip {
         }
     }
 
-    /// Makes a branch again that was removed together with the checkout. Nothing tells what had been
-    /// committed there.
+    /// Makes a branch again that was removed together with the checkout. Nothing tells what had
+    /// been committed there.
     fn bring_back(&self) -> Result<Saved> {
         let Isolation::Own(place) = &self.isolation else { return Ok(Saved::default()) };
         let told = |why: String| vec![LeftOut::checkout_gone(why)];
@@ -119,8 +120,8 @@ impl Wip {
         Ok(Saved { commit: is_new.then_some(tip), left_out, hidden: Vec::new() })
     }
 
-    /// What is left out, with what is on other branches of the agent's, and without what `setup` had
-    /// left there.
+    /// What is left out, with what is on other branches of the agent's, and without what `setup`
+    /// had left there.
     fn all_left(
         &self,
         checkout: &Checkout,
@@ -134,9 +135,9 @@ impl Wip {
         }
     }
 
-    /// Commits in a checkout whose `HEAD` is the branch, when nothing is going on there. `None`: it is not
-    /// so, or git would not. In the user's own checkout somebody may switch branches meanwhile, and `git
-    /// commit` would go to whatever is checked out then.
+    /// Commits in a checkout whose `HEAD` is the branch, when nothing is going on there. `None`: it
+    /// is not so, or git would not. In the user's own checkout somebody may switch branches
+    /// meanwhile, and `git commit` would go to whatever is checked out then.
     fn commit_on_branch(&self, checkout: &Checkout, message: &str) -> Result<Option<Saved>> {
         if self.is_in_place() || checkout.unfinished().is_some() || checkout.objects.is_some() {
             return Ok(None);
@@ -178,8 +179,8 @@ impl Wip {
         Ok(Some(Saved { commit: is_new.then_some(tip), left_out, hidden: Vec::new() }))
     }
 
-    /// Whether the branch is at this commit for the agent and for the user, and neither has moved it or
-    /// gone elsewhere.
+    /// Whether the branch is at this commit for the agent and for the user, and neither has moved
+    /// it or gone elsewhere.
     fn is_settled(&self, checkout: &Checkout, tip: &CommitId) -> Result<bool> {
         let branch = self.branch_ref();
         let Some(own) = &checkout.own else { return checkout.is_on(&branch) };

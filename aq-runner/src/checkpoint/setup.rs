@@ -1,4 +1,5 @@
-//! What `setup` made is not the agent's: as long as the agent leaves it as it is, it is in no commit.
+//! What `setup` made is not the agent's: as long as the agent leaves it as it is, it is in no
+//! commit.
 //!
 //! aq's index knows these files from the end of `setup` on. `setup` may have put secrets there, so
 //! from then on what is added goes aside, and the user's repository gets what commits lead to.
@@ -40,8 +41,8 @@ impl Change {
 }
 
 impl Wip {
-    /// Notes what is in the checkout at the end of `setup`. Only in a checkout of the job's own: what
-    /// `setup` makes in the user's has to go when it is given back.
+    /// Notes what is in the checkout at the end of `setup`. Only in a checkout of the job's own:
+    /// what `setup` makes in the user's has to go when it is given back.
     ///
     /// # Errors
     /// When git fails; then all that `setup` made counts as the agent's.

@@ -80,9 +80,9 @@ impl Wip {
         Ok(State { branch, there, tip, tip_tree, head, lost: lost.or(lost_head) })
     }
 
-    /// The job's branch as the agent has left it. What it made of the branch, the branch is, unless that
-    /// has nothing to do with the job's history; and where the agent has not moved it, it is where
-    /// aq has it.
+    /// The job's branch as the agent has left it. What it made of the branch, the branch is, unless
+    /// that has nothing to do with the job's history; and where the agent has not moved it, it is
+    /// where aq has it.
     fn own_tip(
         &self,
         own: &OwnRepository,

@@ -1,8 +1,9 @@
 //! The turn of an in-place job: one at a time works in a repository, whatever queue it is of.
 //!
-//! Its file in the common git directory is locked from the check of the checkout to the hand-back. What it
-//! says outlives the lock: the job's note of what was checked out before, which is there until the checkout
-//! is given back. So where a worker was killed, the next job waits until recovery has handed its work over.
+//! Its file in the common git directory is locked from the check of the checkout to the hand-back.
+//! What it says outlives the lock: the job's note of what was checked out before, which is there
+//! until the checkout is given back. So where a worker was killed, the next job waits until
+//! recovery has handed its work over.
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions, TryLockError};

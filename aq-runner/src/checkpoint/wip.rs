@@ -131,8 +131,8 @@ pub struct Saved {
     /// What the branch does not hold: files that git cannot add, work in repositories inside, other
     /// branches and stashes of the agent's. Everything else was saved.
     pub left_out: Vec<LeftOut>,
-    /// Where the agent's git hides changes by rules that are not the user's, for people. They were saved all
-    /// the same.
+    /// Where the agent's git hides changes by rules that are not the user's, for people. They were
+    /// saved all the same.
     pub hidden: Vec<String>,
 }
 
@@ -144,7 +144,8 @@ impl Wip {
     ///
     /// # Errors
     /// In-place: when the checkout is dirty, bare, in the middle of an operation or taken by
-    /// another job ([`NotItsTurn`](CheckpointError::NotItsTurn) while that may end by itself). Both: when the branch exists and is not of this job, or git fails.
+    /// another job ([`NotItsTurn`](CheckpointError::NotItsTurn) while that may end by itself).
+    /// Both: when the branch exists and is not of this job, or git fails.
     pub fn start(job: &Job) -> Result<Option<Started>> {
         let branch = branch_ref(&job.name);
         let found = job.repository_with(&job.cwd, &branch)?;
@@ -207,8 +208,8 @@ impl Wip {
     }
 
     /// Saves everything, as [`checkpoint`](Self::checkpoint) does, and gives the checkout of an
-    /// in-place job back: what was checked out before is checked out again. A checkout of its own stays, for
-    /// `verify`, a later attempt, or a look at it.
+    /// in-place job back: what was checked out before is checked out again. A checkout of its own
+    /// stays, for `verify`, a later attempt, or a look at it.
     ///
     /// # Errors
     /// When git fails. What was saved is saved.
@@ -253,8 +254,8 @@ impl Wip {
         self.repo.commit(&self.work_name()?)
     }
 
-    /// The same, from the branch's own file, without a run of git. `None` also where git keeps it elsewhere;
-    /// then an empty directory may be in its place.
+    /// The same, from the branch's own file, without a run of git. `None` also where git keeps it
+    /// elsewhere; then an empty directory may be in its place.
     pub(super) fn loose_tip(&self) -> Result<Option<CommitId>> {
         let file = self.repo.common_dir().join(self.branch_ref());
         if file.is_dir() {
@@ -312,8 +313,8 @@ impl Wip {
         self.notes.begin(&self.base, &self.from)
     }
 
-    /// Why the branch cannot be made. Because of its name it never could be, so a job that was about to
-    /// start for the first time has not: later it starts from what is checked out then.
+    /// Why the branch cannot be made. Because of its name it never could be, so a job that was
+    /// about to start for the first time has not: later it starts from what is checked out then.
     pub(super) fn not_made(&self, first: bool, error: CheckpointError) -> CheckpointError {
         let error = self.repo.why_not_made(&self.branch_ref(), error);
         if first && matches!(error, CheckpointError::NameInTheWay { .. }) {
@@ -396,8 +397,8 @@ pub(super) fn branch_ref(job: &str) -> String {
     format!("refs/heads/{}", branch_of(job))
 }
 
-/// The job's branch, as people name it. Git refuses two endings, and two dots in a row. Should that make the
-/// branch of another job, the second to start is refused it.
+/// The job's branch, as people name it. Git refuses two endings, and two dots in a row. Should that
+/// make the branch of another job, the second to start is refused it.
 fn branch_of(job: &str) -> String {
     let mut name = format!("aq/wip/{job}");
     while let Some(at) = name.find("..") {

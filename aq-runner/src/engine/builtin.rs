@@ -1,5 +1,5 @@
-//! The engines and output formats that aq brings along, each a file in `builtin/` in the language of
-//! config.yaml.
+//! The engines and output formats that aq brings along, each a file in `builtin/` in the language
+//! of config.yaml.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

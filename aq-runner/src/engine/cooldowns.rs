@@ -106,13 +106,13 @@ struct Entry {
 }
 
 impl Cooldowns {
-    /// A run met a limit ([`ErrorClass::is_limit`]) that ends at `reset`, if its vendor named a time
-    /// to come. Gives the end of the cool-down.
+    /// A run met a limit ([`ErrorClass::is_limit`]) that ends at `reset`, if its vendor named a
+    /// time to come. Gives the end of the cool-down.
     ///
     /// Without a named time the pause is 1 minute, and doubles up to 1 hour each time that a probe
-    /// meets the limit again. A named time is obeyed; when the limit is met again right after it, the
-    /// growing pause holds as well, so that a vendor who always says "in 2 seconds" is not asked
-    /// every 2 seconds. Jobs that meet the same limit while it lasts do not make it grow.
+    /// meets the limit again. A named time is obeyed; when the limit is met again right after it,
+    /// the growing pause holds as well, so that a vendor who always says "in 2 seconds" is not
+    /// asked every 2 seconds. Jobs that meet the same limit while it lasts do not make it grow.
     pub fn limited(
         &mut self,
         account: &Account,

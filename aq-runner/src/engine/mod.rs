@@ -1,10 +1,10 @@
 //! Coding agents as data.
 //!
-//! Plain values in, plain values out: a job's fields go in, a command line, an environment and files
-//! to write come out; what the program prints goes in, a verdict comes out. Nothing here starts a
-//! process or writes a file; the files of usage that an engine left are read in `description`. Each
-//! built-in engine is a file in `builtin/`, in the language of config.yaml; its name is written
-//! nowhere else but in the order of `builtin.rs`.
+//! Plain values in, plain values out: a job's fields go in, a command line, an environment and
+//! files to write come out; what the program prints goes in, a verdict comes out. Nothing here
+//! starts a process or writes a file; the files of usage that an engine left are read in
+//! `description`. Each built-in engine is a file in `builtin/`, in the language of config.yaml; its
+//! name is written nowhere else but in the order of `builtin.rs`.
 
 mod binary;
 mod builtin;

@@ -75,8 +75,8 @@ fn first_object(text: &str) -> Option<Value> {
     serde_json::Deserializer::from_str(text).into_iter().next()?.ok()
 }
 
-/// The reason in the end of a failed run's stderr: the message of a JSON object that holds an error,
-/// over one or several lines, else the last line that begins with "error".
+/// The reason in the end of a failed run's stderr: the message of a JSON object that holds an
+/// error, over one or several lines, else the last line that begins with "error".
 pub(super) fn stderr_reason(tail: &str) -> Option<String> {
     tail.match_indices('{')
         .filter(|&(at, _)| at == 0 || tail.as_bytes()[at - 1] == b'\n')

@@ -24,9 +24,9 @@ const DOCUMENT_MAX: usize = 1 << 20;
 /// The reader of one run's output: feed it, ask it for the final event and for usage while it runs,
 /// at the end for the verdict.
 ///
-/// Memory is bounded whatever comes in: a line longer than 8 MiB is skipped. Lines that are not JSON
-/// objects, unknown events and invalid UTF-8 are passed over; a JSON object over several lines is
-/// read when its first line is `{` alone.
+/// Memory is bounded whatever comes in: a line longer than 8 MiB is skipped. Lines that are not
+/// JSON objects, unknown events and invalid UTF-8 are passed over; a JSON object over several lines
+/// is read when its first line is `{` alone.
 #[derive(Debug)]
 pub struct Records {
     engine: String,

@@ -162,8 +162,8 @@ impl Registry {
         self.engines.iter().map(info).collect()
     }
 
-    /// The programs to be asked for their versions: those that were found on PATH by an engine's name,
-    /// or `all` that are there.
+    /// The programs to be asked for their versions: those that were found on PATH by an engine's
+    /// name, or `all` that are there.
     pub fn version_questions(&self, all: bool) -> Vec<VersionQuestion> {
         let asked = self.engines.iter().filter(|(_, engine)| all || !engine.is_named_by_user());
         asked.filter_map(|(name, engine)| self.question(name, engine)).collect()
@@ -269,9 +269,9 @@ impl Registry {
         Steps::new(readable.map(format).collect(), most)
     }
 
-    /// What a run on engine `name` used, for meta, and the session's total to keep for its next run.
-    /// `resumed` is the session that the run went on with, `previous` the last total that was kept.
-    /// Reads what the engine left on disk when its output does not name numbers or model.
+    /// What a run on engine `name` used, for meta, and the session's total to keep for its next
+    /// run. `resumed` is the session that the run went on with, `previous` the last total that was
+    /// kept. Reads what the engine left on disk when its output does not name numbers or model.
     pub fn usage(
         &self,
         name: &str,
@@ -361,8 +361,8 @@ impl Registry {
         Account { engine: name.to_owned(), account }
     }
 
-    /// The value of a variable in the environment of the engine's program, as far as the job does not
-    /// set it: the engine's own, else the user's.
+    /// The value of a variable in the environment of the engine's program, as far as the job does
+    /// not set it: the engine's own, else the user's.
     pub fn variable(
         &self,
         name: &str,

@@ -17,8 +17,8 @@ const GONE: [&str; 5] = [
     "session does not exist",
 ];
 
-/// Tests a vendor's words for saying that there is no such session, in one of `texts` or as any vendor
-/// may. A `+` joins parts of a text that must all be there.
+/// Tests a vendor's words for saying that there is no such session, in one of `texts` or as any
+/// vendor may. A `+` joins parts of a text that must all be there.
 pub(super) fn is_gone(words: &str, texts: &[String]) -> bool {
     let words = words.to_lowercase();
     let holds = |text: &String| text.to_lowercase().split('+').all(|part| words.contains(part));

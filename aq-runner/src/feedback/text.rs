@@ -12,8 +12,8 @@ pub(crate) const GO_ON: &str = concat!(
     "Go on from where it stopped: what you have changed so far is still there.\n"
 );
 
-/// The section for a fresh session about work that another host has begun, with the class of its last
-/// failure there, its attempts and the files changed.
+/// The section for a fresh session about work that another host has begun, with the class of its
+/// last failure there, its attempts and the files changed.
 pub(crate) fn handed_over_text(
     class: Option<FailureClass>,
     attempts: Option<u32>,

@@ -20,8 +20,9 @@ pub struct Day {
     pub engines: Vec<Group>,
 }
 
-/// The numbers of each day in a time zone that has any, the first day first. A job counts with all its
-/// attempts on the day on which the last of them ended; one of which that is not recorded is on none.
+/// The numbers of each day in a time zone that has any, the first day first. A job counts with all
+/// its attempts on the day on which the last of them ended; one of which that is not recorded is on
+/// none.
 pub fn days(jobs: &[Numbers], zone: &TimeZone) -> Vec<Day> {
     let mut days: BTreeMap<Date, BTreeMap<&str, Vec<&Numbers>>> = BTreeMap::new();
     for job in jobs {

@@ -160,7 +160,8 @@ fn groups(jobs: &[Numbers], name: impl Fn(&Numbers) -> Option<&str>) -> Vec<Grou
     members.into_iter().map(|(name, jobs)| Group::of(name, &jobs)).collect()
 }
 
-/// The value that a part of sorted values does not exceed, between two of them where that falls there.
+/// The value that a part of sorted values does not exceed, between two of them where that falls
+/// there.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,

@@ -85,8 +85,8 @@ impl Numbers {
         self.attempts > 0 && Self::counts_in(self.stage)
     }
 
-    /// Whether a job that lies in a folder can count: of one that is to run (again), what it came to
-    /// is still open.
+    /// Whether a job that lies in a folder can count: of one that is to run (again), what it came
+    /// to is still open.
     pub fn counts_in(stage: Stage) -> bool {
         !matches!(stage, Stage::Inbox | Stage::Building)
     }

@@ -6,9 +6,10 @@
 //!
 //! Moving a process into a group makes the kernel wait until every processor has passed a quiet
 //! point: 0.4 ms in a loop of moves, 10 ms for a single one that was traced, and one such move at a
-//! time in the whole system. A command that is over in a moment is not worth that, so a supervisor enters a group
-//! only when its command has run for a while ([`Task::settle`](super::Task::settle)). Until then
-//! the processes of a supervisor that was killed are known by their environment alone.
+//! time in the whole system. A command that is over in a moment is not worth that, so a supervisor
+//! enters a group only when its command has run for a while
+//! ([`Task::settle`](super::Task::settle)). Until then the processes of a supervisor that was
+//! killed are known by their environment alone.
 
 use std::fs;
 use std::io::{self, ErrorKind};

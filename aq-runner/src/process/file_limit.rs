@@ -7,8 +7,8 @@ use std::sync::atomic::AtomicBool;
 use rustix::process::{Resource, getrlimit};
 use signal_hook::{consts, flag};
 
-/// Lets writes beyond the limit fail instead of ending this process. What it starts is ended as ever:
-/// a handler does not outlive an `exec`.
+/// Lets writes beyond the limit fail instead of ending this process. What it starts is ended as
+/// ever: a handler does not outlive an `exec`.
 ///
 /// # Errors
 /// When the system refuses the handler.

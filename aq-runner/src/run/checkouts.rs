@@ -18,8 +18,8 @@ use super::settings::{BESIDE, Settings};
 /// The beginning of the name of a directory with the checkouts of one queue.
 const OWN: &str = "jobs-";
 
-/// Where the checkouts of a queue's jobs are made: where the config says, else in the queue, else, when
-/// that is in a checkout or hidden, below `AQ_HOME`. A job keeps the one that it has.
+/// Where the checkouts of a queue's jobs are made: where the config says, else in the queue, else,
+/// when that is in a checkout or hidden, below `AQ_HOME`. A job keeps the one that it has.
 pub(crate) fn checkouts(queue: &QueueDir, settings: &Settings, cwd: &Path) -> PathBuf {
     let own = format!("{OWN}{}", digest(queue.root().as_os_str()));
     match settings.config.worktrees.as_deref() {

@@ -21,8 +21,8 @@ const MARK: Duration = Duration::from_secs(10);
 
 /// The open log.
 ///
-/// A log that cannot be written (a full disk), or that is full, harms no job: what is lost is counted,
-/// and said in the record.
+/// A log that cannot be written (a full disk), or that is full, harms no job: what is lost is
+/// counted, and said in the record.
 #[derive(Debug)]
 pub(crate) struct JobLog {
     file: File,
@@ -48,8 +48,8 @@ struct Overflow {
 }
 
 impl JobLog {
-    /// Opens a log, which takes no more output when it has `limit` bytes. What the system would block
-    /// on is refused.
+    /// Opens a log, which takes no more output when it has `limit` bytes. What the system would
+    /// block on is refused.
     pub(crate) fn open(path: &Path, limit: u64) -> io::Result<Self> {
         let file = OpenOptions::new()
             .append(true)

@@ -68,8 +68,8 @@ pub fn recover(
     Ok(recovered.filter(|(_, recovered)| !matches!(recovered, Ok(Recovered::Nothing))).collect())
 }
 
-/// Leaves each job in one folder. Every folder is read for that, so a loop does it when it starts, and in
-/// none of its turns: only a power cut, or a person, gives a job two names.
+/// Leaves each job in one folder. Every folder is read for that, so a loop does it when it starts,
+/// and in none of its turns: only a power cut, or a person, gives a job two names.
 ///
 /// # Errors
 /// As [`recover`].

@@ -8,7 +8,8 @@ use serde::Deserialize;
 pub struct RoomConfig {
     /// Nothing starts while less is free, such as `5g`. Default: nothing is asked for.
     pub free: Option<String>,
-    /// Shipped jobs older than this are put away by the run loop, as `aq clean` does it. Default: never.
+    /// Shipped jobs older than this are put away by the run loop, as `aq clean` does it. Default:
+    /// never.
     pub keep: Option<String>,
 }
 

@@ -19,7 +19,8 @@ use super::version_answers::recall_versions;
 /// The value of `worktrees` in the config for a directory next to the user's checkout.
 pub(crate) const BESIDE: &str = "beside";
 
-/// The most that a log takes, in MiB: more than agents print who are well, and less than a disk has.
+/// The most that a log takes, in MiB: more than agents print who are well, and less than a disk
+/// has.
 const LOG_LIMIT_MB: u64 = 1024;
 
 /// `config.yaml` of a queue. Every key is optional.
@@ -40,8 +41,8 @@ pub struct Config {
     pub capabilities: Vec<String>,
     /// Variables that agents do not get; `*` stands for any letters.
     pub env_deny: Vec<String>,
-    /// Where jobs' checkouts are made: a directory, or `beside` the user's checkout. Default: in the
-    /// queue, or below `AQ_HOME`.
+    /// Where jobs' checkouts are made: a directory, or `beside` the user's checkout. Default: in
+    /// the queue, or below `AQ_HOME`.
     pub worktrees: Option<String>,
     /// How long an engine may go on after its final event, in seconds or as `60s`. Default 60 s.
     pub result_grace: Option<String>,
@@ -184,8 +185,8 @@ impl Settings {
         }
     }
 
-    /// Keeps the config's text for [`Self::load_or_last`]: the workers of a loop begin with what the
-    /// loop has, also while a person is in the middle of a change. Only the loop may do this.
+    /// Keeps the config's text for [`Self::load_or_last`]: the workers of a loop begin with what
+    /// the loop has, also while a person is in the middle of a change. Only the loop may do this.
     pub(crate) fn keep(&self, queue: &QueueDir) -> Result<(), StoreError> {
         let path = queue.last_config();
         if read_text(&path).is_ok_and(|kept| kept == self.text) {

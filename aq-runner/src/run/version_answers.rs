@@ -1,4 +1,5 @@
-//! What programs of engines have answered when they were asked for their versions: a file of the queue.
+//! What programs of engines have answered when they were asked for their versions: a file of the
+//! queue.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};

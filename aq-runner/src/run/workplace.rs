@@ -171,8 +171,9 @@ pub(crate) fn merge(
     leave_out: bool,
 ) -> Result<Merged, WorkplaceError> {
     let wip = branch_of(queue, id, meta)?.ok_or_else(|| WorkplaceError::NoBranch(id.clone()))?;
-    // What a person corrected in its checkout is its work, too, and so is what could not be committed
-    // when it ended, on a full disk for one. A checkout that was given back is the user's.
+    // What a person corrected in its checkout is its work, too, and so is what could not be
+    // committed when it ended, on a full disk for one. A checkout that was given back is the
+    // user's.
     if !wip.is_in_place() || meta.get(RecordKey::CheckpointError).is_some() {
         wip.expect_finished()?;
         let saved = wip.finish(&format!("{id}: left uncommitted"))?;

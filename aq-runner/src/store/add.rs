@@ -242,8 +242,8 @@ struct Place {
 /// Adds jobs. When this returns `Ok`, they survive power loss.
 ///
 /// # Errors
-/// Nothing was added, but for the jobs that [`AddError::Partly`] names. The first problem of each kind
-/// is told: bad files (all of them), a clash of keys, a circle, or the file system.
+/// Nothing was added, but for the jobs that [`AddError::Partly`] names. The first problem of each
+/// kind is told: bad files (all of them), a clash of keys, a circle, or the file system.
 pub fn add(
     queue: &QueueDir,
     drafts: &[Draft],

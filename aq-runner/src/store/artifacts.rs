@@ -79,7 +79,8 @@ pub fn open_artifact(queue: &QueueDir, id: &JobId, path: &str) -> Result<Option<
     let full = root.join(path);
     let file = match opened {
         Ok(file) => File::from(file),
-        // Names with NUL bytes, and longer ones than there can be, are among those that are not there.
+        // Names with NUL bytes, and longer ones than there can be, are among those that are not
+        // there.
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::INVAL | Errno::NAMETOOLONG) => {
             return Ok(None);
         }

@@ -87,7 +87,8 @@ pub(crate) fn clean(
         }
     }
     if let Some(archive) = &cleaned.archive {
-        // A later sync of the folders that it came from must not be all that a power cut leaves of it.
+        // A later sync of the folders that it came from must not be all that a power cut leaves of
+        // it.
         sync_dir(archive)?;
     }
     full.map_or(Ok(cleaned), Err)
@@ -179,8 +180,8 @@ pub(crate) fn clean_again(
     Ok(())
 }
 
-/// Where `clean` has put the log of a job that has ended; `None` when it has not, or the archive was deleted
-/// since.
+/// Where `clean` has put the log of a job that has ended; `None` when it has not, or the archive
+/// was deleted since.
 ///
 /// # Errors
 /// When the archives cannot be listed.
@@ -240,7 +241,8 @@ fn new_archive(queue: &QueueDir, now: Timestamp) -> Result<PathBuf> {
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
             other => {
                 other.at("create", &dir)?;
-                // Before anything is put away there: what lies in a folder that a power cut takes is gone.
+                // Before anything is put away there: what lies in a folder that a power cut takes
+                // is gone.
                 sync_dir(&queue.archive())?;
                 sync_dir(queue.root())?;
                 return Ok(dir);

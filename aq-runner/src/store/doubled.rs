@@ -1,9 +1,10 @@
 //! Jobs that lie in two folders.
 //!
-//! A rename is one step, but a power cut may bring the old name back as long as its folder was not synced:
-//! then the job's file has two names. Which one is right the record says, because a step that is promised
-//! is on the disk there before its rename. Of the others nobody was told: where the record names neither, the
-//! earlier folder of the two is taken, so that no work counts as done which may not be.
+//! A rename is one step, but a power cut may bring the old name back as long as its folder was not
+//! synced: then the job's file has two names. Which one is right the record says, because a step
+//! that is promised is on the disk there before its rename. Of the others nobody was told: where
+//! the record names neither, the earlier folder of the two is taken, so that no work counts as done
+//! which may not be.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -30,8 +31,8 @@ pub enum Undoubled {
         /// Where the job lies.
         kept: Stage,
     },
-    /// It was another file, and is a job of its own now: one in the inbox waits there, any other one is set
-    /// aside in `quarantine/`.
+    /// It was another file, and is a job of its own now: one in the inbox waits there, any other
+    /// one is set aside in `quarantine/`.
     Renamed {
         /// Where it lay.
         from: Stage,
@@ -57,14 +58,14 @@ impl fmt::Display for Undoubled {
     }
 }
 
-/// The jobs that seem to lie in more than one folder, in no order. One that moves at this moment may be
-/// among them.
+/// The jobs that seem to lie in more than one folder, in no order. One that moves at this moment
+/// may be among them.
 ///
 /// # Errors
 /// When a folder cannot be read.
 pub(crate) fn doubled(queue: &QueueDir) -> Result<HashSet<JobId>> {
-    // Of each name a digest, because a queue may have many jobs; two names of one digest are looked at and
-    // found to be two jobs.
+    // Of each name a digest, because a queue may have many jobs; two names of one digest are looked
+    // at and found to be two jobs.
     let digests = RandomState::new();
     let mut seen = HashSet::new();
     let mut twice = HashSet::new();
@@ -76,7 +77,8 @@ pub(crate) fn doubled(queue: &QueueDir) -> Result<HashSet<JobId>> {
 }
 
 impl HeldJob {
-    /// Leaves the job in one folder. Nothing is lost: only another name of the same file is removed.
+    /// Leaves the job in one folder. Nothing is lost: only another name of the same file is
+    /// removed.
     ///
     /// # Errors
     /// When a file cannot be read, renamed or removed.
@@ -112,8 +114,8 @@ impl HeldJob {
     }
 }
 
-/// Whether a job's two files are one, or one and a copy that was put back together with it. A person's
-/// copy in the inbox is younger than the file, and is to be a new job.
+/// Whether a job's two files are one, or one and a copy that was put back together with it. A
+/// person's copy in the inbox is younger than the file, and is to be a new job.
 fn is_same(queue: &QueueDir, id: &JobId, kept: Stage, other: Stage) -> Result<bool> {
     let about = |stage| {
         let path = queue.job_file(stage, id);

@@ -101,8 +101,8 @@ fn rename_checked(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::rename(from, to)
 }
 
-/// As [`replace`], and also after power loss it has the old content or the new one. `through` is the
-/// new file's name until then; who writes it is alone.
+/// As [`replace`], and also after power loss it has the old content or the new one. `through` is
+/// the new file's name until then; who writes it is alone.
 pub(crate) fn replace_durably(path: &Path, through: &Path, content: &[u8]) -> Result<()> {
     write_new(through, content, !content.is_empty())?;
     std::fs::rename(through, path).at("replace", path)

@@ -1,9 +1,9 @@
 //! Feedback that waits for the next attempt of a job, and the one that was delivered last.
 //!
 //! `feedback/JOB.md` waits; `.state/feedback/JOB` was delivered, and is kept for an attempt that
-//! starts without its session. Both begin with a line of aq's own: a random id of the content, and the
-//! bytes of the two sections behind it (earlier words of people, the last failure). The rest is what
-//! people have said since.
+//! starts without its session. Both begin with a line of aq's own: a random id of the content, and
+//! the bytes of the two sections behind it (earlier words of people, the last failure). The rest is
+//! what people have said since.
 //!
 //! | step | after a crash behind it |
 //! | --- | --- |
@@ -16,9 +16,9 @@
 //! | out of `feedback/` | a fresh session gets it with its prompt; so does one that is not on record |
 //! | the engine names its session: the record gets `session_feedback=ID` with the session's id | that session does not get it again |
 //!
-//! So a session gets a thing once, also when its worker dies, and one that knows nothing gets all of
-//! it. Only between an engine's start and the line in which it names a session that it resumes, the
-//! death of a worker makes aq say something twice to a session.
+//! So a session gets a thing once, also when its worker dies, and one that knows nothing gets all
+//! of it. Only between an engine's start and the line in which it names a session that it resumes,
+//! the death of a worker makes aq say something twice to a session.
 //!
 //! Everybody who writes holds the lock `.state/feedback.lock`: a reply to a job that runs meets its
 //! worker here.

@@ -29,8 +29,8 @@ pub enum Ingested {
     Refused(Invalid),
 }
 
-/// Records what a file in the inbox says, when it has not changed for half a second: whoever writes it
-/// may not be done. The caller holds the job.
+/// Records what a file in the inbox says, when it has not changed for half a second: whoever writes
+/// it may not be done. The caller holds the job.
 ///
 /// # Errors
 /// When the queue's files cannot be read or written.
@@ -99,8 +99,8 @@ pub fn ingest(
     let added_at = Timestamp::try_from(written).unwrap_or(now).min(now);
     let record = RecordUpdate::new().set_some(RecordKey::AddedAt, is_new.then_some(added_at));
     let record = record.followed_by(describe(queue, &file.spec, &cwd, &path));
-    // A claim makes a job the fleet's, and `aq requeue` this host's own again; a file that lies here
-    // and says otherwise does not.
+    // A claim makes a job the fleet's, and `aq requeue` this host's own again; a file that lies
+    // here and says otherwise does not.
     let record = match job.meta().get(RecordKey::FleetJobId) {
         Some(_) => record,
         None => record.clear(&[RecordKey::FleetJobId, RecordKey::FleetLeaseEpoch]),

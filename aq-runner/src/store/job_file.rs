@@ -30,8 +30,8 @@ pub struct Invalid {
     pub report: String,
     /// The place of the first error, where it has one.
     pub place: Option<ErrorPlace>,
-    /// The number of the system's error, when a fault of the host keeps the file from being read: it
-    /// may be in good order.
+    /// The number of the system's error, when a fault of the host keeps the file from being read:
+    /// it may be in good order.
     pub(crate) host_error: Option<i32>,
 }
 

@@ -108,8 +108,8 @@ impl FileLock {
     }
 
     fn try_open(path: &Path) -> Result<Option<Self>> {
-        // A loop that ends removes its file, perhaps between our open and our lock. A lock on a file
-        // without a name keeps nobody out, so then the new one is opened.
+        // A loop that ends removes its file, perhaps between our open and our lock. A lock on a
+        // file without a name keeps nobody out, so then the new one is opened.
         loop {
             let file = open(path)?;
             match file.try_lock() {

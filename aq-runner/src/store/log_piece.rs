@@ -1,5 +1,5 @@
-//! Pieces of a job's log, cut at lines where there are lines: a log of any size is read a piece at a
-//! time.
+//! Pieces of a job's log, cut at lines where there are lines: a log of any size is read a piece at
+//! a time.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -100,7 +100,8 @@ fn read(file: &mut File, from: u64, to: u64, most: usize) -> io::Result<Vec<u8>>
     Ok(bytes)
 }
 
-/// Where a character, or an escape sequence, begins near the start of a piece that begins inside a line.
+/// Where a character, or an escape sequence, begins near the start of a piece that begins inside a
+/// line.
 fn first_character(bytes: &[u8]) -> usize {
     let near = &bytes[..bytes.len().min(ESCAPE)];
     let escape = near.iter().position(|&b| b == 0x1b);

@@ -40,7 +40,8 @@ pub(crate) fn moves(queue: &QueueDir, id: &JobId, from: Option<u64>) -> Result<V
     Ok(found)
 }
 
-/// A record, and where in it that begins: see [`read_end`]. A job without one has nothing on record.
+/// A record, and where in it that begins: see [`read_end`]. A job without one has nothing on
+/// record.
 fn read(queue: &QueueDir, id: &JobId) -> Result<(u64, Vec<u8>)> {
     let path = queue.meta(id);
     match open_to_read(&path).and_then(|mut file| read_end(&mut file)) {

@@ -24,7 +24,8 @@ impl QueueDir {
     /// Opens an existing queue.
     ///
     /// # Errors
-    /// [`StoreError::NoQueue`] when `root` is not there, [`StoreError::Incomplete`] when it is no queue.
+    /// [`StoreError::NoQueue`] when `root` is not there, [`StoreError::Incomplete`] when it is no
+    /// queue.
     pub fn open(root: &Path) -> Result<Self> {
         let root = match root.canonicalize() {
             Ok(root) => root,

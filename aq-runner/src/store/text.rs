@@ -50,9 +50,9 @@ pub fn read_text(path: &Path) -> Result<String, UnreadableJob> {
     read_bounded(&open(path)?)
 }
 
-/// As [`read_text`], for settings and profiles. Many editors empty a file before they write it anew,
-/// and who reads it at that moment finds nothing, or half of it: good order, and other rules. So a
-/// file that is empty or ends within a line counts only when it has not changed for [`REST`].
+/// As [`read_text`], for settings and profiles. Many editors empty a file before they write it
+/// anew, and who reads it at that moment finds nothing, or half of it: good order, and other rules.
+/// So a file that is empty or ends within a line counts only when it has not changed for [`REST`].
 ///
 /// # Errors
 /// Says why not.

@@ -139,8 +139,8 @@ impl HeldJob {
     /// Makes a step: its record, then the rename.
     ///
     /// # Errors
-    /// When the record cannot be used, or the row does not allow the step; [`StoreError::Moved`] when a
-    /// person has moved the file by hand in between; else I/O errors.
+    /// When the record cannot be used, or the row does not allow the step; [`StoreError::Moved`]
+    /// when a person has moved the file by hand in between; else I/O errors.
     pub fn step<S: JobStep>(&mut self, step: &S, now: Timestamp) -> Result<()> {
         let step = self.decide(step, now)?;
         self.apply(&step)
@@ -172,7 +172,8 @@ impl HeldJob {
         };
         if step.durability() == Durability::Synced {
             self.file.sync()?;
-            // Only `aq add` has made the record's name durable; a hand-dropped job's was made since.
+            // Only `aq add` has made the record's name durable; a hand-dropped job's was made
+            // since.
             if self.meta().get(RecordKey::AddedFrom).is_none() {
                 sync_dir(&self.queue.meta_dir())?;
             }
@@ -219,8 +220,8 @@ impl HeldJob {
         self.refuse_fault(|_| true)
     }
 
-    /// Fails when a newer version has written the record. A value that does not parse is no obstacle
-    /// for what only ends the job, or forgets the value.
+    /// Fails when a newer version has written the record. A value that does not parse is no
+    /// obstacle for what only ends the job, or forgets the value.
     ///
     /// # Errors
     /// [`StoreError::Record`].

@@ -23,7 +23,8 @@ pub struct EffectiveValue {
 /// What a job's file and its profile come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Effective<'a> {
-    /// Every key, in the order of the reference. Of `env` only the names: its values may be secrets.
+    /// Every key, in the order of the reference. Of `env` only the names: its values may be
+    /// secrets.
     pub values: Vec<EffectiveValue>,
     /// What the profile puts before the prompt.
     pub persona: Option<String>,

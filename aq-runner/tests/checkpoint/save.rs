@@ -86,10 +86,12 @@ fn a_branch_that_is_packed_moves_on() {
 #[test]
 fn work_that_cannot_be_written_is_told_and_stays() {
     let (lab, repo, job) = with_job();
-    // What is there already is not in a directory that is about to go: names of commits begin with anything.
+    // What is there already is not in a directory that is about to go: names of commits begin with
+    // anything.
     lab.git(&repo, &["repack", "-adq"]);
     write(&job.dir.join("new"), "1");
-    // The tree that is to be written, and a file in the place of the directory that it belongs into.
+    // The tree that is to be written, and a file in the place of the directory that it belongs
+    // into.
     lab.git(&job.dir, &["add", "-A"]);
     let tree = lab.git(&job.dir, &["write-tree"]);
     let dir = repo.join(".git/objects").join(&tree[..2]);

@@ -22,7 +22,8 @@ fn kill_the_supervisor(probe: &mut Probe) {
 #[test]
 fn survivors_of_a_killed_supervisor_are_ended() {
     // One ignores SIGTERM, one has a session of its own, one below a marked one has no environment.
-    // Each says for itself when it is up: in the middle of an exec a process has no environment to read.
+    // Each says for itself when it is up: in the middle of an exec a process has no environment to
+    // read.
     let script = "trap '' TERM; setsid sh -c 'sleep 1000 & echo up; wait' & \
                   env -i sh -c 'sleep 1000 & echo up; wait; : MARK' & \
                   while :; do sleep 1000; done";

@@ -28,8 +28,8 @@ pub(crate) fn capabilities(tokens: &str) -> Capabilities {
     tokens.split_whitespace().map(|token| token.parse::<Token>().unwrap()).collect()
 }
 
-/// A job in words: `id [priority] [held] [soft] [lock=L] [repository=R] [key=K] [deps=K,K] [engines=E,E] [needs=R,R]`.
-/// The engine is `shell` when none is named.
+/// A job in words: `id [priority] [held] [soft] [lock=L] [repository=R] [key=K] [deps=K,K]
+/// [engines=E,E] [needs=R,R]`. The engine is `shell` when none is named.
 pub(crate) fn job(words: &str, added_at: Timestamp) -> Job {
     let list = |text: &str| text.split(',').map(str::to_owned).collect::<Vec<_>>();
     let mut words = words.split_whitespace();

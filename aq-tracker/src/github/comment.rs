@@ -13,8 +13,8 @@ use super::{GitHub, MAX_PAGES, PAGE};
 const MARK: &str = "<!-- aq -->";
 
 impl<T: Transport> GitHub<T> {
-    /// Writes the comment: into the one that is `known`, else into one of this token's user that has
-    /// the mark, else a new one. Answers its number.
+    /// Writes the comment: into the one that is `known`, else into one of this token's user that
+    /// has the mark, else a new one. Answers its number.
     pub(super) fn comment(
         &self,
         id: &ItemId,

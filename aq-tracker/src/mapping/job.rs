@@ -1,8 +1,8 @@
 //! An item as a job file.
 //!
-//! The item's texts are a stranger's. They stand only below the front matter, which holds nothing but
-//! quoted values; and the file is read back before it is handed out, so that no text can be more
-//! than a prompt.
+//! The item's texts are a stranger's. They stand only below the front matter, which holds nothing
+//! but quoted values; and the file is read back before it is handed out, so that no text can be
+//! more than a prompt.
 
 use aq_manifest::{JobId, Severity, parse};
 

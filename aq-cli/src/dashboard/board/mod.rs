@@ -1,8 +1,8 @@
 //! The board: a column a stage, and in each the jobs that lie there.
 //!
-//! A column shows a window: the page asks for the cards that can be seen. What lives is a line of counts
-//! and digests, sent when a look differs from the one before; the page then asks again for the columns
-//! that changed. So ten thousand jobs cost a browser what thirty cost.
+//! A column shows a window: the page asks for the cards that can be seen. What lives is a line of
+//! counts and digests, sent when a look differs from the one before; the page then asks again for
+//! the columns that changed. So ten thousand jobs cost a browser what thirty cost.
 
 mod card;
 mod filter;

@@ -1,4 +1,5 @@
-//! The fleet: this host's part in it, and what its coordinator says. All of that comes from other machines.
+//! The fleet: this host's part in it, and what its coordinator says. All of that comes from other
+//! machines.
 
 mod agreement;
 

@@ -1,8 +1,9 @@
-//! Places for nodes, in layers from left to right, so that everything stands right of what it waits for.
+//! Places for nodes, in layers from left to right, so that everything stands right of what it waits
+//! for.
 //!
-//! The steps are those of Sugiyama: break circles, give layers, route long edges through the layers between,
-//! order each layer to have few crossings, move nodes towards their neighbours. All are bounded by the
-//! number of places, whatever the graph is.
+//! The steps are those of Sugiyama: break circles, give layers, route long edges through the layers
+//! between, order each layer to have few crossings, move nodes towards their neighbours. All are
+//! bounded by the number of places, whatever the graph is.
 
 use std::collections::HashMap;
 
@@ -10,7 +11,8 @@ use std::collections::HashMap;
 pub(super) const WIDTH: f64 = 190.0;
 pub(super) const HEIGHT: f64 = 44.0;
 
-/// Between layers, where edges bend; between nodes; and what an edge takes that passes between nodes.
+/// Between layers, where edges bend; between nodes; and what an edge takes that passes between
+/// nodes.
 const ACROSS: f64 = 56.0;
 const GAP: f64 = 14.0;
 const LANE: f64 = 12.0;
@@ -28,7 +30,8 @@ pub(super) struct Layout {
     pub(super) height: f64,
     /// The top left corner of each node.
     pub(super) nodes: Vec<(f64, f64)>,
-    /// The points of each edge, from its source on; between the second and the third it bends, and so on.
+    /// The points of each edge, from its source on; between the second and the third it bends, and
+    /// so on.
     pub(super) edges: Vec<Vec<(f64, f64)>>,
 }
 
@@ -107,7 +110,8 @@ fn without_circles(count: usize, edges: &[(usize, usize)]) -> Vec<(usize, usize)
     turned
 }
 
-/// A layer for each node: right of all that leads to it, and what nothing leads to as far right as it can be.
+/// A layer for each node: right of all that leads to it, and what nothing leads to as far right as
+/// it can be.
 fn layers(count: usize, edges: &[(usize, usize)]) -> Vec<usize> {
     let mut next = vec![Vec::new(); count];
     let mut open = vec![0_usize; count];

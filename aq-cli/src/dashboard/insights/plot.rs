@@ -183,8 +183,8 @@ fn stacked(
     Ok(hints.iter().map(hint).collect())
 }
 
-/// A row for each profile: from the shortest to the longest job, a box around the middle half, and a line
-/// at the median.
+/// A row for each profile: from the shortest to the longest job, a box around the middle half, and
+/// a line at the median.
 pub(super) fn durations(profiles: &[(String, &Group)]) -> Markup {
     let row = |(name, group): &(String, &Group)| {
         let spread = group.spread?;

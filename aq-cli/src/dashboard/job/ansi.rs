@@ -1,14 +1,14 @@
 //! What a program printed for a terminal, as runs of text that look the same.
 //!
-//! Colours become names of classes, as other parts of a look do. All other sequences are dropped. Of a
-//! line that was written over after a carriage return, the last writing is shown.
+//! Colours become names of classes, as other parts of a look do. All other sequences are dropped.
+//! Of a line that was written over after a carriage return, the last writing is shown.
 
 use anstyle_parse::{DefaultCharAccumulator, Params, Parser, Perform};
 
 use super::visible;
 
-/// The most runs of one text. What comes behind them is shown without colours: a text that changes its
-/// look with every character would make a page that no browser shows.
+/// The most runs of one text. What comes behind them is shown without colours: a text that changes
+/// its look with every character would make a page that no browser shows.
 const RUNS: usize = 10_000;
 
 /// How text looks.
@@ -23,8 +23,8 @@ pub(super) struct Look {
     is_note: bool,
 }
 
-/// The classes of bold, faint, italic, underlined, inverse and struck text, and the numbers that switch
-/// each on and off.
+/// The classes of bold, faint, italic, underlined, inverse and struck text, and the numbers that
+/// switch each on and off.
 const TRAITS: [(&str, u16, u16); 6] = [
     ("bold", 1, 22),
     ("dim", 2, 22),

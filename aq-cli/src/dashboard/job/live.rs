@@ -1,4 +1,5 @@
-//! What a job's page is told while it is open: that the job has changed, and that its log has grown.
+//! What a job's page is told while it is open: that the job has changed, and that its log has
+//! grown.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;

@@ -78,9 +78,9 @@ impl FilePatch {
     }
 }
 
-/// The files of a patch. Of each at most `of_each` lines are kept, and of all together `of_all`; the
-/// counts are of all lines. What is inside a hunk is told from what git says by the hunk's own counts:
-/// a removed line can look like a head.
+/// The files of a patch. Of each at most `of_each` lines are kept, and of all together `of_all`;
+/// the counts are of all lines. What is inside a hunk is told from what git says by the hunk's own
+/// counts: a removed line can look like a head.
 pub(super) fn files(patch: &str, of_each: usize, of_all: usize) -> Vec<FilePatch> {
     let mut found: Vec<FilePatch> = Vec::new();
     let mut left = of_all;

@@ -214,8 +214,8 @@ impl Chrome {
         fs::write(file, BASE64_STANDARD.decode(picture.as_str().unwrap()).unwrap()).unwrap();
     }
 
-    /// What the browser complained about since the last time: its console, scripts that failed, what
-    /// was blocked or not found. Without `but`.
+    /// What the browser complained about since the last time: its console, scripts that failed,
+    /// what was blocked or not found. Without `but`.
     pub(super) fn complaints(&self, but: &str) -> Vec<String> {
         let log = self.post("se/log", &json!({ "type": "browser" }));
         let bad = log

@@ -61,8 +61,8 @@ fn shown(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../docs/pictures/{name}.png"))
 }
 
-/// The queue of `aq demo`, when all its jobs are done that can be. For the numbers it gets a past, of agents:
-/// the demo needs none, so that it would show nothing of what they use.
+/// The queue of `aq demo`, when all its jobs are done that can be. For the numbers it gets a past,
+/// of agents: the demo needs none, so that it would show nothing of what they use.
 fn demo(sandbox: &Sandbox) -> PathBuf {
     let dir = sandbox.path("demo");
     sandbox.ok(&["demo".as_ref(), dir.as_os_str()]);

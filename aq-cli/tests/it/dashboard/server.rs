@@ -21,8 +21,8 @@ pub(crate) struct Server {
     pub(crate) address: String,
     /// The link that signs in; empty when the token came from a file.
     pub(crate) link: String,
-    /// Of the reader whose requests these are; empty before [`Server::sign_in`] when the token came from
-    /// a file.
+    /// Of the reader whose requests these are; empty before [`Server::sign_in`] when the token came
+    /// from a file.
     cookie: String,
     _out: BufReader<ChildStdout>,
 }

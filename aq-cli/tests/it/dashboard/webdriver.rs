@@ -1,6 +1,6 @@
 //! WebDriver, the protocol in which a browser is led: JSON over HTTP to a driver on this machine
-//! (<https://www.w3.org/TR/webdriver2/>). The crates for it turn on a feature of `serde_json` that would
-//! change the program under test, too.
+//! (<https://www.w3.org/TR/webdriver2/>). The crates for it turn on a feature of `serde_json` that
+//! would change the program under test, too.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

@@ -1,4 +1,5 @@
-//! The verbs that use git, in a repository: their own calls fail, and those of each git that they start.
+//! The verbs that use git, in a repository: their own calls fail, and those of each git that they
+//! start.
 
 use super::everywhere;
 use crate::injection::can_trace;

@@ -1,5 +1,5 @@
-//! The calls of one alone fail: of the loop, of its worker, of the job's own command, of `verify`, of a run
-//! of git. The job works in a worktree and leaves its changes uncommitted.
+//! The calls of one alone fail: of the loop, of its worker, of the job's own command, of `verify`,
+//! of a run of git. The job works in a worktree and leaves its changes uncommitted.
 
 use std::fs;
 

@@ -1,9 +1,9 @@
-//! `kill -9` of everything at random moments: the loops and workers of three hosts, whole hosts, two
-//! coordinators and their connections to one PostgreSQL.
+//! `kill -9` of everything at random moments: the loops and workers of three hosts, whole hosts,
+//! two coordinators and their connections to one PostgreSQL.
 //!
-//! What must stay true is that each job is shipped, by the coordinator's record and by the hosts' folders,
-//! once and under the same epoch. That one runs twice, on a host that is cut off and on the next, is
-//! allowed; that it ships twice is not.
+//! What must stay true is that each job is shipped, by the coordinator's record and by the hosts'
+//! folders, once and under the same epoch. That one runs twice, on a host that is cut off and on
+//! the next, is allowed; that it ships twice is not.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

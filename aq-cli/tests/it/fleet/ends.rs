@@ -1,4 +1,5 @@
-//! Every job's end comes to the coordinator's ears, and no trouble of one host keeps it from ending.
+//! Every job's end comes to the coordinator's ears, and no trouble of one host keeps it from
+//! ending.
 
 use std::fs::{self, File};
 use std::io::Write;

@@ -1,5 +1,5 @@
-//! A coordinator that is away holds no job up and loses none; its answer is not needed to work, and is
-//! needed to ship.
+//! A coordinator that is away holds no job up and loses none; its answer is not needed to work, and
+//! is needed to ship.
 
 use std::fs;
 use std::thread::sleep;
@@ -55,8 +55,8 @@ fn a_job_goes_on_without_the_coordinator_and_ships_when_it_is_back() {
     assert_eq!(read(&fleet.out("on")), "on\n");
 }
 
-/// Longer than a lease and than what a coordinator takes for an outage: a host that goes on, and one
-/// that does not.
+/// Longer than a lease and than what a coordinator takes for an outage: a host that goes on, and
+/// one that does not.
 #[test]
 fn an_outage_takes_no_job_from_its_host() {
     let mut fleet = Fleet::new();

@@ -3,8 +3,8 @@
 use crate::injection::role::Role;
 use crate::injection::{Fault, can_trace, one_by_one};
 
-/// Calls, and errors that are the host's. Without `statx`: where it fails, the standard library says
-/// that a directory is no directory.
+/// Calls, and errors that are the host's. Without `statx`: where it fails, the standard library
+/// says that a directory is no directory.
 const FAULTS: &[(&str, &str)] = &[
     ("openat", "EMFILE"),
     ("openat", "ENFILE"),

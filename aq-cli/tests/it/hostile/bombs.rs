@@ -1,5 +1,5 @@
-//! Jobs that fork, to a depth: the tree is bounded, and no process of it wants to end. `AQ_BOMBS` says how
-//! many jobs (`./test --long`: 500).
+//! Jobs that fork, to a depth: the tree is bounded, and no process of it wants to end. `AQ_BOMBS`
+//! says how many jobs (`./test --long`: 500).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,8 +11,8 @@ use crate::sandbox::Sandbox;
 /// Jobs at once.
 const MAX: usize = 4;
 
-/// Each process starts two more until the depth is used up: 31 of them, in sessions of their own, deaf to
-/// SIGTERM, and half of them without the marks of the job in their environment.
+/// Each process starts two more until the depth is used up: 31 of them, in sessions of their own,
+/// deaf to SIGTERM, and half of them without the marks of the job in their environment.
 const TREE: &str = "#!/bin/bash
 trap '' TERM HUP INT
 if [ $1 -gt 0 ]; then

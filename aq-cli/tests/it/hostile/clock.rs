@@ -1,6 +1,6 @@
-//! A wall clock that jumps a year while a loop runs. `libfaketime` makes the jump: it stands between aq, its
-//! workers and their agents and what the C library says of the wall clock, and leaves the clock alone that nobody
-//! can set. The times of files stay those of the system.
+//! A wall clock that jumps a year while a loop runs. `libfaketime` makes the jump: it stands
+//! between aq, its workers and their agents and what the C library says of the wall clock, and
+//! leaves the clock alone that nobody can set. The times of files stay those of the system.
 
 use std::fs;
 use std::path::PathBuf;
@@ -69,8 +69,8 @@ fn pauses_last(sandbox: &Sandbox, name: &str) {
     assert!(begun[1] - begun[0] >= 2.0, "{begun:?}");
 }
 
-/// The jobs that both tests have: one that works, one that is to time out, one that waits for its second
-/// attempt, one whose engine rests. Answers the loop.
+/// The jobs that both tests have: one that works, one that is to time out, one that waits for its
+/// second attempt, one whose engine rests. Answers the loop.
 fn jobs(sandbox: &Sandbox, backoff: &str) -> std::process::Child {
     let wait = "until [ -e go ]; do sleep 0.02; done";
     sandbox.add("slow", "timeout: 1h", wait);

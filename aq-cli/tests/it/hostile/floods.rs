@@ -1,5 +1,5 @@
-//! Agents that print without end. `AQ_FLOOD_MB` says how much (`./test --long`: 5 GB); the log's limit keeps
-//! it from the disk.
+//! Agents that print without end. `AQ_FLOOD_MB` says how much (`./test --long`: 5 GB); the log's
+//! limit keeps it from the disk.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

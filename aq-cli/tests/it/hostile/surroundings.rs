@@ -35,8 +35,8 @@ pub(super) fn bounded(sandbox: &Sandbox, args: &[&str]) -> (i32, String) {
     (output.status.code().unwrap_or(-1), said)
 }
 
-/// The most memory that a process has had at once, in KiB, without what it has of files: how much of a
-/// program is resident is the page cache's doing. 0 when it has none any more.
+/// The most memory that a process has had at once, in KiB, without what it has of files: how much
+/// of a program is resident is the page cache's doing. 0 when it has none any more.
 pub(crate) fn peak_kib(pid: u32) -> u64 {
     // In one read: of a process that ends in between, its files would count, too.
     let status = status(pid);
@@ -44,8 +44,8 @@ pub(crate) fn peak_kib(pid: u32) -> u64 {
     files.map_or(0, |files| of_text(&status, "VmHWM:").unwrap_or(0).saturating_sub(files))
 }
 
-/// Runs the queue's jobs to the end. Answers the exit code of the loop, and the most memory of it or of any
-/// worker, in KiB.
+/// Runs the queue's jobs to the end. Answers the exit code of the loop, and the most memory of it
+/// or of any worker, in KiB.
 pub(super) fn run_and_measure(sandbox: &Sandbox, max: usize) -> (i32, u64) {
     let mut run = sandbox.start_loop(&["--once", "--max", &max.to_string()]);
     let give_up = Instant::now() + Duration::from_secs(3600);
@@ -75,8 +75,8 @@ fn of_text(status: &str, name: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// After the hostile case: a job that is added now runs to its end, nothing is left running, and the queue is
-/// whole.
+/// After the hostile case: a job that is added now runs to its end, nothing is left running, and
+/// the queue is whole.
 pub(super) fn is_well(sandbox: &Sandbox) {
     sandbox.add("afterwards", "", "echo well");
     let (code, said) = bounded(sandbox, &["run", "--once", "--quiet"]);

@@ -16,8 +16,8 @@ fn told(sandbox: &Sandbox) -> Vec<u32> {
     trace.lines().map(|line| line.parse().unwrap()).collect()
 }
 
-/// Work of which the agent has told is on the job's branch. Where git failed twice it is where it was, and
-/// the record says so.
+/// Work of which the agent has told is on the job's branch. Where git failed twice it is where it
+/// was, and the record says so.
 fn is_kept(point: &Point<'_>) {
     let Point { sandbox, what, .. } = point;
     let is_in_place = !sandbox.meta_value("a", "checkpoint_error").is_empty();

@@ -1,5 +1,5 @@
-//! A fault for one alone of those that take part in a job: the loop, its worker, the job's own command,
-//! `verify`, or one of the runs of git. What else is at work is not touched.
+//! A fault for one alone of those that take part in a job: the loop, its worker, the job's own
+//! command, `verify`, or one of the runs of git. What else is at work is not touched.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -59,13 +59,13 @@ impl Place<'_> {
     }
 }
 
-/// The job of these tests, `a`: what it leaves in its worktree it does not commit, and tells of it outside.
-/// It tells of its attempt last, so that what is told of must be there.
+/// The job of these tests, `a`: what it leaves in its worktree it does not commit, and tells of it
+/// outside. It tells of its attempt last, so that what is told of must be there.
 const WORK: &str = "echo work $AQ_ATTEMPT >>a.txt; mkdir -p sub; echo new >sub/$AQ_ATTEMPT.txt; \
                     echo $AQ_ATTEMPT >>$HOME/trace";
 
-/// Adds `a` in a repository, where the role's runs meet what `options` of `strace` say: all its runs, or the
-/// one of this number.
+/// Adds `a` in a repository, where the role's runs meet what `options` of `strace` say: all its
+/// runs, or the one of this number.
 fn prepared(role: Role, run: Option<usize>, options: &str) -> Sandbox {
     let sandbox = Sandbox::with_repository();
     // What this host has is looked up once, and not under strace.
@@ -111,8 +111,8 @@ fn git() -> PathBuf {
 pub(crate) const LAUNCH: &str =
     "attempt=1\nengine=shell\nlaunched_at=2026-01-31T12:00:00Z\nmoved_to=building\n";
 
-/// Launches `a` as a loop does, that dies before its worker is there. Answers the locked record, as the
-/// worker gets it.
+/// Launches `a` as a loop does, that dies before its worker is there. Answers the locked record, as
+/// the worker gets it.
 fn launch(sandbox: &Sandbox) -> File {
     let path = sandbox.queue(".state/meta/a.meta");
     let text = fs::read_to_string(&path).unwrap() + LAUNCH;

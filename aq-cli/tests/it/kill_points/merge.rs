@@ -37,8 +37,8 @@ pub(crate) fn look(point: &Point<'_>) {
     if folders == ["testing"] {
         let (code, said) = sandbox.code(&made);
         if code != 0 {
-            // Only a git that was killed itself in the middle may be in the way: aq says what is, and
-            // it takes its user, as after any such git.
+            // Only a git that was killed itself in the middle may be in the way: aq says what is,
+            // and it takes its user, as after any such git.
             assert!(!is_only_aq(point), "{what}: {said}");
             let names_it = said.contains(".lock'") || said.contains("new.txt");
             assert!(code == 4 && names_it, "{what}: {code} {said}");

@@ -1,5 +1,5 @@
-//! `kill -9` of one alone: of the loop, of its worker, of the job's own command, of `verify`, of a run of git.
-//! The job works in a worktree and leaves its changes uncommitted.
+//! `kill -9` of one alone: of the loop, of its worker, of the job's own command, of `verify`, of a
+//! run of git. The job works in a worktree and leaves its changes uncommitted.
 
 use std::fs;
 
@@ -38,7 +38,8 @@ fn a_git_killed_anywhere_loses_no_work() {
     kills_of(Role::Git, 120, &["rename", "write"]);
 }
 
-/// The tests start the worker themselves, so what they write down before has to be what a loop does.
+/// The tests start the worker themselves, so what they write down before has to be what a loop
+/// does.
 #[test]
 fn a_launch_by_hand_is_one_of_the_loop() {
     let sandbox = Sandbox::new();

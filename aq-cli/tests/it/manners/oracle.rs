@@ -132,7 +132,8 @@ impl Ended<'_> {
         self.user.try_git(&self.sandbox.work(), &["cat-file", "-e", &name]).0
     }
 
-    /// Paths that are otherwise than in a commit, but for those that git ignores or is not to look at.
+    /// Paths that are otherwise than in a commit, but for those that git ignores or is not to look
+    /// at.
     fn differences(&self, kept: &Path, files: &Files, commit: &str) -> Vec<PathBuf> {
         let there = self.user.files_of(commit);
         let unlike = |path: &&PathBuf| match (files.get(*path), there.get(*path)) {

@@ -19,7 +19,8 @@ pub(crate) fn files() -> usize {
     std::env::var("AQ_MANNERS_FILES").ok().and_then(|files| files.parse().ok()).unwrap_or(5)
 }
 
-/// The settings of a user who takes submodules from where he likes. His git does nothing behind his back.
+/// The settings of a user who takes submodules from where he likes. His git does nothing behind his
+/// back.
 const SETTINGS: &str = "[user]\nname = Ada\nemail = ada@example.com\n[protocol \"file\"]\nallow = always\n\
      [advice]\ndetachedHead = false\n[init]\ndefaultBranch = main\n\
      [maintenance]\nauto = false\n[gc]\nauto = 0\n";

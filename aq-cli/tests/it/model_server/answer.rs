@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 /// Tokens of one call. `input` holds what was read from the cache as it does at OpenAI and Google,
-/// and not as at Anthropic; `output` holds the reasoning, but not at Google: each vendor is followed.
+/// and not as at Anthropic; `output` holds the reasoning, but not at Google: each vendor is
+/// followed.
 pub(crate) struct CallUsage {
     pub(crate) input: u64,
     pub(crate) cached: u64,

@@ -1,4 +1,5 @@
-//! Calls of the tool that runs commands, under the name and with the arguments that an agent offers.
+//! Calls of the tool that runs commands, under the name and with the arguments that an agent
+//! offers.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,5 @@
-//! The system calls of a command that change files, and those that make changes last, as `strace` saw them.
+//! The system calls of a command that change files, and those that make changes last, as `strace`
+//! saw them.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -21,8 +22,8 @@ pub(super) struct Call {
     pub(super) args: Vec<String>,
     /// What it answered.
     pub(super) result: i64,
-    /// The paths that it is about, in their order, absolute. Of descriptors only that of the file that
-    /// another one is copied to.
+    /// The paths that it is about, in their order, absolute. Of descriptors only that of the file
+    /// that another one is copied to.
     pub(super) paths: Vec<PathBuf>,
     /// What its first argument stands for, when that is a descriptor, or else its result.
     pub(super) opened: Option<PathBuf>,
@@ -43,8 +44,8 @@ pub(super) fn of_command(sandbox: &Sandbox, args: &[&str]) -> Vec<Call> {
     whole_lines(&seen).iter().filter_map(|line| trace.call(line)).collect()
 }
 
-/// The calls that were shown in two halves, because another process came between, put together where
-/// they ended.
+/// The calls that were shown in two halves, because another process came between, put together
+/// where they ended.
 fn whole_lines(seen: &str) -> Vec<String> {
     let mut begun = BTreeMap::new();
     let mut whole = Vec::new();
@@ -100,8 +101,8 @@ impl Trace {
         })
     }
 
-    /// Each path, against the directory that the argument before it names, or else against where the
-    /// process is.
+    /// Each path, against the directory that the argument before it names, or else against where
+    /// the process is.
     fn paths(&self, process: &str, args: &[String]) -> Vec<PathBuf> {
         let mut dir = self.cwd.get(process).cloned();
         let mut paths = Vec::new();

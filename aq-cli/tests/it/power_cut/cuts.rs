@@ -1,5 +1,5 @@
-//! What a power cut may leave of a disk: of its unsure parts nothing, all, each one alone, all but each one,
-//! and files that have their length but not their bytes.
+//! What a power cut may leave of a disk: of its unsure parts nothing, all, each one alone, all but
+//! each one, and files that have their length but not their bytes.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,10 @@
 //! A disk that forgets the most that a real one may.
 //!
-//! What a file holds is sure after a sync of the file, that a name is in a directory, or is no longer, after a
-//! sync of the directory. Anything else may be there after a power cut or not. A rename is two changes: the
-//! new name, and the old one gone; while the second is not sure the old name may be there again, beside the new
-//! one or in place of it. Only when somebody syncs the old directory and not the new one may both be gone.
+//! What a file holds is sure after a sync of the file, that a name is in a directory, or is no
+//! longer, after a sync of the directory. Anything else may be there after a power cut or not. A
+//! rename is two changes: the new name, and the old one gone; while the second is not sure the old
+//! name may be there again, beside the new one or in place of it. Only when somebody syncs the old
+//! directory and not the new one may both be gone.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -35,8 +36,8 @@ pub(super) struct Change {
     /// Whether the name comes, or goes.
     pub(super) comes: bool,
     pub(super) is_sure: bool,
-    /// The change without which this one cannot be: that made the directory, or gave a renamed file its
-    /// new name.
+    /// The change without which this one cannot be: that made the directory, or gave a renamed file
+    /// its new name.
     pub(super) needs: Vec<usize>,
 }
 
@@ -217,7 +218,8 @@ impl Disk {
         true
     }
 
-    /// Follows a copy from where the one file is read to where the other is written, both of the model.
+    /// Follows a copy from where the one file is read to where the other is written, both of the
+    /// model.
     fn copy(&mut self, call: &Call) -> bool {
         let Some(to) = call.paths.first().and_then(|path| self.find(path)) else { return false };
         let from = call.opened.as_deref().and_then(|path| self.find(path));

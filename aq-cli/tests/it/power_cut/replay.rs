@@ -16,7 +16,8 @@ use crate::sandbox::{STAGES, Sandbox};
 /// A story that power cuts interrupt.
 pub(super) struct Story<'a> {
     pub(super) prepare: fn(&Sandbox),
-    /// Commands, one after the other, which end by themselves. Cuts come during the last one, and behind it.
+    /// Commands, one after the other, which end by themselves. Cuts come during the last one, and
+    /// behind it.
     pub(super) commands: &'a [&'a [&'a str]],
     /// Files that the last command promises; what it does without a promise may be synced or not.
     pub(super) promised: &'a [&'a str],
@@ -98,8 +99,8 @@ impl Originals {
 }
 
 impl Story<'_> {
-    /// Tells the story, and looks after each power cut, or of every so many after one: after each with
-    /// `AQ_POWER_STRIDE=1`. Answers after how many.
+    /// Tells the story, and looks after each power cut, or of every so many after one: after each
+    /// with `AQ_POWER_STRIDE=1`. Answers after how many.
     #[expect(clippy::print_stdout, reason = "it is the test's own output")]
     pub(super) fn cut_everywhere(&self, share: usize, look: impl Fn(&After<'_>)) -> usize {
         let sandbox = Sandbox::new();
@@ -115,7 +116,8 @@ impl Story<'_> {
         for call in before.iter().flatten() {
             disk.follow(call);
         }
-        // The cuts at each place, before anything is done to the queue: its files are to be compared.
+        // The cuts at each place, before anything is done to the queue: its files are to be
+        // compared.
         let mut seen = HashSet::new();
         let mut all = Vec::new();
         let mut prefixes = 0;
@@ -181,8 +183,8 @@ fn is_kept(disk: &Disk, files: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-/// What a file of `.state/keys` says of who holds the key. That somebody waits for one only lets `add`
-/// refuse a circle sooner than the loop would.
+/// What a file of `.state/keys` says of who holds the key. That somebody waits for one only lets
+/// `add` refuse a circle sooner than the loop would.
 fn holder<'a>(left: &'a Left, key: &Path) -> Option<&'a str> {
     let text = std::str::from_utf8(left.get(key)?.bytes.as_deref()?).unwrap();
     text.lines().rfind(|line| line.starts_with("job="))

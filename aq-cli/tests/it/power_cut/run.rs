@@ -1,5 +1,5 @@
-//! A loop and its workers. They sync what is shipped, and nothing else: a job may run again after a power
-//! cut, but not when it is shipped, and not twice at once.
+//! A loop and its workers. They sync what is shipped, and nothing else: a job may run again after a
+//! power cut, but not when it is shipped, and not twice at once.
 
 use super::can_trace;
 use super::replay::{After, Story};

@@ -194,7 +194,8 @@ impl Lab {
         if is_there { text.trim().to_owned() } else { String::new() }
     }
 
-    /// What these processes have to go by: no way but to the server, and no home but the test's own.
+    /// What these processes have to go by: no way but to the server, and no home but the test's
+    /// own.
     pub(super) fn assert_enclosed(&self, agents: &[Pid]) {
         let root = self.sandbox.path("");
         let mut found = BTreeSet::new();

@@ -1,5 +1,5 @@
-//! What the comparison finds: agreement with the real coordinator, and disagreement with one that decides
-//! otherwise.
+//! What the comparison finds: agreement with the real coordinator, and disagreement with one that
+//! decides otherwise.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
@@ -33,8 +33,8 @@ impl Drop for Coordinator {
     }
 }
 
-/// Jobs with every priority, explicit locks, dependencies of both kinds and capabilities, and some that
-/// have neither key nor lock of their own.
+/// Jobs with every priority, explicit locks, dependencies of both kinds and capabilities, and some
+/// that have neither key nor lock of their own.
 fn many(sandbox: &Sandbox, count: usize) {
     let mut dice = Dice::new(13);
     let mut keys = Vec::new();
@@ -88,7 +88,8 @@ fn the_real_coordinator_agrees() {
             std::fs::read_dir(sandbox.queue("shipped")).unwrap().count() >= shipped
         });
     }
-    // A loop that is faster than the coordinator leaves decisions out, but never while fewer wait than this.
+    // A loop that is faster than the coordinator leaves decisions out, but never while fewer wait
+    // than this.
     wait_for("250 comparisons", || lines(&sandbox).len() >= 250);
     sandbox.ok(&["stop", "--all"]);
     crate::sandbox::wait_child(&mut running);

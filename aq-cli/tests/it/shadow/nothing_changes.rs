@@ -1,5 +1,5 @@
-//! Whatever the coordinator does, a run leaves the same files as without a shadow, in about the same
-//! time; and what the shadow sends is of the shadow only.
+//! Whatever the coordinator does, a run leaves the same files as without a shadow, in about the
+//! same time; and what the shadow sends is of the shadow only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,8 +13,8 @@ use super::{field, join, lines};
 use crate::feedback::without_marks;
 use crate::sandbox::Sandbox;
 
-/// How much longer a run may take on a busy machine: what is left to compare in the end is waited for
-/// for 2 s at most, and a run that waits for an answer does so for 10 s.
+/// How much longer a run may take on a busy machine: what is left to compare in the end is waited
+/// for for 2 s at most, and a run that waits for an answer does so for 10 s.
 const LONGER: Duration = Duration::from_secs(8);
 
 /// Keys of records that differ from run to run: times, processes, and what comes of them.
@@ -46,8 +46,8 @@ fn run(sandbox: &Sandbox) -> Duration {
     begun.elapsed()
 }
 
-/// Every file of the queue and what is in it, without the shadow's log, what was found out about the host's
-/// tools, and scratch space that is kept ready.
+/// Every file of the queue and what is in it, without the shadow's log, what was found out about
+/// the host's tools, and scratch space that is kept ready.
 fn files(sandbox: &Sandbox) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     collect(&sandbox.queue(""), "", &sandbox.path(""), &mut found);

@@ -1,5 +1,5 @@
-//! Something in the coordinator's place: it answers as the protocol says, or as badly as a test wants,
-//! and keeps what it was asked.
+//! Something in the coordinator's place: it answers as the protocol says, or as badly as a test
+//! wants, and keeps what it was asked.
 
 use std::cmp::Reverse;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use crate::model_server::http::{Request, Response, wait_for_the_end};
 
-/// How it behaves. Registrations and heartbeats are always answered well, but for `Hangs` and `Broken`.
+/// How it behaves. Registrations and heartbeats are always answered well, but for `Hangs` and
+/// `Broken`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Manner {
     /// By priority, then age.

@@ -1,4 +1,5 @@
-//! A queue that version 0.1 has made, from `golden/queue`, with its repository: jobs in all folders.
+//! A queue that version 0.1 has made, from `golden/queue`, with its repository: jobs in all
+//! folders.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -12,8 +13,8 @@ const LINKED: [&str; 5] = ["done", "judged", "failed", "shipped", "lost"];
 /// Lays out the queue in `p/.aq`, in the checkout of the repository `p`. Nobody trusts it yet.
 ///
 /// `done` and `in-place` are in testing/, `judged` is in review/; `failed` has left work that is in
-/// no commit, and so has `lost`, whose worker is dead; `shipped` is merged; `next` and `waits` are in
-/// inbox/, the latter for `done`.
+/// no commit, and so has `lost`, whose worker is dead; `shipped` is merged; `next` and `waits` are
+/// in inbox/, the latter for `done`.
 pub(crate) fn lay_out(lab: &mut PlacesLab) {
     // The records name the first commit.
     let known = lab.env.len();

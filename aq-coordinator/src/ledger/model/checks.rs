@@ -44,7 +44,8 @@ fn no_promise_is_broken_in_any_state() {
 
 #[test]
 fn from_every_state_every_job_can_still_end() {
-    // Without a person, who could end everything, and who alone can where nobody knows what has ended.
+    // Without a person, who could end everything, and who alone can where nobody knows what has
+    // ended.
     for world in worlds().iter().filter(|world| !world.operator && !world.restores) {
         let (states, before) = explore(world);
         let is_end = |fleet: &Fleet| fleet.jobs.iter().all(Slot::is_over);

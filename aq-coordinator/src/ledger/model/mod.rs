@@ -1,5 +1,5 @@
-//! The lease protocol as a model: the real rules, with all that a network, hosts and coordinators can
-//! do around them. Every reachable state is visited.
+//! The lease protocol as a model: the real rules, with all that a network, hosts and coordinators
+//! can do around them. Every reachable state is visited.
 
 mod checks;
 mod fleet;

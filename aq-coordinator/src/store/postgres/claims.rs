@@ -90,10 +90,10 @@ impl Tx {
         Ok(self.run(sql, &[&expected.map(number)]).await? > 0)
     }
 
-    /// What [`grant`](Self::grant) opens with: the claims, each answered by one at a time, wherever its
-    /// copies arrive; and for each pick of each claim, or once for one without, who makes it and the row
-    /// that it is to get. It locks what it can, and waits for nobody's rows: what others are busy with
-    /// is left out.
+    /// What [`grant`](Self::grant) opens with: the claims, each answered by one at a time, wherever
+    /// its copies arrive; and for each pick of each claim, or once for one without, who makes it
+    /// and the row that it is to get. It locks what it can, and waits for nobody's rows: what
+    /// others are busy with is left out.
     pub(crate) fn claimed(plans: &[ClaimPlan]) -> Opening {
         let turns = plans.iter().map(|plan| format!("{}/{}", plan.factory, plan.request)).collect();
         let mut factories = Vec::new();

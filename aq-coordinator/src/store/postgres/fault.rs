@@ -17,8 +17,8 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    /// Whether nothing was done, and the same again may go well: another transaction was in the way,
-    /// or the connection has ended.
+    /// Whether nothing was done, and the same again may go well: another transaction was in the
+    /// way, or the connection has ended.
     pub(crate) fn is_worth_a_retry(&self) -> bool {
         match self {
             Self::Store(_) => false,

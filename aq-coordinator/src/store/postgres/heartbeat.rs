@@ -64,7 +64,8 @@ impl Tx {
         Ok(beats.iter().map(answer).collect())
     }
 
-    /// Notes that factories live; those that are known, and whether each is to drain, and to register.
+    /// Notes that factories live; those that are known, and whether each is to drain, and to
+    /// register.
     async fn see(&self, beats: &[Beat]) -> Result<HashMap<String, (bool, bool)>, Fault> {
         let ids: Vec<&str> = beats.iter().map(|beat| beat.factory.as_str()).collect();
         let instances: Vec<&str> = beats.iter().map(|beat| beat.instance.as_str()).collect();
@@ -115,8 +116,8 @@ impl Tx {
         renewed.collect()
     }
 
-    /// The others, by the ledger: lapsed ones, shipped ones, stale ones. Whether nothing but ends of
-    /// leases was written.
+    /// The others, by the ledger: lapsed ones, shipped ones, stale ones. Whether nothing but ends
+    /// of leases was written.
     async fn renew_rest(
         &self,
         rest: &[(&Beat, LeaseRef)],
@@ -157,8 +158,8 @@ impl Tx {
         Ok(held.map(|()| self.timing.lease))
     }
 
-    /// The row after it, when the caller is or was its holder. The inner error is an answer: what it
-    /// goes with has to be committed.
+    /// The row after it, when the caller is or was its holder. The inner error is an answer: what
+    /// it goes with has to be committed.
     async fn renew_job(
         &self,
         job: &Job,

@@ -1,8 +1,8 @@
 //! The ledger in PostgreSQL: any number of coordinators, and the database does the locking.
 //!
-//! A write locks the row that it judges. Where two calls could want the same thing before there is a
-//! row to lock (a key, a claim, a lock's name), they take an advisory lock of the transaction on its
-//! hash. Grants never wait for rows: what another coordinator is busy with is left out.
+//! A write locks the row that it judges. Where two calls could want the same thing before there is
+//! a row to lock (a key, a claim, a lock's name), they take an advisory lock of the transaction on
+//! its hash. Grants never wait for rows: what another coordinator is busy with is left out.
 
 mod claims;
 mod echoes;

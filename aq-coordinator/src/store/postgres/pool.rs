@@ -26,8 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How often a transaction is tried that was undone.
 const TRIES: u32 = 5;
 
-/// What each connection is told: a coordinator that hangs must not hold locks for long, and statements
-/// are planned once, since to plan those of a grant takes as long as to run them.
+/// What each connection is told: a coordinator that hangs must not hold locks for long, and
+/// statements are planned once, since to plan those of a grant takes as long as to run them.
 const SETTINGS: &str = "SET statement_timeout = '30s'; \
      SET idle_in_transaction_session_timeout = '30s'; \
      SET default_transaction_isolation = 'read committed'; \
@@ -109,8 +109,8 @@ impl Connections {
         Ok(Self { pool, timing, clock, elsewhere: Arc::default(), me: Uuid::new_v4() })
     }
 
-    /// Runs `work` in a transaction, and again when it was undone and that may help. Not when it may
-    /// have been committed: the caller hears that it is not known.
+    /// Runs `work` in a transaction, and again when it was undone and that may help. Not when it
+    /// may have been committed: the caller hears that it is not known.
     pub(crate) async fn run<T>(
         &self,
         mode: Mode,
@@ -140,8 +140,8 @@ impl Connections {
         Arc::clone(&self.elsewhere.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Looks for transactions of other databases. Where that is not allowed, they count as this one's,
-    /// and hold readers of what happens back for as long as they go on.
+    /// Looks for transactions of other databases. Where that is not allowed, they count as this
+    /// one's, and hold readers of what happens back for as long as they go on.
     pub(crate) async fn look_elsewhere(&self) {
         let found = self.run(Mode::Read, |tx| Box::pin(tx.elsewhere())).await;
         let found = found.unwrap_or_default().into();

@@ -24,8 +24,8 @@ impl Query {
         self.values.iter().map(|value| &**value as &(dyn ToSql + Sync)).collect()
     }
 
-    /// One statement that writes what these write; `None` for none. They all see the tables as they were
-    /// before, so no row may be written by two of them.
+    /// One statement that writes what these write; `None` for none. They all see the tables as they
+    /// were before, so no row may be written by two of them.
     pub(crate) fn together(queries: Vec<Self>) -> Option<Self> {
         let last = queries.len().checked_sub(1)?;
         let mut all = Self::new(if last > 0 { "WITH " } else { "" });

@@ -63,8 +63,8 @@ impl Tx {
         Ok(())
     }
 
-    /// What writes many rows whose terms stay as they are, with what the changes mean for grants and
-    /// feed.
+    /// What writes many rows whose terms stay as they are, with what the changes mean for grants
+    /// and feed.
     pub(crate) fn writes(&self, changes: &[(Job, Job)]) -> Result<Option<Query>, Fault> {
         if changes.is_empty() {
             return Ok(None);

@@ -14,8 +14,8 @@ use crate::store::{KEEP_FEED, Ticked};
 /// Leases that one tick ends at most; the next one is a second away.
 const MOST: i64 = 5000;
 
-/// The place of the tables. With another database, other tables, or another history of the server's log,
-/// what is in them was put there by a restore.
+/// The place of the tables. With another database, other tables, or another history of the server's
+/// log, what is in them was put there by a restore.
 const PLACE: &str = "SELECT (SELECT oid FROM pg_database WHERE datname = current_database()) || '/' || \
      'service'::regclass::oid || '/' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)";
 
@@ -191,8 +191,8 @@ impl Tx {
         Ok(Ticked { lapsed, outage, settled })
     }
 
-    /// The transactions with an id that are at work in other databases of this server, by the last 32
-    /// bits. Whoever holds the lock of an id is the transaction itself.
+    /// The transactions with an id that are at work in other databases of this server, by the last
+    /// 32 bits. Whoever holds the lock of an id is the transaction itself.
     pub(crate) async fn elsewhere(&self) -> Result<Vec<i64>, Fault> {
         let rows = self.all(ELSEWHERE, &[]).await?;
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()

@@ -25,8 +25,9 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// That of a `postgres://` URL. Opens no connection yet; [`Store::migrate`] comes next. Speaks no
-    /// TLS: a database on another machine is to be reached through a tunnel or a trusted network.
+    /// That of a `postgres://` URL. Opens no connection yet; [`Store::migrate`] comes next. Speaks
+    /// no TLS: a database on another machine is to be reached through a tunnel or a trusted
+    /// network.
     ///
     /// # Errors
     /// When the URL cannot be read.

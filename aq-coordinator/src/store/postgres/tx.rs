@@ -1,7 +1,8 @@
 //! A transaction with what nearly all of them read first.
 //!
 //! An exchange with the server costs more than most statements, so what does not need the answer of
-//! another is sent together: the beginning with what it opens with, the last writes with the commit.
+//! another is sent together: the beginning with what it opens with, the last writes with the
+//! commit.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -154,8 +155,8 @@ impl Tx {
         let last = std::mem::take(self.last.get_mut().unwrap_or_else(PoisonError::into_inner));
         let Some(client) = &self.client else { return Ok(()) };
         let statements = prepared(client, &last).await?;
-        // When a write fails, the server takes the commit for a rollback. When the connection fails,
-        // nobody knows how far it came.
+        // When a write fails, the server takes the commit for a rollback. When the connection
+        // fails, nobody knows how far it came.
         let (_, ()) = tokio::try_join!(
             biased;
             async { ask(client, &last, &statements).await.map_err(Fault::at_the_end) },
@@ -219,8 +220,8 @@ impl Tx {
         Ok(self.client()?.execute(&statement, values).await?)
     }
 
-    /// The id of the next message of the feed. Messages are in the order of transactions, and a reader
-    /// takes only those of transactions before which none is still at work.
+    /// The id of the next message of the feed. Messages are in the order of transactions, and a
+    /// reader takes only those of transactions before which none is still at work.
     pub(crate) fn feed_id(&self) -> Result<i64, Fault> {
         let place = self.told.fetch_add(1, Ordering::Relaxed);
         if place >> FEED_BITS != 0 {
@@ -238,8 +239,8 @@ impl Tx {
 }
 
 impl Drop for Tx {
-    /// One that was given up half-way takes its connection with it: what it was asked is still on its
-    /// way.
+    /// One that was given up half-way takes its connection with it: what it was asked is still on
+    /// its way.
     fn drop(&mut self) {
         if let Some(client) = self.client.take() {
             drop(Object::take(client));

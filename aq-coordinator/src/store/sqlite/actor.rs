@@ -1,6 +1,6 @@
-//! The thread that owns the connection. It takes what has come together meanwhile and commits it as one
-//! transaction, so that many calls cost one sync; each has a savepoint, so that one that fails takes
-//! no other along. Answers are given after the commit.
+//! The thread that owns the connection. It takes what has come together meanwhile and commits it as
+//! one transaction, so that many calls cost one sync; each has a savepoint, so that one that fails
+//! takes no other along. Answers are given after the commit.
 
 use std::cell::Cell;
 use std::fmt;

@@ -2,8 +2,8 @@
 //! seed. Requests are lost before or after they are done, come twice, come late; coordinators and
 //! factories restart; disks are lost; the database's clock steps.
 //!
-//! What must stay true: a job is shipped by one factory under one epoch, nothing is written under an
-//! epoch that is not the job's latest, and every job ends once the faults do.
+//! What must stay true: a job is shipped by one factory under one epoch, nothing is written under
+//! an epoch that is not the job's latest, and every job ends once the faults do.
 //!
 //! `AQ_SIMULATION=10000` tries so many seeds, and `AQ_SIMULATION_SEED=7` that one alone.
 

@@ -159,7 +159,8 @@ impl Witness {
         assert_eq!(self.shipped.insert(job, mine), None, "{job} is shipped twice");
     }
 
-    /// The end: every job is over, or waits for one that has failed, and is as the coordinator has it.
+    /// The end: every job is over, or waits for one that has failed, and is as the coordinator has
+    /// it.
     pub(super) fn judge(&mut self, row: &Job, is_over: bool) {
         match row.stage {
             Stage::Shipped => {

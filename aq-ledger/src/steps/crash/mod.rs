@@ -1,8 +1,8 @@
 //! Every step, cut short after every write, before everybody who may come next.
 //!
-//! A model of one job with its loop, its worker, recovery and a person. Its actions are the steps of this
-//! room, each made whole or cut short, so a new step joins it by having a name: [`requests`] and [`actor`]
-//! do not compile without it.
+//! A model of one job with its loop, its worker, recovery and a person. Its actions are the steps
+//! of this room, each made whole or cut short, so a new step joins it by having a name:
+//! [`requests`] and [`actor`] do not compile without it.
 
 mod requests;
 
@@ -86,7 +86,8 @@ enum Action {
     Tidy,
 }
 
-/// Keys that steps read, and promises are about. The model keeps no others, so that it has fewer states.
+/// Keys that steps read, and promises are about. The model keeps no others, so that it has fewer
+/// states.
 const READ: [RecordKey; 11] = [
     RecordKey::AddedAt,
     RecordKey::Attempt,
@@ -304,7 +305,8 @@ impl Model for JobWorld {
             && (job.second_name.is_some() || matches!(dead, DeadWorker::StepCutShort(_)))
         {
             actions.push(Action::Tidy);
-            // A person's verb takes the folder that it finds; recovery is first in each turn of a loop.
+            // A person's verb takes the folder that it finds; recovery is first in each turn of a
+            // loop.
             return;
         }
         self.steps(job, actions);

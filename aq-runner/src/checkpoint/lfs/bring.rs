@@ -11,8 +11,8 @@ use super::store::LfsStore;
 
 impl Wip {
     /// Copies the contents that commits of the agent's point to into the user's store, where they
-    /// are not in it yet. A content that is in neither store is one of a remote; unless the agent has
-    /// set a place of its own for contents: then it is left out.
+    /// are not in it yet. A content that is in neither store is one of a remote; unless the agent
+    /// has set a place of its own for contents: then it is left out.
     ///
     /// # Errors
     /// When one cannot be written. The agent's commits are then to stay where they are.

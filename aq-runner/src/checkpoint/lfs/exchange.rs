@@ -77,8 +77,8 @@ impl Wip {
     }
 }
 
-/// Downloads the contents of a commit from a remote into the user's store: a checkout would look for
-/// them at the remote that it takes for the usual one.
+/// Downloads the contents of a commit from a remote into the user's store: a checkout would look
+/// for them at the remote that it takes for the usual one.
 ///
 /// # Errors
 /// When git fails. Whether something is missing then, the checkout tells.
@@ -106,8 +106,8 @@ fn run_lfs(repo: &Repository, call: super::super::git::Call) -> Result<()> {
     output.success().map(drop)
 }
 
-/// The commits that the branches of a remote are at, but for those of jobs: somebody may have pushed
-/// such a branch without its contents.
+/// The commits that the branches of a remote are at, but for those of jobs: somebody may have
+/// pushed such a branch without its contents.
 fn heads_of(repo: &Repository, remote: &str) -> Result<Vec<String>> {
     let list = repo.call("ls-remote").args(["--heads", "--", remote]).slow().run()?;
     let lines = String::from_utf8_lossy(&list.stdout).into_owned();

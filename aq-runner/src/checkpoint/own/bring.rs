@@ -20,8 +20,8 @@ const MANY: u32 = 100;
 const HEADER: usize = 12;
 
 impl Wip {
-    /// Takes over a commit and all that it leads to. Nothing is taken that is there already, or that
-    /// the checkout has borrowed.
+    /// Takes over a commit and all that it leads to. Nothing is taken that is there already, or
+    /// that the checkout has borrowed.
     ///
     /// # Errors
     /// When something is missing or damaged; then nothing of it is used.

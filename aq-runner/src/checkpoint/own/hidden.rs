@@ -1,8 +1,8 @@
 //! Files that the agent's git passes over by the agent's own rules: flags in its index, sparse
 //! rules, and what it excludes. A checkpoint goes by none of them, and tells them.
 //!
-//! Files that sparse rules have taken out of the checkout are not deleted: the agent's git says that they
-//! are unchanged. So they are put back before a checkpoint looks at what is there.
+//! Files that sparse rules have taken out of the checkout are not deleted: the agent's git says
+//! that they are unchanged. So they are put back before a checkpoint looks at what is there.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -26,8 +26,8 @@ const NAMED: usize = 5;
 const CHECKSUM: i64 = 20;
 
 impl Wip {
-    /// Puts back what is gone and marked as skipped in the agent's index. Answers where the agent's rules
-    /// for hiding are other ones than the user's, for people.
+    /// Puts back what is gone and marked as skipped in the agent's index. Answers where the agent's
+    /// rules for hiding are other ones than the user's, for people.
     pub(in super::super) fn restore_hidden(&self, checkout: &Checkout) -> Result<Vec<String>> {
         let (Isolation::Own(place), Some(own)) = (&self.isolation, &checkout.own) else {
             return Ok(Vec::new());
@@ -80,7 +80,8 @@ impl Wip {
         Ok(names(&new))
     }
 
-    /// The files that an index marks as skipped or as unchanged. One that cannot be read hides nothing.
+    /// The files that an index marks as skipped or as unchanged. One that cannot be read hides
+    /// nothing.
     fn flagged(&self, checkout: &Checkout, index: &Path) -> Result<BTreeSet<Flagged>> {
         let list = checkout.call(self.repo.git(), "ls-files").args(["-v", "-z"]);
         let list = list.env("GIT_INDEX_FILE", index).slow().output()?.stdout;

@@ -17,8 +17,8 @@ const KEEPERS: &str = ".keepers";
 const REMEMBERED: usize = 16;
 
 impl Wip {
-    /// Makes the ref that keeps what is borrowed, and with it the job's branch at its base. Answers the
-    /// commit that keeps.
+    /// Makes the ref that keeps what is borrowed, and with it the job's branch at its base. Answers
+    /// the commit that keeps.
     pub(super) fn keep(&self, tips: &Tips, with_branch: bool) -> Result<CommitId> {
         let mut commits = tips.commits();
         if !commits.contains(&self.base.as_str()) {

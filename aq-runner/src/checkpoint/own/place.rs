@@ -9,9 +9,9 @@ use super::super::error::{At, CheckpointError, Result};
 use super::super::files;
 use super::super::repository::{CommitId, Repository};
 
-/// Files of the control directory: the checkout's name, the commit that it was put at, the refs that it
-/// was given and the commit that keeps them, that the branch cannot take the newest work, and that the
-/// work of a linked worktree is being joined.
+/// Files of the control directory: the checkout's name, the commit that it was put at, the refs
+/// that it was given and the commit that keeps them, that the branch cannot take the newest work,
+/// and that the work of a linked worktree is being joined.
 const NAME: &str = "name";
 const GIVEN: &str = "given";
 const GIVEN_REFS: &str = "given-refs";

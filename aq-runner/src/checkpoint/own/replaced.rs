@@ -1,6 +1,6 @@
-//! Repositories that the agent has put in the place of its own, or damaged so that it borrows nothing
-//! any more. Its files are saved as always; what else was committed there is in no ref of the new one,
-//! so such a repository is kept beside the checkout.
+//! Repositories that the agent has put in the place of its own, or damaged so that it borrows
+//! nothing any more. Its files are saved as always; what else was committed there is in no ref of
+//! the new one, so such a repository is kept beside the checkout.
 
 use std::path::{Path, PathBuf};
 
@@ -41,8 +41,8 @@ impl OwnPlace {
 }
 
 impl Wip {
-    /// Names the repositories that were replaced and have contents of files that the user's has not.
-    /// The others are removed.
+    /// Names the repositories that were replaced and have contents of files that the user's has
+    /// not. The others are removed.
     pub(super) fn left_in_replaced(&self, place: &OwnPlace) -> Result<Vec<LeftOut>> {
         let mut left = Vec::new();
         for path in place.put_asides() {

@@ -2,8 +2,9 @@
 //! packs of shallow ones), and finding it again.
 //!
 //! The order is: the ref that keeps what is borrowed, with the job's branch; the control directory;
-//! `.git` in the checkout; the files; the indexes; and last the name of the commit that all of it is
-//! at. What a kill leaves before that has no such name, no agent has seen it, and it is made anew.
+//! `.git` in the checkout; the files; the indexes; and last the name of the commit that all of it
+//! is at. What a kill leaves before that has no such name, no agent has seen it, and it is made
+//! anew.
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;

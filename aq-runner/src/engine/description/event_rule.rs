@@ -27,15 +27,15 @@ pub(in crate::engine) struct EventRule {
     version: Option<Paths>,
     /// Name of the model. Of an object, the key of its only member.
     model: Option<Paths>,
-    /// Place in the members of an object at `model` with several: where nothing has named the model, it
-    /// is the key of the one with the greatest number there.
+    /// Place in the members of an object at `model` with several: where nothing has named the
+    /// model, it is the key of the one with the greatest number there.
     model_by: Option<JsonPath>,
     /// Permission mode in force.
     mode: Option<Paths>,
     /// A turn begins: a final event before it is none.
     begins_turn: bool,
-    /// A further turn begins, in which the model has not spoken yet: a final event counts on, and the
-    /// engine is not waited for as if it had nothing to do.
+    /// A further turn begins, in which the model has not spoken yet: a final event counts on, and
+    /// the engine is not waited for as if it had nothing to do.
     works_on: bool,
     /// The model has said or done something.
     acts: bool,

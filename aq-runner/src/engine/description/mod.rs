@@ -1,8 +1,8 @@
 //! The language in which an engine's output is described.
 //!
-//! A description is a table of events: each row says which JSON objects of stdout it is about and what
-//! they say: session, message, usage, error, success. Built-in engines are written in it as well, in
-//! `builtin/`; what it means for a run is decided elsewhere, for all engines alike.
+//! A description is a table of events: each row says which JSON objects of stdout it is about and
+//! what they say: session, message, usage, error, success. Built-in engines are written in it as
+//! well, in `builtin/`; what it means for a run is decided elsewhere, for all engines alike.
 
 mod asked_mode;
 mod condition;

@@ -31,10 +31,10 @@ const DIRECTORIES_MAX: usize = 20_000;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub(in crate::engine) struct UsageFile {
-    /// The file: `{usage_file}`, a path below it, or a path below `dir` in which `{session}` is the session's id,
-    /// `{session_start}` its first 8 characters, and `*` any part of a name; several are looked at
-    /// from the last name to the first, until one has numbers. One that ends with `.jsonl` has an
-    /// event in each line, any other is one event.
+    /// The file: `{usage_file}`, a path below it, or a path below `dir` in which `{session}` is the
+    /// session's id, `{session_start}` its first 8 characters, and `*` any part of a name; several
+    /// are looked at from the last name to the first, until one has numbers. One that ends with
+    /// `.jsonl` has an event in each line, any other is one event.
     file: String,
     /// Directory below the home directory.
     dir: String,
@@ -42,8 +42,8 @@ pub(in crate::engine) struct UsageFile {
     dir_variable: String,
     /// Place of the session's id: a file that does not name this one is another's.
     session: Option<JsonPath>,
-    /// Place of an event's time, as text or in seconds or milliseconds since 1970: earlier ones than
-    /// the run's start are of other runs.
+    /// Place of an event's time, as text or in seconds or milliseconds since 1970: earlier ones
+    /// than the run's start are of other runs.
     time: Option<JsonPath>,
     /// The table of events, as for the output.
     events: Vec<EventRule>,
@@ -119,8 +119,8 @@ impl UsageFile {
     }
 }
 
-/// What is read in the last file, by its name, that fits the names below `dir` and in which there is
-/// something. Links are not followed.
+/// What is read in the last file, by its name, that fits the names below `dir` and in which there
+/// is something. Links are not followed.
 fn find<T>(
     dir: &Path,
     names: &[&str],

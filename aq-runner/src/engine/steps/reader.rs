@@ -43,8 +43,8 @@ impl StepsFormat {
 
 /// Reads the log of one job line by line and keeps the last steps.
 ///
-/// Memory is bounded by the number of steps, each of which is clipped. What is no record is shown as
-/// it is; records of kinds that are not known are counted.
+/// Memory is bounded by the number of steps, each of which is clipped. What is no record is shown
+/// as it is; records of kinds that are not known are counted.
 pub struct Steps {
     formats: BTreeMap<String, Format>,
     /// Of the engine that is running where the reader is.

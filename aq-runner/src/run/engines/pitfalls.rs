@@ -50,7 +50,8 @@ fn in_place(place: &SettingsPlace) -> Vec<Pitfall> {
     }
 }
 
-/// A link is followed: many keep their settings elsewhere. Nothing in the file's place is waited for.
+/// A link is followed: many keep their settings elsewhere. Nothing in the file's place is waited
+/// for.
 fn read(path: &Path) -> io::Result<String> {
     let file = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)?;
     let about = file.metadata()?;

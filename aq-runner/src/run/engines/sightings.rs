@@ -1,6 +1,6 @@
 //! Last sightings of engines, in a file of the queue. One that was there before is missing for a
-//! while; of one that nobody has ever seen the jobs fail. The run loop notes there what it misses, for
-//! those who look at the queue with another PATH.
+//! while; of one that nobody has ever seen the jobs fail. The run loop notes there what it misses,
+//! for those who look at the queue with another PATH.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -132,8 +132,8 @@ impl Sightings {
     }
 }
 
-/// Notes which engines somebody who adds jobs has, before the jobs are in: a loop that does not find
-/// them is not to fail a job meanwhile. No job is refused because this cannot be written.
+/// Notes which engines somebody who adds jobs has, before the jobs are in: a loop that does not
+/// find them is not to fail a job meanwhile. No job is refused because this cannot be written.
 pub(crate) fn note_engines_of_add(queue: &QueueDir, environment: &Environment) {
     if let Ok(settings) = Settings::load(queue, environment.clone()) {
         let _ = note_engines(queue, &settings, SeenBy::Add);

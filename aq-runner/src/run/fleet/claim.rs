@@ -19,8 +19,9 @@ pub(crate) enum Taken {
     Refused(String),
 }
 
-/// Writes a job that was granted to `factory` into the inbox. Its directory is relative to the queue's, as
-/// that of a file dropped in by hand. Everything in the grant comes from another machine.
+/// Writes a job that was granted to `factory` into the inbox. Its directory is relative to the
+/// queue's, as that of a file dropped in by hand. Everything in the grant comes from another
+/// machine.
 ///
 /// # Errors
 /// When the queue's files cannot be written. Then the grant's lease ends by itself.

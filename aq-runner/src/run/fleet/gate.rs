@@ -1,5 +1,5 @@
-//! The question before a ship: whether the job is still this host's. The coordinator decides it, and
-//! decides it once.
+//! The question before a ship: whether the job is still this host's. The coordinator decides it,
+//! and decides it once.
 
 use std::time::Duration;
 
@@ -28,8 +28,9 @@ pub(crate) enum Gate {
     Closed(String),
 }
 
-/// Asks whether a fleet job may be shipped. The report is the compare-and-set at the coordinator: when
-/// it says yes, no other host can ship the job. Asking again after a crash gets the same answer.
+/// Asks whether a fleet job may be shipped. The report is the compare-and-set at the coordinator:
+/// when it says yes, no other host can ship the job. Asking again after a crash gets the same
+/// answer.
 ///
 /// # Errors
 /// When the job's record cannot be written.

@@ -1,5 +1,6 @@
-//! This host's part in a fleet, as far as it touches the queue: which grant a job is here under, the
-//! files of jobs that were claimed, the question before a ship, and work that goes to another host.
+//! This host's part in a fleet, as far as it touches the queue: which grant a job is here under,
+//! the files of jobs that were claimed, the question before a ship, and work that goes to another
+//! host.
 
 mod claim;
 mod gate;

@@ -142,7 +142,8 @@ impl FleetSettings {
         Self::with(switches, environment).map(Some)
     }
 
-    /// Where the coordinator is, whether this host is in the fleet or not: to submit a job, or look.
+    /// Where the coordinator is, whether this host is in the fleet or not: to submit a job, or
+    /// look.
     ///
     /// # Errors
     /// Says which variable is wrong or missing.
@@ -189,8 +190,8 @@ impl FleetSettings {
         }
     }
 
-    /// This host under the name by which it was given a job. The coordinator knows the lease by that
-    /// name, and a person's shell may have another one, or none.
+    /// This host under the name by which it was given a job. The coordinator knows the lease by
+    /// that name, and a person's shell may have another one, or none.
     pub(crate) fn named_in(mut self, meta: &RecordContent) -> Self {
         if let Some(factory) = meta.parsed(RecordKey::FleetFactory) {
             self.factory = factory;

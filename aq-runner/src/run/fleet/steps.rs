@@ -1,5 +1,6 @@
-//! The steps of a fleet job as events, for the coordinator to tell trackers and dashboards. They are
-//! read out of the job's record, which tells them all and numbers them, whatever was killed between.
+//! The steps of a fleet job as events, for the coordinator to tell trackers and dashboards. They
+//! are read out of the job's record, which tells them all and numbers them, whatever was killed
+//! between.
 
 use aq_fleet::protocol::{Event, EventValue, Fields, LeaseRef, Word};
 use aq_ledger::{RecordContent, RecordKey};

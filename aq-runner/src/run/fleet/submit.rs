@@ -17,13 +17,13 @@ pub struct Submitted {
     pub job: FleetJobId,
     /// Its key.
     pub key: String,
-    /// Whether it is new; else the same file was there already, or one that had not started and that
-    /// this one has replaced.
+    /// Whether it is new; else the same file was there already, or one that had not started and
+    /// that this one has replaced.
     pub is_new: bool,
 }
 
-/// Hands a job file over. It is the fleet's when this returns. A file with an idempotency key can be
-/// sent again when an answer was lost; one without is then another job.
+/// Hands a job file over. It is the fleet's when this returns. A file with an idempotency key can
+/// be sent again when an answer was lost; one without is then another job.
 ///
 /// # Errors
 /// When the coordinator cannot be asked or refuses the job.

@@ -1,8 +1,8 @@
 //! What this host advertises: detected, probed in parallel under a time limit, cached on disk.
 //!
-//! [`detect()`] never fails: what could not be found out is missing from the tokens and named in the
-//! problems. It reads no environment variable but to pass the environment on to probes; `PATH` and
-//! `AQ_CAPS` are given by the caller.
+//! [`detect()`] never fails: what could not be found out is missing from the tokens and named in
+//! the problems. It reads no environment variable but to pass the environment on to probes; `PATH`
+//! and `AQ_CAPS` are given by the caller.
 
 mod cache;
 mod detect;

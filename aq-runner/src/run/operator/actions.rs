@@ -55,8 +55,9 @@ pub fn reject(queue: &QueueDir, id: &JobId, reason: Option<&str>, now: Timestamp
     take(queue, id)?.step(&Reject { reason }, now)
 }
 
-/// Puts a failed job back into the inbox as if it had never run. Its log stays. A job that came from
-/// the fleet is this host's own from then on: there it has ended, or has passed to another host.
+/// Puts a failed job back into the inbox as if it had never run. Its log stays. A job that came
+/// from the fleet is this host's own from then on: there it has ended, or has passed to another
+/// host.
 ///
 /// # Errors
 /// [`StoreError::WrongStage`] when it is not in failed/, or in quarantine/ without `force`.

@@ -1,5 +1,5 @@
-//! Who adds a job: a person, or the agent of another one. What an agent adds is work for the project,
-//! not for the checkout that its own job throws away.
+//! Who adds a job: a person, or the agent of another one. What an agent adds is work for the
+//! project, not for the checkout that its own job throws away.
 
 use std::path::{Path, PathBuf};
 
@@ -29,8 +29,8 @@ pub fn add_context(
     AddContext { branch_at, repository_at, parent, ..context }
 }
 
-/// The job in whose checkout or TMPDIR a directory is. Agents may have changed their environment, so the
-/// place decides.
+/// The job in whose checkout or TMPDIR a directory is. Agents may have changed their environment,
+/// so the place decides.
 fn parent(queue: &QueueDir, environment: &Environment, dir: &Path) -> Option<Parent> {
     let by_place = job_of_checkout(dir).filter(|(of, _)| of == queue.root());
     let by_place = by_place.and_then(|(_, name)| JobId::new(name.to_str()?).ok());

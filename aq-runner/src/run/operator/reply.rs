@@ -37,8 +37,8 @@ pub enum ReplyError {
     Words(#[from] WordsProblem),
 }
 
-/// Passes words on to a job's agent. A job that has ended goes on with them in the same session; one
-/// that runs or waits gets them with its next attempt. Durable when this returns.
+/// Passes words on to a job's agent. A job that has ended goes on with them in the same session;
+/// one that runs or waits gets them with its next attempt. Durable when this returns.
 ///
 /// # Errors
 /// [`StoreError::WrongStage`] for a job that will not run again.

@@ -1,5 +1,5 @@
-//! Accepting a job's work. A job of the fleet is shipped by the host that has it now and by no other:
-//! the coordinator decides that, before anything moves here.
+//! Accepting a job's work. A job of the fleet is shipped by the host that has it now and by no
+//! other: the coordinator decides that, before anything moves here.
 
 use std::iter;
 use std::path::Path;
@@ -46,8 +46,8 @@ pub enum ShipError {
     },
 }
 
-/// Accepts a job from review/ or testing/. Durable when this returns. With `leave_out` also one whose
-/// branch does not hold all of its work.
+/// Accepts a job from review/ or testing/. Durable when this returns. With `leave_out` also one
+/// whose branch does not hold all of its work.
 ///
 /// # Errors
 /// [`StoreError::WrongStage`] elsewhere; [`StoreError::Busy`] while `verify` runs; for a job of the
@@ -65,13 +65,13 @@ pub fn ship(
     Ok(job.step(&Ship { merged_into: None }, now)?)
 }
 
-/// Merges a job's branch into the one that it started from, then accepts the job. `leave_out` is that
-/// of [`ship`].
+/// Merges a job's branch into the one that it started from, then accepts the job. `leave_out` is
+/// that of [`ship`].
 ///
 /// # Errors
 /// As [`ship`], and when the job has no branch or the merge is not clean; then nothing has changed
-/// here. A job of the fleet counts as shipped there already, and can be shipped again when the merge
-/// is made possible.
+/// here. A job of the fleet counts as shipped there already, and can be shipped again when the
+/// merge is made possible.
 pub fn ship_merged(
     queue: &QueueDir,
     environment: &Environment,
@@ -83,8 +83,8 @@ pub fn ship_merged(
     // First the question: what is merged cannot be taken back.
     pass_gate(queue, environment, &mut job, now)?;
     let merged = merge(queue, id, job.meta(), leave_out)?;
-    // Git syncs a branch and not the commits that it leads to: after a power cut a job would be shipped
-    // whose work is nowhere.
+    // Git syncs a branch and not the commits that it leads to: after a power cut a job would be
+    // shipped whose work is nowhere.
     for dir in iter::once(&merged.repository).chain(&merged.checkout) {
         sync_file_system(dir)?;
     }

@@ -14,8 +14,8 @@ pub struct RunOptions {
     /// Ship what reaches testing/.
     pub ship: bool,
     /// The program that is started as `PROGRAM worker QUEUE JOB` and calls
-    /// [`crate::run::work_if_asked`], which also serves `PROGRAM acp ...`: a worker starts it so in front
-    /// of agents of that protocol.
+    /// [`crate::run::work_if_asked`], which also serves `PROGRAM acp ...`: a worker starts it so in
+    /// front of agents of that protocol.
     pub worker: PathBuf,
     /// End on SIGTERM, SIGINT or SIGHUP. The loop takes them, and SIGXFSZ, from the process while
     /// it runs; handlers of before are in force again afterwards. Without this it touches no

@@ -1,5 +1,5 @@
-//! The loop's queue in memory, a second time: another thread follows what happened to it, and tells what
-//! the loop chose from without holding the loop up. It costs the loop a note of what changed.
+//! The loop's queue in memory, a second time: another thread follows what happened to it, and tells
+//! what the loop chose from without holding the loop up. It costs the loop a note of what changed.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 

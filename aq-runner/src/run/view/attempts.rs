@@ -77,7 +77,8 @@ fn may_follow(at: Stage, to: Stage) -> bool {
 }
 
 impl Attempt {
-    /// Answers whether it came to a bad end: its agent failed, `verify` did, or a person turned it down.
+    /// Answers whether it came to a bad end: its agent failed, `verify` did, or a person turned it
+    /// down.
     pub fn has_failed(&self) -> bool {
         let is_good = |result: &str| matches!(result, "success" | "shipped");
         matches!(self.led_to, Some(Stage::Failed | Stage::Quarantine))

@@ -41,8 +41,8 @@ pub struct Edge {
     pub mode: DepsMode,
 }
 
-/// The dependencies of these jobs and of all that they wait for, in the order of the jobs. Jobs that wait
-/// for nothing, and for which none of the others waits, are left out.
+/// The dependencies of these jobs and of all that they wait for, in the order of the jobs. Jobs
+/// that wait for nothing, and for which none of the others waits, are left out.
 ///
 /// # Errors
 /// When the index of keys, or the record of a job that is waited for, cannot be read.

@@ -6,7 +6,8 @@ pub use aq_fleet::shadow::Verdict;
 use crate::store::{QueueDir, Result, StoreError};
 use crate::sync::fleet::{read_shadow_log, shadow_log};
 
-/// Counts and judges a queue's shadow log. `None` when there is none: nothing was ever compared here.
+/// Counts and judges a queue's shadow log. `None` when there is none: nothing was ever compared
+/// here.
 ///
 /// # Errors
 /// When the log is there and cannot be read.

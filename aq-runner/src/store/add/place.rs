@@ -1,4 +1,5 @@
-//! The files of an add: written aside, made durable, put in their places, and taken back when that fails.
+//! The files of an add: written aside, made durable, put in their places, and taken back when that
+//! fails.
 
 use std::path::{Path, PathBuf};
 
@@ -16,9 +17,9 @@ use super::super::transition::HeldJob;
 use super::plan::Plan;
 use super::{AddContext, AddError, Added, Checked};
 
-/// Writes the files under names that nothing looks at, with their content durable, and the records with their
-/// names, too: a job whose record a power cut took away would be taken for a hand-dropped file, and work in
-/// another directory.
+/// Writes the files under names that nothing looks at, with their content durable, and the records
+/// with their names, too: a job whose record a power cut took away would be taken for a
+/// hand-dropped file, and work in another directory.
 pub(super) fn stage_files(
     queue: &QueueDir,
     jobs: &[Checked<'_>],
@@ -133,8 +134,8 @@ fn supersede(
     if let Some(key) = &job.spec.idempotency_key {
         Keys::new(queue).claim(key, id)?;
     }
-    // First the new one, then the old one away: a crash in between leaves both, never none, and so does a
-    // power cut. The loop does not launch a job whose key another one holds.
+    // First the new one, then the old one away: a crash in between leaves both, never none, and so
+    // does a power cut. The loop does not launch a job whose key another one holds.
     rename_new(temporary, &file).at("move the new job to", &file)?;
     let replaced = sync_dir(&queue.stage(Stage::Inbox))
         .and_then(|()| withdraw(queue, &old, context.now))
@@ -146,8 +147,8 @@ fn supersede(
     replaced
 }
 
-/// After a failure: what is in and was not started comes out again, so that a second try adds no job
-/// twice. Who gave a job its key can try again anyway, so one that took another's place stays.
+/// After a failure: what is in and was not started comes out again, so that a second try adds no
+/// job twice. Who gave a job its key can try again anyway, so one that took another's place stays.
 pub(super) fn take_back(queue: &QueueDir, added: &[Added], problem: StoreError) -> AddError {
     let stays = |one: &Added| match one {
         Added::New { id } => discard(queue, id).is_err().then(|| id.clone()),

@@ -198,8 +198,8 @@ impl<'a> Planner<'a> {
         None
     }
 
-    /// The wanted id, or `-2`, `-3`, ... of it: unique over all folders, and not of a job whose file
-    /// was deleted and whose branch may still be there.
+    /// The wanted id, or `-2`, `-3`, ... of it: unique over all folders, and not of a job whose
+    /// file was deleted and whose branch may still be there.
     fn free_id(&mut self, wanted: &JobId) -> JobId {
         let mut id = wanted.clone();
         for n in 2.. {

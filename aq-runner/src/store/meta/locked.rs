@@ -24,8 +24,8 @@ pub struct MetaFile {
     meta: RecordContent,
 }
 
-/// Adds lines to the record of a job that this process holds, from where the held file is not at hand. What
-/// is noted so has to be taken back so: [`MetaFile`] does not know of it.
+/// Adds lines to the record of a job that this process holds, from where the held file is not at
+/// hand. What is noted so has to be taken back so: [`MetaFile`] does not know of it.
 ///
 /// # Errors
 /// When the file cannot be written.

@@ -70,8 +70,8 @@ impl Holder {
         &self.client
     }
 
-    /// Says how far a job has come, and waits for the answer. When there is none, the report waits in
-    /// the outbox.
+    /// Says how far a job has come, and waits for the answer. When there is none, the report waits
+    /// in the outbox.
     pub fn report(&self, lease: LeaseRef, report: Report) -> Told {
         let before = self.deliver_one(lease);
         let told = match before {
@@ -85,8 +85,8 @@ impl Holder {
         told
     }
 
-    /// Asks whether a job may be shipped: the compare-and-set at the coordinator. This never waits in
-    /// the outbox.
+    /// Asks whether a job may be shipped: the compare-and-set at the coordinator. This never waits
+    /// in the outbox.
     pub fn ship(&self, lease: LeaseRef, report: &Report) -> Told {
         match self.deliver_one(lease) {
             Told::Accepted => self.told(self.client.report(lease.job_id, report).map(drop)),

@@ -1,6 +1,6 @@
 //! Membership: one thread registers and sends heartbeats, which renew the leases; where the
-//! coordinator decides what runs here, another one claims jobs. Both end with the handle, and neither
-//! can hold the loop up: what they learn is told, what they need is left with them.
+//! coordinator decides what runs here, another one claims jobs. Both end with the handle, and
+//! neither can hold the loop up: what they learn is told, what they need is left with them.
 
 mod register;
 
@@ -27,7 +27,8 @@ const WAIT: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
-/// The pause before a claim is repeated whose answer has come and could not be used, as on a full disk.
+/// The pause before a claim is repeated whose answer has come and could not be used, as on a full
+/// disk.
 const AGAIN: Duration = Duration::from_secs(2);
 
 /// The least time between two regular heartbeats, whatever the coordinator wants.
@@ -53,8 +54,8 @@ pub struct MembershipSettings {
     pub route: bool,
     /// Whether to ask once for work instead of waiting for it.
     pub once: bool,
-    /// Keeps the claim that is under way until its jobs are on disk, so that one whose answer was lost, also
-    /// with this process, is asked for again and not made twice.
+    /// Keeps the claim that is under way until its jobs are on disk, so that one whose answer was
+    /// lost, also with this process, is asked for again and not made twice.
     pub request_file: PathBuf,
     /// The jobs that were ended here.
     pub ended: EndedLog,
@@ -86,7 +87,8 @@ pub enum News {
     Lost(LeaseRef),
     /// A person wants the job to end.
     Cancel(FleetJobId),
-    /// No more jobs are to be taken; those that have not started go back. Told with every heartbeat.
+    /// No more jobs are to be taken; those that have not started go back. Told with every
+    /// heartbeat.
     Drain,
 }
 
@@ -128,8 +130,8 @@ struct Member {
 }
 
 impl Membership {
-    /// Joins the fleet. `deliver` sends what waits in the outbox; it is called with every heartbeat,
-    /// and told after how long to leave the rest to the next one. `tell` must not block.
+    /// Joins the fleet. `deliver` sends what waits in the outbox; it is called with every
+    /// heartbeat, and told after how long to leave the rest to the next one. `tell` must not block.
     ///
     /// # Errors
     /// When a thread cannot be started.
@@ -415,7 +417,8 @@ impl Member {
                 }
                 Ok(_) => {
                     failures = 0;
-                    // An answer that was to be held back and was not, is no reason to ask all the time.
+                    // An answer that was to be held back and was not, is no reason to ask all the
+                    // time.
                     PAUSE.saturating_sub(begun.elapsed())
                 }
                 Err(()) => {
@@ -461,11 +464,12 @@ impl Member {
         Ok(answer.value.jobs)
     }
 
-    /// The id of the claim that is under way, also when another process began it, and the slots that
-    /// it was made for: it may have been granted jobs for all of them, whatever has changed here since.
+    /// The id of the claim that is under way, also when another process began it, and the slots
+    /// that it was made for: it may have been granted jobs for all of them, whatever has changed
+    /// here since.
     ///
-    /// A claim that cannot be remembered is not made: its jobs could not be written down either, and
-    /// each would be lost until its lease ends.
+    /// A claim that cannot be remembered is not made: its jobs could not be written down either,
+    /// and each would be lost until its lease ends.
     fn request(&self, free: u32) -> io::Result<(RequestId, u32)> {
         let file = &self.settings.request_file;
         let known = std::fs::read_to_string(file).unwrap_or_default();

@@ -295,8 +295,8 @@ fn a_host_that_has_left_says_nothing_more() {
 /// Stands in `told_by` for an answer that wants the host to register.
 const REGISTER: u16 = 1;
 
-/// How a coordinator answers the heartbeats of a host, one after the other and then the last one again;
-/// what the host was told when it had sent 12, and how often it has registered.
+/// How a coordinator answers the heartbeats of a host, one after the other and then the last one
+/// again; what the host was told when it had sent 12, and how often it has registered.
 fn told_by(answers: &'static [u16]) -> (Vec<&'static str>, usize) {
     let dir = TempDir::new().unwrap();
     let (beat, beats) = channel();

@@ -1,6 +1,6 @@
-//! What the trackers have been told of each job, and what waits to be told: one small file a job, of
-//! numbers and words only. Each is replaced whole, under one lock, so a kill between any two steps
-//! leaves the file of before or the one after.
+//! What the trackers have been told of each job, and what waits to be told: one small file a job,
+//! of numbers and words only. Each is replaced whole, under one lock, so a kill between any two
+//! steps leaves the file of before or the one after.
 //!
 //! A file is there only while it is needed. What it says of the past can be derived again from the
 //! job's record, so none of this is synced.

@@ -6,8 +6,8 @@ use aq_fleet::protocol::{Ended, InstanceId, Register, Registered};
 use super::Member;
 
 impl Member {
-    /// Registers, and says what this host has ended that the database does not know: all of it, when
-    /// it is an older one.
+    /// Registers, and says what this host has ended that the database does not know: all of it,
+    /// when it is an older one.
     pub(super) fn register(&self, instance: &InstanceId) -> Result<(), CallError> {
         let mut ended = Vec::new();
         loop {

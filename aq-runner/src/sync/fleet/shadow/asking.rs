@@ -12,11 +12,13 @@ use aq_fleet::shadow::{Answered, Reason};
 use aq_manifest::Stage;
 use jiff::Timestamp;
 
-/// The longest time that a decision waits for an answer. Each answer is the beginning of a new wait: the
-/// first decision tells of all jobs that the host has, and a long queue is no fault of the coordinator.
+/// The longest time that a decision waits for an answer. Each answer is the beginning of a new
+/// wait: the first decision tells of all jobs that the host has, and a long queue is no fault of
+/// the coordinator.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// How long a coordinator that did not answer is left alone. Decisions meanwhile are errors at once.
+/// How long a coordinator that did not answer is left alone. Decisions meanwhile are errors at
+/// once.
 const REST: Duration = Duration::from_secs(5);
 
 /// Who asks, and where the answers go.
@@ -32,8 +34,8 @@ pub struct ShadowSettings {
     pub log: PathBuf,
 }
 
-/// One side of the conversation. All that it ever writes at the coordinator is about shadow jobs, but
-/// for the release of what it was granted against its wish.
+/// One side of the conversation. All that it ever writes at the coordinator is about shadow jobs,
+/// but for the release of what it was granted against its wish.
 pub(super) struct Asking {
     client: Client,
     pub(super) settings: ShadowSettings,
@@ -152,8 +154,8 @@ impl Asking {
         self.call(|client| client.report(job, &report)).map(drop)
     }
 
-    /// Releases what is not wanted. What cannot be told now is told with the next decision; and in the
-    /// end the lease runs out.
+    /// Releases what is not wanted. What cannot be told now is told with the next decision; and in
+    /// the end the lease runs out.
     fn release(&mut self) {
         for lease in std::mem::take(&mut self.unwanted) {
             let release = Release {

@@ -18,8 +18,8 @@ fn put_aside(log: &Path) -> PathBuf {
     log.with_added_extension("old")
 }
 
-/// Appends a line with one write. What a crash left of a line before is ended first, so that it costs
-/// only itself.
+/// Appends a line with one write. What a crash left of a line before is ended first, so that it
+/// costs only itself.
 pub(super) fn append(path: &Path, line: &Line) -> io::Result<()> {
     if path.metadata().is_ok_and(|about| about.len() >= MAX_BYTES) {
         std::fs::rename(path, put_aside(path))?;

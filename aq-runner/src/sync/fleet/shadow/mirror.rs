@@ -52,8 +52,9 @@ impl Mirror {
         }
     }
 
-    /// Brings the coordinator's picture in line with these jobs, the oldest first: their order there is
-    /// the one in which they came. `read` gives the text of a job's file, while there is one.
+    /// Brings the coordinator's picture in line with these jobs, the oldest first: their order
+    /// there is the one in which they came. `read` gives the text of a job's file, while there is
+    /// one.
     ///
     /// # Errors
     /// When the coordinator cannot be told. What was told by then is remembered.

@@ -21,7 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 type Respond = dyn Fn(usize, &str, &Value) -> Option<(u16, Value)> + Send + Sync;
 
-/// Answers with a function of how many requests came before, the path and the body; `None`: nothing.
+/// Answers with a function of how many requests came before, the path and the body; `None`:
+/// nothing.
 struct Fake {
     respond: Box<Respond>,
     seen: Mutex<Vec<(String, Value)>>,
@@ -116,7 +117,8 @@ fn decision(keys: &[&str]) -> Decision {
     }
 }
 
-/// Submissions get the ids of the letter that their name begins with; claims are answered by `claim`.
+/// Submissions get the ids of the letter that their name begins with; claims are answered by
+/// `claim`.
 fn usual(path: &str, body: &Value, claim: &[(usize, &str)]) -> (u16, Value) {
     let n = |name: &Value| usize::from(name.as_str().unwrap().as_bytes()[0]);
     match path {
@@ -331,7 +333,8 @@ fn the_loop_is_never_held_up() {
     let missed = shadow.finish(Duration::from_millis(10));
     let took = begun.elapsed();
     drop(open);
-    // One that has waited for a second by now is told; a busy machine may take that long to come here.
+    // One that has waited for a second by now is told; a busy machine may take that long to come
+    // here.
     let told = read_shadow_log(&shadow_log(dir.path())).unwrap().unwrap_or_default().lines;
     assert!(told.len() <= usize::from(took >= Duration::from_secs(1)), "{told:?} after {took:?}");
     assert_eq!(missed + refused + told.len(), 1000);

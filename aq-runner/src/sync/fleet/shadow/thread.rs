@@ -25,8 +25,8 @@ const STRANGERS: usize = 20;
 /// It parses job files, and sends them.
 const STACK: usize = 2 << 20;
 
-/// A decision whose last call had less time than this when all ended is left out: that says nothing of
-/// the coordinator.
+/// A decision whose last call had less time than this when all ended is left out: that says nothing
+/// of the coordinator.
 const FAIR: Duration = Duration::from_secs(1);
 
 /// The thread, from the loop. `T` is what the loop hands over for one decision.
@@ -77,9 +77,9 @@ struct Comparer<D, R> {
 }
 
 impl<T: Send + 'static> Shadow<T> {
-    /// Starts the thread. `describe` makes a decision of what the loop hands over, in the same order and
-    /// on the thread; `read` gives the text of a job's file, wherever it lies; `tell` takes what a
-    /// person should know.
+    /// Starts the thread. `describe` makes a decision of what the loop hands over, in the same
+    /// order and on the thread; `read` gives the text of a job's file, wherever it lies; `tell`
+    /// takes what a person should know.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -128,8 +128,9 @@ impl<T: Send + 'static> Shadow<T> {
         })
     }
 
-    /// Ends it. What waits is compared, for as long as `patience`; a decision whose turn it is then, and
-    /// that has waited for an answer for a while, has had none in time. Answers how many others there were.
+    /// Ends it. What waits is compared, for as long as `patience`; a decision whose turn it is
+    /// then, and that has waited for an answer for a while, has had none in time. Answers how many
+    /// others there were.
     pub fn finish(mut self, patience: Duration) -> usize {
         self.sender = None;
         let until = Instant::now() + patience;
@@ -241,8 +242,8 @@ impl<D, R: Fn(&JobId) -> Option<String>> Comparer<D, R> {
         }
     }
 
-    /// Asks, and asks again when the answer was about jobs that this host does not have: an earlier loop
-    /// mirrored them, and could not say any more that they went.
+    /// Asks, and asks again when the answer was about jobs that this host does not have: an earlier
+    /// loop mirrored them, and could not say any more that they went.
     fn pick(
         &mut self,
         question: &mut Question,
@@ -263,8 +264,8 @@ impl<D, R: Fn(&JobId) -> Option<String>> Comparer<D, R> {
         unreachable!("the last turn returns")
     }
 
-    /// The job that stands in the way of the host's pick without being one of the host's. Why the pick
-    /// waits is added to the answer.
+    /// The job that stands in the way of the host's pick without being one of the host's. Why the
+    /// pick waits is added to the answer.
     fn stranger(
         &mut self,
         question: &Question,
@@ -317,7 +318,8 @@ impl<D, R: Fn(&JobId) -> Option<String>> Comparer<D, R> {
         }
     }
 
-    /// Writes a line. `false`: all has ended meanwhile, and this decision was written without its answer.
+    /// Writes a line. `false`: all has ended meanwhile, and this decision was written without its
+    /// answer.
     fn write(&mut self, line: &Line) -> bool {
         let mut state = self.shared.lock();
         if state.ended || state.current.take().is_none() {

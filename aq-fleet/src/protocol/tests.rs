@@ -39,7 +39,17 @@ fn every_body_is_as_the_protocol_writes_it() {
         "host": "h", "capabilities": ["os:linux", "node:20.1"], "capacity": 2, "version": "0.1.0",
         "instanceId": "i-1",
     }));
-    kept::<Registered>(&json!({ "heartbeatMs": 15_000, "leaseMs": 60_000, "protocol": 1 }));
+    kept::<Register>(&json!({
+        "host": "h", "capabilities": [], "capacity": 2, "version": "0.1.0", "instanceId": "i-1",
+        "ended": [{ "n": 4, "jobId": JOB, "key": "nightly", "epoch": 7, "outcome": "shipped" }],
+    }));
+    kept::<Registered>(&json!({
+        "heartbeatMs": 15_000, "leaseMs": 60_000, "protocol": 1, "database": JOB, "ended": 4,
+    }));
+    // That of a coordinator of version 0.1.
+    let old = json!({ "heartbeatMs": 15_000, "leaseMs": 60_000, "protocol": 1 });
+    let old: Registered = serde_json::from_value(old).unwrap();
+    assert_eq!((old.database, old.ended), (None, 0));
     kept::<Heartbeat>(&json!({
         "instanceId": "i-1", "free": 1, "leases": [{ "jobId": JOB, "epoch": 3 }],
     }));

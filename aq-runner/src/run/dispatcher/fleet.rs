@@ -130,6 +130,9 @@ impl Dispatcher<'_> {
         if let Some(warning) = settings.switches.take_warning() {
             (self.observer)(Progress::Trouble(warning));
         }
+        if let Some(warning) = settings.address_warning() {
+            (self.observer)(Progress::Trouble(&format!("warning: {warning}")));
+        }
         if let Some(warning) = settings.token_warning() {
             (self.observer)(Progress::Trouble(&format!("warning: {warning}")));
         }

@@ -18,7 +18,12 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     let queue = here.queue_if_any()?;
     let part = fleet_part(queue.as_ref(), &here.environment)?;
     let fleet = match FleetSettings::read(&here.environment)? {
-        Some(settings) => Some(fleet_overview(&settings)?),
+        Some(settings) => {
+            if let Some(warning) = settings.address_warning() {
+                output::warning(warning);
+            }
+            Some(fleet_overview(&settings)?)
+        }
         None => None,
     };
     if let Some(version) = args.json.version {

@@ -28,6 +28,9 @@ pub(crate) struct Args {
 pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     let drafts = drafts(&args.files, args.name.as_deref(), true)?;
     let settings = FleetSettings::of_coordinator(&here.environment)?;
+    if let Some(warning) = settings.address_warning() {
+        output::warning(warning);
+    }
     let mut submitted = Vec::new();
     for draft in &drafts {
         let parsed = aq_manifest::parse(&draft.text);

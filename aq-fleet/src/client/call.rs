@@ -124,7 +124,7 @@ impl Client {
             let sent_at = self.clock.now();
             tries += 1;
             let (what, asked, surely_not_done) =
-                match self.try_once(&request, end.saturating_sub(sent_at))? {
+                match self.try_once(&request, end.saturating_sub(sent_at), tries)? {
                     Try::Answered(response) => {
                         let from = if from_first_try { begun } else { sent_at };
                         return self.success(response, tries).map(|response| (response, from));
@@ -140,13 +140,18 @@ impl Client {
         }
     }
 
-    fn try_once(&self, request: &Request, timeout: Duration) -> Result<Try, CallError> {
+    fn try_once(&self, request: &Request, timeout: Duration, tries: u32) -> Result<Try, CallError> {
         let response = match self.transport.send(request, timeout) {
             Ok(response) => response,
             Err(error) => {
                 let surely_not_done = match error.problem {
                     TransportProblem::NotSent => true,
                     TransportProblem::Lost => false,
+                    // Another try meets the same certificate.
+                    TransportProblem::Untrusted => {
+                        let what = self.token.hide_in(&error.message);
+                        return Err(CallError::Unreachable { what, tries });
+                    }
                     TransportProblem::TooLarge => return Err(self.garbled(&error.message)),
                 };
                 return Ok(Try::Later { what: error.message, asked: None, surely_not_done });

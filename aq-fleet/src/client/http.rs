@@ -86,7 +86,7 @@ impl Http {
         if let Some(body) = &request.body {
             sent = sent.body(body.clone());
         }
-        let response = sent.send().map_err(failed)?;
+        let response = sent.send().map_err(|error| self.failed(error))?;
         let status = response.status().as_u16();
         let seconds = response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok());
         let retry_after = seconds.and_then(|v| v.trim().parse().ok()).map(Duration::from_secs);
@@ -99,6 +99,58 @@ impl Http {
         }
         Ok(Response { status, retry_after, body })
     }
+}
+
+impl Http {
+    fn failed(&self, error: reqwest::Error) -> TransportError {
+        let error = error.without_url();
+        let what = if error.is_timeout() { "no answer in time: " } else { "" };
+        let mut message = format!("{what}{}", reasons(&error));
+        if is_untrusted(&error) {
+            message += "; SSL_CERT_FILE can name a file with the certificate of its CA";
+            return TransportError { problem: TransportProblem::Untrusted, message };
+        }
+        // What a server of TLS says to plain text begins with no version of HTTP.
+        if self.base.scheme() == "http" && message.contains("invalid HTTP version") {
+            message += "; if the coordinator serves TLS, AQ_FLEET_URL begins with https://";
+        }
+        let problem =
+            if error.is_connect() { TransportProblem::NotSent } else { TransportProblem::Lost };
+        TransportError { problem, message }
+    }
+
+    /// Why others may read what goes to this address, when they may.
+    pub fn warning(url: &str) -> Option<&'static str> {
+        let base = parse(url).ok()?;
+        let is_open = base.scheme() == "http" && !is_loopback(&base);
+        is_open.then_some(
+            "AQ_FLEET_URL begins with http:// and names another machine: everybody on the way can \
+             read the token and the jobs; use https://, or an address of this machine with a tunnel \
+             behind it",
+        )
+    }
+}
+
+#[cfg(feature = "tls")]
+fn is_untrusted(error: &reqwest::Error) -> bool {
+    let mut inner = std::error::Error::source(error);
+    while let Some(cause) = inner {
+        if matches!(cause.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))) {
+            return true;
+        }
+        // An error of I/O is silent about what it wraps: its source is that one's source.
+        let wrapped = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        inner = match wrapped {
+            Some(wrapped) => Some(wrapped),
+            None => cause.source(),
+        };
+    }
+    false
+}
+
+#[cfg(not(feature = "tls"))]
+fn is_untrusted(_: &reqwest::Error) -> bool {
+    false
 }
 
 impl Transport for Http {
@@ -143,14 +195,6 @@ fn parse(url: &str) -> Result<Url, HttpError> {
 fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or("").trim_matches(['[', ']']);
     host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
-}
-
-fn failed(error: reqwest::Error) -> TransportError {
-    let error = error.without_url();
-    let problem =
-        if error.is_connect() { TransportProblem::NotSent } else { TransportProblem::Lost };
-    let what = if error.is_timeout() { "no answer in time: " } else { "" };
-    TransportError { problem, message: format!("{what}{}", reasons(&error)) }
 }
 
 fn lost(error: &std::io::Error) -> TransportError {

@@ -87,6 +87,8 @@ pub enum TransportProblem {
     NotSent,
     /// It was sent, in part at least, and may have been done.
     Lost,
+    /// Nothing was sent, because the other end shows a certificate that is not trusted.
+    Untrusted,
     /// The answer is larger than [`MAX_ANSWER_BYTES`].
     TooLarge,
 }

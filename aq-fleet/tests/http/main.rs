@@ -132,6 +132,22 @@ fn a_redirect_is_not_followed_with_the_token() {
 }
 
 #[test]
+fn plain_http_to_another_machine_is_warned_of() {
+    for (url, warned) in [
+        ("http://coordinator.example:7332", true),
+        ("http://192.0.2.7/fleet", true),
+        ("http://[2001:db8::1]:7332", true),
+        ("https://coordinator.example:7332", false),
+        ("http://localhost:7332", false),
+        ("http://127.0.0.9:7332", false),
+        ("http://[::1]:7332", false),
+        ("nothing", false),
+    ] {
+        assert_eq!(Http::warning(url).is_some(), warned, "{url}");
+    }
+}
+
+#[test]
 fn where_nobody_listens_nothing_was_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());

@@ -18,4 +18,5 @@ mod page;
 mod partition;
 mod proxy;
 mod reasons;
+mod tls;
 mod tokens;

@@ -182,6 +182,11 @@ impl FleetSettings {
         client(&self.url, token, deadline)
     }
 
+    /// Why others may read the token and the jobs on their way, when they may.
+    pub fn address_warning(&self) -> Option<&'static str> {
+        address_warning(&self.url)
+    }
+
     /// Why others may know the token, when they may.
     pub(crate) fn token_warning(&self) -> Option<String> {
         match &self.token {
@@ -214,6 +219,16 @@ impl FleetSettings {
 fn client(url: &str, token: Token, deadline: Duration) -> Result<Client, FleetSettingsError> {
     let http = Http::new(url)?;
     Ok(Client::new(Arc::new(http), Arc::new(SystemClock), token, deadline))
+}
+
+#[cfg(feature = "fleet")]
+fn address_warning(url: &str) -> Option<&'static str> {
+    Http::warning(url)
+}
+
+#[cfg(not(feature = "fleet"))]
+fn address_warning(_: &str) -> Option<&'static str> {
+    None
 }
 
 #[cfg(not(feature = "fleet"))]

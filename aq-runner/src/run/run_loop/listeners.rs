@@ -61,7 +61,8 @@ impl Listeners {
         if let Some(warning) = settings.switches.take_warning() {
             context.report_trouble(warning);
         }
-        if let Some(warning) = settings.token_warning() {
+        let warnings = [settings.address_warning().map(str::to_owned), settings.token_warning()];
+        for warning in warnings.into_iter().flatten() {
             context.report_trouble(&format!("warning: {warning}"));
         }
         let capabilities = advertised(context.queue, capabilities);

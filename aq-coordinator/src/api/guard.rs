@@ -27,8 +27,8 @@ const MAX_REQUEST_ID: usize = 128;
 /// How long a call may take that waits for nothing but the database.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// The calls without a token (docs/fleet-protocol.md): whether the process lives, and whether it can
-/// work, which asks the database and so has a rate.
+/// The calls without a token (docs/fleet-protocol.md): whether the process lives, and whether it
+/// can work, which asks the database and so has a rate.
 const ALIVE: &str = "/healthz";
 const READY: &str = "/readyz";
 

@@ -34,10 +34,11 @@ const MAX_HEAD: usize = 32 * 1024;
 /// What a server bears of its peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at once. One more takes the place of an idle one, and is closed where there is none.
+    /// Connections at once. One more takes the place of an idle one, and is closed where there is
+    /// none.
     pub connections: usize,
-    /// A peer that has shown no valid token, and takes longer than this to send its first request, or
-    /// the next one, is let go. The TLS handshake is a part of the first.
+    /// A peer that has shown no valid token, and takes longer than this to send its first request,
+    /// or the next one, is let go. The TLS handshake is a part of the first.
     pub first: Duration,
     /// A peer that takes longer than this between two requests, or to send the headers of one, is let go.
     pub headers: Duration,

@@ -1,7 +1,8 @@
 //! Room for connections: who has a place, and who loses it when there is none left.
 //!
-//! Whoever has shown no token yet goes first, then whoever has asked for nothing for the longest time;
-//! a request that is being answered is never cut off. So no number of idle connections keeps others out.
+//! Whoever has shown no token yet goes first, then whoever has asked for nothing for the longest
+//! time; a request that is being answered is never cut off. So no number of idle connections keeps
+//! others out.
 
 use std::collections::{BTreeSet, HashMap};
 use std::pin::Pin;
@@ -62,8 +63,8 @@ impl GuestRoom {
         Arc::new(Self { most, counts, seats: Mutex::default() })
     }
 
-    /// Gives a place, somebody else's if need be, and what says that it is lost. `None` when all are at
-    /// work.
+    /// Gives a place, somebody else's if need be, and what says that it is lost. `None` when all
+    /// are at work.
     pub(super) fn enter(self: &Arc<Self>) -> Option<(RoomGuest, oneshot::Receiver<()>)> {
         let mut seats = self.locked();
         if seats.taken.len() >= self.most {

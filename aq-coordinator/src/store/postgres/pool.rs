@@ -140,8 +140,8 @@ impl Connections {
         Arc::clone(&self.elsewhere.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Looks for transactions of other databases. Where that is not allowed, they count as this one's,
-    /// and hold readers of what happens back for as long as they go on.
+    /// Looks for transactions of other databases. Where that is not allowed, they count as this
+    /// one's, and hold readers of what happens back for as long as they go on.
     pub(crate) async fn look_elsewhere(&self) {
         let found = self.run(Mode::Read, |tx| Box::pin(tx.elsewhere())).await;
         let found = found.unwrap_or_default().into();

@@ -20,10 +20,11 @@ const PLACE: &str = "SELECT (SELECT oid FROM pg_database WHERE datname = current
      'service'::regclass::oid || '/' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)";
 
 /// See [`Tx::elsewhere`]. A prepared transaction has no process.
-const ELSEWHERE: &str = "SELECT l.transactionid::text::bigint FROM pg_locks l JOIN pg_stat_activity a USING \
-     (pid) JOIN pg_database d ON d.oid = a.datid WHERE l.locktype = 'transactionid' AND l.mode = \
-     'ExclusiveLock' AND l.granted AND d.datname <> current_database() UNION ALL SELECT \
-     transaction::text::bigint FROM pg_prepared_xacts WHERE database <> current_database()";
+const ELSEWHERE: &str = "SELECT l.transactionid::text::bigint FROM pg_locks l JOIN \
+     pg_stat_activity a USING (pid) JOIN pg_database d ON d.oid = a.datid WHERE l.locktype = \
+     'transactionid' AND l.mode = 'ExclusiveLock' AND l.granted AND d.datname <> \
+     current_database() UNION ALL SELECT transaction::text::bigint FROM pg_prepared_xacts WHERE \
+     database <> current_database()";
 
 impl Tx {
     /// Makes the row if the database is new, and notes that this coordinator is at work.
@@ -178,8 +179,8 @@ impl Tx {
         Ok(Ticked { lapsed, outage, settled })
     }
 
-    /// The transactions with an id that are at work in other databases of this server, by the last 32
-    /// bits. Whoever holds the lock of an id is the transaction itself.
+    /// The transactions with an id that are at work in other databases of this server, by the last
+    /// 32 bits. Whoever holds the lock of an id is the transaction itself.
     pub(crate) async fn elsewhere(&self) -> Result<Vec<i64>, Fault> {
         let rows = self.all(ELSEWHERE, &[]).await?;
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()

@@ -41,6 +41,8 @@ filled() {
 ours() {
     sql postgres 'DROP DATABASE IF EXISTS fleet' 2> /dev/null
     sql postgres 'CREATE DATABASE fleet TEMPLATE filled'
+    # Made, and not restored: else nothing is granted until hosts have said what they ended.
+    sql fleet 'UPDATE service SET place = NULL'
     "$FLEET" claims "$(url fleet)" "$1" "$2"
 }
 printf '%-9s %-9s %12s %12s %7s\n' queued factories 'pgbench/s' 'claims/s' ratio

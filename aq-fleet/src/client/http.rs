@@ -125,8 +125,8 @@ impl Http {
         let is_open = base.scheme() == "http" && !is_loopback(&base);
         is_open.then_some(
             "AQ_FLEET_URL begins with http:// and names another machine: everybody on the way can \
-             read the token and the jobs; use https://, or an address of this machine with a tunnel \
-             behind it",
+             read the token and the jobs; use https://, or an address of this machine with a \
+             tunnel behind it",
         )
     }
 }

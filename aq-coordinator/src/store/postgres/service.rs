@@ -20,10 +20,11 @@ const PLACE: &str = "SELECT (SELECT oid FROM pg_database WHERE datname = current
      'service'::regclass::oid || '/' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)";
 
 /// See [`Tx::elsewhere`]. A prepared transaction has no process.
-const ELSEWHERE: &str = "SELECT l.transactionid::text::bigint FROM pg_locks l JOIN pg_stat_activity a USING \
-     (pid) JOIN pg_database d ON d.oid = a.datid WHERE l.locktype = 'transactionid' AND l.mode = \
-     'ExclusiveLock' AND l.granted AND d.datname <> current_database() UNION ALL SELECT \
-     transaction::text::bigint FROM pg_prepared_xacts WHERE database <> current_database()";
+const ELSEWHERE: &str = "SELECT l.transactionid::text::bigint FROM pg_locks l JOIN \
+     pg_stat_activity a USING (pid) JOIN pg_database d ON d.oid = a.datid WHERE l.locktype = \
+     'transactionid' AND l.mode = 'ExclusiveLock' AND l.granted AND d.datname <> \
+     current_database() UNION ALL SELECT transaction::text::bigint FROM pg_prepared_xacts WHERE \
+     database <> current_database()";
 
 impl Tx {
     /// Makes the row if the database is new, and notes that this coordinator is at work.

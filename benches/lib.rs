@@ -1,3 +1,3 @@
-//! What the measurements here measure with; they are the `[[bench]]` targets and `instructions`.
+//! The instruments of the measurements here, which are the `[[bench]]` targets and `instructions`.
 
 pub mod inputs;

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 type Failure = Box<dyn std::error::Error>;
 
-/// What a job does, to have something to look at: it takes this long, and `flaky` fails once.
+/// The duration of a job, to have something to look at; `flaky` fails once.
 const WORK: Duration = Duration::from_millis(80);
 
 fn main() -> Result<(), Failure> {

@@ -21,7 +21,7 @@ use aq_runner::store::QueueDir;
 
 type Failure = Box<dyn std::error::Error>;
 
-/// What host and coordinator know one another by.
+/// The secret that host and coordinator share.
 const TOKEN: &str = "a-token-of-this-example";
 
 fn main() -> Result<(), Failure> {

@@ -30,8 +30,7 @@ impl Key {
         self.head
     }
 
-    /// Whether `other`, whose head is the same, is the same key. Reads no text where the head is
-    /// all of it.
+    /// Compares with a key whose head is the same. Reads no text where the head is all of it.
     pub(crate) fn same_tail(&self, other: &Self) -> bool {
         self.text.get(8..) == other.text.get(8..)
     }

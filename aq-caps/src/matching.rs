@@ -1,4 +1,4 @@
-//! What a host has, and whether it is what a job asks for.
+//! The tokens of a host, and the check of a job's requirements against them.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -25,12 +25,12 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
-    /// Whether this host has what `requirement` asks for.
+    /// Tests the host's tokens against one requirement.
     pub fn satisfies(&self, requirement: &Requirement) -> bool {
         requirement.alternatives.iter().any(|term| self.holds(term))
     }
 
-    /// Whether this host has all of `requirements`.
+    /// Tests the host's tokens against all of `requirements`.
     pub fn satisfies_all(&self, requirements: &[Requirement]) -> bool {
         requirements.iter().all(|requirement| self.satisfies(requirement))
     }
@@ -46,12 +46,12 @@ impl Capabilities {
         self.tokens.iter()
     }
 
-    /// How many different tokens there are.
+    /// Number of different tokens.
     pub fn len(&self) -> usize {
         self.tokens.len()
     }
 
-    /// Whether the host advertises nothing.
+    /// Tests for a host that advertises nothing.
     pub fn is_empty(&self) -> bool {
         self.tokens.is_empty()
     }
@@ -92,7 +92,7 @@ impl Capabilities {
     }
 }
 
-/// Whether the host's `version` fits.
+/// Compares the host's `version` with a bound.
 fn compare(version: &Version, op: Op, bound: &Version) -> bool {
     let order = version.cmp_within(bound);
     match op {
@@ -117,7 +117,7 @@ fn first_nonzero(bound: &Version) -> u8 {
     }
 }
 
-/// Whether the first `count` numbers are the same, as far as `bound` writes them.
+/// Compares the first `count` numbers, as far as `bound` writes them.
 fn same_leading(version: &Version, bound: &Version, count: u8) -> bool {
     let (a, b) = (version.to_semver(), bound.to_semver());
     let count = count.min(bound.written());

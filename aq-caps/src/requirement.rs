@@ -1,4 +1,4 @@
-//! What a job asks for: the value, how it prints and what can be wrong with it.
+//! A requirement of a job: the value, its text, and its errors.
 
 use std::fmt;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ pub(crate) struct Term {
     pub(crate) test: Test,
 }
 
-/// What must be true of the tokens with the key.
+/// The condition on the tokens with the key.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Test {
     /// `key`.
@@ -70,7 +70,7 @@ pub(crate) enum Test {
     Compare(Op, Version),
 }
 
-/// How a version is compared.
+/// Comparison of a version.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Op {
     Equal,
@@ -109,7 +109,7 @@ impl Op {
     }
 }
 
-/// Why a text is no requirement, and at which byte.
+/// Reason why a text is no requirement, with the byte.
 ///
 /// Its text is the problem and the mend in one line; a report that shows the place takes
 /// [`problem`](Self::problem) and [`mend`](RequirementProblem::mend) apart.
@@ -118,11 +118,11 @@ impl Op {
 pub struct RequirementError {
     /// Byte offset in the text, on a character's boundary, at most the text's length.
     pub at: usize,
-    /// What is wrong there.
+    /// The problem there.
     pub problem: RequirementProblem,
 }
 
-/// What can be wrong with a requirement.
+/// Problem of a requirement.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequirementProblem {
     /// More than 512 bytes.
@@ -143,7 +143,7 @@ pub enum RequirementProblem {
     /// `=>`, `<>`, `!` and the like after a key.
     #[error("`{0}` is not an operator")]
     UnknownOperator(String),
-    /// What follows the operator does not start like a version.
+    /// The text after the operator does not start like a version.
     #[error("a version is expected after `{0}`")]
     VersionExpected(&'static str),
     /// The version is malformed.
@@ -155,7 +155,7 @@ pub enum RequirementProblem {
 }
 
 impl RequirementProblem {
-    /// What to write instead.
+    /// Advice for people: the form that is expected.
     pub fn mend(&self) -> &'static str {
         match self {
             Self::TooLong | Self::TooManyAlternatives => {

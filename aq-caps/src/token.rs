@@ -1,4 +1,4 @@
-//! What a host says of itself: `key` or `key:value`.
+//! A token that a host advertises: `key` or `key:value`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,17 +22,17 @@ pub struct Token {
     version: Option<Version>,
 }
 
-/// Why a text is no token, and at which byte.
+/// Reason why a text is no token, with the byte.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}; write a capability as `key` or `key:value`, such as `gpu` or `node:20.11.1`")]
 pub struct TokenError {
     /// Byte offset in the text, at most its length.
     pub at: usize,
-    /// What is wrong there.
+    /// The problem there.
     pub problem: TokenProblem,
 }
 
-/// What can be wrong with a token.
+/// Problem of a token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenProblem {
     /// The text does not start with a letter or digit.
@@ -50,12 +50,12 @@ pub enum TokenProblem {
 }
 
 impl Token {
-    /// What stands before the first `:`.
+    /// The text before the first `:`.
     pub fn key(&self) -> &str {
         self.key.as_str()
     }
 
-    /// What stands after the first `:`.
+    /// The text after the first `:`.
     pub fn value(&self) -> Option<&str> {
         self.value.as_deref()
     }

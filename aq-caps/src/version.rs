@@ -22,21 +22,21 @@ use semver::{BuildMetadata, Prerelease};
 pub struct Version {
     /// With zeros for what was not written.
     full: semver::Version,
-    /// How many numbers were written, 1 to 3.
+    /// Count of numbers that were written, 1 to 3.
     written: u8,
 }
 
-/// Why a text is no version, and at which byte.
+/// Reason why a text is no version, with the byte.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}; write a version such as `20`, `20.11` or `20.11.1-rc.1`")]
 pub struct VersionError {
     /// Byte offset in the text, at most its length.
     pub at: usize,
-    /// What is wrong there.
+    /// The problem there.
     pub problem: VersionProblem,
 }
 
-/// What can be wrong with a version.
+/// Problem of a version.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VersionProblem {
     /// Something else stands where a number must be.
@@ -68,7 +68,7 @@ impl Version {
         &self.full
     }
 
-    /// How many numbers were written, 1 to 3.
+    /// Count of numbers that were written, 1 to 3.
     pub(crate) fn written(&self) -> u8 {
         self.written
     }

@@ -24,7 +24,7 @@ pub struct Lease {
     lost: bool,
 }
 
-/// How far a lease can be relied on.
+/// Reliability of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
     /// Nobody else has the job.
@@ -83,7 +83,7 @@ impl Lease {
         }
     }
 
-    /// How far it can be relied on at `now`.
+    /// Returns the reliability at `now`.
     pub fn trust(&self, now: Duration) -> Trust {
         if self.lost {
             Trust::Lost

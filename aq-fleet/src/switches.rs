@@ -21,7 +21,7 @@ pub const ROUTE: &str = "AQ_FLEET_ROUTE";
 /// The variable that asks the coordinator as well, without acting on it.
 pub const SHADOW: &str = "AQ_FLEET_SHADOW";
 
-/// What the switches come to.
+/// The mode that the switches give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// No network call at all.
@@ -76,17 +76,17 @@ impl Switches {
         })
     }
 
-    /// What they come to.
+    /// Returns the mode that they give.
     pub fn mode(&self) -> Mode {
         self.mode
     }
 
-    /// Whether there is a coordinator to talk to.
+    /// Tests for a mode with a coordinator to talk to.
     pub fn is_online(&self) -> bool {
         self.mode != Mode::Offline
     }
 
-    /// What to warn of, the first time that it is asked for: one warning a run.
+    /// Takes the warning, the first time that it is asked for: one warning a run.
     pub fn take_warning(&mut self) -> Option<&'static str> {
         let due = self.shadow_ignored && !std::mem::replace(&mut self.warned, true);
         due.then_some(

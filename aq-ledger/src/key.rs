@@ -5,11 +5,11 @@ use crate::value::RecordValue;
 /// The writer of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyGroup {
-    /// What the job file and its profile come to: `aq add`, or a look after an edit.
+    /// The job file with its profile: written by `aq add`, or by a look after an edit.
     Definition,
     /// Attempts, and what people make of them.
     Run,
-    /// What joins a job of the fleet to its coordinator.
+    /// The link of a fleet job to its coordinator.
     Fleet,
 }
 

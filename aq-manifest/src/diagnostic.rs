@@ -1,15 +1,15 @@
-//! What is wrong in a file, and where.
+//! Findings in a file, with their places.
 
 use std::fmt;
 use std::ops::Range;
 
-/// How many findings of one severity are kept; a hostile file could have a hundred thousand.
+/// Maximum of findings that are kept of one severity; a hostile file could have a hundred thousand.
 const MAX_PER_SEVERITY: usize = 50;
 
-/// How many characters of a user's text a message repeats.
+/// Maximum of a user's text that a message repeats, in characters.
 const MAX_QUOTED: usize = 60;
 
-/// Whether a finding refuses the file.
+/// Severity of a finding: an error refuses the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     /// The file is refused.
@@ -21,13 +21,13 @@ pub enum Severity {
 /// One finding in a job file or a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// Whether the file is refused.
+    /// Error or warning.
     pub severity: Severity,
-    /// What is wrong, in one line.
+    /// The finding, in one line.
     pub message: String,
     /// Where: byte offsets in the whole file, on character boundaries.
     pub span: Range<usize>,
-    /// What to write instead.
+    /// Advice for people: the text to write instead.
     pub help: Option<String>,
 }
 
@@ -89,7 +89,7 @@ impl Findings {
         }
     }
 
-    /// Whether further findings of this severity are dropped: no need to make them.
+    /// Tests for a severity of which further findings are dropped: no need to make them.
     pub(crate) fn is_full(&self, severity: Severity) -> bool {
         self.found.iter().filter(|d| d.severity == severity).count() >= MAX_PER_SEVERITY
     }

@@ -8,7 +8,7 @@ const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1
 /// The longest duration: ten years, far below where time arithmetic could overflow.
 const MAX_SECONDS: u64 = 10 * 366 * 86_400;
 
-/// Why a text is no duration, and at which byte.
+/// Reason why a text is no duration, with the byte.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}; write a duration such as `90s`, `45m`, `2h`, `1d` or `1h30m`")]
 pub struct DurationError {
@@ -18,7 +18,7 @@ pub struct DurationError {
 }
 
 impl DurationError {
-    /// What is wrong, without the advice.
+    /// Returns the problem without the advice.
     pub(crate) fn problem(&self) -> &'static str {
         self.problem
     }

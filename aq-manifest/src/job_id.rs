@@ -22,7 +22,7 @@ const MAX_LEN: usize = 128;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(Arc<str>);
 
-/// Why a name cannot be a job id.
+/// Reason why a name cannot be a job id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JobIdError {
     /// The name has no character.

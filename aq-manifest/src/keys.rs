@@ -21,11 +21,11 @@ use crate::{
 pub struct Key {
     /// As written in a file.
     pub name: &'static str,
-    /// What it means, in a sentence.
+    /// Its meaning, in a sentence.
     pub about: &'static str,
-    /// What a file would write to say the default, where that can be written.
+    /// The text in a file that says the default, where that can be written.
     pub default: Option<&'static str>,
-    /// Why a profile cannot give it; `None` when it can.
+    /// The reason why a profile cannot give it; `None` when it can.
     pub job_only: Option<&'static str>,
     pub(crate) schema: fn() -> Json,
 }
@@ -37,7 +37,7 @@ macro_rules! keys {
         $name:literal $field:ident: $type:ty as $kind:ty
         $(, default $default:literal)? $(, job only: $reason:expr)?;
     )*) => {
-        /// What a job file says by itself, before its profile and the defaults. `None` means
+        /// The values of a job file by itself, before its profile and the defaults. `None` means
         /// that the file does not say.
         #[derive(Clone, Debug, Default, PartialEq)]
         pub struct Manifest {
@@ -63,7 +63,7 @@ macro_rules! keys {
                 true
             }
 
-            /// Whether the file gives the key of this name.
+            /// Tests for a key that the file gives.
             pub fn is_set(&self, name: &str) -> bool {
                 match name {
                     $($name => self.$field.is_some(),)*

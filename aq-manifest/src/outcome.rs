@@ -1,4 +1,4 @@
-//! How a run ended, in the words that meta files, trackers and coordinators see.
+//! Results of a run, in the words that records, trackers and coordinators see.
 
 use crate::words::words;
 

@@ -21,18 +21,18 @@ pub struct Parsed<'a> {
     pub unknown: Vec<String>,
     /// Where the value of `profile` stands, for a caller that finds no such profile.
     pub profile_at: Option<Range<usize>>,
-    /// What was found, in the order of the file.
+    /// The findings, in the order of the file.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 impl Parsed<'_> {
-    /// Whether the file must be refused.
+    /// Tests for an error, which refuses the file.
     pub fn has_errors(&self) -> bool {
         has_errors(&self.diagnostics)
     }
 }
 
-/// Whether one of the findings refuses the file.
+/// Tests for an error among findings.
 pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.iter().any(|finding| finding.severity == Severity::Error)
 }
@@ -148,7 +148,7 @@ fn meant(word: &str) -> Option<&'static str> {
     })
 }
 
-/// What is wrong with `deps` beyond the single items, which are in `nodes`.
+/// Checks `deps` beyond the single items, which are in `nodes`.
 fn check_deps(manifest: &Manifest, nodes: &[Node<'_>], findings: &mut Findings) {
     let mut seen = HashSet::new();
     for node in nodes {

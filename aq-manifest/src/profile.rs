@@ -13,7 +13,7 @@ use crate::yaml::Node;
 /// The keys that only profiles have.
 const OWN_KEYS: [&str; 3] = ["persona", "default-verify", "feedback-template"];
 
-/// What a file `profiles/<name>.yaml` gives to the jobs that name it.
+/// The values that a file `profiles/<name>.yaml` gives to the jobs that name it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Profile {
     /// The file's stem.
@@ -33,12 +33,12 @@ pub struct ParsedProfile {
     pub profile: Profile,
     /// Keys that nothing reads.
     pub unknown: Vec<String>,
-    /// What was found, in the order of the file.
+    /// The findings, in the order of the file.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 impl ParsedProfile {
-    /// Whether the profile, and every job that names it, must be refused.
+    /// Tests for an error, which refuses the profile and every job that names it.
     pub fn has_errors(&self) -> bool {
         has_errors(&self.diagnostics)
     }

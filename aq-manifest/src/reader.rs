@@ -1,4 +1,4 @@
-//! What reading any kind of value needs: the shapes of values, and findings that name the key.
+//! The means of reading any kind of value: shapes of values, and findings that name the key.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub(crate) struct Reader<'f> {
     findings: &'f mut Findings,
 }
 
-/// What a value looks like, by the core schema of YAML 1.2.
+/// Shape of a value, by the core schema of YAML 1.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
     Nothing,
@@ -133,7 +133,7 @@ impl<'f> Reader<'f> {
         Some(fields)
     }
 
-    /// Whether the text is one line that is neither empty nor too long.
+    /// Checks that the text is one line that is neither empty nor too long.
     pub(crate) fn check_line(&mut self, node: &Node<'_>, text: &str, most: usize) -> bool {
         if text.trim().is_empty() {
             self.error(node, "is empty", Some("give a value or remove it".into()));

@@ -27,15 +27,15 @@ pub struct ScopeSet {
     patterns: Vec<Pattern>,
 }
 
-/// Why a text is no glob.
+/// Reason why a text is no glob.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the glob {glob:?} {problem}; {help}")]
 pub struct GlobError {
     /// The glob as written.
     pub glob: String,
-    /// What is wrong with it.
+    /// The problem.
     pub problem: String,
-    /// What to write instead.
+    /// Advice for people: the text to write instead.
     pub help: &'static str,
 }
 
@@ -52,12 +52,12 @@ impl ScopeSet {
         Ok(Self { patterns })
     }
 
-    /// Whether a job may change the path: a glob matches it, or there is no glob at all.
+    /// Tests for a path that the job may change: a glob matches it, or there is no glob at all.
     pub fn allows(&self, path: &str) -> bool {
         self.patterns.is_empty() || self.matches(path)
     }
 
-    /// Whether a glob matches the path.
+    /// Tests for a path that a glob matches.
     pub fn matches(&self, path: &str) -> bool {
         let parts: Vec<&str> = path.split('/').collect();
         !path.is_empty() && self.patterns.iter().any(|pattern| pattern.matches(&parts))

@@ -1,4 +1,4 @@
-//! What applies to a job after its profile and the defaults.
+//! The values that apply to a job after its profile and the defaults.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -37,19 +37,19 @@ pub struct JobSpec {
     pub profile: Option<String>,
     /// Text put before the prompt.
     pub persona: Option<String>,
-    /// What the host must have.
+    /// The requirements on the host.
     pub capabilities: Vec<Requirement>,
     /// The name other jobs depend on. A fleet job has none here.
     pub idempotency_key: Option<String>,
     /// Keys of the jobs that go first. A fleet job has none here: the coordinator waited for them.
     pub deps: Vec<String>,
-    /// How far they must have come.
+    /// The stage that they must have reached.
     pub deps_mode: DepsMode,
     /// `None`: one attempt only.
     pub retry: Option<Retry>,
     /// Judges the work.
     pub verify: Option<String>,
-    /// Who lets the work on.
+    /// The one who lets the work on.
     pub review_policy: ReviewPolicy,
     /// Where the agent works.
     pub isolation: Isolation,
@@ -59,7 +59,7 @@ pub struct JobSpec {
     pub setup: Option<String>,
     /// Globs of what may change; empty: everything.
     pub allowed_scope: Vec<String>,
-    /// What a change outside does.
+    /// The consequence of a change outside.
     pub scope_policy: ScopePolicy,
     /// Limits on use.
     pub budget: Budget,
@@ -69,7 +69,7 @@ pub struct JobSpec {
     pub tracker_item: Option<String>,
     /// Ending without a change is a failure.
     pub expect_changes: bool,
-    /// What is no surprise.
+    /// Leftovers that are no surprise.
     pub expect: Expect,
     /// Feedback for a further attempt on the failure of the last one.
     pub feedback: FeedbackMode,
@@ -88,7 +88,8 @@ pub struct JobSpec {
 }
 
 impl JobSpec {
-    /// Whether the job itself says something that its engine may refuse: a model, or arguments.
+    /// Tests for a job that itself says something that its engine may refuse: a model, or
+    /// arguments.
     pub fn chooses_engine_details(&self) -> bool {
         self.model.is_some() || !self.args.is_empty()
     }
@@ -127,7 +128,7 @@ impl Origin {
     }
 }
 
-/// What applies to a job: its own values, then its profile's, then the defaults.
+/// Resolves the values of a job: its own, then its profile's, then the defaults.
 ///
 /// ```
 /// use aq_manifest::{parse, parse_profile, resolve};
@@ -190,7 +191,7 @@ impl Default for JobSpec {
     }
 }
 
-/// What the engine is given: the persona, a blank line, and the prompt as it is.
+/// Composes the prompt of the engine: the persona, a blank line, and the job's prompt as it is.
 pub fn prompt<'a>(persona: Option<&str>, body: &'a str) -> Cow<'a, str> {
     match persona.map(str::trim_end).filter(|persona| !persona.is_empty()) {
         Some(persona) => Cow::Owned(format!("{persona}\n\n{body}")),

@@ -47,7 +47,7 @@ impl Stage {
         }
     }
 
-    /// Whether a job here is over: nothing but a person moves it again.
+    /// Tests for a stage in which a job is over: nothing but a person moves it again.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Shipped | Self::Failed | Self::Quarantine)
     }

@@ -1,4 +1,4 @@
-//! What to write instead of an unknown word.
+//! Suggestions in the place of an unknown word.
 
 /// Longer words are not compared: nobody mistypes a known word into one of this length.
 const MAX_LEN: usize = 40;

@@ -22,7 +22,7 @@ words! {
 }
 
 words! {
-    /// How far a dependency must have come.
+    /// Stage that a dependency must have reached.
     #[derive(Default)]
     DepsMode ("deps mode") {
         /// It is in `shipped/`.
@@ -34,7 +34,7 @@ words! {
 }
 
 words! {
-    /// Who lets finished work on from `review/`.
+    /// The one who lets finished work on from `review/`.
     #[derive(Default)]
     ReviewPolicy ("review policy") {
         /// `verify` decides.
@@ -58,7 +58,7 @@ words! {
 }
 
 words! {
-    /// What a change outside `allowed-scope` does.
+    /// Consequence of a change outside `allowed-scope`.
     #[derive(Default)]
     ScopePolicy ("scope policy") {
         /// It is listed as a warning.
@@ -92,12 +92,12 @@ pub struct Retry {
     pub on: Vec<FailureClass>,
 }
 
-/// How long to wait before the next attempt.
+/// Pauses before the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Backoff {
     /// Before the second attempt.
     pub initial: Duration,
-    /// What each further pause is multiplied by; 1 to 100.
+    /// Factor of each further pause, 1 to 100.
     pub factor: f64,
     /// The longest pause; not below `initial`.
     pub max: Duration,
@@ -114,7 +114,7 @@ pub struct Budget {
     pub turns: Option<u64>,
 }
 
-/// What is no surprise of a job.
+/// Leftovers of a job that are no surprise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expect {
     /// Globs of what may stay out of the job's branch.

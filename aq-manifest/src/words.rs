@@ -10,7 +10,7 @@ pub struct UnknownWord {
 
 /// An enum whose values are written as words.
 pub(crate) trait Word: Copy + 'static {
-    /// What a value is called in messages.
+    /// The name of such a value in messages.
     const WHAT: &'static str;
 
     fn all() -> &'static [Self];

@@ -29,7 +29,7 @@ pub enum HostLack {
         engine: String,
         /// The program.
         path: String,
-        /// What it answers when it is asked for its version.
+        /// Its answer when it is asked for its version.
         answer: String,
         /// The variable that can name the engine's program.
         variable: String,

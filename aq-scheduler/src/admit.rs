@@ -11,7 +11,7 @@ use crate::{
     DependencyStatus, EngineState, HeldBy, HostLack, PendingDependency, Queue, Settled, WaitReason,
 };
 
-/// What a plan has given away so far.
+/// The slots, locks and engines that a plan has given away so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ledger {
     /// Slots left.
@@ -61,8 +61,8 @@ pub(crate) enum Refusal {
 }
 
 impl Queue {
-    /// Whether a waiting job may start on `host` after what `ledger` holds, and with which
-    /// engine. The order of the checks is the order of [`WaitReason`].
+    /// Decides whether a waiting job may start on `host` after the entries of `ledger`, and with
+    /// which engine. The order of the checks is the order of [`WaitReason`].
     pub(crate) fn admit(
         &self,
         ix: JobIx,

@@ -9,7 +9,7 @@ use aq_caps::Requirement;
 use crate::arena::{Arena, ClassIx, EngineIx, JobIx, Slot};
 use crate::rank::Rank;
 
-/// What makes a class.
+/// The identity of a class.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Placement {
     pub(crate) requirements: Box<[Requirement]>,

@@ -1,11 +1,11 @@
-//! What the queue refuses.
+//! Refusals of the queue.
 
 use aq_manifest::JobId;
 
 use crate::HostId;
 use crate::graph::Cycle;
 
-/// Why the queue does not take what it is told. Nothing has changed then.
+/// Reason why the queue does not take a change. Nothing has changed then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueueError {
     /// A job of this id is there; remove it first.

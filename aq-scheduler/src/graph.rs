@@ -1,4 +1,4 @@
-//! Who waits for whom.
+//! The dependency graph.
 //!
 //! Nodes are idempotency keys. A job waits for its deps' keys and may hold one itself. The
 //! algorithms are petgraph's; the storage is not, because there the removal of an edge walks the
@@ -18,7 +18,7 @@ use crate::arena::{Arena, JobIx, KeyIx, Slot};
 pub use cycle::Cycle;
 pub(crate) use cycle::Shift;
 
-/// How far a key has come.
+/// Progress of a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
     #[default]
@@ -188,7 +188,7 @@ impl Graph {
         }
     }
 
-    /// Whether a live job waits for this key, or has waited and not ended.
+    /// Tests for a live job that waits for this key, or has waited and not ended.
     pub(crate) fn is_awaited(&self, name: &str) -> bool {
         self.find(name).is_some_and(|key| !self.keys[key].dependents.is_empty())
     }
@@ -221,7 +221,7 @@ impl Graph {
         }
     }
 
-    /// How many deps of `job` are not satisfied.
+    /// Number of deps of `job` that are not satisfied.
     pub(crate) fn unmet(&self, job: JobIx) -> u32 {
         self.jobs[job.place()].unmet
     }
@@ -251,7 +251,7 @@ impl Graph {
             .filter(move |job| level == Level::Nothing || level < self.jobs[job.place()].needs)
     }
 
-    /// How earlier jobs of `key` ended.
+    /// End of the earlier jobs of `key`.
     pub(crate) fn settled(&self, key: KeyIx) -> Option<Settled> {
         self.keys[key].settled
     }

@@ -21,20 +21,20 @@ impl fmt::Display for HostId {
     }
 }
 
-/// What a host offers. The local loop has one; a coordinator has many.
+/// The offer of a host. The local loop has one; a coordinator has many.
 #[derive(Clone, Debug, Default)]
 pub struct Host {
-    /// What jobs may require of it.
+    /// The capabilities that jobs may require of it.
     pub capabilities: Capabilities,
     /// Its engines by name. One that is not here is [`EngineState::Missing`].
     pub engines: BTreeMap<String, EngineState>,
-    /// How much it takes on.
+    /// Its limits.
     pub limits: Limits,
-    /// What becomes of waiting jobs that it can never run.
+    /// The fate of waiting jobs that it can never run.
     pub misfits: Misfits,
 }
 
-/// How much a host takes on.
+/// Limits of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Jobs running at once. Zero starts nothing.
@@ -50,8 +50,8 @@ impl Default for Limits {
     }
 }
 
-/// What becomes of a waiting job whose requirements a host does not meet, or of whose engines it
-/// has none.
+/// The fate of a waiting job whose requirements a host does not meet, or of whose engines it has
+/// none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Misfits {
     /// The plan rejects it: no other host will come. The local loop.
@@ -61,7 +61,7 @@ pub enum Misfits {
     Keep,
 }
 
-/// Whether a host's engine can be used.
+/// Availability of a host's engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum EngineState {
     /// Not installed.
@@ -86,7 +86,7 @@ pub enum EngineState {
     },
     /// Installed, but a person has to act first.
     OutOfUse {
-        /// Why, in words for that person.
+        /// The reason, in words for that person.
         reason: String,
     },
 }
@@ -106,7 +106,7 @@ pub(crate) struct HostEntry {
     /// The lack that keeps it from starting anything.
     pub(crate) lack: Option<HostLack>,
     engines: Vec<Engine>,
-    /// Whether it meets the requirements of the class in each slot, for the class born so.
+    /// Match of the host and the class in each slot, for the class born so.
     meets: Vec<(u64, bool)>,
 }
 
@@ -156,7 +156,7 @@ impl HostEntry {
         self.engine(ix).running -= 1;
     }
 
-    /// Whether it meets the requirements of a class.
+    /// Tests the host against the requirements of a class.
     pub(crate) fn meets(&self, ix: ClassIx, class: &Class) -> bool {
         match self.meets.get(ix.place()) {
             Some(&(born, meets)) if born == class.born => meets,

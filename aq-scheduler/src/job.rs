@@ -1,4 +1,4 @@
-//! What a caller tells the queue about a job.
+//! The facts about a job that a caller gives to the queue.
 
 use aq_caps::Requirement;
 use aq_manifest::{DepsMode, JobId, Priority};
@@ -40,9 +40,9 @@ pub struct Job {
     pub key: Option<String>,
     /// Keys that must be satisfied first. Repeated ones count once.
     pub deps: Vec<String>,
-    /// How far the jobs of these keys must have come.
+    /// The stage that the jobs of these keys must have reached.
     pub deps_mode: DepsMode,
-    /// What the host must have, all of it.
+    /// The requirements on the host, all of them.
     pub requirements: Vec<Requirement>,
     /// The engines that may run it, best first. A name is only data here.
     pub engines: Vec<String>,
@@ -101,7 +101,7 @@ impl State {
     pub const WAITING: Self = Self::Waiting { not_before: None };
 }
 
-/// How a job ended. The queue forgets such a job and keeps only what this means for its key.
+/// End of a job. The queue forgets such a job and keeps only the consequence for its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Settled {
     /// Accepted: its key is satisfied for good.

@@ -67,7 +67,7 @@ struct Run<'a> {
     unmet: Vec<u32>,
     /// Keys that a job of the run satisfied.
     done: Vec<bool>,
-    /// What it is now; `MIN` until the first pause is over.
+    /// The present time of the queue; `MIN` until the first pause is over.
     time: Timestamp,
     /// Positions of the jobs that can go now.
     ready: Positions,

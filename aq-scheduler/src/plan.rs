@@ -1,4 +1,4 @@
-//! What to start now, and when to look again.
+//! The decision: jobs to start now, and the time of the next look.
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, btree_set};
@@ -14,7 +14,7 @@ use crate::queue::At;
 use crate::rank::Rank;
 use crate::{EngineState, HostId, HostLack, Misfits, Queue, QueueError, WaitReason};
 
-/// What one host should do now.
+/// The decision for one host.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// Jobs to start, in this order.
@@ -41,7 +41,7 @@ pub struct Start {
     pub engine: String,
 }
 
-/// Why a host can never run a job.
+/// Reason why a host can never run a job.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Rejection {
     /// The host lacks these.
@@ -141,8 +141,8 @@ impl Queue {
         Ok(Plan { start, reject, absent, wake_at, host: id, now, ledger })
     }
 
-    /// Why a waiting job is not in the plan's `start`. `None` when it is, when it is not
-    /// waiting, or when it is not in the queue.
+    /// Returns the reason why a waiting job is not in the plan's `start`. `None` when it is, when
+    /// it is not waiting, or when it is not in the queue.
     ///
     /// The plan must be the latest one, with nothing told to the queue since.
     pub fn explain(&self, plan: &Plan, job: &JobId) -> Option<WaitReason> {
@@ -158,8 +158,8 @@ impl Queue {
         Some(self.describe(ix, host, refusal))
     }
 
-    /// Whether anything will still happen without a person: a job runs, or one can come to run
-    /// on `host` once its pause or a cool-down is over.
+    /// Tests for a queue in which anything will still happen without a person: a job runs, or one
+    /// can come to run on `host` once its pause or a cool-down is over.
     ///
     /// When nothing runs, a job whose deps are not met waits for another one that waits too, or
     /// for a person; so it is enough to look at jobs whose deps are met.

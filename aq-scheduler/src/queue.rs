@@ -91,7 +91,7 @@ pub struct Queue {
     changed: Vec<JobIx>,
 }
 
-/// How many live jobs are where.
+/// Number of live jobs by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Not started, for whatever reason.
@@ -263,7 +263,7 @@ impl Queue {
         })
     }
 
-    /// How many live jobs are where.
+    /// Counts the live jobs by state.
     pub fn counts(&self) -> Counts {
         self.counts
     }

@@ -1,10 +1,10 @@
-//! What comes after a failure.
+//! The consequence of a failure.
 
 use aq_manifest::{Backoff, FailureClass, Retry};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
-/// What a failed attempt leads to.
+/// The consequence of a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterFailure {
     /// Back to waiting.

@@ -17,7 +17,7 @@ use crate::transport::{Answer, MAX_ANSWER, Request, Transport};
 /// The longest that a command may take.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
-/// How often a command that has closed its output is asked whether it has ended.
+/// Interval at which a command that has closed its output is asked for its end.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// A command in place of HTTP.
@@ -139,7 +139,7 @@ fn answer(text: &str) -> Option<Answer> {
 /// A command that is ended, with what it started, when nobody waits for it any more.
 struct Running {
     child: Child,
-    /// Whether its end was seen: then its number may belong to somebody else.
+    /// Its end was seen: then its number may belong to somebody else.
     ended: bool,
 }
 

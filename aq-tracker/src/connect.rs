@@ -17,7 +17,8 @@ use crate::tracker::Tracker;
 /// Where GitHub is, unless `AQ_GITHUB_API` says otherwise.
 const GITHUB: &str = "https://api.github.com";
 
-/// What GitHub asks of its callers. <https://docs.github.com/rest/about-the-rest-api/api-versions>
+/// The fields that GitHub asks of its callers.
+/// <https://docs.github.com/rest/about-the-rest-api/api-versions>
 const GITHUB_FIELDS: [(&str, &str); 2] =
     [("accept", "application/vnd.github+json"), ("x-github-api-version", "2022-11-28")];
 
@@ -28,7 +29,7 @@ pub struct Trackers {
     own: OwnTrackers,
 }
 
-/// What is read of the environment.
+/// The variables that are read.
 const VARIABLES: [&str; 7] = [
     "AQ_TRACKER_URL",
     items::TOKEN,

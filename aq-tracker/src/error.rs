@@ -1,11 +1,11 @@
-//! What can go wrong with a tracker, and what may be done about it.
+//! Errors of a tracker, and the remedies.
 
 use std::time::Duration;
 
 /// Characters of a tracker's own message that are repeated.
 const MAX_DETAIL: usize = 300;
 
-/// Why a tracker was not asked or told. No message holds a token.
+/// Reason why a tracker was not asked or told. No message holds a token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TrackerError {
     /// The environment does not say how to reach it.
@@ -26,7 +26,7 @@ pub enum TrackerError {
         who: &'static str,
         /// Where the token comes from.
         variable: &'static str,
-        /// What it answered.
+        /// Its answer.
         detail: String,
     },
     /// It forbids this for one item: an issue is locked, or the token lacks a repository.
@@ -49,7 +49,7 @@ pub enum TrackerError {
     Limited {
         /// The tracker.
         who: &'static str,
-        /// How long.
+        /// The duration.
         after: Duration,
     },
     /// It refuses this.
@@ -57,7 +57,7 @@ pub enum TrackerError {
     Refused {
         /// The tracker.
         who: &'static str,
-        /// What it answered.
+        /// Its answer.
         detail: String,
     },
     /// It answers, but not with what was asked for: this item may be at fault, or the tracker.
@@ -73,7 +73,7 @@ pub enum TrackerError {
     Unavailable {
         /// The tracker.
         who: &'static str,
-        /// What came instead.
+        /// The answer that came instead.
         detail: String,
     },
 }
@@ -90,12 +90,12 @@ pub enum Retry {
 }
 
 impl TrackerError {
-    /// Whether there is no such item.
+    /// Tests for the answer that there is no such item.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound { .. })
     }
 
-    /// Whether the caller is to mend the environment before anything else.
+    /// Tests for an error that the caller is to mend in the environment before anything else.
     pub fn is_usage(&self) -> bool {
         matches!(self, Self::NotSetUp(_))
     }

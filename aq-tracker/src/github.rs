@@ -18,7 +18,7 @@ use wire::{Found, Issue};
 
 const WHO: &str = Kind::GitHub.name();
 
-/// What our labels start with; the rest is a folder.
+/// The beginning of our labels; the rest is a folder.
 const LABEL: &str = "aq:";
 
 /// Issues a page. A page of the longest ones fits into an answer.
@@ -42,7 +42,7 @@ pub struct Search {
     pub repository: Repository,
     /// Labels that an issue must have, all of them.
     pub labels: Vec<String>,
-    /// What GitHub's search takes: <https://docs.github.com/search-github>.
+    /// A query in the language of GitHub's search: <https://docs.github.com/search-github>.
     pub query: Option<String>,
     /// At most so many, the oldest ones.
     pub limit: usize,
@@ -196,7 +196,7 @@ impl<T: Transport> Tracker for GitHub<T> {
     }
 }
 
-/// Whether it was done; a refusal of this one thing is no error.
+/// Returns success; a refusal of this one thing is no error.
 fn lenient<A>(result: Result<A, TrackerError>) -> Result<bool, TrackerError> {
     match result {
         Ok(_) => Ok(true),

@@ -22,7 +22,7 @@ pub struct ItemApi<T> {
     transport: T,
 }
 
-/// What is read of an item. Everything else that it has does not matter.
+/// The fields of an item that are read. Everything else that it has does not matter.
 #[derive(Debug, Deserialize)]
 struct Read {
     #[serde(default)]
@@ -115,7 +115,7 @@ fn word(value: &Value) -> Option<String> {
     }
 }
 
-/// What an answer says of itself: `message` or `error` of a document; not a whole page.
+/// Extracts an answer's own words: `message` or `error` of a document; not a whole page.
 pub(crate) fn message(answer: &Answer) -> String {
     let document: Value = serde_json::from_str(&answer.body).unwrap_or_default();
     let said = ["message", "detail", "error"].into_iter().find_map(|key| document[key].as_str());

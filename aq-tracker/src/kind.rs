@@ -44,7 +44,7 @@ impl TrackerName {
 }
 
 impl Kind {
-    /// What messages call it.
+    /// Its name in messages.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Items => "the tracker",

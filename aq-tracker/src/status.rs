@@ -13,7 +13,7 @@ pub struct StatusMap {
     statuses: BTreeMap<Stage, String>,
 }
 
-/// Why a status map cannot be used.
+/// Reason why a status map cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StatusMapError {
     /// A key is no folder.

@@ -1,4 +1,4 @@
-//! What every tracker can do, and the plain values that go in and out.
+//! The trait of every tracker, and the plain values that go in and out.
 
 use std::str::FromStr;
 
@@ -45,16 +45,16 @@ pub struct Item {
     pub labels: Vec<String>,
 }
 
-/// What of a job goes out: where it stands and its numbers. Nothing here can hold a text.
+/// The part of a job that goes out: its stage and its numbers. Nothing here can hold a text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Echo {
     /// The folder it reached.
     #[serde(with = "words")]
     pub stage: Stage,
-    /// How it ended.
+    /// Its result.
     #[serde(default, with = "words::option")]
     pub outcome: Option<Outcome>,
-    /// What its last attempt failed of.
+    /// The failure of its last attempt.
     #[serde(default, with = "words::option")]
     pub failure: Option<FailureClass>,
     /// Attempts that ended and count.
@@ -75,7 +75,7 @@ pub struct Echo {
     /// US dollars.
     #[serde(default)]
     pub cost_usd: Option<f64>,
-    /// Whether tokens and cost were guessed.
+    /// Tokens and cost are an estimate.
     #[serde(default)]
     pub estimated: bool,
     /// Files that differ from where the job started.

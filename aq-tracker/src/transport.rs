@@ -17,7 +17,7 @@ pub trait Transport: Send {
     fn send(&self, request: &Request) -> Result<Answer, TrackerError>;
 }
 
-/// What is asked.
+/// A request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     /// The verb.
@@ -41,7 +41,7 @@ pub enum Method {
     Delete,
 }
 
-/// What came back.
+/// A response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     /// The status code.

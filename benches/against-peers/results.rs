@@ -1,4 +1,4 @@
-//! What the scripts wrote: a line for each round, and lines about the run.
+//! The output of the scripts: a line for each round, and lines about the run.
 
 use std::collections::BTreeMap;
 
@@ -48,12 +48,12 @@ impl Results {
         })
     }
 
-    /// Whether anything was measured of it.
+    /// Tests for a program of which anything was measured.
     pub(crate) fn knows(&self, who: &str) -> bool {
         self.measured.values().any(|rounds| rounds.contains_key(who))
     }
 
-    /// What was measured.
+    /// The names of the measurements.
     pub(crate) fn whats(&self) -> impl Iterator<Item = &str> {
         self.measured.keys().map(String::as_str)
     }
@@ -66,7 +66,7 @@ impl Results {
         })
     }
 
-    /// How many jobs a measurement was made with.
+    /// Number of jobs of a measurement.
     pub(crate) fn size(&self, what: &str) -> Option<u64> {
         self.facts("size").find_map(|fact| match fact {
             [of, size] if of == what => size.parse().ok(),

@@ -1,5 +1,4 @@
-//! What is compared: each row with what it is made of, and the goals that the project has set
-//! itself.
+//! The comparison: each row with its parts, and the goals that the project has set itself.
 
 use crate::results::Results;
 
@@ -17,8 +16,8 @@ pub(crate) const PEERS: [(&str, &str); 6] = [
 pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) parts: Vec<Part>,
-    /// What does the least that has to be done, by the name in the results and the one that people
-    /// read.
+    /// The program that does the least that has to be done, by the name in the results and the one
+    /// that people read.
     pub(crate) floor: Vec<(&'static str, &'static str)>,
     pub(crate) goals: Vec<Goal>,
     /// More is better, as with a rate.
@@ -33,7 +32,7 @@ pub(crate) struct Part {
     pub(crate) unit: &'static str,
 }
 
-/// What aq is to reach in a part.
+/// The goal of aq in a part.
 pub(crate) struct Goal {
     pub(crate) part: usize,
     pub(crate) bound: Bound,
@@ -82,7 +81,7 @@ fn row(key: impl Into<String>, name: impl Into<String>, unit: &'static str) -> R
     }
 }
 
-/// What a process has: memory, the part of it that is in no file, and what it does while nothing
+/// The row of a process: memory, the part of it that is in no file, and its activity while nothing
 /// happens, but for one sweep in half a minute.
 fn process(key: &str, name: &str, memory: Option<f64>) -> Row {
     let mut row = row(format!("{key}-memory"), name, "MB");

@@ -46,7 +46,7 @@ fn joined(parts: impl Iterator<Item = String>) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
 
-/// What one has in a row.
+/// The cell of a program in a row.
 fn cell(row: &Row, results: &Results, who: &str) -> String {
     joined(
         row.parts.iter().filter_map(|part| Some(with_unit(results.of(&part.key, who)?, part.unit))),

@@ -1,8 +1,8 @@
-//! What hosts have, and what jobs ask of them.
+//! Tokens of hosts, and requirements of jobs.
 
 use aq_caps::{Capabilities, Requirement};
 
-/// What host `n` has: twenty tokens, as detection finds them.
+/// The tokens of host `n`: twenty, as detection finds them.
 pub fn capabilities(n: usize) -> Capabilities {
     let os = if n.is_multiple_of(10) { "macos" } else { "linux" };
     let arch = if n.is_multiple_of(4) { "aarch64" } else { "x86_64" };
@@ -24,12 +24,12 @@ pub fn capabilities(n: usize) -> Capabilities {
     text.split(' ').map(|token| token.parse().expect("a token")).collect::<Capabilities>()
 }
 
-/// What the first `count` hosts have.
+/// The tokens of the first `count` hosts.
 pub fn hosts(count: usize) -> Vec<Capabilities> {
     (0..count).map(capabilities).collect()
 }
 
-/// What a job asks for; a part of the hosts has it.
+/// The requirement of a job; a part of the hosts meets it.
 pub fn requirement() -> Requirement {
     "node>=20".parse().expect("a requirement")
 }

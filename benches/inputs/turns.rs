@@ -44,7 +44,7 @@ impl Turns {
         self.plan = self.queue.plan(self.host, noon()).expect("the host is there");
     }
 
-    /// What follows: the jobs of the decision start, and as many new ones come.
+    /// Goes on: the jobs of the decision start, and as many new ones come.
     pub fn go_on(&mut self) {
         for start in std::mem::take(&mut self.plan.start) {
             let state = State::Running { host: self.host, engine: start.engine };

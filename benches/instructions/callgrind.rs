@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use crate::paths;
 
-/// What the counts depend on beside the code: the compiler and its target. An error says why this
-/// build cannot be compared with any other.
+/// The facts that the counts depend on beside the code: the compiler and its target. An error says
+/// why this build cannot be compared with any other.
 pub(crate) fn machine() -> Result<String, String> {
     if !cfg!(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu")) {
         return Err("the baseline is for x86_64-unknown-linux-gnu".to_owned());

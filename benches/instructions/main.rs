@@ -1,4 +1,4 @@
-//! How many instructions aq's hot paths take, and whether they take more than they did.
+//! Instruction counts of aq's hot paths, compared with a baseline.
 //!
 //! `cargo run --profile instructions -p aq-benches --bin instructions` counts them with valgrind's
 //! callgrind and compares them with `benches/instructions/baseline.txt`; `--update` writes that
@@ -19,7 +19,7 @@ const USAGE: &str = "usage: instructions [--update]";
 /// Some path takes more, or something went wrong.
 const FAILED: u8 = 1;
 const WRONG_USE: u8 = 2;
-/// What is counted here says nothing about the baseline.
+/// The counts here say nothing about the baseline.
 const NOT_HERE: u8 = 3;
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program of its own")]
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What to tell, or the exit code and why.
+/// Returns the report, or the exit code with the reason.
 fn count_and_compare(update: bool) -> Result<String, (u8, String)> {
     let failed = |reason| (FAILED, reason);
     let machine = callgrind::machine().map_err(|reason| (NOT_HERE, reason))?;

@@ -111,7 +111,7 @@ fn replay_record() {
     }
 }
 
-/// What runs under valgrind.
+/// The code that runs under valgrind.
 pub(crate) fn run(name: &str) -> ExitCode {
     match ALL.iter().find(|(known, _)| *known == name) {
         Some((_, path)) => {

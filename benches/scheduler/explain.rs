@@ -1,4 +1,4 @@
-//! Why a job waits.
+//! The cost of a reason why a job waits.
 
 use aq_benches::inputs::{fill, id, jobs, noon};
 use divan::Bencher;

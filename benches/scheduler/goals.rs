@@ -13,7 +13,7 @@ use nix::time::ClockId;
 
 use crate::{NEAR, references};
 
-/// What is to be reached.
+/// A goal.
 enum Goal {
     /// So many nanoseconds.
     Within(f64),

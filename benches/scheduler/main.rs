@@ -1,4 +1,4 @@
-//! What the scheduler's core costs, from one thousand to one million jobs.
+//! The cost of the scheduler's core, from one thousand to one million jobs.
 //!
 //! `cargo bench -p aq-benches --bench scheduler`; add a name, such as `event`, for one group.
 //! `goals` alone prints a short table: each number beside its goal, and beside other people's

@@ -1,4 +1,4 @@
-//! Whether a host has what a job asks for.
+//! The cost of matching a host with a job's requirements.
 
 use aq_benches::inputs::{capabilities, hosts, requirement};
 use divan::counter::ItemsCount;

@@ -25,7 +25,8 @@ pub(crate) fn toposort<N>(graph: &DiGraph<N, ()>) -> usize {
     petgraph::algo::toposort(graph, None).expect("no cycle").len()
 }
 
-/// What a program without a queue has: the graph, the node of each key, and how many are in order.
+/// The data of a program without a queue: the graph, the node of each key, and the count of those
+/// in order.
 pub(crate) type Interned = (DiGraph<String, ()>, HashMap<String, NodeIndex>, usize);
 
 /// From jobs with text keys to a petgraph graph to its order, without all else that a queue knows.
@@ -110,7 +111,7 @@ struct Budget {
     turns: u32,
 }
 
-/// What stands between the fences of a job file.
+/// The text between the fences of a job file.
 pub(crate) fn front_matter(job_file: &str) -> &str {
     job_file.split("---\n").nth(1).expect("a job file with front matter")
 }

@@ -13,10 +13,10 @@ use crate::shadow::{Line, Log, Reason, SnapshotId};
 /// goes.
 pub const VERSION: u32 = 2;
 
-/// How many disagreements a report shows.
+/// Maximum of disagreements that a report shows.
 const LATEST: usize = 10;
 
-/// What must be reached.
+/// The bar that must be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Bar {
     min_samples: u64,
@@ -54,7 +54,7 @@ impl Bar {
 pub struct AgreementReport {
     /// [`VERSION`].
     pub version: u32,
-    /// Whether the bar is reached.
+    /// The bar is reached.
     pub ready: bool,
     /// The gaps to readiness; empty when ready.
     pub missing: Vec<ReadinessGap>,
@@ -102,12 +102,12 @@ pub struct Divergence {
     pub local: Option<String>,
     /// The key of the coordinator's. Text from outside: escape it before it is shown.
     pub coord: Option<String>,
-    /// Why.
+    /// The reason.
     pub reason: Option<&'static str>,
 }
 
 impl AgreementReport {
-    /// How many decisions came to each verdict.
+    /// Number of decisions by verdict.
     pub fn counts(&self) -> [(Verdict, u64); 5] {
         [
             (Verdict::Agree, self.agree),
@@ -201,7 +201,7 @@ impl AgreementReport {
     }
 }
 
-/// How much a line says about the decision of its snapshot.
+/// Weight of a line as evidence about the decision of its snapshot.
 fn weight(line: &Line) -> u8 {
     match line.verdict {
         Verdict::Error => 0,
@@ -228,8 +228,8 @@ fn latest<'a>(lines: impl Iterator<Item = &'a Line>) -> Vec<Divergence> {
     lines.iter().take(LATEST).map(shown).collect()
 }
 
-/// How many more agreements in a row would lift the lower end to `min_rate`; `None` when that is
-/// more than anybody would wait for, such as for a rate of 1.
+/// Number of further agreements in a row that would lift the lower end to `min_rate`; `None` when
+/// that is more than anybody would wait for, such as for a rate of 1.
 fn agreements_needed(agree: u64, counted: u64, min_rate: f64) -> Option<u64> {
     const MOST: u64 = 1_000_000;
     let does = |more: u64| wilson(agree + more, counted + more).low >= min_rate;

@@ -1,4 +1,4 @@
-//! How far a rate can be trusted, by the number of trials that it comes from.
+//! Confidence in a rate, by the number of trials that it comes from.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! How long to wait before a retry.
+//! Pauses before a retry.
 
 use std::time::Duration;
 

@@ -14,7 +14,7 @@ use super::token::Token;
 use super::transport::{MAX_ANSWER_BYTES, Method, Request, Response, Transport, TransportProblem};
 use crate::protocol::{Problem, ProblemKind};
 
-/// How much of a text from the coordinator is kept for people, in characters.
+/// Maximum of a coordinator's text that is kept for people, in characters.
 const MAX_SHOWN: usize = 4096;
 
 /// Talks to one coordinator. Cheap to clone, and shared by threads.
@@ -26,7 +26,7 @@ pub struct Client {
     deadline: Duration,
 }
 
-/// What a call gave.
+/// The answer of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer<T> {
     /// The answer's body.
@@ -44,10 +44,9 @@ pub(super) struct Call {
     pub(super) body: Option<Vec<u8>>,
     /// Time on top of the client's deadline, for an answer that is held back.
     pub(super) extra: Duration,
-    /// Whether doing it twice is the same as doing it once. If not, it is only retried when it was
-    /// surely not done.
+    /// The call is idempotent. One that is not is only retried when it was surely not done.
     pub(super) repeatable: bool,
-    /// Whether the answer may be that of an earlier try, so that a lease in it counts from there.
+    /// The answer may be that of an earlier try, so that a lease in it counts from there.
     pub(super) from_first_try: bool,
 }
 
@@ -70,7 +69,7 @@ impl Call {
     }
 }
 
-/// What became of one try.
+/// Result of one try.
 enum Try {
     Answered(Response),
     /// Not now; the coordinator may have said when.

@@ -1,8 +1,8 @@
-//! How a call can end that has no answer of its own kind.
+//! Ends of a call that has no answer of its own kind.
 
 use crate::protocol::{Epoch, FactoryId, PROTOCOL_VERSION, Problem};
 
-/// Why a call did not do what it should. No message holds the token; text from the coordinator is
+/// Reason why a call did not do its work. No message holds the token; text from the coordinator is
 /// escaped in `Display`.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum CallError {
@@ -11,7 +11,7 @@ pub enum CallError {
     Fenced {
         /// The job's epoch now, when the coordinator said it.
         current_epoch: Option<Epoch>,
-        /// Who holds it now, when somebody does.
+        /// The host that has it now, when one has.
         holder: Option<FactoryId>,
     },
     /// The coordinator understood, and refused. The same call will be refused again.
@@ -25,22 +25,23 @@ pub enum CallError {
     /// There was no answer, or one that says to come back later (5xx, 429), until the deadline.
     #[error("the coordinator cannot be reached ({tries} tries): {what}")]
     Unreachable {
-        /// What the last try met.
+        /// The error of the last try.
         what: String,
-        /// How often it was tried.
+        /// Number of tries.
         tries: u32,
     },
     /// There was an answer that makes no sense: `AQ_FLEET_URL` may point at something else.
     #[error("the answer is not one of a coordinator: {what}; look at AQ_FLEET_URL")]
     Garbled {
-        /// What is wrong with it.
+        /// The error in it.
         what: String,
     },
 }
 
 impl CallError {
-    /// Whether the same call may well succeed later, with nothing changed in it: the coordinator
-    /// was away, or the fault is in the host's address, token or version and not in the message.
+    /// Tests for an error that the same call may not meet later, with nothing changed in it: the
+    /// coordinator was away, or the fault is in the host's address, token or version and not in the
+    /// message.
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Fenced { .. } => false,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 /// The longest token, in bytes.
 const MAX_LEN: usize = 4096;
 
-/// What a coordinator knows its hosts by. It comes from the environment or a file, never from
-/// argv (docs/fleet.md), and has no `Display`; `Debug` hides it.
+/// The secret by which a coordinator knows its hosts. It comes from the environment or a file,
+/// never from argv (docs/fleet.md), and has no `Display`; `Debug` hides it.
 #[derive(Clone)]
 pub struct Token(Arc<str>);
 
@@ -21,13 +21,13 @@ pub enum TokenError {
     /// Too long to be one.
     #[error("the fleet token is longer than {MAX_LEN} bytes: AQ_FLEET_TOKEN is something else")]
     TooLong,
-    /// What cannot go into a header.
+    /// A character that cannot go into a header.
     #[error("the fleet token may have only printable ASCII characters and no space")]
     BadCharacter,
 }
 
 impl Token {
-    /// What goes after `Authorization:`. Secret.
+    /// The text after `Authorization:`. Secret.
     pub(crate) fn header(&self) -> String {
         format!("Bearer {}", self.0)
     }

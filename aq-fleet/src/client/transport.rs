@@ -1,4 +1,4 @@
-//! What carries a call: bytes there and bytes back.
+//! The carrier of a call: bytes there and bytes back.
 
 use std::time::Duration;
 
@@ -74,13 +74,13 @@ pub struct Response {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct TransportError {
-    /// What is known about it.
+    /// The knowledge about it.
     pub problem: TransportProblem,
     /// For people. Holds neither the token nor the address.
     pub message: String,
 }
 
-/// What is known when there is no answer.
+/// The knowledge when there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransportProblem {
     /// Nothing was sent.

@@ -14,20 +14,20 @@ use crate::client::CallError;
 pub struct Refused {
     /// The message.
     pub message: Message,
-    /// Why.
+    /// The reason.
     pub reason: CallError,
 }
 
-/// What came of sending.
+/// Result of sending.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Drained {
-    /// How many messages the coordinator took.
+    /// Number of messages that the coordinator took.
     pub sent: u64,
     /// Those that it refused, in order.
     pub refused: Vec<Refused>,
-    /// Why it stopped before the end, when it did.
+    /// The reason why it stopped before the end, when it did.
     pub later: Option<CallError>,
-    /// How many messages still wait.
+    /// Number of messages that still wait.
     pub waiting: usize,
     /// The places, from 1, of lines that are no messages; they are skipped.
     pub damaged: Vec<u64>,
@@ -36,7 +36,7 @@ pub struct Drained {
 }
 
 impl Drained {
-    /// Whether nothing waits any more, and nothing was refused or damaged.
+    /// Tests for an empty outbox of which nothing was refused or damaged.
     pub fn is_clean(&self) -> bool {
         self.waiting == 0 && self.refused.is_empty() && self.damaged.is_empty()
     }
@@ -75,7 +75,8 @@ pub(super) fn drain(
     Ok(Some(drained))
 }
 
-/// What is left to send. When nothing is, the file goes, and there is `None`.
+/// Reads the messages that are left to send. When there are none, the file goes, and there is
+/// `None`.
 fn look(path: &Path, drained: &mut Drained) -> Result<Option<Contents>, OutboxError> {
     let Some(mut file) = Locked::open(path, false, Wait::Yes)? else { return Ok(None) };
     let contents = file.read(path)?;

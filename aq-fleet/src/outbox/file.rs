@@ -16,7 +16,7 @@ pub(super) struct Locked {
     file: File,
 }
 
-/// What to do while another process holds the lock.
+/// The choice while another process holds the lock.
 #[derive(Clone, Copy)]
 pub(super) enum Wait {
     /// Wait. Only for locks that nobody holds for long.
@@ -129,7 +129,7 @@ fn sync_dir(path: &Path) -> Result<(), OutboxError> {
     File::open(dir).and_then(|dir| dir.sync_all()).at("sync", dir)
 }
 
-/// Whether an open file is still the one that has this name.
+/// Tests that an open file is still the one that has this name.
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let here = file.metadata()?;
     match path.symlink_metadata() {

@@ -27,10 +27,10 @@ enum Read {
     Done { done: u64 },
 }
 
-/// What a file says.
+/// The content of a file.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
-    /// What is left to send, by number.
+    /// The messages that are left to send, by number.
     pub(super) waiting: BTreeMap<u64, Message>,
     /// The highest number so far.
     pub(super) last: u64,

@@ -1,4 +1,4 @@
-//! What can wait in an outbox.
+//! Messages that can wait in an outbox.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,15 +9,15 @@ use crate::protocol::{Epoch, Events, FleetJobId, Release, Report};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "kind", content = "body")]
 pub enum Message {
-    /// How far the job has come.
+    /// The progress of the job.
     Report(Report),
     /// The job is given back.
     Release(Release),
-    /// What happened, for people.
+    /// Events, for people.
     Events(Events),
 }
 
-/// What became of a message that was sent.
+/// The fate of a message that was sent.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Delivery {
     /// The coordinator has it.

@@ -46,7 +46,7 @@ pub const MAX_MESSAGE_BYTES: usize = 256 << 10;
 /// The most that may wait for one job, in bytes.
 pub const MAX_JOB_BYTES: u64 = 16 << 20;
 
-/// What the names of message files end in.
+/// The ending of the names of message files.
 const SUFFIX: &str = "jsonl";
 
 /// An outbox in a directory of its own.

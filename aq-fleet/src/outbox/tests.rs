@@ -1,4 +1,4 @@
-//! What is sent, in which order, and what a kill or a damaged disk leaves.
+//! The messages that are sent, their order, and the rest that a kill or a damaged disk leaves.
 
 use std::fs;
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::text;
 use super::word::Word;
 
-/// What the branch of every job starts with (docs/work-in-progress.md).
+/// The beginning of the branch of every job (docs/work-in-progress.md).
 const BRANCH_PREFIX: &str = "aq/wip/";
 
 /// The longest branch, in bytes.
@@ -59,7 +59,7 @@ pub struct BranchName(Box<str>);
 #[cfg_attr(feature = "openapi", schema(value_type = String))]
 pub struct CommitId(Box<str>);
 
-/// Why a checkpoint is none.
+/// Reason why a checkpoint is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CheckpointError {
     /// Not a branch of a job.

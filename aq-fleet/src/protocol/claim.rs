@@ -8,20 +8,20 @@ use super::checkpoint::Checkpoint;
 use super::ids::{Epoch, FactoryId, FleetJobId, RequestId};
 use super::text;
 
-/// What a factory can take.
+/// The jobs that a host can take.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Claim {
     /// The same again when the answer was lost: it gives the same grants while they are current.
     pub request_id: RequestId,
-    /// Who asks.
+    /// The host that asks.
     pub factory_id: FactoryId,
-    /// What the host advertises now.
+    /// The capabilities that the host advertises now.
     #[serde(with = "text::list")]
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub capabilities: Vec<Token>,
-    /// How many jobs it can take now.
+    /// Number of jobs that it can take now.
     pub free: u32,
     /// Lock keys that jobs of its own hold there, which the coordinator knows nothing of.
     #[serde(default)]
@@ -29,13 +29,13 @@ pub struct Claim {
     /// Answer what would be granted, with epoch 0, and grant nothing.
     #[serde(default)]
     pub dry_run: bool,
-    /// How long an empty answer may be held back until a job appears, in milliseconds; at most
+    /// Longest wait for a job before the answer is empty, in milliseconds; at most
     /// [`MAX_WAIT_MS`](super::MAX_WAIT_MS).
     #[serde(default)]
     pub wait_ms: u64,
 }
 
-/// What was granted: at most `free` jobs, none when there is none.
+/// The jobs that were granted: at most `free`, none when there is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
@@ -59,7 +59,7 @@ pub struct Grant {
     pub name: Option<JobId>,
     /// Which grant of it; 0 in a dry run.
     pub epoch: Epoch,
-    /// How long the lease holds, in milliseconds. The holder counts it from when it sent the claim.
+    /// Duration of the lease, in milliseconds. The host counts it from when it sent the claim.
     pub lease_ms: u64,
     /// The job file, byte for byte as it was submitted.
     pub manifest: String,

@@ -10,7 +10,7 @@ use super::ids::{Epoch, FactoryId, FleetJobId};
 use super::text;
 use super::word::Word;
 
-/// What an event says: names with numbers and words, never prompt text.
+/// The content of an event: names with numbers and words, never prompt text.
 pub type Fields = BTreeMap<Word, EventValue>;
 
 /// Echo for trackers and dashboards.
@@ -18,7 +18,7 @@ pub type Fields = BTreeMap<Word, EventValue>;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Events {
-    /// Who holds the job.
+    /// The host that has the job.
     pub factory_id: FactoryId,
     /// By which grant.
     pub epoch: Epoch,
@@ -36,7 +36,7 @@ pub struct Event {
     /// The host's time, for people to read; nothing is decided by it.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub at: Timestamp,
-    /// What happened, in a word.
+    /// The kind of the event, in a word.
     pub kind: Word,
     /// The particulars.
     #[serde(default)]
@@ -66,7 +66,7 @@ pub enum EventValue {
 pub struct FeedEvent {
     /// Grows with every message.
     pub id: u64,
-    /// What happened, in a word.
+    /// The kind of the event, in a word.
     pub kind: Word,
     /// To which job.
     #[serde(default, skip_serializing_if = "Option::is_none")]

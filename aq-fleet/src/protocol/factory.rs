@@ -14,11 +14,12 @@ use super::text;
 pub struct Register {
     /// The host's name, for people.
     pub host: String,
-    /// What the host advertises, as `aq caps` prints it, and `profile:<name>` for each profile.
+    /// The capabilities of the host, as `aq caps` prints them, and `profile:<name>` for each
+    /// profile.
     #[serde(with = "text::list")]
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub capabilities: Vec<Token>,
-    /// How many jobs it runs at most at the same time.
+    /// Maximum of jobs that it runs at the same time.
     pub capacity: u32,
     /// The version of aq there.
     pub version: String,
@@ -54,9 +55,9 @@ pub struct Ended {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Registered {
-    /// How often to send a heartbeat, in milliseconds.
+    /// Interval of heartbeats, in milliseconds.
     pub heartbeat_ms: u64,
-    /// How long a lease holds without one, in milliseconds.
+    /// Duration of a lease without one, in milliseconds.
     pub lease_ms: u64,
     /// The coordinator's protocol version.
     pub protocol: u32,
@@ -77,7 +78,7 @@ pub struct Heartbeat {
     pub instance_id: InstanceId,
     /// Free slots.
     pub free: u32,
-    /// What it holds, at most [`MAX_LEASES`](super::MAX_LEASES).
+    /// Its leases, at most [`MAX_LEASES`](super::MAX_LEASES).
     pub leases: Vec<LeaseRef>,
 }
 
@@ -97,9 +98,9 @@ pub struct LeaseRef {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct HeartbeatAnswer {
-    /// How each lease of the heartbeat stands.
+    /// The state of each lease of the heartbeat.
     pub leases: Vec<LeaseAnswer>,
-    /// What the host is to do.
+    /// Orders to the host.
     #[serde(default)]
     pub directives: Vec<Directive>,
     /// The database does not know the host, which is to register again.
@@ -117,7 +118,7 @@ pub struct DrainOrder {
     pub drain: bool,
 }
 
-/// How one lease stands.
+/// The state of one lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
@@ -126,9 +127,9 @@ pub struct LeaseAnswer {
     pub job_id: FleetJobId,
     /// The epoch that the heartbeat named.
     pub epoch: Epoch,
-    /// Whether it is still held.
+    /// Held, or lost.
     pub state: LeaseState,
-    /// How long it holds from now, in milliseconds; 0 for a lost one.
+    /// Time that is left of it, in milliseconds; 0 for a lost one.
     #[serde(default)]
     pub expires_in_ms: u64,
 }

@@ -33,22 +33,22 @@ pub struct FactoryView {
     pub version: String,
     /// This life of its loop.
     pub instance_id: InstanceId,
-    /// What it advertises.
+    /// Its capabilities.
     #[serde(with = "text::list")]
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub capabilities: Vec<Token>,
-    /// How many jobs it runs at most.
+    /// Maximum of jobs that it runs.
     pub capacity: u32,
     /// Free slots at its last heartbeat.
     pub free: u32,
-    /// Whether it was heard of within one lease time.
+    /// It was heard of within one lease time.
     pub alive: bool,
-    /// How long ago it was heard of, in milliseconds.
+    /// Time since it was heard of, in milliseconds.
     pub seen_ms_ago: u64,
-    /// Whether it is to take no more jobs.
+    /// It is to take no more jobs.
     #[serde(default)]
     pub draining: bool,
-    /// What it holds.
+    /// Its leases.
     pub holds: Vec<LeaseRef>,
 }
 
@@ -65,7 +65,7 @@ pub struct Stats {
     pub queue: Vec<Depth>,
     /// Jobs that somebody holds.
     pub held: u64,
-    /// How long the oldest waiting job has waited, in milliseconds.
+    /// Age of the oldest waiting job, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest_wait_ms: Option<u64>,
     /// Milliseconds since a backup of the database was restored, when one was.
@@ -74,12 +74,12 @@ pub struct Stats {
     /// Jobs that may have ended in the time that was lost with it: they wait for a person.
     #[serde(default)]
     pub in_doubt: u64,
-    /// What shadows have told, when one has.
+    /// The reports of shadows, when there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agreement: Option<Agreement>,
 }
 
-/// How many jobs are in a stage with a priority.
+/// Number of jobs in a stage with a priority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
@@ -96,7 +96,7 @@ pub struct Depth {
     pub jobs: u64,
 }
 
-/// How often the coordinator's picks agreed with the hosts' own, as their shadows reported it.
+/// Number of picks on which the coordinator and the hosts agreed, as their shadows reported it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]

@@ -1,4 +1,4 @@
-//! What the holder of a grant says of it: renew, report, release. Each is fenced by the epoch.
+//! Calls of the host that has a lease: renew, report, release. Each is fenced by the epoch.
 
 use aq_manifest::{Outcome, Stage};
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use super::verdict::Verdict;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Renew {
-    /// Who holds the job.
+    /// The host that has the job.
     pub factory_id: FactoryId,
     /// By which grant.
     pub epoch: Epoch,
@@ -25,7 +25,7 @@ pub struct Renew {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Renewed {
-    /// How long the lease holds from now, in milliseconds.
+    /// Time that is left of the lease, in milliseconds.
     pub expires_in_ms: u64,
 }
 
@@ -34,7 +34,7 @@ pub struct Renewed {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// Who holds the job.
+    /// The host that has the job.
     pub factory_id: FactoryId,
     /// By which grant.
     pub epoch: Epoch,
@@ -64,13 +64,13 @@ pub struct Report {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Release {
-    /// Who holds the job.
+    /// The host that has the job.
     pub factory_id: FactoryId,
     /// By which grant.
     pub epoch: Epoch,
-    /// What becomes of it.
+    /// The outcome of the release.
     pub outcome: ReleaseOutcome,
-    /// How it ended; absent when nothing ended that has a result, such as with `abandoned`.
+    /// Its result; absent when nothing ended that has one, such as with `abandoned`.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "text::option")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub result: Option<Outcome>,
@@ -79,7 +79,7 @@ pub struct Release {
     pub metrics: Option<Metrics>,
 }
 
-/// What becomes of a job that is released.
+/// The outcome of a release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]

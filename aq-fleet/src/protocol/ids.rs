@@ -1,4 +1,4 @@
-//! Who and what: newtypes that cannot hold a bad name.
+//! Names of hosts and jobs: newtypes that cannot hold a bad one.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::text;
 
-/// What a factory id ends in when it stands for the shadow of a host (docs/fleet.md).
+/// The ending of a host's id that names its shadow (docs/fleet.md).
 const SHADOW_SUFFIX: &str = "-shadow";
 
 /// A newtype over text in the alphabet of job ids, `[A-Za-z0-9][A-Za-z0-9._-]{0,127}`: it goes into
@@ -92,7 +92,7 @@ impl FactoryId {
         name.parse().map_err(|_| ShadowIdError(self.clone()))
     }
 
-    /// Whether it ends in `-shadow`: its claims see shadow jobs, and are never granted anything.
+    /// Tests for the ending `-shadow`: its claims see shadow jobs, and are never granted anything.
     pub fn is_shadow(&self) -> bool {
         self.owner().is_some()
     }
@@ -192,10 +192,10 @@ impl<'de> Deserialize<'de> for FleetJobId {
 pub struct Epoch(pub u64);
 
 impl Epoch {
-    /// What a dry run answers: no grant has it.
+    /// The answer of a dry run: no lease has it.
     pub const DRY: Self = Self(0);
 
-    /// Whether nothing was granted.
+    /// Tests for the answer of a dry run.
     pub const fn is_dry(self) -> bool {
         self.0 == 0
     }

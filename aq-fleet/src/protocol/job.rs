@@ -25,7 +25,7 @@ pub struct JobQuery {
     /// Where the page before ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
-    /// How many at most; [`DEFAULT_PAGE`](super::DEFAULT_PAGE) unless given.
+    /// Maximum of entries; [`DEFAULT_PAGE`](super::DEFAULT_PAGE) unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
 }
@@ -38,7 +38,7 @@ pub struct PageQuery {
     /// Where the page before ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
-    /// How many at most; [`DEFAULT_PAGE`](super::DEFAULT_PAGE) unless given.
+    /// Maximum of entries; [`DEFAULT_PAGE`](super::DEFAULT_PAGE) unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
 }
@@ -72,7 +72,7 @@ pub struct JobSummary {
     #[serde(with = "text")]
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub stage: Stage,
-    /// How it ended.
+    /// Its result.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "text::option")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub result: Option<Outcome>,
@@ -83,21 +83,21 @@ pub struct JobSummary {
     /// Its fleet-wide lock, when it names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock: Option<String>,
-    /// Whether it mirrors a host's own job.
+    /// It mirrors a host's own job.
     #[serde(default)]
     pub shadow: bool,
     /// The epoch of its last grant; 0 before the first.
     pub epoch: Epoch,
-    /// Who holds it.
+    /// The host that has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<FactoryId>,
-    /// How long its lease holds from now, in milliseconds.
+    /// Time that is left of its lease, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in_ms: Option<u64>,
-    /// Whether its lease ran out and nobody else has it yet.
+    /// Its lease ran out, and no other host has it yet.
     #[serde(default)]
     pub lapsed: bool,
-    /// Whether its holder is being told to stop it.
+    /// Its host is being told to stop it.
     #[serde(default)]
     pub cancel: bool,
     /// It may have ended before a backup of the database was restored: it waits for a person.
@@ -105,7 +105,7 @@ pub struct JobSummary {
     pub in_doubt: bool,
     /// Attempts that have ended and count.
     pub attempts: u32,
-    /// How long ago it was submitted, in milliseconds.
+    /// Time since it was submitted, in milliseconds.
     pub age_ms: u64,
 }
 
@@ -114,7 +114,7 @@ pub struct JobSummary {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct JobView {
-    /// What a list shows.
+    /// The entry of a list.
     #[serde(flatten)]
     pub job: JobSummary,
     /// The reason why it waits, in words for people; [`JobView::waits`] reads it.
@@ -143,20 +143,20 @@ pub struct JobView {
 pub struct GrantView {
     /// Its epoch.
     pub epoch: Epoch,
-    /// Who got the job.
+    /// The host that got the job.
     pub factory_id: FactoryId,
     /// In which life of its loop, when it had registered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_id: Option<InstanceId>,
-    /// How long ago, in milliseconds.
+    /// Time since its beginning, in milliseconds.
     pub started_ms_ago: u64,
-    /// How long ago it ended, in milliseconds.
+    /// Time since its end, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_ms_ago: Option<u64>,
-    /// How it was released.
+    /// The outcome of its release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<ReleaseOutcome>,
-    /// Whether it ended by its lease running out.
+    /// It ended because its lease ran out.
     #[serde(default)]
     pub lost: bool,
 }
@@ -174,7 +174,7 @@ pub struct ReportView {
     #[serde(with = "text")]
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub stage: Stage,
-    /// How long ago, in milliseconds.
+    /// Time since then, in milliseconds.
     pub ms_ago: u64,
     /// Where its work could be fetched from.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -32,7 +32,7 @@ pub const MAX_EVENTS: usize = 1_000;
 /// The longest time that a claim may ask to be held back, in milliseconds.
 pub const MAX_WAIT_MS: u64 = 30_000;
 
-/// How long a call may take, when nothing else is said. A claim adds its `waitMs`.
+/// Time limit of a call, when nothing else is said. A claim adds its `waitMs`.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Items of a page, when nothing else is asked for.

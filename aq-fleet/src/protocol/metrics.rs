@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::word::Word;
 
-/// What a job's record has of its last run. Numbers, and the names of engine and model.
+/// The last run in a job's record. Numbers, and the names of engine and model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Metrics {
-    /// How long the run took, in seconds.
+    /// Duration of the run, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_s: Option<f64>,
     /// The agent's exit status.
@@ -39,7 +39,7 @@ pub struct Metrics {
     /// US dollars.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<f64>,
-    /// Whether tokens and cost are an estimate.
+    /// Tokens and cost are an estimate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage_estimated: Option<bool>,
     /// The engine that ran.

@@ -1,4 +1,4 @@
-//! How a call is refused: RFC 9457 problem documents.
+//! Refusals of a call: RFC 9457 problem documents.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use super::text;
 /// The media type of a [`Problem`].
 pub const PROBLEM_MEDIA_TYPE: &str = "application/problem+json";
 
-/// What a problem's `type` starts with: a reference relative to the coordinator's address.
+/// The beginning of a problem's `type`: a reference relative to the coordinator's address.
 const PREFIX: &str = "/problems/";
 
 /// The body of every answer that is no success.
@@ -31,7 +31,7 @@ pub struct Problem {
     /// The HTTP status.
     #[serde(default)]
     pub status: u16,
-    /// What is wrong here, and the mend. From another machine: escape it before it is shown.
+    /// The problem of this call, and the mend. From another machine: escape it before it is shown.
     #[serde(default)]
     pub detail: String,
     /// With `fenced`: the job's epoch now.

@@ -1,4 +1,4 @@
-//! Whether the coordinator would have picked what the host picked.
+//! Agreement of the coordinator's pick with the host's.
 
 use serde::{Deserialize, Serialize};
 

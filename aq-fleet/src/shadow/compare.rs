@@ -7,7 +7,7 @@ use super::snapshot::Snapshot;
 use crate::client::CallError;
 use crate::protocol::{Claimed, Verdict};
 
-/// What the coordinator answered to a dry claim.
+/// The coordinator's answer to a dry claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answered {
     /// It would give this job.
@@ -24,16 +24,16 @@ pub enum Answered {
     Failed(Reason),
 }
 
-/// What a comparison came to.
+/// The result of a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Comparison {
-    /// Whether both agree.
+    /// Agreement, or its opposite.
     pub verdict: Verdict,
     /// The key of the host's pick.
     pub local: Option<String>,
     /// The key of the coordinator's.
     pub coord: Option<String>,
-    /// What explains the difference, when there is one.
+    /// The cause of the difference, when there is one.
     pub reason: Option<Reason>,
 }
 
@@ -79,7 +79,7 @@ pub fn compare(snapshot: &Snapshot, local: Option<&str>, answered: &Answered) ->
     Comparison { verdict, local: local.map(str::to_owned), coord: coord.cloned(), reason }
 }
 
-/// Why the coordinator would start `theirs` where the host starts `ours`.
+/// Finds the reason why the coordinator would start `theirs` where the host starts `ours`.
 fn why_other(snapshot: &Snapshot, ours: &str, theirs: &str) -> Reason {
     let (Some(our_job), Some(their_job)) = (snapshot.get(ours), snapshot.get(theirs)) else {
         return Reason::Missing;
@@ -95,7 +95,7 @@ fn why_other(snapshot: &Snapshot, ours: &str, theirs: &str) -> Reason {
     }
 }
 
-/// Why the coordinator would not start the host's pick, nor any other.
+/// Finds the reason why the coordinator would not start the host's pick, nor any other.
 fn why_not_there(snapshot: &Snapshot, ours: &str, waiting: Option<&WaitReason>) -> Reason {
     match (snapshot.get(ours), waiting) {
         (Some(job), Some(waiting)) if job.mirrored => Reason::of_waiting(waiting),
@@ -104,7 +104,7 @@ fn why_not_there(snapshot: &Snapshot, ours: &str, waiting: Option<&WaitReason>) 
     }
 }
 
-/// Why the host starts nothing, though the coordinator would start `theirs`.
+/// Finds the reason why the host starts nothing, though the coordinator would start `theirs`.
 fn why_not_here(snapshot: &Snapshot, theirs: &str) -> Reason {
     match snapshot.get(theirs) {
         Some(job) => job.waits.unwrap_or(Reason::Slot),

@@ -13,10 +13,10 @@ use crate::protocol::Verdict;
 /// The longest line that is read, in bytes without its newline. None that is written is longer.
 pub const MAX_LINE_BYTES: usize = 4096;
 
-/// How much of a key is written, in characters. Where it is cut, `…` follows.
+/// Maximum of a key that is written, in characters. Where it is cut, `…` follows.
 const MAX_KEY: usize = 128;
 
-/// How a key that is not there is written.
+/// The text in the place of a key that is not there.
 const NO_KEY: &str = "-";
 
 /// One comparison, and when it was made.
@@ -28,21 +28,21 @@ const NO_KEY: &str = "-";
 pub struct Line {
     /// When the host decided, by its clock.
     pub ts: Timestamp,
-    /// Whether both agree.
+    /// Agreement, or its opposite.
     pub verdict: Verdict,
     /// The key of the host's pick. Text from outside: escape it before it is shown.
     pub local: Option<String>,
     /// The key of the coordinator's. Text from outside: escape it before it is shown.
     pub coord: Option<String>,
-    /// What explains the difference.
+    /// The cause of the difference.
     pub reason: Option<Reason>,
-    /// How long the coordinator took to answer, in milliseconds.
+    /// Time that the coordinator took to answer, in milliseconds.
     pub latency_ms: u64,
-    /// What the host chose from.
+    /// The snapshot from which the host chose.
     pub snapshot: SnapshotId,
 }
 
-/// Why a text is no line of the log.
+/// Reason why a text is no line of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LineError {
     /// Longer than [`MAX_LINE_BYTES`].

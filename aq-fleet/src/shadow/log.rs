@@ -2,12 +2,12 @@
 
 use super::line::Line;
 
-/// What a log says.
+/// The content of a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Log {
     /// Its lines, the oldest first.
     pub lines: Vec<Line>,
-    /// How many others were passed over: torn, damaged, or written by somebody else.
+    /// Number of lines that were passed over: torn, damaged, or written by somebody else.
     pub bad: u64,
 }
 

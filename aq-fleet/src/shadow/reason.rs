@@ -1,11 +1,11 @@
-//! Why two picks differ, in a word.
+//! Causes of a difference between two picks, in a word.
 
 use std::fmt;
 use std::str::FromStr;
 
 use aq_reasons::{WaitCode, WaitReason};
 
-/// What explains a verdict that is not `AGREE`; and why a job waits on its host.
+/// The cause of a verdict that is not `AGREE`; also the reason why a job waits on its host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
     /// The jobs have different priorities.

@@ -1,4 +1,4 @@
-//! What a host chose from.
+//! The snapshot from which a host chose.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,13 +11,13 @@ use super::reason::Reason;
 /// A waiting job on the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// What the coordinator knows it by: its idempotency key, or `job:<id>` when it has none.
+    /// Its name at the coordinator: its idempotency key, or `job:<id>` when it has none.
     pub key: String,
     /// Its priority.
     pub priority: Priority,
-    /// Why it cannot start now; `None` for one that can, or could with a slot.
+    /// The reason why it cannot start now; `None` for one that can, or could with a slot.
     pub waits: Option<Reason>,
-    /// Whether the coordinator has it too, as a shadow job.
+    /// The coordinator has it too, as a shadow job.
     pub mirrored: bool,
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::{JobStep, Refusal};
 use crate::{JobRow, RecordContent};
 
-/// What a step makes of a record at second 100: its folder, and the lines that change something.
+/// Makes a step on a record at second 100. Returns its folder, and the lines that change something.
 pub(super) fn written<S: JobStep>(
     step: &S,
     stage: Stage,

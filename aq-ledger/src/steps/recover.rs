@@ -36,7 +36,7 @@ pub enum DeadWorker {
     Verifying,
 }
 
-/// What becomes of a job whose worker died.
+/// The end of a job whose worker died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecoveryEnd {
     /// It goes again, and the attempt does not count: its worker had not begun.

@@ -7,7 +7,7 @@ use crate::Expect;
 use crate::reader::Reader;
 use crate::yaml::Node;
 
-/// What is no surprise of a job.
+/// Leftovers of a job that are no surprise.
 pub(crate) struct Expected;
 /// Together they make one automaton, as those of `allowed-scope` do.
 type Globs = List<Glob, 64>;

@@ -1,4 +1,4 @@
-//! What every kind of value can do.
+//! The trait of every kind of value.
 
 use serde_json::Value as Json;
 

@@ -1,4 +1,4 @@
-//! How the value of each key is read, checked and described: one type for each kind of value.
+//! Reading, checks and descriptions of values: one type for each kind of value.
 
 mod budget;
 mod environment;

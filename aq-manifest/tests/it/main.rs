@@ -1,4 +1,4 @@
-//! What a user of the crate sees, through its public interface only.
+//! The crate as its users see it, through its public interface only.
 
 mod hostile;
 mod precedence;

@@ -1,4 +1,4 @@
-//! What each key takes and refuses.
+//! The values that each key takes and refuses.
 
 use std::time::Duration;
 

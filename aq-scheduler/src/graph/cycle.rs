@@ -21,7 +21,7 @@ impl fmt::Display for Cycle {
     }
 }
 
-/// How labels have to move before a job's edges go in.
+/// Moves of labels that are needed before a job's edges go in.
 #[derive(Debug)]
 pub(crate) enum Shift {
     None,

@@ -147,7 +147,7 @@ impl Lab {
         starts.collect::<Vec<_>>().join(" ")
     }
 
-    /// Why a job waits, or `-`.
+    /// Returns the reason why a job waits, or `-`.
     pub(crate) fn why(&mut self, name: &str) -> String {
         let plan = self.plan();
         let reason = self.queue.explain(&plan, &id(name));

@@ -17,7 +17,7 @@ pub(crate) struct Model {
     pub(crate) now: Timestamp,
 }
 
-/// What a plan should hold.
+/// The expected content of a plan.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Expected {
     pub(crate) start: Vec<(JobId, String)>,
@@ -64,7 +64,7 @@ impl Model {
         }
     }
 
-    /// Whether a job of this key and deps would wait for itself.
+    /// Tests for a job of this key and deps that would wait for itself.
     pub(crate) fn closes_cycle(&self, key: &str, deps: &[String]) -> bool {
         let mut seen = BTreeSet::new();
         let mut ahead: Vec<&String> = deps.iter().collect();
@@ -128,8 +128,8 @@ impl Model {
         (limits.max as usize).saturating_sub(self.running_on(id, None))
     }
 
-    /// Why a waiting job does not start on a host after these have been started, as it is
-    /// printed; or the engine to start it with. The third is when time mends it.
+    /// Judges a waiting job on a host after these have been started: the printed reason why it does
+    /// not start, or the engine to start it with. The third is the time that mends it.
     pub(crate) fn judge(
         &self,
         job: &Job,
@@ -293,7 +293,7 @@ impl Model {
         plan
     }
 
-    /// Whether something runs, or would if all pauses and cool-downs were over.
+    /// Tests for a queue in which something runs, or would if all pauses and cool-downs were over.
     pub(crate) fn will_progress(&self, id: HostId) -> bool {
         let runs = |(_, state): &(Job, State)| matches!(state, State::Running { .. });
         if self.jobs.iter().any(runs) {

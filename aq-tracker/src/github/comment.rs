@@ -9,7 +9,7 @@ use crate::transport::{Method, Request, Transport};
 use super::wire::{self, Comment, User};
 use super::{GitHub, MAX_PAGES, PAGE};
 
-/// What our comment ends in; nobody sees it.
+/// The ending of our comment; nobody sees it.
 const MARK: &str = "<!-- aq -->";
 
 impl<T: Transport> GitHub<T> {

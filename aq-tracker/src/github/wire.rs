@@ -1,4 +1,4 @@
-//! What is read of GitHub's documents.
+//! The parts of GitHub's documents that are read.
 
 use aq_manifest::Stage;
 use serde::Deserialize;
@@ -90,7 +90,7 @@ impl Issue {
         self.state == "open"
     }
 
-    /// Whether the last echo was one that closes.
+    /// Tests for an item that our last echo has closed.
     pub(super) fn was_closed_by_us(&self) -> bool {
         let stages = self.our_labels().filter_map(|label| label.strip_prefix(LABEL)?.parse().ok());
         stages.into_iter().any(|stage: Stage| stage.is_final())

@@ -1,4 +1,4 @@
-//! What became of a job, in a tracker's words.
+//! The state of a job, in a tracker's words.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use aq_manifest::{format_dollars, format_duration};
 use crate::status::StatusMap;
 use crate::tracker::{Echo, Update};
 
-/// What a tracker is told; `None` when the map has nothing for the folder.
+/// The update for a tracker; `None` when the map has nothing for the folder.
 pub fn update(echo: &Echo, statuses: &StatusMap) -> Option<Update> {
     let status = statuses.status(echo.stage)?.to_owned();
     Some(Update { stage: echo.stage, status, comment: comment(echo) })

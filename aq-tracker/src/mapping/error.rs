@@ -1,6 +1,6 @@
-//! Why an item makes no job.
+//! Errors of an item of which no job can be made.
 
-/// Why no job can be made of an item.
+/// Reason why no job can be made of an item.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MappingError {
     /// There is nothing to do.
@@ -11,7 +11,7 @@ pub enum MappingError {
     Label {
         /// The label.
         label: String,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
     /// The file would not be a job file.

@@ -27,7 +27,7 @@ pub struct Job {
     pub key: String,
     /// The whole file.
     pub text: String,
-    /// What of the item could not be used, in a line each.
+    /// The parts of the item that could not be used, in a line each.
     pub warnings: Vec<String>,
 }
 

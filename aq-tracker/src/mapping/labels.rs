@@ -6,7 +6,7 @@ use super::error::MappingError;
 use super::quoted::quoted;
 use crate::tracker::Item;
 
-/// What labels say.
+/// The content of labels.
 #[derive(Debug, Default)]
 pub(super) struct Front {
     pub(super) engine_class: Option<String>,

@@ -19,7 +19,7 @@ impl Fake {
         fake
     }
 
-    /// What was asked: verb, path and body, a line each.
+    /// The requests: verb, path and body, a line each.
     pub(crate) fn asked(&self) -> String {
         let asked = self.asked.lock().unwrap();
         let line = |request: &Request| {
@@ -29,7 +29,7 @@ impl Fake {
         asked.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
-    /// Whether every answer was asked for.
+    /// Tests for a script whose every answer was asked for.
     pub(crate) fn is_used_up(&self) -> bool {
         self.answers.lock().unwrap().is_empty()
     }

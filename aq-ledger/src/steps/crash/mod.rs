@@ -18,7 +18,7 @@ use crate::escape::escape;
 use crate::{KeyName, RecordContent, RecordKey};
 use requests::{StepActor, actor, is_note, requests};
 
-/// What the model does, and how far it goes.
+/// The actions of the model, and its bounds.
 #[derive(Clone)]
 struct JobWorld {
     /// The record of the job when it waits for the first time.

@@ -188,7 +188,7 @@ fn archived(queue: &Path, name: &str) -> Vec<PathBuf> {
     found
 }
 
-/// What is wrong with a line of a record.
+/// Finds the fault of a line of a record.
 fn fault_of_line(line: &str) -> Option<&'static str> {
     let Some((key, value)) = line.split_once('=') else { return Some("is no `key=value`") };
     let mut rest = value;

@@ -24,7 +24,7 @@ struct Arguments {
     command: Command,
 }
 
-/// What every command takes.
+/// Options of every command.
 #[derive(Debug, clap::Args)]
 struct Global {
     /// The queue's directory [env: AQ_QUEUE] [default: the repository's or project's: `aq path`]

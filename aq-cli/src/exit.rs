@@ -1,4 +1,4 @@
-//! How `aq` ends: the exit codes that scripts rely on, and the errors that lead to them.
+//! Ends of `aq`: the exit codes that scripts rely on, and the errors that lead to them.
 
 use std::fmt;
 use std::process::ExitCode;
@@ -35,14 +35,14 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// What commands answer.
+/// The answer of a command.
 pub(crate) type Outcome = Result<Exit, Failure>;
 
 /// An error on its way to the user: what it says, and the exit code that it ends in.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
-    /// Whether the message is a report that has headings of its own.
+    /// The message is a report that has headings of its own.
     pub(crate) is_report: bool,
     message: String,
 }

@@ -169,7 +169,7 @@ fn engines(settings: &Settings, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Whether files can be made: all folders are asked, and one is tried, which a full disk or a
+/// Checks that files can be made: all folders are asked, and one is tried, which a full disk or a
 /// quota refuses.
 fn writable(queue: &QueueDir) -> Finding {
     let folders = Stage::ALL.map(|stage| queue.stage(stage)).into_iter();

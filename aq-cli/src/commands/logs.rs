@@ -17,7 +17,7 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 use step_reader::StepReader;
 
-/// How often a followed log is looked at.
+/// Interval between looks at a followed log.
 const LOOK: Duration = Duration::from_millis(200);
 
 #[derive(Debug, clap::Args)]

@@ -13,7 +13,7 @@ use crate::output;
 use crate::output::json::JsonOption;
 use crate::output::style::plain;
 
-/// How often `--watch` looks again.
+/// Interval between the looks of `--watch`.
 const REDRAW: Duration = Duration::from_secs(1);
 
 /// Waiting jobs that are shown unless all are asked for.

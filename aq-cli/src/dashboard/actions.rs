@@ -46,7 +46,7 @@ impl Action {
         Self::Reply,
     ];
 
-    /// Whether it can be done with a job in this folder.
+    /// Tests for a folder whose jobs it can be done with.
     pub(super) fn fits(self, stage: Stage) -> bool {
         match self {
             Self::Promote | Self::Ship | Self::Merge | Self::Reject => {

@@ -16,7 +16,7 @@ use super::guard::Viewer;
 use super::page::{self, Place};
 use super::state::Dashboard;
 
-/// What a new job looks like before anybody has typed.
+/// The text of a new job before anybody has typed.
 const EXAMPLE: &str = "---\nengine: shell\n---\necho hello\n";
 
 #[derive(Debug, Deserialize)]

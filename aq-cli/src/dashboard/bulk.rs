@@ -22,7 +22,7 @@ const MOST: usize = 1_000;
 /// The steps that make sense for many at once.
 const ACTIONS: [Action; 4] = [Action::Ship, Action::Merge, Action::Requeue, Action::Reject];
 
-/// What a form of the board has sent.
+/// A form of the board as it was sent.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct BulkForm {
     csrf: String,
@@ -81,7 +81,7 @@ pub(super) fn selector(id: &JobId, stage: Stage) -> Markup {
     }
 }
 
-/// Whether one of the steps can be done with jobs in this folder.
+/// Tests for a folder in which one of the steps can be done with a job.
 pub(super) fn can_be_selected(stage: Stage) -> bool {
     ACTIONS.into_iter().any(|action| action.fits(stage))
 }

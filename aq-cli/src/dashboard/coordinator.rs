@@ -16,11 +16,11 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// An answer is shown again for so long.
 const FRESH: Duration = Duration::from_secs(2);
 
-/// What is known of the coordinator.
+/// The last answers of the coordinator.
 #[derive(Debug)]
 pub(super) struct Desk {
     state: Arc<Mutex<State>>,
-    /// How many answers have come.
+    /// Number of answers that have come.
     answers: Arc<watch::Sender<u64>>,
 }
 
@@ -31,20 +31,20 @@ struct State {
     last: Option<Answer>,
 }
 
-/// What the coordinator answered, or why it did not.
+/// The coordinator's answer, or the reason why there is none.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub(super) at: Instant,
     pub(super) fleet: Result<Arc<FleetOverview>, String>,
 }
 
-/// What a page can show.
+/// The state that a page can show.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
     pub(super) last: Option<Answer>,
     /// Since when the coordinator owes an answer, when that is longer than it should take.
     pub(super) silent: Option<Duration>,
-    /// Whether an answer is still to come.
+    /// An answer is still to come.
     pub(super) is_asked: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What a request is answered when it cannot be done.
+//! Answers to a request that cannot be done.
 
 use std::fmt;
 
@@ -53,7 +53,7 @@ impl fmt::Display for PageError {
     }
 }
 
-/// What a command would have ended with says what kind of refusal it is.
+/// The kind of refusal follows from the exit code that a command would have had.
 impl<E: Into<Failure>> From<E> for PageError {
     fn from(error: E) -> Self {
         let failure = error.into();

@@ -1,4 +1,4 @@
-//! What the queue looks like, kept up to date while somebody looks.
+//! The look of the queue, kept up to date while somebody looks.
 //!
 //! One thread looks, as `aq status` does, when a file of the queue changes, and now and then
 //! because time alone changes what is shown. Everybody reads the same look.
@@ -45,7 +45,8 @@ impl Feed {
         Ok(Self { looks, wake: Mutex::new(wake) })
     }
 
-    /// How the queue looks now. When nobody followed, the look may be an old one: it is made again.
+    /// Returns the present look of the queue. When nobody followed, the look may be an old one: it
+    /// is made again.
     pub(super) async fn fresh(&self) -> Arc<Look> {
         let mut looks = self.looks.clone();
         looks.mark_unchanged();

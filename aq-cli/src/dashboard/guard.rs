@@ -1,5 +1,5 @@
-//! What stands before every request: who may read, who may act, and what a browser may do with the
-//! answer.
+//! The guard before every request: it decides who may read, who may act, and what a browser may do
+//! with the answer.
 //!
 //! A page elsewhere can make a browser send requests here. It cannot read answers (no CORS), it
 //! cannot act (the `Origin` is checked, the session's cookie stays within this site, and forms
@@ -43,13 +43,13 @@ pub(super) const MAX_BODY: usize = 4 << 20;
 /// The largest body of others: a token.
 const SMALL_BODY: usize = 16 << 10;
 
-/// How long a body may take.
+/// Time limit of a body.
 const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// The mend for who has no session.
 const SIGN_IN_FIRST: &str = "sign in first, with the token that `aq dashboard` printed";
 
-/// What anybody may see.
+/// Paths that are open to everybody.
 const OPEN: [&str; 2] = ["/sign-in", "/assets/"];
 
 /// The names under which the dashboard answers, and those who may read.
@@ -64,8 +64,8 @@ pub(super) struct Door {
 }
 
 impl Door {
-    /// Whether a `Host` is one of ours. A name that somebody else's DNS server gives is none; an
-    /// address needs no name, so nobody can have rebound it. The port may be that of a forwarding.
+    /// Tests for a `Host` of ours. A name that somebody else's DNS server gives is none; an address
+    /// needs no name, so nobody can have rebound it. The port may be that of a forwarding.
     fn knows(&self, host: &str) -> bool {
         let name = without_port(host);
         if let Ok(address) = name.trim_matches(['[', ']']).parse::<IpAddr>() {
@@ -164,8 +164,8 @@ fn sign_in_path(wanted: &Uri) -> String {
     }
 }
 
-/// Whether a page of the same host sent it. Browsers say so with every request that is not a plain
-/// read.
+/// Tests for a request from a page of the same host. Browsers say so with every request that is not
+/// a plain read.
 fn is_from(headers: &HeaderMap, host: &str) -> bool {
     let origin = text(headers, &header::ORIGIN).and_then(|origin| origin.parse::<Uri>().ok());
     let same_origin = origin.is_some_and(|origin| {
@@ -186,20 +186,20 @@ fn csrf(dashboard: &Dashboard, headers: &HeaderMap) -> Option<String> {
     dashboard.sessions.csrf(text(headers, &header::COOKIE), Instant::now())
 }
 
-/// Who looks at a page: somebody who may act, or not.
+/// The reader of a page: somebody who may act, or not.
 #[derive(Clone, Debug)]
 pub(super) struct Viewer {
-    /// What forms carry, for a browser that has signed in.
+    /// The value that forms carry, for a browser that has signed in.
     pub(super) csrf: Option<String>,
-    /// Whether a script sent the request and shows the answer itself.
+    /// A script sent the request and shows the answer itself.
     pub(super) is_script: bool,
-    /// Whether this host is to be in a fleet, rightly set up or not.
+    /// This host is to be in a fleet, rightly set up or not.
     pub(super) has_fleet: bool,
     pub(super) reader: Reader,
 }
 
 impl Viewer {
-    /// Whether it may act: it has signed in, and the form is one that it was given.
+    /// Tests for a reader who may act: it has signed in, and the form is one that it was given.
     pub(super) fn may_act(&self, shown: &str) -> Result<(), PageError> {
         let Some(csrf) = &self.csrf else {
             return Err(PageError::forbidden(SIGN_IN_FIRST));

@@ -4,12 +4,12 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-/// How long something has gone on: `3m`, kept counting by the script.
+/// The duration of something that goes on: `3m`, kept counting by the script.
 pub(super) fn age(since: Option<Timestamp>) -> Markup {
     counted(since, "age")
 }
 
-/// How long ago something was: `3m ago`, kept counting by the script.
+/// The time since something: `3m ago`, kept counting by the script.
 pub(super) fn ago(at: Option<Timestamp>) -> Markup {
     counted(at, "ago")
 }

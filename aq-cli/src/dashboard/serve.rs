@@ -43,24 +43,24 @@ const COSTLY_OF_ALL: usize = 3;
 /// Diffs at once, each a run of git. A reader has one.
 const DIFFS_OF_ALL: usize = 3;
 
-/// How long something that was being done, such as a merge, may go on after a signal. What is cut
-/// off is put right by recovery, as after a crash.
+/// The time that something that is being done, such as a merge, may go on after a signal. What is
+/// cut off is put right by recovery, as after a crash.
 const LAST: Duration = Duration::from_secs(2);
 
-/// How and for what a dashboard is served.
+/// The settings of a dashboard's server.
 #[derive(Debug)]
 pub(crate) struct Options {
     /// Port 0 takes any free one.
     pub(crate) listen: SocketAddr,
     /// Names beside `localhost` and addresses under which browsers may ask for it.
     pub(crate) hosts: Vec<String>,
-    /// What lets a browser in; `None`: one is made.
+    /// The tokens that let a browser in; `None`: one is made.
     pub(crate) tokens: Option<Tokens>,
     /// Reading needs no session.
     pub(crate) is_public: bool,
     pub(crate) queue: QueueDir,
     pub(crate) environment: Environment,
-    /// What is started as a worker.
+    /// The program that is started as a worker.
     pub(crate) worker: PathBuf,
 }
 
@@ -72,7 +72,7 @@ pub(crate) struct Ready {
     pub(crate) token: Option<String>,
 }
 
-/// Why there is no dashboard.
+/// Reason why there is no dashboard.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServeError {
     /// Anybody who can connect could guess.

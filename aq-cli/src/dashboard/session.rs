@@ -1,4 +1,4 @@
-//! Who may act: a browser that showed the token gets a session.
+//! Sessions: a browser that showed the token gets one, and may act.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -44,7 +44,7 @@ struct Session {
     used: Instant,
 }
 
-/// Why nobody was signed in.
+/// Reason why nobody was signed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
     /// It is not the token.
@@ -128,7 +128,7 @@ impl Sessions {
         id.map_or(Reader::Anybody, |id| Reader::Session(id.to_owned()))
     }
 
-    /// Whether a reader is still one: his session may have ended.
+    /// Tests for a reader who is still one: his session may have ended.
     pub(super) fn knows(&self, reader: &Reader) -> bool {
         match reader {
             Reader::Session(id) => self.lock().open.contains_key(id),

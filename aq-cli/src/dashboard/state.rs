@@ -1,4 +1,4 @@
-//! What every request can reach.
+//! The state that every request can reach.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(super) struct Dashboard(Arc<Inner>);
 pub(super) struct Inner {
     pub(super) queue: QueueDir,
     pub(super) environment: Environment,
-    /// What `promote` starts as a worker.
+    /// The program that `promote` starts as a worker.
     pub(super) worker: PathBuf,
     pub(super) door: Door,
     pub(super) feed: Feed,

@@ -1,4 +1,4 @@
-//! What `aq fleet-shadow-report` shows.
+//! The output of `aq fleet-shadow-report`.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use aq_runner::run::{AgreementReport, Divergence, Verdict};
 use super::style::{self, paint, plain};
 use super::table::{Cell, Table};
 
-/// What stands for a job that was not picked.
+/// The text in the place of a job that was not picked.
 const NONE: &str = "-";
 
 pub(crate) fn report(report: &AgreementReport) -> String {

@@ -1,4 +1,4 @@
-//! What `aq doctor` found.
+//! The output of `aq doctor`.
 
 use std::borrow::Cow;
 use std::fmt::Display;

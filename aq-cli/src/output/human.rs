@@ -11,7 +11,7 @@ use super::style::{self, paint, plain};
 use super::table::{Cell, Table};
 use super::{line, warning};
 
-/// What became of the files of `aq add`.
+/// Prints the fate of the files of `aq add`.
 pub(crate) fn added(added: &[Added]) {
     if added.is_empty() {
         return;
@@ -54,7 +54,7 @@ fn some_of(jobs: &[JobId]) -> String {
     named.join(", ")
 }
 
-/// What `check` found in one file.
+/// The findings of `check` in one file.
 #[derive(Debug)]
 pub(crate) struct Checked {
     pub(crate) file: String,
@@ -64,7 +64,7 @@ pub(crate) struct Checked {
     pub(crate) report: String,
 }
 
-/// What `aq check` found.
+/// Prints the findings of `aq check`.
 pub(crate) fn checked(files: &[Checked]) {
     for file in files {
         if !file.report.is_empty() {

@@ -1,4 +1,4 @@
-//! What `aq insights` shows.
+//! The output of `aq insights`.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use super::style::{self, paint, plain};
 use super::table::{Cell, Table};
 use super::time::short;
 
-/// What stands for a number that is not known.
+/// The text in the place of a number that is not known.
 const UNKNOWN: &str = "-";
 
 /// The recent jobs, then everything together, by engine and by profile.

@@ -1,4 +1,4 @@
-//! What is said of one job.
+//! Lines about one job.
 
 use aq_ledger::RecordKey;
 use aq_manifest::{JobId, Stage, format_duration};
@@ -26,7 +26,7 @@ pub(crate) fn lasting_reason(reason: &WaitReason, now: Timestamp) -> String {
     plain(&reason.to_text(&|at| super::time::clock(at, now)))
 }
 
-/// How a job ended that did not end well.
+/// Describes the end of a job that did not end well.
 pub(crate) fn result(record: &JobRecord) -> String {
     let meta = &record.meta;
     let message =
@@ -134,7 +134,7 @@ pub(crate) fn git_step(record: &JobRecord) -> Option<&str> {
     record.meta.get(RecordKey::Step)
 }
 
-/// What a job does, or why it does not.
+/// Describes the activity of a job, or the reason why it waits.
 pub(crate) fn what(job: &JobView, now: Timestamp) -> String {
     match &job.activity {
         Activity::Waiting(None) => "would start now; `aq run` starts it".to_owned(),
@@ -218,7 +218,7 @@ pub(crate) fn moved(record: &JobRecord) -> String {
     format!("{} is in {}/{message}", record.id, record.stage)
 }
 
-/// How it went to stop a job.
+/// Describes the result of a stop.
 pub(crate) fn stopped(id: &JobId, how: &Stopped) -> String {
     match how {
         Stopped::BeforeStart => format!("{id} is stopped; it had not started"),
@@ -239,7 +239,7 @@ pub(crate) fn replied(id: &JobId, what: Replied) -> String {
     }
 }
 
-/// What `aq recover` did to a job.
+/// Describes what `aq recover` did to a job.
 pub(crate) fn recovered(id: &JobId, what: &Recovered) -> String {
     match what {
         Recovered::Nothing => format!("{id} needs no recovery"),

@@ -59,7 +59,7 @@ pub(crate) fn exactly(answer: &[u8]) {
     note_written(out.write_all(answer).and_then(|()| out.flush()));
 }
 
-/// What went wrong with the answer first.
+/// The first error of writing the answer.
 static UNWRITTEN: OnceLock<io::Error> = OnceLock::new();
 
 /// Takes note of an answer that could not be written. A reader that has gone (`aq status | head`)
@@ -121,12 +121,12 @@ pub(crate) fn error(failure: &Failure) {
     let _ = writeln!(anstream::stderr(), "{heading}{}", text.trim_end());
 }
 
-/// Whether reports among the answers may use colour.
+/// Tests for colour in reports among the answers.
 pub(crate) fn lines_in_colour() -> bool {
     anstream::AutoStream::choice(&std::io::stdout()) != ColorChoice::Never
 }
 
-/// Whether reports among the errors may use colour.
+/// Tests for colour in reports among the errors.
 pub(crate) fn errors_in_colour() -> bool {
     anstream::AutoStream::choice(&std::io::stderr()) != ColorChoice::Never
 }

@@ -1,4 +1,4 @@
-//! What `aq run` tells while it runs: a line for each job that ends, and on a terminal a line
+//! The output of `aq run` while it runs: a line for each job that ends, and on a terminal a line
 //! that is redrawn.
 
 use std::io::{IsTerminal, Write};
@@ -81,7 +81,7 @@ impl Reporter {
         }
     }
 
-    /// What remains to be said when the loop has ended.
+    /// Prints the rest when the loop has ended.
     pub(crate) fn end(&self, summary: &Summary) {
         self.clear();
         if self.quiet {

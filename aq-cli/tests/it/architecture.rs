@@ -17,7 +17,7 @@ const PURE: [(&str, &[&str]); 5] = [
     ("aq-ledger", &["aq-caps", "aq-manifest", "aq-scheduler", "jiff", "thiserror"]),
 ];
 
-/// What a pure crate must not call; its `clippy.toml` may ban more.
+/// Calls that a pure crate must not make; its `clippy.toml` may ban more.
 const BANNED: [&str; 9] = [
     "std::time::SystemTime::now",
     "std::time::Instant::now",

@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::sandbox::Sandbox;
 
-/// What happens to a queue with the job `a`, and words of what is to be said of that.
+/// A harm to a queue with the job `a`, and words of the finding about it.
 type Harm = (fn(&Sandbox), &'static str);
 
 /// Does the harms one at a time, each to a queue that was in order before.

@@ -1,5 +1,5 @@
-//! What a crash can leave on disk, built by hand: each row of the table in the store's
-//! documentation of transitions, and what recovery makes of it, done twice.
+//! The states that a crash can leave on disk, built by hand: each row of the table in the store's
+//! documentation of transitions, and the result of recovery, done twice.
 
 use std::fs;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! What a job's file, its profile and the environment come to in the run.
+//! The effects of a job's file, its profile and the environment on the run.
 
 use std::fs;
 use std::process::Stdio;

@@ -1,4 +1,4 @@
-//! What is found out about engines: which program is one, whether it works, its accounts.
+//! Facts that are found out about engines: which program is one, whether it works, its accounts.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

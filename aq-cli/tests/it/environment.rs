@@ -1,4 +1,5 @@
-//! What programs of a job get of the caller's environment, and what they must not get.
+//! The part of the caller's environment that programs of a job get, and the part that they must not
+//! get.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -41,7 +41,7 @@ const FEW: &[(&str, &str)] = &[
 const MANY: usize = 150;
 
 impl Point<'_> {
-    /// Whether the command says that it was done.
+    /// Tests for a command that says that it was done.
     fn is_done(&self) -> bool {
         self.output.status.success()
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-/// What came in.
+/// A request that came in.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     /// `METHOD PATH`

@@ -1,4 +1,4 @@
-//! What nobody wants in a queue: none of it may stop the loop or harm another job.
+//! Things that nobody wants in a queue: none of it may stop the loop or harm another job.
 //! `docs/hostile-input.md` has the list.
 
 mod bombs;

@@ -11,7 +11,7 @@ use role::Role;
 mod aftermath;
 pub(crate) mod role;
 
-/// What happens at the place.
+/// The fault at the place.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
     /// `kill -9` of the process.
@@ -21,7 +21,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    /// What `strace` is told, and how it shows that it was done.
+    /// Returns the argument of `strace`, and the mark by which it shows that it was done.
     fn told(self) -> (String, &'static str) {
         match self {
             Fault::Kill => ("signal=SIGKILL".to_owned(), "killed by SIGKILL"),
@@ -30,7 +30,7 @@ impl Fault {
     }
 }
 
-/// Whether processes may be traced here. Where not, the tests say so and prove nothing.
+/// Tests that processes may be traced here. Where not, the tests say so and prove nothing.
 pub(crate) fn can_trace() -> bool {
     let traced = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).output();
     let can = traced.is_ok_and(|output| output.status.success());
@@ -40,8 +40,8 @@ pub(crate) fn can_trace() -> bool {
     can
 }
 
-/// How long a command may take, in seconds. A fault that each new worker meets keeps a loop trying
-/// for ever.
+/// Time limit of a command, in seconds. A fault that each new worker meets keeps a loop trying for
+/// ever.
 const LIMIT: &str = "30";
 
 /// Runs `aq` under `strace` with more options. Answers what it printed, and the calls of all its
@@ -105,8 +105,9 @@ fn by_process<'a>(seen: &'a str, calls: &str) -> Vec<Vec<&'a str>> {
     made.into_values().collect()
 }
 
-/// Whether a call reads or writes something that is only in memory, such as a pipe: no disk makes
-/// it fail, and a program or library that relies on that is right. To make such a thing may fail.
+/// Tests for a call that reads or writes something that is only in memory, such as a pipe: no disk
+/// makes it fail, and a program or library that relies on that is right. To make such a thing may
+/// fail.
 pub(crate) fn is_of_memory(call: &str) -> bool {
     const MAKES: [&str; 7] = [
         "pipe2(",
@@ -168,13 +169,13 @@ pub(crate) struct Point<'a> {
     pub(crate) what: String,
     /// The calls that met it.
     pub(crate) met: Vec<String>,
-    /// What the command printed.
+    /// The output of the command.
     pub(crate) output: Output,
     pub(crate) fault: Fault,
 }
 
 impl Point<'_> {
-    /// Whether somebody was killed.
+    /// Tests for a kill.
     fn is_kill(&self) -> bool {
         matches!(self.fault, Fault::Kill)
     }

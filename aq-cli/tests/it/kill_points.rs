@@ -54,7 +54,7 @@ fn at_every_step(
     kills
 }
 
-/// Whether aq itself was killed, and no git that it had started.
+/// Tests for a point at which aq itself was killed, and no git that it had started.
 fn is_only_aq(point: &Point<'_>) -> bool {
     let code = point.output.status.code();
     point.met.len() == 1 && code.is_none_or(|code| code > 128)

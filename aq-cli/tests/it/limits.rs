@@ -23,7 +23,7 @@ fn let_it_plan(sandbox: &Sandbox, name: &str) {
     sandbox.wait_for_stage(name, "testing");
 }
 
-/// How many seconds a time in the answer of `aq status --json` is ahead.
+/// Returns the seconds by which a time in the answer of `aq status --json` is ahead.
 fn seconds_ahead(status: &Value, until: &Value) -> i64 {
     let at = |value: &Value| value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
     at(until).as_second() - at(&status["now"]).as_second()

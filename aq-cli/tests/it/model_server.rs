@@ -203,7 +203,7 @@ fn next_answer(call: &Value, has_tools: bool, shared: &Shared) -> Option<Answer>
     answer
 }
 
-/// What is asked for beside the model.
+/// Answers requests that are not for the model.
 fn beside(method: &str, path: &str, shared: &Shared) -> Response {
     match method {
         "POST" if path.ends_with("/messages/count_tokens") => {

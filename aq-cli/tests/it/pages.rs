@@ -1,4 +1,4 @@
-//! What README.md and docs/ say is so: the demo prints what the README shows, job files in them
+//! Claims of README.md and docs/, checked: the demo prints what the README shows, job files in them
 //! are good, links lead somewhere, and the commands that they name are there.
 
 use std::collections::BTreeSet;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::sandbox::Sandbox;
 
-/// What stands before the demo's output in the README.
+/// The line before the demo's output in the README.
 const DEMO: &str = "```text\n$ cd ";
 
 fn root() -> PathBuf {
@@ -161,7 +161,7 @@ fn links_in_the_pages_lead_somewhere() {
     }
 }
 
-/// What a link calls a heading.
+/// The anchor of a heading in a link.
 fn anchor(line: &str) -> Option<String> {
     let title = line.strip_prefix('#')?.trim_start_matches('#').strip_prefix(' ')?;
     let kept = title.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));

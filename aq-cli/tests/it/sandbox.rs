@@ -154,7 +154,7 @@ impl Sandbox {
         names
     }
 
-    /// What is recorded of a job: the last value of each key that has one.
+    /// The record of a job: the last value of each key that has one.
     pub(crate) fn meta(&self, id: &str) -> BTreeMap<String, String> {
         let path = self.queue(&format!(".state/meta/{id}.meta"));
         let text = fs::read_to_string(path).unwrap_or_default();
@@ -257,8 +257,8 @@ impl Sandbox {
         self.path(ORIGINALS)
     }
 
-    /// What a program that shares no code with aq finds wrong with the queue, in which these jobs
-    /// should be; no loop is at work. Jobs are compared with [`Self::originals`].
+    /// The faults that a program that shares no code with aq finds in the queue, in which these
+    /// jobs should be; no loop is at work. Jobs are compared with [`Self::originals`].
     pub(crate) fn faults(&self, jobs: &[&str]) -> String {
         self.faults_with(&[], jobs)
     }
@@ -336,7 +336,7 @@ pub(crate) fn kill_hard(pid: Pid) {
     wait_for(&format!("the death of process {pid}"), || !is_alive(pid));
 }
 
-/// Whether a process is there and no zombie.
+/// Tests for a process that is there and no zombie.
 pub(crate) fn is_alive(pid: Pid) -> bool {
     let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
     let state = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
@@ -354,7 +354,7 @@ fn parent(pid: Pid) -> Option<Pid> {
     stat(pid)?.get(1)?.parse().ok().map(Pid::from_raw)
 }
 
-/// What `/proc` says of a process, from its state on: then come its parent and its group.
+/// The words of `/proc` about a process, from its state on: then come its parent and its group.
 fn stat(pid: Pid) -> Option<Vec<String>> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     Some(stat.rsplit_once(") ")?.1.split(' ').map(str::to_owned).collect())

@@ -21,7 +21,7 @@ const LOCKS: usize = 7;
 /// The longest that nothing may move.
 const STANDSTILL: Duration = Duration::from_secs(60);
 
-/// What a process has.
+/// The resources of a process.
 #[derive(Clone, Copy, Debug)]
 struct Sample {
     done: usize,

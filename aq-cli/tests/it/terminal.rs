@@ -1,4 +1,4 @@
-//! What is different on a terminal. `script` lends one.
+//! Differences on a terminal. `script` lends one.
 
 use std::io::Read;
 use std::path::Path;
@@ -22,7 +22,7 @@ fn terminal(sandbox: &Sandbox, line: &str) -> Command {
     script
 }
 
-/// What the line shows until it ends.
+/// The output of the line until it ends.
 fn on_terminal(sandbox: &Sandbox, line: &str, env: &[(&str, &str)]) -> String {
     let output = terminal(sandbox, line).envs(env.iter().copied()).output().unwrap();
     String::from_utf8(output.stdout).unwrap()

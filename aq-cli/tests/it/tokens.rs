@@ -10,7 +10,7 @@ use crate::fake_tracker::FakeTracker;
 use crate::sandbox::{Sandbox, wait_child};
 use crate::told::told;
 
-/// What none of the values below is without.
+/// A text that all of the values below have.
 const SECRET: &str = "s3cret";
 
 /// Variables whose values only the loop may know.
@@ -51,7 +51,7 @@ impl EnvironmentSpy {
         format!("{} {place}", self.script.display())
     }
 
-    /// What was seen from a place: the worker and the loop, and of neither a token.
+    /// Checks what was seen from a place: the worker and the loop, and of neither a token.
     pub(crate) fn assert_blind(&self, place: &str, secret: &str) {
         let text = fs::read_to_string(self.out.join(place));
         let text = text.unwrap_or_else(|e| panic!("nobody looked from {place}: {e}"));

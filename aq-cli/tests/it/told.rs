@@ -1,4 +1,4 @@
-//! What `aq` prints, with what differs from run to run taken out.
+//! Output of `aq`, with what differs from run to run taken out.
 
 use std::ffi::OsStr;
 use std::process::Command;

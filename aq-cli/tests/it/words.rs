@@ -1,4 +1,4 @@
-//! What each command says to a person.
+//! Words of each command for a person.
 
 use insta::assert_snapshot;
 

@@ -22,8 +22,8 @@ fn jobs() -> usize {
     std::env::var("AQ_CHAOS_JOBS").ok().and_then(|jobs| jobs.parse().ok()).unwrap_or(60)
 }
 
-/// What an agent does with its work. Each `save` is on record outside the repository as soon as it
-/// is in a file, and not before; the agent can be killed before, after and in between.
+/// The ways of an agent with its work. Each `save` is on record outside the repository as soon as
+/// it is in a file, and not before; the agent can be killed before, after and in between.
 const AGENTS: [&str; 8] = [
     "save a.txt; nap",
     "save new.txt; nap; save other.txt",
@@ -117,7 +117,7 @@ fn add_jobs(sandbox: &Sandbox, dice: &mut Dice) -> Vec<Job> {
     jobs_made
 }
 
-/// What was killed.
+/// The processes that were killed.
 #[derive(Default)]
 struct Killed {
     loops: usize,

@@ -1,4 +1,4 @@
-//! What the desk can be asked.
+//! Questions to the desk.
 
 use aq_fleet::protocol::{Claim, FleetJobId};
 use aq_scheduler::{Cycle, WaitReason};
@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use crate::ledger::World;
 use crate::store::{Granted, StoreError};
 
-/// Whether a new job would close a circle, as of a version of the graph.
+/// The answer whether a new job would close a circle, as of a version of the graph.
 #[derive(Debug)]
 pub(crate) enum Checked {
     Fits(u64),
@@ -20,7 +20,7 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 pub(super) enum Ask {
     /// Jobs for a host. The answer may take as long as the claim allows.
     Claim(Claim, Reply<Vec<Granted>>),
-    /// What a claim would get.
+    /// A claim that only asks.
     Dry(Claim, Reply<Vec<FleetJobId>>),
     Check {
         world: World,

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use super::needs::{ANY_ENGINE, job};
 use crate::ledger::{BodyHash, Job as Row};
 
-/// How many different sets of capabilities are remembered between claims.
+/// Number of different sets of capabilities that are remembered between claims.
 const MAX_HOSTS: usize = 1024;
 
 /// Nothing here waits for a time, so that the plan needs none.
@@ -70,8 +70,8 @@ struct Known {
     id: JobId,
     version: u64,
     body: BodyHash,
-    /// Why it is not in the queue although it should be. No store takes such a job, but two that
-    /// were restored from different backups could.
+    /// The reason why it is not in the queue although it should be. No store takes such a job, but
+    /// two that were restored from different backups could.
     circle: Option<Cycle>,
 }
 
@@ -147,7 +147,7 @@ impl Board {
         }
     }
 
-    /// What a host would get, the best first, at most `max`. It is not noted as given.
+    /// Plans the jobs for a host, the best first, at most `max`. They are not noted as given.
     pub(super) fn plan(&mut self, offer: Offer<'_>, max: u32) -> Vec<FleetJobId> {
         let host = self.host(offer.capabilities);
         let pretended = self.pretend(offer.held_locks);
@@ -248,7 +248,7 @@ fn host(capabilities: Capabilities) -> Host {
     }
 }
 
-/// How far a reason is from starting the job: the nearest host has the smallest.
+/// Distance of a reason from starting the job: the nearest host has the smallest.
 fn distance(reason: &WaitReason) -> u8 {
     match reason {
         WaitReason::NoSlot { .. } => 0,

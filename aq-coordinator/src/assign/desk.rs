@@ -23,13 +23,13 @@ const MAX_READ: usize = 1024;
 /// Jobs granted in one transaction.
 const MAX_BATCH: usize = 256;
 
-/// How often a plan is made again when others have taken what it gave.
+/// Number of times that a plan is made again when others have taken what it gave.
 const MAX_ROUNDS: usize = 8;
 
-/// How often other coordinators' changes are looked for while a claim waits.
+/// Interval of looks for other coordinators' changes while a claim waits.
 const WATCH: Duration = Duration::from_millis(100);
 
-/// How old the picture of the store may be that a claim is answered from with jobs. What was told
+/// Greatest age of the picture of the store that a claim is answered from with jobs. What was told
 /// to this coordinator is always in it, so only another one's jobs can be missed for so long; with
 /// less than it asks for, or nothing, a claim is answered from a new one. A reading for every batch
 /// instead is one more exchange with the database, which docs/performance.md has the price of.
@@ -38,7 +38,7 @@ const STALE: Duration = Duration::from_millis(20);
 /// And while none does, so that the first one finds little to read.
 const REST: Duration = Duration::from_secs(1);
 
-/// What to ask the store for.
+/// The question to the store.
 #[derive(Debug)]
 struct Planned {
     /// Whose each plan is: the place among those who wait.
@@ -174,7 +174,8 @@ impl Desk {
         }
     }
 
-    /// What a host would get. A shadow sees the mirror of its owner's jobs, others the fleet's.
+    /// Answers a claim that only asks. A shadow sees the mirror of its owner's jobs, others the
+    /// fleet's.
     fn dry(&mut self, claim: Claim) -> Vec<FleetJobId> {
         let world = claim.factory_id.owner().map_or(World::Fleet, World::Shadow);
         let Some(board) = self.boards.of(&world) else { return Vec::new() };

@@ -1,4 +1,4 @@
-//! How handlers ask the desk.
+//! The handlers' way to ask the desk.
 
 use std::sync::Arc;
 
@@ -52,7 +52,7 @@ impl Assign {
         self.ask(|reply| Ask::Check { world, key, deps, reply }).await
     }
 
-    /// Why a job waits; `None` when it does not.
+    /// Returns the reason why a job waits; `None` when it does not.
     pub(crate) async fn why(
         &self,
         world: World,

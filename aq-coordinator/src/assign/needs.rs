@@ -14,8 +14,8 @@ pub(super) const ANY_ENGINE: &str = "any";
 /// The value of `lock` that means none.
 const NO_LOCK: &str = "none";
 
-/// What a job file says, as far as the fleet needs to know it: a host must also have the engine and
-/// the profile that the file names.
+/// Extracts from a job file the part that the fleet needs to know: a host must also have the engine
+/// and the profile that the file names.
 ///
 /// # Errors
 /// The name of an engine or a profile that no host can advertise.

@@ -14,7 +14,7 @@ pub(super) struct Asking<'a> {
     pub(super) wants: u32,
 }
 
-/// What each gets, in the order of `asking`, at most `most` in all. The jobs are noted as held.
+/// Shares jobs out, in the order of `asking`, at most `most` in all. The jobs are noted as held.
 ///
 /// They are dealt like cards, one each in turn and the first that asks first, so that a host with
 /// many slots does not leave the others empty-handed.

@@ -1,4 +1,4 @@
-//! What the board and the sharing out decide, without a store.
+//! Decisions of the board and of the sharing out, without a store.
 
 use aq_caps::Token;
 use aq_fleet::protocol::{FactoryId, FleetJobId};

@@ -126,8 +126,8 @@ impl Room {
         }
     }
 
-    /// What the store has said of some of them, each with its place. Whoever got nothing goes on
-    /// waiting.
+    /// Takes the store's answers about some of them, each with its place. Whoever got nothing goes
+    /// on waiting.
     pub(super) fn granted(&mut self, mut answers: Vec<(usize, ClaimAnswer)>) {
         answers.sort_by_key(|(place, _)| *place);
         for (place, answer) in &answers {

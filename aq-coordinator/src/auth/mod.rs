@@ -1,4 +1,4 @@
-//! Who may call, and what for: bearer tokens, each with a scope (docs/fleet.md).
+//! Callers and their rights: bearer tokens, each with a scope (docs/fleet.md).
 
 mod file;
 mod scope;

@@ -1,11 +1,11 @@
-//! What a token lets its bearer do.
+//! The rights of a token's bearer.
 
 use std::fmt;
 use std::str::FromStr;
 
 use aq_fleet::protocol::FactoryId;
 
-/// What the bearer of a token may do.
+/// The scope of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TokenScope {
     /// Hand in jobs.
@@ -18,7 +18,7 @@ pub(crate) enum TokenScope {
     Admin,
 }
 
-/// What a call takes.
+/// The right that a call takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ScopeNeed<'a> {
     /// A token, whichever.
@@ -35,7 +35,7 @@ pub(crate) enum ScopeNeed<'a> {
     Act,
     /// An act of this host.
     ActAs(&'a FactoryId),
-    /// What is the operator's.
+    /// The operator's right.
     Admin,
 }
 

@@ -23,7 +23,7 @@ const MAX_LABEL: usize = 64;
 /// The most tokens in a file: each request is compared with all of them.
 const MAX_TOKENS: usize = 1000;
 
-/// Why there are no tokens to check callers with. No message repeats a token.
+/// Reason why there are no tokens to check callers with. No message repeats a token.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// The file cannot be read.
@@ -31,7 +31,7 @@ pub enum TokenError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
     /// Not a file to trust.
@@ -39,7 +39,7 @@ pub enum TokenError {
     Unfit {
         /// The file.
         path: PathBuf,
-        /// Why not, and the mend.
+        /// The cause, and the mend.
         problem: &'static str,
     },
     /// No line holds a token.
@@ -55,7 +55,7 @@ pub enum TokenError {
         origin: String,
         /// From 1.
         line: usize,
-        /// What is wrong, and what is expected.
+        /// The problem, and the expected form.
         problem: &'static str,
     },
 }
@@ -130,12 +130,12 @@ impl Tokens {
         self.file.as_deref()
     }
 
-    /// What a person should know of the file: who else can read it, and which lines name no scope.
+    /// Warnings about the file: who else can read it, and which lines name no scope.
     pub fn warnings(&self) -> Vec<String> {
         self.list().warnings
     }
 
-    /// Whether it is one of them that may do everything. Takes the same time for each wrong token.
+    /// Tests for a token that may do everything. Takes the same time for each wrong one.
     pub fn accept(&self, token: &str) -> bool {
         self.check(token).is_some_and(|caller| caller.scope == TokenScope::Admin)
     }

@@ -26,8 +26,8 @@ impl Echoes {
         Self { repositories: repositories.into(), ..self }
     }
 
-    /// Whether this item may be told. Items that are no issues are all of the one tracker that the
-    /// environment names.
+    /// Tests for an item that may be told. Items that are no issues are all of the one tracker that
+    /// the environment names.
     pub(crate) fn covers(&self, item: &ItemId) -> bool {
         match item {
             ItemId::Item(_) => true,

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use aq_tracker::{ItemId, Kind, Tracker, TrackerError, Trackers, Update};
 use tokio::sync::oneshot;
 
-/// What the tracker answered: see [`Tracker::echo`].
+/// The tracker's answer: see [`Tracker::echo`].
 pub(super) type Answer = Result<Option<String>, TrackerError>;
 
 /// One thing to tell.

@@ -15,14 +15,14 @@ use super::settings::Echoes;
 use super::talk::{self, Answer, Telling};
 use crate::store::{News, Store, StoreError, Told, Turn};
 
-/// How often the feed is looked at.
+/// Interval of looks at the feed.
 const WATCH: Duration = Duration::from_secs(1);
 
 /// Messages read at once.
 const PAGE: u32 = 200;
 
-/// How long a turn holds, and how often it is renewed while a tracker is waited for. What a
-/// coordinator that died has left is told by another one after so long.
+/// Duration of a turn, which is renewed while a tracker is waited for. What a coordinator that died
+/// has left is told by another one after so long.
 const TURN: Duration = Duration::from_secs(30);
 const RENEW: Duration = Duration::from_secs(8);
 
@@ -33,7 +33,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// Tries of a message that its item does not take, before those of other items get their turn.
 const TRIES: u32 = 3;
 
-/// How long a coordinator that ends waits for an answer.
+/// Time that a coordinator that ends waits for an answer.
 const LAST_CALL: Duration = Duration::from_secs(5);
 
 /// Starts telling each kind of tracker, until `stop` says so.
@@ -78,7 +78,7 @@ struct Due {
     update: Update,
 }
 
-/// What came of a look at the feed.
+/// The result of a look at the feed.
 enum Looked {
     /// Something was told, or may be.
     Again,
@@ -203,7 +203,7 @@ impl Task {
         Some(firsts.swap_remove(turn))
     }
 
-    /// What a message means for this kind of tracker; `None`: nothing that it does not know.
+    /// Returns the message for this kind of tracker; `None`: nothing that it does not know.
     fn due(&self, news: News) -> Option<Due> {
         let item: ItemId = news.item.parse().ok()?;
         let is_new = news.echoed != Some(news.echo.stage);

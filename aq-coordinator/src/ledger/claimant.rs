@@ -1,11 +1,11 @@
-//! Who asks.
+//! The host that asks.
 
 use aq_fleet::protocol::{Epoch, FactoryId, InstanceId, RequestId};
 
 /// A factory that asks for jobs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Claimant {
-    /// Who.
+    /// The host.
     pub factory: FactoryId,
     /// In which life of its loop, when it has registered.
     pub instance: Option<InstanceId>,
@@ -16,7 +16,7 @@ pub struct Claimant {
 /// A factory that writes under a grant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Caller {
-    /// Who.
+    /// The host.
     pub factory: FactoryId,
     /// Under which grant.
     pub epoch: Epoch,

@@ -7,7 +7,7 @@ use aq_manifest::{Outcome, Stage};
 
 use super::{Claimant, DbTime, End, Hold, Job, MAX_LOST, Tenure, World};
 
-/// What came of an attempt to grant.
+/// Result of an attempt to grant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Granting {
     /// The job is the claimant's.
@@ -16,7 +16,7 @@ pub enum Granting {
     GivenUp(Job),
 }
 
-/// Why a job is not granted; it stays as it is.
+/// Reason why a job is not granted; it stays as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotGranted {
     /// It is a mirror, which is never granted; or a shadow asks.

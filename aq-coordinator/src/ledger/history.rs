@@ -1,4 +1,5 @@
-//! What a change of a row means for the tables beside it: the grants of the past, and the feed.
+//! The consequences of a row's change for the tables beside it: the grants of the past, and the
+//! feed.
 
 use aq_fleet::protocol::{Epoch, FactoryId, FleetJobId, InstanceId, RequestId};
 use aq_manifest::Stage;
@@ -12,7 +13,7 @@ pub struct GrantRecord {
     pub job: FleetJobId,
     /// Its epoch.
     pub epoch: Epoch,
-    /// Who got the job.
+    /// The host that got the job.
     pub factory: FactoryId,
     /// In which life of its loop, when it had registered.
     pub instance: Option<InstanceId>,
@@ -22,7 +23,7 @@ pub struct GrantRecord {
     pub started: DbTime,
     /// When it ended.
     pub ended: Option<DbTime>,
-    /// How it ended.
+    /// Its end.
     pub end: Option<End>,
 }
 
@@ -64,7 +65,7 @@ pub fn history(before: Option<&Job>, after: &Job, now: DbTime) -> Vec<GrantRecor
     records
 }
 
-/// What the feed says of a change; `None` where it says nothing.
+/// Returns the feed's entry for a change; `None` where there is none.
 pub fn notice(before: Option<&Job>, after: &Job) -> Option<Notice> {
     let kind = kind(before, after)?;
     let tenure = after.tenure.as_ref();

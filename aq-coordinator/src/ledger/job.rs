@@ -21,17 +21,17 @@ pub struct Job {
     pub id: FleetJobId,
     /// Its age: jobs of one priority go in this order.
     pub seq: u64,
-    /// Who can see it.
+    /// The world that can see it.
     pub world: World,
     /// Its idempotency key, or its id as text when the manifest has none. Unique in its world.
     pub key: String,
-    /// What its manifest says.
+    /// The terms of its manifest.
     pub terms: Terms,
     /// When it was submitted first.
     pub submitted_at: DbTime,
     /// Where it is. Never `Quarantine`: that is a host's folder.
     pub stage: Stage,
-    /// How it ended, when it is over.
+    /// Its result, when it is over.
     pub result: Option<Outcome>,
     /// The epoch of its latest grant; 0 before the first.
     pub epoch: Epoch,
@@ -55,7 +55,7 @@ pub struct Job {
     pub version: u64,
 }
 
-/// What a manifest says of a job, as far as the fleet needs to know it.
+/// The part of a manifest that the fleet needs to know.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Terms {
     /// The name that it was submitted under.
@@ -68,10 +68,10 @@ pub struct Terms {
     pub lock: Option<String>,
     /// Keys of jobs that must have come far enough before.
     pub deps: Vec<String>,
-    /// How far that is.
+    /// The stage that those must have reached.
     pub deps_mode: DepsMode,
-    /// What a host must have: the manifest's capabilities, and `engine:<name>` and `profile:<name>`
-    /// where it names one.
+    /// The requirements on a host: the manifest's capabilities, and `engine:<name>` and
+    /// `profile:<name>` where it names one.
     pub needs: Vec<String>,
 }
 
@@ -98,7 +98,7 @@ pub enum World {
 /// A grant: who got the job, and until when it is theirs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Tenure {
-    /// Who got it.
+    /// The host that got it.
     pub factory: FactoryId,
     /// In which life of its loop, when it had registered.
     pub instance: Option<InstanceId>,
@@ -110,11 +110,11 @@ pub struct Tenure {
     pub until: DbTime,
     /// The largest `seq` of its reports; 0 before the first.
     pub last_seq: u64,
-    /// Whether it still is.
+    /// The state of the grant.
     pub hold: Hold,
 }
 
-/// How a grant stands.
+/// State of a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Hold {
     /// Its lease runs.
@@ -125,7 +125,7 @@ pub enum Hold {
     Ended(End),
 }
 
-/// How a grant ended.
+/// End of a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
     /// By its holder.
@@ -140,17 +140,17 @@ impl Job {
         self.tenure.as_ref().filter(|tenure| !matches!(tenure.hold, Hold::Ended(_)))
     }
 
-    /// Who holds the job, lapsed or not.
+    /// Returns the host that holds the job, lapsed or not.
     pub fn holder(&self) -> Option<&FactoryId> {
         self.held_by().map(|tenure| &tenure.factory)
     }
 
-    /// Whether its lease ran out and nobody else has it yet.
+    /// Tests for a lease that ran out while nobody else has the job yet.
     pub fn is_lapsed(&self) -> bool {
         self.tenure.as_ref().is_some_and(|tenure| tenure.hold == Hold::Lapsed)
     }
 
-    /// Whether a factory could be granted it now, as far as the job itself goes.
+    /// Tests for a job that a host could be granted now, as far as the job itself goes.
     pub fn is_waiting(&self) -> bool {
         match self.held_by() {
             _ if self.doubted => false,
@@ -159,15 +159,15 @@ impl Job {
         }
     }
 
-    /// How long its lease holds from now; `None` when nobody's lease runs.
+    /// Returns the time that is left of its lease; `None` when nobody's lease runs.
     pub fn expires_in(&self, now: DbTime) -> Option<Duration> {
         self.held_by()
             .filter(|tenure| tenure.hold == Hold::Held)
             .map(|tenure| tenure.until.since(now))
     }
 
-    /// How long its holder may count on a lease that is `length` long: not longer than that, also
-    /// when the database's clock was put back since.
+    /// Returns the time that its host may count on a lease that is `length` long: not longer than
+    /// that, also when the database's clock was put back since.
     pub fn granted_for(&self, now: DbTime, length: Duration) -> Duration {
         self.expires_in(now).unwrap_or_default().min(length)
     }
@@ -211,7 +211,7 @@ impl Job {
         self
     }
 
-    /// Whether nothing but the end of the lease is different.
+    /// Tests for a row in which nothing but the end of the lease is different.
     pub fn same_but_lease(&self, other: &Self) -> bool {
         let mut like = self.clone();
         if let (Some(like), Some(other)) = (&mut like.tenure, &other.tenure) {

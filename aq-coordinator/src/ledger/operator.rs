@@ -1,4 +1,4 @@
-//! What a person asks for.
+//! Requests of a person.
 
 use aq_manifest::{Outcome, Stage};
 

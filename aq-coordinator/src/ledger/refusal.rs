@@ -1,4 +1,4 @@
-//! Why a call is refused.
+//! Refusals of a call.
 
 use aq_fleet::protocol::{Epoch, FactoryId};
 use aq_manifest::Stage;
@@ -10,7 +10,7 @@ use super::{End, Hold, Job};
 pub struct Fenced {
     /// The job's epoch now.
     pub current: Epoch,
-    /// Who holds it, when somebody does.
+    /// The host that holds it, when one does.
     pub holder: Option<FactoryId>,
 }
 
@@ -34,7 +34,7 @@ pub enum Refusal {
     WrongStage {
         /// Where it is.
         stage: Stage,
-        /// What is possible.
+        /// The possible wish.
         wish: &'static str,
     },
     /// A report of a stage that a grant cannot bring a job to.
@@ -44,13 +44,13 @@ pub enum Refusal {
         from: Stage,
         /// Where the report says it is.
         to: Stage,
-        /// What to send instead.
+        /// The value to send instead.
         mend: &'static str,
     },
 }
 
 impl Job {
-    /// Whether the latest grant is this caller's and nobody has taken it away.
+    /// Tests for the caller's own latest grant, which nobody has taken away.
     pub(crate) fn is_tenant(&self, factory: &FactoryId, epoch: Epoch) -> bool {
         self.epoch == epoch
             && self.tenure.as_ref().is_some_and(|tenure| {

@@ -7,7 +7,7 @@ use aq_manifest::{Outcome, Stage};
 
 use super::{Caller, DbTime, End, Fenced, Hold, Job};
 
-/// What came of a renewal by the job's holder.
+/// Result of a renewal by the job's host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Renewal {
     /// The lease runs again.

@@ -45,7 +45,7 @@ pub fn report(job: &Job, report: &Report) -> Result<Job, Refusal> {
     Ok(next.next_after(job))
 }
 
-/// Whether a grant can bring a job from one stage to another.
+/// Checks that a grant can bring a job from one stage to another.
 fn check_stage(from: Stage, to: Stage) -> Result<(), Refusal> {
     let mend = match (from, to) {
         (_, Stage::Inbox | Stage::Failed) => "release it with `requeue` or `failed`",

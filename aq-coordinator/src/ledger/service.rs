@@ -9,7 +9,7 @@ use super::DbTime;
 /// A gap between two ticks that is longer than this was an outage.
 const OUTAGE: Duration = Duration::from_secs(5);
 
-/// How long things take.
+/// The durations of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
     /// A lease holds this long.
@@ -64,8 +64,8 @@ impl Service {
         }
     }
 
-    /// How long nobody has ticked, when that was an outage, or a restored backup, or the clock has
-    /// jumped, forwards or backwards.
+    /// Returns the time for which nobody has ticked, when that was an outage, or a restored backup,
+    /// or the clock has jumped, forwards or backwards.
     pub fn gap(&self, now: DbTime, timing: Timing) -> Option<Duration> {
         let gap = now.since(self.last_alive).max(self.last_alive.since(now));
         (gap > timing.outage).then_some(gap)
@@ -91,7 +91,7 @@ impl Service {
         Self { last_alive: now, epoch_floor: Epoch(by_clock.max(known)), ..*self }
     }
 
-    /// Whether leases may lapse.
+    /// Tests for a time at which leases may lapse.
     pub fn may_lapse(&self, now: DbTime) -> bool {
         now >= self.grace_until
     }

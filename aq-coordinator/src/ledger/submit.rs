@@ -10,11 +10,11 @@ use super::{BodyHash, DbTime, Job, Terms, World};
 pub struct Submission {
     /// The id to give it, if it is new.
     pub id: FleetJobId,
-    /// Who can see it.
+    /// The world that can see it.
     pub world: World,
     /// The manifest's idempotency key.
     pub key: Option<String>,
-    /// What the manifest says.
+    /// The terms of the manifest.
     pub terms: Terms,
     /// The tracker's item that the manifest names.
     pub item: Option<String>,
@@ -22,7 +22,7 @@ pub struct Submission {
     pub manifest: String,
 }
 
-/// What a submission means for the job that has its key.
+/// The consequence of a submission for the job that has its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resubmission {
     /// The same body: nothing happens.

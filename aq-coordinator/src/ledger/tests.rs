@@ -265,7 +265,7 @@ fn deed() -> impl Strategy<Value = (bool, Deed)> {
     (any::<bool>(), deed)
 }
 
-/// What a deed makes of a row, when it makes anything of it.
+/// Makes a deed on a row, when it makes anything of it.
 fn done(job: &Job, name: &str, deed: &Deed, past: &[GrantRecord]) -> Option<Job> {
     let behind = |by: u64| job.epoch.0.saturating_sub(by);
     match *deed {

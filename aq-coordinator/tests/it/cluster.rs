@@ -15,7 +15,7 @@ use nix::unistd::{Uid, User, chown};
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
-/// How long a server may take to start.
+/// Time limit of a server's start.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs the server until standard input ends, which it does with the process that holds the other

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::cluster::Database;
 
-/// How long leases hold in these cases.
+/// Duration of leases in these cases.
 pub(crate) const LEASE: Duration = Duration::from_secs(60);
 
 /// A database, a clock that the case moves, and one coordinator.

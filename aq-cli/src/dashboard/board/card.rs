@@ -98,7 +98,7 @@ fn priority_class(priority: &str) -> &'static str {
     }
 }
 
-/// What it has done, and since when.
+/// Returns the activity of the job, and its beginning.
 fn since(job: &JobView) -> (&'static str, Option<Timestamp>) {
     match &job.activity {
         Activity::Running { since, .. } => ("for", *since),
@@ -107,7 +107,7 @@ fn since(job: &JobView) -> (&'static str, Option<Timestamp>) {
     }
 }
 
-/// What a person wants to know of it: why it waits, how it ended; and how that looks.
+/// Returns what a person wants to know of it, why it waits or how it ended, with the look of that.
 pub(in crate::dashboard) fn remark(job: &JobView) -> (&'static str, String) {
     let (kind, remark) = bare_remark(job);
     match &job.work_problem {

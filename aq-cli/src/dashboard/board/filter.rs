@@ -1,4 +1,4 @@
-//! What the person types to see fewer jobs.
+//! The words that a person types to see fewer jobs.
 
 use aq_ledger::RecordKey;
 use aq_runner::run::JobView;
@@ -54,7 +54,7 @@ impl Filter {
         Self { words: words.collect() }
     }
 
-    /// Whether a job has all words.
+    /// Tests for a job that has all words.
     pub(super) fn lets(&self, job: &JobView) -> bool {
         self.words.iter().all(|word| word.is_in(job))
     }

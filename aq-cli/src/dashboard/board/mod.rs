@@ -42,7 +42,7 @@ const WINDOW: usize = 60;
 /// Files in the inbox that are named one by one.
 const STRANGERS: usize = 3;
 
-/// What a page asks for.
+/// The query of the page.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Wanted {
@@ -189,7 +189,7 @@ fn state(look: &Look) -> Markup {
     }
 }
 
-/// What a person should look at beside the jobs.
+/// Notices that a person should look at beside the jobs.
 fn notices(look: &Look) -> Markup {
     let overview = match look {
         Ok(overview) => overview,

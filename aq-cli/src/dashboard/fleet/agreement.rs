@@ -1,4 +1,4 @@
-//! Whether the coordinator decides as this host does.
+//! Agreement of the coordinator's decisions with those of this host.
 
 use aq_fleet::protocol::Agreement;
 use aq_runner::run::AgreementReport;
@@ -8,7 +8,7 @@ use crate::dashboard::brief::count;
 use crate::output::agreement::{meaning, percent};
 use crate::output::style::plain;
 
-/// What this host's shadow has found.
+/// The findings of this host's shadow.
 pub(super) fn shadow(report: &Result<Option<AgreementReport>, String>) -> Markup {
     html! {
         h2 { "Shadow agreement" }
@@ -64,7 +64,7 @@ fn found(report: &AgreementReport) -> Markup {
     }
 }
 
-/// What all shadows have told the coordinator.
+/// The reports of all shadows to the coordinator.
 pub(super) fn told(told: &Agreement) -> Markup {
     html! {
         p.faint {

@@ -24,7 +24,7 @@ use crate::output::style::plain;
 /// Of anything in a list: hosts, capabilities of one, jobs.
 const MOST: usize = 500;
 
-/// What this host knows by itself.
+/// The facts that this host knows by itself.
 struct Own {
     part: Result<Option<FleetPart>, String>,
     shadow: Result<Option<AgreementReport>, String>,

@@ -35,7 +35,7 @@ pub(super) struct Layout {
     pub(super) edges: Vec<Vec<(f64, f64)>>,
 }
 
-/// What has a place in a layer: a node, or an edge that passes.
+/// An item with a place in a layer: a node, or an edge that passes.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     layer: usize,

@@ -30,14 +30,14 @@ const MOST_EDGES: usize = 1_000;
 const NAME: usize = 100;
 const STATE: usize = 300;
 
-/// What a page asks for.
+/// The query of the page.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Wanted {
     job: String,
 }
 
-/// How a node looks.
+/// The look of a node.
 #[derive(Clone, Debug)]
 struct Face {
     /// The class of its state.
@@ -48,7 +48,7 @@ struct Face {
     link: Option<String>,
 }
 
-/// What is drawn of all.
+/// The part of the graph that is drawn.
 struct Picture {
     graph: Dependencies,
     faces: Vec<Face>,
@@ -155,7 +155,7 @@ fn link(face: &Face) -> Markup {
     html! { @match &face.link { Some(to) => a href=(to) { (face.name) }, None => em { (face.name) } } }
 }
 
-/// What is drawn; `None` when that is nothing.
+/// Returns the part that is drawn; `None` when that is nothing.
 fn picture(
     dashboard: &Dashboard,
     overview: &Overview,
@@ -201,7 +201,7 @@ fn picture(
     }))
 }
 
-/// What is around a job, and itself.
+/// Returns the surroundings of a job, with itself.
 fn nearest(all: &Dependencies, place: usize) -> BTreeSet<usize> {
     let around = all.around(place);
     std::iter::once(place)

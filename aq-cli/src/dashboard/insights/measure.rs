@@ -1,4 +1,4 @@
-//! What is counted by day.
+//! The measures that are counted by day.
 
 use aq_runner::insights::Group;
 

@@ -1,4 +1,4 @@
-//! What jobs took: the numbers of `aq insights` as tiles, plots and tables.
+//! The cost of jobs: the numbers of `aq insights` as tiles, plots and tables.
 
 mod measure;
 mod plot;
@@ -27,14 +27,14 @@ use window::Window;
 /// Columns of an engine's or a profile's name.
 const NAME: usize = 60;
 
-/// What a page asks for.
+/// The query of the page.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Wanted {
     since: Option<String>,
 }
 
-/// How far back it looks.
+/// The span that it looks back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Since {
     name: &'static str,

@@ -39,7 +39,8 @@ fn role(series: usize) -> RGBColor {
     RGBColor(0, 0, u8::try_from(0x10 + series).unwrap_or(u8::MAX))
 }
 
-/// What is more comes from no real job, and the library would look for round numbers in vain.
+/// Maximum of a plot. More comes from no real job, and the library would look for round numbers in
+/// vain.
 const MOST: f64 = 1e15;
 
 /// Seconds that are drawn.
@@ -296,7 +297,7 @@ fn by_row(
     Ok(rows.iter().enumerate().map(hint).collect())
 }
 
-/// What `draw` drew, with the places to point at over it.
+/// The drawing of `draw`, with the places to point at over it.
 fn picture(
     title: &str,
     height: u32,

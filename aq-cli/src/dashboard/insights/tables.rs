@@ -36,7 +36,7 @@ fn guess(estimated: bool) -> &'static str {
     if estimated { "~" } else { "" }
 }
 
-/// What a plot says, folded.
+/// The numbers of a plot, folded.
 fn folded(id: &str, table: &Markup) -> Markup {
     html! {
         details id={ "table-" (id) } { summary { "As a table" } div.scroll tabindex="0" { (table) } }

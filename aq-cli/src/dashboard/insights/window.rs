@@ -33,7 +33,7 @@ pub(super) struct Window {
 /// One colour.
 #[derive(Debug)]
 pub(super) struct Series {
-    /// What it is, fit to be shown.
+    /// Its name, fit to be shown.
     pub(super) name: String,
     engines: Vec<String>,
 }
@@ -84,7 +84,7 @@ impl Window {
 }
 
 impl Series {
-    /// What it comes to on a day, and whether some of it was guessed.
+    /// Returns its sum of a day, and tells whether some of it was guessed.
     pub(super) fn on(&self, day: &Day, measure: Measure) -> (Option<f64>, bool) {
         let mine = |group: &&Group| self.engines.contains(&group.name);
         let values = day.engines.iter().filter(mine);

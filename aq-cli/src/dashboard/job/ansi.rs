@@ -1,4 +1,4 @@
-//! What a program printed for a terminal, as runs of text that look the same.
+//! Output of a program for a terminal, as runs of text that look the same.
 //!
 //! Colours become names of classes, as other parts of a look do. All other sequences are dropped.
 //! Of a line that was written over after a carriage return, the last writing is shown.
@@ -11,7 +11,7 @@ use super::visible;
 /// its look with every character would make a page that no browser shows.
 const RUNS: usize = 10_000;
 
-/// How text looks.
+/// The look of text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Look {
     /// One of the 16 colours of terminals.

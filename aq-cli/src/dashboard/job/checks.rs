@@ -1,4 +1,4 @@
-//! What has checked the work of a job, to be read beside its changes.
+//! The checks of a job's work, to be read beside its changes.
 
 use aq_ledger::RecordKey;
 use aq_manifest::Stage;

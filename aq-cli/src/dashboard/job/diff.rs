@@ -1,4 +1,4 @@
-//! What a job changed, file by file.
+//! The changes of a job, file by file.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::dashboard::state::Dashboard;
 const BYTES: usize = 1 << 20;
 /// The time for one.
 const TIME: Duration = Duration::from_secs(30);
-/// What git may spend on it.
+/// The limits of git's work on it.
 const BOUNDS: DiffBounds = DiffBounds { largest_file: LARGEST, memory: 1 << 30 };
 /// Lines that are shown of one file, and of all.
 const OF_EACH: usize = 5_000;

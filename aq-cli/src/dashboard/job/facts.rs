@@ -15,13 +15,13 @@ pub(super) fn engine_of(job: &JobView) -> Option<String> {
     meta.get(RecordKey::Engine).or_else(|| meta.get(RecordKey::EngineWanted)).map(str::to_owned)
 }
 
-/// Whether what its engine prints can be read as steps.
+/// Tests for a job whose engine's output can be read as steps.
 pub(super) fn has_steps(dashboard: &Dashboard, job: &JobView) -> Result<bool, PageError> {
     let engines = dashboard.settings()?.engines;
     Ok(engine_of(job).is_some_and(|engine| engines.has_steps(&engine)))
 }
 
-/// Whether `clean` has put its record away.
+/// Tests for a record that `clean` has put away.
 pub(super) fn is_put_away(record: &JobRecord) -> bool {
     record.stage.is_final() && record.meta.is_empty()
 }

@@ -92,7 +92,7 @@ fn attempts(job: &JobView) -> Option<String> {
     Some(if tries <= most { format!("{tries} of {most}") } else { tries.to_string() })
 }
 
-/// How what it does is shown.
+/// The look of its activity.
 fn kind(job: &JobView) -> &'static str {
     match &job.activity {
         Activity::Running { stalled: Some(_), .. } | Activity::Lost | Activity::Unusable(_) => {

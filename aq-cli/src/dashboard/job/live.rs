@@ -1,5 +1,4 @@
-//! What a job's page is told while it is open: that the job has changed, and that its log has
-//! grown.
+//! The events of an open job page: the job has changed, or its log has grown.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -20,7 +19,7 @@ use crate::dashboard::guard::Viewer;
 use crate::dashboard::live::live;
 use crate::dashboard::state::{Dashboard, job_id};
 
-/// How often the log is looked at.
+/// Interval between looks at the log.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// `GET /jobs/{id}/events`

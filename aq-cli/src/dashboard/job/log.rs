@@ -21,7 +21,7 @@ const PIECE: usize = 128 << 10;
 pub(in crate::dashboard) struct Wanted {
     from: Option<u64>,
     to: Option<u64>,
-    /// How the text before `from` left the colours.
+    /// The colours that the text before `from` leaves.
     look: String,
 }
 

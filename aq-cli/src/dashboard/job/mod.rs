@@ -34,7 +34,7 @@ pub(super) use files::{artifact, whole_log};
 pub(super) use live::events;
 pub(super) use log::piece as log_piece;
 
-/// What can be seen of a job.
+/// The views of a job.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum View {
@@ -61,7 +61,7 @@ impl View {
     }
 }
 
-/// What a page asks for.
+/// The query of the page.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Wanted {

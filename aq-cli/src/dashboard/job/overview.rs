@@ -92,7 +92,8 @@ fn long_text(text: &str) -> Markup {
     }
 }
 
-/// What the file, the profile or a default says, first what somebody said or the runner filled in.
+/// The values of the file, the profile or a default; first those that somebody gave or the runner
+/// filled in.
 fn values_table(job: &JobView, values: &[EffectiveValue]) -> Markup {
     // What the runner made of it, under the same names.
     let recorded = |value: &EffectiveValue| {

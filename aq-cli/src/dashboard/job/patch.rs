@@ -7,7 +7,7 @@ const LINE: usize = 2_000;
 /// binary.
 pub(super) const LARGEST: u64 = 16_000_000;
 
-/// What one file of a patch changes.
+/// The changes of one file of a patch.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct FilePatch {
     /// As git writes it, with its quotes.
@@ -29,7 +29,7 @@ pub(super) struct Block {
     pub(super) text: String,
 }
 
-/// What a line is.
+/// The kind of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Added,

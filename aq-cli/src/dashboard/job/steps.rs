@@ -1,4 +1,4 @@
-//! What the agents of a job did, step by step.
+//! The work of a job's agents, step by step.
 
 use aq_runner::engine::{Call, Clip, Counted, Ended, Step};
 use aq_runner::run::{JobView, read_steps};

@@ -37,7 +37,7 @@ done
 on_end
 "#;
 
-/// What an agent does where its test says nothing else.
+/// The behaviour of an agent where its test says nothing else.
 const DEFAULTS: [(&str, &str); 7] = [
     (
         "initialize",

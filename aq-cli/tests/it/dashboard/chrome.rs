@@ -121,7 +121,7 @@ impl Chrome {
         self.run(&format!("return {expression};"))
     }
 
-    /// What the page shows of the elements that a selector finds.
+    /// The text that the page shows of the elements that a selector finds.
     pub(super) fn text(&self, selector: &str) -> String {
         let all = format!("[...document.querySelectorAll({})]", json!(selector));
         let text = self.value(&format!("{all}.map((one) => one.innerText).join(\"\\n\")"));
@@ -207,15 +207,15 @@ impl Chrome {
         self.tell("Emulation.setDeviceMetricsOverride", &size);
     }
 
-    /// What the page looks like, as a PNG.
+    /// The look of the page, as a PNG.
     pub(super) fn picture(&self, file: &Path) {
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         let picture = self.session().get("screenshot").unwrap();
         fs::write(file, BASE64_STANDARD.decode(picture.as_str().unwrap()).unwrap()).unwrap();
     }
 
-    /// What the browser complained about since the last time: its console, scripts that failed,
-    /// what was blocked or not found. Without `but`.
+    /// The browser's complaints since the last time: its console, scripts that failed, what was
+    /// blocked or not found. Without `but`.
     pub(super) fn complaints(&self, but: &str) -> Vec<String> {
         let log = self.post("se/log", &json!({ "type": "browser" }));
         let bad = log

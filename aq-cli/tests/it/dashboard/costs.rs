@@ -1,4 +1,4 @@
-//! What a reader can make the dashboard spend: processor, memory, runs of git.
+//! The costs of a reader to the dashboard: processor, memory, runs of git.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,4 +1,4 @@
-//! What peers can make the dashboard spend, and how it starts and ends.
+//! The costs of peers to the dashboard, and its start and end.
 
 use std::fs;
 use std::io::{Read, Write};

@@ -31,7 +31,7 @@ fn cells(row: &str) -> Vec<Option<f64>> {
     row.split("<td").skip(1).map(cell).collect()
 }
 
-/// What is between two texts.
+/// The text between two texts.
 fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
     let rest = text.split_once(start).unwrap_or_else(|| panic!("{start} is not in {text}")).1;
     rest.split(end).next().unwrap()

@@ -1,4 +1,4 @@
-//! What the board shows while something else is wrong.
+//! The board while something else is wrong.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! What every page looks like: kept under `target/dashboard/`, and two of them in docs/pictures.
+//! Pictures of every page: kept under `target/dashboard/`, and two of them in docs/pictures.
 
 use std::fs;
 use std::io::Write as _;

@@ -173,7 +173,7 @@ impl Server {
     }
 }
 
-/// What was answered.
+/// An answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     /// 0: nothing.

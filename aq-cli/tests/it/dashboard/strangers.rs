@@ -5,7 +5,7 @@ use std::fs;
 use super::server::{LOCAL, Server};
 use crate::sandbox::Sandbox;
 
-/// What every answer says to a browser.
+/// The fields of every answer for a browser.
 const HEADERS: [(&str, &str); 6] = [
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),

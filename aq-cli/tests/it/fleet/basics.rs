@@ -1,4 +1,4 @@
-//! What a fleet is for: jobs go where they can run, in order, and are shipped once.
+//! The purpose of a fleet: jobs go where they can run, in order, and are shipped once.
 
 use std::fs;
 

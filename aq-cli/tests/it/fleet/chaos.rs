@@ -27,7 +27,7 @@ fn many() -> usize {
 /// The longest that the fleet may take from the last kill to the last ship.
 const CALM: Duration = Duration::from_secs(120);
 
-/// What each host can do that not all can.
+/// The capability of each host that not all have.
 const HOSTS: [(&str, &str); 3] = [("a", "left"), ("b", "right"), ("c", "left, right")];
 
 fn submit_all(client: &Client, dice: &mut Dice, trace: &str) -> BTreeMap<FleetJobId, String> {
@@ -59,7 +59,7 @@ fn submit_all(client: &Client, dice: &mut Dice, trace: &str) -> BTreeMap<FleetJo
     made
 }
 
-/// What was done to the fleet.
+/// The harm that was done to the fleet.
 #[derive(Debug, Default)]
 struct Done {
     loops: usize,

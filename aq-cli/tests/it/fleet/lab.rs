@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 use crate::sandbox::{PATIENCE, Sandbox, job_text, kill_child, kill_hard, wait_for};
 
-/// What hosts and coordinators know one another by.
+/// The secret that hosts and coordinators share.
 pub(super) const TOKEN: &str = "a-token-of-the-tests";
 
 /// Leases short enough to wait for their end, and long enough for a busy machine.
@@ -335,7 +335,7 @@ impl Host {
         self.running = Some(command.stdout(said).stderr(also).spawn().unwrap());
     }
 
-    /// What the loop has said.
+    /// The output of the loop.
     pub(super) fn said(&self) -> String {
         read(&self.sandbox.path("loop.log"))
     }
@@ -346,7 +346,7 @@ impl Host {
         }
     }
 
-    /// What a power cut does: nothing of the host runs any more.
+    /// Does the work of a power cut: nothing of the host runs any more.
     pub(super) fn die(&mut self) {
         self.kill_loop();
         for pid in self.sandbox.workers().into_iter().chain(self.sandbox.agents()) {

@@ -5,8 +5,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-/// What becomes of an answer: first the request's line, then the answer's body. `None`: the host
-/// never sees it, and the connection ends.
+/// A change to an answer: first the request's line, then the answer's body. `None`: the host never
+/// sees it, and the connection ends.
 type Meddle = Box<dyn FnMut(&str, String) -> Option<String> + Send>;
 
 /// Between hosts and a coordinator, until the test ends.

@@ -45,13 +45,14 @@ impl WallClock {
     }
 }
 
-/// Whether a moment on record was taken from a clock that is a year wrong: the jump has reached aq.
+/// Tests for a moment on record that was taken from a clock that is a year wrong: the jump has
+/// reached aq.
 pub(crate) fn is_a_year_off(sandbox: &Sandbox, id: &str, key: &str) -> bool {
     let at: jiff::Timestamp = sandbox.meta_value(id, key).parse().unwrap();
     at.duration_since(jiff::Timestamp::now()).as_hours().abs() > 300 * 24
 }
 
-/// What the loop takes of the processor in a second in which nothing happens.
+/// Measures the loop's use of the processor in a second in which nothing happens.
 fn is_idle(run: u32) {
     let before = cpu_ticks(run);
     std::thread::sleep(std::time::Duration::from_secs(1));
@@ -89,7 +90,7 @@ fn jobs(sandbox: &Sandbox, backoff: &str) -> std::process::Child {
     run
 }
 
-/// What both tests end with.
+/// The end of both tests.
 fn all_have_ended_well(sandbox: &Sandbox, worker: Pid) {
     // Four seconds of its own, whatever the wall clock says.
     sandbox.wait_for_stage("late", "failed");

@@ -21,7 +21,7 @@ fn wait_for_verify(sandbox: &Sandbox) {
     wait_for("verify", || marker.exists());
 }
 
-/// What the agent did is on its branch, and nothing of `verify` is left.
+/// Checks that the agent's work is on its branch, and nothing of `verify` is left.
 fn is_kept(sandbox: &Sandbox) {
     assert_eq!(sandbox.folders("endless"), ["failed"]);
     assert_eq!(sandbox.on_branch("endless", "done.txt"), "work");

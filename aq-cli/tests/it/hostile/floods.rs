@@ -8,12 +8,13 @@ use super::surroundings::{is_well, run_and_measure};
 use crate::sandbox::Sandbox;
 use crate::vendor::{begins, done};
 
-/// How much is printed, in MiB.
+/// Amount that is printed, in MiB.
 fn flood() -> u64 {
     std::env::var("AQ_FLOOD_MB").ok().and_then(|mb| mb.parse().ok()).unwrap_or(20)
 }
 
-/// What a full log has beside its limit: the end of what was printed, and lines of aq's own.
+/// Room that a full log has beside its limit: for the end of what was printed, and lines of aq's
+/// own.
 const MORE: u64 = 80 << 10;
 
 #[test]

@@ -72,7 +72,7 @@ fn the_limit_of_a_job_file_is_a_mebibyte() {
     assert_eq!(sandbox.folders("below"), ["testing"]);
 }
 
-/// What aq itself keeps, blown up by somebody: each file is read up to a bound or not at all.
+/// Files that aq itself keeps, blown up by somebody: each is read up to a bound or not at all.
 #[test]
 fn a_gigabyte_in_a_file_of_aq_s_own_takes_bounded_memory_and_jobs_run() {
     let sandbox = Sandbox::new();

@@ -1,4 +1,4 @@
-//! What every hostile case is held to: the memory and the time of aq, and a queue that goes on.
+//! The bounds of every hostile case: the memory and the time of aq, and a queue that goes on.
 
 use std::fs;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! What has to be so after a fault in the life of the job of [`super::role`], whoever met it.
+//! Conditions that hold after a fault in the life of the job of [`super::role`], whoever met it.
 
 use std::fs;
 use std::io::Write;

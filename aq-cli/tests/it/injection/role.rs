@@ -9,14 +9,14 @@ use std::process::{Command, Output, Stdio};
 use super::{Fault, LIMIT, by_process, is_of_memory, struck};
 use crate::sandbox::Sandbox;
 
-/// Who meets a fault.
+/// The process that meets a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     /// `aq run`, with its threads, and not the workers that it starts.
     Loop,
     /// `aq worker`, with its children until they have become another program.
     Worker,
-    /// What the job's file says, and all that it starts.
+    /// The job's file, and all that it starts.
     Agent,
     Verify,
     /// The runs of git that the worker makes, one at a time.
@@ -34,7 +34,8 @@ impl Role {
         }
     }
 
-    /// Whether what it starts is not its own any more when it has become another program.
+    /// Tests for a role whose children are not its own any more when they have become another
+    /// program.
     fn lets_go(self) -> bool {
         matches!(self, Role::Loop | Role::Worker)
     }
@@ -107,7 +108,7 @@ fn git() -> PathBuf {
     found.unwrap()
 }
 
-/// What a loop writes down when it launches a job, with its own time.
+/// The note of a loop that launches a job, with its own time.
 pub(crate) const LAUNCH: &str =
     "attempt=1\nengine=shell\nlaunched_at=2026-01-31T12:00:00Z\nmoved_to=building\n";
 
@@ -147,7 +148,7 @@ fn ended(sandbox: &Sandbox, command: &mut Command) -> Output {
     Output { status, stdout: Vec::new(), stderr: fs::read(path).unwrap() }
 }
 
-/// What each run of a role did: the calls of all its processes.
+/// The calls of each run of a role, of all its processes.
 fn seen(sandbox: &Sandbox) -> Vec<String> {
     let traces = (1..).map(|run| fs::read(sandbox.path(&format!("strace.{run}"))));
     let traces = traces.map_while(Result::ok);
@@ -189,7 +190,7 @@ pub(crate) fn strike_after(
 }
 
 impl Fault {
-    /// Whether a call cannot meet this.
+    /// Tests for a call that cannot meet this.
     fn spares(self, call: &str) -> bool {
         matches!(self, Fault::Error(_)) && is_of_memory(call)
     }
@@ -217,7 +218,7 @@ pub(crate) fn places<'a>(
     found
 }
 
-/// How often each kind was met, for people.
+/// Counts each kind of fault, for people.
 pub(crate) fn summary(tried: &[(&str, Fault, usize)]) -> String {
     let mut text = String::new();
     for (calls, fault, n) in tried {

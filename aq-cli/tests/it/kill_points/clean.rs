@@ -6,8 +6,8 @@ use super::{Share, at_every_step, is_only_aq};
 use crate::injection::{Point, can_trace};
 use crate::sandbox::Sandbox;
 
-/// What has ended and is merged; what has ended and is not; what waits for a person; what waits to
-/// run.
+/// Jobs that have ended and are merged; that have ended and are not; that wait for a person; that
+/// wait to run.
 pub(crate) fn prepare(sandbox: &Sandbox) {
     sandbox.make_repository();
     for job in ["merged", "open", "rests"] {

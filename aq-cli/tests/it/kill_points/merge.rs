@@ -15,7 +15,7 @@ pub(crate) fn prepare(sandbox: &Sandbox) {
     sandbox.commit("mine.txt", "mine\n");
 }
 
-/// What a git that was killed leaves behind; git itself asks its user to remove it.
+/// Locks that a killed git leaves behind; git itself asks its user to remove them.
 fn locks(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).unwrap().flatten() {

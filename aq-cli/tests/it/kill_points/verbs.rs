@@ -1,4 +1,4 @@
-//! What a person does to one job.
+//! Verbs of a person on one job.
 
 use super::{Share, at_every_step, runs};
 use crate::injection::{Point, can_trace};

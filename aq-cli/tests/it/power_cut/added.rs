@@ -6,7 +6,7 @@ use super::can_trace;
 use super::replay::{After, Story};
 use crate::sandbox::{Sandbox, job_text};
 
-/// What the job file is on which `add` is called.
+/// Writes the job file on which `add` is called.
 fn put(sandbox: &Sandbox, name: &str, front: &str, body: &str) {
     sandbox.write(name, front, body);
     fs::rename(sandbox.path(&format!("{name}.md")), sandbox.work().join(format!("{name}.md")))

@@ -20,12 +20,12 @@ pub(super) struct Call {
     pub(super) name: String,
     /// As they were printed.
     pub(super) args: Vec<String>,
-    /// What it answered.
+    /// The answer of the call.
     pub(super) result: i64,
     /// The paths that it is about, in their order, absolute. Of descriptors only that of the file
     /// that another one is copied to.
     pub(super) paths: Vec<PathBuf>,
-    /// What its first argument stands for, when that is a descriptor, or else its result.
+    /// The file of its first argument, when that is a descriptor, or else of its result.
     pub(super) opened: Option<PathBuf>,
     /// The bytes that are written.
     pub(super) bytes: Vec<u8>,

@@ -1,12 +1,12 @@
-//! What a power cut may leave of a disk: of its unsure parts nothing, all, each one alone, all but
-//! each one, and files that have their length but not their bytes.
+//! The parts of a disk that a power cut may leave: of its unsure parts nothing, all, each one
+//! alone, all but each one, and files that have their length but not their bytes.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, Node, ROOT};
 
-/// What a power cut leaves: each file and directory by its path below the root.
+/// The remains of a power cut: each file and directory by its path below the root.
 pub(super) type Left = BTreeMap<PathBuf, Piece>;
 
 /// A file or a directory that is left.
@@ -33,7 +33,7 @@ pub(super) enum Cut {
 pub(super) enum Unsure {
     /// A change of a name, by its place in the list.
     Name(usize),
-    /// What is in a file.
+    /// The content of a file.
     Bytes(Node),
 }
 
@@ -54,7 +54,7 @@ impl Disk {
         cuts
     }
 
-    /// What is there after the cut.
+    /// Returns the remains of the cut.
     pub(super) fn left(&self, cut: Cut) -> Left {
         let happens = self.happens(cut);
         let mut names = self.first.clone();

@@ -21,9 +21,9 @@ pub(super) const ROOT: Node = 0;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Content {
     pub(super) is_dir: bool,
-    /// What is sure to be in the file.
+    /// The bytes that are sure to be in the file.
     pub(super) sure: Vec<u8>,
-    /// What processes read in it.
+    /// The bytes that processes read in it.
     pub(super) now: Vec<u8>,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Change {
     pub(super) dir: Node,
     pub(super) name: String,
     pub(super) node: Node,
-    /// Whether the name comes, or goes.
+    /// The name comes, or goes.
     pub(super) comes: bool,
     pub(super) is_sure: bool,
     /// The change without which this one cannot be: that made the directory, or gave a renamed file
@@ -104,7 +104,7 @@ impl Disk {
             .try_fold(ROOT, |dir, name| self.now.get(&(dir, name.to_str()?.to_owned())).copied())
     }
 
-    /// Whether a path is in what is modelled.
+    /// Tests for a path in the part that is modelled.
     pub(super) fn is_inside(&self, path: Option<&Path>) -> bool {
         path.is_some_and(|path| path.starts_with(&self.root))
     }

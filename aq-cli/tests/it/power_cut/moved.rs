@@ -1,4 +1,4 @@
-//! What a person does to a job that waits or has run: it stays done, and nothing runs again for it.
+//! Verbs of a person on a job that waits or has run: it stays done, and nothing runs again for it.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::sandbox::Sandbox;
 /// A command that moves the job `a`, and what comes of it.
 struct Move {
     prepare: fn(&Sandbox),
-    /// What is run before it: nothing of that is synced when the command comes.
+    /// Commands that are run before it: nothing of that is synced when the command comes.
     before: &'static [&'static [&'static str]],
     command: &'static [&'static str],
     /// Where the job lies then, for good; with `""` nothing is promised.
@@ -18,7 +18,7 @@ struct Move {
     drained: (&'static str, usize),
     /// Where it may lie instead when the cut came sooner and the queue was drained since.
     sooner: &'static str,
-    /// Whether the command can be made again there.
+    /// The command can be made again there.
     again: bool,
 }
 
@@ -141,7 +141,7 @@ fn a_job_that_was_put_back_runs_once_more() {
     Move { drained: ("failed", 1), sooner: "failed", ..requeue }.holds(2);
 }
 
-/// What `clean` puts away is in the queue or in an archive.
+/// Things that `clean` puts away are in the queue or in an archive.
 #[test]
 fn what_is_put_away_is_kept() {
     if !can_trace() {

@@ -28,7 +28,7 @@ pub(super) struct After<'a> {
     pub(super) sandbox: &'a Sandbox,
     /// Which cut, for people.
     pub(super) what: String,
-    /// Whether the last command had answered.
+    /// The last command had answered.
     pub(super) is_promised: bool,
 }
 
@@ -183,15 +183,15 @@ fn is_kept(disk: &Disk, files: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-/// What a file of `.state/keys` says of who holds the key. That somebody waits for one only lets
-/// `add` refuse a circle sooner than the loop would.
+/// The holder of a key by a file of `.state/keys`. That somebody waits for one only lets `add`
+/// refuse a circle sooner than the loop would.
 fn holder<'a>(left: &'a Left, key: &Path) -> Option<&'a str> {
     let text = std::str::from_utf8(left.get(key)?.bytes.as_deref()?).unwrap();
     text.lines().rfind(|line| line.starts_with("job="))
 }
 
 impl Story<'_> {
-    /// What is promised is kept, and would not be without each kind of sync that was made.
+    /// Checks that promises are kept, and would not be without each kind of sync that was made.
     fn needs_its_syncs(&self, begin: &Disk, commands: &[Vec<Call>]) {
         let end = |without: &str| {
             let mut disk = begin.clone();

@@ -1,4 +1,4 @@
-//! What each of these tests needs, and what holds in more than one of them.
+//! The needs of each of these tests, and checks that hold in more than one of them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,7 +15,7 @@ use crate::sandbox::{Sandbox, skipped, wait_child};
 use super::program::{CLAUDE_CALL_USD, Engine};
 use super::report::{Case, Report, is_wanted, words_of};
 
-/// What the jobs ask for.
+/// The prompt of the jobs.
 pub(super) const PROMPT: &str = "Write the file made.txt and nothing else.";
 
 /// The command of a model that does it.
@@ -38,8 +38,8 @@ const HOMES: [&str; 7] = [
     "XDG_STATE_HOME",
 ];
 
-/// What a program looks at on its way to another machine. All lead to the test's own server, which
-/// tells of it.
+/// Variables that lead a program to another machine. All lead to the test's own server, which tells
+/// of it.
 const WAYS_OUT: [&str; 6] =
     ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 
@@ -157,7 +157,7 @@ impl Lab {
         values.join("/")
     }
 
-    /// What so many calls of the model use.
+    /// The tokens that so many calls of the model use.
     pub(super) fn true_tokens(&self, calls: usize) -> String {
         if calls == 0 {
             return NO_NUMBERS.to_owned();
@@ -188,14 +188,14 @@ impl Lab {
         }
     }
 
-    /// What the job's branch has for a file; empty where it has none.
+    /// The content of a file on the job's branch; empty where it has none.
     pub(super) fn made(&self) -> String {
         let (is_there, text) = self.sandbox.try_git(&["show", "aq/wip/a:made.txt"]);
         if is_there { text.trim().to_owned() } else { String::new() }
     }
 
-    /// What these processes have to go by: no way but to the server, and no home but the test's
-    /// own.
+    /// Checks the environment of these processes: no way but to the server, and no home but the
+    /// test's own.
     pub(super) fn assert_enclosed(&self, agents: &[Pid]) {
         let root = self.sandbox.path("");
         let mut found = BTreeSet::new();
@@ -217,7 +217,8 @@ impl Lab {
         assert!(HOMES.iter().chain(&WAYS_OUT).all(|&name| found.contains(name)), "{found:?}");
     }
 
-    /// What `status` says of the engine that rests: `cooling_down`, `out_of_use`, or nothing.
+    /// The state that `status` shows of the engine that rests: `cooling_down`, `out_of_use`, or
+    /// nothing.
     pub(super) fn resting(&self) -> (String, Option<Timestamp>) {
         let status = self.sandbox.json(&["status", "--json"]);
         let resting = status["resting_engines"].as_array().into_iter().flatten();

@@ -12,7 +12,7 @@ use super::lab::{Lab, MAKE};
 use super::program::Engine;
 use super::report::Report;
 
-/// What a resumed session says of its cost is the cost of all its runs.
+/// The cost that a resumed session names is the cost of all its runs.
 pub(super) fn budget_of_a_resumed_session(lab: &mut Lab, report: &mut Report) {
     lab.server.will([Answer::Say("first"), Answer::Run(MAKE.to_owned()), Answer::Say("last")]);
     // The second run costs $0.0158, and the session $0.0236.

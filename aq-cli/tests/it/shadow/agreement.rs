@@ -1,5 +1,5 @@
-//! What the comparison finds: agreement with the real coordinator, and disagreement with one that
-//! decides otherwise.
+//! The findings of the comparison: agreement with the real coordinator, and disagreement with one
+//! that decides otherwise.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};

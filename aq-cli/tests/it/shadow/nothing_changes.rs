@@ -13,8 +13,8 @@ use super::{field, join, lines};
 use crate::feedback::without_marks;
 use crate::sandbox::Sandbox;
 
-/// How much longer a run may take on a busy machine: what is left to compare in the end is waited
-/// for for 2 s at most, and a run that waits for an answer does so for 10 s.
+/// The time that a run may take longer on a busy machine: what is left to compare in the end is
+/// waited for for 2 s at most, and a run that waits for an answer does so for 10 s.
 const LONGER: Duration = Duration::from_secs(8);
 
 /// Keys of records that differ from run to run: times, processes, and what comes of them.
@@ -90,7 +90,7 @@ fn steady(line: &str) -> String {
     words.collect()
 }
 
-/// What is different, in few words.
+/// Describes the difference in few words.
 fn assert_same(
     found: &BTreeMap<String, String>,
     expected: &BTreeMap<String, String>,
@@ -102,7 +102,7 @@ fn assert_same(
     }
 }
 
-/// What the shadow may send, and nothing else.
+/// Checks that the shadow sends what it may, and nothing else.
 fn check(asked: &[Asked]) {
     for Asked { method, path, body } in asked {
         let parts: Vec<&str> = path.split('/').skip(2).collect();

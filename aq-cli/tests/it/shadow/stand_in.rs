@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use crate::model_server::http::{Request, Response, wait_for_the_end};
 
-/// How it behaves. Registrations and heartbeats are always answered well, but for `Hangs` and
-/// `Broken`.
+/// The behaviour of the stand-in. Registrations and heartbeats are always answered well, but for
+/// `Hangs` and `Broken`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Manner {
     /// By priority, then age.
@@ -48,7 +48,7 @@ struct Shared {
 struct State {
     jobs: Vec<Job>,
     asked: Vec<Asked>,
-    /// How many jobs were granted for real.
+    /// Number of jobs that were granted for real.
     granted: usize,
 }
 
@@ -99,12 +99,12 @@ impl StandIn {
         format!("http://{}", self.address)
     }
 
-    /// How many jobs it has granted although it was only asked about them.
+    /// Number of jobs that it has granted although it was only asked about them.
     pub(crate) fn granted(&self) -> usize {
         self.shared.state().granted
     }
 
-    /// What it was asked until now.
+    /// The requests until now.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.shared.state().asked.clone()
     }

@@ -1,4 +1,4 @@
-//! What can happen.
+//! The events of the model.
 
 use std::time::Duration;
 
@@ -19,11 +19,11 @@ pub(super) struct World {
     pub(super) jobs: usize,
     /// Messages on their way at the same time.
     pub(super) room: usize,
-    /// Whether a person stops jobs and puts them back.
+    /// A person stops jobs and puts them back.
     pub(super) operator: bool,
-    /// Whether hosts restart or lose their disks, and coordinators are away.
+    /// Hosts restart or lose their disks, and coordinators are away.
     pub(super) restarts: bool,
-    /// Whether both hosts want every job; else each wants one, and they meet at the lock alone.
+    /// Both hosts want every job; else each wants one, and they meet at the lock alone.
     pub(super) rivals: bool,
     /// A backup is made and restored. What is on its way then is lost with the coordinator.
     pub(super) restores: bool,
@@ -237,7 +237,7 @@ fn wish(fleet: &mut Fleet, job: u8, rule: fn(&Job) -> Result<Job, Refusal>) -> O
     Some(())
 }
 
-/// What every write has to keep, whoever asked for it.
+/// Checks the conditions that every write has to keep, whoever asked for it.
 fn write(fleet: &mut Fleet, job: u8, before: &Job, after: &Job) {
     if after.epoch < before.epoch {
         fleet.broken = Some("an epoch goes back");

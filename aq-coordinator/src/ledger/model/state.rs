@@ -22,14 +22,14 @@ pub(super) struct Slot {
     pub(super) renewed: bool,
 }
 
-/// What a host believes of a job that it was granted.
+/// A host's belief about a job that it was granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Belief {
     pub(super) epoch: u64,
     pub(super) work: Work,
 }
 
-/// How far it has come there.
+/// The job's progress there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Work {
     Building,
@@ -71,7 +71,7 @@ pub(super) struct Fleet {
     pub(super) network: Vec<Message>,
     /// A coordinator was away: nothing lapses yet.
     pub(super) grace: bool,
-    /// Who has shipped each job on its own disk.
+    /// The host that has shipped each job on its own disk.
     pub(super) shipped: Vec<Option<(u8, u64)>>,
     /// The jobs as they were when a backup was made.
     pub(super) backup: Option<Vec<Slot>>,

@@ -59,7 +59,7 @@ fn request() -> String {
     format!("GET /v1/stats HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\r\n")
 }
 
-/// Whether the other end closes it, within the time that a case has.
+/// Tests for a stream that the other end closes within the time that a case has.
 async fn is_closed(stream: &mut TcpStream) -> bool {
     let mut byte = [0];
     let read = tokio::time::timeout(Duration::from_secs(20), stream.read(&mut byte)).await;

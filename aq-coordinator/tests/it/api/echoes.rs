@@ -18,7 +18,7 @@ struct Tracker {
     way: Arc<Mutex<Way>>,
 }
 
-/// What it does with a request.
+/// Its reaction to a request.
 #[derive(Clone, Copy, Default, PartialEq)]
 enum Way {
     #[default]
@@ -32,7 +32,7 @@ enum Way {
 }
 
 impl Tracker {
-    /// What says that it is to be told.
+    /// Returns the echoes that say that it is to be told.
     async fn start(&self) -> Option<Echoes> {
         let _ = client();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 /// The token that these coordinators take.
 pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
-/// What a call was answered.
+/// The answer to a call.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,

@@ -1,4 +1,5 @@
-//! What never comes to a handler: wrong tokens, wrong bodies, wrong paths, too many requests.
+//! Requests that never come to a handler: wrong tokens, wrong bodies, wrong paths, too many
+//! requests.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What trackers are to be told, and whose turn it is.
+//! Entries that trackers are to be told, and whose turn it is.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What every store must do. Each case gets a new database.
+//! Conditions of every store. Each case gets a new database.
 
 use std::pin::Pin;
 

@@ -15,11 +15,11 @@ use http_body_util::BodyExt;
 use tokio::runtime::{Builder, Runtime};
 use tower::ServiceExt;
 
-/// How long leases hold here, and how often they are renewed.
+/// Duration of leases here; the heartbeat is a part of it.
 pub(super) const LEASE: Duration = Duration::from_secs(10);
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(3);
 
-/// What everybody calls it by.
+/// The token of all calls.
 pub(super) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// It ends with its runtime, in whatever it was doing.

@@ -19,7 +19,7 @@ use super::network::Network;
 /// Slots.
 const SLOTS: usize = 2;
 
-/// How long one call may take.
+/// Time limit of one call.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 pub(super) struct Factory {
@@ -35,7 +35,7 @@ pub(super) struct Factory {
     disk: Disk,
 }
 
-/// What a restart does not take.
+/// The part that a restart does not take.
 #[derive(Default)]
 struct Disk {
     claim: Option<RequestId>,

@@ -23,7 +23,7 @@ pub(super) struct Network(Arc<Mutex<State>>);
 pub(super) struct State {
     pub(super) dice: Dice,
     pub(super) witness: Witness,
-    /// Whether faults happen.
+    /// Faults happen.
     pub(super) stormy: bool,
     coordinator: Option<Coordinator>,
     file: PathBuf,
@@ -61,7 +61,7 @@ impl Network {
 }
 
 impl State {
-    /// Whether something happens that does so this often in a thousand times.
+    /// Decides by chance, with this many hits in a thousand.
     pub(super) fn chance(&mut self, in_a_thousand: u64) -> bool {
         self.dice.roll(1000) < in_a_thousand
     }
@@ -136,7 +136,8 @@ impl State {
         self.coordinator.is_some()
     }
 
-    /// Whether nothing more will become of a job: it has ended, or waits for one that has failed.
+    /// Tests for a job of which nothing more will become: it has ended, or waits for one that has
+    /// failed.
     pub(super) fn is_over(&self, id: FleetJobId) -> bool {
         let deps = self.witness.deps.get(&id).into_iter().flatten();
         let is_shipped = |dep: FleetJobId| self.coordinator().job(dep).stage == Stage::Shipped;

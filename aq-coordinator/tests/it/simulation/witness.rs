@@ -12,7 +12,7 @@ use aq_fleet::protocol::{
 use aq_manifest::Stage;
 use serde::de::DeserializeOwned;
 
-/// What happened, in numbers.
+/// Numbers of what happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) shipped: usize,
@@ -48,7 +48,7 @@ pub(super) struct Witness {
     decided: BTreeMap<FleetJobId, (Epoch, FactoryId)>,
     /// Which one did.
     shipped: BTreeMap<FleetJobId, (Epoch, FactoryId)>,
-    /// What must be shipped before a job is granted.
+    /// The jobs that must be shipped before a job is granted.
     pub(super) deps: BTreeMap<FleetJobId, Vec<FleetJobId>>,
 }
 

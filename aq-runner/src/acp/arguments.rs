@@ -15,8 +15,8 @@ const SETUP_LIMIT: Duration = Duration::from_secs(60);
 pub(crate) struct AdapterRun {
     /// The session to go on with.
     pub(crate) session: Option<String>,
-    /// What that session has cost so far, in US dollars, where it is known: agents report the cost
-    /// of the whole session.
+    /// Cost of that session so far, in US dollars, where it is known: agents report the cost of the
+    /// whole session.
     pub(crate) session_cost: Option<f64>,
     /// The model to choose, as the agent calls it.
     pub(crate) model: Option<String>,

@@ -15,7 +15,7 @@ const NO_MODELS: [&str; 2] = ["default", "auto"];
 pub(super) enum ChoiceKind {
     /// The model.
     Model,
-    /// How it works and what it asks permission for: every agent has modes of its own.
+    /// The manner in which it works and asks permission: every agent has modes of its own.
     Mode,
 }
 

@@ -95,7 +95,7 @@ pub(super) struct Client {
     steps: u64,
     /// The number of the last call.
     call: u64,
-    /// Whether its answer is still to come: any other answer is passed over.
+    /// Its answer is still to come: any other answer is passed over.
     is_awaiting: bool,
     agent: String,
     capabilities: Value,

@@ -60,8 +60,8 @@ impl CallFailure {
         Self { text: words, code, status }
     }
 
-    /// Whether the agent could not go on with a session because it does not have it. Any error
-    /// does that would not meet a fresh session as well.
+    /// Tests for an agent that could not go on with a session because it does not have it. Any
+    /// error does that would not meet a fresh session as well.
     pub(super) fn lacks_session(&self) -> bool {
         let text = self.text.to_lowercase();
         let holds = |words: &[&str]| words.iter().any(|word| text.contains(word));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
 
-/// Why an engine's program cannot be run.
+/// Reason why an engine's program cannot be run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MissingBinary {
     /// A path was given, but it is nothing to run.
@@ -53,7 +53,7 @@ impl MissingBinary {
     }
 }
 
-/// What decides where programs are, taken from the environment once.
+/// The variables that decide where programs are, taken from the environment once.
 #[derive(Clone, Debug)]
 pub(super) struct Places {
     pub(super) path: Option<OsString>,

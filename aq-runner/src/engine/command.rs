@@ -1,4 +1,4 @@
-//! What to start: from a job's fields and an engine's definition to a command line.
+//! The command line of an engine, from a job's fields and the engine's definition.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -43,18 +43,18 @@ pub struct Invocation<'a> {
     pub session: Option<&'a str>,
     /// The job's own temporary directory: exists, is absolute, is removed after the run.
     pub scratch: &'a Path,
-    /// Whether the engine will run as root.
+    /// The engine will run as root.
     pub is_root: bool,
 }
 
-/// What to start, and with what.
+/// A command line, with its surroundings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineCommand {
     /// The program's absolute path (a script's `#!` line may also name a relative one).
     pub program: PathBuf,
     /// Its arguments, without the program's name.
     pub args: Vec<OsString>,
-    /// What to write to standard input, which is then closed. `None`: `/dev/null`. Never leave it
+    /// The bytes for standard input, which is then closed. `None`: `/dev/null`. Never leave it
     /// open: some engines wait for its end.
     pub stdin: Option<Vec<u8>>,
     /// Variables to set, before the job's own `env`.
@@ -65,7 +65,7 @@ pub struct EngineCommand {
     pub files: Vec<ScratchFile>,
     /// Where the engine was told to write its usage. It may not be there after the run.
     pub usage_file: Option<PathBuf>,
-    /// Whether a session is resumed: the agent already knows the prompt.
+    /// A session is resumed: the agent already knows the prompt.
     pub resumes: bool,
     /// Id that aq has chosen for the session that begins.
     pub new_session: Option<String>,
@@ -263,8 +263,8 @@ pub(super) fn resumed_session<'a>(
     session.filter(|id| is_session_id(id) && can_resume(definition))
 }
 
-/// Whether an engine can go on with a session of its own. Over a protocol the agent says so itself,
-/// and the adapter reports a session that is gone when it cannot.
+/// Tests for an engine that can go on with a session of its own. Over a protocol the agent says so
+/// itself, and the adapter reports a session that is gone when it cannot.
 pub(super) fn can_resume(definition: &Definition) -> bool {
     definition.protocol.is_some() || !definition.resume_args.is_empty()
 }

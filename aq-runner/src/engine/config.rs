@@ -27,8 +27,8 @@ pub struct EngineConfig {
     pub classes: BTreeMap<String, Vec<String>>,
 }
 
-/// What config says about one engine. What it does not say stays as it is built in, or as it is for
-/// an engine that reads its prompt on standard input and is judged by its exit code.
+/// The config of one engine. What it does not say stays as it is built in, or as it is for an
+/// engine that reads its prompt on standard input and is judged by its exit code.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct EngineChange {
@@ -45,7 +45,7 @@ pub struct EngineChange {
     /// Default: none, it reads a prompt and prints `output`. An engine that is built in keeps none
     /// of its arguments then.
     pub protocol: Option<Protocol>,
-    /// How the prompt is given. Default `stdin`.
+    /// The way in which the prompt is given. Default `stdin`.
     pub prompt: Option<PromptBy>,
     /// `{permission_args}` of a job with `yolo: true`.
     pub yolo_args: Option<Vec<String>>,
@@ -92,7 +92,7 @@ pub struct EngineChange {
 pub struct EngineConfigError {
     /// The path of the key, as `engines.NAME.argv`.
     pub key: String,
-    /// What is wrong, what was expected.
+    /// The problem, and the expected form.
     pub problem: String,
 }
 

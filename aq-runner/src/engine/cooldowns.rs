@@ -33,7 +33,7 @@ pub struct Account {
     pub account: String,
 }
 
-/// Whether an engine may be used.
+/// Availability of an engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EngineUse {
     /// Without a limit.
@@ -42,16 +42,16 @@ pub enum EngineUse {
     CoolingDown {
         /// The first instant at which it may be tried.
         until: Timestamp,
-        /// Why: [`ErrorClass::Quota`] or [`ErrorClass::Capacity`].
+        /// The class: [`ErrorClass::Quota`] or [`ErrorClass::Capacity`].
         class: ErrorClass,
     },
     /// One job goes first, and what becomes of it decides.
     Probe,
     /// A person has to act first.
     OutOfUse {
-        /// Why: [`ErrorClass::Auth`] or [`ErrorClass::Config`].
+        /// The class: [`ErrorClass::Auth`] or [`ErrorClass::Config`].
         class: ErrorClass,
-        /// What the vendor says, in one line.
+        /// The vendor's words, in one line.
         reason: String,
     },
 }
@@ -198,7 +198,7 @@ impl Cooldowns {
         before != self.accounts.len()
     }
 
-    /// Whether the engine may be used now. `stamp` stands for its present binary and config.
+    /// Returns the engine's availability now. `stamp` stands for its present binary and config.
     pub fn state(&self, account: &Account, stamp: &str, now: Timestamp) -> EngineUse {
         let Some(rest) = self.accounts.get(account) else { return EngineUse::Ready };
         let Rest { class, .. } = *rest;

@@ -1,4 +1,4 @@
-//! What is known about one engine.
+//! The definition of one engine.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::identity::VersionCheck;
 use super::login::LoginFacts;
 use super::output_choice::OutputChoice;
 
-/// How an engine is given its prompt.
+/// The way in which an engine is given its prompt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PromptBy {
@@ -59,8 +59,8 @@ pub(super) struct Definition {
     pub(super) default_env: BTreeMap<String, String>,
     /// Set in addition when root runs the engine with its permission checks off.
     pub(super) root_yolo_env: BTreeMap<String, String>,
-    /// What the engine sets for its own children, or what makes it wait for hours: no program of a
-    /// job inherits it.
+    /// The variables that the engine sets for its own children, or that make it wait for hours: no
+    /// program of a job inherits them.
     pub(super) child_env: Vec<String>,
     /// The variables that choose the account it works with.
     pub(super) account_env: Vec<String>,

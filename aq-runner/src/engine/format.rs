@@ -1,4 +1,4 @@
-//! How an engine's output is read.
+//! Formats of an engine's output.
 
 use std::fmt;
 use std::ops::Deref;

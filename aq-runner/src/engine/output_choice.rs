@@ -11,8 +11,8 @@ use super::builtin;
 use super::description::OutputDescription;
 use super::format::Format;
 
-/// How an engine's output is read, as `output` in config says it: the name of a format that aq
-/// knows, or a description of its events.
+/// The choice of a reader for an engine's output, as `output` in config gives it: the name of a
+/// format that aq knows, or a description of its events.
 #[derive(Clone, Debug)]
 pub struct OutputChoice(Choice);
 

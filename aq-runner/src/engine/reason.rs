@@ -5,7 +5,7 @@ use serde_json::Value;
 /// The longest reason, in characters.
 const REASON_MAX: usize = 300;
 
-/// How words begin that are keys: vendors repeat a rejected one in their message.
+/// The beginnings of words that are keys: vendors repeat a rejected one in their message.
 const KEY_PREFIXES: [&str; 8] =
     ["sk-", "ghp_", "gho_", "ghs_", "ghu_", "github_pat_", "AIza", "eyJ"];
 

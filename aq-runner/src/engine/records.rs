@@ -15,8 +15,8 @@ use super::tail::Tail;
 use super::usage::{UsageReport, estimate, generic_line};
 use super::verdict::{EndedBy, Exit, Verdict, judge};
 
-/// How much of the end of stderr is kept for a reason, and of plain text on stdout for an estimate
-/// of usage, in bytes.
+/// The part of the end of stderr that is kept for a reason, and of plain text on stdout for an
+/// estimate of usage, in bytes.
 const TAIL: usize = 16 << 10;
 /// The longest JSON object over several lines, in bytes.
 const DOCUMENT_MAX: usize = 1 << 20;
@@ -41,7 +41,7 @@ pub struct Records {
     new_session: Option<String>,
 }
 
-/// What the lines of one run have said so far.
+/// The content of the lines of one run so far.
 #[derive(Debug, Default)]
 struct Said {
     seen: Seen,
@@ -90,8 +90,8 @@ impl Records {
         self.stderr_lines.feed(chunk, |line| read_generic(line, seen));
     }
 
-    /// What the run is at: whether it has sent its last event, or waits for something. `longest` is
-    /// the longest wait in its slot, `local` the zone of times that come without one.
+    /// The phase of the run: it has sent its last event, or waits for something. `longest` is the
+    /// longest wait in its slot, `local` the zone of times that come without one.
     pub fn phase(&self, longest: Duration, now: Timestamp, local: &TimeZone) -> RunPhase {
         self.said.seen.phase(longest, now, local)
     }
@@ -118,7 +118,7 @@ impl Records {
         self.said.seen.session_id.as_deref().or(self.new_session.as_deref())
     }
 
-    /// What the run has used as far as it has said so, for budgets (a total of the session is to be
+    /// The usage of the run as far as it has said so, for budgets (a total of the session is to be
     /// [settled](UsageReport::settle) first). It can lag behind: codex says it at the end of its
     /// turn, copilot and devin only in a file.
     pub fn usage_so_far(&self) -> UsageReport {

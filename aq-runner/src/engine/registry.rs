@@ -185,7 +185,7 @@ impl Registry {
         self.answers.of(&self.question(name, engine)?)
     }
 
-    /// Whether the engine can go on with a session of its own.
+    /// Tests for an engine that can go on with a session of its own.
     pub fn can_resume(&self, name: &str) -> bool {
         self.engines.get(name).is_some_and(|engine| can_resume(&engine.definition))
     }
@@ -221,7 +221,7 @@ impl Registry {
         })
     }
 
-    /// What to start for a job on engine `name`.
+    /// Returns the command for a job on engine `name`.
     ///
     /// # Errors
     /// No such engine, its program is missing, or an argument that cannot be passed.
@@ -254,7 +254,7 @@ impl Registry {
         Ok(self.records(name)?.of_command(command))
     }
 
-    /// Whether what engine `name` prints can be read as steps.
+    /// Tests for an engine `name` whose output can be read as steps.
     pub fn has_steps(&self, name: &str) -> bool {
         self.engines
             .get(name)
@@ -269,9 +269,10 @@ impl Registry {
         Steps::new(readable.map(format).collect(), most)
     }
 
-    /// What a run on engine `name` used, for meta, and the session's total to keep for its next
-    /// run. `resumed` is the session that the run went on with, `previous` the last total that was
-    /// kept. Reads what the engine left on disk when its output does not name numbers or model.
+    /// Returns the usage of a run on engine `name`, for meta, and the session's total to keep for
+    /// its next run. `resumed` is the session that the run went on with, `previous` the last total
+    /// that was kept. Reads what the engine left on disk when its output does not name numbers or
+    /// model.
     pub fn usage(
         &self,
         name: &str,
@@ -290,7 +291,7 @@ impl Registry {
         verdict.usage.settle(on_disk, session, resumed, previous)
     }
 
-    /// What the log of one run says about usage, for an engine that is known or any text. Totals of
+    /// Reads the usage in the log of one run, for an engine that is known or any text. Totals of
     /// sessions count as they are.
     pub fn parse_usage(&self, name: &str, log: &str) -> Usage {
         let output = self.engines.get(name).map(|engine| engine.definition.output.clone());

@@ -1,4 +1,4 @@
-//! What an engine's events have said.
+//! The content of an engine's events.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,13 +17,13 @@ use super::windows::{UsageWindow, put};
 pub(super) const TEXT_MAX: usize = 64 << 10;
 /// The longest model name, in bytes.
 const MODEL_MAX: usize = 200;
-/// How many messages are told apart; beyond, a run's live usage lags behind.
+/// Number of messages that are told apart; beyond, a run's live usage lags behind.
 const MESSAGES_MAX: usize = 100_000;
 
 /// The engine's own last word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Final {
-    /// Whether it says that the work is done.
+    /// It says that the work is done.
     pub success: bool,
     /// Its reason when not.
     pub reason: Option<String>,
@@ -50,7 +50,7 @@ pub enum RunPhase {
     Waits,
 }
 
-/// What the events of one run have said so far.
+/// The content of the events of one run so far.
 ///
 /// A reader calls [`answers`](Self::answers), or one of the methods that call it, whenever the
 /// model has said or done something: an error before that is overcome. It calls
@@ -68,11 +68,11 @@ pub(super) struct Seen {
     /// The last error that was not final and not overcome.
     pub(super) last_error: Option<String>,
     pub(super) terminal: Option<Final>,
-    /// Whether there was any JSON object at all.
+    /// There was a JSON object at all.
     pub(super) any_object: bool,
-    /// Whether the model has said or done anything.
+    /// The model has said or done anything.
     pub(super) spoke: bool,
-    /// What is known of the error that was not overcome.
+    /// The evidence of the error that was not overcome.
     pub(super) evidence: Evidence,
     /// The record with which the vendor rejected the run for its account's limit.
     pub(super) limit: Option<Value>,
@@ -189,7 +189,7 @@ impl Seen {
         message.push_str(&text[..text.floor_char_boundary(room)]);
     }
 
-    /// What was said before a tool call is not the last message.
+    /// Drops the text so far: the last message comes after the last tool call.
     pub(super) fn drop_text(&mut self) {
         self.final_text = None;
     }
@@ -237,7 +237,7 @@ impl Seen {
         }
     }
 
-    /// Whether work goes on in the background, after which the engine goes on by itself.
+    /// Notes whether work goes on in the background, after which the engine goes on by itself.
     pub(super) fn background(&mut self, is_running: bool) {
         self.background = is_running;
     }
@@ -254,8 +254,8 @@ impl Seen {
         self.aborted = false;
     }
 
-    /// What the run is at. A wait of more than `longest` is too long; `local` is the zone of times
-    /// that come without one.
+    /// The phase of the run. A wait of more than `longest` is too long; `local` is the zone of
+    /// times that come without one.
     pub(super) fn phase(&self, longest: Duration, now: Timestamp, local: &TimeZone) -> RunPhase {
         match &self.terminal {
             Some(_) if self.background || self.works_on => RunPhase::Working,
@@ -327,13 +327,13 @@ impl Seen {
         self.in_turn = false;
     }
 
-    /// Whether this message is seen for the first time.
+    /// Tests for a message that is seen for the first time.
     pub(super) fn new_message(&mut self, id: &Value) -> bool {
         let id = id.as_str().filter(|id| id.len() <= 200 && self.messages.len() < MESSAGES_MAX);
         id.is_some_and(|id| self.messages.insert(id.to_owned()))
     }
 
-    /// What was used in all, in place of what was said before.
+    /// Takes the usage in all, in place of what was said before.
     pub(super) fn used(&mut self, usage: Usage, counted: Counted) {
         if !usage.is_empty() {
             self.own = Some((usage, counted));

@@ -1,4 +1,4 @@
-//! What the tests of the engines share.
+//! Helpers that the tests of the engines share.
 
 use std::ffi::OsString;
 use std::path::Path;

@@ -11,7 +11,7 @@ use super::session::is_gone;
 use super::usage::StreamUsage;
 use super::windows::UsageWindow;
 
-/// How the engine's process ended.
+/// The end of the engine's process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// It exited by itself with this code, 0 to 255.
@@ -31,7 +31,7 @@ impl From<ExitStatus> for Exit {
     }
 }
 
-/// Who decided that the run ends.
+/// The one who decided that the run ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndedBy {
     /// The engine; aq sent it no signal.
@@ -46,7 +46,7 @@ pub enum EndedBy {
     Aq,
 }
 
-/// What became of a run.
+/// The verdict on a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     /// Exit code 0, and the engine's own final event says success where it has one, and no signal
@@ -55,8 +55,9 @@ pub struct Verdict {
     /// The engine's last word was success, and its process ended otherwise: `verify`, where there
     /// is one, decides.
     pub ended_otherwise: bool,
-    /// Why not: one line, begins with the engine's name, at most about 350 characters, no control
-    /// characters. From the engine's final and error events and the stderr of a failed run only.
+    /// The reason for a failure: one line, begins with the engine's name, at most about 350
+    /// characters, no control characters. From the engine's final and error events and the stderr
+    /// of a failed run only.
     pub why: Option<String>,
     /// Tool calls that the engine refused for lack of permission, as far as it says so.
     pub permission_denials: u32,
@@ -70,7 +71,7 @@ pub struct Verdict {
     pub final_text: Option<String>,
     /// Calls of the model, where they can be counted.
     pub turns: Option<u32>,
-    /// Why the engine failed: from its vendor's final and error events, and from the stderr of a
+    /// The engine's error: from its vendor's final and error events, and from the stderr of a
     /// failed run. `None` for a success and for programs without records; of a run that aq ended,
     /// the error that the model has not overcome, if there is one of a known class.
     pub error: Option<EngineError>,
@@ -78,8 +79,8 @@ pub struct Verdict {
     pub session_gone: bool,
     /// The windows of the account, as far as its output describes them.
     pub windows: Vec<UsageWindow>,
-    /// What its output says about usage; [`Registry::usage`](super::Registry::usage) makes this
-    /// run's numbers of it.
+    /// The usage in its output; [`Registry::usage`](super::Registry::usage) makes this run's
+    /// numbers of it.
     pub usage: StreamUsage,
 }
 
@@ -119,10 +120,10 @@ pub(super) fn judge(
     }
 }
 
-/// How many lines of stderr are looked at: a program that gives up says why at the end.
+/// Number of lines of stderr that are looked at: a program that gives up says why at the end.
 const LAST_LINES: usize = 12;
 
-/// What the vendor's own records say about a failed run.
+/// Reads the vendor's own records about a failed run.
 fn error(format: &Format, seen: &Seen, stderr: &str, exit: Exit) -> Option<EngineError> {
     // A script has no vendor.
     if format.stderr_of_others {
@@ -158,7 +159,7 @@ fn is_session_gone(format: &Format, seen: &Seen, stderr: &str, exit: Exit) -> bo
             .any(|words| is_gone(words, &format.session_gone))
 }
 
-/// What the vendor's records say about the error that stood when aq ended the run.
+/// Reads the vendor's records about the error that stood when aq ended the run.
 fn error_before_end(format: &Format, seen: &Seen, stderr: &str) -> Option<EngineError> {
     if format.stderr_of_others {
         return None;

@@ -45,7 +45,7 @@ impl UsageWindow {
 }
 
 impl SeenWindows {
-    /// What can be of windows that were read back, with clean names.
+    /// Keeps what can be of windows that were read back, with clean names.
     pub(super) fn cleaned(mut self) -> Self {
         self.windows.retain(UsageWindow::can_be);
         self.windows.truncate(WINDOWS_MAX);

@@ -58,7 +58,7 @@ pub(crate) struct FailureReport<'a> {
     pub(crate) attempt: u32,
     /// The exit code of what failed, or the signal that ended it.
     pub(crate) exit: Option<&'a str>,
-    /// Why, in words, of which an engine may have written some.
+    /// The reason, in words of which an engine may have written some.
     pub(crate) reason: &'a str,
     /// The program that printed the output.
     pub(crate) source: OutputSource,

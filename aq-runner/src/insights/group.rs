@@ -10,7 +10,7 @@ use super::numbers::Numbers;
 /// Jobs that have something in common.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Group {
-    /// What: an engine's or a profile's name; empty for all jobs.
+    /// Its name: an engine's or a profile's; empty for all jobs.
     pub name: String,
     /// Jobs that have run.
     pub jobs: u32,
@@ -22,7 +22,7 @@ pub struct Group {
     pub attempts: u32,
     /// The median of their seconds at work.
     pub median_s: Option<f64>,
-    /// How far their seconds at work lie apart.
+    /// Spread of their seconds at work.
     pub spread: Option<Spread>,
     /// Input tokens that were not cached.
     pub input_tokens: Option<u64>,
@@ -36,11 +36,11 @@ pub struct Group {
     pub reasoning_tokens: Option<u64>,
     /// US dollars.
     pub cost_usd: Option<f64>,
-    /// Whether some of it was guessed from text.
+    /// Some of it was guessed from text.
     pub estimated: bool,
 }
 
-/// How far seconds at work lie apart.
+/// Spread of seconds at work.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
     /// The shortest.
@@ -120,7 +120,7 @@ impl Group {
     }
 }
 
-/// What all jobs, each engine and each profile come to.
+/// Sums of all jobs, and of each engine and each profile.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Insights {
     /// The jobs, the last to end first.

@@ -4,7 +4,7 @@ use aq_ledger::RecordKey;
 use aq_manifest::{JobId, Outcome, Stage};
 use jiff::Timestamp;
 
-/// What one job took, over all its attempts. What is not known is `None`, never 0.
+/// The numbers of one job, over all its attempts. What is not known is `None`, never 0.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Numbers {
     /// The job.
@@ -15,7 +15,7 @@ pub struct Numbers {
     pub engine: Option<String>,
     /// Its profile.
     pub profile: Option<String>,
-    /// How it ended, if it has.
+    /// Its result, if it has ended.
     pub outcome: Option<Outcome>,
     /// When its last attempt ended.
     pub ended_at: Option<Timestamp>,
@@ -35,7 +35,7 @@ pub struct Numbers {
     pub reasoning_tokens: Option<u64>,
     /// US dollars.
     pub cost_usd: Option<f64>,
-    /// Whether tokens or cost were guessed from text.
+    /// Tokens or cost were guessed from text.
     pub estimated: bool,
     /// The tracker's item that it came from.
     pub tracker_item: Option<String>,
@@ -79,19 +79,19 @@ impl Numbers {
         }
     }
 
-    /// Whether the job has run and come to an end that counts: one that waits for a person after
-    /// its agent ended well has.
+    /// Tests for a job that has run and come to an end that counts: one that waits for a person
+    /// after its agent ended well has.
     pub fn has_run(&self) -> bool {
         self.attempts > 0 && Self::counts_in(self.stage)
     }
 
-    /// Whether a job that lies in a folder can count: of one that is to run (again), what it came
-    /// to is still open.
+    /// Tests for a folder whose jobs can count: the result of one that is to run (again) is still
+    /// open.
     pub fn counts_in(stage: Stage) -> bool {
         !matches!(stage, Stage::Inbox | Stage::Building)
     }
 
-    /// Whether its work was good, as far as is known.
+    /// Tests for good work, as far as is known.
     pub fn succeeded(&self) -> bool {
         matches!(self.stage, Stage::Review | Stage::Testing | Stage::Shipped)
     }

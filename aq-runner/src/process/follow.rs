@@ -14,9 +14,9 @@ use super::supervisor::Supervisor;
 use super::task::{Cause, Drain, Ended, Observer, Task};
 use super::tree;
 
-/// How long SIGKILL is repeated before what still stays is given up.
+/// Time for which SIGKILL is repeated before what still stays is given up.
 const KILL_LIMIT: Duration = Duration::from_secs(10);
-/// How long one round of SIGKILL is given to take effect before the next.
+/// Time that one round of SIGKILL has to take effect before the next.
 const KILL_ROUND: Duration = Duration::from_millis(50);
 /// Stands for a time too long to be reckoned with.
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -179,7 +179,8 @@ impl Following<'_> {
         Ok(())
     }
 
-    /// Why a main process that still runs is to be ended now. One whose work is done is not late.
+    /// Returns the reason why a main process that still runs is to be ended now. One whose work is
+    /// done is not late.
     fn reason_to_end(&self, served: &Served, now: Instant) -> Option<Cause> {
         let passed = |at: Option<Instant>| at.is_some_and(|at| now >= at);
         if let Some(signal) = self.supervisor.stop_requested() {

@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use super::os::{self, Handle, Stat};
 use super::poll::poll_readable;
 
-/// How long to sleep between two looks at a process on a kernel that cannot tell its end.
+/// Pause between two looks at a process on a kernel that cannot tell its end.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// One run of the machine, from boot to shutdown: a UUID given by the kernel.

@@ -151,7 +151,7 @@ impl Pipes {
     }
 }
 
-/// What came of serving the pipes once.
+/// Result of serving the pipes once.
 #[derive(Debug, Default)]
 pub(super) struct Served {
     /// Something was read.

@@ -54,7 +54,7 @@ impl Reaper {
         self.main
     }
 
-    /// How the main process ended and how long it ran.
+    /// Returns the end of the main process, and its duration.
     pub(super) fn ended(&self) -> Option<(Status, Duration)> {
         self.ended
     }

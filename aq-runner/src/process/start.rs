@@ -35,7 +35,7 @@ pub enum SuperviseError {
     Start {
         /// The program's path.
         program: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A system call failed while the command ran. Its processes were killed.

@@ -11,7 +11,7 @@ use signal_hook::{consts, flag, low_level::pipe};
 
 use super::os;
 
-/// What [`Supervisor::run`] needs and keeps between commands.
+/// The state that [`Supervisor::run`] keeps between commands.
 ///
 /// Signals are caught by handlers, not blocked: a blocked signal would stay blocked in every
 /// command that is started, and unblocking it there would cost a full `fork` for each start.

@@ -10,11 +10,11 @@ use super::cgroup::Cgroup;
 use super::identity::ProcessId;
 use super::{os, tree};
 
-/// How long SIGKILL is repeated before what still stays is given up.
+/// Time for which SIGKILL is repeated before what still stays is given up.
 const KILL_LIMIT: Duration = Duration::from_secs(10);
-/// How long one process is waited for in one round of SIGKILL.
+/// Time for which one process is waited for in one round of SIGKILL.
 const KILL_ROUND: Duration = Duration::from_millis(100);
-/// How long the environment of a process that is just being started is waited for.
+/// Time for which the environment of a process that is just being started is waited for.
 const START_LIMIT: Duration = Duration::from_secs(1);
 /// The pause between two looks at one.
 const START_PAUSE: Duration = Duration::from_millis(1);
@@ -28,7 +28,7 @@ pub struct Traces<'a> {
     pub cgroup: Option<&'a Cgroup>,
 }
 
-/// What a sweep did.
+/// Result of a sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Swept {
     /// Processes that were found and had to be ended.

@@ -1,4 +1,4 @@
-//! What to run and what came of it, in plain values.
+//! A command and its end, in plain values.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ pub struct Task {
     pub cwd: PathBuf,
     /// The whole environment; nothing is inherited.
     pub env: Vec<(OsString, OsString)>,
-    /// What the command reads.
+    /// The input of the command.
     pub stdin: Stdin,
     /// Longest run time, on the monotonic clock, which stands still while the host sleeps.
     pub deadline: Option<Duration>,
@@ -25,7 +25,7 @@ pub struct Task {
     pub settle: Option<Duration>,
     /// Time between SIGTERM and SIGKILL.
     pub grace: Duration,
-    /// How long processes that outlive the main one may go on.
+    /// Time that processes that outlive the main one may go on.
     pub drain: Drain,
 }
 
@@ -34,7 +34,7 @@ impl Task {
     pub const GRACE: Duration = Duration::from_secs(5);
 }
 
-/// What a command gets on its standard input.
+/// Standard input of a command.
 #[derive(Debug, Clone)]
 pub enum Stdin {
     /// `/dev/null`.
@@ -43,8 +43,8 @@ pub enum Stdin {
     Bytes(Vec<u8>),
 }
 
-/// How long processes that outlive the main one may go on, so that one at the end of a pipeline can
-/// finish its output. Then they are ended.
+/// Time that processes that outlive the main one may go on, so that one at the end of a pipeline
+/// can finish its output. Then they are ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drain {
     /// At most this long without a byte.
@@ -83,7 +83,7 @@ pub trait Observer {
     fn ending(&mut self) {}
 }
 
-/// What an observer wants to happen next.
+/// The wish of an observer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
     /// Go on.
@@ -97,13 +97,13 @@ pub enum Flow {
     End,
 }
 
-/// How a command ended.
+/// The end of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
-    /// How the main process ended. `None` when it never started, because a stop had been requested
+    /// The end of the main process. `None` when it never started, because a stop had been requested
     /// before, or when it could not be killed.
     pub status: Option<Status>,
-    /// Who ended it.
+    /// The one who ended it.
     pub cause: Cause,
     /// From the start to the end of the main process.
     pub duration: Duration,
@@ -114,7 +114,7 @@ pub struct Ended {
     pub left: usize,
 }
 
-/// How the main process ended, as the kernel reports it: an exit code above 128 is an exit code.
+/// The end of the main process, as the kernel reports it: an exit code above 128 is an exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// It exited with this code, 0 to 255.
@@ -123,7 +123,7 @@ pub enum Status {
     Signaled(i32),
 }
 
-/// Who ended a command.
+/// The one who ended a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
     /// It ended by itself.

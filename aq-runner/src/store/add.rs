@@ -30,13 +30,13 @@ const BULK: usize = 8;
 /// A job to add.
 #[derive(Clone, Debug)]
 pub struct Draft {
-    /// What messages call it: the file's path, as the user gave it.
+    /// Its name in messages: the file's path, as the user gave it.
     pub name: String,
     /// The id that it would like to have.
     pub id: JobId,
     /// The whole file.
     pub text: String,
-    /// What else to record of it.
+    /// Further lines for its record.
     pub record: RecordUpdate,
     /// It is added even when a file of this name and with this text was added before.
     pub may_repeat: bool,
@@ -47,13 +47,13 @@ pub struct Draft {
 /// Where and when an add happens.
 #[derive(Clone, Debug)]
 pub struct AddContext {
-    /// What a relative `cwd` is relative to: where `aq add` ran.
+    /// The directory that a relative `cwd` is relative to: where `aq add` ran.
     pub base: PathBuf,
-    /// What `~` stands for.
+    /// The directory that `~` stands for.
     pub home: Option<PathBuf>,
     /// The time to record.
     pub now: Timestamp,
-    /// Whether reports may use colour.
+    /// Reports may use colour.
     pub colour: bool,
     /// The branch that a directory has checked out, by its full name.
     pub branch_at: fn(&Path) -> Option<String>,
@@ -84,7 +84,7 @@ impl Parent {
 }
 
 impl AddContext {
-    /// What applies where nobody but a person adds, and outside of git.
+    /// The options where nobody but a person adds, and outside of git.
     pub fn new(base: PathBuf, home: Option<PathBuf>, now: Timestamp) -> Self {
         let (branch_at, repository_at) = (|_: &Path| None, |_: &Path| None);
         Self { base, home, now, colour: false, branch_at, repository_at, parent: None }
@@ -107,7 +107,7 @@ impl Draft {
     }
 }
 
-/// What became of a draft.
+/// Result of a draft.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Added {
     /// It waits under this id.
@@ -157,7 +157,7 @@ impl Added {
     }
 }
 
-/// What an add did, and what the user should look at though it is no error.
+/// The result of an add, and what the user should look at though it is no error.
 #[derive(Clone, Debug, Default)]
 pub struct AddReport {
     /// One entry a draft, in their order.
@@ -166,7 +166,7 @@ pub struct AddReport {
     pub warnings: Vec<AddWarning>,
 }
 
-/// Why nothing was added.
+/// Reason why nothing was added.
 #[derive(Debug, thiserror::Error)]
 pub enum AddError {
     /// Job files, or profiles, with errors.
@@ -182,7 +182,7 @@ pub enum AddError {
         name: String,
         /// The key.
         key: String,
-        /// Who has it.
+        /// The job that has it.
         id: JobId,
         /// Where that job lies.
         stage: Stage,
@@ -217,9 +217,9 @@ pub enum AddError {
         jobs.iter().map(JobId::as_str).collect::<Vec<_>>().join(", ")
     )]
     Partly {
-        /// What is in.
+        /// The jobs that were added.
         jobs: Vec<JobId>,
-        /// What failed.
+        /// The problem.
         problem: StoreError,
     },
 }

@@ -22,7 +22,7 @@ const AT_ONCE: usize = 32;
 /// Fewer records than these are synced one by one.
 const FEW: usize = 8;
 
-/// What `clean` put away.
+/// The result of `clean`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cleaned {
     /// The jobs, oldest first.

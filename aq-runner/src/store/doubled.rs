@@ -21,7 +21,7 @@ use super::ingest::rename_if_taken;
 use super::queue_dir::QueueDir;
 use super::transition::HeldJob;
 
-/// What became of a job's second file.
+/// The fate of a job's second file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Undoubled {
     /// It was the same file, and is removed.
@@ -114,8 +114,8 @@ impl HeldJob {
     }
 }
 
-/// Whether a job's two files are one, or one and a copy that was put back together with it. A
-/// person's copy in the inbox is younger than the file, and is to be a new job.
+/// Tests for two files of a job that are one, or one and a copy that was put back together with it.
+/// A person's copy in the inbox is younger than the file, and is to be a new job.
 fn is_same(queue: &QueueDir, id: &JobId, kept: Stage, other: Stage) -> Result<bool> {
     let about = |stage| {
         let path = queue.job_file(stage, id);

@@ -31,8 +31,8 @@ pub(crate) fn sync_file_system(_dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whether an open file is still the one that has this name: another may have taken its place, or
-/// nobody.
+/// Tests that an open file is still the one that has this name: another may have taken its place,
+/// or nobody.
 pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let here = file.metadata()?;
     match path.symlink_metadata() {
@@ -60,7 +60,7 @@ pub(crate) fn write_new(path: &Path, content: &[u8], sync: bool) -> Result<()> {
     Ok(())
 }
 
-/// What a link (`O_NOFOLLOW`), or a pipe or a socket (`O_NONBLOCK`), answers to an open, in words.
+/// Explains the error of opening a link (`O_NOFOLLOW`), or a pipe or a socket (`O_NONBLOCK`).
 pub(crate) fn not_opened(error: io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(nix::libc::ELOOP | nix::libc::ENXIO) => io::Error::other("it is no regular file"),

@@ -1,4 +1,4 @@
-//! What can go wrong with the files of a queue.
+//! Errors of the files of a queue.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,11 +14,11 @@ pub enum StoreError {
     /// The operating system refused something.
     #[error("cannot {action} {}: {source}{}", path.display(), hint(source))]
     Io {
-        /// What was tried, as an infinitive.
+        /// The action, as an infinitive.
         action: &'static str,
         /// On which file.
         path: PathBuf,
-        /// Why it failed.
+        /// The reason why it failed.
         source: io::Error,
     },
     /// There is no queue where one was expected.
@@ -82,7 +82,7 @@ impl StoreError {
         HostFault::of_error(source).and(source.raw_os_error())
     }
 
-    /// Whether there is no room, which somebody may make.
+    /// Tests for a lack of room, which somebody may make.
     pub(crate) fn is_full(&self) -> bool {
         matches!(self, Self::Io { source, .. }
             if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))

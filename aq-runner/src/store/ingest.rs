@@ -18,7 +18,7 @@ use super::record::{JobRecord, describe};
 use super::text::REST;
 use super::transition::HeldJob;
 
-/// What became of a file.
+/// The fate of a file.
 #[derive(Debug)]
 pub enum Ingested {
     /// It is a job, and its record is current.

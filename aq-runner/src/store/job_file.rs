@@ -13,11 +13,11 @@ use crate::disk::HostFault;
 /// A job file that was understood.
 #[derive(Clone, Debug)]
 pub struct JobFile {
-    /// What applies, its profile and the defaults included.
+    /// The values that apply, its profile and the defaults included.
     pub spec: JobSpec,
     /// The prompt, as the file has it.
     pub body: String,
-    /// What a user should look at though it is no error, rendered; empty when there is nothing.
+    /// Warnings that a user should look at, rendered; empty when there are none.
     pub warnings: String,
 }
 
@@ -133,7 +133,7 @@ pub fn load(profiles: &Path, name: &str, source: &str, colour: bool) -> Result<J
     Ok(JobFile { spec, body: body.to_owned(), warnings })
 }
 
-/// What a job's file and its profile say, each for itself, the prompt, and warnings.
+/// Reads a job's file and its profile, each for itself, the prompt, and warnings.
 pub(super) fn understand<'a>(
     profiles: &Path,
     name: &str,
@@ -164,7 +164,7 @@ pub(super) fn understand<'a>(
     Ok((manifest, profile, body, warnings))
 }
 
-/// Why a profile cannot be used.
+/// Reason why a profile cannot be used.
 #[derive(Debug)]
 pub enum ProfileError {
     /// There is none of this name; says which there are.
@@ -235,7 +235,7 @@ pub fn resolve_cwd(cwd: Option<&str>, base: &Path, home: Option<&Path>) -> PathB
     joined.canonicalize().unwrap_or_else(|_| without_dots(&joined))
 }
 
-/// Whether nobody can say what the `~` of a `cwd` is.
+/// Tests for a `cwd` whose `~` nobody can resolve.
 pub(super) fn lacks_home(cwd: Option<&str>, home: Option<&Path>) -> bool {
     home.is_none() && cwd.is_some_and(|cwd| cwd == "~" || cwd.starts_with("~/"))
 }

@@ -76,7 +76,8 @@ impl<'a> Keys<'a> {
         Ok(None)
     }
 
-    /// What the unfinished job that holds `key` waits for; nothing when there is none.
+    /// Returns the keys that the unfinished job that holds `key` waits for; nothing when there is
+    /// none.
     pub(crate) fn unfinished_deps(&self, key: &str) -> Result<Vec<String>> {
         match self.holder(key)? {
             Some(Holder { id, stage }) if !stage.is_final() => {
@@ -86,7 +87,7 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// Whether some job was ever added that waits for `key`.
+    /// Tests for a key that some added job waits for.
     pub(crate) fn is_awaited(&self, key: &str) -> Result<bool> {
         Ok(read_values(&self.file(key))?.get(IndexKey::Awaited).is_some())
     }

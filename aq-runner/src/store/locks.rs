@@ -147,7 +147,7 @@ impl FileLock {
         is_at(&self.file, &path).is_ok_and(|is_there| is_there).then_some(path)
     }
 
-    /// What the last holder wrote.
+    /// Reads the text of the last holder.
     ///
     /// # Errors
     /// When the file cannot be read.

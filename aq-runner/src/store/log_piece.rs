@@ -10,7 +10,8 @@ use aq_manifest::JobId;
 use super::error::{At, Result};
 use super::queue_dir::QueueDir;
 
-/// How far before the end of a piece an escape sequence that may be cut in two is looked for.
+/// Distance before the end of a piece in which an escape sequence that may be cut in two is looked
+/// for.
 const ESCAPE: usize = 64;
 
 /// A piece of a log.

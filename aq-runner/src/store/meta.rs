@@ -41,8 +41,8 @@ pub(super) fn open_to_read(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)
 }
 
-/// What an open record holds from its start on, and where that is: 0, unless the record is so long
-/// that only its end is read. There the values are that count.
+/// Reads what an open record holds from its start on, and where that is: 0, unless the record is so
+/// long that only its end is read. There the values are that count.
 pub(super) fn read_end(file: &mut File) -> io::Result<(u64, Vec<u8>)> {
     let mut bytes = Vec::with_capacity(1024);
     file.take(MAX_LEN).read_to_end(&mut bytes).map_err(|e| match e.kind() {

@@ -10,7 +10,7 @@ use super::error::{At, Result};
 use super::meta::{open_to_read, read_end};
 use super::queue_dir::QueueDir;
 
-/// What a step's last line starts with.
+/// The beginning of a step's last line.
 const STEP: &[u8] = b"moved_to=";
 
 /// A step that the record tells. The rename that follows it may still be to come.
@@ -74,8 +74,8 @@ fn steps(bytes: &[u8], from: Option<usize>) -> Vec<Move> {
     found.into_iter().map(|(to, end)| Move { to, meta: record(end), end: end as u64 }).collect()
 }
 
-/// What each step added to a job's record, in order; at the end what was added since the last one.
-/// Without the record before it, so that long ones are read once.
+/// Returns the lines that each step added to a job's record, in order; at the end those that were
+/// added since the last one. Without the record before it, so that long ones are read once.
 ///
 /// # Errors
 /// When the record cannot be read.

@@ -123,7 +123,7 @@ impl QueueDir {
         self.root.join(format!("{}/{id}.md", stage.folder()))
     }
 
-    /// What the agent and `verify` printed.
+    /// The output of the agent and of `verify`.
     pub fn log(&self, id: &JobId) -> PathBuf {
         self.root.join(format!("logs/{id}.log"))
     }
@@ -168,12 +168,12 @@ impl QueueDir {
         self.root.join(".state/locks")
     }
 
-    /// Who runs the loop.
+    /// The file that names the loop's process.
     pub fn daemon_pid(&self) -> PathBuf {
         self.root.join(".state/daemon.pid")
     }
 
-    /// What is known of engines that rest.
+    /// The state of engines that rest.
     pub fn engines(&self) -> PathBuf {
         self.root.join(".state/engines.json")
     }
@@ -198,7 +198,7 @@ impl QueueDir {
         self.root.join(".state/last-config.yaml")
     }
 
-    /// What `aq clean` put away, and files that a newer version superseded.
+    /// The archive of `aq clean`, and of files that a newer version superseded.
     pub fn archive(&self) -> PathBuf {
         self.root.join(".archive")
     }
@@ -224,7 +224,7 @@ impl QueueDir {
         Ok(jobs)
     }
 
-    /// Whether the job's file is in this folder.
+    /// Tests for a job's file in this folder.
     pub fn has(&self, stage: Stage, id: &JobId) -> bool {
         self.job_file(stage, id).symlink_metadata().is_ok()
     }

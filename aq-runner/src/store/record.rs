@@ -1,4 +1,4 @@
-//! What is recorded of a job when it is added, and read back without opening its file.
+//! The record of a job, made when it is added, and read back without opening its file.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -33,8 +33,8 @@ impl JobRecord {
         Ok(Self { id, stage, meta })
     }
 
-    /// Whether the record was made from the files as they are now. When not, the job's file (or
-    /// its profile) was changed by hand, or the file was dropped in without `aq add`.
+    /// Tests for a record that was made from the files as they are now. When not, the job's file
+    /// (or its profile) was changed by hand, or the file was dropped in without `aq add`.
     pub fn is_current(&self, queue: &QueueDir) -> bool {
         let Some(source) = self.meta.get(RecordKey::Source) else { return false };
         source == stamp(&queue.job_file(self.stage, &self.id))
@@ -91,7 +91,7 @@ impl JobRecord {
         }
     }
 
-    /// How many attempts have ended and count.
+    /// Number of attempts that have ended and count.
     pub fn attempts(&self) -> u32 {
         self.meta.count(RecordKey::Attempts)
     }

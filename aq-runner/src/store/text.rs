@@ -12,7 +12,7 @@ pub const MAX_JOB_FILE: u64 = 1 << 20;
 /// A file that has not changed for this long is not being written any more.
 pub(super) const REST: Duration = Duration::from_millis(500);
 
-/// How often somebody looks whether a file is still being saved.
+/// Interval of looks at a file that may still be being saved.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// A file that never comes to rest is taken as it is after so many looks: some two seconds.
@@ -36,7 +36,7 @@ pub enum UnreadableJob {
 }
 
 impl UnreadableJob {
-    /// Whether there is no such file at all.
+    /// Tests for a file that is not there at all.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Io(e) if e.kind() == io::ErrorKind::NotFound)
     }

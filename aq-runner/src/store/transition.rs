@@ -110,7 +110,7 @@ impl HeldJob {
         self.stage = stage;
     }
 
-    /// What is recorded of it.
+    /// The content of its record.
     pub fn meta(&self) -> &RecordContent {
         self.file.meta()
     }

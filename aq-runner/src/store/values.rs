@@ -1,4 +1,4 @@
-//! What applies to a job, key by key, with where each value comes from: for people to read.
+//! The values that apply to a job, key by key, with where each comes from: for people to read.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -12,27 +12,28 @@ use super::job_file::{Invalid, understand};
 pub struct EffectiveValue {
     /// The key, as a file writes it.
     pub key: &'static str,
-    /// What the key means, in a sentence.
+    /// The meaning of the key, in a sentence.
     pub about: &'static str,
-    /// What applies, as a file would write it, about; empty: nothing.
+    /// The value that applies, as a file would write it, about; empty: nothing.
     pub value: String,
     /// Where it comes from.
     pub origin: Origin,
 }
 
-/// What a job's file and its profile come to.
+/// The values of a job's file and its profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Effective<'a> {
     /// Every key, in the order of the reference. Of `env` only the names: its values may be
     /// secrets.
     pub values: Vec<EffectiveValue>,
-    /// What the profile puts before the prompt.
+    /// The text that the profile puts before the prompt.
     pub persona: Option<String>,
     /// The prompt, as the file has it.
     pub prompt: &'a str,
 }
 
-/// What applies to a job, from the text of its file. `name` is what messages call the file.
+/// Returns the values that apply to a job, from the text of its file. `name` is the file's name in
+/// messages.
 ///
 /// # Errors
 /// Every error in the file, or that of its profile.

@@ -128,7 +128,7 @@ impl Lab {
         start(&self.job(name, cwd))
     }
 
-    /// What `git status` says in a directory.
+    /// The output of `git status` in a directory.
     pub(crate) fn status(&self, dir: &Path) -> String {
         self.git(dir, &["status", "--porcelain"])
     }
@@ -161,7 +161,7 @@ impl Lab {
     }
 }
 
-/// What a checkpoint has left out, in words.
+/// The work that a checkpoint has left out, in words.
 pub(crate) fn left(saved: &Saved) -> String {
     left_out_words(&saved.left_out).unwrap_or_default()
 }

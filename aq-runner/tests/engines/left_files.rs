@@ -21,7 +21,7 @@ fn head(session: &str) -> String {
     format!("{{\"sessionId\":\"{session}\",\"kind\":\"main\"}}\n")
 }
 
-/// What a run of `gemini` has used that was ended in its first tool.
+/// The usage of a run of `gemini` that was ended in its first tool.
 fn ended(files: &[(&str, String)]) -> Settled {
     let home = tempfile::tempdir().unwrap();
     let chats = home.path().join(".gemini/tmp/repo/chats");

@@ -1,4 +1,4 @@
-//! What is understood of each shape of output that real engines have been seen to print.
+//! Reading of each shape of output that real engines have been seen to print.
 
 mod claude;
 mod codex;
@@ -24,7 +24,7 @@ use jiff::tz::TimeZone;
 /// When the runs of these tests end.
 const NOW: &str = "2026-11-22T12:00:00Z";
 
-/// What one run printed, and how it ended.
+/// The output of one run, and its end.
 struct Run<'a> {
     engine: &'a str,
     stdout: &'a str,

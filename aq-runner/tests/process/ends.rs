@@ -1,4 +1,4 @@
-//! How one command ends and what is reported of it.
+//! The end of one command, and the report about it.
 
 use std::time::Duration;
 

@@ -24,7 +24,7 @@ pub(crate) struct Probe {
     pub(crate) stdout: BufReader<ChildStdout>,
 }
 
-/// How one command ended, as the probe printed it.
+/// The end of one command, as the probe printed it.
 pub(crate) struct Report {
     pub(crate) lines: Vec<String>,
     pub(crate) stdout: Vec<u8>,

@@ -1,4 +1,5 @@
-//! What a command leaves behind is ended, however it hid. Every `run` checks that nothing is left.
+//! Processes that a command leaves behind are ended, however they hid. Every `run` checks that
+//! nothing is left.
 
 use std::fs::OpenOptions;
 use std::time::Duration;

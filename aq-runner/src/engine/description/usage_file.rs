@@ -119,8 +119,8 @@ impl UsageFile {
     }
 }
 
-/// What is read in the last file, by its name, that fits the names below `dir` and in which there
-/// is something. Links are not followed.
+/// Reads the last file, by its name, that fits the names below `dir` and in which there is
+/// something. Links are not followed.
 fn find<T>(
     dir: &Path,
     names: &[&str],

@@ -47,14 +47,14 @@ impl ErrorClass {
         NAMES.iter().find(|(class, _)| *class == self).map_or("unknown", |(_, name)| name)
     }
 
-    /// Whether waiting mends it: the job goes back, its attempt does not count, and the engine
-    /// cools down.
+    /// Tests for an error that waiting mends: the job goes back, its attempt does not count, and
+    /// the engine cools down.
     pub fn is_limit(self) -> bool {
         matches!(self, Self::Quota | Self::Capacity)
     }
 
-    /// Whether a person has to act: the job goes back, its attempt does not count, and the engine
-    /// is out of use.
+    /// Tests for an error that a person has to mend: the job goes back, its attempt does not count,
+    /// and the engine is out of use.
     pub fn needs_a_person(self) -> bool {
         matches!(self, Self::Auth | Self::Config)
     }

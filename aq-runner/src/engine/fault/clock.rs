@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Span, Timestamp, Zoned};
 
 /// A time that has just passed is meant, and not the same one of the next day, year or week.
 const JUST_PASSED: SignedDuration = SignedDuration::from_mins(10);
-/// How many words a point in time can have.
+/// Maximum of words in a point in time.
 const WORDS_MAX: usize = 10;
 
 #[derive(Default)]

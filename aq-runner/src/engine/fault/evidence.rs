@@ -1,4 +1,4 @@
-//! What a vendor's records say about an error.
+//! A vendor's records about an error.
 
 use std::ops::RangeInclusive;
 
@@ -19,7 +19,7 @@ const WORDS_MAX: usize = 8 << 10;
 pub(in crate::engine) struct Evidence {
     /// The HTTP status of the vendor's service.
     pub(in crate::engine) status: Option<u16>,
-    /// What the vendor calls the error: `rate_limit`, `authentication_failed`, ...
+    /// The vendor's name of the error: `rate_limit`, `authentication_failed`, ...
     pub(in crate::engine) kind: Option<String>,
     /// The vendor's words.
     pub(in crate::engine) words: String,
@@ -65,7 +65,7 @@ impl Evidence {
         self.stderr_id = id.map(str::to_owned).or(self.stderr_id.take());
     }
 
-    /// What stderr says about this error, by its id.
+    /// Adds the lines of stderr about this error, by its id.
     pub(in crate::engine) fn on_stderr(&self, stderr: &str) -> Option<String> {
         let id = self.stderr_id.as_deref()?;
         let line = stderr.lines().find(|line| line.contains(id))?;
@@ -82,7 +82,8 @@ impl Evidence {
         self.records = vec![record.clone()];
     }
 
-    /// What the vendor calls it says more than its words, and those say more than a status.
+    /// Returns the class. The vendor's name of it says more than its words, and those say more than
+    /// a status.
     fn class(&self) -> ErrorClass {
         if let Some(decided) = self.decided {
             return decided;
@@ -112,13 +113,13 @@ impl Evidence {
     }
 }
 
-/// What a line of a log says is wrong: its `error="..."`, or else all of it.
+/// Extracts the error from a line of a log: its `error="..."`, or else all of it.
 pub(in crate::engine) fn logged_error(line: &str) -> &str {
     let quoted = line.split_once("error=\"").and_then(|(_, rest)| rest.split('"').next());
     quoted.unwrap_or(line)
 }
 
-/// Why an engine failed, by its vendor's own records.
+/// The error of an engine, by its vendor's own records.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EngineError {
     /// Whose fault it is.

@@ -1,4 +1,5 @@
-//! Why an engine could not work, as its vendor says, and when it will again.
+//! Errors that kept an engine from its work, as its vendor gives them, and the time when it will
+//! work again.
 
 mod class;
 mod clock;

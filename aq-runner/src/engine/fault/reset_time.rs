@@ -8,10 +8,10 @@ use super::clock::{epoch, point};
 
 /// The latest reset that is believed, from now. Limits are for hours, a week or a month.
 const LATEST: SignedDuration = SignedDuration::from_hours(60 * 24);
-/// What comes before the time.
+/// The words before the time.
 const SIGNALS: [&str; 6] =
     ["reset", "try again", "retry", "wait", "available again", "limit reached|"];
-/// What may stand between, and says nothing.
+/// Words that may stand between, and say nothing.
 const FILLERS: [&str; 13] =
     ["s", "ting", "at", "on", "in", "after", "for", "until", "again", "is", "will", "be", "about"];
 /// Keys of records that name the end or the time until it, without case, `-` and `_`.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::reader::Steps;
 use super::step::{Call, Clip, Step};
 
-/// What says in a line what a call is about, by field: the first that is there.
+/// The fields that name in a line the purpose of a call: the first that is there.
 const TELLING: [&str; 9] = [
     "command",
     "file_path",

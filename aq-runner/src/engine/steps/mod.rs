@@ -1,4 +1,4 @@
-//! What an agent did, step by step, out of the records that it printed: for people to read.
+//! The steps of an agent, out of the records that it printed: for people to read.
 
 mod acp;
 mod claude;

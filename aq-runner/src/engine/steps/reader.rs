@@ -13,7 +13,7 @@ use super::step::{Call, Clip, Ended, Step};
 use crate::engine::format::Format;
 use crate::engine::seen::Seen;
 
-/// How far back a call is looked for when its answer comes.
+/// Number of steps back in which a call is looked for when its answer comes.
 const LOOK_BACK: usize = 200;
 /// The longest line that is read as a record, in bytes. Longer ones are named by their length.
 const RECORD_MAX: usize = 4 << 20;
@@ -70,7 +70,7 @@ impl Steps {
         Self { formats, format: None, seen, steps, at: 0, most, dropped: 0, unknown: 0 }
     }
 
-    /// What follows was printed by this engine.
+    /// Notes that the following output is of this engine.
     pub fn engine(&mut self, name: &str) {
         self.format = self.formats.get(name).cloned();
         self.seen = Seen::default();

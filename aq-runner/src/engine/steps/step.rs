@@ -40,7 +40,7 @@ pub enum Step {
 /// One use of a tool.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
-    /// What its answer names.
+    /// The id by which its answer names it.
     pub(super) id: String,
     /// The tool.
     pub tool: Clip,
@@ -48,7 +48,7 @@ pub struct Call {
     pub about: Clip,
     /// Everything it was given, when that is more than `about`.
     pub input: Clip,
-    /// What it answered; `None`: not yet.
+    /// Its answer; `None`: not yet.
     pub answer: Option<Clip>,
     /// It answered with an error.
     pub failed: bool,
@@ -56,16 +56,16 @@ pub struct Call {
     pub nested: bool,
 }
 
-/// How a run ended, in the engine's own words.
+/// The end of a run, in the engine's own words.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ended {
-    /// Whether it says that the work is done.
+    /// It says that the work is done.
     pub success: bool,
     /// Its reason when not.
     pub reason: Option<String>,
-    /// What was used.
+    /// The usage.
     pub usage: Usage,
-    /// Whether that is of this run, or of the whole session.
+    /// The span of that: this run, or the whole session.
     pub counted: Counted,
 }
 
@@ -84,7 +84,7 @@ impl Clip {
         Self::new(text, TEXT_MAX)
     }
 
-    /// What a tool was given or answered.
+    /// Clips the input or the answer of a tool.
     pub(super) fn answer(text: &str) -> Self {
         Self::new(text, ANSWER_MAX)
     }
@@ -114,7 +114,7 @@ impl Clip {
         self.left_out = line.len() - shown.len();
     }
 
-    /// Whether there is nothing to show.
+    /// Tests for nothing to show.
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()
     }

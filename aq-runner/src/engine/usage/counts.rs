@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What was used. A number that nobody said is absent; none is ever made up.
+/// Usage of tokens and money. A number that nobody said is absent; none is ever made up.
 ///
 /// The fields are called as they are in meta. Where vendors count differently, this is how it is
 /// made even: `input_tokens` never holds cached ones; `output_tokens` is the vendor's own number,
@@ -40,7 +40,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Whether not one number is known.
+    /// Tests for usage of which not one number is known.
     pub fn is_empty(&self) -> bool {
         let Self { estimated: _, cost_usd, .. } = self;
         cost_usd.is_none() && self.tokens_of().iter().all(Option::is_none)
@@ -121,8 +121,8 @@ impl Usage {
         self.combined(other, Option::or, Option::or)
     }
 
-    /// What came on top of `earlier`. A number that was not known then is not known now. A total
-    /// that has become smaller was started anew, and is all of this run.
+    /// Returns the usage on top of `earlier`. A number that was not known then is not known now. A
+    /// total that has become smaller was started anew, and is all of this run.
     pub(super) fn since(&self, earlier: &Self) -> Self {
         let smaller = self
             .tokens_of()

@@ -1,4 +1,4 @@
-//! What a run used: tokens, money, model.
+//! Usage of a run: tokens, money, model.
 
 mod counts;
 mod left_behind;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Usage;
 use crate::engine::windows::UsageWindow;
 
-/// What a report's numbers span.
+/// The span of a report's numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Counted {
     /// This run of the program alone.
@@ -15,12 +15,12 @@ pub enum Counted {
     Session,
 }
 
-/// What an engine reported.
+/// The report of an engine.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UsageReport {
     /// Its numbers.
     pub usage: Usage,
-    /// What they span.
+    /// Their span.
     pub counted: Counted,
     /// The session, as far as it was named.
     pub session_id: Option<String>,
@@ -39,7 +39,7 @@ pub struct SessionTotal {
     pub usage: Usage,
 }
 
-/// What one run used, and what to remember for the next.
+/// The usage of one run, with the total to remember for the next.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settled {
     /// For meta.
@@ -85,14 +85,14 @@ pub struct StreamUsage {
     pub(in crate::engine) generic: Option<Usage>,
     /// The engine's own records'.
     pub(in crate::engine) own: Option<(Usage, Counted)>,
-    /// What its calls have used at least, before it said what it used in all.
+    /// The least usage of its calls, before it said what it used in all.
     pub(in crate::engine) live: Usage,
     /// Read out of text for people.
     pub(in crate::engine) estimated: Usage,
 }
 
 impl StreamUsage {
-    /// Whether a record on disk would know better.
+    /// Tests for numbers that a record on disk would know better.
     pub(in crate::engine) fn lacks_records(&self) -> bool {
         self.own.is_none()
     }
@@ -109,8 +109,9 @@ impl StreamUsage {
         UsageReport { usage, counted, session_id, ..UsageReport::default() }
     }
 
-    /// What the run used: the generic line's numbers, those it lacks from the engine's own records
-    /// (on disk where the output has none), and only where there is nothing at all an estimate.
+    /// Settles the usage of the run: the generic line's numbers, those it lacks from the engine's
+    /// own records (on disk where the output has none), and only where there is nothing at all an
+    /// estimate.
     pub(in crate::engine) fn settle(
         &self,
         on_disk: Option<UsageReport>,

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Usage;
 use super::counts::{dollars, tokens};
 
-/// What the generic line begins with.
+/// The beginning of the generic line.
 const MARK: &[u8] = b"AQ_USAGE";
 
 /// Reads a line `AQ_USAGE {...}`: usage in meta's own terms, and the model. Any key may be missing.
@@ -27,8 +27,8 @@ pub(in crate::engine) fn generic_line(line: &[u8]) -> Option<(Usage, Value)> {
     })
 }
 
-/// What is written for people about tokens and money in the end of a run's text. The last line that
-/// names a number wins, except that messages ("sent", "received") are summed up.
+/// Estimates usage from the words for people about tokens and money in the end of a run's text. The
+/// last line that names a number wins, except that messages ("sent", "received") are summed up.
 pub(in crate::engine) fn estimate(text: &str) -> Usage {
     let mut usage = Usage::default();
     let mut awaits_total = false;

@@ -15,7 +15,7 @@ pub(in crate::process) fn boot_id() -> io::Result<String> {
     fs::read_to_string("/proc/sys/kernel/random/boot_id")
 }
 
-/// What the kernel says about a process; `None` when there is none with this pid.
+/// Reads the kernel's line about a process; `None` when there is none with this pid.
 pub(in crate::process) fn stat(pid: i32) -> io::Result<Option<Stat>> {
     // One read is enough and gives one consistent line: the kernel fills it under its own lock.
     let mut line = [0; 1024];
@@ -75,13 +75,13 @@ pub(in crate::process) fn environment(pid: i32) -> Option<Vec<u8>> {
     fs::read(format!("/proc/{pid}/environ")).ok()
 }
 
-/// Whether a process is in the middle of `exec`: it has no environment yet, which differs from an
+/// Tests for a process in the middle of `exec`: it has no environment yet, which differs from an
 /// empty one.
 pub(in crate::process) fn is_starting(pid: i32) -> bool {
     fs::read(format!("/proc/{pid}/stat")).is_ok_and(|line| starts(&line))
 }
 
-/// Whether a line of `stat` is of a process of a program whose environment has no end yet. Threads
+/// Tests for a line of `stat` of a process of a program whose environment has no end yet. Threads
 /// of the kernel never have one.
 fn starts(line: &[u8]) -> bool {
     const KERNEL_THREAD: u32 = 0x0020_0000;

@@ -41,7 +41,7 @@ pub(in crate::process) fn boot_id() -> io::Result<String> {
     Ok(text.to_string_lossy().into_owned())
 }
 
-/// What the kernel says about a process; `None` when there is none with this pid.
+/// Reads the kernel's line about a process; `None` when there is none with this pid.
 pub(in crate::process) fn stat(pid: i32) -> io::Result<Option<Stat>> {
     #[expect(unsafe_code, reason = "nix and rustix have no libproc")]
     // SAFETY: the structure is plain numbers, for which zero is a value.
@@ -124,7 +124,7 @@ pub(in crate::process) fn is_single_threaded() -> bool {
     true
 }
 
-/// Whether a process is in the middle of `exec`. The system does not tell.
+/// Tests for a process in the middle of `exec`. The system does not tell.
 pub(in crate::process) fn is_starting(_pid: i32) -> bool {
     false
 }

@@ -1,4 +1,4 @@
-//! What differs by operating system, behind the same names.
+//! The differences between operating systems, behind the same names.
 //!
 //! Linux is tested. The macOS file was written from its headers and never run.
 
@@ -12,7 +12,7 @@ mod macos;
 #[cfg(target_os = "macos")]
 pub(super) use macos::*;
 
-/// What the system says about one process.
+/// The system's facts about one process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stat {
     /// The parent's pid.

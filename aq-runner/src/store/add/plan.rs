@@ -1,4 +1,4 @@
-//! What an add would do, before anything is written: which keys are taken, which id a job gets, and
+//! The plan of an add, before anything is written: which keys are taken, which id a job gets, and
 //! whether dependencies go round in a circle.
 
 use std::collections::{HashMap, HashSet};
@@ -11,7 +11,7 @@ use super::super::queue_dir::QueueDir;
 use super::super::transition::HeldJob;
 use super::{AddError, AddWarning, AddWarningKind, Added, Checked, Draft};
 
-/// What is to be done with one draft.
+/// The plan for one draft.
 pub(super) enum Plan {
     /// It goes in under this id.
     Place(JobId),

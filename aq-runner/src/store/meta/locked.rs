@@ -35,7 +35,7 @@ pub fn append_note(path: &Path, record: &RecordUpdate) -> io::Result<()> {
     options.open(path)?.write_all(record.to_text().as_bytes())
 }
 
-/// Why a meta file could not be locked at once.
+/// Reason why a meta file could not be locked at once.
 pub(crate) enum LockFailure {
     /// Another process holds it.
     Held,
@@ -95,7 +95,7 @@ impl MetaFile {
         self.file.into()
     }
 
-    /// What the file says.
+    /// The content of the file.
     pub fn meta(&self) -> &RecordContent {
         &self.meta
     }

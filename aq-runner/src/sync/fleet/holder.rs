@@ -1,5 +1,5 @@
-//! What the holder of a job tells the coordinator about it. What cannot be told now waits in the
-//! outbox, and what comes later about the same job waits behind it.
+//! The host's messages to the coordinator about its job. A message that cannot be sent now waits in
+//! the outbox, and later ones about the same job wait behind it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use aq_fleet::protocol::{
 use aq_manifest::{Outcome, Stage};
 use serde::{Deserialize, Serialize};
 
-/// How often, and how long apart, another process that sends for the same job is waited for.
+/// Number of times, and interval, that another process that sends for the same job is waited for.
 const TURNS: u32 = 20;
 const TURN: Duration = Duration::from_millis(50);
 
-/// What came of it.
+/// The result of a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Told {

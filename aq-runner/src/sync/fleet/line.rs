@@ -24,7 +24,7 @@ const MAX_LINE: u64 = 64 << 10;
 /// is away. A loop that is slower has been stopped.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What a worker asks of its loop.
+/// A worker's request to its loop.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum LineRequest {

@@ -20,7 +20,7 @@ use aq_fleet::protocol::{
 
 use super::ended::EndedLog;
 
-/// How long a claim without an answer may be held back at the coordinator.
+/// Time that a claim without an answer may be held back at the coordinator.
 const WAIT: Duration = Duration::from_secs(20);
 
 /// The pause after a call that failed, at first and at most.
@@ -37,22 +37,22 @@ const SHORTEST_BEAT: Duration = Duration::from_millis(50);
 /// A thread that waits and sends a few kilobytes needs little; TLS needs some.
 const STACK: usize = 512 << 10;
 
-/// Who joins, and how.
+/// The host that joins, and its settings.
 #[derive(Clone, Debug)]
 pub struct MembershipSettings {
     /// This host in the fleet.
     pub factory: FactoryId,
     /// The host's name, for people.
     pub host: String,
-    /// What it can do.
+    /// Its capabilities.
     pub capabilities: Vec<Token>,
     /// Its slots.
     pub capacity: u32,
     /// The version of aq.
     pub version: String,
-    /// Whether the coordinator decides what runs here (`AQ_FLEET_ROUTE=1`).
+    /// The coordinator decides what runs here (`AQ_FLEET_ROUTE=1`).
     pub route: bool,
-    /// Whether to ask once for work instead of waiting for it.
+    /// Work is asked for once instead of waited for.
     pub once: bool,
     /// Keeps the claim that is under way until its jobs are on disk, so that one whose answer was
     /// lost, also with this process, is asked for again and not made twice.
@@ -61,7 +61,7 @@ pub struct MembershipSettings {
     pub ended: EndedLog,
 }
 
-/// What the loop says of itself, whenever it changes.
+/// The loop's facts about itself, sent whenever they change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status {
     /// Slots for more fleet jobs.
@@ -72,7 +72,7 @@ pub struct Status {
     pub leases: Vec<LeaseRef>,
 }
 
-/// What the coordinator says.
+/// The coordinator's news.
 #[derive(Clone, Debug)]
 pub enum News {
     /// It can be reached, after it could not.
@@ -121,7 +121,7 @@ struct State {
     ended: bool,
 }
 
-/// What both threads have.
+/// The state that both threads share.
 struct Member {
     shared: Arc<Shared>,
     client: Arc<Client>,
@@ -208,7 +208,7 @@ impl Membership {
         self.shared.changed.notify_all();
     }
 
-    /// Whether a lease has been renewed so lately that nobody else can have the job.
+    /// Tests for a lease that has been renewed so lately that nobody else can have the job.
     pub fn trusts(&self, lease: LeaseRef) -> bool {
         let state = self.shared.lock();
         let now = self.client.clock().now();

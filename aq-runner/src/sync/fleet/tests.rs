@@ -151,7 +151,8 @@ fn a_coordinator_sets_no_pace_that_a_host_cannot_bear() {
     }
 }
 
-/// How many claims and heartbeats go to a coordinator that answers each at once, claims like this.
+/// Counts the claims and heartbeats that go to a coordinator that answers each at once, claims like
+/// this.
 fn calls_in_a_second(status: u16) -> (u32, u32) {
     let dir = TempDir::new().unwrap();
     let (called, calls) = channel();
@@ -295,8 +296,9 @@ fn a_host_that_has_left_says_nothing_more() {
 /// Stands in `told_by` for an answer that wants the host to register.
 const REGISTER: u16 = 1;
 
-/// How a coordinator answers the heartbeats of a host, one after the other and then the last one
-/// again; what the host was told when it had sent 12, and how often it has registered.
+/// Plays a coordinator that answers the heartbeats of a host, one after the other and then the last
+/// one again. Returns the host's news when it had sent 12, and the number of times that it has
+/// registered.
 fn told_by(answers: &'static [u16]) -> (Vec<&'static str>, usize) {
     let dir = TempDir::new().unwrap();
     let (beat, beats) = channel();

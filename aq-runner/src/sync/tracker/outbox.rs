@@ -1,6 +1,6 @@
-//! What the trackers have been told of each job, and what waits to be told: one small file a job,
-//! of numbers and words only. Each is replaced whole, under one lock, so a kill between any two
-//! steps leaves the file of before or the one after.
+//! The updates that trackers have got of each job, and those that wait: one small file a job, of
+//! numbers and words only. Each is replaced whole, under one lock, so a kill between any two steps
+//! leaves the file of before or the one after.
 //!
 //! A file is there only while it is needed. What it says of the past can be derived again from the
 //! job's record, so none of this is synced.
@@ -26,7 +26,7 @@ pub(crate) struct Outbox {
     dir: PathBuf,
 }
 
-/// What one job's tracker was told, and what it is to be told.
+/// The updates of one job: those that its tracker has got, and those that it is to get.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Told {
     /// The item.
@@ -46,7 +46,7 @@ pub(crate) struct Told {
     /// To be told, in this order.
     #[serde(default)]
     pub(crate) waiting: Vec<Echo>,
-    /// Why the last try did not succeed.
+    /// The reason why the last try did not succeed.
     #[serde(default)]
     pub(crate) problem: Option<String>,
 }
@@ -83,7 +83,7 @@ impl Outbox {
         Ok(Lock { _file: file })
     }
 
-    /// What is known of a job. A file that cannot be understood is none: it is derived again.
+    /// Reads the file of a job. One that cannot be understood is none: it is derived again.
     pub(crate) fn read(&self, job: &JobId) -> Option<Told> {
         let mut options = OpenOptions::new();
         options.read(true).custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK);
@@ -151,7 +151,7 @@ impl Told {
         }
     }
 
-    /// Whether this is what the tracker knows, or will know when all is told.
+    /// Tests for the state that the tracker knows, or will know when all is told.
     pub(crate) fn is_last(&self, stage: Stage) -> bool {
         match self.waiting.last() {
             Some(echo) => echo.stage == stage,

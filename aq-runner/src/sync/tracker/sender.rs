@@ -20,7 +20,7 @@ pub(crate) struct Sender {
     waiting: BTreeSet<JobId>,
 }
 
-/// What came of a try, for whoever logs it.
+/// Result of a try, for whoever logs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Happened {
     /// The tracker knows it.
@@ -69,7 +69,7 @@ impl Sender {
         }
     }
 
-    /// How long until something can be told; `None`: nothing waits.
+    /// Returns the pause until something can be told; `None`: nothing waits.
     pub(crate) fn pause(&self, now: Instant) -> Option<Duration> {
         if self.waiting.is_empty() {
             return None;
@@ -167,7 +167,7 @@ mod tests {
 
     type Answers = VecDeque<Result<Option<String>, TrackerError>>;
 
-    /// What was told, and what is answered; when there is no answer left, all is well.
+    /// The updates that were sent, and the answers; when there is no answer left, all is well.
     #[derive(Clone, Default)]
     struct Fake {
         told: Arc<Mutex<Vec<String>>>,

@@ -17,18 +17,18 @@ use jiff::Timestamp;
 /// the coordinator.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// How long a coordinator that did not answer is left alone. Decisions meanwhile are errors at
-/// once.
+/// Time for which a coordinator that did not answer is left alone. Decisions meanwhile are errors
+/// at once.
 const REST: Duration = Duration::from_secs(5);
 
-/// Who asks, and where the answers go.
+/// The one who asks, and the place where the answers go.
 #[derive(Clone, Debug)]
 pub struct ShadowSettings {
     /// The host whose jobs they are.
     pub factory: FactoryId,
     /// Its shadow, which asks.
     pub shadow: FactoryId,
-    /// What the host can do.
+    /// The capabilities of the host.
     pub capabilities: Vec<Token>,
     /// The log.
     pub log: PathBuf,
@@ -51,7 +51,7 @@ pub(super) struct Asking {
     unwanted: Vec<LeaseRef>,
 }
 
-/// What a dry claim brought.
+/// The result of a dry claim.
 pub(super) struct Picked {
     pub(super) answered: Answered,
     /// The job, when it is one.

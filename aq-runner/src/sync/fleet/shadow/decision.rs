@@ -1,4 +1,4 @@
-//! What is to be compared, in plain values.
+//! A decision to be compared, in plain values.
 
 use aq_fleet::shadow::Snapshot;
 use aq_manifest::{JobId, Stage};
@@ -10,18 +10,18 @@ pub struct Decision {
     /// The jobs that the coordinator has to know of to decide the same, the oldest first, each key
     /// once.
     pub originals: Vec<Original>,
-    /// What to ask. `None`: the coordinator is only told how far the jobs have come.
+    /// The question. `None`: the coordinator is only told how far the jobs have come.
     pub question: Option<Question>,
 }
 
-/// What the host decided, and from what.
+/// The host's decision, and its ground.
 #[derive(Clone, Debug)]
 pub struct Question {
     /// When.
     pub at: Timestamp,
     /// The key of the job that was started; `None` when a slot stays free.
     pub local: Option<String>,
-    /// What it was chosen from.
+    /// The snapshot that it was chosen from.
     pub snapshot: Snapshot,
     /// The locks that running jobs held, each once, sorted.
     pub held_locks: Vec<String>,
@@ -30,7 +30,7 @@ pub struct Question {
 /// A job of this host, to be mirrored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Original {
-    /// What the coordinator knows it by.
+    /// Its name at the coordinator.
     pub key: String,
     /// The job.
     pub id: JobId,

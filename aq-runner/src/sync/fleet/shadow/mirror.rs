@@ -10,11 +10,11 @@ use sha2::{Digest, Sha256};
 use super::asking::Asking;
 use super::decision::Original;
 
-/// What the coordinator was told.
+/// The coordinator's present knowledge.
 #[derive(Debug, Default)]
 pub(super) struct Mirror {
     jobs: HashMap<String, Told>,
-    /// How often it followed: what was not seen this time has gone.
+    /// Number of times that it followed: what was not seen this time has gone.
     turn: u64,
 }
 
@@ -35,7 +35,7 @@ impl Mirror {
         self.jobs.get(key)?.job
     }
 
-    /// Whether one of this host's jobs has this mirror.
+    /// Tests for a mirror that one of this host's jobs has.
     pub(super) fn has(&self, job: FleetJobId) -> bool {
         self.jobs.values().any(|told| told.job == Some(job))
     }

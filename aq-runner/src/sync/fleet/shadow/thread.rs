@@ -16,10 +16,10 @@ use super::decision::{Decision, Question};
 use super::log_file::append;
 use super::mirror::Mirror;
 
-/// How many decisions may wait for their turn.
+/// Maximum of decisions that may wait for their turn.
 const WAITING: usize = 256;
 
-/// How many jobs that this host does not have are taken out of its mirror for one decision.
+/// Number of jobs that this host does not have which are taken out of its mirror for one decision.
 const STRANGERS: usize = 20;
 
 /// It parses job files, and sends them.
@@ -63,7 +63,7 @@ struct Current {
     since: Instant,
 }
 
-/// What the thread has.
+/// The state of the thread.
 struct Comparer<D, R> {
     shared: Arc<Shared>,
     describe: D,

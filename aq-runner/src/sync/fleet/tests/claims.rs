@@ -1,4 +1,4 @@
-//! What the coordinator is asked for, and when.
+//! Questions to the coordinator, and their times.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

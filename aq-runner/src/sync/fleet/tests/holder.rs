@@ -1,4 +1,4 @@
-//! What a job's holder tells.
+//! Messages of a job's host.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

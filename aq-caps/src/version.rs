@@ -167,7 +167,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn versions_print_as_written_but_for_v_and_leading_zeros() {
+    fn versions_print_nearly_as_written() {
         for (text, printed) in [
             ("20", "20"),
             ("20.11", "20.11"),

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_is_trusted_for_80_percent_from_when_it_was_asked_for() {
+    fn lease_is_trusted_from_its_request() {
         let lease = Lease::new(Epoch(3), s(100), 60_000);
         assert_eq!(lease.trust(s(100)), Trust::Trusted);
         assert_eq!(lease.trust(Duration::from_millis(147_999)), Trust::Trusted);
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_renewal_counts_from_its_own_request_and_answers_may_overtake_each_other() {
+    fn renewal_counts_from_its_request() {
         let mut lease = Lease::new(Epoch(3), s(100), 60_000);
         lease.renewed(s(200), 60_000);
         assert_eq!(lease.trust(s(247)), Trust::Trusted);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn an_untrusted_lease_can_be_renewed_and_a_lost_one_cannot() {
+    fn untrusted_lease_can_be_renewed() {
         let mut lease = Lease::new(Epoch(3), s(0), 1_000);
         assert_eq!(lease.trust(s(5)), Trust::Untrusted);
         lease.renewed(s(5), 60_000);
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn only_news_of_this_grant_or_a_newer_one_matters() {
+    fn older_grants_news_is_ignored() {
         let held = Lease::new(Epoch(3), s(0), 60_000);
         let after = |epoch, state| {
             let mut lease = held.clone();
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_granted_or_is_not_known_is_not_trusted() {
+    fn unknown_leases_are_not_trusted() {
         assert_eq!(Lease::new(Epoch::DRY, s(0), 60_000).trust(s(1)), Trust::Lost);
         let mut resumed = Lease::resumed(Epoch(9));
         assert_eq!(resumed.trust(s(0)), Trust::Untrusted);

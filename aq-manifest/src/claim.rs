@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_claims_to_be_claimed_or_is_no_job_is_refused() {
+    fn false_claims_are_refused() {
         for source in [
             "---\nfleet-job-id: x\n---\n",
             "---\nfleet-lease-epoch: 9\n---\n",

@@ -179,7 +179,7 @@ mod tests {
         env fleet-job-id fleet-lease-epoch";
 
     #[test]
-    fn the_table_has_the_keys_of_the_contract_in_its_order() {
+    fn table_has_the_contracts_keys() {
         let names: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
         assert_eq!(names, CONTRACT.split_whitespace().collect::<Vec<_>>());
     }

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_may_take_five_per_cent_more_and_not_six() {
+    fn paths_may_grow_five_percent() {
         let report = baseline().judge(&counts(&[("order", 1_050), ("plan", 200_000)])).unwrap();
         assert!(report.contains("+5.00 %") && !report.contains("--update"), "{report}");
         let report = baseline().judge(&counts(&[("order", 1_060), ("plan", 200_000)])).unwrap_err();

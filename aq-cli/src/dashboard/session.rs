@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_opens_a_session_until_it_is_left_or_not_used() {
+    fn token_opens_a_session_that_ends() {
         let (sessions, now) = (sessions(), Instant::now());
         assert_eq!(sessions.sign_in("0123456789abcdeX", false, now), Err(Refused::Wrong));
         let header = sessions.sign_in(TOKEN, false, now).unwrap();

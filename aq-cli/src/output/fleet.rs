@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_drains_is_told_from_one_with_a_free_slot() {
+    fn draining_hosts_differ_from_free_ones() {
         let factory = |id: &str, draining: bool| -> FactoryView {
             let view = json!({
                 "factoryId": id, "host": "h", "version": "1",

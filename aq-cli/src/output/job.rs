@@ -268,7 +268,7 @@ mod tests {
     use aq_ledger::RecordContent;
 
     #[test]
-    fn what_is_offered_for_a_job_that_ended_is_not_refused() {
+    fn offered_verbs_are_not_refused() {
         let rested = |stage, meta| {
             let id = JobId::new("a").unwrap();
             rest(&JobRecord { id, stage, meta: RecordContent::parse(meta) }, true)

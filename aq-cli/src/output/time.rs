@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_to_come_says_how_far_off_it_is() {
+    fn future_times_show_their_distance() {
         let now: Timestamp = "2026-01-31T12:00:00Z".parse().unwrap();
         let soon = until(now + SignedDuration::from_secs(725), now);
         assert!(soon.ends_with(" (in 12m5s)"), "{soon}");

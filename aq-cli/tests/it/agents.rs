@@ -21,7 +21,7 @@ fn resumed(sandbox: &Sandbox) -> Vec<String> {
 }
 
 #[test]
-fn a_session_goes_on_after_a_failure_a_limit_and_a_kill() {
+fn session_survives_failure_limit_and_kill() {
     let hangs = format!("{}{}sleep 1000\n", begins("s3"), says(1, "hm", 10));
     let sandbox = with_claude(&[
         format!("{}{}exit 3\n", begins("s1"), says(1, "hm", 10)),
@@ -58,7 +58,7 @@ fn a_session_that_has_grown_too_long_is_left() {
 }
 
 #[test]
-fn what_goes_over_its_budget_is_ended_at_once_and_its_work_is_kept() {
+fn budget_ends_run_and_keeps_work() {
     let works = |more: &str| format!("{}echo x >w\n{more}sleep 1000\n", begins("s1"));
     let sandbox = with_claude(&[
         works(&says(1, "hm", 5000)),
@@ -77,7 +77,7 @@ fn what_goes_over_its_budget_is_ended_at_once_and_its_work_is_kept() {
 }
 
 #[test]
-fn an_engine_that_is_done_and_does_not_exit_has_done_well() {
+fn done_engine_need_not_exit() {
     let denied = r#","permission_denials":[{"tool_name":"Bash"},{"tool_name":"Write"}]"#;
     let sandbox =
         with_claude(&[format!("{}echo x >w\n{}sleep 1000\n", begins("s1"), done(denied))]);

@@ -65,7 +65,7 @@ fn a_new_checkout_is_set_up_anew() {
 }
 
 #[test]
-fn locks_of_a_dead_git_keep_no_job_from_its_start() {
+fn locks_of_dead_gits_block_nothing() {
     let sandbox = Sandbox::with_repository();
     for name in ["refs/heads/aq/wip/a.lock", "refs/aq/base/a.lock"] {
         let lock = sandbox.work().join(".git").join(name);
@@ -241,7 +241,7 @@ fn in_place_jobs_take_turns_whatever_their_lock() {
 }
 
 #[test]
-fn a_checkout_is_given_back_when_its_worker_dies_in_verify() {
+fn dead_verify_gives_checkout_back() {
     let sandbox = Sandbox::with_repository();
     let at_work = sandbox.path("at-work");
     let verify = format!("isolation: in-place\nverify: {}; sleep 100", touch(&at_work));
@@ -268,7 +268,7 @@ fn with_a_filter_that_hangs() -> Sandbox {
 }
 
 #[test]
-fn a_git_that_does_not_end_is_ended_by_the_timeout() {
+fn timeout_ends_an_endless_git() {
     let sandbox = with_a_filter_that_hangs();
     sandbox.add("a", "timeout: 1s", "true");
     assert_eq!(sandbox.code(&["run", "--once"]).0, 1);
@@ -282,7 +282,7 @@ fn a_git_that_does_not_end_is_ended_by_the_timeout() {
 }
 
 #[test]
-fn a_git_that_does_not_end_is_named_and_ended_by_stop() {
+fn stop_ends_an_endless_git() {
     let sandbox = with_a_filter_that_hangs();
     sandbox.add("a", "", "true");
     let mut running = sandbox.start_loop(&["--once"]);
@@ -336,7 +336,7 @@ fn artifacts_are_kept_when_a_job_ends_well() {
 }
 
 #[test]
-fn jobs_of_one_repository_run_at_once_when_their_locks_differ() {
+fn one_repository_runs_jobs_in_parallel() {
     let sandbox = Sandbox::with_repository();
     let (one, two) = (sandbox.path("one"), sandbox.path("two"));
     // Each waits for the other one.
@@ -407,7 +407,7 @@ fn a_job_outside_git_has_no_branch() {
 }
 
 #[test]
-fn a_new_job_does_not_get_the_branch_of_a_deleted_one() {
+fn new_job_gets_no_old_branch() {
     let sandbox = Sandbox::with_repository();
     sandbox.add("a", "", "echo old > old");
     sandbox.ok(&["run", "--once"]);

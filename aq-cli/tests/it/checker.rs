@@ -57,7 +57,7 @@ fn nul(sandbox: &Sandbox, name: &str) {
 }
 
 #[test]
-fn the_checker_sees_job_files_that_are_lost_doubled_and_torn() {
+fn checker_sees_damaged_job_files() {
     each_is_seen(
         waits,
         &[

@@ -58,14 +58,14 @@ fn drain(sandbox: &Sandbox, folder: &str, attempts: &str, runs_in_all: usize) {
 const LAUNCH: &str = "attempt=1\nengine=shell\nmoved_to=building\n";
 
 #[test]
-fn a_launch_recorded_and_not_made_begins_the_same_attempt_again() {
+fn unmade_launch_repeats_its_attempt() {
     let sandbox = left("inbox", LAUNCH);
     recover(&sandbox, "inbox");
     drain(&sandbox, "testing", "1", 1);
 }
 
 #[test]
-fn a_launch_without_a_worker_goes_back_and_does_not_count() {
+fn launch_without_worker_does_not_count() {
     let sandbox = left("building", LAUNCH);
     recover(&sandbox, "inbox");
     assert_eq!(sandbox.meta_value("x", "attempts"), "");
@@ -113,7 +113,7 @@ fn an_end_that_was_recorded_stands() {
 }
 
 #[test]
-fn a_worker_that_died_between_its_agent_and_verify_is_recovered_in_one_step() {
+fn death_before_verify_is_one_recovery() {
     let record = format!("{LAUNCH}{}attempts=1\nmoved_to=review\n", dead_worker());
     let sandbox = left("building", &record);
     recover(&sandbox, "review");
@@ -121,7 +121,7 @@ fn a_worker_that_died_between_its_agent_and_verify_is_recovered_in_one_step() {
 }
 
 #[test]
-fn a_judgement_that_was_recorded_and_not_made_is_made_again() {
+fn unmade_judgement_is_made_again() {
     for end in ["result=success\nmoved_to=testing\n", "result=verify_failed\nmoved_to=failed\n"] {
         let record = format!("{LAUNCH}{}attempts=1\nmoved_to=review\npid=\n{end}", dead_worker());
         let sandbox =
@@ -134,7 +134,7 @@ fn a_judgement_that_was_recorded_and_not_made_is_made_again() {
 }
 
 #[test]
-fn a_worker_that_died_in_verify_is_followed_by_another_verify_and_no_other_agent() {
+fn death_in_verify_repeats_only_verify() {
     let record = format!("{LAUNCH}{}attempts=1\nmoved_to=review\n", dead_worker());
     let sandbox = left_with("review", &record, "verify: echo verified >>trace", "echo ran >>trace");
     recover(&sandbox, "review");
@@ -143,7 +143,7 @@ fn a_worker_that_died_in_verify_is_followed_by_another_verify_and_no_other_agent
 }
 
 #[test]
-fn a_recovery_that_died_after_its_record_does_not_count_twice() {
+fn dead_recovery_does_not_count_twice() {
     let record =
         format!("{LAUNCH}{}attempts=1\nrecoveries=1\npid=\nmoved_to=inbox\n", dead_worker());
     let sandbox = left("building", &record);
@@ -169,7 +169,7 @@ fn the_tenth_death_in_verify_is_the_last_too() {
 }
 
 #[test]
-fn a_pid_that_means_another_process_now_is_a_dead_worker() {
+fn reused_pid_is_a_dead_worker() {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     let pid = std::process::id();
     for identity in [
@@ -198,7 +198,7 @@ fn a_record_full_of_nonsense_harms_only_its_job() {
 
 /// An `aq add` that died between the record and the file leaves a record without a job.
 #[test]
-fn an_add_that_died_before_its_file_was_there_can_be_made_again() {
+fn add_without_file_can_repeat() {
     let sandbox = Sandbox::new();
     sandbox.add("x", "idempotency-key: k", "true");
     fs::remove_file(sandbox.queue("inbox/x.md")).unwrap();
@@ -210,7 +210,7 @@ fn an_add_that_died_before_its_file_was_there_can_be_made_again() {
 
 /// An `aq add` that died between the new job and taking the old one of its key away.
 #[test]
-fn of_two_jobs_with_one_key_only_the_newer_runs() {
+fn newer_job_of_a_key_runs() {
     let sandbox = Sandbox::new();
     sandbox.add("old", "idempotency-key: k", "echo old >>trace");
     let (file, meta) = (sandbox.queue("inbox/old.md"), sandbox.queue(".state/meta/old.meta"));
@@ -230,7 +230,7 @@ fn of_two_jobs_with_one_key_only_the_newer_runs() {
 }
 
 #[test]
-fn a_wish_to_stop_that_outlived_its_job_stops_no_other_run() {
+fn old_stop_request_stops_nothing() {
     let sandbox = left("failed", "attempt=1\nattempts=1\nresult=crash\nmoved_to=failed\n");
     fs::write(sandbox.queue(".state/tmp/.stop-x"), "").unwrap();
     sandbox.ok(&["requeue", "x"]);
@@ -238,7 +238,7 @@ fn a_wish_to_stop_that_outlived_its_job_stops_no_other_run() {
 }
 
 #[test]
-fn a_wish_to_stop_is_seen_when_the_worker_died_of_something_else() {
+fn stop_request_outlives_a_dead_worker() {
     let sandbox = left("building", &format!("{LAUNCH}{}", dead_worker()));
     fs::write(sandbox.queue(".state/tmp/.stop-x"), "").unwrap();
     recover(&sandbox, "failed");
@@ -248,7 +248,7 @@ fn a_wish_to_stop_is_seen_when_the_worker_died_of_something_else() {
 
 /// A power cut has undone the removal of the old name, and the job was promised to be stopped.
 #[test]
-fn a_job_whose_old_name_has_come_back_lies_where_its_record_says() {
+fn returned_name_follows_the_record() {
     for with_loop in [false, true] {
         let sandbox = Sandbox::new();
         sandbox.add("x", "", "echo ran >>trace");
@@ -266,7 +266,7 @@ fn a_job_whose_old_name_has_come_back_lies_where_its_record_says() {
 }
 
 #[test]
-fn another_file_under_the_name_of_a_job_is_kept_under_its_own() {
+fn namesake_is_kept_under_another_name() {
     let sandbox = Sandbox::new();
     sandbox.add("x", "", "echo ran >>trace");
     sandbox.ok(&["run", "--once", "--quiet"]);

@@ -119,7 +119,7 @@ fn the_demo_leaves_files_of_others_alone() {
 }
 
 #[test]
-fn a_mistake_in_the_settings_does_not_stop_a_loop() {
+fn wrong_settings_do_not_stop_loops() {
     let sandbox = Sandbox::new();
     let config = sandbox.queue("config.yaml");
     fs::write(&config, "env-deny: [PLAIN]\n").unwrap();
@@ -213,7 +213,7 @@ fn a_silent_job_is_marked() {
 }
 
 #[test]
-fn an_agent_that_is_not_installed_is_told_at_add() {
+fn add_names_a_missing_agent() {
     let sandbox = Sandbox::new();
     let file = sandbox.path("a.md");
     fs::write(&file, "---\nengine: codex\n---\nhi\n").unwrap();

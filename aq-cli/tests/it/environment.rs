@@ -93,7 +93,7 @@ fn a_commit_without_a_message_ends_at_once() {
 }
 
 #[test]
-fn a_git_alias_leads_no_agent_to_the_users_branch() {
+fn git_alias_reaches_no_user_branch() {
     let sandbox = Sandbox::with_repository();
     let linked = sandbox.path("linked");
     sandbox.git(&["worktree", "add", "-q", "-b", "mine", linked.to_str().unwrap()]);

@@ -85,7 +85,7 @@ fn bad_input_changes_nothing() {
 }
 
 #[test]
-fn a_second_loop_is_refused_and_a_quiet_verify_failure_is_a_no() {
+fn second_loop_and_failed_verify_exit() {
     let sandbox = Sandbox::new();
     sandbox.add("human", "review-policy: human\nverify: exit 1", "true");
     let mut first = sandbox.start_loop(&[]);
@@ -98,7 +98,7 @@ fn a_second_loop_is_refused_and_a_quiet_verify_failure_is_a_no() {
 }
 
 #[test]
-fn what_the_environment_refuses_has_a_code_of_its_own() {
+fn environment_errors_have_their_code() {
     let sandbox = Sandbox::new();
     // A file where a folder must be made: refused even for root, whom modes do not stop.
     let file = sandbox.path("file");
@@ -114,7 +114,7 @@ fn what_the_environment_refuses_has_a_code_of_its_own() {
 }
 
 #[test]
-fn a_loop_whose_queue_is_taken_apart_does_not_end_well() {
+fn loop_without_queue_ends_badly() {
     let sandbox = Sandbox::new();
     sandbox.add("a", "", "rm -r $AQ_QUEUE/inbox");
     let (code, said) = sandbox.code(&["run", "--once"]);
@@ -148,7 +148,7 @@ fn the_doctor_asks_each_folder() {
 }
 
 #[test]
-fn an_answer_for_which_there_is_no_room_is_an_error() {
+fn answer_without_room_is_an_error() {
     let sandbox = Sandbox::with_repository();
     sandbox.add("a", "", "echo more >file");
     sandbox.ok(&["run", "--once"]);

@@ -111,7 +111,7 @@ fn an_add_that_fails_leaves_nothing_half_done() {
 
 /// Without a key nothing but the answer tells a second try from the first.
 #[test]
-fn an_add_without_a_key_that_fails_has_added_nothing() {
+fn failed_keyless_add_adds_nothing() {
     if !can_trace() {
         return;
     }
@@ -146,7 +146,7 @@ fn an_add_without_a_key_that_fails_has_added_nothing() {
 }
 
 #[test]
-fn a_run_that_fails_anywhere_loses_no_job_and_runs_none_twice() {
+fn failing_run_loses_and_doubles_nothing() {
     if !can_trace() {
         return;
     }
@@ -203,7 +203,7 @@ fn a_ship_that_fails_can_be_made_again() {
 }
 
 #[test]
-fn a_clean_that_fails_takes_nothing_but_what_it_says() {
+fn failing_clean_takes_what_it_says() {
     if !can_trace() {
         return;
     }
@@ -221,7 +221,7 @@ fn a_clean_that_fails_takes_nothing_but_what_it_says() {
 }
 
 #[test]
-fn a_recovery_that_fails_can_be_made_again_and_counts_once() {
+fn failing_recovery_counts_once() {
     if !can_trace() {
         return;
     }

@@ -95,7 +95,7 @@ fn its_timeout_bounds_work_in_the_background() {
 }
 
 #[test]
-fn a_timeout_takes_the_class_of_what_it_waited_for() {
+fn timeout_has_the_class_of_its_wait() {
     for (status, kind, class, state) in [
         ("429", "rate_limit", "quota", "cooling_down"),
         ("500", "server_error", "capacity", "cooling_down"),
@@ -195,7 +195,7 @@ fn how_often_it_retries_is_the_users_to_say() {
 }
 
 #[test]
-fn a_named_hour_in_an_error_ends_the_run_at_once() {
+fn named_reset_hour_ends_the_run() {
     let mut sandbox = Sandbox::new();
     let said = "You’ve hit your usage limit. Try again in 2 hours.";
     let run = format!(

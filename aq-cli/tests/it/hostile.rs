@@ -26,7 +26,7 @@ use std::time::Duration;
 use crate::sandbox::{Sandbox, cpu_ticks, job_text, kill_child, wait_child, wait_for};
 
 #[test]
-fn files_that_are_no_jobs_end_in_failed_or_stay_and_the_others_run() {
+fn stray_files_do_not_stop_jobs() {
     let sandbox = Sandbox::new();
     let inbox = |name: &str| sandbox.queue(&format!("inbox/{name}"));
     fs::write(inbox("huge.md"), vec![b'x'; 3 << 20]).unwrap();
@@ -60,7 +60,7 @@ fn files_that_are_no_jobs_end_in_failed_or_stay_and_the_others_run() {
 }
 
 #[test]
-fn names_that_lead_out_of_the_queue_are_refused_by_every_verb() {
+fn every_verb_refuses_leading_out() {
     let sandbox = Sandbox::new();
     let file = sandbox.write("x", "", "true");
     for name in ["..", "../x", ".x", "a/../../b", "a\nb", "", "a b", "-"] {
@@ -75,7 +75,7 @@ fn names_that_lead_out_of_the_queue_are_refused_by_every_verb() {
 }
 
 #[test]
-fn a_directory_that_vanished_fails_its_job_and_no_other() {
+fn vanished_directory_fails_its_job() {
     let sandbox = Sandbox::new();
     let gone = sandbox.path("gone");
     fs::create_dir(&gone).unwrap();
@@ -88,7 +88,7 @@ fn a_directory_that_vanished_fails_its_job_and_no_other() {
 }
 
 #[test]
-fn a_job_edited_while_it_waits_runs_as_it_was_saved_last() {
+fn edited_job_runs_as_saved() {
     let sandbox = Sandbox::new();
     sandbox.add("gate", "priority: high", "while [ ! -e go ]; do sleep 0.01; done");
     sandbox.add("x", "", "echo before >>trace");
@@ -106,7 +106,7 @@ fn a_job_edited_while_it_waits_runs_as_it_was_saved_last() {
 
 /// A job whose move is blocked: something else has the name that it must get.
 #[test]
-fn a_job_that_cannot_be_moved_neither_blocks_the_others_nor_keeps_the_loop_busy() {
+fn unmovable_job_blocks_nobody() {
     let sandbox = Sandbox::new();
     sandbox.add("x", "", "true");
     sandbox.add("y", "", "true");
@@ -129,7 +129,7 @@ fn a_job_that_cannot_be_moved_neither_blocks_the_others_nor_keeps_the_loop_busy(
 
 /// The program was taken away under a running loop, as an upgrade does for a moment.
 #[test]
-fn a_worker_that_cannot_be_started_is_tried_again_without_haste_and_uses_no_attempt_up() {
+fn unstartable_worker_costs_no_attempt() {
     let sandbox = Sandbox::new();
     let program = sandbox.path("aq-copy");
     fs::copy(env!("CARGO_BIN_EXE_aq"), &program).unwrap();

@@ -66,7 +66,7 @@ fn runs(sandbox: &Sandbox) -> Vec<String> {
 }
 
 #[test]
-fn an_add_killed_anywhere_can_be_made_again_and_adds_one_job() {
+fn add_killed_anywhere_adds_one_job() {
     if !can_trace() {
         return;
     }
@@ -111,7 +111,7 @@ fn a_supersede_killed_anywhere_leaves_one_job_that_runs() {
 
 /// The kill hits every process of the tree that takes so many steps: the loop, workers, agents.
 #[test]
-fn a_run_killed_anywhere_ends_each_job_well_in_the_next_run() {
+fn run_killed_anywhere_ends_well() {
     if !can_trace() {
         return;
     }
@@ -174,7 +174,7 @@ pub(crate) fn lost(sandbox: &Sandbox) {
 }
 
 #[test]
-fn a_recovery_killed_anywhere_can_be_made_again_and_counts_once() {
+fn recovery_killed_anywhere_counts_once() {
     if !can_trace() {
         return;
     }

@@ -30,7 +30,7 @@ fn seconds_ahead(status: &Value, until: &Value) -> i64 {
 }
 
 #[test]
-fn a_limit_puts_the_job_back_uncounted_and_holds_across_loops() {
+fn limit_holds_across_loops() {
     let sandbox = with_claude(&[limited(3600), done("")]);
     sandbox.add_for("a", CLAUDE, "Do it.");
     let mut running = sandbox.start_loop(&["--max", "2"]);
@@ -84,7 +84,7 @@ fn another_engine_of_the_class_is_taken_meanwhile() {
 }
 
 #[test]
-fn once_waits_for_a_short_limit_and_then_one_job_goes_first() {
+fn once_waits_for_short_limits() {
     let go = "while [ ! -e \"$AQ_QUEUE/go\" ]; do sleep 0.01; done\n";
     let limit = limited(3);
     let acts = [limit.clone(), limit.clone(), limit, format!("{go}{}", done("")), done("")];
@@ -137,7 +137,7 @@ fn the_pause_without_a_named_end_grows() {
 }
 
 #[test]
-fn an_engine_without_a_login_is_out_of_use_until_a_person_or_a_change_says_otherwise() {
+fn engine_without_login_is_out() {
     let out = refused("401", "authentication_failed", "Invalid API key · Fix external API key");
     let sandbox = with_claude(&[out.clone(), out, done("")]);
     sandbox.add_for("a", CLAUDE, "Do it.");
@@ -196,7 +196,7 @@ fn what_an_agent_reads_and_writes_is_no_limit() {
 }
 
 #[test]
-fn once_waits_for_a_backoff_and_not_for_what_nobody_will_bring() {
+fn once_waits_only_for_backoff() {
     let sandbox = Sandbox::new();
     sandbox.add("later", "retry: {max: 2, backoff: 1s}", "[ $AQ_ATTEMPT = 2 ]");
     sandbox.add("never", "deps: [nothing]", "true");

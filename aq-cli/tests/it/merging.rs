@@ -53,7 +53,7 @@ fn what_a_reviewer_corrected_is_merged() {
 }
 
 #[test]
-fn a_merge_that_a_reviewer_has_not_finished_is_not_merged() {
+fn unfinished_merge_is_not_merged() {
     let sandbox = Sandbox::with_repository();
     sandbox.add("a", "", "echo two > a.txt");
     sandbox.ok(&["run", "--once"]);

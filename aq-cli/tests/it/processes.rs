@@ -58,7 +58,7 @@ fn nothing_is_left_after_a_stop() {
 }
 
 #[test]
-fn nothing_is_left_after_the_loop_sees_its_worker_killed() {
+fn killed_worker_leaves_nothing() {
     let sandbox = brood("", "[ $AQ_ATTEMPT = 1 ] && sleep 1000; true");
     let mut run = sandbox.start_loop(&["--once"]);
     wait_for_brood(&sandbox);
@@ -88,7 +88,7 @@ fn nothing_is_left_after_recover() {
 }
 
 #[test]
-fn a_worker_killed_in_verify_leaves_no_second_verify_beside_the_first() {
+fn killed_worker_leaves_one_verify() {
     let sandbox = Sandbox::new();
     let verify = "verify: \"[ -e again ] && exit 0; touch again; setsid sleep 1000\"";
     sandbox.add("judge", verify, "true");
@@ -114,7 +114,7 @@ fn stopping_all_ends_agents_and_puts_their_jobs_back() {
 }
 
 #[test]
-fn a_loop_told_to_end_leaves_agents_at_work_and_the_next_takes_them_up() {
+fn next_loop_adopts_agents() {
     let sandbox = Sandbox::new();
     sandbox.add("long", "", "echo there; while [ ! -e go ]; do sleep 0.01; done");
     let mut first = sandbox.start_loop(&[]);

@@ -19,7 +19,7 @@ fn codes(children: Vec<Child>) -> Vec<i32> {
 }
 
 #[test]
-fn a_key_added_by_many_at_once_is_one_job() {
+fn racing_adds_of_a_key() {
     let sandbox = Sandbox::new();
     let file = sandbox.write("same", "idempotency-key: k", "true");
     let file = file.to_str().unwrap();
@@ -29,7 +29,7 @@ fn a_key_added_by_many_at_once_is_one_job() {
 }
 
 #[test]
-fn a_name_added_by_many_at_once_is_given_to_each_with_a_number() {
+fn racing_adds_of_a_name() {
     let sandbox = Sandbox::new();
     let files: Vec<String> = (0..8)
         .map(|n| {
@@ -59,7 +59,7 @@ fn a_name_added_by_many_at_once_is_given_to_each_with_a_number() {
 /// Persons who do contrary things to the same jobs, all at once, beside a loop. Whatever comes of
 /// it: each job is in one folder and no job ran beside itself.
 #[test]
-fn adds_stops_and_requeues_beside_a_loop_leave_each_job_in_one_folder() {
+fn racing_verbs_leave_one_folder() {
     let sandbox = Sandbox::new();
     let mut run = sandbox.start_loop(&["--max", "3"]);
     let body = "exec 9>own-$AQ_JOB_ID; flock -n 9 || echo twice >>bad\nsleep 0.02";
@@ -133,7 +133,7 @@ fn a_second_loop_is_refused_and_names_the_first() {
 }
 
 #[test]
-fn a_job_superseded_while_the_loop_runs_runs_once_in_its_last_form() {
+fn superseded_job_runs_once() {
     let sandbox = Sandbox::new();
     let mut run = sandbox.start_loop(&[]);
     sandbox.add("gate", "", "while [ ! -e go ]; do sleep 0.01; done");
@@ -151,7 +151,7 @@ fn a_job_superseded_while_the_loop_runs_runs_once_in_its_last_form() {
 }
 
 #[test]
-fn a_file_dropped_in_under_a_name_that_is_taken_gets_another_name() {
+fn dropped_namesake_gets_another_name() {
     let sandbox = Sandbox::new();
     sandbox.add("x", "", "echo first >>trace");
     sandbox.ok(&["run", "--once", "--quiet"]);
@@ -168,7 +168,7 @@ fn a_file_dropped_in_under_a_name_that_is_taken_gets_another_name() {
 
 /// The lock of a job that `aq clean`, `aq add` or anything else holds for long.
 #[test]
-fn a_job_that_another_process_holds_is_waited_for_without_haste() {
+fn held_job_is_awaited_calmly() {
     let sandbox = Sandbox::new();
     sandbox.add("held", "", "true");
     sandbox.add("free", "", "true");
@@ -187,7 +187,7 @@ fn a_job_that_another_process_holds_is_waited_for_without_haste() {
 }
 
 #[test]
-fn a_killed_loop_is_followed_by_one_that_counts_what_runs() {
+fn next_loop_counts_running_jobs() {
     let sandbox = Sandbox::new();
     let body = "free=no; for n in 1 2; do exec 7>slot-$n; if flock -n 7; then free=yes; break; fi; done\n\
                 [ $free = yes ] || echo max >>bad\n\

@@ -77,7 +77,7 @@ fn add_batch(sandbox: &Sandbox, from: usize, to: usize) {
 }
 
 #[test]
-fn a_loop_takes_no_more_after_many_jobs_than_after_a_few_and_leaves_nothing() {
+fn loop_does_not_grow() {
     let sandbox = Sandbox::new();
     let total = total();
     let mut run = sandbox.start_loop(&["--ship", "--max", "4"]);

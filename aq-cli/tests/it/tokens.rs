@@ -160,7 +160,7 @@ fn a_token_file_that_others_can_write_is_refused() {
 }
 
 #[test]
-fn a_token_file_that_others_can_read_is_warned_about() {
+fn readable_token_file_warns() {
     let sandbox = Sandbox::new();
     let file = token_file(&sandbox, 0o644);
     let tracker = FakeTracker::of_item(json!({ "title": "T" }));

@@ -102,7 +102,7 @@ fn an_item_becomes_a_job_once() {
 }
 
 #[test]
-fn an_item_that_cannot_be_used_does_not_keep_others_out() {
+fn unusable_item_blocks_no_other() {
     let sandbox = Sandbox::new();
     let tracker = FakeTracker::new(|asked| {
         let (status, body) = match asked.line.rsplit('/').next().unwrap() {
@@ -131,7 +131,7 @@ fn an_item_that_cannot_be_used_does_not_keep_others_out() {
 }
 
 #[test]
-fn a_tracker_is_told_once_and_config_has_the_last_word() {
+fn config_decides_tracker_updates() {
     let sandbox = Sandbox::new();
     let tracker = FakeTracker::of_item(json!({}));
     fs::write(sandbox.queue("config.yaml"), "tracker: {status: {review: waiting}}\n").unwrap();
@@ -169,7 +169,7 @@ fn a_tracker_is_told_once_and_config_has_the_last_word() {
 }
 
 #[test]
-fn each_step_is_told_in_order_and_nothing_but_numbers() {
+fn tracker_gets_numbers_in_order() {
     let sandbox = Sandbox::new();
     let tracker = FakeTracker::of_item(json!({}));
     let front = "tracker-item: T-1\nretry: {max: 2, backoff: 0s}\nenv: {SECRET: env-value-77}";
@@ -279,7 +279,7 @@ fn five_hundred_jobs_and_a_tracker_that_hangs() {
 }
 
 #[test]
-fn a_tracker_that_fails_is_told_of_and_left_alone() {
+fn failing_tracker_is_left_alone() {
     let sandbox = Sandbox::new();
     let tracker = FakeTracker::new(|_| Some((500, "{}".to_owned())));
     add_many(&sandbox, 20);
@@ -325,7 +325,7 @@ fn a_locked_issue_does_not_silence_others() {
 }
 
 #[test]
-fn a_loop_that_is_killed_tells_nothing_twice_that_was_recorded() {
+fn killed_loop_repeats_no_update() {
     let sandbox = Sandbox::new();
     let tracker = FakeTracker::of_item(json!({}));
     sandbox.add("a", "tracker-item: T-1", "while [ ! -e go ]; do sleep 0.01; done");

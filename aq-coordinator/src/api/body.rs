@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_does_not_arrive_is_not_waited_for() {
+    async fn missing_body_is_not_awaited() {
         let never = tokio_stream::pending::<Result<Bytes, std::io::Error>>();
         let request = Request::new(axum::body::Body::from_stream(never));
         let refused = read(request, Duration::from_millis(5)).await.unwrap_err().problem;

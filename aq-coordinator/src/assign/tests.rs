@@ -74,7 +74,7 @@ fn engines_and_profiles_that_are_named_are_needed() {
 }
 
 #[test]
-fn a_lock_is_held_once_in_the_fleet_and_by_what_a_host_runs_itself() {
+fn fleet_lock_is_held_once() {
     let (first, second) = (row(1, "lock: db"), row(2, "lock: db"));
     let mut board = board(&[first.clone(), second, row(3, "lock: none"), row(4, "lock: none")]);
     assert_eq!(plan(&mut board, "", &[], 9), [id(1), id(3), id(4)]);

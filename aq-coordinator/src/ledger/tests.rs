@@ -91,7 +91,7 @@ fn who_may_write() {
 }
 
 #[test]
-fn a_lease_ends_when_its_time_is_over_and_not_before() {
+fn lease_ends_on_time() {
     let job = held(Some("l"));
     let until = job.tenure.as_ref().unwrap().until;
     assert_eq!(lapse(&job, until), None);
@@ -103,7 +103,7 @@ fn a_lease_ends_when_its_time_is_over_and_not_before() {
 }
 
 #[test]
-fn a_late_renewal_needs_its_lock_where_it_is_at_work() {
+fn late_renewal_needs_its_lock() {
     let late = |job: &Job, free| renew(job, &caller("one", 1), NOW, LEASE, free);
     let lapse = |job: &Job| super::lapse(job, DbTime(i64::MAX)).unwrap();
     for (stage, free, holds) in [

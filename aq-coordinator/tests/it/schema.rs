@@ -27,7 +27,7 @@ async fn an_older_and_a_newer_schema() {
 
 /// The first schema, with a row in what the second one changes.
 #[tokio::test]
-async fn a_database_of_the_first_schema_is_brought_up_to_date() {
+async fn first_schema_is_upgraded() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("fleet.db");
     let other = rusqlite::Connection::open(&path).unwrap();

@@ -78,7 +78,7 @@ fn report(counts: &[(Verdict, u64)]) -> AgreementReport {
 }
 
 #[test]
-fn ready_takes_enough_decisions_and_a_rate_that_is_sure() {
+fn ready_needs_decisions_and_rate() {
     for (counts, ready) in [
         (vec![(Verdict::Agree, 200)], true),
         (vec![(Verdict::Agree, 199)], false),
@@ -122,7 +122,7 @@ fn what_is_missing_is_said_in_numbers() {
 }
 
 #[test]
-fn a_decision_counts_once_a_snapshot_and_disagreement_weighs_most() {
+fn decision_counts_once_a_snapshot() {
     use Verdict::{Agree, CoordEmpty, Diverge, Error, LocalEmpty};
     for (verdicts, expected) in [
         (vec![Agree, Agree, Agree], Agree),

@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_has_what_is_given_and_nothing_gets_out_of_its_value() {
+    fn query_values_are_escaped() {
         assert_eq!(with_query("/p", &[("a", None)]), "/p");
         let query = [("a", Some("x&b=1 é#")), ("b", None), ("c", Some("2"))];
         assert_eq!(with_query("/p", &query), "/p?a=x%26b%3D1%20%C3%A9%23&c=2");

@@ -109,7 +109,7 @@ fn granted(epoch: u64) -> Value {
 }
 
 #[test]
-fn a_call_carries_token_version_and_body_and_tells_when_it_was_sent() {
+fn call_carries_token_and_body() {
     let (client, fake) =
         Fake::default().then(700, answer(200, &json!({"expiresInMs": 5}))).client();
     let got = renew(&client).unwrap();
@@ -143,7 +143,7 @@ fn what_may_pass_is_retried_with_growing_pauses() {
 }
 
 #[test]
-fn retry_after_is_honoured_and_too_long_a_one_ends_the_call() {
+fn retry_after_is_honoured() {
     let (client, fake) = Fake::default()
         .then(0, busy(429, Some(3)))
         .then(0, answer(200, &json!({"expiresInMs": 5})))
@@ -213,7 +213,7 @@ fn fenced_is_told_apart_from_other_conflicts() {
 }
 
 #[test]
-fn an_empty_success_is_one_where_there_is_nothing_to_say() {
+fn empty_success_needs_no_content() {
     let client = |status| Fake::default().then(0, busy(status, None)).client().0;
     let events = crate::protocol::Events {
         factory_id: "a".parse().unwrap(),
@@ -243,7 +243,7 @@ fn an_answer_that_makes_no_sense_is_garbled() {
 }
 
 #[test]
-fn a_claim_is_the_same_at_every_try_and_counts_from_the_first() {
+fn claim_retries_are_identical() {
     let (client, fake) = Fake::default()
         .then(500, no_answer(TransportProblem::Lost))
         .then(0, answer(200, &json!({ "jobs": [granted(1)] })))
@@ -257,14 +257,14 @@ fn a_claim_is_the_same_at_every_try_and_counts_from_the_first() {
 }
 
 #[test]
-fn a_claim_that_is_held_back_has_that_time_on_top() {
+fn held_claim_extends_its_timeout() {
     let (client, fake) = Fake::default().then(0, answer(200, &json!({ "jobs": [] }))).client();
     client.claim(&Claim { wait_ms: 30_000, ..claim() }).unwrap();
     assert_eq!(fake.seen.lock().unwrap()[0].1, Duration::from_secs(40));
 }
 
 #[test]
-fn grants_that_cannot_be_are_garbled_but_a_dry_runs_lease_is_passed_on() {
+fn impossible_grants_are_garbled() {
     let claimed = |jobs: Value, dry_run| {
         let (client, _) = Fake::default().then(0, answer(200, &json!({ "jobs": jobs }))).client();
         client.claim(&Claim { dry_run, ..claim() })

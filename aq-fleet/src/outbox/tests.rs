@@ -123,7 +123,7 @@ fn every_kind_of_message_survives_the_file() {
 }
 
 #[test]
-fn what_cannot_be_sent_now_stays_with_all_after_it() {
+fn unsent_message_holds_later_ones() {
     let (_dir, outbox) = outbox();
     for n in 1..=3 {
         outbox.append(job(1), &report(n)).unwrap();
@@ -154,7 +154,7 @@ fn what_is_refused_is_dropped_with_its_reason() {
 }
 
 #[test]
-fn a_message_that_comes_while_others_are_sent_goes_out_as_well() {
+fn late_message_is_sent_too() {
     let (_dir, outbox) = outbox();
     outbox.append(job(1), &report(1)).unwrap();
     let mut taken = Vec::new();
@@ -271,7 +271,7 @@ fn other_files_and_links_are_left_alone() {
 
 /// Two that add and two that send, as a worker and a loop do.
 #[test]
-fn adding_and_sending_at_once_loses_doubles_and_reorders_nothing() {
+fn concurrent_sending_keeps_the_order() {
     let (_dir, outbox) = outbox();
     let taken = std::sync::Mutex::new(Vec::new());
     let finished = AtomicBool::new(false);

@@ -87,7 +87,7 @@ fn every_body_is_as_the_protocol_writes_it() {
 }
 
 #[test]
-fn optional_fields_may_be_left_out_and_unknown_ones_are_ignored() {
+fn unknown_fields_are_ignored() {
     let claim: Claim = serde_json::from_value(json!({
         "requestId": "r", "factoryId": "a", "capabilities": [], "free": 1, "later": {"x": [1]},
     }))
@@ -104,7 +104,7 @@ fn optional_fields_may_be_left_out_and_unknown_ones_are_ignored() {
 }
 
 #[test]
-fn what_is_missing_or_wrong_is_refused_with_its_name() {
+fn bad_fields_are_named() {
     assert!(error::<Renew>(json!({ "epoch": 1 })).contains("factoryId"));
     assert!(error::<Renew>(json!({ "factoryId": "../a", "epoch": 1 })).contains("starts with"));
     assert!(error::<Renew>(json!({ "factoryId": "a", "epoch": -1 })).contains("u64"));
@@ -246,7 +246,7 @@ fn limits_are_the_protocols() {
 
 proptest! {
     #[test]
-    fn no_text_makes_a_word_or_branch_with_control_characters(text in "\\PC*|[\\x00-\\x7f]{0,200}") {
+    fn control_characters_are_refused(text in "\\PC*|[\\x00-\\x7f]{0,200}") {
         let word = Word::lossy(&text);
         prop_assert_eq!(word.as_str().parse::<Word>(), Ok(word.clone()));
         let branch = format!("aq/wip/{text}");

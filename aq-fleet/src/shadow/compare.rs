@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn one_side_without_a_pick_is_explained_by_the_other() {
+    fn missing_pick_is_explained() {
         for (local, waiting, reason) in [
             ("high", Some(json!({ "code": "lock_held", "job": "x" })), Reason::Lock),
             ("high", Some(json!({ "code": "behind", "job": "x" })), Reason::Lock),
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_cannot_be_used_is_an_error_with_its_kind() {
+    fn unusable_answer_is_an_error() {
         let claimed = |epoch: u64| -> Claimed {
             let job = "01890a5d-ac96-774b-bcce-b302099a8057";
             let grant =

@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_fields_and_reasons_are_taken_and_everything_else_refused() {
+    fn lines_take_unknown_fields_only() {
         let good = line(Some("a"), Some("b")).to_string();
         let later = good.replace("reason=lock", "reason=moon") + " more=1";
         assert_eq!(later.parse::<Line>().unwrap().reason, Some(Reason::Unknown));
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_key_is_cut_and_the_line_stays_readable() {
+    fn long_key_is_cut() {
         let long = line(Some(&"é".repeat(5_000)), Some(&"\u{10ffff}".repeat(300)));
         let text = long.to_string();
         let back: Line = text.parse().unwrap();

@@ -107,7 +107,7 @@ fn a_request_arrives_whole_and_so_does_its_answer() {
 }
 
 #[test]
-fn a_retry_after_that_is_a_date_or_nonsense_is_none() {
+fn nonsense_retry_after_is_none() {
     for value in ["Wed, 21 Oct 2026 07:28:00 GMT", "-1", "1.5", "99999999999999999999999"] {
         let header = format!("retry-after: {value}\r\n");
         let (address, _seen) = serve(move |_, stream| say(stream, "503 X", &header, ""));
@@ -163,7 +163,7 @@ fn where_nobody_listens_nothing_was_sent() {
 }
 
 #[test]
-fn an_answer_that_breaks_off_or_is_no_http_may_have_been_done() {
+fn broken_answer_leaves_doubt() {
     for answer in [
         "",
         "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"expires",
@@ -192,7 +192,7 @@ fn an_answer_without_end_is_given_up() {
 }
 
 #[test]
-fn the_time_limit_holds_for_the_whole_answer_however_it_drips() {
+fn dripping_answer_meets_its_limit() {
     for head in ["", "HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n"] {
         let (address, _seen) = serve(move |_, stream| {
             let _ = stream.write_all(head.as_bytes());
@@ -225,7 +225,7 @@ fn a_call_succeeds_after_a_bad_moment() {
 }
 
 #[test]
-fn plain_text_where_tls_should_be_is_an_error_in_time() {
+fn plain_text_for_tls_fails() {
     let (address, _seen) = serve(|_, stream| say(stream, "200 OK", "", "{}"));
     match Http::new(&address.replace("http", "https")) {
         Ok(http) => {

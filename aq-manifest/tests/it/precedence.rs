@@ -48,7 +48,7 @@ fn profile(yaml: &str) -> Profile {
 }
 
 #[test]
-fn a_profile_can_give_every_key_that_is_not_identity() {
+fn profile_gives_keys_but_identity() {
     let profile = profile(ALL);
     for key in KEYS {
         assert_eq!(profile.values.is_set(key.name), key.job_only.is_none(), "{}", key.name);
@@ -56,7 +56,7 @@ fn a_profile_can_give_every_key_that_is_not_identity() {
 }
 
 #[test]
-fn values_of_a_profile_apply_as_if_the_job_gave_them() {
+fn profile_values_apply_to_jobs() {
     let from_profile = resolve(&Manifest::default(), Some(&profile(ALL)));
     assert_eq!(from_profile, resolve(&job(ALL), None));
     assert_ne!(from_profile, JobSpec::default());
@@ -130,7 +130,7 @@ fn profiles_are_refused_what_belongs_to_one_job() {
 }
 
 #[test]
-fn unknown_keys_of_a_profile_are_warned_about_with_its_own_keys_in_mind() {
+fn unknown_profile_keys_warn() {
     let parsed = parse_profile("p", "personna: x\n");
     assert_eq!(parsed.unknown, ["personna"]);
     assert!(!parsed.has_errors());

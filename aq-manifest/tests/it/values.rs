@@ -17,7 +17,7 @@ fn findings<'a>(parsed: &'a Parsed<'_>, source: &'a str) -> Vec<(&'a str, &'a st
 }
 
 #[test]
-fn a_file_without_front_matter_is_a_job_with_defaults() {
+fn plain_file_has_defaults() {
     for source in ["", "Fix it.\n", "---\n---\nFix it.\n", "---\n# nothing\n\n---\n"] {
         let parsed = parse(source);
         assert_eq!(parsed.manifest, Manifest::default(), "{source:?}");
@@ -38,7 +38,7 @@ fn a_legacy_file_says_exactly_its_three_keys() {
 }
 
 #[test]
-fn text_that_looks_like_another_type_is_kept_where_it_is_unambiguous() {
+fn unambiguous_text_is_kept() {
     assert_eq!(keys("verify: true").verify.as_deref(), Some("true"));
     assert_eq!(keys("idempotency-key: 0012").idempotency_key.as_deref(), Some("0012"));
     assert_eq!(keys("tracker-item: 17").tracker_item.as_deref(), Some("17"));
@@ -89,7 +89,7 @@ fn requirements_and_budgets_are_read() {
 }
 
 #[test]
-fn block_and_flow_style_quotes_and_aliases_mean_the_same() {
+fn yaml_styles_mean_the_same() {
     let flow = keys("deps: [a, b]\nverify: \"cargo test\"\nsetup: make");
     let block = keys("deps:\n- a\n- 'b'\nverify: >-\n  cargo\n  test\nsetup: |-\n  make");
     assert_eq!(flow, block);
@@ -168,7 +168,7 @@ fn bad_values_are_refused_at_their_place() {
 }
 
 #[test]
-fn every_error_is_told_and_good_keys_are_read_all_the_same() {
+fn good_keys_survive_errors() {
     let source = "---\nengine: A\ntimeout: 1\nyolo: 2\nmodel: m\ndeps: [[], {}]\n---\nbody";
     let parsed = parse(source);
     assert_eq!(parsed.diagnostics.len(), 5, "{:?}", parsed.diagnostics);

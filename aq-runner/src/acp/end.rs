@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_end_of_a_turn_with_work_is_a_success() {
+    fn success_needs_a_turn_with_work() {
         assert_eq!(result("end_turn", turn(&["done"])), (true, String::new()));
         for stop in ["max_tokens", "max_turn_requests", "refusal", "cancelled", "odd"] {
             let (success, text) = result(stop, turn(&["done"]));

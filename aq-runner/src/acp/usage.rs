@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_session_has_numbers_where_their_span_is_known() {
+    fn resumed_numbers_need_a_span() {
         let whole = answer(2580, [2468, 112, 400, 0, 0]);
         let context = |agent| UsageContext {
             agent,

@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_that_argv_does_not_place_come_at_its_end() {
+    fn unplaced_lists_end_argv() {
         let change = EngineChange {
             argv: words("{model_args} go"),
             yolo_args: words("--yolo"),
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prompt_as_argument_is_the_last_word_or_where_argv_says() {
+    fn prompt_argument_has_its_place() {
         let at_end = configured(by_argument("run"), &job()).unwrap();
         assert_eq!(at_end.args, ["run", "do it"]);
         assert_eq!(at_end.stdin, None);
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn an_argument_that_no_program_can_be_given_is_refused() {
+    fn impossible_arguments_are_refused() {
         let longest = "x".repeat(ARGUMENT_MAX);
         let fits = Invocation { prompt: &longest, ..job() };
         assert!(configured(by_argument("run"), &fits).is_ok());
@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_id_that_could_be_an_option_is_not_resumed() {
+    fn option_like_session_is_not_resumed() {
         let command = command("claude", &Invocation { session: Some("--evil"), ..job() });
         assert!(!command.resumes);
         assert!(!line(&command.args).contains("evil"));

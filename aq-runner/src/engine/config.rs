@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_engine_and_a_change_to_a_built_in_one() {
+    fn config_adds_and_changes_engines() {
         let mut config = example();
         let model_args = Some(vec!["--model={model}".to_owned()]);
         let change = EngineChange { model_args, ..Default::default() };

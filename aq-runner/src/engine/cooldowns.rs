@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_has_to_mend_waits_for_them_or_for_a_change() {
+    fn outage_waits_for_a_change() {
         let mut rests = Cooldowns::default();
         let key = account("a");
         rests.broken(&key, ErrorClass::Auth, "Not logged in\n", "v1", at(0));
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_seen_before_the_clock_was_set_back_neither_lasts_nor_grows() {
+    fn clock_set_back_ends_cooldowns() {
         let month = 30 * 86_400;
         let mut rests = Cooldowns::default();
         limited(&mut rests, Some(5000), 0);
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_is_read_back_and_nonsense_is_left_out() {
+    fn nonsense_is_not_read_back() {
         let mut rests = Cooldowns::default();
         limited(&mut rests, Some(700), 0);
         rests.broken(&account("b"), ErrorClass::Config, "no config", "v1", at(3));

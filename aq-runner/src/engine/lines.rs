@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_too_long_is_skipped_and_takes_no_memory() {
+    fn long_lines_take_no_memory() {
         let block = vec![b'x'; 1 << 20];
         let (mut reader, mut seen) = (Lines::default(), Vec::new());
         let mut most = 0;

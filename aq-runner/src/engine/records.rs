@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn the_final_event_is_there_as_soon_as_its_line_is() {
+    fn final_event_comes_with_its_line() {
         let mut records = records();
         assert_eq!((records.final_event(), records.session_id()), (None, None));
         records.stdout(STREAM.trim_end().as_bytes());
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_over_several_lines_that_is_never_complete_costs_only_itself() {
+    fn incomplete_object_costs_only_itself() {
         let mut records = records();
         records.stdout(b"{\n  \"a\": 1,\n");
         records.stdout(STREAM.as_bytes());
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_last_line_without_a_newline_counts_at_the_end() {
+    fn unended_last_line_counts() {
         let mut records = records();
         records.stdout(STREAM.trim_end().as_bytes());
         assert!(records.verdict(Exit::Code(0), EndedBy::Engine).success);

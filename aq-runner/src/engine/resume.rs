@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_session_that_was_not_named_is_kept_when_it_is_not_to_blame() {
+    fn blameless_session_is_kept() {
         let next = |stderr: &str, ended| {
             let verdict = judged_with("codex", "", stderr, Exit::Code(1), ended);
             next_session(Some("0a-1b"), &verdict, ended)

@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_between_braces_are_found_and_other_braces_are_text() {
+    fn only_braced_names_are_templates() {
         assert_eq!(placeholders("--a={model}/{session}"), ["model", "session"]);
         assert_eq!(placeholders("{{model}}"), ["model"]);
         for none in ["", "plain", "{", "{}", "{model", "{\"a\":1}", "{a b}", "{A}", "}{"] {

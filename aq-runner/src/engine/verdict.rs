@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn success_needs_exit_code_0_a_good_final_event_and_no_signal_from_aq() {
+    fn success_needs_exit_and_event() {
         let exits = [Exit::Code(0), Exit::Code(1), Exit::Code(143), Exit::Signal(15)];
         for terminal in [Some(true), Some(false), None] {
             for exit in exits {
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_prints_no_records_is_told_what_it_needs() {
+    fn eventless_program_is_explained() {
         let why = judge(
             "it",
             &format("jsonl-codex").unwrap(),

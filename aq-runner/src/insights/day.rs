@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_is_on_the_day_of_the_reader_on_which_it_ended() {
+    fn days_are_the_readers() {
         let jobs = [
             job("late", "x", "2026-03-01T23:30:00Z", "1"),
             job("early", "y", "2026-03-01T00:30:00Z", "0.5"),

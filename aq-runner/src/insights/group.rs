@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_that_have_not_run_and_numbers_that_are_not_known_do_not_count() {
+    fn unknown_numbers_do_not_count() {
         let found = insights(
             [
                 job(
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quantile_lies_between_two_values_where_none_is_there() {
+    fn quantiles_are_interpolated() {
         let values = [1.0, 2.0, 3.0, 4.0];
         assert_eq!(quantile(&values, 0.5), Some(2.5));
         let about = spread(&values).unwrap();
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_without_a_profile_are_a_group_of_their_own() {
+    fn profileless_jobs_are_a_group() {
         let with = job("a", Stage::Shipped, &[("attempts", "1"), ("profile", "p")]);
         assert_eq!(insights([with.clone()], None).no_profile, None);
         let without = job("b", Stage::Failed, &[("attempts", "2")]);

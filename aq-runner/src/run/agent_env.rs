@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jobs_env_sees_only_what_its_agent_may_see() {
+    fn job_env_hides_agent_secrets() {
         let user = [("NAME", "x"), ("AQ_FLEET_TOKEN", "secret")];
         assert_eq!(env_of(&user, &[], &[("A", "${NAME}")]).unwrap()["A"], "x");
         let error = env_of(&user, &[], &[("A", "${AQ_FLEET_TOKEN}")]).unwrap_err();

@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_log_keeps_the_beginning_and_the_end_of_each_command() {
+    fn full_log_keeps_both_ends() {
         let (dir, mut log) = log(1 << 20);
         let line = format!("{}\n", "x".repeat(999));
         for _ in 0..5_000 {

@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_file_or_with_an_empty_one_the_defaults_apply() {
+    fn empty_settings_are_defaults() {
         let settings = load("\n").unwrap();
         assert_eq!(settings.config.max, None);
         assert_eq!(settings.result_grace, Duration::from_secs(60));
@@ -402,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn while_the_file_has_an_error_what_was_kept_applies() {
+    fn last_good_settings_apply() {
         let dir = tempfile::tempdir().unwrap();
         let queue = QueueDir::init(&dir.path().join("q")).unwrap();
         let write = |text: &str| std::fs::write(queue.config(), text).unwrap();

@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_clean_in_one_second_has_a_folder_of_its_own() {
+    fn second_clean_has_its_folder() {
         let queue = TestQueue::new();
         let mut archives = Vec::new();
         for name in ["a", "b"] {

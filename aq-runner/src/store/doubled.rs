@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_record_says_which_name_stays_and_else_the_earlier_one_does() {
+    fn record_decides_which_name_stays() {
         use Stage::{Building, Failed, Inbox, Review, Shipped, Testing};
         for (told, stages, kept) in [
             ("failed", &[Inbox, Failed][..], Failed),
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_goes_unless_a_person_put_it_into_the_inbox() {
+    fn copies_go_but_persons_stay() {
         for (stage, is_new, stays) in
             [(Stage::Review, true, false), (Stage::Inbox, false, false), (Stage::Inbox, true, true)]
         {

@@ -217,7 +217,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     #[test]
-    fn a_file_is_taken_when_it_has_come_to_rest() {
+    fn resting_file_is_taken() {
         let queue = TestQueue::new();
         assert!(take_at_once(&queue, "a", "half a fi") <= REST);
         drop_in(&queue, "a", "---\ncwd: sub\n---\nthe whole file\n", MINUTE);
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_file_is_refused_with_its_report_in_the_log() {
+    fn bad_file_is_refused_in_log() {
         let queue = TestQueue::new();
         drop_in(&queue, "a", "---\nyolo: maybe\n---\nx\n", MINUTE);
         assert!(matches!(take(&queue, "a"), Ingested::Refused(_)));

@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_the_host_cannot_read_may_be_good() {
+    fn unreadable_file_may_be_good() {
         let unread = |number| {
             let problem = UnreadableJob::Io(std::io::Error::from_raw_os_error(number));
             Invalid::unreadable("a.md", &problem).host_error
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_profile_is_an_error_that_names_the_others() {
+    fn missing_profile_names_others() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("a.yaml"), "priority: low\n").unwrap();
         std::fs::write(dir.path().join("not a profile.yaml"), "").unwrap();

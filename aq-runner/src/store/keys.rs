@@ -192,7 +192,7 @@ mod tests {
 
     /// A killed add leaves an empty one, a power cut one of zeros, and both half a line.
     #[test]
-    fn an_entry_that_was_left_torn_names_its_key_and_takes_the_next_line() {
+    fn torn_entry_takes_next_line() {
         let queue = TestQueue::new();
         let keys = Keys::new(&queue);
         for torn in ["", "\0\0\0", "key", "key=k\nawai", "key=k\njob=b\n\0\0\0"] {

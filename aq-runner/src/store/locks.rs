@@ -177,7 +177,7 @@ mod tests {
 
     /// Threads that take the lock, look whether another has it, and remove its file.
     #[test]
-    fn one_holder_at_a_time_though_each_removes_the_file() {
+    fn removed_lock_has_one_holder() {
         use std::sync::atomic::{AtomicU32, Ordering};
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("daemon.pid");

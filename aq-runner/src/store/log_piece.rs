@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_are_cut_at_lines_and_a_line_that_grows_is_open() {
+    fn pieces_are_cut_at_lines() {
         let (queue, job) = (with(b"one\ntwo\nthr"), id("a"));
         let piece = log_from(&queue, &job, 0, 6).unwrap().unwrap();
         assert_eq!((&piece.bytes[..], &piece.open[..], piece.size), (&b"one\n"[..], &b""[..], 11));

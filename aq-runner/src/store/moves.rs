@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_is_not_told_again_and_a_torn_line_not_at_all() {
+    fn moves_are_read_once() {
         let steps = steps(RECORD.as_bytes(), Some(0));
         for (n, step) in steps.iter().enumerate() {
             let from = usize::try_from(step.end).unwrap();
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_in_the_place_of_the_record_is_not_waited_for() {
+    fn piped_record_is_not_awaited() {
         let queue = TestQueue::new();
         nix::unistd::mkfifo(&queue.meta(&id("a")), nix::sys::stat::Mode::S_IRWXU).unwrap();
         assert_eq!(moves(&queue, &id("a"), None).unwrap().len(), 0);

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_of_the_file_or_its_profile_is_seen() {
+    fn edits_make_records_outdated() {
         let queue = TestQueue::new();
         let profile = queue.profiles().join("p.yaml");
         std::fs::write(&profile, "priority: low\n").unwrap();

@@ -110,7 +110,7 @@ mod tests {
     const WHOLE: &str = "max: 2\nenv-deny: [A]\n";
 
     #[test]
-    fn a_file_that_is_being_saved_is_read_when_it_is_whole() {
+    fn half_saved_file_is_awaited() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("config.yaml");
         for half in ["", "max: 2\nenv-d"] {
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_at_rest_is_read_at_once_and_one_without_rest_in_the_end() {
+    fn restless_file_is_read_late() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("config.yaml");
         let now = SystemTime::now();

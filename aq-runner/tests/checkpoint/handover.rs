@@ -77,7 +77,7 @@ fn the_next_host_goes_on_from_what_was_pushed() {
 }
 
 #[test]
-fn a_snapshot_has_what_the_agent_has_not_committed_and_moves_nothing() {
+fn snapshot_has_uncommitted_work() {
     let hosts = hosts();
     let dir = &hosts.first.dir;
     write(&dir.join("staged.txt"), "staged\n");
@@ -106,7 +106,7 @@ fn a_snapshot_of_nothing_new_is_the_branch_itself() {
 }
 
 #[test]
-fn a_host_that_lost_its_job_does_not_undo_the_work_of_the_next() {
+fn losing_host_undoes_nothing() {
     let hosts = hosts();
     hosts.push(&hosts.first.wip, false);
     let second = hosts.take_up();
@@ -121,7 +121,7 @@ fn a_host_that_lost_its_job_does_not_undo_the_work_of_the_next() {
 }
 
 #[test]
-fn the_holder_puts_its_work_over_that_of_a_host_that_lost_the_job() {
+fn holder_overrides_the_losing_host() {
     let hosts = hosts();
     hosts.push(&hosts.first.wip, false);
     let second = hosts.take_up();
@@ -136,7 +136,7 @@ fn the_holder_puts_its_work_over_that_of_a_host_that_lost_the_job() {
 }
 
 #[test]
-fn taking_up_is_done_again_after_a_kill_and_not_twice() {
+fn killed_take_up_repeats_once() {
     let hosts = hosts();
     hosts.push(&hosts.first.wip, false);
     take_up(&hosts.second, hosts.remote(), &hosts.handover()).unwrap();

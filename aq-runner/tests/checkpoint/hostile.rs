@@ -115,7 +115,7 @@ fn odd_settings_change_no_result() {
 }
 
 #[test]
-fn without_an_identity_the_work_is_saved_all_the_same() {
+fn work_is_saved_without_identity() {
     let (lab, repo) = Lab::with_repo();
     lab.config("[user]\nuseConfigOnly = true\n");
     let started = lab.start("fix", &repo);
@@ -126,7 +126,7 @@ fn without_an_identity_the_work_is_saved_all_the_same() {
 }
 
 #[test]
-fn variables_of_a_git_that_called_us_lead_nowhere_else() {
+fn callers_git_variables_mislead_nothing() {
     // As inside a hook: git sets these for what it calls.
     let (lab, repo) = Lab::with_repo();
     let other = lab.repo("other");
@@ -179,7 +179,7 @@ fn pipe(path: &Path) {
 }
 
 #[test]
-fn a_pipe_in_the_place_of_a_file_of_gits_is_not_waited_for() {
+fn piped_git_file_is_not_awaited() {
     let (lab, repo) = Lab::with_repo();
     for (name, file) in [
         ("one", "index"),

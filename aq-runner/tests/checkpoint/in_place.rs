@@ -59,7 +59,7 @@ fn a_checkout_in_the_middle_of_something_is_refused() {
 }
 
 #[test]
-fn a_queue_inside_the_checkout_is_no_part_of_it() {
+fn inner_queue_is_no_work() {
     let (lab, repo, job) = lab();
     let queue = repo.join(".aq");
     let job = Job { base_file: queue.join(".state/wip/fix.base"), queue: queue.clone(), ..job };
@@ -82,7 +82,7 @@ fn the_branch_of_another_job_is_left_alone() {
 }
 
 #[test]
-fn a_later_start_goes_on_and_returns_to_where_the_user_is_then() {
+fn later_start_returns_to_the_user() {
     let (lab, repo, job) = lab();
     let first = start(&job);
     write(&repo.join("new"), "1");
@@ -140,7 +140,7 @@ fn recovery_saves_and_gives_back() {
 }
 
 #[test]
-fn the_users_changes_after_the_job_are_not_the_jobs() {
+fn users_later_changes_are_his() {
     let (lab, repo, job) = lab();
     let started = start(&job);
     write(&repo.join("new"), "1");

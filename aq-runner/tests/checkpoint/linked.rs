@@ -64,7 +64,7 @@ fn a_half_made_worktree_is_not_saved() {
 }
 
 #[test]
-fn a_lock_of_the_agents_is_no_half_made_worktree() {
+fn agents_lock_is_no_damage() {
     let (lab, repo) = Lab::with_repo();
     let started = start(&lab.linked("fix", &repo));
     lab.git(&started.dir, &["worktree", "lock", "--reason", "initializing", "."]);

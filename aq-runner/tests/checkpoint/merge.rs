@@ -23,7 +23,7 @@ fn commit(lab: &Lab, repo: &Path, file: &str, text: &str) {
 }
 
 #[test]
-fn a_branch_that_stood_still_moves_forward_with_its_checkout() {
+fn still_branch_moves_forward() {
     let (lab, repo, wip) = done();
     write(&repo.join("untracked"), "the user's");
     let merged = wip.merge("merge").unwrap();
@@ -86,7 +86,7 @@ fn a_dirty_checkout_changes_nothing() {
 }
 
 #[test]
-fn files_in_the_way_are_not_overwritten_also_ignored_ones() {
+fn files_in_the_way_stay() {
     for ignored in [false, true] {
         let (lab, repo, wip) = done();
         if ignored {
@@ -101,7 +101,7 @@ fn files_in_the_way_are_not_overwritten_also_ignored_ones() {
 }
 
 #[test]
-fn a_merge_of_the_users_that_is_going_on_is_left_alone() {
+fn users_unfinished_merge_stays() {
     let (lab, repo, wip) = done();
     lab.git(&repo, &["checkout", "-q", "-b", "side"]);
     commit(&lab, &repo, "side", "1");

@@ -65,7 +65,7 @@ fn a_later_start_goes_on_where_the_branch_is() {
 }
 
 #[test]
-fn what_a_killed_attempt_left_is_saved_by_the_next() {
+fn next_attempt_saves_leftovers() {
     let (lab, repo) = Lab::with_repo();
     let first = lab.start("fix", &repo);
     write(&first.dir.join("new"), "1");
@@ -141,7 +141,7 @@ fn a_half_made_linked_worktree_is_waited_for() {
 }
 
 #[test]
-fn a_lock_that_a_kill_left_on_the_branch_is_no_obstacle() {
+fn left_branch_lock_is_no_obstacle() {
     let (lab, repo) = Lab::with_repo();
     let base = lab.rev(&repo, "main");
     write(&lab.path().join("queue/.state/wip/fix.from"), "refs/heads/main\n");
@@ -151,7 +151,7 @@ fn a_lock_that_a_kill_left_on_the_branch_is_no_obstacle() {
 }
 
 #[test]
-fn a_kill_before_the_branch_was_made_is_made_good() {
+fn kill_before_branch_is_mended() {
     let (lab, repo) = Lab::with_repo();
     let base = lab.rev(&repo, "main");
     write(&lab.path().join("queue/.state/wip/fix.from"), "refs/heads/main\n");
@@ -342,7 +342,7 @@ fn an_unknown_directory_is_made() {
 }
 
 #[test]
-fn a_link_in_the_place_of_the_directory_is_not_followed() {
+fn linked_directory_is_not_followed() {
     let (lab, repo) = Lab::with_repo();
     fs::remove_dir_all(repo.join("sub")).unwrap();
     std::os::unix::fs::symlink(lab.path(), repo.join("sub")).unwrap();

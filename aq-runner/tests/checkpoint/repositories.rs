@@ -25,7 +25,7 @@ fn outside_git_there_is_none() {
 
 /// Else its jobs would run among the user's own files, or begin with nothing.
 #[test]
-fn a_repository_that_cannot_be_read_is_not_taken_for_none_or_an_empty_one() {
+fn unreadable_repository_is_an_error() {
     let (_lab, repo) = Lab::with_repo();
     let refused = |file: &str, text: &str| {
         let path = repo.join(".git").join(file);
@@ -82,7 +82,7 @@ fn a_bare_repository_has_jobs() {
 }
 
 #[test]
-fn a_repository_without_a_commit_gets_an_empty_one_on_the_jobs_branch() {
+fn unborn_repository_gets_a_commit() {
     let lab = Lab::new();
     let repo = lab.path().join("repo");
     lab.git(lab.path(), &["init", "-q", "-b", "main", "repo"]);
@@ -102,7 +102,7 @@ fn a_repository_without_a_commit_gets_an_empty_one_on_the_jobs_branch() {
 }
 
 #[test]
-fn a_branch_in_the_way_of_the_jobs_is_named() {
+fn branch_in_the_way_is_named() {
     for (in_place, other) in [(false, "aq"), (true, "aq/wip"), (false, "aq/wip/fix/more")] {
         let (lab, repo) = Lab::with_repo();
         lab.git(&repo, &["checkout", "-q", "-b", other]);
@@ -205,7 +205,7 @@ fn files_in_place_of_a_submodule_are_told() {
 }
 
 #[test]
-fn what_is_not_committed_in_a_repository_inside_is_named() {
+fn uncommitted_inner_work_is_named() {
     let lab = Lab::new();
     let outer = with_submodule(&lab);
     let started = lab.start("fix", &outer);
@@ -249,7 +249,7 @@ fn what_is_not_committed_in_a_repository_inside_is_named() {
 }
 
 #[test]
-fn what_is_not_committed_in_a_clone_of_the_agents_is_named() {
+fn uncommitted_clone_work_is_named() {
     let (lab, repo) = Lab::with_repo();
     let other = lab.repo("other");
     for job in [lab.job("fix", &repo), lab.in_place("borrowed", &repo)] {

@@ -32,7 +32,7 @@ fn assert_settled(lab: &Lab, started: &Started) {
 }
 
 #[test]
-fn changed_new_and_deleted_files_are_saved_and_ignored_ones_are_not() {
+fn all_but_ignored_changes_save() {
     let (lab, repo, job) = with_job();
     write(&job.dir.join(".gitignore"), "*.log\n");
     write(&job.dir.join("x.log"), "noise");
@@ -58,7 +58,7 @@ fn without_a_change_there_is_no_commit() {
 }
 
 #[test]
-fn a_change_of_the_same_size_in_the_same_moment_is_seen() {
+fn same_size_change_is_seen() {
     let (lab, repo, job) = with_job();
     for text in ["uno\n", "due\n", "tre\n"] {
         write(&job.dir.join("a.txt"), text);
@@ -110,7 +110,7 @@ fn work_that_cannot_be_written_is_told_and_stays() {
 }
 
 #[test]
-fn a_branch_that_the_agent_deleted_starts_at_the_base_again() {
+fn deleted_branch_restarts_at_base() {
     let (lab, repo, job) = with_job();
     lab.git(&repo, &["update-ref", "-d", "refs/heads/aq/wip/fix"]);
     write(&job.dir.join("new"), "1");
@@ -378,7 +378,7 @@ fn a_branch_removed_with_its_checkout_is_back() {
 }
 
 #[test]
-fn what_cannot_be_saved_is_named_and_the_rest_is_saved() {
+fn unsavable_files_are_named() {
     let (lab, repo, job) = with_job();
     lab.git(&job.dir, &["init", "-q", "inner"]);
     write(&job.dir.join("inner/x"), "1");

@@ -31,7 +31,7 @@ fn rate_limit(status: &str, resets: u64) -> String {
 }
 
 #[test]
-fn a_success_counts_all_models_and_text_about_limits_is_no_limit() {
+fn success_counts_all_models() {
     let all = format!("{INIT}{}{CALLS}{DONE}", rate_limit("allowed", 1_795_400_000));
     run("claude", 0, &all, "").is("ok - a05d-88f1 opus[1m] | 2568 400 117 0.0157 | -");
     // The result alone, as `--output-format json` prints it.
@@ -118,7 +118,7 @@ fn only_a_rejected_rate_limit_is_a_limit() {
 }
 
 #[test]
-fn what_the_agent_wrote_is_no_error_of_the_engine() {
+fn agents_text_is_no_error() {
     // The stream was cut, and the result repeats the agent's words.
     let cut = r#"{"type":"result","subtype":"success","is_error":true,"api_error_status":null,"num_turns":1,"result":"You've hit your session limit · resets 3pm (UTC)","session_id":"a05d-88f1"}"#;
     let max = r#"{"type":"result","subtype":"error_max_turns","is_error":true,"num_turns":9,"result":"usage limit reached","session_id":"a05d-88f1"}"#;
@@ -149,7 +149,7 @@ fn a_refusal_to_start_is_classified_from_stderr() {
 }
 
 #[test]
-fn an_ended_run_has_the_class_of_what_it_did_not_overcome() {
+fn ended_run_has_its_error_class() {
     let refused = refused("401", "authentication_failed", "Invalid API key");
     let retrying = refused.lines().take(2).collect::<Vec<_>>().join("\n");
     killed("claude", 143, &retrying).is("failed auth a05d-88f1 opus[1m] | - - - - | -");

@@ -27,7 +27,7 @@ fn failed(message: &str) -> String {
 }
 
 #[test]
-fn a_success_counts_without_cached_tokens_and_text_about_limits_is_no_limit() {
+fn success_counts_uncached_tokens() {
     let all = format!("{START}{WORK}{}", done(1234, 200, 56));
     run("codex", 0, &all, "").is("ok - 01a2-0341 - | 1034 200 56 - | -");
     run("codex", 1, &all, "Error: usage limit, try again in 5s\n")
@@ -105,7 +105,7 @@ fn errors_that_were_overcome_or_not_final_are_none() {
 }
 
 #[test]
-fn a_thread_that_it_does_not_know_is_not_resumed_again() {
+fn unknown_thread_is_not_resumed() {
     let stderr = "Error: thread/resume: thread/resume failed: no rollout found for thread id 01a2-0000 (code -32600)\n";
     let lost = run("codex", 1, "", stderr);
     lost.is("failed unknown - - | - - - - | -");

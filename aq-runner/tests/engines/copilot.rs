@@ -19,7 +19,7 @@ fn failed(data: &str) -> String {
 }
 
 #[test]
-fn its_tokens_are_in_its_file_and_add_up_over_a_session() {
+fn file_tokens_add_up() {
     let all = format!("{TURN}{SAID}{}", result(0));
     let ok = run("copilot", 0, &all, "");
     ok.is("ok - f482-e6f0 gpt | - - - - | -");
@@ -84,7 +84,7 @@ fn session_errors_have_their_class() {
 }
 
 #[test]
-fn told_to_end_it_aborts_and_says_exit_code_0() {
+fn ended_copilot_exits_with_0() {
     let abort = "{\"type\":\"abort\",\"data\":{\"reason\":\"user_initiated\"}}\n";
     let all = format!("{TURN}{SAID}{abort}{}", result(0));
     killed("copilot", -15, &all).is("failed - f482-e6f0 gpt | - - - - | -");

@@ -77,7 +77,7 @@ fn error_events_have_their_class() {
 }
 
 #[test]
-fn a_session_that_it_does_not_know_is_on_stderr() {
+fn unknown_session_is_on_stderr() {
     let gone = run("opencode", 1, "", "\u{1b}[91m\u{1b}[1mError: \u{1b}[0mSession not found\n");
     gone.is("failed unknown - - | - - - - | -");
     assert!(gone.verdict().session_gone);

@@ -26,7 +26,7 @@ fn a_script_has_no_vendor() {
 }
 
 #[test]
-fn a_text_engine_is_classified_from_the_end_of_its_stderr_alone() {
+fn text_engine_is_classified_by_stderr() {
     let limit = "You've hit your usage limit, try again in 5s\n";
     run("devin", 1, limit, "Error: boom\n").is("failed unknown - - | - - - - | -");
     run("devin", 1, "", limit).is("failed quota - - | - - - - | 2026-11-22T12:00:05Z");

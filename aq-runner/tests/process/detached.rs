@@ -11,7 +11,7 @@ use crate::probe_run::{Probe, wait_for};
 const PROBE: &str = env!("CARGO_BIN_EXE_aq-process-probe");
 
 #[test]
-fn a_worker_has_its_own_session_and_ignores_the_terminal_it_came_from() {
+fn worker_leaves_its_terminal() {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("log");
     let file = File::create(&log).unwrap();

@@ -59,7 +59,7 @@ fn input_is_complete_and_ends() {
 }
 
 #[test]
-fn a_large_input_and_output_at_once_do_not_block_each_other() {
+fn large_streams_do_not_block() {
     let report = run(&["quiet=1", "stdin=3000000", "--", "cat"]);
     assert_eq!(report.number("bytes"), 3_000_000);
 }
@@ -72,7 +72,7 @@ fn large_output_is_complete() {
 }
 
 #[test]
-fn a_command_starts_with_plain_signals_and_a_session_without_terminal() {
+fn command_starts_with_plain_signals() {
     // Blocked, ignored: SigBlk and SigIgn of proc(5). SIGPIPE, SIGTERM, SIGINT, SIGHUP are plain.
     let report = run(&["--", "grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"]);
     let text = String::from_utf8(report.stdout).unwrap();
@@ -129,7 +129,7 @@ fn the_observer_can_end_a_command() {
 }
 
 #[test]
-fn a_command_that_does_not_exit_after_its_result_is_ended() {
+fn lingering_command_is_ended() {
     let orders = ["result-at-byte=3", "result-grace=200"];
     let report = run(&[orders[0], orders[1], "--", "sh", "-c", "echo done; sleep 1000"]);
     assert_eq!(report.get("cause"), "ResultGrace");
@@ -158,7 +158,7 @@ fn an_observer_is_told_before_the_command_is() {
 }
 
 #[test]
-fn each_stop_signal_ends_the_command_and_starts_no_other() {
+fn stop_signals_end_the_command() {
     for (signal, name) in [(Signal::TERM, "::TERM"), (Signal::INT, "::INT"), (Signal::HUP, "::HUP")]
     {
         let mut probe =

@@ -105,7 +105,7 @@ fn a_fork_bomb_is_ended() {
 }
 
 #[test]
-fn a_chain_that_forks_and_exits_for_ever_is_ended() {
+fn forking_chain_is_ended() {
     // No member lives longer than it takes to start the next one.
     let script = "trap '' TERM; echo 'sh \"$0\" & exit' > $0/MARK; echo up; sh $0/MARK; sleep 1000";
     let dir = tempfile::tempdir().unwrap();

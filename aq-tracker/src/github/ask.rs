@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_page_is_read_and_one_elsewhere_is_not_asked() {
+    fn next_page_stays_on_the_host() {
         struct Nobody;
         impl Transport for Nobody {
             fn send(&self, _: &Request) -> Result<Answer, TrackerError> {

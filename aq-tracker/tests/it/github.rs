@@ -37,7 +37,7 @@ fn echo(
 }
 
 #[test]
-fn the_first_echo_looks_for_its_comment_and_writes_a_new_one() {
+fn first_echo_writes_a_comment() {
     let by_others = json!([
         { "id": 1, "user": { "id": 66 }, "body": "mine! <!-- aq -->" },
         { "id": 2, "user": { "id": 5 }, "body": "hello" },
@@ -62,7 +62,7 @@ fn the_first_echo_looks_for_its_comment_and_writes_a_new_one() {
 }
 
 #[test]
-fn further_ones_edit_it_and_the_last_one_closes_the_issue() {
+fn last_echo_closes_the_issue() {
     let answers = vec![issue("open", &["aq:building", "bug"]), ok(), ok(), answer(404, "{}"), ok()];
     let (asked, result) = echo(Stage::Shipped, Some("99"), answers);
     assert_eq!(result.unwrap().as_deref(), Some("99"));
@@ -76,7 +76,7 @@ fn further_ones_edit_it_and_the_last_one_closes_the_issue() {
 }
 
 #[test]
-fn a_comment_that_is_found_is_edited_and_one_that_was_deleted_is_written_again() {
+fn deleted_comment_is_written_again() {
     let ours = json!([{ "id": 3, "user": { "id": 5 }, "body": "aq: x\n\n<!-- aq -->\r\n" }]);
     let me = || answer(200, r#"{"id": 5}"#);
     let found = vec![issue("open", &["aq:review"]), me(), answer(200, &ours.to_string()), ok()];
@@ -102,7 +102,7 @@ fn what_people_did_stays() {
 }
 
 #[test]
-fn a_label_that_is_not_there_is_made_and_a_token_that_may_not_does_without() {
+fn missing_label_is_made() {
     let made = vec![issue("open", &[]), ok(), answer(422, "{}"), answer(201, "{}"), ok()];
     let (asked, result) = echo(Stage::Review, Some("1"), made);
     assert!(result.is_ok());

@@ -97,7 +97,7 @@ fn a_search_is_read() {
 }
 
 #[test]
-fn one_issue_is_read_and_labels_that_are_not_there_are_made_by_adding_them() {
+fn adding_labels_makes_them() {
     let Some(exchanges) = recorded("add-labels-to-issue") else { return };
     // GitHub answers a new issue as it does a question for one.
     let (_, github) = github(&exchanges[..1]);

@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn chains_stand_in_a_line_and_long_edges_go_round() {
+    fn long_edges_go_round_chains() {
         let chain = check(3, &[(0, 1), (1, 2)], false);
         assert!(chain.nodes.iter().all(|node| (node.1 - chain.nodes[0].1).abs() < 0.01));
         let round = check(3, &[(0, 1), (1, 2), (0, 2)], false);

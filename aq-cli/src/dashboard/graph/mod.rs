@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn the_chosen_job_is_drawn_however_much_is_around_it() {
+    fn chosen_job_is_always_drawn() {
         let nodes = (0..1_000).map(|n| job(n, Stage::Inbox)).collect();
         let edges = (0..999).map(|from| Edge { from, to: 999, mode: DepsMode::Soft }).collect();
         let kept = nearest(&Dependencies { nodes, edges }, 999);

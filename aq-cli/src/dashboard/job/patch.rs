@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_bounded_and_what_is_counted_is_not() {
+    fn patch_is_bounded_but_counted_whole() {
         let found = files(PATCH, 2, 3);
         assert_eq!((found[0].lines(), found[0].left_out, found[0].added), (2, 8, 2));
         assert_eq!((found[1].lines(), found[1].added), (1, 2));

@@ -45,7 +45,7 @@ fn nobody_acts_without_the_token() {
 }
 
 #[test]
-fn a_person_signs_in_with_the_printed_link_and_acts() {
+fn printed_link_signs_a_person_in() {
     let Some(chrome) = Chrome::start() else { return };
     let sandbox = queue();
     let server = Server::start(&sandbox);

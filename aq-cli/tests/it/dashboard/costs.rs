@@ -82,7 +82,7 @@ fn diffs_take_turns_and_end_with_their_reader() {
 }
 
 #[test]
-fn a_diff_without_end_is_cut_while_it_is_read() {
+fn endless_diff_is_cut() {
     let mut sandbox = changed(1, 1);
     let head = "diff --git a/x b/x\\n--- a/x\\n+++ b/x\\n@@ -0,0 +1,99999999 @@\\n";
     stand_in(&mut sandbox, &format!("printf '{head}'; exec yes +line"));

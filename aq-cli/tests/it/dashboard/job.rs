@@ -78,7 +78,7 @@ fn a_hostile_job_is_shown_as_text() {
 }
 
 #[test]
-fn what_is_not_there_is_not_found_and_nothing_leads_out() {
+fn missing_pages_are_not_found() {
     let sandbox = Sandbox::new();
     sandbox.add("a", "", "true");
     sandbox.ok(&["run", "--once", "--quiet"]);
@@ -112,7 +112,7 @@ fn what_is_not_there_is_not_found_and_nothing_leads_out() {
 }
 
 #[test]
-fn huge_logs_are_as_quick_as_small_ones_and_answers_are_bounded() {
+fn huge_logs_are_quick_and_bounded() {
     let sandbox = Sandbox::new();
     for id in ["long", "line", "bomb"] {
         sandbox.add(id, "", "true");
@@ -150,7 +150,7 @@ fn huge_logs_are_as_quick_as_small_ones_and_answers_are_bounded() {
 }
 
 #[test]
-fn a_page_is_told_when_its_job_moves_and_its_log_grows() {
+fn page_hears_of_moves_and_log() {
     let sandbox = Sandbox::new();
     sandbox.add("a", "", "echo one");
     let served = Server::start(&sandbox);

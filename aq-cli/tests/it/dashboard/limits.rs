@@ -46,7 +46,7 @@ fn addresses_that_cannot_be_had_are_told() {
 }
 
 #[test]
-fn requests_that_are_too_large_or_never_end_are_let_go() {
+fn endless_requests_are_dropped() {
     let sandbox = Sandbox::new();
     let server = Server::start(&sandbox);
     let long = format!("GET /?q={}", "x".repeat(20_000));

@@ -10,7 +10,7 @@ use super::server::{LOCAL, Server};
 use crate::sandbox::{Sandbox, job_text};
 
 #[test]
-fn broken_settings_and_a_dead_server_are_told_and_mended() {
+fn broken_settings_and_dead_server_show() {
     let Some(chrome) = Chrome::start() else { return };
     let sandbox = Sandbox::new();
     fs::write(sandbox.queue("inbox/x.md"), job_text("", "true")).unwrap();

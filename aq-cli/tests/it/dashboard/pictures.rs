@@ -196,7 +196,7 @@ fn a_busy_queue_can_be_looked_at() {
 
 /// With `AQ_UPDATE_PICTURES=1` it writes those of the README.
 #[test]
-fn every_page_can_be_looked_at_in_light_and_dark_and_on_a_phone() {
+fn every_page_has_its_pictures() {
     let Some(chrome) = Chrome::start() else { return };
     let sandbox = Sandbox::new();
     let server = Server::of(&sandbox, &demo(&sandbox));

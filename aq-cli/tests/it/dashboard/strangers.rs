@@ -139,7 +139,7 @@ fn nobody_acts_from_elsewhere_or_without_the_forms_secret() {
 }
 
 #[test]
-fn a_session_is_a_cookie_that_stays_here_and_ends() {
+fn session_cookie_stays_here_and_ends() {
     let sandbox = Sandbox::new();
     let server = Server::start(&sandbox);
     let ours = server.url("");

@@ -20,7 +20,7 @@ fn a_merge_that_fails_anywhere_is_made_once() {
 }
 
 #[test]
-fn a_clean_in_a_repository_that_fails_anywhere_loses_nothing() {
+fn failing_repository_clean_loses_nothing() {
     if !can_trace() {
         return;
     }

@@ -32,7 +32,7 @@ fn a_loop_that_fails_anywhere_costs_its_job_nothing() {
 }
 
 #[test]
-fn a_command_of_a_job_that_fails_anywhere_is_tried_again() {
+fn failing_job_command_is_tried_again() {
     fails_of(Role::Agent, 40, &["execve"]);
     fails_of(Role::Verify, 40, &[]);
 }
@@ -43,7 +43,7 @@ fn a_git_that_fails_anywhere_loses_no_work() {
 }
 
 #[test]
-fn a_wish_to_stop_outlives_a_worker_that_cannot_write_down_that_it_followed() {
+fn stop_request_outlives_unrecorded_stop() {
     if !can_trace() {
         return;
     }

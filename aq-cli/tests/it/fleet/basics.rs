@@ -87,7 +87,7 @@ fn an_explicit_lock_is_held_across_the_fleet() {
 }
 
 #[test]
-fn a_person_ships_from_a_shell_that_does_not_know_the_hosts_name() {
+fn shell_without_host_name_ships() {
     let fleet = Fleet::new();
     let mut host = fleet.host("a");
     host.start_with(&[]);
@@ -130,7 +130,7 @@ fn a_cancelled_job_ends_on_its_host() {
 }
 
 #[test]
-fn a_host_told_to_drain_gives_back_what_it_has_not_begun() {
+fn draining_host_gives_unbegun_jobs_back() {
     let fleet = Fleet::new();
     let proxy = Proxy::to(fleet.coordinator.address());
     let mut host = fleet.host("a");

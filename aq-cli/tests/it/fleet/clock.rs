@@ -12,7 +12,7 @@ use crate::sandbox::wait_for;
 const LONG: Duration = Duration::from_secs(4);
 
 #[test]
-fn a_wall_clock_that_jumps_a_year_ends_no_lease() {
+fn clock_jump_ends_no_lease() {
     let fleet = Fleet::new();
     let (mut a, mut b) = (fleet.host("a"), fleet.host("b"));
     let Some(clock) = WallClock::of(&mut a) else { return };

@@ -14,7 +14,7 @@ use super::proxy::Proxy;
 use crate::sandbox::wait_for;
 
 #[test]
-fn the_end_of_a_job_is_told_when_whoever_ended_it_lets_go_of_it() {
+fn end_is_reported_when_job_is_free() {
     let fleet = Fleet::new();
     let mut host = fleet.host("a");
     host.start_with(&[]);
@@ -47,7 +47,7 @@ fn a_job_that_is_done_can_still_be_cancelled() {
 }
 
 #[test]
-fn a_loop_that_is_to_end_ends_without_its_coordinator() {
+fn draining_loop_ends_without_coordinator() {
     let mut fleet = Fleet::new();
     let host = fleet.host("a");
     fleet.coordinator.kill();
@@ -57,7 +57,7 @@ fn a_loop_that_is_to_end_ends_without_its_coordinator() {
 }
 
 #[test]
-fn a_loop_that_is_told_to_end_does_not_wait_for_its_coordinator() {
+fn stopped_loop_awaits_no_coordinator() {
     let fleet = Fleet::new();
     let proxy = Proxy::to(fleet.coordinator.address());
     let mut host = fleet.host("a");
@@ -89,7 +89,7 @@ fn a_loop_that_is_told_to_end_does_not_wait_for_its_coordinator() {
 }
 
 #[test]
-fn a_host_that_cannot_write_jobs_down_claims_no_others() {
+fn unwritable_host_claims_nothing() {
     let fleet = Fleet::new();
     let mut host = fleet.host("a");
     let scratch = host.queue(".state/tmp");

@@ -60,7 +60,7 @@ fn a_host_that_stood_still_is_fenced() {
 }
 
 #[test]
-fn a_host_that_lost_a_job_can_be_given_it_again() {
+fn lost_job_can_come_back() {
     let fleet = Fleet::new();
     let (mut a, mut b) = (fleet.host("a"), fleet.host("b"));
     a.start();
@@ -81,7 +81,7 @@ fn a_host_that_lost_a_job_can_be_given_it_again() {
 }
 
 #[test]
-fn a_host_that_is_back_before_anybody_else_has_the_job_keeps_it() {
+fn returning_host_keeps_its_job() {
     let fleet = Fleet::new();
     let mut a = fleet.host("a");
     a.start();

@@ -37,7 +37,7 @@ fn two_hosts(fleet: &Fleet, remote: &Path) -> (Host, Host) {
 }
 
 #[test]
-fn the_next_host_goes_on_from_what_was_pushed_last() {
+fn next_host_resumes_pushed_work() {
     let fleet = Fleet::new();
     let remote = fleet.out("remote.git");
     let (mut a, mut b) = two_hosts(&fleet, &remote);

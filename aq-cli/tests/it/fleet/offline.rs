@@ -106,7 +106,7 @@ fn plain(path: &Path, root: &str) -> String {
 }
 
 #[test]
-fn the_files_are_the_same_with_the_switch_off_and_without_it() {
+fn switch_off_changes_no_file() {
     let (without, mut off) = (queue(), queue());
     off.set("AQ_FLEET", "0");
     point_at(&mut off, "http://127.0.0.1:9");

@@ -24,7 +24,7 @@ fn outbox_is_empty(host: &Host) -> bool {
 }
 
 #[test]
-fn a_job_goes_on_without_the_coordinator_and_ships_when_it_is_back() {
+fn job_outlasts_a_coordinator_outage() {
     let mut fleet = Fleet::new();
     let mut host = fleet.host("a");
     // A loop that ships would be in the way of the person who does.
@@ -169,7 +169,7 @@ fn what_no_host_knows_waits_after_a_restore() {
 }
 
 #[test]
-fn a_ship_by_hand_of_what_another_host_has_goes_to_quarantine() {
+fn shipping_a_lost_job_quarantines_it() {
     let fleet = Fleet::new();
     let (mut a, mut b) = (fleet.host("a"), fleet.host("b"));
     a.start_with(&[]);
@@ -194,7 +194,7 @@ fn a_ship_by_hand_of_what_another_host_has_goes_to_quarantine() {
 }
 
 #[test]
-fn a_claim_whose_answer_is_lost_with_the_loop_is_not_a_lost_job() {
+fn lost_claim_answer_loses_no_job() {
     let fleet = Fleet::new();
     let proxy = Proxy::to(fleet.coordinator.address());
     let mut host = fleet.host("a");

@@ -9,7 +9,7 @@ use super::lab::{Fleet, TOKEN};
 use crate::tokens::EnvironmentSpy;
 
 #[test]
-fn a_job_is_reported_by_a_worker_without_a_token() {
+fn worker_reports_without_a_token() {
     let fleet = Fleet::new();
     let mut host = fleet.host_with_repository("a");
     let spy = EnvironmentSpy::new(&host);

@@ -48,7 +48,7 @@ fn a_worker_survives_a_log_beyond_the_limit() {
 }
 
 #[test]
-fn a_limit_of_the_jobs_own_is_its_own_failure() {
+fn own_limit_is_own_failure() {
     let sandbox = Sandbox::new();
     sandbox.add("a", "", "ulimit -f 1; head -c 300000 /dev/zero >big");
     assert_eq!(sandbox.code(&["run", "--once"]).0, 1);

@@ -41,7 +41,7 @@ impl Drop for Tmpfs {
 }
 
 #[test]
-fn a_full_disk_refuses_adds_whole_and_an_end_waits_for_room() {
+fn full_disk_refuses_adds_whole() {
     let dir = TempDir::with_prefix("aq-test-").unwrap();
     let Some(_disk) = Tmpfs::mount(dir.path(), "1m") else { return };
     let sandbox = Sandbox::at(dir);
@@ -71,7 +71,7 @@ fn a_full_disk_refuses_adds_whole_and_an_end_waits_for_room() {
 }
 
 #[test]
-fn a_loop_starts_on_a_full_disk_and_works_when_there_is_room() {
+fn loop_starts_on_a_full_disk() {
     let dir = TempDir::with_prefix("aq-test-").unwrap();
     let Some(_disk) = Tmpfs::mount(dir.path(), "1m") else { return };
     let sandbox = Sandbox::at(dir);
@@ -107,7 +107,7 @@ fn a_loop_starts_on_a_full_disk_and_works_when_there_is_room() {
 }
 
 #[test]
-fn a_queue_that_cannot_be_written_is_said_and_nothing_is_lost() {
+fn read_only_queue_loses_nothing() {
     let dir = TempDir::with_prefix("aq-test-").unwrap();
     let Some(disk) = Tmpfs::mount(dir.path(), "4m") else { return };
     let sandbox = Sandbox::at(dir);
@@ -126,7 +126,7 @@ fn a_queue_that_cannot_be_written_is_said_and_nothing_is_lost() {
 
 /// Neither the index nor a commit can be written when the agent ends.
 #[test]
-fn work_that_could_not_be_committed_on_a_full_disk_is_merged_all_the_same() {
+fn uncommitted_work_is_merged_later() {
     let dir = TempDir::with_prefix("aq-test-").unwrap();
     let Some(_disk) = Tmpfs::mount(dir.path(), "8m") else { return };
     let sandbox = Sandbox::at(dir);
@@ -159,7 +159,7 @@ fn work_that_could_not_be_committed_on_a_full_disk_is_merged_all_the_same() {
 
 /// A job prints until the disk is full, and another one has work to do at that moment.
 #[test]
-fn a_disk_that_fills_during_a_run_holds_jobs_up_until_there_is_room() {
+fn filling_disk_holds_jobs_up() {
     let dir = TempDir::with_prefix("aq-test-").unwrap();
     let Some(_disk) = Tmpfs::mount(dir.path(), "4m") else { return };
     let sandbox = Sandbox::at(dir);

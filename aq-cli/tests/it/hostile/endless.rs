@@ -31,7 +31,7 @@ fn is_kept(sandbox: &Sandbox) {
 }
 
 #[test]
-fn the_time_limit_ends_a_verify_that_never_ends_and_the_work_is_kept() {
+fn timeout_ends_verify_and_keeps_work() {
     let sandbox = with_work("timeout: 2s");
     assert_eq!(sandbox.code(&["run", "--once", "--quiet", "--max", "2"]).0, 1);
     assert_eq!(sandbox.folders("other"), ["testing"]);
@@ -42,7 +42,7 @@ fn the_time_limit_ends_a_verify_that_never_ends_and_the_work_is_kept() {
 }
 
 #[test]
-fn without_a_limit_it_shows_as_verifying_until_a_person_stops_it_also_after_the_loop_was_killed() {
+fn endless_verify_shows_until_stopped() {
     let sandbox = with_work("");
     let mut first = sandbox.start_loop(&["--max", "2"]);
     wait_for_verify(&sandbox);
@@ -67,7 +67,7 @@ fn without_a_limit_it_shows_as_verifying_until_a_person_stops_it_also_after_the_
 }
 
 #[test]
-fn a_verify_that_is_run_by_promote_ends_with_its_limit_too() {
+fn timeout_ends_a_promoted_verify() {
     let sandbox = with_work("timeout: 2s\nreview-policy: human");
     assert_eq!(sandbox.code(&["stop", "other"]).0, 0);
     assert_eq!(sandbox.code(&["run", "--once", "--quiet"]).0, 0);

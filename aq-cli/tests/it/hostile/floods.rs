@@ -18,7 +18,7 @@ fn flood() -> u64 {
 const MORE: u64 = 80 << 10;
 
 #[test]
-fn a_flood_of_output_is_cut_in_the_log_and_takes_no_memory() {
+fn output_flood_is_cut() {
     let mut sandbox = Sandbox::new();
     fs::write(sandbox.queue("config.yaml"), "log-limit-mb: 1\n").unwrap();
     let mb = flood();
@@ -61,7 +61,7 @@ fn a_flood_of_output_is_cut_in_the_log_and_takes_no_memory() {
 }
 
 #[test]
-fn a_second_attempt_with_a_full_log_says_how_it_ended() {
+fn full_log_shows_the_next_end() {
     let sandbox = Sandbox::new();
     fs::write(sandbox.queue("config.yaml"), "log-limit-mb: 1\n").unwrap();
     let body = "yes \"$(seq -s . 200)\" | head -c 2M; echo; echo attempt $AQ_ATTEMPT ends; [ $AQ_ATTEMPT = 3 ]";

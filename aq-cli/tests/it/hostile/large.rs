@@ -22,7 +22,7 @@ fn append(path: &Path, text: &str) {
 }
 
 #[test]
-fn a_gigabyte_as_a_job_a_profile_or_settings_is_refused_unread() {
+fn gigabyte_inputs_are_refused_unread() {
     let sandbox = Sandbox::new();
     let words = "it has 1073741824 bytes; expected less than 1048576";
     let file = sandbox.write("large", "", "true");
@@ -74,7 +74,7 @@ fn the_limit_of_a_job_file_is_a_mebibyte() {
 
 /// Files that aq itself keeps, blown up by somebody: each is read up to a bound or not at all.
 #[test]
-fn a_gigabyte_in_a_file_of_aq_s_own_takes_bounded_memory_and_jobs_run() {
+fn gigabyte_state_takes_bounded_memory() {
     let sandbox = Sandbox::new();
     for name in [".state/engines.json", ".state/host-tools.json", ".state/daemon.pid"] {
         make_large(&sandbox.queue(name));

@@ -30,7 +30,7 @@ fn outside(sandbox: &Sandbox) -> BTreeSet<PathBuf> {
 }
 
 #[test]
-fn keys_locks_and_deps_that_look_like_paths_stay_names() {
+fn path_like_keys_stay_names() {
     let sandbox = Sandbox::new();
     let evil = "../../../evil";
     sandbox.add("first", &format!("idempotency-key: {evil}\nlock: {evil}"), "true");
@@ -74,7 +74,7 @@ fn a_profile_and_artifacts_do_not_lead_out() {
 }
 
 #[test]
-fn links_pipes_sockets_and_devices_in_the_inbox_are_refused_unopened() {
+fn special_files_are_refused_unopened() {
     let sandbox = Sandbox::new();
     let inbox = |name: &str| sandbox.queue(&format!("inbox/{name}.md"));
     fs::write(sandbox.path("secret"), "---\nengine: shell\n---\necho leaked\n").unwrap();
@@ -121,7 +121,7 @@ fn links_pipes_sockets_and_devices_in_the_inbox_are_refused_unopened() {
 }
 
 #[test]
-fn a_pipe_or_a_link_in_the_place_of_a_file_of_aq_s_own_is_not_waited_for() {
+fn special_state_files_are_not_awaited() {
     let sandbox = Sandbox::new();
     let victim = sandbox.path("victim");
     fs::write(&victim, "mine\n").unwrap();

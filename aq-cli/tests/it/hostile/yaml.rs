@@ -49,7 +49,7 @@ fn bombs() -> Vec<(&'static str, String, &'static str)> {
 const EXPLODING: [&str; 8] = ["laughs", "self", "text", "merge", "flow", "maps", "block", "keys"];
 
 #[test]
-fn a_yaml_bomb_is_refused_with_its_place_by_add_check_and_the_loop() {
+fn yaml_bombs_are_refused_in_place() {
     let sandbox = Sandbox::new();
     let bombs = bombs();
     for (name, front, words) in &bombs {
@@ -74,7 +74,7 @@ fn a_yaml_bomb_is_refused_with_its_place_by_add_check_and_the_loop() {
 }
 
 #[test]
-fn a_bomb_as_a_profile_or_as_settings_is_refused_and_the_queue_goes_on_without() {
+fn bomb_settings_do_not_stop_queues() {
     let sandbox = Sandbox::new();
     sandbox.add("there", "", "true");
     for (name, text, _) in bombs() {

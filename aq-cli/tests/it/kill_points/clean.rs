@@ -67,7 +67,7 @@ pub(crate) fn look(point: &Point<'_>) {
 }
 
 #[test]
-fn a_clean_killed_anywhere_loses_nothing_and_can_be_made_again() {
+fn clean_killed_anywhere_loses_nothing() {
     if !can_trace() {
         return;
     }

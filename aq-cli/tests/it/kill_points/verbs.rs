@@ -104,7 +104,7 @@ impl Verb {
 }
 
 #[test]
-fn what_is_done_to_a_job_and_killed_anywhere_can_be_done_again() {
+fn verb_killed_anywhere_can_repeat() {
     if !can_trace() {
         return;
     }

@@ -18,7 +18,7 @@ fn kills_of(role: Role, share: usize, must: &[&str]) {
 }
 
 #[test]
-fn a_worker_killed_anywhere_loses_no_work_and_counts_once() {
+fn worker_killed_anywhere_loses_no_work() {
     kills_of(Role::Worker, 25, &["rename", "unlink", "fsync", "write", "openat", "kill"]);
 }
 
@@ -28,7 +28,7 @@ fn a_loop_killed_anywhere_costs_its_job_nothing() {
 }
 
 #[test]
-fn a_command_of_a_job_killed_anywhere_is_tried_again() {
+fn job_command_killed_anywhere_repeats() {
     kills_of(Role::Agent, 6, &["write"]);
     kills_of(Role::Verify, 4, &["write"]);
 }

@@ -93,7 +93,7 @@ fn many_added_jobs_are_kept() {
 }
 
 #[test]
-fn a_job_that_takes_the_place_of_another_is_kept() {
+fn superseding_job_is_kept() {
     if !can_trace() {
         return;
     }
@@ -123,7 +123,7 @@ fn a_job_that_takes_the_place_of_another_is_kept() {
 const OLD: &str = "echo old >>trace";
 
 #[test]
-fn a_job_that_takes_the_place_of_its_own_former_self_is_kept() {
+fn job_superseding_itself_is_kept() {
     if !can_trace() {
         return;
     }

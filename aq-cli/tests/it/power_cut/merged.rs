@@ -42,7 +42,7 @@ fn a_merge_is_made_once() {
 
 /// Git syncs the name of a branch and not what it leads to.
 #[test]
-fn the_commits_of_a_merge_are_synced_before_the_job_is_shipped() {
+fn merge_is_synced_before_shipping() {
     if !can_trace() {
         return;
     }

@@ -41,7 +41,7 @@ fn look(after: &After<'_>) {
 }
 
 #[test]
-fn a_loop_loses_nothing_and_runs_nothing_that_is_shipped() {
+fn loop_reruns_nothing_shipped() {
     if !can_trace() {
         return;
     }

@@ -134,7 +134,7 @@ fn count(asked: &[Asked], end: &str) -> usize {
 }
 
 #[test]
-fn a_run_leaves_the_same_files_whatever_the_coordinator_does() {
+fn coordinator_changes_no_file() {
     let mut without = Sandbox::new();
     let right = StandIn::start(Manner::Right);
     join(&mut without, &right.url(), false);

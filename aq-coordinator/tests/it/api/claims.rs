@@ -11,7 +11,7 @@ fn ids(jobs: &[Value]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn jobs_come_by_priority_and_age_and_only_to_hosts_that_fit() {
+async fn claims_follow_priority_age_and_fit() {
     let fleet = Fleet::new().await;
     let old = fleet.submit("priority: low").await;
     let gpu = fleet.submit("capabilities: [gpu]\nengine: claude").await;
@@ -30,7 +30,7 @@ async fn jobs_come_by_priority_and_age_and_only_to_hosts_that_fit() {
 }
 
 #[tokio::test]
-async fn the_same_request_gets_the_same_grants_while_they_are_current() {
+async fn repeated_request_gets_same_grants() {
     let fleet = Fleet::new().await;
     fleet.submit("lock: none").await;
     fleet.submit("lock: none").await;
@@ -46,7 +46,7 @@ async fn the_same_request_gets_the_same_grants_while_they_are_current() {
 }
 
 #[tokio::test]
-async fn one_request_sent_twice_at_once_gets_one_set_of_grants() {
+async fn concurrent_request_gets_one_set() {
     let fleet = Fleet::new().await;
     let wait = with(claim("a", "r1", 1), json!({ "waitMs": 20_000 }));
     let (one, two, ()) = tokio::join!(fleet.claim(&wait), fleet.claim(&wait), async {
@@ -73,7 +73,7 @@ async fn wait_for_parked(fleet: &Fleet, many: u32) {
 }
 
 #[tokio::test]
-async fn a_claim_that_waits_gets_a_job_as_soon_as_there_is_one() {
+async fn waiting_claim_gets_a_job() {
     let fleet = Fleet::new().await;
     let mut best = Duration::MAX;
     for round in 0..3 {
@@ -92,7 +92,7 @@ async fn a_claim_that_waits_gets_a_job_as_soon_as_there_is_one() {
 }
 
 #[tokio::test]
-async fn an_empty_answer_comes_at_once_or_when_the_wait_is_over() {
+async fn empty_answer_comes_in_time() {
     let fleet = Fleet::new().await;
     assert_eq!(fleet.claim(&claim("a", "r1", 1)).await, Vec::<Value>::new());
     let begun = Instant::now();
@@ -141,7 +141,7 @@ async fn locks_and_deps_hold_across_hosts() {
 }
 
 #[tokio::test]
-async fn dry_runs_grant_nothing_and_shadows_see_their_own_mirror_only() {
+async fn dry_runs_grant_nothing() {
     let fleet = Fleet::new().await;
     let real = fleet.submit("lock: none").await;
     let mirror = with(submission("priority: high"), json!({ "shadow": true, "factoryId": "a" }));
@@ -200,7 +200,7 @@ async fn two_coordinators_never_grant_a_job_twice() {
 }
 
 #[tokio::test]
-async fn a_job_submitted_at_one_coordinator_wakes_a_claim_at_another() {
+async fn submit_wakes_claims_elsewhere() {
     let one = Fleet::new().await;
     let two = one.beside().await;
     let wait = with(claim("a", "r1", 1), json!({ "waitMs": 20_000 }));

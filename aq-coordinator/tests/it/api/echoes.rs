@@ -212,7 +212,7 @@ async fn a_tracker_that_was_down_is_told_in_order() {
 }
 
 #[tokio::test]
-async fn an_item_that_is_not_there_does_not_keep_others_from_being_told() {
+async fn missing_item_blocks_no_echo() {
     let tracker = Tracker::default();
     tracker.now(Way::Lacks('1'));
     let fleet = fleet(&tracker).await;

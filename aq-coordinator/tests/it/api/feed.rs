@@ -46,7 +46,7 @@ impl Reader {
 }
 
 #[tokio::test]
-async fn the_feed_tells_what_happens_and_goes_on_where_a_reader_was() {
+async fn feed_resumes_at_a_cursor() {
     let fleet = Fleet::new().await;
     fleet.submit("idempotency-key: before").await;
     let mut reader = Reader::open(&fleet, None).await;

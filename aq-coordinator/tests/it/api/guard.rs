@@ -184,7 +184,7 @@ async fn a_slow_head_does_not_hold_others_up() {
 }
 
 #[tokio::test]
-async fn what_was_asked_is_counted_by_route_and_not_by_path() {
+async fn requests_count_by_route() {
     let fleet = Fleet::new().await;
     fleet.submit("lock: none").await;
     for path in ["/v1/jobs/01890a5d-ac96-774b-bcce-b302099a8057", "/x/1", "/x/2"] {

@@ -47,7 +47,7 @@ async fn a_factory_registers_and_is_listed() {
 }
 
 #[tokio::test]
-async fn a_heartbeat_renews_what_is_held_and_tells_what_is_lost_or_to_stop() {
+async fn heartbeat_renews_and_answers_leases() {
     let fleet = Fleet::new().await;
     fleet.put("/v1/factories/a", &register()).await.ok();
     let unknown = "01890a5d-ac96-774b-bcce-b302099a8057";
@@ -142,7 +142,7 @@ async fn reports_move_a_job_and_one_ship_wins() {
 }
 
 #[tokio::test]
-async fn a_lease_that_ran_out_goes_to_another_with_a_higher_epoch() {
+async fn lapsed_lease_raises_the_epoch() {
     let fleet = Fleet::with(|config| {
         config.lease = std::time::Duration::from_millis(200);
         config.heartbeat = std::time::Duration::from_millis(50);

@@ -127,7 +127,7 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
 }
 
 #[tokio::test]
-async fn a_database_that_somebody_has_written_into_is_a_bug_and_says_no_more() {
+async fn altered_database_is_a_bug() {
     let fleet = Fleet::new().await;
     let job = fleet.submit("lock: none").await;
     let other = rusqlite::Connection::open(fleet.file()).unwrap();
@@ -138,7 +138,7 @@ async fn a_database_that_somebody_has_written_into_is_a_bug_and_says_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_is_away_is_told_and_comes_back_by_itself() {
+async fn database_outage_is_reported_and_ends() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("db");
     let running = serve(config(&file)).await.unwrap();

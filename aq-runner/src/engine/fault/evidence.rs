@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn the_vendors_own_name_wins_over_its_words_and_its_status() {
+    fn vendor_name_wins_over_words() {
         let class = |status: u64, kind: &str, words: &str| {
             let mut evidence = Evidence::from_words(words);
             evidence.status(&Value::from(status));
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rejected_limit_makes_it_quota_and_names_the_end() {
+    fn rejected_limit_is_quota() {
         let now: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
         let record = serde_json::json!({"resetsAt": 1_795_400_000});
         let error = Evidence::from_words("something").judge().with_limit(&record);

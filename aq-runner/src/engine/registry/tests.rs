@@ -18,7 +18,7 @@ fn names(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_class_gives_its_engines_in_order_and_prefers_reorders_them() {
+fn prefers_reorders_a_class() {
     let registry = registry();
     let coders = |prefers: &str| {
         registry.candidates(None, "agentic-coder", &names(prefers)).unwrap().join(" ")
@@ -47,7 +47,7 @@ fn an_explicit_engine_is_the_only_one() {
 }
 
 #[test]
-fn a_program_is_found_by_variable_then_config_then_path() {
+fn variable_config_and_path_find_programs() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     let path = std::env::join_paths([at("empty"), at("plain"), at("bin")]).unwrap();

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_the_middle_of_exec_is_told_from_what_has_no_environment() {
+    fn exec_differs_from_empty_environment() {
         let line = |state: &str, flags: u32, env_end: u64| {
             let zeros = |n: usize| "0 ".repeat(n);
             format!("42 (a) b) {state} {}{flags} {}{env_end} 0\n", zeros(5), zeros(41))

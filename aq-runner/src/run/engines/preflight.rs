@@ -77,7 +77,7 @@ mod tests {
     use jiff::Timestamp;
 
     #[test]
-    fn jobs_without_an_engine_are_told_by_what_they_lack() {
+    fn engineless_jobs_name_their_lack() {
         let dir = tempfile::tempdir().unwrap();
         let queue = QueueDir::init(&dir.path().join("q")).unwrap();
         let fronts = [("a", "engine: codex"), ("b", "engine: shell"), ("c", "engine: codex")];

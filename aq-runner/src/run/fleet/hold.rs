@@ -102,7 +102,7 @@ mod tests {
     use crate::store::testing::{TestQueue, id};
 
     #[test]
-    fn reports_are_numbered_from_one_and_go_on_from_the_record() {}
+    fn report_numbers_go_on() {}
 
     #[test]
     fn a_push_on_record_is_where_the_work_is() {

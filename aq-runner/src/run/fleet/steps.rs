@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_the_same_in_parts_and_after_a_restart() {
+    fn numbers_survive_a_restart() {
         use Stage::{Building, Failed, Inbox};
         let all = || {
             vec![

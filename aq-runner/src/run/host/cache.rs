@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_stored_is_loaded_for_the_same_path_only() {
+    fn cache_is_bound_to_its_path() {
         let dir = tempfile::tempdir().unwrap();
         let now = Timestamp::UNIX_EPOCH;
         let entries = vec![entry(Ok(None), now), entry(Err(ProbeError::Exit(3)), now)];
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_cache_is_as_good_as_none() {
+    fn bad_cache_is_none() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join(FILE);
         let now = Timestamp::UNIX_EPOCH;

@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_decision_is_told_as_it_was_when_it_was_made() {
+    fn decision_keeps_its_snapshot() {
         let mut replica = replica();
         let changes = vec![
             waiting("a", |put| {
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_of_other_folders_are_told_only_where_others_wait_for_them() {
+    fn only_awaited_jobs_are_mirrored() {
         let mut replica = replica();
         let keyed = |put: &mut QueuedJob| put.job.key = Some(format!("k-{}", put.job.id));
         let changes = vec![

@@ -110,7 +110,7 @@ mod tests {
     use crate::store::testing::{TestQueue, id};
 
     #[test]
-    fn each_launch_is_an_attempt_with_what_it_came_to() {
+    fn launches_are_attempts() {
         let queue = TestQueue::new();
         let record = "retry_max=3\nmodel=wanted\nattempt=1\nengine=claude\nlaunched_at=2026-01-31T12:00:00Z\n\
             moved_to=building\nstarted_at=2026-01-31T12:00:01Z\nduration_s=2.5\nmodel=big\n\

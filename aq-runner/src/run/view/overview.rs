@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_stand_in_the_order_in_which_they_will_run() {
+    fn overview_has_the_running_order() {
         let queue = TestQueue::new();
         queue.place("lost", Stage::Building, "x");
         queue.place("rests", Stage::Review, "x");
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn the_jobs_that_ended_last_come_first_and_all_are_counted() {
+    fn newest_ends_come_first() {
         let queue = TestQueue::new();
         for (age, name) in ["new", "old", "older"].into_iter().enumerate() {
             queue.place(name, Stage::Failed, "x");
@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_nobody_has_read_is_told_from_one_that_waits() {
+    fn unread_files_differ_from_waiting() {
         let queue = TestQueue::new();
         std::fs::write(queue.job_file(Stage::Inbox, &id("dropped")), "x").unwrap();
         std::fs::write(queue.stage(Stage::Inbox).join("no job.md"), "x").unwrap();
@@ -416,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_record_of_a_dead_loop_says_is_not_believed() {
+    fn dead_loops_record_is_doubted() {
         let queue = TestQueue::new();
         // A process that was there at another start of the machine.
         let text = "pid=1\npidstart=1\nboot=00000000-0000-0000-0000-000000000000\nmax=3\n";

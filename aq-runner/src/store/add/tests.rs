@@ -9,7 +9,7 @@ const A: &str = "---\nidempotency-key: k\n---\none\n";
 const B: &str = "---\nidempotency-key: k\n---\ntwo\n";
 
 #[test]
-fn a_taken_id_gets_a_number_wherever_its_holder_lies() {
+fn taken_id_gets_a_number() {
     let queue = TestQueue::new();
     queue.place("a", Stage::Shipped, "x");
     queue.place("a-2", Stage::Failed, "x");
@@ -70,7 +70,7 @@ fn a_tilde_that_nobody_can_resolve_is_refused() {
 }
 
 #[test]
-fn what_is_in_when_an_add_fails_comes_out_again() {
+fn failed_add_takes_all_back() {
     let queue = TestQueue::new();
     queue.add(&[("old", A)]).unwrap();
     // Where the job goes whose place is taken.
@@ -95,7 +95,7 @@ fn only_a_grant_makes_a_job_the_fleets() {
 }
 
 #[test]
-fn the_same_key_and_body_is_the_same_job_wherever_it_lies() {
+fn same_key_and_body_match() {
     let queue = TestQueue::new();
     queue.add(&[("a", A)]).unwrap();
     for (from, to) in [
@@ -111,7 +111,7 @@ fn the_same_key_and_body_is_the_same_job_wherever_it_lies() {
 }
 
 #[test]
-fn the_same_job_twice_in_one_add_is_one_job_under_its_own_name() {
+fn repeated_draft_is_one_job() {
     let queue = TestQueue::new();
     queue.place("a", Stage::Shipped, "x");
     let added = queue.add(&[("a", A), ("b", A)]).unwrap();
@@ -123,7 +123,7 @@ fn the_same_job_twice_in_one_add_is_one_job_under_its_own_name() {
 }
 
 #[test]
-fn another_body_takes_the_place_of_a_job_that_has_not_started() {
+fn new_body_supersedes_waiting_job() {
     let queue = TestQueue::new();
     queue.add(&[("a", A)]).unwrap();
     let added = queue.add(&[("a", B)]).unwrap();
@@ -148,7 +148,7 @@ fn what_the_old_file_said_is_forgotten() {
 }
 
 #[test]
-fn another_body_for_a_job_that_has_left_the_inbox_is_refused() {
+fn new_body_is_refused_later() {
     let queue = TestQueue::new();
     queue.add(&[("a", A)]).unwrap();
     queue.shift("a", Stage::Inbox, Stage::Testing);
@@ -161,7 +161,7 @@ fn another_body_for_a_job_that_has_left_the_inbox_is_refused() {
 }
 
 #[test]
-fn a_circle_is_named_over_jobs_that_are_there_and_new_ones() {
+fn circles_are_named_across_adds() {
     let queue = TestQueue::new();
     let job =
         |key: &str, dep: &str| format!("---\nidempotency-key: {key}\ndeps: [{dep}]\n---\nx\n");
@@ -177,7 +177,7 @@ fn a_circle_is_named_over_jobs_that_are_there_and_new_ones() {
 }
 
 #[test]
-fn a_fresh_record_has_no_empty_values_and_nothing_is_left_behind() {
+fn fresh_record_is_clean() {
     let queue = TestQueue::new();
     queue.add(&[("a", "x")]).unwrap();
     let text = std::fs::read_to_string(queue.meta(&id("a"))).unwrap();

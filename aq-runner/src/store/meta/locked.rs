@@ -163,7 +163,7 @@ mod tests {
     use aq_ledger::RecordKey;
 
     #[test]
-    fn a_torn_last_line_is_ignored_and_does_not_swallow_the_next_record() {
+    fn torn_last_line_is_ignored() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.meta");
         std::fs::write(&path, "attempts=1\nresult=cra").unwrap();
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_any_length_takes_bounded_memory_and_what_is_appended_counts() {
+    fn long_record_takes_bounded_memory() {
         let dir = tempfile::tempdir().unwrap();
         for end in ["\0", "\n", "=\n"] {
             let path = dir.path().join("a.meta");

@@ -123,7 +123,7 @@ fn register_or_beat(path: &str) -> Option<(u16, Value)> {
 }
 
 #[test]
-fn heartbeats_that_fail_are_as_frequent_as_those_that_do_not() {
+fn failing_heartbeats_keep_their_pace() {
     let dir = TempDir::new().unwrap();
     let (beat, beats) = channel();
     let beat = Mutex::new(beat);
@@ -143,7 +143,7 @@ fn heartbeats_that_fail_are_as_frequent_as_those_that_do_not() {
 }
 
 #[test]
-fn a_coordinator_sets_no_pace_that_a_host_cannot_bear() {
+fn pace_stays_bearable() {
     for status in [200, 403] {
         let (claims, beats) = calls_in_a_second(status);
         assert!(claims <= 4, "{claims} claims in a second");
@@ -181,7 +181,7 @@ fn calls_in_a_second(status: u16) -> (u32, u32) {
 }
 
 #[test]
-fn what_a_heartbeat_did_not_ask_about_is_not_answered() {
+fn unasked_leases_are_ignored() {
     let dir = TempDir::new().unwrap();
     let lease = LeaseRef { job_id: JOB.parse().unwrap(), epoch: Epoch(3) };
     let other = LeaseRef { job_id: lease.job_id, epoch: Epoch(4) };
@@ -221,7 +221,7 @@ fn what_a_heartbeat_did_not_ask_about_is_not_answered() {
 }
 
 #[test]
-fn a_job_that_is_new_here_and_news_of_one_do_not_wait_for_the_next_heartbeat() {
+fn news_hastens_the_heartbeat() {
     let dir = TempDir::new().unwrap();
     let (beat, beats) = channel();
     let (membership, _told) = join(&client(slow(Mutex::new(beat))), dir.path(), Status::default());
@@ -345,7 +345,7 @@ fn an_outage_and_its_end_are_told_once() {
 }
 
 #[test]
-fn a_host_that_the_coordinator_does_not_know_any_more_registers_again() {
+fn unknown_host_registers_again() {
     assert_eq!(told_by(&[200, 404, 200]).1, 2);
     assert_eq!(told_by(&[200, REGISTER, 200]), (vec!["joined"], 2), "without a break");
     assert_eq!(told_by(&[200, 403, 200]).1, 1, "what is refused for another reason");

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_folder_twice_and_folders_without_a_status_are_left_out() {
+    fn repeated_folders_are_left_out() {
         let mut told = Told { echoed: Some("building".to_owned()), ..Told::default() };
         let steps = [Stage::Building, Stage::Inbox, Stage::Building, Stage::Review, Stage::Review];
         told.note(steps.map(echo), &StatusMap::default());
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tracker_that_is_down_for_long_misses_the_oldest() {
+    fn long_outage_drops_the_oldest() {
         let mut told = Told::default();
         for _ in 0..MAX_WAITING {
             told.note([echo(Stage::Building), echo(Stage::Failed)], &StatusMap::default());

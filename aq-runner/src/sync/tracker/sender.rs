@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_is_told_in_order_and_with_its_comment() {
+    fn updates_keep_order_and_comment() {
         let mut lab = lab([]);
         lab.put("a", "X", &[Stage::Building, Stage::Review, Stage::Testing]);
         let happened = lab.send();
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tracker_that_is_down_is_left_alone_and_told_the_rest_after_a_restart() {
+    fn updates_outlast_a_restart() {
         let mut lab = lab([Ok(None), Err(down())]);
         lab.put("a", "X", &[Stage::Building, Stage::Review]);
         lab.put("b", "Y", &[Stage::Building]);
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_is_dropped_and_what_follows_is_told() {
+    fn refused_update_blocks_no_other() {
         let gone = TrackerError::NotFound { who: "it", item: "X".to_owned() };
         let mut lab = lab([Err(gone)]);
         lab.put("a", "X", &[Stage::Building, Stage::Failed]);

@@ -33,7 +33,7 @@ fn a_dep_that_leaves_testing_is_waited_for_again() {
 }
 
 #[test]
-fn the_reason_names_each_unmet_key_and_marks_the_hopeless() {
+fn reason_names_unmet_keys() {
     let mut lab = Lab::new();
     lab.add("w deps=shipped,waits,failed,nowhere,stale,waits").add("a key=waits");
     lab.queue.settle("shipped", Settled::Shipped);
@@ -48,7 +48,7 @@ fn the_reason_names_each_unmet_key_and_marks_the_hopeless() {
 }
 
 #[test]
-fn a_key_has_come_as_far_as_the_best_of_its_jobs() {
+fn best_job_decides_a_key() {
     let mut lab = Lab::new();
     lab.max(9).add("a key=k").add("b key=k").add("c key=k").add("w soft deps=k");
     lab.set("a", State::Testing).set("b", State::Testing);
@@ -64,7 +64,7 @@ fn a_key_has_come_as_far_as_the_best_of_its_jobs() {
 }
 
 #[test]
-fn finished_jobs_need_not_be_told_but_for_their_keys() {
+fn finished_jobs_leave_only_keys() {
     let mut lab = Lab::new();
     lab.insert("old key=k", State::Settled(Settled::Shipped)).unwrap();
     lab.add("w deps=k");
@@ -127,7 +127,7 @@ fn no_cycle_is_seen_where_none_is() {
 }
 
 #[test]
-fn a_loop_that_drains_waits_for_what_time_mends_and_for_nothing_else() {
+fn draining_waits_only_for_time() {
     let progress = |lab: &Lab| lab.queue.will_progress(lab.host);
     let mut lab = Lab::new();
     assert!(!progress(&lab));

@@ -135,7 +135,7 @@ fn what_can_never_run_here_is_rejected_at_once() {
 }
 
 #[test]
-fn what_a_host_was_for_jobs_that_are_gone_says_nothing_of_new_ones() {
+fn reused_slots_forget_old_hosts() {
     let mut lab = Lab::new();
     for (gone, new, comes) in [("a needs=gpu", "b needs=os", true), ("c", "d needs=gpu", false)] {
         lab.add(gone).plan();

@@ -76,14 +76,14 @@ fn a_lock_holds_across_classes() {
 }
 
 #[test]
-fn a_lock_that_went_to_another_class_holds_up_only_its_own_jobs() {
+fn lock_holds_up_its_own_jobs() {
     let mut lab = Lab::new();
     lab.max(9).add("a lock=x needs=os").add("b lock=x").add("c lock=y").add("d lock=y needs=os");
     assert_eq!(lab.starts(), "a c");
 }
 
 #[test]
-fn a_lock_that_two_hold_is_free_when_both_are_done() {
+fn doubly_held_lock_frees_last() {
     let mut lab = Lab::new();
     lab.max(9).add("a lock=x").add("b lock=x").add("c lock=x").run("a").run("b");
     assert_eq!(lab.ship("a").why("c"), "lock held by b");
@@ -111,7 +111,7 @@ fn a_pause_ends_by_itself_and_says_when() {
 }
 
 #[test]
-fn order_puts_a_job_behind_what_it_waits_for_and_the_hopeless_last() {
+fn order_follows_deps() {
     let mut lab = Lab::new();
     lab.add("a critical deps=kb,kr").add("b low key=kb").add("c critical deps=nowhere");
     lab.add("d high key=kd").add("x high").add("e high deps=kd").add("r key=kr").run("r");
@@ -121,7 +121,7 @@ fn order_puts_a_job_behind_what_it_waits_for_and_the_hopeless_last() {
 }
 
 #[test]
-fn names_that_are_not_there_are_refused_and_change_nothing() {
+fn unknown_names_change_nothing() {
     let mut lab = Lab::new();
     let other = lab.add_host(&[], "");
     lab.queue.remove_host(other).unwrap();

@@ -24,7 +24,7 @@ fn error(text: &str) -> String {
 }
 
 #[test]
-fn the_agent_gets_its_arguments_and_the_adapter_the_rest() {
+fn agent_gets_its_own_arguments() {
     let registry =
         registry(", argv: [--acp], yolo-args: [--all], safe-args: [--few], yolo-mode: free");
     let args = ["--extra".to_owned()];

@@ -145,7 +145,7 @@ fn exit_0_without_a_result_is_no_success() {
 }
 
 #[test]
-fn a_new_turn_takes_the_result_back_but_a_sub_agent_does_not() {
+fn new_turn_takes_result_back() {
     let child = ASSISTANT.replace("null", r#""toolu_1""#);
     assert!(judged("claude", &format!("{OK}\n{child}\n"), Exit::Code(0)).success);
     assert!(!judged("claude", &format!("{OK}\n{ASSISTANT}\n"), Exit::Code(0)).success);

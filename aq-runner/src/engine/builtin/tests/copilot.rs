@@ -54,7 +54,7 @@ fn a_result_without_a_turn_is_no_success() {
 }
 
 #[test]
-fn an_aborted_run_says_exit_code_0_but_is_no_success() {
+fn aborted_run_is_no_success() {
     let abort = r#"{"type":"abort","data":{"reason":"user_initiated"}}"#;
     let all = [TURN, SAID, abort, OK].join("\n");
     assert_eq!(why(judged("copilot", &all, Exit::Code(0))), "copilot: aborted");

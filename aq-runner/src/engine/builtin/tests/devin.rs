@@ -19,7 +19,7 @@ fn argv() {
 }
 
 #[test]
-fn its_exit_code_decides_and_its_stderr_gives_the_reason() {
+fn exit_code_decides_stderr_explains() {
     let end = |exit, ended| judged_with("devin", "{}\n", "Error: not logged in\n", exit, ended);
     assert!(end(Exit::Code(0), EndedBy::Engine).success);
     assert_eq!(

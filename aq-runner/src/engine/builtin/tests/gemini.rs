@@ -34,7 +34,7 @@ fn success_is_a_result_event_that_says_so() {
 }
 
 #[test]
-fn an_http_status_in_the_exit_code_is_no_signal() {
+fn http_status_is_no_signal() {
     let failed = r#"{"type":"result","status":"error","error":{"type":"unknown","message":"[API Error: {\"error\":{\"code\":400,\"message\":\"API key not valid.\"}}]"}}"#;
     let verdict = judged("gemini", &format!("{INIT}\n{failed}\n"), Exit::Code(144));
     assert_eq!(why(verdict), "gemini: API error 400: API key not valid.");
@@ -44,7 +44,7 @@ fn an_http_status_in_the_exit_code_is_no_signal() {
 }
 
 #[test]
-fn an_error_before_the_first_request_is_json_on_stderr() {
+fn early_error_is_json() {
     let text = "Warning: {x\n{\n  \"session_id\": \"b1cf\",\n  \"error\": {\n    \"type\": \"Error\",\n    \
                 \"message\": \"set GEMINI_API_KEY\\nand retry\",\n    \"code\": 41\n  }\n}\n";
     assert_eq!(
@@ -54,7 +54,7 @@ fn an_error_before_the_first_request_is_json_on_stderr() {
 }
 
 #[test]
-fn ended_by_a_signal_it_exits_with_0_and_is_no_success() {
+fn signal_with_exit_0_fails() {
     let chatter = "Ripgrep is not available.\n";
     let verdict = judged_with("gemini", INIT, chatter, Exit::Code(0), EndedBy::Engine);
     assert_eq!(why(verdict), "gemini: exit code 0, but without a result event");

@@ -61,7 +61,7 @@ fn an_error_event_is_the_reason() {
 }
 
 #[test]
-fn a_rejected_call_is_counted_and_a_failed_one_is_not() {
+fn only_rejected_calls_count() {
     let tool = |error: &str| {
         format!(
             r#"{{"type":"tool_use","part":{{"state":{{"status":"error","error":"{error}"}}}}}}"#

@@ -9,7 +9,7 @@ fn argv() {
 }
 
 #[test]
-fn the_body_is_a_script_that_standard_input_cannot_eat() {
+fn stdin_cannot_eat_the_script() {
     let command = command("shell", &Invocation { persona: Some("set -e"), ..job() });
     assert_eq!(command.program.to_str(), Some("/bin/sh"));
     assert_eq!(command.stdin, None);

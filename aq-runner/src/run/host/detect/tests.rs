@@ -124,7 +124,7 @@ fn tokens_come_from_everywhere_with_their_source() {
 }
 
 #[test]
-fn bad_tokens_are_reported_with_their_place_and_the_others_count() {
+fn bad_tokens_are_reported() {
     let mut fixture = Fixture::new();
     fixture.config.aq_caps = "gpu,,node>=20 zone:".to_owned();
     fixture.config.extra = vec!["-x".to_owned()];
@@ -146,7 +146,7 @@ fn bad_tokens_are_reported_with_their_place_and_the_others_count() {
 }
 
 #[test]
-fn a_tool_that_is_not_there_is_absent_and_no_problem() {
+fn absent_tool_is_no_problem() {
     let mut fixture = Fixture::new();
     let bin = fixture.dir.path().join("bin");
     fs::write(bin.join("plain-file"), "#!/bin/sh\necho 1.2\n").unwrap();
@@ -219,7 +219,7 @@ fn tools_are_asked_at_the_same_time() {
 }
 
 #[test]
-fn what_a_probe_leaves_behind_delays_nothing_and_is_killed() {
+fn leftovers_of_probes_are_killed() {
     let mut fixture = Fixture::new();
     let fifo = fixture.fifo("alive");
     // The background process keeps both the output and the FIFO open.
@@ -267,7 +267,7 @@ fn a_warm_cache_answers_until_something_changes() {
 }
 
 #[test]
-fn a_tool_that_answered_before_is_kept_while_it_hangs() {
+fn hanging_tool_keeps_its_answer() {
     let mut fixture = Fixture::new();
     fixture.config.cache_dir = Some(fixture.dir.path().join("cache"));
     fixture.tool("acme", "[ -e \"$dir/hang\" ] && exec sleep 600; echo 1.2.3");
@@ -285,7 +285,7 @@ fn a_tool_that_answered_before_is_kept_while_it_hangs() {
 }
 
 #[test]
-fn a_cache_that_cannot_be_written_is_a_problem_and_no_failure() {
+fn unwritable_cache_is_no_failure() {
     let mut fixture = Fixture::new();
     fixture.tool("acme", "echo 1.2.3");
     let file = fixture.dir.path().join("file");
@@ -297,7 +297,7 @@ fn a_cache_that_cannot_be_written_is_a_problem_and_no_failure() {
 }
 
 #[test]
-fn a_probe_gets_the_given_path_the_root_and_no_project() {
+fn probe_gets_path_and_root() {
     let mut fixture = Fixture::new();
     fixture.tool("inner", "echo inner 3.4");
     fixture.tool("outer", "[ \"$(pwd)\" = / ] && inner");

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_whose_rename_is_to_come_is_told_later() {
+    fn unrenamed_step_waits() {
         use Stage::{Building, Review};
         let first = vec![(Building, 0)];
         assert_eq!(told(steps(&[Building, Review]), Building, ""), (first, Some(0)));

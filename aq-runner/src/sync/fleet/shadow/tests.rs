@@ -235,7 +235,7 @@ fn strangers_go(text: &str, reason: Value) {
 }
 
 #[test]
-fn a_coordinator_that_offers_strangers_for_ever_is_not_asked_for_ever() {
+fn endless_strangers_end_the_asking() {
     let lab = Lab::new(|_, path, body| Some(usual(path, body, &[(900, "gone")])));
     lab.shadow.offer(decision(&["job:a"])).unwrap();
     let (lines, seen) = lab.end();
@@ -260,7 +260,7 @@ fn a_coordinator_with_another_database_is_told_all_again() {
 }
 
 #[test]
-fn a_job_that_is_refused_is_missing_there_and_not_sent_again() {
+fn refused_mirror_is_not_repeated() {
     let lab = Lab::new(|_, path, body| {
         let refused = json!({ "type": "about:blank", "title": "bad", "status": 422 });
         Some(if path == "/v1/jobs" { (422, refused) } else { usual(path, body, &[]) })
@@ -275,7 +275,7 @@ fn a_job_that_is_refused_is_missing_there_and_not_sent_again() {
 }
 
 #[test]
-fn a_coordinator_that_does_not_answer_is_left_alone_for_a_while() {
+fn silent_coordinator_is_left_alone() {
     let lab = Lab::new(|_, _, _| Some((500, json!({}))));
     for _ in 0..100 {
         lab.shadow.offer(decision(&["job:a"])).unwrap();
@@ -287,7 +287,7 @@ fn a_coordinator_that_does_not_answer_is_left_alone_for_a_while() {
 }
 
 #[test]
-fn all_that_is_granted_is_released_and_again_when_it_failed() {
+fn shadow_releases_every_grant() {
     let lab = Lab::new(|turn, path, body| {
         let grant = |n: usize| json!({ "jobId": id(n), "key": "x", "epoch": 3, "leaseMs": 1, "manifest": "" });
         Some(match turn {
@@ -357,7 +357,7 @@ impl Clock for Slow {
 }
 
 #[test]
-fn a_long_queue_is_told_for_as_long_as_each_call_is_answered() {
+fn long_queue_is_mirrored_whole() {
     let clock = Arc::new(Slow::default());
     let answers = clock.clone();
     let respond = move |_: usize, path: &str, body: &Value| {

@@ -17,7 +17,7 @@ fn grant(n: u32) -> Value {
 }
 
 #[test]
-fn a_claim_is_repeated_for_as_many_slots_as_it_was_made_for() {
+fn repeated_claim_keeps_its_slots() {
     let dir = TempDir::new().unwrap();
     // Another process made it for two, and one slot has gone to a job of the host's own since.
     std::fs::write(dir.path().join("claim"), "r-1 2\n").unwrap();
@@ -32,7 +32,7 @@ fn a_claim_is_repeated_for_as_many_slots_as_it_was_made_for() {
 }
 
 #[test]
-fn a_host_claims_again_when_it_need_not_drain_any_more() {
+fn undrained_host_claims_again() {
     let dir = TempDir::new().unwrap();
     let beats = AtomicUsize::new(0);
     let drained = Arc::new(AtomicUsize::new(0));
@@ -79,14 +79,14 @@ fn leases_are_renewed_before_jobs_are_claimed() {
 }
 
 #[test]
-fn a_loop_that_is_to_end_does_not_wait_for_a_coordinator_that_is_away() {
+fn ending_loop_awaits_no_coordinator() {
     let dir = TempDir::new().unwrap();
     let (_membership, told) = join_for(&client(|_, _| None), dir.path(), idle(), true);
     wait_for(&told, |news| matches!(news, News::NothingToClaim));
 }
 
 #[test]
-fn a_loop_that_is_to_end_does_not_wait_until_it_need_not_drain() {
+fn ending_loop_awaits_no_undrain() {
     let dir = TempDir::new().unwrap();
     let client = client(|path, _| {
         if path.ends_with("/heartbeat") {
@@ -115,7 +115,7 @@ fn a_claim_that_cannot_be_remembered_is_not_made() {
 }
 
 #[test]
-fn a_claim_whose_jobs_could_not_be_written_down_is_repeated_after_a_pause() {
+fn unwritten_claim_is_repeated_later() {
     let dir = TempDir::new().unwrap();
     let first = Mutex::new(None);
     let client = client(move |path, body| {
@@ -137,7 +137,7 @@ fn a_claim_whose_jobs_could_not_be_written_down_is_repeated_after_a_pause() {
 }
 
 #[test]
-fn a_grant_is_trusted_from_its_claim_until_the_job_is_gone() {
+fn grant_is_trusted_from_its_claim() {
     let dir = TempDir::new().unwrap();
     let claims = AtomicUsize::new(0);
     let client = client(move |path, _| {
@@ -203,7 +203,7 @@ fn a_host_that_is_to_drain_claims_nothing() {
 }
 
 #[test]
-fn a_claim_that_got_no_answer_is_repeated_and_one_that_got_nothing_is_followed_by_another() {
+fn unanswered_claim_is_repeated() {
     let dir = TempDir::new().unwrap();
     let requests = Arc::new(Mutex::new(Vec::new()));
     let made = requests.clone();
@@ -226,7 +226,7 @@ fn a_claim_that_got_no_answer_is_repeated_and_one_that_got_nothing_is_followed_b
 }
 
 #[test]
-fn a_loop_that_is_to_end_asks_once_and_again_when_something_changes_here() {
+fn ending_loop_asks_after_changes() {
     let dir = TempDir::new().unwrap();
     let client =
         client(|path, _| register_or_beat(path).or_else(|| Some((200, json!({ "jobs": [] })))));

@@ -20,7 +20,7 @@ fn fenced() -> (u16, Value) {
 }
 
 #[test]
-fn what_an_earlier_grant_left_in_the_outbox_does_not_fence_a_later_one() {
+fn old_outbox_fences_no_grant() {
     let dir = TempDir::new().unwrap();
     let client = client(|_, body| match body["epoch"].as_u64() {
         Some(1) => Some(fenced()),
@@ -37,7 +37,7 @@ fn what_an_earlier_grant_left_in_the_outbox_does_not_fence_a_later_one() {
 }
 
 #[test]
-fn what_cannot_be_sent_for_one_job_holds_up_no_other_one_and_no_heartbeat() {
+fn unsent_report_holds_nobody_up() {
     let dir = TempDir::new().unwrap();
     let client = client(|path, _| match path.contains("8051") {
         true => Some((500, json!({}))),
@@ -63,7 +63,7 @@ fn what_cannot_be_sent_for_one_job_holds_up_no_other_one_and_no_heartbeat() {
 }
 
 #[test]
-fn what_cannot_be_put_into_the_outbox_is_not_taken_for_told() {
+fn unwritten_report_is_unsent() {
     let dir = TempDir::new().unwrap();
     let client = client(|_, _| None);
     let holder = Holder::open("a".parse().unwrap(), client, dir.path()).unwrap();
@@ -73,7 +73,7 @@ fn what_cannot_be_put_into_the_outbox_is_not_taken_for_told() {
 }
 
 #[test]
-fn a_job_is_lost_as_soon_as_anything_that_waited_for_it_is_fenced() {
+fn fenced_report_loses_the_job() {
     let dir = TempDir::new().unwrap();
     let asked = AtomicUsize::new(0);
     // After the first answer the coordinator cannot be reached.
@@ -89,7 +89,7 @@ fn a_job_is_lost_as_soon_as_anything_that_waited_for_it_is_fenced() {
 }
 
 #[test]
-fn what_will_never_be_sent_is_told_but_for_what_is_another_hosts() {
+fn dropped_reports_are_named() {
     let dir = TempDir::new().unwrap();
     let invalid = json!({ "type": "about:blank", "title": "no such place", "status": 422 });
     let client = client(move |_, body| match body["epoch"].as_u64() {

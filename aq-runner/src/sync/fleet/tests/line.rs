@@ -103,7 +103,7 @@ fn without_a_loop_reports_wait_in_order() {
 }
 
 #[test]
-fn a_loop_that_dies_in_an_answer_leaves_the_report() {
+fn dying_loop_leaves_the_report() {
     let dir = TempDir::new().unwrap();
     let (mut ours, line) = UnixStream::pair().unwrap();
     let dying = std::thread::spawn(move || {

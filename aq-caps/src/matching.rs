@@ -76,7 +76,7 @@ impl Capabilities {
         found != term.negated
     }
 
-    /// The tokens with this key, which stand side by side.
+    /// The tokens with this key, which are side by side.
     fn with_key<'a>(&'a self, key: &'a Key) -> impl Iterator<Item = &'a Token> {
         let head = key.head();
         // A few cache lines are had at once when read in a row, and one after the other in a
@@ -201,7 +201,7 @@ mod tests {
             ("node:20.11.1", "node:2", false),
             ("node:20", "node:20.11.1", false),
             ("ubuntu:24.04", "ubuntu:24.04", true),
-            // A short version of a host stands for zeros.
+            // The numbers that a short version of a host lacks are zeros.
             ("node:20", "node>=20", true),
             ("node:20", "node>=20.1", false),
             ("cpus:16", "cpus>=8", true),

@@ -17,8 +17,8 @@ pub(crate) const MAX_ALTERNATIVES: usize = 16;
 /// | --- | --- |
 /// | `key`, `key:any` | any token with this key |
 /// | `key:value` | the token with this value; a value that is a version compares as with `=` |
-/// | `key=version`, `==` | a version that lies within this one |
-/// | `key!=version` | a version, and none that lies within this one |
+/// | `key=version`, `==` | a version within this one |
+/// | `key!=version` | a version, and none within this one |
 /// | `key>version`, `>=`, `<`, `<=` | a version on that side |
 /// | `key^version`, `key~version` | a compatible version, as in Cargo |
 /// | `!req` | not what `req` says |

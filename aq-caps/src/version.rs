@@ -39,7 +39,7 @@ pub struct VersionError {
 /// Problem of a version.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VersionProblem {
-    /// Something else stands where a number must be.
+    /// Something else is where a number must be.
     #[error("a number is expected here")]
     NumberExpected,
     /// A number does not fit in 64 bits.
@@ -73,7 +73,7 @@ impl Version {
         self.written
     }
 
-    /// Where `self` lies relative to what `bound` covers: only the numbers that `bound` has
+    /// The order of `self` relative to what `bound` covers: only the numbers that `bound` has
     /// written count, and the pre-release only when it has all three. Build parts never count.
     pub(crate) fn cmp_within(&self, bound: &Self) -> Ordering {
         let (a, b) = (&self.full, &bound.full);

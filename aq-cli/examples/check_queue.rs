@@ -39,7 +39,7 @@ const TIME: &str = "next_eligible";
 const RESULTS: &str = "success shipped crash timeout verify_failed retries_exhausted capability_mismatch no_engine \
     invalid_manifest setup_failed scope_violation budget_exceeded no_changes stopped fenced rejected";
 
-/// Where each job lies.
+/// The folder of each job.
 type Places = BTreeMap<String, Vec<&'static str>>;
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program of its own")]
@@ -70,7 +70,7 @@ fn main() -> ExitCode {
     if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) }
 }
 
-/// Each job lies in one folder, whole, and none is left at work.
+/// Each job is in one folder, whole, and none is left at work.
 fn check_folders(queue: &Path, originals: &[PathBuf], problems: &mut Vec<String>) -> Places {
     let mut places = Places::new();
     for stage in STAGES {

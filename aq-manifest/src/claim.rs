@@ -83,7 +83,7 @@ fn with_keys(
             format!("{before}{}, {after}", keys.join(", "))
         }
         first => {
-            // The keys of a block stand in one column.
+            // The keys of a block are in one column.
             let line = first.unwrap_or_default();
             let indent = &line[..line.len() - line.trim_start().len()];
             let (before, after) = source.split_at(parts.yaml.start);

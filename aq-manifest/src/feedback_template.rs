@@ -6,7 +6,7 @@ use crate::yaml::Node;
 
 /// Text that tells a further attempt why the last one failed.
 ///
-/// `{class}`, `{attempt}`, `{exit}` and `{output}` stand for what is known of that. `{{` and `}}`
+/// `{class}`, `{attempt}`, `{exit}` and `{output}` mean what is known of that. `{{` and `}}`
 /// are braces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeedbackTemplate {

@@ -73,7 +73,7 @@ pub(crate) fn bom_len(source: &str) -> usize {
     if source.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 }
 }
 
-/// The place of a `---` that stands below blank lines, where it opens no front matter.
+/// The place of a `---` that is below blank lines, where it opens no front matter.
 pub(crate) fn late_fence(source: &str) -> Option<Range<usize>> {
     let first = line_ranges(source, bom_len(source))
         .find(|line| !source[line.clone()].trim().is_empty())

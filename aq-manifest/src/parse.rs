@@ -19,7 +19,7 @@ pub struct Parsed<'a> {
     pub body: &'a str,
     /// Keys of the front matter that nothing reads, in the order of the file.
     pub unknown: Vec<String>,
-    /// Where the value of `profile` stands, for a caller that finds no such profile.
+    /// The place of the value of `profile`, for a caller that finds no such profile.
     pub profile_at: Option<Range<usize>>,
     /// The findings, in the order of the file.
     pub diagnostics: Vec<Diagnostic>,

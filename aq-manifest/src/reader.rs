@@ -75,7 +75,7 @@ impl<'f> Reader<'f> {
         }
     }
 
-    /// The text of a scalar that stands in no quotes.
+    /// The text of a scalar that is in no quotes.
     pub(crate) fn plain<'n>(&self, node: &'n Node<'_>) -> Option<&'n str> {
         match &node.value {
             Value::Scalar(Scalar { text, plain: true, .. }) => Some(text),

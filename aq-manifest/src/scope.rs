@@ -7,7 +7,7 @@ use pattern::Pattern;
 
 /// Globs over paths of a repository.
 ///
-/// A path is relative to the repository's root, with `/` between its parts. `*` and `?` stand for
+/// A path is relative to the repository's root, with `/` between its parts. `*` and `?` mean
 /// characters of one part, also for a dot at its start; `**` for any number of parts, so `dir/**`
 /// is all that is below `dir`, and `dir/` means the same. A glob that ends in a plain name matches
 /// that and what is below it. `[ab]` is one of these characters and `[!ab]` is none of them,

@@ -1,4 +1,4 @@
-//! The folders of a queue: where a job lies is what it is.
+//! The folders of a queue: the folder of a job is its stage.
 
 use std::fmt;
 use std::str::FromStr;

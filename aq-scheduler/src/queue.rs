@@ -25,7 +25,7 @@ pub(crate) enum At {
     Settled(Settled),
 }
 
-/// Which set a waiting job stands in.
+/// Which set a waiting job is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     /// None: it is not waiting, is held, or its deps are not met.

@@ -1,8 +1,8 @@
 //! The jobs that wait for nothing but a slot, an engine or their lock.
 //!
 //! Of the jobs that share a lock only the first of each class can go next, so only that one
-//! stands in its class's `heads`, and only while the lock is free. Taking a lock and giving it
-//! back touch one job a class, however many wait. A job that needs a repository as well stands
+//! is in its class's `heads`, and only while the lock is free. Taking a lock and giving it
+//! back touch one job a class, however many wait. A job that needs a repository as well is
 //! with those that have no lock: whether both are free is asked when it is its turn.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

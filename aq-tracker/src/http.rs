@@ -193,7 +193,7 @@ fn address(variable: &'static str, base: &str) -> Result<String, TrackerError> {
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
-/// Tests for an address of this machine, which no proxy can stand for.
+/// Tests for an address of this machine, which no proxy can reach.
 fn is_loopback(base: &str) -> bool {
     let Ok(url) = Url::parse(base) else { return false };
     let host = url.host_str().unwrap_or("").trim_matches(['[', ']']);

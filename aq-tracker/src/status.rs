@@ -1,4 +1,4 @@
-//! Which status an item has while its job lies in a folder.
+//! Which status an item has while its job is in a folder.
 
 use std::collections::BTreeMap;
 

@@ -50,7 +50,7 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     Ok(Exit::Done)
 }
 
-/// The time that lies so long back.
+/// The time so long ago.
 fn start(ago: &str) -> Result<Timestamp, Failure> {
     let ago =
         parse_duration(ago).map_err(|e| Failure::usage(format_args!("--since {ago}: {e}")))?;

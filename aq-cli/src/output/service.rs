@@ -31,7 +31,7 @@ impl Service<'_> {
     /// A unit for the user's systemd. Ending the loop leaves agents at work (`KillMode=process`).
     pub(crate) fn systemd(&self) -> String {
         let words = self.words();
-        // The program's path knows no variables, so a `$` in it stands for itself.
+        // The program's path knows no variables, so a `$` in it means itself.
         let mut command = systemd_quoted(&words[0]);
         for word in &words[1..] {
             let _ = write!(command, " {}", systemd_quoted(&word.replace('$', "$$")));

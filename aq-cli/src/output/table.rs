@@ -223,7 +223,7 @@ fn wrap(text: &str, room: usize) -> Vec<String> {
             }
             if line.is_empty() {
                 let part = beginning(word, room);
-                // One that is wider than the room stands alone.
+                // One that is wider than the room is alone.
                 let end = word.chars().next().map_or(0, char::len_utf8);
                 let part = if part.is_empty() { &word[..end] } else { part };
                 line.push_str(part);

@@ -280,7 +280,7 @@ fn namesake_is_kept_under_another_name() {
     assert_eq!(fs::read_to_string(sandbox.queue("quarantine/x-2.md")).unwrap(), "another");
     assert!(sandbox.ok(&["why", "x-2"]).contains("quarantine"));
     assert_eq!(sandbox.faults(&["x", "x-2"]), "");
-    // A person's decision, as with any job that lies there.
+    // A person's decision, as with any job that is there.
     sandbox.ok(&["requeue", "--force", "x-2"]);
     assert_eq!(sandbox.folders("x-2"), ["inbox"]);
 }

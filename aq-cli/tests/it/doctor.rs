@@ -119,7 +119,7 @@ fn loops_of_a_replaced_release() {
 #[test]
 fn queues_that_others_can_write() {
     let sandbox = Sandbox::new();
-    // What lies in a private directory is nobody else's.
+    // What is in a private directory is nobody else's.
     for (dir, mode) in [(sandbox.path(""), 0o755), (sandbox.queue(""), 0o755)] {
         fs::set_permissions(dir, fs::Permissions::from_mode(mode)).unwrap();
     }

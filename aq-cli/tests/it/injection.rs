@@ -45,7 +45,7 @@ pub(crate) fn can_trace() -> bool {
 const LIMIT: &str = "30";
 
 /// Runs `aq` under `strace` with more options. Answers what it printed, and the calls of all its
-/// processes, with what their descriptors stand for.
+/// processes, with what their descriptors mean.
 pub(crate) fn traced(sandbox: &Sandbox, options: &[&str], args: &[&str]) -> (Output, String) {
     let seen = sandbox.path("strace");
     let mut command = Command::new("timeout");
@@ -65,7 +65,7 @@ pub(crate) fn traced(sandbox: &Sandbox, options: &[&str], args: &[&str]) -> (Out
 
 /// Runs `aq`; in each process of it the `n`-th call of this name meets the fault: `strace` counts
 /// the calls of each process, and of each name. Answers what it printed, and the calls that came to
-/// that, with what their descriptors stand for.
+/// that, with what their descriptors mean.
 pub(crate) fn run_with(
     sandbox: &Sandbox,
     call: &str,

@@ -125,7 +125,7 @@ impl Sandbox {
         self.aq(&all).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
-    /// The folders in which a job's file lies: one, or something is wrong.
+    /// The folders in which a job's file is: one, or something is wrong.
     pub(crate) fn folders(&self, id: &str) -> Vec<&'static str> {
         let is_there =
             |stage: &&str| self.queue(&format!("{stage}/{id}.md")).symlink_metadata().is_ok();
@@ -177,7 +177,7 @@ impl Sandbox {
         fs::read_to_string(self.queue(&format!("logs/{id}.log"))).unwrap_or_default()
     }
 
-    /// Waits until the job lies in this folder.
+    /// Waits until the job is in this folder.
     pub(crate) fn wait_for_stage(&self, id: &str, stage: &str) {
         let file = self.queue(&format!("{stage}/{id}.md"));
         wait_for(&format!("{id} in {stage}/; it is in {:?}", self.folders(id)), || file.exists());

@@ -37,7 +37,7 @@ fn literals(line: &str) -> Vec<&str> {
     code.split('"').skip(1).step_by(2).collect()
 }
 
-/// The pieces of the sentences in a file: what stands between fields, when it has a letter.
+/// The pieces of the sentences in a file: what is between fields, when it has a letter.
 fn pieces(text: &str) -> BTreeSet<String> {
     let production = text.split("#[cfg(test)]").next().unwrap();
     let literals = production.lines().flat_map(literals);

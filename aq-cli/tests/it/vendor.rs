@@ -1,4 +1,4 @@
-//! Programs that stand in for the engines of vendors: they print the records that those print.
+//! Programs that replace the engines of vendors: they print the records that those print.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

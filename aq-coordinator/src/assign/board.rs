@@ -21,7 +21,7 @@ const MAX_HOSTS: usize = 1024;
 /// Nothing here waits for a time, so that the plan needs none.
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
-/// Where a job stands, as far as planning goes.
+/// The state of a job, as far as planning goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     /// It can be granted.

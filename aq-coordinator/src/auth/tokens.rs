@@ -17,7 +17,7 @@ const MIN_TOKEN: usize = 16;
 /// The longest token that is taken, in bytes: what a header line carries without trouble.
 const MAX_TOKEN: usize = 512;
 
-/// The longest label, in bytes. Labels stand in logs and metrics.
+/// The longest label, in bytes. Labels are in logs and metrics.
 const MAX_LABEL: usize = 64;
 
 /// The most tokens in a file: each request is compared with all of them.

@@ -78,7 +78,7 @@ pub fn report_shadow(job: &Job, report: &Report) -> Job {
     next.next_after(job)
 }
 
-/// The factory that a shadow stands for, or the factory itself.
+/// The host of a shadow, or the host itself.
 fn owner_of(factory: &FactoryId) -> FactoryId {
     factory.owner().unwrap_or_else(|| factory.clone())
 }

@@ -240,7 +240,7 @@ pub(crate) fn beat(name: &str, leases: Vec<LeaseRef>) -> Beat {
     Beat { factory: factory(name), instance: "life-1".parse().unwrap(), free: 0, leases }
 }
 
-/// Beats for one job; how its lease stands.
+/// Beats for one job; the state of its lease.
 pub(crate) async fn beat_one(
     store: &Arc<dyn Store>,
     name: &str,

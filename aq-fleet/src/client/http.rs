@@ -191,7 +191,7 @@ fn parse(url: &str) -> Result<Url, HttpError> {
     Ok(url)
 }
 
-/// Whether the address is this machine, which no proxy can stand for.
+/// Whether the address is this machine, which no proxy can reach.
 fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or("").trim_matches(['[', ']']);
     host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())

@@ -78,7 +78,7 @@ fn read_variable(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<String> {
     Some(name.to_owned())
 }
 
-/// The variable of aq's environment that a value of `env` stands for: `${NAME}`, as a whole.
+/// The variable of aq's environment that a value of `env` means: `${NAME}`, as a whole.
 ///
 /// ```
 /// use aq_manifest::env_reference;

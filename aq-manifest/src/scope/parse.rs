@@ -8,7 +8,7 @@ use super::pattern::{Part, Pattern, Symbol};
 
 /// Braces can nest.
 const MAX_BRACES: usize = 16;
-/// So many globs may one with braces stand for.
+/// So many globs may one with braces mean.
 const MAX_PATTERNS: usize = 256;
 
 /// The problem, and the text to write instead.
@@ -197,7 +197,7 @@ fn pattern(text: &Text) -> Result<Option<Pattern>, Mistake> {
     Ok(Some(Pattern::new(parts)))
 }
 
-/// Reads what is between two `/`. `None`: it stands for the directory before it.
+/// Reads what is between two `/`. `None`: it means the directory before it.
 fn part(tokens: &[Token]) -> Result<Option<Part>, Mistake> {
     let symbols: Vec<Symbol> = tokens
         .iter()

@@ -74,7 +74,7 @@ fn each_value_of_a_job_wins_over_its_profile() {
         assert_eq!(spec.model.as_deref(), Some("m"));
     }
     assert_eq!(Origin::of("priority", &Manifest::default(), None), Origin::Default);
-    // The job's own list stands for itself: lists are not joined.
+    // The job's own list means itself: lists are not joined.
     let spec = resolve(&job("capabilities: [git]"), Some(&profile));
     assert_eq!(spec.capabilities.len(), 1);
 }

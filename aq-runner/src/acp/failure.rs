@@ -15,7 +15,7 @@ const PIECE_MAX: usize = 4 << 10;
 pub(super) struct CallFailure {
     pub(super) text: String,
     pub(super) code: Option<i64>,
-    /// The HTTP status that it stands for.
+    /// The HTTP status that it means.
     pub(super) status: Option<u16>,
 }
 

@@ -24,7 +24,7 @@ impl Incoming {
     /// Reads one line.
     pub(super) fn read(line: &[u8]) -> Self {
         let line = line.trim_ascii();
-        // Bytes that are no UTF-8 stand in a string, if anywhere.
+        // Bytes that are no UTF-8 are in a string, if anywhere.
         let text = String::from_utf8_lossy(line);
         let Ok(Value::Object(mut fields)) = serde_json::from_str(&text) else {
             let is_ours = text.starts_with('{') && text.contains("\"jsonrpc\"");

@@ -220,7 +220,7 @@ pub(super) fn build(
     })
 }
 
-/// The words that a list placeholder stands for in this run.
+/// The words that a list placeholder means in this run.
 fn list_words<'a>(
     definition: &'a Definition,
     name: &str,

@@ -147,7 +147,7 @@ impl Cooldowns {
     }
 
     /// A run failed in a way that a person has to mend ([`ErrorClass::needs_a_person`]). `stamp`
-    /// stands for the engine's binary and config: another one is worth another try.
+    /// identifies the engine's binary and config: another one is worth another try.
     pub fn broken(
         &mut self,
         account: &Account,
@@ -198,7 +198,7 @@ impl Cooldowns {
         before != self.accounts.len()
     }
 
-    /// Returns the engine's availability now. `stamp` stands for its present binary and config.
+    /// Returns the engine's availability now. `stamp` identifies its present binary and config.
     pub fn state(&self, account: &Account, stamp: &str, now: Timestamp) -> EngineUse {
         let Some(rest) = self.accounts.get(account) else { return EngineUse::Ready };
         let Rest { class, .. } = *rest;

@@ -199,7 +199,7 @@ impl Said {
 }
 
 fn read_record(text: &[u8], format: &Format, seen: &mut Seen) -> bool {
-    // Bytes that are no UTF-8 stand in a string, if anywhere; they must not cost the event.
+    // Bytes that are no UTF-8 are in a string, if anywhere; they must not cost the event.
     let Ok(object) = serde_json::from_str(&String::from_utf8_lossy(text)) else { return false };
     seen.any_object = true;
     format.take(&object, seen);

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-/// Stands for a whole list of words, and only as a word of its own.
+/// Represents a whole list of words, and only as a word of its own.
 pub(super) const LISTS: [&str; 4] = ["permission_args", "model_args", "resume_args", "args"];
 
 /// The names of the placeholders in `word`: lower-case letters and `_` between braces. Other
@@ -11,7 +11,7 @@ pub(super) fn placeholders(word: &str) -> Vec<&str> {
     pieces(word).into_iter().filter_map(|(_, name)| name).collect()
 }
 
-/// The list that `word` stands for.
+/// The list that `word` means.
 pub(super) fn list(word: &str) -> Option<&str> {
     let name = word.strip_prefix('{')?.strip_suffix('}')?;
     LISTS.contains(&name).then_some(name)

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 pub struct Numbers {
     /// The job.
     pub id: JobId,
-    /// Where it lies.
+    /// Its folder.
     pub stage: Stage,
     /// The engine of its last attempt.
     pub engine: Option<String>,

@@ -18,7 +18,7 @@ use super::tree;
 const KILL_LIMIT: Duration = Duration::from_secs(10);
 /// Time that one round of SIGKILL has to take effect before the next.
 const KILL_ROUND: Duration = Duration::from_millis(50);
-/// Stands for a time too long to be reckoned with.
+/// Represents a time too long to be reckoned with.
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 impl Supervisor {

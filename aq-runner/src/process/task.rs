@@ -19,7 +19,7 @@ pub struct Task {
     pub env: Vec<(OsString, OsString)>,
     /// The input of the command.
     pub stdin: Stdin,
-    /// Longest run time, on the monotonic clock, which stands still while the host sleeps.
+    /// Longest run time, on the monotonic clock, which pauses while the host sleeps.
     pub deadline: Option<Duration>,
     /// A command that still runs after this time gets an [`Observer::settled`].
     pub settle: Option<Duration>,

@@ -91,7 +91,7 @@ pub(crate) fn is_taken_out(settings: &Settings, name: &str) -> bool {
         || deny.iter().any(|pattern| wildcard(pattern.as_bytes(), name.as_bytes()))
 }
 
-/// Whether `*` in the pattern can stand for letters so that it is the name. Linear in both.
+/// Whether `*` in the pattern can mean letters so that it is the name. Linear in both.
 fn wildcard(pattern: &[u8], name: &[u8]) -> bool {
     let mut parts = pattern.split(|&b| b == b'*');
     let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else {
@@ -113,7 +113,7 @@ fn wildcard(pattern: &[u8], name: &[u8]) -> bool {
     }
 }
 
-/// A value of the `env` of a job or its engine: itself, or the variable that it stands for.
+/// A value of the `env` of a job or its engine: itself, or the variable that it means.
 fn value_of(
     key: &str,
     value: &str,

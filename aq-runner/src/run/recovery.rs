@@ -42,7 +42,7 @@ pub enum Recovered {
     Quarantined,
     /// It is in `failed/`: stopped by a person, or the death of too many workers.
     Failed(Outcome),
-    /// It lay in more than one folder, as after a power cut: what became of the other files.
+    /// It was in more than one folder, as after a power cut: what became of the other files.
     Undoubled(Vec<Undoubled>),
 }
 

@@ -39,7 +39,7 @@ pub struct Config {
     pub tools: Vec<Tool>,
     /// More capability tokens of this host.
     pub capabilities: Vec<String>,
-    /// Variables that agents do not get; `*` stands for any letters.
+    /// Variables that agents do not get; `*` means any letters.
     pub env_deny: Vec<String>,
     /// Where jobs' checkouts are made: a directory, or `beside` the user's checkout. Default: in
     /// the queue, or below `AQ_HOME`.

@@ -17,7 +17,7 @@ pub const FLEET_TOKEN: &str = "AQ_FLEET_TOKEN";
 /// The variables of trackers' tokens.
 pub const TRACKER_TOKENS: [&str; 2] = ["AQ_TRACKER_TOKEN", "AQ_GITHUB_TOKEN"];
 
-/// All variables that a `_FILE` can stand in for.
+/// All variables that a `_FILE` can replace.
 pub const TOKEN_VARIABLES: [&str; 3] = [FLEET_TOKEN, TRACKER_TOKENS[0], TRACKER_TOKENS[1]];
 
 /// The longest first line of a token file, in bytes.
@@ -101,7 +101,7 @@ impl Environment {
         Ok(text.map(|text| GivenToken { text, warning: None }))
     }
 
-    /// A copy that has the tokens of files as the variables that these stand in for, and why others
+    /// A copy that has the tokens of files as the variables that these replace, and why others
     /// may know some of them.
     ///
     /// # Errors
@@ -125,7 +125,7 @@ impl Environment {
         open.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
-    /// The file that stands in for a variable.
+    /// The file that replaces a variable.
     pub(super) fn token_file(&self, variable: &str) -> Option<TokenFile> {
         let variable = format!("{variable}_FILE");
         let path = self.path(&variable)?;

@@ -32,7 +32,7 @@ pub enum WorkerError {
     AgentFailed,
 }
 
-/// Works on one job until it has left `building/` (or, when it lies in `review/`, until `verify`
+/// Works on one job until it has left `building/` (or, when it is in `review/`, until `verify`
 /// has judged it). To be called first thing in a process of its own, with one thread, that was
 /// started by a run loop, which hands the job over on standard input.
 ///

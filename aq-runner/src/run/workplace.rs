@@ -271,7 +271,7 @@ pub enum WorkplaceError {
         /// The commit from which it started.
         base: String,
     },
-    /// Not all that lies in its checkout can be committed.
+    /// Not all that is in its checkout can be committed.
     #[error(
         "not all work of {id} is on its branch, so it is not shipped: {left_out}; commit or remove \
          that in its checkout, or `aq ship --leave-out {id}` to ship it without"

@@ -49,7 +49,7 @@ pub struct Draft {
 pub struct AddContext {
     /// The directory that a relative `cwd` is relative to: where `aq add` ran.
     pub base: PathBuf,
-    /// The directory that `~` stands for.
+    /// The directory that `~` means.
     pub home: Option<PathBuf>,
     /// The time to record.
     pub now: Timestamp,
@@ -66,7 +66,7 @@ pub struct AddContext {
 /// The job whose agent adds another one, which then works where this one was added.
 #[derive(Clone, Debug)]
 pub struct Parent {
-    /// Directories of the agent's, with those of the project that they stand for.
+    /// Directories of the agent's, with those of the project that they mean.
     pub places: Vec<(PathBuf, PathBuf)>,
     /// The branch that it is merged into, by its full name.
     pub branch: Option<String>,
@@ -184,7 +184,7 @@ pub enum AddError {
         key: String,
         /// The job that has it.
         id: JobId,
-        /// Where that job lies.
+        /// That job's folder.
         stage: Stage,
     },
     /// Two drafts of this add have one key and different bodies.

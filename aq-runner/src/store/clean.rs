@@ -241,7 +241,7 @@ fn new_archive(queue: &QueueDir, now: Timestamp) -> Result<PathBuf> {
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
             other => {
                 other.at("create", &dir)?;
-                // Before anything is put away there: what lies in a folder that a power cut takes
+                // Before anything is put away there: what is in a folder that a power cut takes
                 // is gone.
                 sync_dir(&queue.archive())?;
                 sync_dir(queue.root())?;

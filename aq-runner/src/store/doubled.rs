@@ -26,15 +26,15 @@ use super::transition::HeldJob;
 pub enum Undoubled {
     /// It was the same file, and is removed.
     Removed {
-        /// Where it lay.
+        /// Its folder.
         from: Stage,
-        /// Where the job lies.
+        /// The job's folder.
         kept: Stage,
     },
     /// It was another file, and is a job of its own now: one in the inbox waits there, any other
     /// one is set aside in `quarantine/`.
     Renamed {
-        /// Where it lay.
+        /// Its folder.
         from: Stage,
         /// Its name now.
         new: JobId,

@@ -52,7 +52,7 @@ pub enum StoreError {
     WrongStage {
         /// The job.
         id: JobId,
-        /// Where it lies.
+        /// Its folder.
         at: Stage,
         /// The command's word.
         verb: &'static str,

@@ -25,7 +25,7 @@ pub enum Ingested {
     Job(JobRecord),
     /// It is still being written: look again after this time.
     Unsettled(Duration),
-    /// It is no job: it lies in `failed/` now, and this is why.
+    /// It is no job: it is in `failed/` now, and this is why.
     Refused(Invalid),
 }
 
@@ -49,7 +49,7 @@ pub fn ingest(
     {
         return Ok(Ingested::Unsettled(rest));
     }
-    // Where the file lies when somebody reads of its errors.
+    // Where the file is when somebody reads of its errors.
     let name = queue.job_file(Stage::Failed, job.id()).display().to_string();
     let looked_at = SystemTime::now();
     let loaded = match queue.read_job(Stage::Inbox, job.id()) {
@@ -99,7 +99,7 @@ pub fn ingest(
     let added_at = Timestamp::try_from(written).unwrap_or(now).min(now);
     let record = RecordUpdate::new().set_some(RecordKey::AddedAt, is_new.then_some(added_at));
     let record = record.followed_by(describe(queue, &file.spec, &cwd, &path));
-    // A claim makes a job the fleet's, and `aq requeue` this host's own again; a file that lies
+    // A claim makes a job the fleet's, and `aq requeue` this host's own again; a file that is
     // here and says otherwise does not.
     let record = match job.meta().get(RecordKey::FleetJobId) {
         Some(_) => record,
@@ -139,7 +139,7 @@ fn profiles_changed(queue: &QueueDir, job: &HeldJob, looked_at: SystemTime) -> b
         })
 }
 
-/// Gives a file in the inbox the next free name when a job of its name lies in another folder:
+/// Gives a file in the inbox the next free name when a job of its name is in another folder:
 /// ids are unique, and that job must be able to come back. Answers the new id.
 ///
 /// # Errors

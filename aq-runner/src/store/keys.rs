@@ -34,7 +34,7 @@ key_names! {
 pub struct Holder {
     /// The job.
     pub id: JobId,
-    /// Where it lies.
+    /// Its folder.
     pub stage: Stage,
 }
 

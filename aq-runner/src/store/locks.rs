@@ -1,4 +1,4 @@
-//! Locks of the operating system that stand for something longer than one job: a lock key,
+//! Locks of the operating system for something longer than one job: a lock key,
 //! the run loop, the right to add. They end with their holder, whatever way that ends.
 
 use std::fs::{File, OpenOptions, TryLockError};

@@ -25,7 +25,7 @@ pub(crate) struct Move {
 }
 
 /// The steps behind the first `from` bytes of a job's record. `None`, or a place that the record
-/// does not have, stands for its last launch.
+/// does not have, means its last launch.
 ///
 /// # Errors
 /// When the record cannot be read.

@@ -163,7 +163,7 @@ impl QueueDir {
         self.root.join(".state/keys")
     }
 
-    /// The files whose locks stand for lock keys.
+    /// The files of the locks of lock keys.
     pub(crate) fn locks(&self) -> PathBuf {
         self.root.join(".state/locks")
     }
@@ -211,7 +211,7 @@ impl QueueDir {
         look().or_else(look)
     }
 
-    /// Every job, wherever it lies.
+    /// Every job, wherever it is.
     ///
     /// # Errors
     /// When a folder cannot be read.
@@ -291,7 +291,7 @@ impl QueueDir {
     }
 }
 
-/// The job that a file name stands for.
+/// The job that a file name means.
 pub fn job_of(file_name: &str) -> Option<JobId> {
     JobId::new(file_name.strip_suffix(".md")?).ok()
 }

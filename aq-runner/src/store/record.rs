@@ -17,14 +17,14 @@ use super::record_fault::{RecordFault, record_fault};
 pub struct JobRecord {
     /// Its id.
     pub id: JobId,
-    /// The folder that it lies in.
+    /// The folder that it is in.
     pub stage: Stage,
     /// Everything recorded.
     pub meta: RecordContent,
 }
 
 impl JobRecord {
-    /// Reads the record of a job that lies in `stage`.
+    /// Reads the record of a job that is in `stage`.
     ///
     /// # Errors
     /// When the meta file cannot be read.

@@ -55,7 +55,7 @@ const LINE_MAX: u64 = 64 << 10;
 pub struct SpentLine {
     /// The job.
     pub id: JobId,
-    /// The folder that it lay in.
+    /// The folder that it was in.
     pub stage: Stage,
     spent_at: String,
     values: BTreeMap<String, String>,

@@ -10,7 +10,7 @@
 //! | launch, after the record | inbox/, `moved_to=building` | nothing to do: the next launch writes the same attempt again |
 //! | launch, after the rename, no worker yet | building/, no `pid`, lock free | back to inbox/, the attempt not counted |
 //! | the worker dies while it works | building/, `pid` is dead, `moved_to=building` | its tree ended, back to inbox/, the attempt counted |
-//! | the worker dies after its last record | building/, `moved_to=` another stage | the rename is made: the end stands, nothing runs twice; in review/ as below |
+//! | the worker dies after its last record | building/, `moved_to=` another stage | the rename is made: the end counts, nothing runs twice; in review/ as below |
 //! | the worker dies in `verify` | review/, `pid` is dead, lock free | its tree ended, `verify` runs again |
 //! | the worker dies after `verify` and its last record | review/, no `pid`, `moved_to=` another stage | nothing to do: `verify` runs again |
 //! | recovery dies after its record | building/, `moved_to=inbox` | the rename is made; the attempt is not counted twice |
@@ -95,7 +95,7 @@ impl HeldJob {
         &self.id
     }
 
-    /// Where it lies.
+    /// Its folder.
     pub fn stage(&self) -> Stage {
         self.stage
     }
@@ -105,7 +105,7 @@ impl HeldJob {
         &self.queue
     }
 
-    /// Where it lies, of several folders that have its name.
+    /// The folder, of several folders that have its name.
     pub(super) fn lies_in(&mut self, stage: Stage) {
         self.stage = stage;
     }
@@ -238,7 +238,7 @@ impl HeldJob {
         }
     }
 
-    /// Fails unless the job lies in one of `stages`.
+    /// Fails unless the job is in one of `stages`.
     ///
     /// # Errors
     /// [`StoreError::WrongStage`].

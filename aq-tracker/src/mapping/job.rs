@@ -1,6 +1,6 @@
 //! An item as a job file.
 //!
-//! The item's texts are a stranger's. They stand only below the front matter, which holds nothing
+//! The item's texts are a stranger's. They are only below the front matter, which holds nothing
 //! but quoted values; and the file is read back before it is handed out, so that no text can be
 //! more than a prompt.
 

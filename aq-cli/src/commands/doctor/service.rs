@@ -95,7 +95,7 @@ fn search_path(unit: &ServiceUnit) -> String {
     let set = if unit.is_systemd {
         unit.text.lines().rev().find_map(|line| {
             let set = line.trim().strip_prefix("Environment=")?;
-            // Every second part stands in quotes, and is one word.
+            // Every second part is in quotes, and is one word.
             let parts = set.split('"').enumerate();
             let words = parts.flat_map(|(n, part)| match n % 2 {
                 1 => vec![part],

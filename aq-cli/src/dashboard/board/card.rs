@@ -15,7 +15,7 @@ use crate::output::insights::dollars;
 use crate::output::job::{git_step, lasting_reason, left_out, short_problem};
 use crate::output::style::plain;
 
-/// The longest remark, in characters: two lines show it, and more of it stands behind the pointer.
+/// The longest remark, in characters: two lines show it, and more of it is behind the pointer.
 const REMARK: usize = 300;
 
 /// A job as a card. All cards are of one height, which the windows of the board rely on.

@@ -14,7 +14,7 @@ use crate::dashboard::brief::brief;
 const MARGIN: f64 = 16.0;
 const BETWEEN: f64 = 30.0;
 
-/// Groups stand beside one another up to this width.
+/// Groups are beside one another up to this width.
 const LINE: f64 = 1_150.0;
 
 /// Columns of a fixed width that fit into a node, for its name and for its state.

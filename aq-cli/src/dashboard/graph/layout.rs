@@ -1,4 +1,4 @@
-//! Places for nodes, in layers from left to right, so that everything stands right of what it waits
+//! Places for nodes, in layers from left to right, so that everything is right of what it waits
 //! for.
 //!
 //! The steps are those of Sugiyama: break circles, give layers, route long edges through the layers
@@ -216,7 +216,7 @@ fn moved(places: &[Place], links: &[(usize, usize)], rows: &[Vec<usize>]) -> Vec
 
 /// The positions nearest to the wishes (by their squares) that keep the order and the distances.
 fn apart(row: &[usize], places: &[Place], wishes: &[f64]) -> Vec<f64> {
-    // Where each would stand if all stood as near as they may.
+    // Where each would be if all were as near as they may.
     let mut tight = Vec::with_capacity(row.len());
     let mut at = 0.0;
     for (n, &place) in row.iter().enumerate() {
@@ -302,7 +302,7 @@ fn real(count: usize) -> f64 {
 mod tests {
     use super::*;
 
-    /// No two nodes touch, and each stands right of what it waits for.
+    /// No two nodes touch, and each is right of what it waits for.
     fn check(count: usize, edges: &[(usize, usize)], has_circle: bool) -> Layout {
         let found = layout(count, edges);
         assert_eq!((found.nodes.len(), found.edges.len()), (count, edges.len()));
@@ -334,7 +334,7 @@ mod tests {
         let lane = round.edges[2][1].1.min(round.edges[2][2].1);
         let (top, at) = (round.nodes[1].1, round.edges[2][2].1);
         assert!(at < top || at > top + HEIGHT, "{lane} {round:?}");
-        // A late source stands beside what waits for it.
+        // A late source is beside what waits for it.
         let late = check(5, &[(0, 1), (1, 2), (2, 3), (4, 3)], false);
         assert!((late.nodes[4].0 - late.nodes[2].0).abs() < 0.01);
     }

@@ -19,7 +19,7 @@ pub(crate) fn prepare(sandbox: &Sandbox) {
     sandbox.add("waits", "", "true");
 }
 
-/// In how many places a log or a record lies: the queue, and each archive.
+/// In how many places a log or a record is: the queue, and each archive.
 fn copies(sandbox: &Sandbox, own: &str, name: &str) -> usize {
     let archives = fs::read_dir(sandbox.queue(".archive")).into_iter().flatten().flatten();
     let away = archives.filter(|archive| archive.path().join(name).exists()).count();

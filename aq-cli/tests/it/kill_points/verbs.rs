@@ -8,7 +8,7 @@ use crate::sandbox::{Sandbox, kill_child, wait_for};
 struct Verb {
     args: &'static [&'static str],
     prepare: fn(&Sandbox),
-    /// Where the job lies when the verb is done.
+    /// Where the job is when the verb is done.
     to: &'static str,
     /// The attempts that count then.
     attempts: &'static str,

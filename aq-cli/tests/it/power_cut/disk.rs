@@ -89,7 +89,7 @@ impl Disk {
         self.nodes.len() - 1
     }
 
-    /// The directory and the name that a path below the root stands for.
+    /// The directory and the name that a path below the root means.
     fn place(&self, path: &Path) -> Option<(Node, String)> {
         let inside = path.strip_prefix(&self.root).ok()?;
         let name = inside.file_name()?.to_str()?.to_owned();
@@ -270,7 +270,7 @@ fn put(file: &mut Vec<u8>, at: &mut usize, bytes: &[u8]) {
     *at = end;
 }
 
-/// The process and the number of the open file that an argument stands for.
+/// The process and the number of the open file that an argument means.
 fn descriptor(call: &Call, arg: usize) -> (String, String) {
     let number = call.args[arg].split('<').next().unwrap_or_default();
     (call.process.clone(), number.to_owned())

@@ -12,9 +12,9 @@ struct Move {
     /// Commands that are run before it: nothing of that is synced when the command comes.
     before: &'static [&'static [&'static str]],
     command: &'static [&'static str],
-    /// Where the job lies then, for good; with `""` nothing is promised.
+    /// Where the job is then, for good; with `""` nothing is promised.
     to: &'static str,
-    /// Where it lies when the queue was drained since, and how often it ran for that.
+    /// The folder when the queue was drained since, and how often it ran for that.
     drained: (&'static str, usize),
     /// Where it may lie instead when the cut came sooner and the queue was drained since.
     sooner: &'static str,
@@ -121,7 +121,7 @@ fn a_shipped_job_does_not_run_again() {
 #[test]
 fn a_promoted_job_does_not_run_again() {
     Move { command: &["promote", "a"], to: "shipped", drained: ("shipped", 0), ..RAN }.holds(15);
-    // Of this step nobody is promised anything but that the agent's work stands.
+    // Of this step nobody is promised anything but that the agent's work is kept.
     let prepare =
         |sandbox: &Sandbox| ran(sandbox, "review-policy: human\nverify: \"true\"", "true");
     let verify = Move { prepare, before: &[], command: &["promote", "a"], sooner: "review", ..RAN };

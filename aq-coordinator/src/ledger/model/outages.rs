@@ -1,4 +1,4 @@
-//! Coordinators that start, die and stand still, as a model: when leases may end.
+//! Coordinators that start, die and pause, as a model: when leases may end.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const TIMING: Timing =
 /// Two places for coordinators. All moments are told from now on, so that time has no end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Place {
-    /// The process there, when one runs, and whether it stands still.
+    /// The process there, when one runs, and whether it pauses.
     at_work: [Option<(Uuid, bool)>; 2],
     service: Service,
     runs: Vec<CoordinatorRun>,
@@ -120,7 +120,7 @@ impl Place {
         self.at_work[n].is_some_and(|(_, frozen)| !frozen)
     }
 
-    /// One that stands still for a moment only has served all the time.
+    /// One that pauses for a moment only has served all the time.
     fn serves(&self, n: usize) -> bool {
         let still = i64::from(self.frozen[n]) * SECOND;
         self.at_work[n].is_some() && still <= TIMING.outage.as_millis() as i64

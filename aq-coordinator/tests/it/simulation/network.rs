@@ -1,4 +1,4 @@
-//! Time, and what lies between factories and the coordinator: every request goes through here.
+//! Time, and the network between factories and the coordinator: every request goes through here.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};

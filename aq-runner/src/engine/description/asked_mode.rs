@@ -11,7 +11,7 @@ use serde::Deserialize;
 pub(in crate::engine) struct AskedMode {
     /// Options whose value is the mode, as the engine's output names it.
     options: Vec<String>,
-    /// Arguments that stand for a mode, and the mode.
+    /// Arguments that mean a mode, and the mode.
     flags: BTreeMap<String, String>,
     /// Other names of modes in arguments, and the name in the output.
     names: BTreeMap<String, String>,

@@ -277,7 +277,7 @@ impl UsageRule {
     }
 }
 
-/// The only key of an object that stands for a name, or the value as it is.
+/// The only key of an object that means a name, or the value as it is.
 fn only_key(value: Value) -> Value {
     match value {
         Value::Object(members) if members.len() == 1 => {

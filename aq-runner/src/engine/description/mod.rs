@@ -22,7 +22,7 @@ use serde::{Deserialize, Deserializer};
 
 pub(super) use output::{ExitMeaning, OutputDescription};
 
-/// Reads a list, or one value that stands for a list of one.
+/// Reads a list, or one value that means a list of one.
 pub(super) fn one_or_many<'de, D, T>(source: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,

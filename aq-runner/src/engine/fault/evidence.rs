@@ -96,7 +96,7 @@ impl Evidence {
         let words = of_words(&self.words);
         match (named, words, status.and_then(of_status)) {
             (_, Some(words @ ErrorClass::ContextOverflow), _) => words,
-            // A general name, for whatever stands between; nobody answered with a status.
+            // A general name, for whatever is between; nobody answered with a status.
             (Some(ErrorClass::Capacity), Some(words @ ErrorClass::Network), None) => words,
             (Some(named), _, _) => named,
             // A gateway's or a proxy's status, with words such as "timeout" beside it.

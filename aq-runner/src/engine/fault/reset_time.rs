@@ -11,7 +11,7 @@ const LATEST: SignedDuration = SignedDuration::from_hours(60 * 24);
 /// The words before the time.
 const SIGNALS: [&str; 6] =
     ["reset", "try again", "retry", "wait", "available again", "limit reached|"];
-/// Words that may stand between, and say nothing.
+/// Words that may be between, and say nothing.
 const FILLERS: [&str; 13] =
     ["s", "ting", "at", "on", "in", "after", "for", "until", "again", "is", "will", "be", "about"];
 /// Keys of records that name the end or the time until it, without case, `-` and `_`.

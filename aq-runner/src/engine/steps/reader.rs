@@ -92,7 +92,7 @@ impl Steps {
             return self.note(&format!("a line of {} bytes is left out", line.len()));
         }
         let record = self.format.clone().filter(|_| line.trim_ascii().starts_with(b"{"));
-        // Bytes that are no UTF-8 stand in a string, if anywhere.
+        // Bytes that are no UTF-8 are in a string, if anywhere.
         let line = String::from_utf8_lossy(line);
         match record.map(|format| (format, serde_json::from_str::<Value>(&line))) {
             Some((format, Ok(record))) if record["type"].is_string() => {

@@ -234,7 +234,7 @@ fn account(settings: &Settings, engine: &str) -> Account {
     settings.engines.account(engine, &|name| settings.environment.get(name))
 }
 
-/// Stands for the binary and the config of an engine: when either changes, one that was out of use
+/// Represents the binary and the config of an engine: when either changes, one that was out of use
 /// is tried again.
 fn stamp(settings: &Settings, engine: &str) -> String {
     let of =

@@ -37,7 +37,7 @@ impl Steps {
         self.read
     }
 
-    /// The events of the next steps of a job that lies in `stage`. The number of an event is the
+    /// The events of the next steps of a job that is in `stage`. The number of an event is the
     /// place of its step among those under the grant, so it is the same each time it is read.
     pub(crate) fn news(
         &mut self,

@@ -85,7 +85,7 @@ pub enum HostProblem {
     /// A word in `AQ_CAPS` or config, or a name of a tool or engine, makes no token.
     #[error("{source_name}: `{text}` at byte {} is not a capability: {error}", .at + .error.at)]
     BadToken {
-        /// Where it stands.
+        /// Its stage.
         source_name: String,
         /// The word.
         text: String,

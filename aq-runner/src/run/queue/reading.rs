@@ -110,7 +110,7 @@ pub(crate) fn seen_from_outside(
     (Job { lack, ..scheduler_job(&settings.engines, unasked, row) }, state)
 }
 
-/// The meaning of a folder for the key of a job that lies in it.
+/// The meaning of a folder for the key of a job that is in it.
 pub(crate) fn settled(stage: Stage) -> Option<Settled> {
     match stage {
         Stage::Shipped => Some(Settled::Shipped),

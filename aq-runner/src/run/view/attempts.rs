@@ -50,7 +50,7 @@ pub fn attempts(queue: &QueueDir, id: &JobId) -> Result<Vec<Attempt>> {
             let mut attempt =
                 Attempt { number: added.count(RecordKey::Attempt), ..Attempt::default() };
             attempt.add(added);
-            // What stands before the launch is of the one before it.
+            // The text before the launch is of the one before it.
             (attempt.result, attempt.message, attempt.ended) = (None, None, None);
             found.push(attempt);
         } else if let Some(attempt) = found.last_mut()

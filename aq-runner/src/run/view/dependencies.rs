@@ -23,7 +23,7 @@ pub enum Node {
     Job {
         /// Its id.
         id: JobId,
-        /// Where it lies.
+        /// Its folder.
         stage: Stage,
     },
     /// A key that no job holds: text from a job file.
@@ -100,7 +100,7 @@ pub fn dependencies<'a>(
     }
 }
 
-/// What a key stands for. A job that was given lies where its caller saw it, wherever it is by now.
+/// What a key means. A job that was given is where its caller saw it, wherever it is by now.
 fn node(queue: &QueueDir, key: &str, given: &BTreeMap<&JobId, Stage>) -> Result<Node> {
     Ok(match holder(queue, key)? {
         Some(holder) => {

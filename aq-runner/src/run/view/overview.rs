@@ -1,4 +1,4 @@
-//! A look at the whole queue: every job with where it stands and why it waits. Read only; the
+//! A look at the whole queue: every job with its stage and why it waits. Read only; the
 //! loop, when there is one, is not asked, because everything is on disk.
 
 use std::collections::{BTreeMap, HashMap};

@@ -55,7 +55,7 @@ impl JobReporter {
         line: Option<UnixStream>,
     ) -> Result<Self, OutboxError> {
         let line = line.filter(|line| {
-            // Without a limit a loop that stands still would hold the job up.
+            // Without a limit a loop that pauses would hold the job up.
             let limited = line.set_read_timeout(Some(PATIENCE));
             limited.and_then(|()| line.set_write_timeout(Some(PATIENCE))).is_ok()
         });

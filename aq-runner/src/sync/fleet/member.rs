@@ -164,7 +164,7 @@ impl Membership {
         Ok(membership)
     }
 
-    /// Says how the host stands now.
+    /// Says the state of the host now.
     pub fn update(&self, status: Status) {
         let mut state = self.shared.lock();
         if state.status != status {
@@ -180,7 +180,7 @@ impl Membership {
     }
 
     /// The jobs of the last [`News::Granted`] are on disk: others may be claimed. To be called when
-    /// [`Self::update`] has told how the host stands with them, or too many are.
+    /// [`Self::update`] has told the state of the host with them, or too many are.
     pub fn taken(&self) {
         let _ = std::fs::remove_file(&self.request_file);
         let mut state = self.shared.lock();

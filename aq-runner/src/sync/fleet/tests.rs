@@ -50,7 +50,7 @@ fn idle() -> Status {
     Status { free: 1, ..Status::default() }
 }
 
-/// A host that stands like this; what it is told.
+/// A host in this state, and its news.
 fn join(client: &Arc<Client>, dir: &Path, status: Status) -> (Membership, Receiver<News>) {
     join_for(client, dir, status, false)
 }
@@ -293,7 +293,7 @@ fn a_host_that_has_left_says_nothing_more() {
     }
 }
 
-/// Stands in `told_by` for an answer that wants the host to register.
+/// Means in `told_by` an answer that wants the host to register.
 const REGISTER: u16 = 1;
 
 /// Plays a coordinator that answers the heartbeats of a host, one after the other and then the last

@@ -132,7 +132,7 @@ impl Asking {
         Ok(Picked { answered, job: claimed.jobs.first().map(|job| job.job_id) })
     }
 
-    /// Says where a mirror stands, and how a comparison came out. Nothing is made of the answer.
+    /// Says the stage of a mirror, and how a comparison came out. Nothing is made of the answer.
     pub(super) fn report(
         &mut self,
         job: FleetJobId,

@@ -34,7 +34,7 @@ pub struct Original {
     pub key: String,
     /// The job.
     pub id: JobId,
-    /// Where its mirror is to stand. Only one in `Inbox` can be picked.
+    /// The stage that its mirror is to have. Only one in `Inbox` can be picked.
     pub stage: Stage,
     /// The lock that it has on this host though its file names none.
     pub lock: Option<String>,

@@ -78,7 +78,7 @@ struct Comparer<D, R> {
 
 impl<T: Send + 'static> Shadow<T> {
     /// Starts the thread. `describe` makes a decision of what the loop hands over, in the same
-    /// order and on the thread; `read` gives the text of a job's file, wherever it lies; `tell`
+    /// order and on the thread; `read` gives the text of a job's file, wherever it is; `tell`
     /// takes what a person should know.
     ///
     /// # Errors
@@ -264,7 +264,7 @@ impl<D, R: Fn(&JobId) -> Option<String>> Comparer<D, R> {
         unreachable!("the last turn returns")
     }
 
-    /// The job that stands in the way of the host's pick without being one of the host's. Why the
+    /// The job that is in the way of the host's pick without being one of the host's. Why the
     /// pick waits is added to the answer.
     fn stranger(
         &mut self,

@@ -1,27 +1,4 @@
-//! The record of a job on one host: its keys, its text, and its typed content.
-//!
-//! [`RecordKey`] is the table of keys. [`RecordContent`] reads the text of a record and keeps every
-//! line of it; [`RecordUpdate`] is what is appended. [`JobRow`] is the content with each value in
-//! its type, and exists only where every value parses. [`steps`] has every step of a job's life:
-//! what it needs, and what it writes.
-//!
-//! ```
-//! use aq_ledger::{JobRow, RecordContent, RecordKey, RecordUpdate};
-//! use aq_manifest::{Priority, Stage};
-//!
-//! let update = RecordUpdate::new().set(RecordKey::Priority, Priority::High);
-//! let content = RecordContent::parse(&(update.to_text() + "attempts=2\nnewer=kept\n"));
-//! let id = "fix-login".parse()?;
-//! let row = JobRow::new(&id, Stage::Inbox, &content)?;
-//! assert_eq!((row.priority(), row.attempts()), (Some(Priority::High), Some(2)));
-//!
-//! let damaged = RecordContent::parse("attempts=2\npriority=urgent\n");
-//! let problem = JobRow::new(&id, Stage::Inbox, &damaged).unwrap_err();
-//! assert_eq!(problem.line(), Some(2));
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! What this crate does not do: it opens no file, reads no clock and starts nothing.
+#![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
 mod content;

@@ -1,22 +1,4 @@
-//! The job file and its profiles: parse, validate, resolve.
-//!
-//! A job file is YAML front matter and a prompt. [`parse`] reads it and tells everything that is
-//! wrong with it, [`parse_profile`] does so for a profile, [`resolve`] makes the values that apply
-//! out of both, and [`render`] shows findings to a person.
-//!
-//! ```
-//! use aq_manifest::{parse, render, resolve};
-//!
-//! let source = "---\nengine: claude\npriority: hgh\n---\nFix the login.\n";
-//! let parsed = parse(source);
-//! assert!(parsed.has_errors());
-//! let report = render("fix.md", source, &parsed.diagnostics, false);
-//! assert!(report.contains("did you mean `high`?"));
-//! assert_eq!(resolve(&parsed.manifest, None).engine.as_deref(), Some("claude"));
-//! ```
-//!
-//! What this crate does not do: it opens no file, reads no environment, asks no clock and starts no
-//! process. Its work and memory are bounded for any input.
+#![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
 mod claim;

@@ -1,9 +1,4 @@
-//! Everything of aq that touches this host: the queue's files, processes, engines, and the run
-//! loop that brings them together.
-//!
-//! `store`, `process`, `engine`, `acp`, `checkpoint`, `feedback`, `insights` and `sync` do not know
-//! one another; [`run`] knows them all, and `disk` is below all of them. Nothing here prints: what
-//! happens is told to an observer, what is found is returned.
+#![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
 mod acp;

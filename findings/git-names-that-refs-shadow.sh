@@ -22,7 +22,8 @@ git commit -q --allow-empty -m first
 git branch tool/job
 for text in shown hidden; do
     commit=$(git commit-tree -p main -m $text "main^{tree}")
-    [ $text = shown ] && git update-ref refs/heads/tool/job "$commit" || git update-ref refs/tool/job "$commit"
+    if [ "$text" = shown ]; then ref=refs/heads/tool/job; else ref=refs/tool/job; fi
+    git update-ref "$ref" "$commit"
 done
 seen=$(git log -1 --format=%s tool/job 2>/dev/null
     git switch -q tool/job 2>/dev/null && git log -1 --format=%s HEAD

@@ -61,9 +61,10 @@ for n in $WAITING; do
             aq) aq_fill "$n" 'deps: [never]'; pause 3; "$AQ" --queue "$W/aq" run --quiet & LOOP=$! ;;
             *) "${p}_fill" "$n" ;;
         esac
+        pause 2
         # shellcheck disable=SC2046 # they are words
-        pause 2; still $(processes "$p")
-        # shellcheck disable=SC2046
+        still $(processes "$p")
+        # shellcheck disable=SC2046 # so are these
         case $p in tsp) watch "idle-$n" tsp "$TSP_SERVER" ;; *) watch "idle-$n" "$p" $(processes "$p") ;; esac
         if [ "$n" = 0 ]; then
             # shellcheck disable=SC2046

@@ -25,6 +25,7 @@ work() {
             local AQ=$AQ
             [ "$1" = aq ] || AQ=$AQ_EARLIER
             aq_hold; away "$W/repository"; repository "$W/repository"; aq_files "$N"
+            # shellcheck disable=SC2016 # the job expands it
             sed -i 's/^true$/echo $AQ_JOB_ID > change/' "$W"/aq-jobs/*
             (cd "$W/repository" && "$AQ" --queue "$W/aq" add "$W/aq-jobs" > /dev/null)
             timed aq_release

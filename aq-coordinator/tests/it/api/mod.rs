@@ -12,4 +12,4 @@ mod openapi;
 mod program;
 mod scopes;
 
-pub(crate) use fleet::{Fleet, claim};
+pub(crate) use fleet::{Fleet, claim, config};

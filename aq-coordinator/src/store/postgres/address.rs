@@ -6,7 +6,8 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
 use super::fault::told;
-use super::tls::{ServerCheck, TlsMaker, TrustError};
+use super::tls::TlsMaker;
+use super::trust::{ServerCheck, TrustError};
 
 /// What `sslrootcert` says for the CAs of this system.
 const SYSTEM: &str = "system";

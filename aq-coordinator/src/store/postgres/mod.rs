@@ -18,6 +18,7 @@ mod schema;
 mod service;
 mod store;
 mod tls;
+mod trust;
 mod tx;
 
 pub use store::PostgresStore;

@@ -1,5 +1,6 @@
 //! The API over a real socket, with SQLite.
 
+mod alerts;
 mod claims;
 mod connections;
 mod echoes;

@@ -1,9 +1,11 @@
 //! What a coordinator counts, for Prometheus.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use nix::sys::statvfs::statvfs;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -81,10 +83,18 @@ pub(crate) struct Metrics {
     pub(crate) parked: Gauge,
     pub(crate) fenced: Counter,
     pub(crate) leases_renewed: Counter,
+    pub(crate) leases_ran_out: Counter,
     pub(crate) unavailable: Counter,
     depth: Family<InStage, Gauge>,
     factories: Gauge,
     oldest_wait: Gauge<f64, AtomicU64>,
+    disk: Option<DatabaseDisk>,
+}
+
+/// The disk under a database that is a file.
+struct DatabaseDisk {
+    file: PathBuf,
+    free: Gauge,
 }
 
 /// The state of the fleet at one moment.
@@ -111,10 +121,12 @@ impl Metrics {
             parked: Gauge::default(),
             fenced: Counter::default(),
             leases_renewed: Counter::default(),
+            leases_ran_out: Counter::default(),
             unavailable: Counter::default(),
             depth: Family::default(),
             factories: Gauge::default(),
             oldest_wait: Gauge::default(),
+            disk: None,
             registry: Registry::default(),
         };
         let m = &metrics;
@@ -143,6 +155,7 @@ impl Metrics {
         registry.register("claims_parked", "Claims that wait for a job", m.parked.clone());
         registry.register("fenced", "Writes refused for their epoch", m.fenced.clone());
         registry.register("leases_renewed", "Leases renewed", m.leases_renewed.clone());
+        registry.register("leases_ran_out", "Leases that ran out", m.leases_ran_out.clone());
         registry.register("unavailable", "Requests told to come again", m.unavailable.clone());
         registry.register("jobs", "Jobs by stage", m.depth.clone());
         registry.register("factories_alive", "Factories heard of lately", m.factories.clone());
@@ -153,6 +166,18 @@ impl Metrics {
             m.oldest_wait.clone(),
         );
         Self { registry, ..metrics }
+    }
+
+    /// Shows how much room there is for a database that is this file.
+    pub(crate) fn watch_disk(&mut self, file: PathBuf) {
+        let free = Gauge::default();
+        self.registry.register_with_unit(
+            "database_free",
+            "Room on the disk of the database's file",
+            Unit::Bytes,
+            free.clone(),
+        );
+        self.disk = Some(DatabaseDisk { file, free });
     }
 
     pub(crate) fn answered(&self, method: &'static str, route: &str, status: u16, took: Duration) {
@@ -173,6 +198,11 @@ impl Metrics {
             }
             self.factories.set(whole(state.factories_alive));
             self.oldest_wait.set(state.oldest_wait.as_secs_f64());
+        }
+        if let Some(DatabaseDisk { file, free }) = &self.disk
+            && let Ok(disk) = statvfs(file)
+        {
+            free.set(whole(disk.blocks_available().saturating_mul(disk.fragment_size())));
         }
         let mut text = String::new();
         encode(&mut text, &self.registry)?;

@@ -3,9 +3,12 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Stdio};
 
 use nix::sys::signal::{Signal, kill};
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 
 use crate::sandbox::{PATIENCE, Sandbox};
@@ -63,6 +66,75 @@ fn it_says_where_it_listens_and_ends_on_sigterm() {
     assert_eq!(rest, "", "one line and no more");
     assert_eq!(running.0.wait().unwrap().code(), Some(0));
     TcpStream::connect(&address).unwrap_err();
+}
+
+/// Words for a service manager, as they come.
+struct Manager {
+    socket: UnixDatagram,
+    /// Those of the watchdog are only counted.
+    beats: usize,
+}
+
+impl Manager {
+    fn next(&mut self) -> String {
+        loop {
+            let mut bytes = [0; 4096];
+            let length = self.socket.recv(&mut bytes).unwrap();
+            let word = String::from_utf8(bytes[..length].to_vec()).unwrap();
+            if word != "WATCHDOG=1\n" {
+                return word;
+            }
+            self.beats += 1;
+        }
+    }
+}
+
+fn monotonic_micros() -> i64 {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).unwrap();
+    now.tv_sec() * 1_000_000 + now.tv_nsec() / 1000
+}
+
+#[test]
+fn systemd_hears_how_it_is() {
+    let mut sandbox = Sandbox::new();
+    sandbox.set("AQ_FLEET_TOKEN", TOKEN);
+    let socket = UnixDatagram::bind(sandbox.path("notify")).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut manager = Manager { socket, beats: 0 };
+    let tokens = sandbox.path("tokens");
+    fs::write(&tokens, format!("a read {TOKEN}\n")).unwrap();
+    fs::set_permissions(&tokens, fs::Permissions::from_mode(0o600)).unwrap();
+    let start = |sandbox: &Sandbox, database: &str| {
+        let mut command = sandbox.aq(&["coordinator", "--listen", LOCAL, "--database", database]);
+        command.arg("--token-file").arg(&tokens);
+        command.env("NOTIFY_SOCKET", sandbox.path("notify")).env("WATCHDOG_USEC", "40000");
+        Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    };
+    // One that cannot start is not ready, so the first word is the next one's.
+    let mut failed = start(&sandbox, "sqlite:/nowhere/at/all");
+    assert_eq!(failed.0.wait().unwrap().code(), Some(5));
+    let file = sandbox.path("fleet.sqlite");
+    let mut running = start(&sandbox, &format!("sqlite:{}", file.display()));
+    let send = |signal| kill(Pid::from_raw(running.0.id().cast_signed()), signal).unwrap();
+    let ready = manager.next();
+    let address = ready.strip_prefix("READY=1\nSTATUS=listening on http://").expect(&ready);
+    assert_eq!(get(address.trim(), "/healthz", None).0, 200);
+    let before = monotonic_micros();
+    send(Signal::SIGHUP);
+    let reloading = manager.next();
+    let at = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").expect(&reloading);
+    let at: i64 = at.trim().parse().unwrap();
+    assert!((before..=monotonic_micros()).contains(&at), "{at}");
+    assert_eq!(manager.next(), ready);
+    while manager.beats < 3 {
+        let mut bytes = [0; 64];
+        let length = manager.socket.recv(&mut bytes).unwrap();
+        assert_eq!(&bytes[..length], b"WATCHDOG=1\n");
+        manager.beats += 1;
+    }
+    send(Signal::SIGTERM);
+    assert_eq!(manager.next(), "STOPPING=1\n");
+    assert_eq!(running.0.wait().unwrap().code(), Some(0));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
+use prometheus_client::metrics::counter::Counter;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
@@ -12,10 +13,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{Duration, MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 
-use super::config::Config;
+use super::config::{Config, Database};
 use super::connections::{self, Limits};
 use super::error::ServeError;
-use super::{database, descriptors, tls};
+use super::{database, descriptors, supervisor, tls};
 use crate::api::{Api, router};
 use crate::assign::Assign;
 use crate::auth::Tokens;
@@ -91,12 +92,17 @@ pub async fn serve(config: Config) -> Result<Running, ServeError> {
     let address = listener.local_addr().map_err(refused)?;
     let (stop, stopped) = watch::channel(false);
     let pulse = Pulse::new();
-    tokio::spawn(keep_time(Arc::clone(&store), pulse.clone(), stopped.clone()));
+    let mut metrics = Metrics::new();
+    if let Database::Sqlite(file) = &config.database {
+        metrics.watch_disk(file.clone());
+    }
+    let metrics = Arc::new(metrics);
+    let ran_out = metrics.leases_ran_out.clone();
+    tokio::spawn(keep_time(Arc::clone(&store), pulse.clone(), ran_out, stopped.clone()));
     let echoes = match &config.echoes {
         Some(echoes) => echo::start(echoes, &store, &stopped)?,
         None => Vec::new(),
     };
-    let metrics = Arc::new(Metrics::new());
     let counts = metrics.connections.clone();
     let router = wire_up(&config, store, pulse, metrics, &stopped);
     let is_tls = acceptor.is_some();
@@ -161,7 +167,12 @@ fn wire_up(
 }
 
 /// Says every second that a coordinator lives, and ends leases whose time is over.
-async fn keep_time(store: Arc<dyn Store>, pulse: Pulse, mut stop: watch::Receiver<bool>) {
+async fn keep_time(
+    store: Arc<dyn Store>,
+    pulse: Pulse,
+    ran_out: Counter,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut is_away = false;
@@ -181,6 +192,7 @@ async fn keep_time(store: Arc<dyn Store>, pulse: Pulse, mut stop: watch::Receive
                 }
                 if ticked.lapsed > 0 {
                     info!(leases = ticked.lapsed, "leases ran out");
+                    ran_out.inc_by(ticked.lapsed as u64);
                     pulse.beat();
                 }
                 if std::mem::take(&mut is_away) {
@@ -221,8 +233,8 @@ fn read_again(tokens: &Tokens, file: &Path) {
 }
 
 /// Serves until SIGTERM or SIGINT, on a runtime of its own. `ready` is told the base address once
-/// the coordinator answers. SIGHUP has the token file read again; without one, it ends the
-/// coordinator as well.
+/// the coordinator answers, as is systemd where that waits for it. SIGHUP has the token file read
+/// again; without one, it ends the coordinator as well.
 ///
 /// # Errors
 /// See [`ServeError`].
@@ -236,18 +248,26 @@ pub fn run(config: Config, ready: impl FnOnce(&str)) -> Result<(), ServeError> {
         let mut hup = signal(SignalKind::hangup())?;
         let tokens = config.tokens.clone();
         let running = serve(config).await?;
-        ready(&running.url());
+        let url = running.url();
+        ready(&url);
+        supervisor::ready(&url);
+        tokio::spawn(supervisor::keep_alive());
         loop {
             tokio::select! {
                 _ = term.recv() => break,
                 _ = int.recv() => break,
                 _ = hup.recv() => match tokens.file() {
-                    Some(file) => read_again(&tokens, file),
+                    Some(file) => {
+                        supervisor::reloading();
+                        read_again(&tokens, file);
+                        supervisor::ready(&url);
+                    }
                     // The terminal that it was started in is gone.
                     None => break,
                 },
             }
         }
+        supervisor::stopping();
         info!("ending after the open requests");
         running.stop().await;
         Ok(())

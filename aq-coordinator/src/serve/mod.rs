@@ -7,6 +7,7 @@ mod database;
 mod descriptors;
 mod error;
 mod room;
+mod supervisor;
 mod tls;
 
 pub use config::{Config, DEFAULT_RATE, Database, DatabaseError, TlsFiles};

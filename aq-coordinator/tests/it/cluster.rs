@@ -37,6 +37,18 @@ pub(crate) struct Cluster {
     watcher: Option<Child>,
 }
 
+/// More than a server of our own has otherwise.
+#[derive(Default)]
+pub(crate) struct OwnServer<'a> {
+    /// Files in the folder that the server starts in, which is above its data: a name and a text
+    /// each, for the server alone.
+    pub(crate) files: &'a [(&'a str, &'a str)],
+    /// Settings, as `name=value`.
+    pub(crate) settings: &'a [&'a str],
+    /// Where it listens on 127.0.0.1, beside its socket.
+    pub(crate) port: Option<u16>,
+}
+
 /// A database that is dropped with its case.
 #[derive(Clone)]
 pub(crate) struct Database {
@@ -51,26 +63,32 @@ impl Cluster {
             return Some(Self { url, watcher: None });
         }
         let Some(bin) = binaries() else {
-            let word = "NO POSTGRESQL: its store is NOT tested here. Install postgresql, or set \
-                        AQ_TEST_PG_URL to a server where databases may be created, or \
-                        AQ_TEST_PG_BIN to the folder of initdb and postgres.";
-            assert!(!is_ci(), "{word}");
-            #[expect(clippy::print_stderr, reason = "what is not tested must be seen")]
-            {
-                eprintln!("\n{word}\n");
-            }
+            missing();
             return None;
         };
-        let cluster = Self::start(&bin);
+        Some(Self::started(&bin, &OwnServer::default()).await)
+    }
+
+    /// A server of our own, as it says.
+    pub(crate) async fn own(server: &OwnServer<'_>) -> Option<Self> {
+        let Some(bin) = binaries() else {
+            missing();
+            return None;
+        };
+        Some(Self::started(&bin, server).await)
+    }
+
+    async fn started(bin: &Path, server: &OwnServer<'_>) -> Self {
+        let cluster = Self::start(bin, server);
         let begun = Instant::now();
         while connect(&cluster.url).await.is_err() {
             assert!(begun.elapsed() < PATIENCE, "PostgreSQL does not start");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        Some(cluster)
+        cluster
     }
 
-    fn start(bin: &Path) -> Self {
+    fn start(bin: &Path, server: &OwnServer<'_>) -> Self {
         // Short, for the path of a socket has a limit.
         let dir = tempfile::Builder::new().prefix("aqpg").tempdir().unwrap().keep();
         fs::set_permissions(&dir, fs::Permissions::from_mode(0o700)).unwrap();
@@ -88,8 +106,16 @@ impl Cluster {
             }
             command
         };
+        for (name, text) in server.files {
+            fs::write(dir.join(name), text).unwrap();
+            fs::set_permissions(dir.join(name), fs::Permissions::from_mode(0o600)).unwrap();
+        }
         if let Some(user) = &user {
-            chown(&dir, Some(user.uid), Some(user.gid)).unwrap();
+            let mut own = vec![dir.clone()];
+            own.extend(server.files.iter().map(|(name, _)| dir.join(name)));
+            for path in own {
+                chown(&path, Some(user.uid), Some(user.gid)).unwrap();
+            }
         }
         let data = dir.join("data");
         let made = run(bin.join("initdb").to_str().unwrap())
@@ -112,10 +138,18 @@ impl Cluster {
         ] {
             watcher.args(["-c", setting]);
         }
+        // The last one of a name counts.
+        for setting in server.settings {
+            watcher.args(["-c", setting]);
+        }
+        if let Some(port) = server.port {
+            watcher.args(["-c", "listen_addresses=127.0.0.1", "-c", &format!("port={port}")]);
+        }
         // In a group of its own: whoever kills the tests' group leaves it the time to clean up.
         let watcher = watcher.process_group(0).stdin(Stdio::piped()).spawn().unwrap();
+        let port = server.port.map_or_else(String::new, |port| format!(":{port}"));
         let socket = dir.to_str().unwrap().replace('/', "%2F");
-        Self { url: format!("postgres://aq@{socket}/postgres"), watcher: Some(watcher) }
+        Self { url: format!("postgres://aq@{socket}{port}/postgres"), watcher: Some(watcher) }
     }
 
     /// A new database, empty or as another one is.
@@ -207,6 +241,18 @@ fn with_name(url: &str, name: &str) -> String {
     let server = rest.split('/').next().unwrap_or_default();
     let mark = if options.is_empty() { "" } else { "?" };
     format!("{scheme}://{server}/{name}{mark}{options}")
+}
+
+/// A loud word that there is no server. In CI that is a failure.
+fn missing() {
+    let word = "NO POSTGRESQL: its store is NOT tested here. Install postgresql, or set \
+                AQ_TEST_PG_URL to a server where databases may be created, or AQ_TEST_PG_BIN to \
+                the folder of initdb and postgres.";
+    assert!(!is_ci(), "{word}");
+    #[expect(clippy::print_stderr, reason = "what is not tested must be seen")]
+    {
+        eprintln!("\n{word}\n");
+    }
 }
 
 fn is_ci() -> bool {

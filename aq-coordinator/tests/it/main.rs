@@ -6,5 +6,6 @@ mod conformance;
 mod files;
 mod lab;
 mod postgres;
+mod postgres_tls;
 mod schema;
 mod simulation;

@@ -2,12 +2,11 @@
 
 use std::fmt;
 use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reqwest::Url;
-use reqwest::blocking::Client;
-#[cfg(feature = "tls")]
-use reqwest::blocking::ClientBuilder;
+use reqwest::blocking::{Client, ClientBuilder};
 use reqwest::header::RETRY_AFTER;
 use reqwest::redirect::Policy;
 
@@ -22,8 +21,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 ///
 /// With `http://` everything, the token included, can be read on the way: fit for loopback, a
 /// tunnel or a network that is trusted, and nothing else. Certificates of `https://` are checked
-/// against the system's (or `SSL_CERT_FILE`'s). Redirects are not followed, so the token goes to
-/// this address only.
+/// against the system's (or `SSL_CERT_FILE`'s), or those of a file that is named here. Redirects
+/// are not followed, so the token goes to this address only.
 ///
 /// It owns a thread, and must neither be made nor dropped inside an async runtime.
 pub struct Http {
@@ -46,8 +45,16 @@ pub enum HttpError {
     /// A user, a query or a fragment.
     #[error("AQ_FLEET_URL has no user, password, query or fragment; the token is AQ_FLEET_TOKEN")]
     Extra,
+    /// The file that should have the certificates of CAs.
+    #[error("AQ_FLEET_CA names {}, and {problem}", file.display())]
+    Authority {
+        /// The file.
+        file: PathBuf,
+        /// The problem with it.
+        problem: String,
+    },
     /// TLS cannot be set up, for example because this system has no certificates.
-    #[error("cannot set up HTTP: {0}; for https:// install ca-certificates, or set SSL_CERT_FILE")]
+    #[error("cannot set up HTTP: {0}; for https:// install ca-certificates, or set AQ_FLEET_CA")]
     SetUp(String),
 }
 
@@ -58,17 +65,27 @@ impl Http {
     /// # Errors
     /// When the address is none, or TLS cannot be set up.
     pub fn new(url: &str) -> Result<Self, HttpError> {
+        Self::open(url, None)
+    }
+
+    /// As [`Http::new`], but the certificate of an `https://` address has to be signed by a CA of
+    /// this PEM file, whatever the system trusts. For `http://` the file is not looked at.
+    ///
+    /// # Errors
+    /// As for [`Http::new`], and when the file has no certificates.
+    pub fn with_authority(url: &str, file: &Path) -> Result<Self, HttpError> {
+        Self::open(url, Some(file))
+    }
+
+    fn open(url: &str, authority: Option<&Path>) -> Result<Self, HttpError> {
         let base = parse(url)?;
-        let mut builder = Client::builder()
+        let builder = Client::builder()
             .user_agent(concat!("aq/", env!("CARGO_PKG_VERSION")))
             .redirect(Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
             .connect_timeout(CONNECT);
-        #[cfg(feature = "tls")]
-        {
-            builder = with_tls(builder, &base);
-        }
+        let mut builder = with_tls(builder, &base, authority)?;
         if is_loopback(&base) {
             builder = builder.no_proxy();
         }
@@ -107,7 +124,7 @@ impl Http {
         let what = if error.is_timeout() { "no answer in time: " } else { "" };
         let mut message = format!("{what}{}", reasons(&error));
         if is_untrusted(&error) {
-            message += "; SSL_CERT_FILE can name a file with the certificate of its CA";
+            message += "; AQ_FLEET_CA can name a file with the certificate of its CA";
             return TransportError { problem: TransportProblem::Untrusted, message };
         }
         // What a server of TLS says to plain text begins with no version of HTTP.
@@ -166,14 +183,45 @@ impl fmt::Debug for Http {
 }
 
 #[cfg(feature = "tls")]
-fn with_tls(builder: ClientBuilder, base: &Url) -> ClientBuilder {
+fn with_tls(
+    builder: ClientBuilder,
+    base: &Url,
+    authority: Option<&Path>,
+) -> Result<ClientBuilder, HttpError> {
     // One that the program has chosen before stays: then this is an error to ignore.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    match base.scheme() {
+    Ok(match (base.scheme(), authority) {
         // A host without any certificate can talk to a coordinator that has none.
-        "http" => builder.tls_certs_only([]),
-        _ => builder,
+        ("http", _) => builder.tls_certs_only([]),
+        (_, Some(file)) => builder.tls_certs_only(certificates(file)?),
+        (_, None) => builder,
+    })
+}
+
+#[cfg(not(feature = "tls"))]
+fn with_tls(builder: ClientBuilder, _: &Url, _: Option<&Path>) -> Result<ClientBuilder, HttpError> {
+    Ok(builder)
+}
+
+/// The certificates of a PEM file. What else is in it is not repeated: it may be a key.
+#[cfg(feature = "tls")]
+fn certificates(file: &Path) -> Result<Vec<reqwest::Certificate>, HttpError> {
+    use rustls::RootCertStore;
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject;
+
+    let unusable = |problem: String| HttpError::Authority { file: file.to_owned(), problem };
+    let text = std::fs::read(file).map_err(|error| unusable(error.to_string()))?;
+    let found: Vec<_> = CertificateDer::pem_slice_iter(&text).flatten().collect();
+    let mut roots = RootCertStore::empty();
+    let are_usable = found.iter().all(|found| roots.add(found.clone()).is_ok());
+    if found.is_empty() || !are_usable {
+        let problem = "it is no file of certificates in PEM (`-----BEGIN CERTIFICATE-----`)";
+        return Err(unusable(problem.to_owned()));
     }
+    let read: Result<_, _> =
+        found.iter().map(|found| reqwest::Certificate::from_der(found)).collect();
+    read.map_err(|error| unusable(error.to_string()))
 }
 
 fn parse(url: &str) -> Result<Url, HttpError> {

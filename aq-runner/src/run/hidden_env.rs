@@ -13,6 +13,9 @@ const ALSO_OF_A_REPOSITORY: [&str; 4] =
 /// what git prints, not where it works.
 const GIT_CONFIG_PAIRS: [&str; 2] = ["GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_"];
 
+/// Where this process speaks to systemd, which takes the word of any process for it.
+const NOTIFY_SOCKET: &[u8] = b"NOTIFY_SOCKET";
+
 /// No editor and no prompt: nobody is there to answer. `true` ends at once, and git takes the empty
 /// message that it leaves for a refusal.
 pub(crate) const UNATTENDED: [(&str, &str); 7] = [
@@ -42,6 +45,7 @@ pub(crate) fn is_hidden(name: &[u8]) -> bool {
     let is_of_a_job = name == FEEDBACK_VARIABLE.as_bytes();
     is_of_a_repository
         || is_of_a_job
+        || name == NOTIFY_SOCKET
         || is_secret(name)
         || names_a_token(name)
         || name.starts_with(b"AQ_TRACKER_")
@@ -79,6 +83,7 @@ mod tests {
             ("GIT_CONFIG_GLOBAL", false, false),
             ("GIT_TRACE", false, false),
             ("AQ_FEEDBACK", false, true),
+            ("NOTIFY_SOCKET", false, true),
             ("AQ_FLEET_URL", false, false),
             ("GITHUB_TOKEN", false, false),
             ("PGPASSWORD", false, false),

@@ -52,13 +52,13 @@ impl TlsLab {
         self.dir.path().join(name)
     }
 
-    /// Submits a job to `SCHEME://HOST` at its port, with these certificates as the trusted ones.
-    fn submit(&self, to: &str, trusted: &str) -> Output {
+    /// Submits a job to `SCHEME://HOST` at its port, with this variable as well.
+    fn submit(&self, to: &str, variable: &str, file: &str) -> Output {
         fs::write(self.path("job.md"), "---\nengine: shell\n---\ntrue\n").unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_aq"));
         command.arg("submit").arg(self.path("job.md")).env_clear();
         command.env("AQ_FLEET_URL", format!("{to}:{}", self.port)).env("AQ_FLEET_TOKEN", TOKEN);
-        command.env("SSL_CERT_FILE", self.path(trusted)).env("HOME", self.dir.path());
+        command.env(variable, self.path(file)).env("HOME", self.dir.path());
         command.output().unwrap()
     }
 }
@@ -73,26 +73,50 @@ fn said(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
+/// The variables that name certificates.
+const VARIABLES: [&str; 2] = ["AQ_FLEET_CA", "SSL_CERT_FILE"];
+
 #[test]
-fn certificates_are_those_of_ssl_cert_file() {
+fn certificates_are_those_of_a_variable() {
     let lab = TlsLab::new();
-    let trusted = lab.submit("https://localhost", "ca.pem");
-    assert!(trusted.status.success(), "{}", said(&trusted));
     let other = KeyPair::generate().unwrap();
     let other = CertificateParams::new(vec!["other".to_owned()]).unwrap().self_signed(&other);
     fs::write(lab.path("other.pem"), other.unwrap().pem()).unwrap();
-    for (host, trusted) in [("https://localhost", "other.pem"), ("https://127.0.0.1", "ca.pem")] {
-        let refused = lab.submit(host, trusted);
-        assert_eq!(refused.status.code(), Some(5));
-        let said = said(&refused);
-        assert!(said.contains("(1 tries)") && said.contains("SSL_CERT_FILE"), "{said}");
+    for variable in VARIABLES {
+        let trusted = lab.submit("https://localhost", variable, "ca.pem");
+        assert!(trusted.status.success(), "{}", said(&trusted));
+        for (host, file) in [("https://localhost", "other.pem"), ("https://127.0.0.1", "ca.pem")] {
+            let refused = lab.submit(host, variable, file);
+            assert_eq!(refused.status.code(), Some(5));
+            let said = said(&refused);
+            assert!(said.contains("(1 tries)") && said.contains("AQ_FLEET_CA"), "{said}");
+        }
     }
+}
+
+#[test]
+fn a_file_without_certificates_is_named() {
+    let lab = TlsLab::new();
+    fs::write(
+        lab.path("broken.pem"),
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    )
+    .unwrap();
+    for file in ["key.pem", "job.md", "broken.pem", "nowhere.pem"] {
+        let refused = lab.submit("https://localhost", "AQ_FLEET_CA", file);
+        assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+        let said = said(&refused);
+        let name = lab.path(file).display().to_string();
+        assert!(said.contains(&format!("AQ_FLEET_CA names {name}, and ")), "{said}");
+    }
+    let plain = lab.submit("http://localhost", "AQ_FLEET_CA", "nowhere.pem");
+    assert!(said(&plain).contains("begins with https://"), "{}", said(&plain));
 }
 
 #[test]
 fn plain_text_to_tls_is_explained() {
     let lab = TlsLab::new();
-    let said = said(&lab.submit("http://localhost", "ca.pem"));
+    let said = said(&lab.submit("http://localhost", "AQ_FLEET_CA", "ca.pem"));
     assert!(said.contains("AQ_FLEET_URL begins with https://"), "{said}");
     assert!(!said.contains("everybody on the way"), "this machine: {said}");
 }

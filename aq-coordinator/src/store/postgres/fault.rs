@@ -5,6 +5,12 @@ use tokio_postgres::error::SqlState;
 use crate::ledger::{Fenced, Refusal};
 use crate::store::StoreError;
 
+/// What tokio-postgres says of a server without TLS, where `sslmode` asks for it.
+const NO_TLS: &str = "server does not support TLS";
+
+const MEND_OF_NO_TLS: &str =
+    "; set `ssl = on` there, or say sslmode=disable where something else encrypts";
+
 /// Why a transaction was not committed.
 #[derive(Debug)]
 pub(crate) enum Fault {
@@ -73,7 +79,12 @@ pub(crate) fn told(error: &tokio_postgres::Error) -> String {
 
     match (error.as_db_error(), error.source()) {
         (Some(told), _) => format!("{} ({})", told.message(), told.code().code()),
-        (None, Some(cause)) => format!("{error}: {cause}"),
+        (None, Some(cause)) => {
+            let cause = cause.to_string();
+            // The library has no type for it.
+            let mend = if cause == NO_TLS { MEND_OF_NO_TLS } else { "" };
+            format!("{error}: {cause}{mend}")
+        }
         (None, None) => error.to_string(),
     }
 }

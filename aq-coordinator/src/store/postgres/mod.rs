@@ -4,6 +4,7 @@
 //! a row to lock (a key, a claim, a lock's name), they take an advisory lock of the transaction on
 //! its hash. Grants never wait for rows: what another coordinator is busy with is left out.
 
+mod address;
 mod claims;
 mod echoes;
 mod fault;
@@ -16,6 +17,8 @@ mod rows;
 mod schema;
 mod service;
 mod store;
+mod tls;
+mod trust;
 mod tx;
 
 pub use store::PostgresStore;

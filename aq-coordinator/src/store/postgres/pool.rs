@@ -1,16 +1,15 @@
 //! Connections, and transactions that are tried again when that is safe.
 
 use std::pin::Pin;
-use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use deadpool_postgres::{
     Hook, HookError, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, Timeouts,
 };
-use tokio_postgres::{Config, NoTls};
 use uuid::Uuid;
 
+use super::address::ServerAddress;
 use super::fault::{Fault, told};
 use super::query::Opening;
 use super::tx::{Mode, Tx};
@@ -62,13 +61,9 @@ impl std::fmt::Debug for Connections {
 impl Connections {
     /// Those to a database, by its URL. Opens none yet.
     pub(crate) fn to(url: &str, timing: Timing, clock: Clock) -> Result<Self, StoreError> {
-        // The parser's message names the option and not its value.
-        let bad = |error: &dyn std::fmt::Display| {
-            StoreError::Broken(format!(
-                "the database's URL cannot be used: {error}; expected postgres://USER@HOST/NAME"
-            ))
-        };
-        let mut config = Config::from_str(url).map_err(|error| bad(&told(&error)))?;
+        let broken = |error: &dyn std::fmt::Display| StoreError::Broken(error.to_string());
+        let ServerAddress { mut config, tls } =
+            ServerAddress::read(url).map_err(|error| broken(&error))?;
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(PATIENCE);
         }
@@ -94,7 +89,7 @@ impl Connections {
                     Ok(())
                 })
             });
-        let pool = Pool::builder(Manager::from_config(config, NoTls, recycling))
+        let pool = Pool::builder(Manager::from_config(config, tls, recycling))
             .max_size(CONNECTIONS)
             .timeouts(Timeouts {
                 wait: Some(PATIENCE),
@@ -105,7 +100,7 @@ impl Connections {
             .post_create(settings)
             .pre_recycle(plan_again)
             .build()
-            .map_err(|error| bad(&error))?;
+            .map_err(|error| broken(&error))?;
         Ok(Self { pool, timing, clock, elsewhere: Arc::default(), me: Uuid::new_v4() })
     }
 

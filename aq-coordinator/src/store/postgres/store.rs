@@ -25,12 +25,12 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// That of a `postgres://` URL. Opens no connection yet; [`Store::migrate`] comes next. Speaks
-    /// no TLS: a database on another machine is to be reached through a tunnel or a trusted
-    /// network.
+    /// That of a `postgres://` URL. Opens no connection yet; [`Store::migrate`] comes next. The
+    /// URL's `sslmode` and `sslrootcert` say how much of TLS is wanted, as with other clients of
+    /// PostgreSQL; without them it is used where the server has it, and shows nobody's name.
     ///
     /// # Errors
-    /// When the URL cannot be read.
+    /// When the URL, or the file of certificates that it names, cannot be read.
     pub fn new(url: &str, timing: Timing, clock: Clock) -> Result<Self, StoreError> {
         Ok(Self { connections: Connections::to(url, timing, clock)? })
     }

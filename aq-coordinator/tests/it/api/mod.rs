@@ -1,5 +1,6 @@
 //! The API over a real socket, with SQLite.
 
+mod alerts;
 mod claims;
 mod connections;
 mod echoes;
@@ -12,4 +13,4 @@ mod openapi;
 mod program;
 mod scopes;
 
-pub(crate) use fleet::{Fleet, claim};
+pub(crate) use fleet::{Fleet, claim, config};

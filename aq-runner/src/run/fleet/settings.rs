@@ -1,6 +1,7 @@
 //! What this host is in a fleet, from the environment (docs/fleet.md) and the queue's config.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ use crate::sync::fleet::Holder;
 
 /// Where the coordinator is.
 const URL: &str = "AQ_FLEET_URL";
+/// The file of the CAs that may sign the coordinator's certificate.
+const AUTHORITY: &str = "AQ_FLEET_CA";
 /// This host's name in the fleet.
 const FACTORY: &str = "AQ_FACTORY_ID";
 
@@ -31,6 +34,7 @@ pub struct FleetSettings {
     /// This host's name in the fleet.
     pub factory: FactoryId,
     url: String,
+    authority: Option<PathBuf>,
     token: TokenSource,
 }
 
@@ -163,7 +167,8 @@ impl FleetSettings {
             (None, Some(text)) => TokenSource::Given(text.parse()?),
             (None, None) => TokenSource::Missing,
         };
-        Ok(Self { switches, factory, url, token })
+        let authority = environment.get(AUTHORITY).filter(|file| !file.is_empty());
+        Ok(Self { switches, factory, url, authority: authority.map(PathBuf::from), token })
     }
 
     /// A client whose calls take at most `deadline`. Nothing is sent yet.
@@ -179,7 +184,7 @@ impl FleetSettings {
                 return Err(FleetSettingsError::Missing(FLEET_TOKEN, mend));
             }
         };
-        client(&self.url, token, deadline)
+        client(&self.url, self.authority.as_deref(), token, deadline)
     }
 
     /// Why others may read the token and the jobs on their way, when they may.
@@ -216,8 +221,16 @@ impl FleetSettings {
 }
 
 #[cfg(feature = "fleet")]
-fn client(url: &str, token: Token, deadline: Duration) -> Result<Client, FleetSettingsError> {
-    let http = Http::new(url)?;
+fn client(
+    url: &str,
+    authority: Option<&Path>,
+    token: Token,
+    deadline: Duration,
+) -> Result<Client, FleetSettingsError> {
+    let http = match authority {
+        Some(file) => Http::with_authority(url, file)?,
+        None => Http::new(url)?,
+    };
     Ok(Client::new(Arc::new(http), Arc::new(SystemClock), token, deadline))
 }
 
@@ -232,7 +245,7 @@ fn address_warning(_: &str) -> Option<&'static str> {
 }
 
 #[cfg(not(feature = "fleet"))]
-fn client(_: &str, _: Token, _: Duration) -> Result<Client, FleetSettingsError> {
+fn client(_: &str, _: Option<&Path>, _: Token, _: Duration) -> Result<Client, FleetSettingsError> {
     Err(FleetSettingsError::NotBuilt)
 }
 
@@ -264,7 +277,7 @@ fn text_of(environment: &Environment, name: &str) -> Option<String> {
 }
 
 /// What this host remembers of the fleet.
-pub(crate) fn fleet_dir(queue: &QueueDir) -> std::path::PathBuf {
+pub(crate) fn fleet_dir(queue: &QueueDir) -> PathBuf {
     queue.state().join("fleet")
 }
 

@@ -56,7 +56,7 @@ codes! {
     Untrusted = "untrusted",
     /// No host of the fleet that fits has a free slot.
     NoFreeHost = "no_free_host",
-    /// No host of the fleet that fits has asked for a job.
+    /// No host of the fleet that fits asks for a job now.
     NoHost = "no_host",
     /// The job waits for itself.
     DepsCycle = "deps_cycle",

@@ -110,7 +110,7 @@ pub enum WaitReason {
     /// All slots of the fleet's hosts that fit are taken, or go to jobs before it. Only
     /// coordinators give this and the following three.
     NoFreeHost,
-    /// No host that fits has asked for a job.
+    /// No host that fits asks for a job now.
     NoHost,
     /// Its deps form a circle.
     DepsCycle {

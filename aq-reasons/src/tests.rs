@@ -80,7 +80,7 @@ fn samples() -> Vec<(Value, &'static str)> {
             "a backup was restored, and it may have ended since: requeue it to run it, or cancel it; \
              `aq coordinator --after-restore run` runs all such jobs",
         ),
-        (json!({ "code": "no_host" }), "no host that fits has asked for a job"),
+        (json!({ "code": "no_host" }), "no host that fits asks for a job now"),
         (
             json!({ "code": "deps_cycle", "keys": ["a", "b", "a"] }),
             "its deps form a circle: a -> b -> a",

@@ -37,7 +37,7 @@ pub(crate) fn text_of(reason: &WaitReason, time: &dyn Fn(Timestamp) -> String) -
         WaitReason::Untrusted { queue } => format!("the queue is not trusted: aq trust {queue}"),
         WaitReason::NoFreeHost => "no free slot on a host that fits".to_owned(),
         WaitReason::InDoubt => IN_DOUBT.to_owned(),
-        WaitReason::NoHost => "no host that fits has asked for a job".to_owned(),
+        WaitReason::NoHost => "no host that fits asks for a job now".to_owned(),
         WaitReason::DepsCycle { keys } => format!("its deps form a circle: {}", keys.join(" -> ")),
         other @ WaitReason::Other(_) => other.code_text().replace('_', " "),
     }

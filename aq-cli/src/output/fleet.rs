@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::fmt::{Display, Write};
 
 use anstyle::Style;
-use aq_fleet::protocol::{FactoryView, GivenReason, JobSummary, Stats};
+use aq_fleet::protocol::{FactoryView, GivenReason, JobSummary, Stats, WaitReason};
 use aq_manifest::{JobId, Stage};
 use aq_runner::run::{FleetOverview, FleetPart, Submitted};
 use jiff::SignedDuration;
@@ -142,6 +142,8 @@ fn job(job: &JobSummary, why: Option<&GivenReason>) -> Vec<Cell> {
 pub(crate) fn remark(job: &JobSummary, why: Option<&GivenReason>) -> String {
     match (why, job.expires_in_ms) {
         _ if job.cancel => "to be stopped".to_owned(),
+        // It goes nowhere until somebody decides.
+        _ if job.lapsed && job.in_doubt => WaitReason::InDoubt.to_string(),
         _ if job.lapsed => "its host is silent; it goes elsewhere".to_owned(),
         (Some(why), _) => plain(&why.to_string()),
         (None, Some(ms)) => format!("lease {}", age(ms)),
@@ -169,6 +171,21 @@ mod tests {
         };
         assert!(shown(3).contains("3 jobs may have ended"), "{}", shown(3));
         assert!(!shown(0).contains("restored"), "{}", shown(0));
+    }
+
+    #[test]
+    fn lapsed_jobs_in_doubt_go_nowhere() {
+        let shown = |in_doubt: bool| {
+            let view = json!({
+                "jobId": "01890a5d-ac96-774b-bcce-b302099a8057", "key": "k", "name": "job",
+                "stage": "building", "priority": "medium", "shadow": false, "epoch": 1,
+                "holder": "one", "lapsed": true, "inDoubt": in_doubt, "cancel": false,
+                "attempts": 0, "ageMs": 5,
+            });
+            remark(&serde_json::from_value(view).unwrap(), None)
+        };
+        assert!(shown(true).starts_with("a backup was restored"), "{}", shown(true));
+        assert!(shown(false).contains("goes elsewhere"), "{}", shown(false));
     }
 
     #[test]

@@ -154,8 +154,9 @@ pub(super) fn permit(caller: &Caller, need: ScopeNeed<'_>) -> Result<(), Refusal
         return Ok(());
     }
     let wanted = need.to_string();
+    let others = if need == ScopeNeed::Admin { "" } else { ", or admin" };
     let detail = format!(
-        "the token {} may not do this: in the token file it needs the scope {wanted}, or admin",
+        "the token {} may not do this: in the token file it needs the scope {wanted}{others}",
         caller.label
     );
     let mut refusal = Refusal::new(ProblemKind::Scope, detail);

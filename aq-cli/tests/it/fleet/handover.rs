@@ -10,7 +10,7 @@ use super::lab::{Fleet, Host};
 use crate::sandbox::wait_for;
 
 /// A file on a branch of the remote, when it is there.
-fn at_remote(remote: &Path, file: &str) -> Option<String> {
+pub(super) fn at_remote(remote: &Path, file: &str) -> Option<String> {
     let mut git = Command::new("git");
     git.arg("--git-dir").arg(remote).args(["show", &format!("aq/wip/job:{file}")]);
     let output = git.output().unwrap();
@@ -23,7 +23,7 @@ fn pushes_to(host: &Host, remote: &Path) {
 }
 
 /// Two hosts, each with its clone of what is at the remote.
-fn two_hosts(fleet: &Fleet, remote: &Path) -> (Host, Host) {
+pub(super) fn two_hosts(fleet: &Fleet, remote: &Path) -> (Host, Host) {
     let (a, b) = (fleet.host_with_repository("a"), fleet.host("b"));
     let place = remote.to_str().unwrap();
     a.git(&["init", "-q", "--bare", place]);

@@ -20,7 +20,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use crate::sandbox::{PATIENCE, Sandbox, job_text, kill_child, kill_hard, wait_for};
+use crate::sandbox::{PATIENCE, Sandbox, job_text, kill_child, kill_hard, skipped, wait_for};
 
 /// The secret that hosts and coordinators share.
 pub(super) const TOKEN: &str = "a-token-of-the-tests";
@@ -28,6 +28,20 @@ pub(super) const TOKEN: &str = "a-token-of-the-tests";
 /// Leases short enough to wait for their end, and long enough for a busy machine.
 const TIMES: [&str; 4] = ["--lease", "3s", "--heartbeat", "1s"];
 pub(super) const LEASE: Duration = Duration::from_secs(3);
+
+/// The program under test.
+pub(super) fn present() -> OsString {
+    env!("CARGO_BIN_EXE_aq").into()
+}
+
+/// The program of version 0.1. `None`, which is told, where there is none.
+pub(super) fn earlier() -> Option<OsString> {
+    let program = std::env::var_os("AQ_EARLIER").filter(|path| !path.is_empty());
+    if program.is_none() {
+        skipped("AQ_EARLIER does not name the program of version 0.1");
+    }
+    program
+}
 
 /// Kills a program when the thread that started it ends, however that ends.
 pub(super) fn tied(command: &Command) -> Command {
@@ -47,6 +61,7 @@ pub(super) struct Coordinator {
     program: OsString,
     address: SocketAddr,
     database: String,
+    env: BTreeMap<&'static str, String>,
     running: Option<Child>,
 }
 
@@ -58,12 +73,14 @@ impl Coordinator {
 
     /// As [`Self::start`], on another address of this machine.
     pub(super) fn start_at(database: &str, address: [u8; 4]) -> Self {
-        Self::of_program(env!("CARGO_BIN_EXE_aq").into(), database, address)
+        Self::of_program(present(), database, address)
     }
 
-    fn of_program(program: OsString, database: &str, address: [u8; 4]) -> Self {
+    /// As [`Self::start_at`], of this program.
+    pub(super) fn of_program(program: OsString, database: &str, address: [u8; 4]) -> Self {
         let address = SocketAddr::from((address, 0));
-        let mut made = Self { program, address, database: database.to_owned(), running: None };
+        let database = database.to_owned();
+        let mut made = Self { program, address, database, env: BTreeMap::new(), running: None };
         made.start_again();
         made
     }
@@ -79,13 +96,18 @@ impl Coordinator {
         wait_for("a coordinator that listens", || self.try_start(args));
     }
 
-    fn try_start(&mut self, args: &[&str]) -> bool {
+    fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command.args(["coordinator", "--insecure", "--listen", &self.address.to_string()]);
         command.args(TIMES).args(args);
         command.args(["--database", &self.database]).env("AQ_FLEET_TOKEN", TOKEN);
-        let mut child =
-            tied(&command).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        command.envs(&self.env);
+        command
+    }
+
+    fn try_start(&mut self, args: &[&str]) -> bool {
+        let mut command = tied(&self.command(args));
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let Some(address) = line.trim().strip_prefix("listening on http://") else {
@@ -97,10 +119,27 @@ impl Coordinator {
         true
     }
 
+    /// It is this program from its next start on.
+    pub(super) fn run_program(&mut self, program: OsString) {
+        self.program = program;
+    }
+
+    /// Starts it once, in vain: its exit code and all that it says.
+    pub(super) fn refusal(&self, args: &[&str]) -> (i32, String) {
+        let output = tied(&self.command(args)).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&said).into_owned())
+    }
+
     pub(super) fn kill(&mut self) {
         if let Some(mut running) = self.running.take() {
             kill_child(&mut running);
         }
+    }
+
+    /// Adds to its environment from its next start on.
+    pub(super) fn set(&mut self, name: &'static str, value: &str) {
+        self.env.insert(name, value.to_owned());
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -137,15 +176,25 @@ impl Fleet {
 
     /// As [`Self::new`], with a coordinator on this address.
     pub(super) fn at(address: [u8; 4]) -> Self {
-        Self::of_program(env!("CARGO_BIN_EXE_aq").into(), address)
+        Self::of_program(present(), address)
     }
 
     /// As [`Self::at`], with another program as its coordinator.
     pub(super) fn of_program(program: OsString, address: [u8; 4]) -> Self {
         let dir = TempDir::with_prefix("aq-fleet-").unwrap();
         let database = format!("sqlite:{}", dir.path().join("fleet.db").display());
+        Self::on_database(program, &database, address, dir)
+    }
+
+    /// As [`Self::of_program`], on a database that is elsewhere.
+    pub(super) fn on(program: OsString, database: &str) -> Self {
+        let dir = TempDir::with_prefix("aq-fleet-").unwrap();
+        Self::on_database(program, database, [127, 0, 0, 1], dir)
+    }
+
+    fn on_database(program: OsString, database: &str, address: [u8; 4], dir: TempDir) -> Self {
         fs::create_dir(dir.path().join("out")).unwrap();
-        let coordinator = Coordinator::of_program(program, &database, address);
+        let coordinator = Coordinator::of_program(program, database, address);
         let client = coordinator.client(Duration::from_secs(20));
         Self { dir, coordinator, client }
     }
@@ -272,8 +321,8 @@ pub(super) fn jobs(client: &Client) -> BTreeMap<String, JobSummary> {
 #[derive(Debug)]
 pub(super) struct Host {
     sandbox: Sandbox,
-    /// The program of its loop, when it is not the one under test.
-    program: Option<OsString>,
+    /// The program of its loop.
+    program: OsString,
     running: Option<Child>,
     /// The network namespace that its loop runs in, when it is not the test's.
     namespace: Option<String>,
@@ -285,7 +334,8 @@ impl Host {
         sandbox.set("AQ_FLEET", "1");
         sandbox.set("AQ_FLEET_TOKEN", TOKEN);
         sandbox.set("AQ_FACTORY_ID", name);
-        let mut host = Self { sandbox, program: None, running: None, namespace: None };
+        let program = present();
+        let mut host = Self { sandbox, program, running: None, namespace: None };
         host.ask(coordinator);
         host
     }
@@ -297,7 +347,14 @@ impl Host {
 
     /// Its loop is this program from now on.
     pub(super) fn run_program(&mut self, program: OsString) {
-        self.program = Some(program);
+        self.program = program;
+    }
+
+    /// A command of that program.
+    pub(super) fn own(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        self.sandbox.clean(&mut command).arg("--queue").arg(self.sandbox.queue("")).args(args);
+        command
     }
 
     /// Its loop runs in this network namespace from now on.
@@ -311,17 +368,7 @@ impl Host {
     }
 
     pub(super) fn start_with(&mut self, args: &[&str]) {
-        let mut all = vec!["run"];
-        all.extend(args);
-        let aq = match &self.program {
-            None => self.sandbox.aq(&all),
-            Some(program) => {
-                let mut other = Command::new(program);
-                self.sandbox.clean(&mut other).arg("--queue").arg(self.sandbox.queue(""));
-                other.args(all);
-                other
-            }
-        };
+        let aq = self.own(&[&["run"], args].concat());
         let mut command = match &self.namespace {
             None => tied(&aq),
             Some(namespace) => {

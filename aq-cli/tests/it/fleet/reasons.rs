@@ -1,15 +1,13 @@
 //! Reasons on their way from a coordinator to a host: the host acts on codes, and on the sentences
 //! of version 0.1 only where there is no code.
 
-use std::ffi::OsString;
-
 use aq_fleet::protocol::{Epoch, FleetJobId, Report, Submit};
 use aq_manifest::Stage;
 use serde_json::{Value, json};
 
-use super::lab::{Fleet, Host};
+use super::lab::{Fleet, Host, earlier};
 use super::proxy::Proxy;
-use crate::sandbox::{job_text, skipped, wait_for};
+use crate::sandbox::{job_text, wait_for};
 
 /// A text that no version of aq writes.
 const REWORDED: &str = "somebody else is busy with what it locks";
@@ -112,15 +110,6 @@ fn unknown_codes_are_shown_by_their_text() {
         assert_eq!(host.json(&["fleet-status", "--json"])["jobs"][0]["waiting"], object);
         assert_eq!(host.json(&["fleet-status", "--json=1"])["jobs"][0]["waiting"], shown);
     }
-}
-
-/// The program of version 0.1, where there is one.
-fn earlier() -> Option<OsString> {
-    let program = std::env::var_os("AQ_EARLIER").filter(|path| !path.is_empty());
-    if program.is_none() {
-        skipped("AQ_EARLIER does not name the program of version 0.1");
-    }
-    program
 }
 
 #[test]

@@ -36,7 +36,11 @@ async fn wanted(
     let answer = fleet.send(request).await;
     (answer.status == 403).then(|| {
         assert_eq!(answer.problem(), "scope");
-        answer.body["scope"].as_str().unwrap().to_owned()
+        let scope = answer.body["scope"].as_str().unwrap().to_owned();
+        let others = if scope == "admin" { "" } else { ", or admin" };
+        let detail = answer.body["detail"].as_str().unwrap();
+        assert!(detail.ends_with(&format!("needs the scope {scope}{others}")), "{detail}");
+        scope
     })
 }
 

@@ -91,8 +91,7 @@ impl<K: KeyName> KeyValues<K> {
         let read = Piece::new(0, end).end;
         let mut content = Self { text, read, entries: Vec::with_capacity(24) };
         let mut start = 0;
-        while start < end {
-            let rest = &content.text.as_bytes()[start..end];
+        while let Some(rest) = content.text.as_bytes().get(start..end) {
             let line = rest.split(|&b| b == b'\n').next().unwrap_or(rest);
             let next = start + line.len() + 1;
             let length = line.iter().take_while(|&&b| is_in_key(b)).count();
@@ -256,10 +255,20 @@ mod tests {
 
     #[test]
     fn the_last_value_wins() {
-        let text = "attempts=1\nnew=1\nattempts=2\nmessage=x\nnew=2\nmessage=\nno line\nBad=1\n";
+        let text =
+            "attempts=1\nnew=1\nattempts=2\nmessage=x\nnew=2\nmessage=\nno line\nBad=1\n=1\n";
         let content = RecordContent::parse(text);
         assert_eq!(content.iter().collect::<Vec<_>>(), [("attempts", "2"), ("new", "2")]);
         assert_eq!((content.get(Message), content.get(Attempts)), (None, Some("2")));
+    }
+
+    #[test]
+    fn contents_are_equal_by_value() {
+        let one = RecordContent::parse("attempts=1\nnew=1\nattempts=2\n");
+        let mut other = RecordContent::parse("new=1\nmessage=\n");
+        assert!(one != other);
+        other.apply(&RecordUpdate::new().set(Attempts, 2));
+        assert!(one == other);
     }
 
     #[test]

@@ -49,11 +49,8 @@ impl<const N: usize> LengthIndex<N> {
 
     /// The number of a text.
     pub fn find(&self, texts: &[&str; N], text: &[u8]) -> Option<usize> {
-        let length = text.len();
-        if length > LONGEST {
-            return None;
-        }
-        let range = usize::from(self.starts[length])..usize::from(self.starts[length + 1]);
+        let start = |length: usize| self.starts.get(length).map(|&at| usize::from(at));
+        let range = start(text.len())?..start(text.len() + 1)?;
         let known = self.order[range].iter().map(|&at| usize::from(at));
         known.into_iter().find(|&at| texts[at].as_bytes() == text)
     }

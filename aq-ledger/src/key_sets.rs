@@ -67,6 +67,22 @@ mod tests {
     }
 
     #[test]
+    fn verbs_forget_what_they_say() {
+        for key in RecordKey::ALL {
+            let verbs = key.lifetime().forgotten_by();
+            let verbs: Vec<&str> = verbs.split(", ").filter(|verb| !verb.is_empty()).collect();
+            let is_held = key == RecordKey::Held;
+            let is_afresh = RUN_KEYS.contains(&key) || FLEET_KEYS.contains(&key) || is_held;
+            let forgotten = [
+                is_afresh.then_some("`requeue`"),
+                ATTEMPT_KEYS.contains(&key).then_some("`reply`"),
+                is_held.then_some("`release`"),
+            ];
+            assert_eq!(verbs, forgotten.into_iter().flatten().collect::<Vec<_>>(), "{key:?}");
+        }
+    }
+
+    #[test]
     fn sessions_outlive_an_attempt() {
         let kept: Vec<&str> = RUN_KEYS
             .iter()
@@ -76,5 +92,8 @@ mod tests {
         let session = ["session_id", "session_engine", "session_total", "session_feedback"];
         assert_eq!(kept, [&session[..], &["setup_done"]].concat());
         assert_eq!((RUN_KEYS.len(), FLEET_KEYS.len()), (47, 14));
+        let texts = |keys: &[RecordKey]| keys.iter().map(|key| key.text()).collect::<Vec<_>>();
+        assert_eq!(texts(WORKER_KEYS), ["pid", "pidstart", "boot", "step"]);
+        assert_eq!(texts(HOST_LACK_KEYS), ["host_lacks", "host_lacks_detail"]);
     }
 }

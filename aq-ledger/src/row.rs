@@ -51,3 +51,21 @@ impl<'a> JobRow<'a> {
         self.fleet_job_id().is_some() && self.fleet_lease_epoch().is_some()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leases_have_job_and_epoch() {
+        let job = "fleet_job_id=01890a5d-ac96-774b-bcce-b302099a8057\n";
+        let epoch = "fleet_lease_epoch=4\n";
+        let id = "a".parse().unwrap();
+        let has_lease = |text: &str| {
+            let content = RecordContent::parse(text);
+            JobRow::unchecked(&id, Stage::Inbox, &content).has_lease()
+        };
+        assert!(has_lease(&[job, epoch].concat()));
+        assert!(!has_lease(job) && !has_lease(epoch) && !has_lease(""));
+    }
+}

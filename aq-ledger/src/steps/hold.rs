@@ -33,3 +33,22 @@ impl JobStep for ReleaseJob {
         Ok(Step::note(RecordUpdate::new().clear(&[RecordKey::Held])).synced())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::lab::{is_synced, stages_of, written};
+    use super::*;
+
+    #[test]
+    fn holds_last_until_released() {
+        let held = "held=1\n".to_owned();
+        assert_eq!(written(&HoldJob, Stage::Inbox, ""), Ok((None, held.clone())));
+        let released = "held=\n".to_owned();
+        assert_eq!(written(&ReleaseJob, Stage::Inbox, &held), Ok((None, released)));
+        assert_eq!(
+            (stages_of(&HoldJob), stages_of(&ReleaseJob)),
+            ([Stage::Inbox].into(), [Stage::Inbox].into())
+        );
+        assert!(is_synced(&HoldJob, Stage::Inbox) && is_synced(&ReleaseJob, Stage::Inbox));
+    }
+}

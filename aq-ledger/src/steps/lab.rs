@@ -3,7 +3,7 @@
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
-use super::{JobStep, Refusal};
+use super::{Durability, JobStep, Refusal};
 use crate::{JobRow, RecordContent};
 
 /// Makes a step on a record at second 100. Returns its folder, and the lines that change something.
@@ -23,6 +23,13 @@ pub(super) fn written<S: JobStep>(
 pub(super) fn stages_of<S: JobStep>(step: &S) -> Vec<Stage> {
     let is_made = |&stage: &Stage| written(step, stage, "").is_ok();
     Stage::ALL.iter().copied().filter(is_made).collect()
+}
+
+/// Tests for a step that is on the disk before anybody is told.
+pub(super) fn is_synced(step: &impl JobStep, stage: Stage) -> bool {
+    let content = RecordContent::default();
+    let step = step.decide(row(stage, &content), Timestamp::UNIX_EPOCH).expect("allowed");
+    step.durability() == Durability::Synced
 }
 
 /// The record of a worker that is at work.

@@ -47,7 +47,7 @@ impl JobStep for Launch<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::steps::lab::{decide, refusal};
+    use crate::steps::lab::{AT_WORK, decide, refusal, stages_of, written};
 
     #[test]
     fn a_launch_begins_the_next_attempt() {
@@ -58,6 +58,20 @@ mod tests {
         // Its worker never began.
         let (_, record) = decide(&launch, Stage::Inbox, "attempts=2\nattempt=3\n");
         assert_eq!(record.count(RecordKey::Attempt), 3);
+    }
+
+    #[test]
+    fn launches_forget_the_last_attempt() {
+        let last = "result=crash\nexit=1\nmessage=m\nended_at=1970-01-01T00:00:01Z\n\
+                    next_eligible=1970-01-01T00:00:02Z\nhost_lacks=room\n\
+                    host_lacks_detail=d\nhost_tries=2\nsession_id=s\n";
+        let text = "pid=\npidstart=\nboot=\nstep=\nresult=\nexit=\nmessage=\nended_at=\n\
+                    next_eligible=\nhost_lacks=\nhost_lacks_detail=\nattempt=3\nengine=shell\n\
+                    launched_at=1970-01-01T00:01:40Z\nmoved_to=building\n";
+        let launch = Launch { engine: "shell" };
+        let done = written(&launch, Stage::Inbox, &format!("{AT_WORK}{last}"));
+        assert_eq!(done, Ok((Some(Stage::Building), text.to_owned())));
+        assert_eq!(stages_of(&launch), [Stage::Inbox]);
     }
 
     #[test]

@@ -151,7 +151,7 @@ impl JobStep for Recover {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::steps::lab::{decide, refusal, row};
+    use crate::steps::lab::{decide, refusal, row, stages_of, written};
 
     const AT_WORK: &str = "attempt=3\nattempts=2\nmoved_to=building\npid=7\n";
 
@@ -192,7 +192,10 @@ mod tests {
             assert_eq!(decide(&Recover::default(), stage, &text(8)).0, again);
             let (end, record) = decide(&Recover::default(), stage, &text(9));
             assert_eq!((end, record.get(RecordKey::Result)), (Some(Stage::Failed), Some("crash")));
+            assert_eq!(record.get(RecordKey::FailureClass), Some("crash"));
             assert!(record.has(RecordKey::EndedAt));
+            let message = record.get(RecordKey::Message).unwrap();
+            assert!(message.starts_with("its worker died 10 times in a row;"), "{message}");
         }
     }
 
@@ -207,7 +210,8 @@ mod tests {
             for at in [Stage::Building, Stage::Review] {
                 let (stage, record) = decide(&stop(reason), at, &text);
                 assert_eq!((stage, record.get(RecordKey::Result)), (Some(end), Some(result)));
-                assert!(record.get(RecordKey::Message).unwrap().ends_with("already dead"));
+                let message = format!("{}; its worker was already dead", reason.message());
+                assert_eq!(record.get(RecordKey::Message), Some(message.as_str()));
             }
         }
         let launched = "attempt=1\nmoved_to=building\n";
@@ -215,6 +219,37 @@ mod tests {
             decide(&stop(StopReason::Person), Stage::Building, launched).0,
             Some(Stage::Failed)
         );
+    }
+
+    #[test]
+    fn workers_are_forgotten_after_the_count() {
+        let saved = RecordUpdate::new().set(RecordKey::CheckpointError, "e");
+        let recover = Recover { saved, ..Recover::default() };
+        let worker = "pid=\npidstart=\nboot=\nstep=\n";
+        let before = format!("{AT_WORK}pidstart=8\nboot=b\nstep=git\nrecoveries=1\n");
+        let ended = "ended_at=1970-01-01T00:01:40Z\n";
+        let text = format!(
+            "{ended}attempt=3\nattempts=3\nrecoveries=2\ncheckpoint_error=e\n{worker}\
+             message=its worker died\nmoved_to=inbox\n"
+        );
+        assert_eq!(written(&recover, Stage::Building, &before), Ok((Some(Stage::Inbox), text)));
+        let text = format!("recoveries=2\ncheckpoint_error=e\n{worker}");
+        assert_eq!(written(&recover, Stage::Review, &before), Ok((None, text)));
+        // A torn record may have a part of a worker, and none that has begun.
+        let torn = "attempt=1\npidstart=8\nstep=git\nmoved_to=building\n";
+        let text = format!("{ended}pidstart=\nstep=\nmoved_to=inbox\n");
+        assert_eq!(written(&recover, Stage::Building, torn), Ok((Some(Stage::Inbox), text)));
+        assert_eq!(stages_of(&recover), [Stage::Building]);
+    }
+
+    #[test]
+    fn second_names_follow_the_record() {
+        let kept = |text: &str| {
+            folder_of(&RecordContent::parse(text), &[Stage::Failed, Stage::Inbox, Stage::Testing])
+        };
+        assert_eq!(kept("moved_to=failed\n"), Stage::Failed);
+        assert_eq!(kept("moved_to=review\n"), Stage::Inbox);
+        assert_eq!(kept(""), Stage::Inbox);
     }
 
     #[test]

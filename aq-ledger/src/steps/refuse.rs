@@ -56,7 +56,7 @@ impl JobStep for Refuse<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::steps::lab::{NOW, decide};
+    use crate::steps::lab::{NOW, decide, stages_of, written};
 
     #[test]
     fn refused_jobs_say_what_is_missing() {
@@ -72,5 +72,21 @@ mod tests {
         let (_, record) = decide(&invalid, Stage::Inbox, added);
         assert_eq!(record.get(RecordKey::AddedAt), Some("2026-01-01T00:00:00Z"));
         assert!(!record.has(RecordKey::Missing));
+    }
+
+    #[test]
+    fn causes_choose_the_result() {
+        for (cause, result) in [
+            (RefusalCause::InvalidManifest, "invalid_manifest"),
+            (RefusalCause::NoEngine, "no_engine"),
+        ] {
+            let refuse = Refuse { cause, message: "m" };
+            let text = format!(
+                "result={result}\nended_at=1970-01-01T00:01:40Z\nmessage=m\n\
+                 added_at=1970-01-01T00:01:40Z\nmoved_to=failed\n"
+            );
+            assert_eq!(written(&refuse, Stage::Inbox, ""), Ok((Some(Stage::Failed), text)));
+            assert_eq!(stages_of(&refuse), [Stage::Inbox]);
+        }
     }
 }

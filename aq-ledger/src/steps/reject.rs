@@ -26,3 +26,24 @@ impl JobStep for Reject<'_> {
         Ok(Step::to(Stage::Failed, update).synced())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::lab::{is_synced, stages_of, written};
+    use super::*;
+
+    #[test]
+    fn reasons_of_people_are_kept() {
+        for (reason, message) in [(Some("ugly"), "ugly"), (None, "rejected by a person")] {
+            let text = format!(
+                "result=rejected\nended_at=1970-01-01T00:01:40Z\nmessage={message}\n\
+                 moved_to=failed\n"
+            );
+            let done = written(&Reject { reason }, Stage::Testing, "result=success\n");
+            assert_eq!(done, Ok((Some(Stage::Failed), text)));
+        }
+        let reject = Reject { reason: None };
+        assert_eq!(stages_of(&reject), [Stage::Review, Stage::Testing]);
+        assert!(is_synced(&reject, Stage::Review));
+    }
+}

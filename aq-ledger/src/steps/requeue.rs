@@ -27,3 +27,33 @@ impl JobStep for Requeue {
         Ok(Step::to(Stage::Inbox, update.clear(&[RecordKey::Held])).synced())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::lab::{LEASE, is_synced, refusal, stages_of, written};
+    use super::*;
+
+    #[test]
+    fn afresh_means_without_a_past() {
+        let before = format!(
+            "lock=l\nattempts=3\nsession_id=s\nsetup_done=1\nheld=1\ntotal_cost_usd=2\n\
+             wip_branch=aq/wip/a\n{LEASE}"
+        );
+        let text = "attempts=\nsession_id=\nsetup_done=\nfleet_job_id=\nfleet_lease_epoch=\nheld=\n\
+                    moved_to=inbox\n";
+        for (force, stage) in
+            [(false, Stage::Failed), (true, Stage::Failed), (true, Stage::Quarantine)]
+        {
+            let done = written(&Requeue { force }, stage, &before);
+            assert_eq!(done, Ok((Some(Stage::Inbox), text.to_owned())));
+        }
+        assert!(is_synced(&Requeue { force: false }, Stage::Failed));
+    }
+
+    #[test]
+    fn quarantine_is_left_by_force() {
+        assert_eq!(stages_of(&Requeue { force: true }), [Stage::Failed, Stage::Quarantine]);
+        let quarantined = Refusal::Quarantined { step: StepName::Requeue };
+        assert_eq!(refusal(&Requeue { force: false }, Stage::Quarantine, ""), quarantined);
+    }
+}

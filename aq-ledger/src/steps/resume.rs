@@ -66,7 +66,7 @@ impl JobStep for Resume {
 mod tests {
     use super::*;
     use crate::RecordKey;
-    use crate::steps::lab::{LEASE, decide, refusal};
+    use crate::steps::lab::{LEASE, decide, is_synced, refusal};
 
     #[test]
     fn sessions_go_on_and_attempts_are_counted_anew() {
@@ -99,5 +99,13 @@ mod tests {
         ] {
             assert!(matches!(refusal(&step, stage, ""), Refusal::WrongStage { .. }), "{step:?}");
         }
+        // A job that waits or runs has its words where it is, which is no wrong folder for them.
+        for at in [Stage::Inbox, Stage::Building] {
+            let step = StepName::Resume;
+            let from =
+                &[Stage::Inbox, Stage::Building, Stage::Review, Stage::Testing, Stage::Failed];
+            assert_eq!(refusal(&reply, at, ""), Refusal::WrongStage { step, at, from });
+        }
+        assert!(is_synced(&reply, Stage::Review));
     }
 }

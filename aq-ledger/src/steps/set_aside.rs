@@ -24,3 +24,18 @@ impl JobStep for SetAside<'_> {
         Ok(Step::to(Stage::Quarantine, update.set(RecordKey::Message, self.message)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::lab::{stages_of, written};
+    use super::*;
+
+    #[test]
+    fn records_begin_in_quarantine() {
+        let aside = SetAside { message: "m" };
+        let text = "added_at=1970-01-01T00:01:40Z\nmessage=m\nmoved_to=quarantine\n";
+        let done = written(&aside, Stage::Quarantine, "");
+        assert_eq!(done, Ok((Some(Stage::Quarantine), text.to_owned())));
+        assert_eq!(stages_of(&aside), [Stage::Quarantine]);
+    }
+}

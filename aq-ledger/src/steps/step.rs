@@ -242,3 +242,63 @@ impl std::fmt::Display for StepName {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::lab::{refusal, written};
+    use super::super::*;
+    use super::*;
+
+    /// The steps with this demand on the record.
+    fn with_check(check: RecordCheck) -> Vec<StepName> {
+        macro_rules! checks {
+            ($($step:ident)*) => { [$(($step::NAME, $step::CHECK)),*] };
+        }
+        let checks = checks![
+            Fence HoldJob Launch Recover Refuse Reject ReleaseJob Requeue Resume SetAside Ship
+            StopWaiting Begin Accept Verify Fail FailFinally Interrupt EndUnwanted GiveBack PutBack
+            Postpone NoteSession RecordRun NoteCheckout NumberReport NotePush
+        ];
+        assert_eq!(checks.map(|(name, _)| name), StepName::ALL);
+        let steps = checks.iter().filter(|(_, demanded)| *demanded == check);
+        steps.map(|(name, _)| *name).collect()
+    }
+
+    #[test]
+    fn only_starts_need_sound_records() {
+        use StepName::{
+            Hold, Launch, Recover, Reject, Release, Requeue, Resume, Ship, StopWaiting,
+        };
+        assert_eq!(with_check(RecordCheck::Sound), [Launch, Recover, Ship]);
+        let of_people = [Hold, Reject, Release, Requeue, Resume, StopWaiting];
+        assert_eq!(with_check(RecordCheck::KnownFormat), of_people);
+    }
+
+    #[test]
+    fn refusals_name_step_and_folders() {
+        let wrong = refusal(&HoldJob, Stage::Failed, "");
+        let from = HoldJob::FROM;
+        let step = StepName::Hold;
+        assert_eq!(wrong, Refusal::WrongStage { step, at: Stage::Failed, from });
+        for step in [StepName::Hold, StepName::Ship] {
+            for refusal in [
+                Refusal::WrongStage { step, at: Stage::Failed, from },
+                Refusal::Quarantined { step },
+                Refusal::Held { step },
+                Refusal::LeaseGivenBack { step },
+                Refusal::NoDeadWorker { step },
+            ] {
+                assert_eq!(refusal.step(), step);
+            }
+        }
+        assert_eq!(wrong.to_string(), "a job in failed/ has no step `hold`");
+    }
+
+    #[test]
+    fn notes_move_nothing() {
+        let note = Step::note(RecordUpdate::new().set(RecordKey::Held, "1"));
+        assert_eq!((note.stage(), note.durability()), (None, Durability::Deferred));
+        assert_eq!(note.update().to_text(), "held=1\n");
+        assert_eq!(written(&HoldJob, Stage::Inbox, ""), Ok((None, "held=1\n".to_owned())));
+    }
+}

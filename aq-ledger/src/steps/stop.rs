@@ -38,3 +38,29 @@ impl JobStep for Fence {
         Ok(StopReason::Fenced.end(RecordUpdate::new()).with(update))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::lab::{is_synced, stages_of, written};
+    use super::*;
+
+    #[test]
+    fn waiting_jobs_end_at_once() {
+        let text = "result=stopped\nended_at=1970-01-01T00:01:40Z\n\
+                    message=stopped by a person before it started\nmoved_to=failed\n";
+        let done = written(&StopWaiting, Stage::Inbox, "");
+        assert_eq!(done, Ok((Some(Stage::Failed), text.to_owned())));
+        assert_eq!(stages_of(&StopWaiting), [Stage::Inbox]);
+        assert!(is_synced(&StopWaiting, Stage::Inbox));
+    }
+
+    #[test]
+    fn fences_take_what_nobody_has() {
+        let text = "result=fenced\nmessage=its fleet lease has passed to another host\n\
+                    ended_at=1970-01-01T00:01:40Z\nmoved_to=quarantine\n";
+        let done = written(&Fence, Stage::Testing, "");
+        assert_eq!(done, Ok((Some(Stage::Quarantine), text.to_owned())));
+        assert_eq!(stages_of(&Fence), [Stage::Inbox, Stage::Review, Stage::Testing]);
+        assert!(is_synced(&Fence, Stage::Inbox));
+    }
+}

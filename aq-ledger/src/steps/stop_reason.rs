@@ -71,6 +71,9 @@ mod tests {
         assert_eq!(end(StopReason::Person), stopped);
         let fenced = (Stage::Quarantine, Outcome::Fenced, Durability::Synced);
         assert_eq!(end(StopReason::Fenced), fenced);
+        for reason in [StopReason::Person, StopReason::Fenced] {
+            assert_eq!(reason.end(RecordUpdate::new()).durability(), reason.durability());
+        }
         let text = StopReason::Person.end(RecordUpdate::new()).update().to_text();
         assert_eq!(text, "result=stopped\nmessage=stopped by a person\nmoved_to=failed\n");
     }

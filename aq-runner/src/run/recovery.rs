@@ -179,3 +179,6 @@ fn remove_what_it_left(queue: &QueueDir, places: &ScratchPlaces, id: &JobId, now
         log.note(now, &format!("warning: its TMPDIR cannot be removed: {problem}"));
     }
 }
+
+#[cfg(test)]
+mod tests;

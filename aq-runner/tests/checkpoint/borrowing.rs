@@ -222,6 +222,26 @@ fn hidden_changes_are_saved() {
     assert!(!lab.git(&job.dir, &["ls-files", "-v"]).contains("h "));
 }
 
+/// A sparse checkout marks its files as skipped, and takes them away; nothing is deleted by that.
+#[test]
+fn flagged_files_can_be_deleted() {
+    let (lab, repo) = Lab::with_repo();
+    for file in ["other/c.txt", "other/d.txt"] {
+        write(&repo.join(file), "three\n");
+    }
+    lab.git(&repo, &["add", "-A"]);
+    lab.git(&repo, &["commit", "-q", "-m", "more"]);
+    let job = lab.start("fix", &repo);
+    let assumed = ["update-index", "--assume-unchanged", "a.txt", "other/d.txt"];
+    lab.git(&job.dir, &assumed);
+    lab.git(&job.dir, &["update-index", "--skip-worktree", "sub/b.txt", "other/d.txt"]);
+    for file in ["a.txt", "sub/b.txt", "other/c.txt", "other/d.txt"] {
+        fs::remove_file(job.dir.join(file)).unwrap();
+    }
+    job.wip.finish("fix: work").unwrap();
+    assert_eq!(job.wip.changes().unwrap().paths, ["a.txt", "other/c.txt"]);
+}
+
 #[test]
 fn settings_that_have_an_effect_are_there() {
     let (lab, repo) = Lab::with_repo();

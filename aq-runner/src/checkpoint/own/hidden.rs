@@ -22,6 +22,9 @@ const SPARSE: &str = "info/sparse-checkout";
 /// So many hidden files are named.
 const NAMED: usize = 5;
 
+/// The mark of a file that is not to be in the checkout; in lower case it is one as unchanged, too.
+const SKIPPED: u8 = b'S';
+
 /// The digits at the end of an index, which follow from all of it.
 const CHECKSUM: i64 = 20;
 
@@ -69,8 +72,10 @@ impl Wip {
             let path = checkout.root.join(path);
             path.symlink_metadata().is_err_and(|e| files::is_absent(&e))
         };
-        let gone = new.iter().map(|one| OsStr::from_bytes(&one.path)).filter(|path| is_gone(path));
-        let gone: Vec<&[u8]> = gone.map(OsStr::as_bytes).collect();
+        // A mark as unchanged takes nothing out of a checkout: such a file was deleted.
+        let skipped = new.iter().filter(|one| one.tag.eq_ignore_ascii_case(&SKIPPED));
+        let skipped = skipped.map(|one| OsStr::from_bytes(&one.path));
+        let gone: Vec<&[u8]> = skipped.filter(|path| is_gone(path)).map(OsStr::as_bytes).collect();
         if !gone.is_empty() {
             let call = checkout.call(self.repo.git(), "checkout-index");
             let call = call.args(["-q", "-u", "-z", "--stdin"]);
@@ -87,7 +92,7 @@ impl Wip {
         let list = list.env("GIT_INDEX_FILE", index).slow().output()?.stdout;
         let flagged = list.split(|&byte| byte == 0).filter_map(|line| {
             let (&[tag, b' '], path) = line.split_first_chunk::<2>()? else { return None };
-            let is_flagged = tag.is_ascii_lowercase() || tag == b'S';
+            let is_flagged = tag.is_ascii_lowercase() || tag == SKIPPED;
             is_flagged.then(|| Flagged { path: path.to_vec(), tag })
         });
         Ok(flagged.collect())

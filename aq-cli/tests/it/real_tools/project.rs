@@ -78,7 +78,9 @@ git status --porcelain
 pub(super) fn tools() -> Option<PathBuf> {
     let tools = std::env::var_os("AQ_REAL_TOOLS").map(|dir| Path::new(&dir).join("node_modules"));
     if tools.is_none() {
-        skipped("AQ_REAL_TOOLS names no directory of tools; `./test --install --long` installs them");
+        skipped(
+            "AQ_REAL_TOOLS names no directory of tools; `./test --install --long` installs them",
+        );
     }
     tools
 }

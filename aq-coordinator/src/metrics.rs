@@ -70,9 +70,16 @@ pub(crate) struct ConnectionCounts {
     pub(crate) refused: Counter,
 }
 
+/// The disk under a database that is a file.
+struct DatabaseDisk {
+    file: PathBuf,
+    free: Gauge,
+}
+
 /// All counters of one coordinator.
 pub(crate) struct Metrics {
     registry: Registry,
+    disk: Option<DatabaseDisk>,
     requests: Family<Answered, Counter>,
     latency: Family<Route, Histogram>,
     refused: Family<RefusedFor, Counter>,
@@ -88,13 +95,6 @@ pub(crate) struct Metrics {
     depth: Family<InStage, Gauge>,
     factories: Gauge,
     oldest_wait: Gauge<f64, AtomicU64>,
-    disk: Option<DatabaseDisk>,
-}
-
-/// The disk under a database that is a file.
-struct DatabaseDisk {
-    file: PathBuf,
-    free: Gauge,
 }
 
 /// The state of the fleet at one moment.
@@ -111,6 +111,7 @@ impl Metrics {
         // 0.5 ms to 33 s: a heartbeat to a claim that waits.
         let histogram: fn() -> Histogram = || Histogram::new(exponential_buckets(0.0005, 2.0, 17));
         let metrics = Self {
+            disk: None,
             requests: Family::default(),
             latency: Family::new_with_constructor(histogram),
             refused: Family::default(),
@@ -126,7 +127,6 @@ impl Metrics {
             depth: Family::default(),
             factories: Gauge::default(),
             oldest_wait: Gauge::default(),
-            disk: None,
             registry: Registry::default(),
         };
         let m = &metrics;
@@ -180,6 +180,14 @@ impl Metrics {
         self.disk = Some(DatabaseDisk { file, free });
     }
 
+    fn measure_disk(&self) {
+        if let Some(DatabaseDisk { file, free }) = &self.disk
+            && let Ok(disk) = statvfs(file)
+        {
+            free.set(whole(disk.blocks_available().saturating_mul(disk.fragment_size())));
+        }
+    }
+
     pub(crate) fn answered(&self, method: &'static str, route: &str, status: u16, took: Duration) {
         let route = route.to_owned();
         self.latency.get_or_create(&Route { route: route.clone() }).observe(took.as_secs_f64());
@@ -199,12 +207,8 @@ impl Metrics {
             self.factories.set(whole(state.factories_alive));
             self.oldest_wait.set(state.oldest_wait.as_secs_f64());
         }
-        if let Some(DatabaseDisk { file, free }) = &self.disk
-            && let Ok(disk) = statvfs(file)
-        {
-            free.set(whole(disk.blocks_available().saturating_mul(disk.fragment_size())));
-        }
         let mut text = String::new();
+        self.measure_disk();
         encode(&mut text, &self.registry)?;
         Ok(text)
     }

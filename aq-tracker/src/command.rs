@@ -44,9 +44,10 @@ impl CommandTransport {
         TrackerError::Unavailable { who: self.who, detail }
     }
 
-    fn start(&self, request: &Request) -> std::io::Result<Child> {
+    fn command(&self, request: &Request) -> Command {
         // Method and path are arguments: what is in them is no shell text.
-        Command::new("/bin/sh")
+        let mut command = Command::new("/bin/sh");
+        command
             .arg("-c")
             .arg(format!("{} \"$@\"", self.command))
             .arg("aq-tracker")
@@ -55,15 +56,17 @@ impl CommandTransport {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
+            // What is said there, systemd takes for the word of this process.
+            .env_remove("NOTIFY_SOCKET")
+            .process_group(0);
+        command
     }
 }
 
 impl Transport for CommandTransport {
     fn send(&self, request: &Request) -> Result<Answer, TrackerError> {
         let give_up = Instant::now() + self.time_limit;
-        let started = self.start(request);
+        let started = self.command(request).spawn();
         let mut child = Running {
             child: started.map_err(|e| self.fail(format!("cannot start it: {e}")))?,
             ended: false,
@@ -173,6 +176,13 @@ mod tests {
         let answer = run("sh -c 'echo \"$1 $2\"; cat; echo; echo 201' x", Some("in")).unwrap();
         assert_eq!((answer.status, answer.body.as_str()), (201, "GET /items/a;b\n\"in\""));
         assert_eq!(run("echo 204 #", None).unwrap().status, 204);
+    }
+
+    #[test]
+    fn a_command_cannot_speak_to_systemd() {
+        let command = CommandTransport::new("it", "true").command(&Request::get("/".to_owned()));
+        let removed = command.get_envs().any(|set| set == ("NOTIFY_SOCKET".as_ref(), None));
+        assert!(removed, "{command:?}");
     }
 
     #[test]

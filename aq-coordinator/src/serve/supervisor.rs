@@ -1,7 +1,7 @@
 //! Words to the service manager that started the coordinator: systemd, with `Type=notify`.
 //!
-//! `NOTIFY_SOCKET` of the environment says where it listens; without it nothing is sent. It is not
-//! passed on, since a coordinator starts no programs.
+//! `NOTIFY_SOCKET` of the environment says where it listens; without it nothing is sent. The one
+//! program that a coordinator starts, the command of a tracker, does not get it.
 
 use sd_notify::NotifyState;
 use tokio::time::{MissedTickBehavior, interval};

@@ -25,6 +25,7 @@ use crate::ledger::Timing;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use crate::rate::{Gate, Rate};
+use crate::retention;
 use crate::store::Store;
 
 /// How often leases are looked at (the ledger counts a longer pause than a few as an outage).
@@ -92,6 +93,7 @@ pub async fn serve(config: Config) -> Result<Running, ServeError> {
     let (stop, stopped) = watch::channel(false);
     let pulse = Pulse::new();
     tokio::spawn(keep_time(Arc::clone(&store), pulse.clone(), stopped.clone()));
+    tokio::spawn(retention::run(Arc::clone(&store), config.keep, stopped.clone()));
     let echoes = match &config.echoes {
         Some(echoes) => echo::start(echoes, &store, &stopped)?,
         None => Vec::new(),

@@ -7,6 +7,7 @@
 mod claims;
 mod echoes;
 mod fault;
+mod forget;
 mod heartbeat;
 mod holder;
 mod pool;

@@ -72,6 +72,7 @@ async fn coordinator(dir: &Path) -> Result<Running, Failure> {
         insecure: false,
         rate: DEFAULT_RATE,
         run_doubted: false,
+        keep: None,
         echoes: None,
     };
     Ok(serve(config).await?)

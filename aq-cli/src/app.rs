@@ -40,7 +40,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
     ("Putting jobs in", &["check", "from-tracker", "schema"]),
     ("The queue", &["path", "trust", "insights", "dashboard", "clean", "recover", "service"]),
     ("This host", &["doctor", "engines", "profiles", "caps"]),
-    ("Many hosts", &["submit", "fleet-status", "fleet-shadow-report", "coordinator"]),
+    ("Many hosts", &["submit", "fleet-status", "fleet", "fleet-shadow-report", "coordinator"]),
 ];
 
 /// The heading of verbs that are in no group.
@@ -132,7 +132,13 @@ fn hint(error: &clap::Error, parser: &clap::Command) -> Option<String> {
     };
     let verbs: Vec<&str> = parser.get_subcommands().map(clap::Command::get_name).collect();
     match error.kind() {
-        ErrorKind::InvalidSubcommand => hints::verb(said(ContextKind::InvalidSubcommand)?, &verbs),
+        ErrorKind::InvalidSubcommand => {
+            let typed = said(ContextKind::InvalidSubcommand)?;
+            if words().iter().any(|word| word == "fleet") {
+                return hints::fleet_verb(typed).map(str::to_owned);
+            }
+            hints::verb(typed, &verbs)
+        }
         ErrorKind::UnknownArgument => {
             let words = words();
             let verb = words.iter().find(|word| verbs.contains(&word.as_str()))?;

@@ -191,8 +191,10 @@ impl From<FleetError> for Failure {
                 413 | 422 => Exit::Usage,
                 _ => Exit::Environment,
             },
+            FleetError::NoSuchJob(_) => Exit::NotFound,
+            FleetError::ManyJobs { .. } => Exit::Usage,
             FleetError::Call(CallError::Fenced { .. }) => Exit::Refused,
-            FleetError::Call(_) => Exit::Environment,
+            FleetError::Call(_) | FleetError::OlderCoordinator => Exit::Environment,
         };
         Self::new(exit, error)
     }

@@ -10,6 +10,7 @@ pub mod ledger;
 mod metrics;
 mod pulse;
 mod rate;
+mod retention;
 mod serve;
 pub mod store;
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use nix::sys::statvfs::statvfs;
@@ -13,6 +14,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+
+use crate::store::{HostSlots, Totals};
 
 /// A request that was answered. The route is the pattern, never the path that was asked for: the
 /// number of series is fixed by the code.
@@ -31,6 +34,29 @@ struct Route {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct InStage {
     stage: &'static str,
+}
+
+/// Hosts of which the slots are shown one by one; those of all others are shown together, so that
+/// the number of series is bounded.
+const SHOWN_HOSTS: usize = 1000;
+
+/// The label of the others: no host can be called so.
+const OTHER_HOSTS: &str = "(others)";
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SlotsOf {
+    host: String,
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfKind {
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfClass {
+    class: &'static str,
 }
 
 /// Why a request was turned away before it came to its handler.
@@ -95,6 +121,10 @@ pub(crate) struct Metrics {
     depth: Family<InStage, Gauge>,
     factories: Gauge,
     oldest_wait: Gauge<f64, AtomicU64>,
+    slots: Family<SlotsOf, Gauge>,
+    cost: Counter<f64, AtomicU64>,
+    tokens: Family<OfKind, Counter>,
+    failures: Family<OfClass, Counter>,
 }
 
 /// The state of the fleet at one moment.
@@ -103,6 +133,8 @@ pub(crate) struct FleetState {
     pub(crate) depth: Vec<(&'static str, u64)>,
     pub(crate) factories_alive: u64,
     pub(crate) oldest_wait: Duration,
+    pub(crate) slots: Vec<HostSlots>,
+    pub(crate) totals: Totals,
 }
 
 impl Metrics {
@@ -127,6 +159,10 @@ impl Metrics {
             depth: Family::default(),
             factories: Gauge::default(),
             oldest_wait: Gauge::default(),
+            slots: Family::default(),
+            cost: Counter::default(),
+            tokens: Family::default(),
+            failures: Family::default(),
             registry: Registry::default(),
         };
         let m = &metrics;
@@ -165,6 +201,15 @@ impl Metrics {
             Unit::Seconds,
             m.oldest_wait.clone(),
         );
+        registry.register("slots", "Slots of hosts that are alive, by host", m.slots.clone());
+        registry.register_with_unit(
+            "cost",
+            "What runs have cost in US dollars, estimates included, as hosts said at their end",
+            Unit::Other("usd".to_owned()),
+            m.cost.clone(),
+        );
+        registry.register("tokens", "Tokens of runs, as hosts said at their end", m.tokens.clone());
+        registry.register("job_failures", "Jobs that failed, by result", m.failures.clone());
         Self { registry, ..metrics }
     }
 
@@ -206,11 +251,44 @@ impl Metrics {
             }
             self.factories.set(whole(state.factories_alive));
             self.oldest_wait.set(state.oldest_wait.as_secs_f64());
+            self.show_slots(&state.slots);
+            self.show_totals(&state.totals);
         }
         let mut text = String::new();
         self.measure_disk();
         encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+}
+
+impl Metrics {
+    fn show_slots(&self, hosts: &[HostSlots]) {
+        // Those of hosts that are gone go.
+        self.slots.clear();
+        for (place, slots) in hosts.iter().enumerate() {
+            let host = if place < SHOWN_HOSTS { slots.id.as_str() } else { OTHER_HOSTS };
+            for (state, n) in [("in_use", slots.in_use), ("free", slots.free)] {
+                let labels = SlotsOf { host: host.to_owned(), state };
+                self.slots.get_or_create(&labels).inc_by(n.into());
+            }
+        }
+    }
+
+    /// The sums are the database's, the same at every coordinator and after a restart.
+    fn show_totals(&self, totals: &Totals) {
+        let cost = totals.cost_micros as f64 / 1e6;
+        self.cost.inner().store(cost.to_bits(), Relaxed);
+        for (kind, n) in [
+            ("input", totals.input_tokens),
+            ("cached", totals.cached_tokens),
+            ("output", totals.output_tokens),
+        ] {
+            self.tokens.get_or_create(&OfKind { kind }).inner().store(n, Relaxed);
+        }
+        for (result, n) in &totals.failed {
+            let class = OfClass { class: result.as_str() };
+            self.failures.get_or_create(&class).inner().store(*n, Relaxed);
+        }
     }
 }
 
@@ -226,6 +304,8 @@ fn whole(n: u64) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use aq_manifest::Outcome;
+
     use super::*;
 
     #[test]
@@ -238,6 +318,14 @@ mod tests {
             depth: vec![("inbox", 7)],
             factories_alive: 3,
             oldest_wait: Duration::from_millis(1500),
+            slots: vec![HostSlots { id: "mill".parse().unwrap(), in_use: 3, free: 1 }],
+            totals: Totals {
+                cost_micros: 1_250_000,
+                input_tokens: 10,
+                cached_tokens: 0,
+                output_tokens: 5,
+                failed: [(Outcome::Timeout, 2)].into(),
+            },
         };
         let text = metrics.text(Some(&state)).unwrap();
         for line in [
@@ -248,9 +336,25 @@ mod tests {
             "aq_jobs{stage=\"inbox\"} 7",
             "aq_factories_alive 3",
             "aq_oldest_wait_seconds 1.5",
+            "aq_slots{host=\"mill\",state=\"in_use\"} 3",
+            "# TYPE aq_cost_usd counter\n# UNIT aq_cost_usd usd\naq_cost_usd_total 1.25",
+            "aq_tokens_total{kind=\"output\"} 5",
+            "aq_job_failures_total{class=\"timeout\"} 2",
         ] {
             assert!(text.contains(line), "{line}\n{text}");
         }
         assert!(text.ends_with("# EOF\n"));
+        // A host that is gone, and the same again.
+        let text = metrics.text(Some(&FleetState { slots: Vec::new(), ..state })).unwrap();
+        assert!(!text.contains("mill") && text.contains("aq_cost_usd_total 1.25"), "{text}");
+    }
+
+    #[test]
+    fn series_of_hosts_are_bounded() {
+        let host = |n| HostSlots { id: format!("h-{n}").parse().unwrap(), in_use: 1, free: 2 };
+        let state = FleetState { slots: (0..1200).map(host).collect(), ..FleetState::default() };
+        let text = Metrics::new().text(Some(&state)).unwrap();
+        assert_eq!(text.lines().filter(|line| line.starts_with("aq_slots{")).count(), 2002);
+        assert!(text.contains("aq_slots{host=\"(others)\",state=\"free\"} 400"));
     }
 }

@@ -55,6 +55,7 @@ fn config(database: &str) -> Config {
         insecure: false,
         rate: Rate { per_second: 1e6, burst: 1e6 },
         run_doubted: false,
+        keep: None,
         echoes: None,
     }
 }

@@ -48,6 +48,10 @@ pub(crate) struct Args {
     /// no host says so
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = AfterRestore::Hold)]
     after_restore: AfterRestore,
+    /// How long grants, reports and texts of ended jobs, and hosts that are not heard of, are kept,
+    /// such as 90d; a day at least [default: for good]
+    #[arg(long, value_name = "TIME", value_parser = keep)]
+    keep: Option<Duration>,
     /// A repository whose issues hear of jobs that name them, `github:OWNER/NAME`; may be repeated
     #[arg(long = "tracker-allow", value_name = "REPOSITORY")]
     tracker_allow: Vec<Repository>,
@@ -66,6 +70,17 @@ enum AfterRestore {
 
 fn duration(text: &str) -> Result<Duration, DurationError> {
     parse_duration(text)
+}
+
+/// The shortest time that what is not kept for good can be kept.
+const SHORTEST_KEEP: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn keep(text: &str) -> Result<Duration, String> {
+    let keep = parse_duration(text).map_err(|e| e.to_string())?;
+    if keep < SHORTEST_KEEP {
+        return Err("it is a day at least, such as 90d".to_owned());
+    }
+    Ok(keep)
 }
 
 pub(crate) fn run(here: &Here, args: Args) -> Outcome {
@@ -92,6 +107,7 @@ pub(crate) fn run(here: &Here, args: Args) -> Outcome {
         tls,
         insecure: args.insecure,
         rate: DEFAULT_RATE,
+        keep: args.keep,
         run_doubted: args.after_restore == AfterRestore::Run,
         echoes: echoes.map(|echoes| echoes.allow(args.tracker_allow)),
     };

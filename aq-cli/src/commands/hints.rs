@@ -95,6 +95,27 @@ fn meaning(typed: &str) -> Option<&'static str> {
     })
 }
 
+/// A hint for an unknown verb of `aq fleet`.
+pub(crate) fn fleet_verb(typed: &str) -> Option<&'static str> {
+    Some(match typed.to_ascii_lowercase().as_str() {
+        "list" | "ls" | "ps" | "job" | "queue" => "`aq fleet jobs` lists the jobs of the fleet",
+        "status" | "hosts" | "host" | "show" | "stats" | "overview" => {
+            "`aq fleet-status` shows the fleet: hosts, jobs and numbers"
+        }
+        "log" | "logs" | "output" => {
+            "logs are on a job's host, which `aq fleet jobs` names: `aq logs JOB`, there"
+        }
+        "event" | "watch" | "follow" | "tail" | "history" => {
+            "`aq fleet events --follow` shows what happens"
+        }
+        "undrain" | "uncordon" | "resume" => "`aq fleet drain HOST --off` lets it take jobs again",
+        "stop" | "kill" | "abort" | "delete" | "rm" => "`aq fleet cancel JOB` stops a job for good",
+        "retry" | "rerun" | "restart" => "`aq fleet requeue JOB` puts a failed job back",
+        "submit" | "add" => "`aq submit FILE` hands a job to the fleet",
+        _ => return None,
+    })
+}
+
 /// A hint for a flag that a verb does not have.
 pub(crate) fn flag(verb: &str, flag: &str) -> Option<String> {
     if flag.starts_with('-') && flag[1..].starts_with(|c: char| c.is_ascii_digit()) {

@@ -14,6 +14,7 @@ mod doctor;
 mod edit;
 mod engines;
 mod files;
+mod fleet;
 mod fleet_shadow_report;
 mod fleet_status;
 mod from_tracker;
@@ -171,6 +172,11 @@ pub(crate) enum Command {
     /// Asks the coordinator when AQ_FLEET is 1. When it is not, the switches are all there is to
     /// show, and nothing is asked.
     FleetStatus(Lazy<fleet_status::Args>),
+    /// Look after a fleet: its jobs and events, drain a host, cancel or requeue a job.
+    ///
+    /// Needs AQ_FLEET_URL and AQ_FLEET_TOKEN; to look takes a token of the scope `read`, the rest
+    /// one of `admin`.
+    Fleet(Lazy<fleet::Args>),
     /// Say whether the fleet's coordinator decides as this host does, from what the shadow wrote
     /// down.
     ///
@@ -240,6 +246,7 @@ pub(crate) fn run(
         Command::Doctor(_) => doctor::run(&here),
         Command::Submit(Lazy(args)) => submit::run(&here, &args),
         Command::FleetStatus(Lazy(args)) => fleet_status::run(&here, &args),
+        Command::Fleet(Lazy(args)) => fleet::run(&here, &args),
         Command::FleetShadowReport(Lazy(args)) => fleet_shadow_report::run(&here, &args),
         Command::Coordinator(Lazy(args)) => coordinator::run(&here, args),
         Command::Demo(Lazy(args)) => demo::run(&here, &args),

@@ -4,11 +4,12 @@ use std::convert::Infallible;
 use std::fmt::{Display, Write};
 
 use anstyle::Style;
-use aq_fleet::protocol::{FactoryView, GivenReason, JobSummary, Stats, WaitReason};
+use aq_fleet::protocol::{FactoryView, GivenReason, JobSummary, SpentSum, Stats, WaitReason};
 use aq_manifest::{JobId, Stage};
 use aq_runner::run::{FleetOverview, FleetPart, Submitted};
 use jiff::SignedDuration;
 
+use super::insights::{dollars, tokens};
 use super::line;
 use super::style::{self, paint, plain};
 use super::table::{Cell, Table};
@@ -62,6 +63,9 @@ fn overview(fleet: &FleetOverview) -> String {
         stats.held,
         stats.oldest_wait_ms.map_or(String::new(), |ms| format!(" · oldest waits {}", age(ms)))
     );
+    if let Some(words) = work_done(stats) {
+        let _ = writeln!(out, "{words}");
+    }
     if let Some(words) = in_doubt(stats) {
         let _ = writeln!(out, "{}", paint(style::ATTENTION, words));
     }
@@ -89,6 +93,23 @@ fn overview(fleet: &FleetOverview) -> String {
         .map(|depth| format!("{} {} {}", depth.jobs, depth.priority, depth.stage));
     let _ = writeln!(out, "\n{}", counts.collect::<Vec<_>>().join(" · "));
     out
+}
+
+/// Slots, what runs have cost, and failures, as far as the coordinator counts them.
+fn work_done(stats: &Stats) -> Option<String> {
+    let slots = stats.slots.map(|slots| {
+        format!("{} of {} slots in use", slots.in_use, slots.in_use.saturating_add(slots.free))
+    });
+    let spent = stats.spent.filter(|spent| *spent != SpentSum::default()).map(|spent| {
+        let (input, output) = (Some(spent.input_tokens), Some(spent.output_tokens));
+        let cost = dollars(Some(spent.cost_usd), "");
+        format!("spent {cost}, {} tokens in, {} out", tokens(input, ""), tokens(output, ""))
+    });
+    let failures = stats.failures.iter().map(|(result, n)| format!("{n} {}", plain(result)));
+    let failures = failures.collect::<Vec<_>>().join(", ");
+    let failed = (!failures.is_empty()).then(|| format!("failed: {failures}"));
+    let parts: Vec<String> = [slots, spent, failed].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(" · "))
 }
 
 /// The jobs that nobody knows the end of after a restore, in words.
@@ -186,6 +207,25 @@ mod tests {
         };
         assert!(shown(true).starts_with("a backup was restored"), "{}", shown(true));
         assert!(shown(false).contains("goes elsewhere"), "{}", shown(false));
+    }
+
+    #[test]
+    fn coordinators_counts_are_shown() {
+        let stats = json!({
+            "factoriesAlive": 1, "factoriesKnown": 1, "queue": [], "held": 0,
+            "slots": { "inUse": 3, "free": 5 }, "failures": { "crash": 1, "time\u{1b}out": 2 },
+            "spent": {
+                "costUsd": 1.5, "inputTokens": 12_345, "cachedTokens": 0, "outputTokens": 7,
+            },
+        });
+        let stats: Stats = serde_json::from_value(stats).unwrap();
+        let shown = work_done(&stats).unwrap();
+        let costs = "spent $1.50, 12.3k tokens in, 7 out";
+        assert_eq!(
+            shown,
+            format!("3 of 8 slots in use · {costs} · failed: 1 crash, 2 time\\u{{1b}}out")
+        );
+        assert_eq!(work_done(&Stats::default()), None, "one of version 0.1 counts nothing");
     }
 
     #[test]

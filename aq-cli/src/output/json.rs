@@ -7,13 +7,14 @@ mod version;
 
 use std::io::{BufWriter, Write};
 
-use aq_fleet::protocol::{GivenReason, JobSummary};
+use aq_fleet::protocol::{FeedEvent, GivenReason, JobSummary};
 use aq_ledger::RecordKey;
 use aq_manifest::{JobId, Outcome};
 use aq_runner::insights::{Day, Group, Insights, Numbers, days};
 use aq_runner::run::host::Host;
 use aq_runner::run::{
-    Activity, AgreementReport, FleetOverview, FleetPart, JobView, Overview, Submitted, TrackerView,
+    Activity, AgreementReport, FleetJobs, FleetOverview, FleetPart, JobView, Overview, Submitted,
+    TrackerView, log_host,
 };
 use aq_runner::store::{AddReport, Added};
 use aq_scheduler::EngineState;
@@ -149,6 +150,31 @@ pub(crate) fn fleet(own: Option<&FleetPart>, fleet: Option<&FleetOverview>, vers
         "jobs": fleet.map(jobs),
         "more_jobs": fleet.map(|fleet| fleet.more),
     }));
+}
+
+/// `aq fleet jobs`: the coordinator's own answer, with the host that has each job's logs.
+pub(crate) fn fleet_jobs(found: &FleetJobs, version: JsonVersion) {
+    let one = |job: &JobSummary| {
+        let mut shape = json!(job);
+        if let Value::Object(keys) = &mut shape {
+            let host = log_host(job);
+            let machine = host.and_then(|host| found.machines.get(host));
+            keys.insert("logs".to_owned(), json!({ "host": host, "machine": machine }));
+        }
+        shape
+    };
+    let jobs: Vec<Value> = found.jobs.iter().map(one).collect();
+    value(&json!({ "version": version.number(), "jobs": jobs }));
+}
+
+/// A line of `aq fleet events`: the coordinator's own message, with a version.
+pub(crate) fn fleet_event(event: &FeedEvent, version: JsonVersion) {
+    let mut shape = json!(event);
+    if let Value::Object(keys) = &mut shape {
+        keys.insert("version".to_owned(), version.number().into());
+    }
+    tame(&mut shape);
+    super::exactly(format!("{shape}\n").as_bytes());
 }
 
 fn part_shape(part: &FleetPart) -> Value {

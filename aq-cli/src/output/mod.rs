@@ -8,6 +8,7 @@ pub(crate) mod agreement;
 pub(crate) mod doctor;
 pub(crate) mod engines;
 pub(crate) mod fleet;
+pub(crate) mod fleet_jobs;
 pub(crate) mod human;
 pub(crate) mod insights;
 pub(crate) mod job;
@@ -26,6 +27,7 @@ pub(crate) mod trust;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstream::ColorChoice;
 use anstream::adapter::strip_str;
@@ -62,14 +64,22 @@ pub(crate) fn exactly(answer: &[u8]) {
 /// The first error of writing the answer.
 static UNWRITTEN: OnceLock<io::Error> = OnceLock::new();
 
+/// A part of the answer could not be written.
+static IS_CUT: AtomicBool = AtomicBool::new(false);
+
 /// Takes note of an answer that could not be written. A reader that has gone (`aq status | head`)
 /// is not an error.
 pub(crate) fn note_written(written: io::Result<()>) {
-    if let Err(e) = written
-        && e.kind() != io::ErrorKind::BrokenPipe
-    {
+    let Err(e) = written else { return };
+    IS_CUT.store(true, Ordering::Relaxed);
+    if e.kind() != io::ErrorKind::BrokenPipe {
         let _ = UNWRITTEN.set(e);
     }
+}
+
+/// Whether no more of the answer reaches anybody: a command that goes on for good ends then.
+pub(crate) fn is_cut() -> bool {
+    IS_CUT.load(Ordering::Relaxed)
 }
 
 /// The answer, or a part of it, is nowhere: whoever asked must not take that for a short one.

@@ -30,6 +30,9 @@ fn each_command_and_option_is_documented() {
         let section = section.split("\n##").next().unwrap();
         let help = sandbox.ok(&[name, "--help"]);
         assert!(help.contains("Example"), "`aq {name} --help` has no example");
+        let about: Vec<&str> = line.split_whitespace().skip(1).take(4).collect();
+        let first: Vec<&str> = help.split_whitespace().take(about.len()).collect();
+        assert_eq!(about, first, "`aq {name} --help` begins with other words");
         // An option's own line starts with it; others mention it.
         let lines = help.lines().filter(|line| line.trim_start().starts_with('-'));
         let words = lines.flat_map(|line| line.split([' ', ',', '=', '[']));

@@ -1,9 +1,11 @@
-//! `GET /v1/events`: what happens in the fleet, as server-sent events.
+//! `GET /v1/events`: what happens in the fleet, as server-sent events; `GET /v1/feed`: the same in
+//! pages.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use aq_fleet::protocol::FeedEvent;
+use aq_fleet::protocol::{DEFAULT_PAGE, EventPage, FeedEvent, FeedQuery, MAX_PAGE, MAX_WAIT_MS};
+use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -11,8 +13,10 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 
+use super::body::Query;
 use super::refusal::Refusal;
 use super::state::Api;
+use crate::store::Feed;
 
 /// What a client sends to go on where it was.
 const LAST_EVENT_ID: &str = "last-event-id";
@@ -22,6 +26,9 @@ const WATCH: Duration = Duration::from_millis(500);
 
 /// Messages read at once.
 const PAGE: u32 = 500;
+
+/// Bytes of messages from which on a page takes no more: a client reads four times as much.
+const PAGE_BYTES: usize = 2 << 20;
 
 /// Messages that a slow reader may be behind before the reading waits for it.
 const BEHIND: usize = 64;
@@ -39,9 +46,7 @@ pub(super) async fn follow(
     State(api): State<Arc<Api>>,
     head: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let permit = Arc::clone(&api.readers).try_acquire_owned().map_err(|_| {
-        Refusal::unavailable("too many follow the events already; try it again later")
-    })?;
+    let permit = reader(&api)?;
     let after = match head.get(LAST_EVENT_ID) {
         Some(id) => {
             let id = id.to_str().ok().and_then(|id| id.trim().parse::<u64>().ok());
@@ -63,6 +68,71 @@ pub(super) async fn follow(
     Ok(stream.into_response())
 }
 
+/// A page of messages, behind one or from so long ago on. An empty one may be held back until
+/// there is a message. An extension of version 1.
+#[utoipa::path(
+    get, path = "/v1/feed", tag = "fleet",
+    params(
+        ("after" = Option<u64>, Query, description = "Those behind the message with this id"),
+        ("sinceMs" = Option<u64>, Query, description = "Those of so long ago"),
+        ("limit" = Option<u32>, Query, description = "How many at most; 100 unless given"),
+        ("waitMs" = Option<u64>, Query, description = "How long an empty answer may be held back"),
+    ),
+    responses((status = 200, body = EventPage)),
+)]
+pub(super) async fn page(
+    State(api): State<Arc<Api>>,
+    Query(query): Query<FeedQuery>,
+) -> Result<Json<EventPage>, Refusal> {
+    let wait = query.wait_ms.unwrap_or_default();
+    if wait > MAX_WAIT_MS {
+        let detail = format!("an answer is held back for at most {MAX_WAIT_MS} ms, not {wait}");
+        return Err(Refusal::invalid("waitMs", detail));
+    }
+    let _permit = reader(&api)?;
+    let after = match (query.after, query.since_ms) {
+        (Some(after), _) => after,
+        (None, Some(since)) => api.store.feed_before(Duration::from_millis(since)).await?,
+        (None, None) => api.store.feed(None, 1).await?.next,
+    };
+    let limit = query.limit.unwrap_or(DEFAULT_PAGE).clamp(1, MAX_PAGE);
+    let end = Instant::now() + Duration::from_millis(wait);
+    let mut pulse = api.pulse.listen();
+    let mut stop = api.stop.clone();
+    loop {
+        let Feed { events, next, gone } = api.store.feed(Some(after), limit).await?;
+        let left = end.saturating_duration_since(Instant::now());
+        if !events.is_empty() || gone.is_some() || left.is_zero() || *stop.borrow() {
+            let next = next.max(after);
+            return Ok(Json(bounded(EventPage { events, next, gone })));
+        }
+        tokio::select! {
+            _ = tokio::time::timeout(left.min(WATCH), pulse.changed()) => {}
+            _ = stop.wait_for(|&stop| stop) => {}
+        }
+    }
+}
+
+/// The page without what makes it too large for a client; that is the next one's.
+fn bounded(mut page: EventPage) -> EventPage {
+    let mut room = PAGE_BYTES;
+    let fits = page.events.iter().take_while(|event| {
+        let had_room = room > 0;
+        room = room.saturating_sub(serde_json::to_vec(event).map_or(0, |text| text.len()));
+        had_room
+    });
+    page.events.truncate(fits.count());
+    page.next = page.events.last().map_or(page.next, |event| event.id);
+    page
+}
+
+/// Room for one more who reads from the database by himself.
+fn reader(api: &Api) -> Result<OwnedSemaphorePermit, Refusal> {
+    Arc::clone(&api.readers)
+        .try_acquire_owned()
+        .map_err(|_| Refusal::unavailable("too many follow the events already; try it again later"))
+}
+
 async fn read(
     api: &Api,
     mut after: u64,
@@ -74,7 +144,8 @@ async fn read(
         // While the database is away there is nothing to tell; it goes on afterwards.
         let feed = api.store.feed(Some(after), PAGE).await.unwrap_or_default();
         let more = feed.events.len() >= PAGE as usize;
-        for event in feed.events {
+        let gap = feed.gone.map(FeedEvent::gap);
+        for event in gap.into_iter().chain(feed.events) {
             after = event.id;
             if messages.send(message(&event)).await.is_err() {
                 return;

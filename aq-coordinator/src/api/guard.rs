@@ -68,7 +68,7 @@ pub(super) async fn admit(
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let limit = match path {
         Some(ALIVE) => return next.run(request).await,
-        Some("/v1/claims") => LIMIT + Duration::from_millis(MAX_WAIT_MS),
+        Some("/v1/claims" | "/v1/feed") => LIMIT + Duration::from_millis(MAX_WAIT_MS),
         _ => LIMIT,
     };
     let admitted = if path == Some(READY) {
@@ -135,7 +135,7 @@ fn need(method: &Method, route: &str) -> ScopeNeed<'static> {
         "/v1/jobs" | "/v1/jobs/{jobId}" | "/v1/factories" | "/v1/stats" if is_look => {
             ScopeNeed::Look
         }
-        "/v1/events" | "/metrics" => ScopeNeed::Read,
+        "/v1/events" | "/v1/feed" | "/metrics" => ScopeNeed::Read,
         "/v1/jobs" => ScopeNeed::Enter,
         "/v1/factories/{factoryId}"
         | "/v1/factories/{factoryId}/heartbeat"
@@ -154,9 +154,9 @@ pub(super) fn permit(caller: &Caller, need: ScopeNeed<'_>) -> Result<(), Refusal
         return Ok(());
     }
     let wanted = need.to_string();
-    let others = if need == ScopeNeed::Admin { "" } else { ", or admin" };
+    let or_admin = if need == ScopeNeed::Admin { "" } else { ", or admin" };
     let detail = format!(
-        "the token {} may not do this: in the token file it needs the scope {wanted}{others}",
+        "the token {} may not do this: in the token file it needs the scope {wanted}{or_admin}",
         caller.label
     );
     let mut refusal = Refusal::new(ProblemKind::Scope, detail);

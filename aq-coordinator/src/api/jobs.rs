@@ -106,6 +106,8 @@ fn clash(job: &Job) -> Refusal {
     params(
         ("stage" = Option<String>, Query, description = "Only those in this stage"),
         ("factory" = Option<String>, Query, description = "Only those that this factory holds"),
+        ("lastHolder" = Option<String>, Query, description = "Only those that it has, or had last"),
+        ("named" = Option<String>, Query, description = "Only those of this key or name"),
         ("cursor" = Option<String>, Query, description = "`next` of the page before"),
         ("limit" = Option<u32>, Query, description = "How many at most; 100 unless given"),
     ),
@@ -120,6 +122,8 @@ pub(super) async fn list(
         world: None,
         stage: query.stage,
         factory: query.factory,
+        last_holder: query.last_holder,
+        named: query.named,
         after: after.map_err(|_| views::bad_cursor())?,
         limit: query.limit.unwrap_or(DEFAULT_PAGE).clamp(1, MAX_PAGE),
     };

@@ -43,6 +43,7 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(leases::release))
         .routes(routes!(leases::post_events))
         .routes(routes!(feed::follow))
+        .routes(routes!(feed::page))
         .routes(routes!(service::stats))
         .routes(routes!(service::healthz))
         .routes(routes!(service::readyz))

@@ -72,5 +72,7 @@ fn state(numbers: &Numbers) -> FleetState {
         depth: Stage::ALL.into_iter().map(in_stage).collect(),
         factories_alive: numbers.factories_alive.into(),
         oldest_wait: numbers.oldest_wait.unwrap_or_default(),
+        slots: numbers.slots.clone(),
+        totals: numbers.totals.clone(),
     }
 }

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use aq_fleet::protocol::{FactoryView, Grant, GrantView, JobSummary, JobView, ReportView, Stats};
+use aq_fleet::protocol::{
+    FactoryView, Grant, GrantView, JobSummary, JobView, ReportView, SlotCount, SpentSum, Stats,
+};
 use aq_scheduler::WaitReason;
 
 use super::refusal::Refusal;
 use crate::ledger::{DbTime, End, GrantRecord, Job, World};
-use crate::store::{FactoryRow, Granted, JobDetail, Numbers, ReportRecord};
+use crate::store::{FactoryRow, Granted, HostSlots, JobDetail, Numbers, ReportRecord};
 
 pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
@@ -46,6 +48,7 @@ pub(super) fn summary(job: &Job, now: DbTime) -> JobSummary {
         shadow: job.world != World::Fleet,
         epoch: job.epoch,
         holder: job.holder().cloned(),
+        last_holder: job.tenure.as_ref().map(|tenure| tenure.factory.clone()),
         expires_in_ms: job.expires_in(now).map(millis),
         lapsed: job.is_lapsed(),
         cancel: job.cancel,
@@ -110,6 +113,10 @@ pub(super) fn factory(row: FactoryRow, now: DbTime, lease: Duration) -> FactoryV
 }
 
 pub(super) fn stats(numbers: Numbers) -> Stats {
+    let sum = |of: fn(&HostSlots) -> u32| numbers.slots.iter().map(of).map(u64::from).sum();
+    let slots = SlotCount { in_use: sum(|slots| slots.in_use), free: sum(|slots| slots.free) };
+    let totals = numbers.totals;
+    let failures = totals.failed.iter().map(|(result, n)| (result.to_string(), *n)).collect();
     Stats {
         factories_alive: numbers.factories_alive,
         factories_known: numbers.factories_known,
@@ -119,5 +126,13 @@ pub(super) fn stats(numbers: Numbers) -> Stats {
         restored_ms_ago: numbers.restored.map(millis),
         in_doubt: numbers.in_doubt,
         agreement: numbers.agreement,
+        slots: Some(slots),
+        spent: Some(SpentSum {
+            cost_usd: totals.cost_micros as f64 / 1e6,
+            input_tokens: totals.input_tokens,
+            cached_tokens: totals.cached_tokens,
+            output_tokens: totals.output_tokens,
+        }),
+        failures,
     }
 }

@@ -30,15 +30,20 @@ pub fn cancel(job: &Job) -> Result<Job, Refusal> {
 }
 
 /// Puts a failed job back to wait, as new: nothing counted, its work so far kept. One that waits
-/// already stays as it is, but is [doubted](Job::doubted) no more.
+/// already stays as it is, but is [doubted](Job::doubted) no more. `has_text` is false once the
+/// job's text is forgotten.
 ///
 /// # Errors
-/// [`Refusal::WrongStage`] when the job is neither failed nor waiting.
-pub fn requeue(job: &Job) -> Result<Job, Refusal> {
+/// [`Refusal::WrongStage`] when the job is neither failed nor waiting, or has no text.
+pub fn requeue(job: &Job, has_text: bool) -> Result<Job, Refusal> {
     let mut next = job.clone();
     match job.stage {
         _ if next.doubted && next.holder().is_none_or(|_| job.is_lapsed()) => next.doubted = false,
         Stage::Inbox => {}
+        Stage::Failed if !has_text => {
+            let wish = "its text is no longer kept; submit the same file again, then requeue it";
+            return Err(Refusal::WrongStage { stage: job.stage, wish });
+        }
         Stage::Failed => {
             next.wait();
             next.attempts = 0;

@@ -208,7 +208,7 @@ fn the_feed_tells_what_became_of_a_job() {
     let new = waiting(1, None);
     let stopped = cancel(&new).unwrap();
     assert_eq!(told(&new, &stopped), Some("cancelled"));
-    assert_eq!(told(&stopped, &requeue(&stopped).unwrap()), Some("requeued"));
+    assert_eq!(told(&stopped, &requeue(&stopped, true).unwrap()), Some("requeued"));
     let (working, tested) = (held(None), report(&held(None), &said("one", 1, 1, Stage::Testing)));
     assert_eq!(told(&working, &tested.unwrap()), Some("moved"));
     // Neither the stage nor the holder is another one.
@@ -283,7 +283,7 @@ fn done(job: &Job, name: &str, deed: &Deed, past: &[GrantRecord]) -> Option<Job>
             release(job, past, &let_go(name, epoch, outcome)).ok()
         }
         Deed::Cancel => cancel(job).ok(),
-        Deed::Requeue => requeue(job).ok(),
+        Deed::Requeue => requeue(job, true).ok(),
     }
 }
 

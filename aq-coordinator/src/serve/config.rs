@@ -33,6 +33,9 @@ pub struct Config {
     /// Jobs run that may have ended in the time that was lost with the restore of a backup; else
     /// they wait for a person.
     pub run_doubted: bool,
+    /// How long grants, reports, texts and events of ended jobs are kept, and hosts that are not
+    /// heard of; `None` for good, but for events, which go after seven days.
+    pub keep: Option<Duration>,
     /// The trackers that are told what becomes of jobs; `None` for none.
     pub echoes: Option<Echoes>,
 }

@@ -26,6 +26,7 @@ use crate::ledger::Timing;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use crate::rate::{Gate, Rate};
+use crate::retention;
 use crate::store::Store;
 
 /// How often leases are looked at (the ledger counts a longer pause than a few as an outage).
@@ -99,6 +100,7 @@ pub async fn serve(config: Config) -> Result<Running, ServeError> {
     let metrics = Arc::new(metrics);
     let ran_out = metrics.leases_ran_out.clone();
     tokio::spawn(keep_time(Arc::clone(&store), pulse.clone(), ran_out, stopped.clone()));
+    tokio::spawn(retention::run(Arc::clone(&store), config.keep, stopped.clone()));
     let echoes = match &config.echoes {
         Some(echoes) => echo::start(echoes, &store, &stopped)?,
         None => Vec::new(),

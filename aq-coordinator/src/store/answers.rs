@@ -10,6 +10,8 @@ use aq_fleet::protocol::{
 use aq_manifest::Stage;
 use uuid::Uuid;
 
+use super::Totals;
+use super::columns::small;
 use crate::ledger::{DbTime, GrantRecord, Job};
 
 /// An answer with the moment at which it was true, to count ages from.
@@ -217,6 +219,28 @@ pub struct Numbers {
     pub in_doubt: u64,
     /// What shadows have reported, when one has.
     pub agreement: Option<Agreement>,
+    /// The slots of factories that were heard of within one lease time, by id.
+    pub slots: Vec<HostSlots>,
+    /// The sums over all jobs that ever were.
+    pub totals: Totals,
+}
+
+/// The slots of a factory at its last heartbeat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostSlots {
+    /// Whose.
+    pub id: FactoryId,
+    /// Those with a job, of the fleet or of its own.
+    pub in_use: u32,
+    /// Those without.
+    pub free: u32,
+}
+
+impl HostSlots {
+    pub(crate) fn of(id: FactoryId, capacity: i64, free: i64) -> Self {
+        let (capacity, free) = (small(capacity), small(free));
+        Self { id, in_use: capacity.saturating_sub(free), free }
+    }
 }
 
 /// Messages of the feed.
@@ -226,4 +250,7 @@ pub struct Feed {
     pub events: Vec<FeedEvent>,
     /// Where to go on.
     pub next: u64,
+    /// The last message that is no longer kept, where it comes after the given one: what comes
+    /// between is missing.
+    pub gone: Option<u64>,
 }

@@ -72,6 +72,10 @@ pub struct JobFilter {
     pub stage: Option<Stage>,
     /// Only those that this factory holds, lapsed or not.
     pub factory: Option<FactoryId>,
+    /// Only those that this factory holds, or held last.
+    pub last_holder: Option<FactoryId>,
+    /// Only those of this key or name.
+    pub named: Option<String>,
     /// Only those with a larger [`seq`](crate::ledger::Job::seq).
     pub after: Option<u64>,
     /// How many at most.

@@ -1,15 +1,10 @@
 //! What both databases do alike with what goes in and out.
 
-use std::time::Duration;
-
 use aq_fleet::protocol::{Agreement, Event, EventValue, Fields, Verdict, Word};
 
 use super::columns::{count, json};
 use super::{JobPage, StoreError};
 use crate::ledger::Job;
-
-/// How long messages of the feed are kept.
-pub(crate) const KEEP_FEED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// A host's text without what PostgreSQL cannot keep.
 pub(crate) fn clean(text: &str) -> String {

@@ -8,9 +8,9 @@ use aq_fleet::protocol::{Events, FactoryId, FleetJobId, Register, Release, Repor
 use aq_tracker::Kind;
 
 use super::{
-    Beat, BeatAnswer, Changes, ClaimAnswer, ClaimPlan, Cursor, Dated, FactoryRow, Feed, Granted,
-    JobDetail, JobFilter, JobPage, NewsPage, Numbers, Registration, StoreError, Submitted, Ticked,
-    Told, Turn,
+    Beat, BeatAnswer, Changes, ClaimAnswer, ClaimPlan, Cursor, Dated, FactoryRow, Feed, Forgotten,
+    Granted, JobDetail, JobFilter, JobPage, NewsPage, Numbers, Registration, StoreError, Submitted,
+    Ticked, Told, Turn,
 };
 use crate::ledger::{Caller, Job, Submission};
 
@@ -48,6 +48,12 @@ pub trait Store: Debug + Send + Sync {
     /// To be called every second: says that this coordinator lives, and ends leases whose time is
     /// over. After an outage nothing ends for one lease time.
     fn tick(&self) -> Answer<'_, Ticked>;
+
+    /// Forgets some of what is not kept for good: of jobs that ended, and hosts that were heard of
+    /// last, longer ago than `keep`, grants, reports and texts, and the hosts; nothing with `None`.
+    /// Messages of the feed go after `keep` too, and not before seven days. Key, digest, outcome
+    /// and epoch of a job stay.
+    fn forget(&self, keep: Option<Duration>) -> Answer<'_, Forgotten>;
 
     /// A new job. `graph` is the version of the graph that it was checked against for cycles; it is
     /// looked at only when the job has deps, and `None` takes any.
@@ -135,6 +141,10 @@ pub trait Store: Debug + Send + Sync {
     /// Messages of the feed with a larger id, in order, none left out; with `None`, no message, and
     /// the place where the feed ends now.
     fn feed(&self, after: Option<u64>, limit: u32) -> Answer<'_, Feed>;
+
+    /// The place in the feed from which on messages are younger than so: for
+    /// [`feed`](Self::feed).
+    fn feed_before(&self, since: Duration) -> Answer<'_, u64>;
 
     /// Messages of the feed about jobs that have a tracker's item, with a larger id, in order:
     /// those that this kind of tracker has not been told, and those of the other kind among them.

@@ -14,12 +14,12 @@ async fn an_older_and_a_newer_schema() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("fleet.db");
     let store = open(&path).unwrap();
-    assert_eq!(store.ping().await, Err(StoreError::TooOld { found: 0, known: 6 }));
+    assert_eq!(store.ping().await, Err(StoreError::TooOld { found: 0, known: 7 }));
     store.migrate().await.unwrap();
     store.ping().await.unwrap();
     let other = rusqlite::Connection::open(&path).unwrap();
-    other.pragma_update(None, "user_version", 7).unwrap();
-    let refused = StoreError::TooNew { found: 7, known: 6 };
+    other.pragma_update(None, "user_version", 8).unwrap();
+    let refused = StoreError::TooNew { found: 8, known: 7 };
     assert!(refused.to_string().contains("upgrade aq"), "{refused}");
     assert_eq!(store.migrate().await, Err(refused.clone()));
     assert_eq!(store.ping().await, Err(refused));

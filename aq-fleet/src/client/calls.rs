@@ -7,9 +7,10 @@ use super::call::{Answer, Call, Client};
 use super::error::CallError;
 use super::transport::Method;
 use crate::protocol::{
-    Claim, Claimed, Done, DrainOrder, Events, FactoryId, FactoryPage, FleetJobId, Heartbeat,
-    HeartbeatAnswer, JobPage, JobQuery, JobSummary, JobView, MAX_MANIFEST_BYTES, PageQuery,
-    Register, Registered, Release, Renew, Renewed, Report, Stats, Submit, Submitted,
+    Claim, Claimed, Done, DrainOrder, EventPage, Events, FactoryId, FactoryPage, FeedQuery,
+    FleetJobId, Heartbeat, HeartbeatAnswer, JobPage, JobQuery, JobSummary, JobView,
+    MAX_MANIFEST_BYTES, PageQuery, Register, Registered, Release, Renew, Renewed, Report, Stats,
+    Submit, Submitted,
 };
 
 type Result<T> = std::result::Result<Answer<T>, CallError>;
@@ -99,6 +100,8 @@ impl Client {
             &[
                 ("stage", stage.as_deref()),
                 ("factory", query.factory.as_ref().map(FactoryId::as_str)),
+                ("lastHolder", query.last_holder.as_ref().map(FactoryId::as_str)),
+                ("named", query.named.as_deref()),
                 ("cursor", query.cursor.as_deref()),
                 ("limit", limit.as_deref()),
             ],
@@ -130,6 +133,21 @@ impl Client {
     /// `GET /v1/stats`.
     pub fn stats(&self) -> Result<Stats> {
         self.call(Call::get("/v1/stats".to_owned()))
+    }
+
+    /// `GET /v1/feed`: one page. A coordinator of version 0.1 does not know it: 404.
+    pub fn feed(&self, query: &FeedQuery) -> Result<EventPage> {
+        let text = |number: Option<u64>| number.map(|number| number.to_string());
+        let (after, since) = (text(query.after), text(query.since_ms));
+        let (limit, wait) = (text(query.limit.map(u64::from)), text(query.wait_ms));
+        let query_of = [
+            ("after", after.as_deref()),
+            ("sinceMs", since.as_deref()),
+            ("limit", limit.as_deref()),
+            ("waitMs", wait.as_deref()),
+        ];
+        let extra = Duration::from_millis(query.wait_ms.unwrap_or_default());
+        self.call(Call { extra, ..Call::get(with_query("/v1/feed", &query_of)) })
     }
 
     /// `GET /readyz`: whether the coordinator has its database. The body does not matter.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aq_manifest::Stage;
+use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -85,4 +85,65 @@ pub struct FeedEvent {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, EventValue>))]
     pub fields: Fields,
+    /// The job's name. Version 0.1 gives none.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text::option")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub name: Option<JobId>,
+    /// How long ago, in milliseconds. Version 0.1 gives none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ms_ago: Option<u64>,
+}
+
+impl FeedEvent {
+    /// The kind of the message that stands for those that are no longer kept; its id is the last
+    /// one's.
+    pub const GAP: &'static str = "gap";
+
+    /// The message to whoever has read up to a place before the last message that is gone.
+    pub fn gap(last: u64) -> Self {
+        Self {
+            id: last,
+            kind: Word::lossy(Self::GAP),
+            job_id: None,
+            factory_id: None,
+            epoch: None,
+            stage: None,
+            fields: Fields::new(),
+            name: None,
+            ms_ago: None,
+        }
+    }
+}
+
+/// Which messages `GET /v1/feed` is to give.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct FeedQuery {
+    /// Those behind the message with this id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
+    /// Without `after`: those of so long ago, in milliseconds; without either, those to come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_ms: Option<u64>,
+    /// How many at most; [`DEFAULT_PAGE`](super::DEFAULT_PAGE) unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// How long an empty answer may be held back, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u64>,
+}
+
+/// A page of messages.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct EventPage {
+    /// The messages, the oldest first.
+    pub events: Vec<FeedEvent>,
+    /// `after` of the next page. There is always one: more will happen.
+    pub next: u64,
+    /// The last message that is no longer kept, where some that were asked for are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone: Option<u64>,
 }

@@ -1,5 +1,7 @@
 //! The fleet as a whole: `GET /v1/factories` and `GET /v1/stats`.
 
+use std::collections::BTreeMap;
+
 use aq_caps::Token;
 use aq_manifest::{Priority, Stage};
 use serde::{Deserialize, Serialize};
@@ -77,6 +79,41 @@ pub struct Stats {
     /// The reports of shadows, when there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agreement: Option<Agreement>,
+    /// The slots of factories that are alive. Version 0.1 counts none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slots: Option<SlotCount>,
+    /// What runs have cost, as far as hosts know it. Version 0.1 counts none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent: Option<SpentSum>,
+    /// How often jobs have failed, by their result. Version 0.1 counts none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failures: BTreeMap<String, u64>,
+}
+
+/// Slots, by what is in them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct SlotCount {
+    /// Those with a job, of the fleet or of a host's own.
+    pub in_use: u64,
+    /// Those without.
+    pub free: u64,
+}
+
+/// What runs of the fleet's jobs have cost, told by hosts when they let a job go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct SpentSum {
+    /// US dollars, estimates included.
+    pub cost_usd: f64,
+    /// Tokens that models read.
+    pub input_tokens: u64,
+    /// Tokens that came from vendors' caches.
+    pub cached_tokens: u64,
+    /// Tokens that models wrote.
+    pub output_tokens: u64,
 }
 
 /// Number of jobs in a stage with a priority.

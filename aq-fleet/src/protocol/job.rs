@@ -22,6 +22,12 @@ pub struct JobQuery {
     /// Only those that this factory holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub factory: Option<FactoryId>,
+    /// Only those that this factory holds, or held last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_holder: Option<FactoryId>,
+    /// Only those of this key or name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named: Option<String>,
     /// Where the page before ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
@@ -91,6 +97,9 @@ pub struct JobSummary {
     /// The host that has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<FactoryId>,
+    /// The host that has it, or had it last: its logs are there. Version 0.1 gives none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_holder: Option<FactoryId>,
     /// Time that is left of its lease, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in_ms: Option<u64>,

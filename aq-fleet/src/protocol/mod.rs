@@ -31,12 +31,12 @@ mod tests;
 pub use aq_reasons::{GivenReason, WaitCode, WaitReason};
 pub use checkpoint::{BranchName, Checkpoint, CheckpointError, CommitId, LastFailure};
 pub use claim::{Claim, Claimed, Grant};
-pub use event::{Event, EventValue, Events, FeedEvent, Fields};
+pub use event::{Event, EventPage, EventValue, Events, FeedEvent, FeedQuery, Fields};
 pub use factory::{
     Directive, DrainOrder, Ended, Heartbeat, HeartbeatAnswer, LeaseAnswer, LeaseRef, LeaseState,
     Register, Registered,
 };
-pub use fleet::{Agreement, Depth, FactoryPage, FactoryView, Stats};
+pub use fleet::{Agreement, Depth, FactoryPage, FactoryView, SlotCount, SpentSum, Stats};
 pub use holder::{Done, Release, ReleaseOutcome, Renew, Renewed, Report};
 pub use ids::{
     DatabaseId, Epoch, FactoryId, FleetJobId, FleetJobIdError, InstanceId, RequestId, ShadowIdError,

@@ -47,8 +47,9 @@ pub use engines::versions::{
 pub use environment::Environment;
 pub use feedback::{NextPrompt, PromptError, next_prompt};
 pub use fleet::{
-    FleetError, FleetOverview, FleetPart, FleetProblem, FleetSettings, FleetSettingsError,
-    Submitted, fleet_job, fleet_overview, fleet_part, submit,
+    FleetError, FleetEvents, FleetJobFilter, FleetJobs, FleetOverview, FleetPart, FleetProblem,
+    FleetSettings, FleetSettingsError, Submitted, cancel_fleet_job, drain_host, find_fleet_job,
+    fleet_job, fleet_jobs, fleet_overview, fleet_part, log_host, requeue_fleet_job, submit,
 };
 pub use left_out::recorded_left_out;
 pub use operator::actions::{Stopped, reject, requeue, stop, stop_all, stop_loop};

@@ -21,7 +21,8 @@ impl JsonVersion {
     }
 }
 
-/// The option of every command that answers in JSON.
+// The option of every command that answers in JSON. A doc comment would be the top of the
+// help of all of them.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct JsonOption {
     /// Answer in JSON; `--json=1` in the shape of version 1, which has texts in place of codes

@@ -13,6 +13,7 @@ mod fences;
 mod handover;
 mod lab;
 mod offline;
+mod operator;
 mod outages;
 #[cfg(feature = "dashboard")]
 mod page;

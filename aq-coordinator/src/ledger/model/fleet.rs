@@ -142,7 +142,7 @@ impl Model for World {
             }
             Step::Wipe(host) => next.beliefs[usize::from(host)].fill(None),
             Step::Cancel(job) => wish(&mut next, job, cancel)?,
-            Step::PutBack(job) => wish(&mut next, job, requeue)?,
+            Step::PutBack(job) => wish(&mut next, job, |job| requeue(job, true))?,
             Step::BackUp => next.backup = Some(next.jobs.clone()),
             Step::Restore => {
                 next.jobs = next.backup.take()?;

@@ -46,7 +46,10 @@ impl Tx {
         let there = self.select("world = $1 AND key = $2 FOR UPDATE", &[&world, &key]).await?;
         let found = there.into_iter().next().map(|job| (resubmit(&job, submission), job));
         let superseded = match found {
-            Some((Resubmission::Same, job)) => return Ok(Submitted::Same(job)),
+            Some((Resubmission::Same, job)) => {
+                self.recall_text(&job, submission).await?;
+                return Ok(Submitted::Same(job));
+            }
             Some((Resubmission::Clash, job)) => return Ok(Submitted::Clash(job)),
             Some((Resubmission::Superseded(next), job)) => Some((job, next)),
             None => None,
@@ -82,6 +85,20 @@ impl Tx {
             self.set_item(job.id, submission.item.as_deref()).await?;
         }
         Ok(Submitted::Created(job))
+    }
+
+    /// Keeps the text of an ended job again that was forgotten, so that it can be requeued.
+    async fn recall_text(&self, job: &Job, submission: &Submission) -> Result<(), Fault> {
+        if !job.stage.is_final() || job.terms.body != submission.terms.body {
+            return Ok(());
+        }
+        let (id, manifest) = (job.id.uuid(), submission.manifest.as_bytes());
+        let recall = "UPDATE manifests SET manifest = $2 WHERE job = $1 AND manifest = ''";
+        if self.run(recall, &[&id, &manifest]).await? > 0 {
+            let keep = "UPDATE jobs SET past_since = $2 WHERE id = $1";
+            self.run(keep, &[&id, &self.now.0]).await?;
+        }
+        Ok(())
     }
 
     /// Makes the next version of the graph, if it is at `expected`.

@@ -7,9 +7,11 @@ use super::fault::Fault;
 use super::rows::{GRANT, grant_of};
 use super::tx::Tx;
 use crate::ledger::{
-    Caller, Job, Refusal, ended, ended_before, may_post, release, remembered, report, report_shadow,
+    Caller, Job, Refusal, ended, ended_before, may_post, release, remembered, report,
+    report_shadow, requeue,
 };
 use crate::store::columns::{count, json_text, number};
+use crate::store::totals::spent;
 use crate::store::{Dated, Registration, StoreError, clean, fields_of};
 
 impl Tx {
@@ -81,8 +83,11 @@ impl Tx {
         let next = release(&job, past.as_ref(), said)?;
         self.save(&job, &next).await?;
         if let Some(metrics) = &said.metrics {
-            let sql = "UPDATE grants SET metrics = $3 WHERE job = $1 AND epoch = $2";
-            self.run(sql, &[&id.uuid(), &epoch, &json_text(metrics)]).await?;
+            let sql = "UPDATE grants SET metrics = $3 WHERE job = $1 AND epoch = $2 AND metrics IS \
+                       NULL";
+            if self.run(sql, &[&id.uuid(), &epoch, &json_text(metrics)]).await? > 0 {
+                self.add(spent(metrics));
+            }
         }
         Ok(next)
     }
@@ -192,6 +197,15 @@ impl Tx {
     ) -> Result<Dated<Job>, Fault> {
         let job = self.load(id).await?;
         let next = rule(&job)?;
+        self.save(&job, &next).await?;
+        Ok(Dated { now: self.now, value: next })
+    }
+
+    pub(crate) async fn requeue(&self, id: FleetJobId) -> Result<Dated<Job>, Fault> {
+        let job = self.load(id).await?;
+        // Behind the lock: it may have been forgotten just now.
+        let kept = "SELECT 1 FROM manifests WHERE job = $1 AND manifest <> ''";
+        let next = requeue(&job, self.maybe(kept, &[&id.uuid()]).await?.is_some())?;
         self.save(&job, &next).await?;
         Ok(Dated { now: self.now, value: next })
     }

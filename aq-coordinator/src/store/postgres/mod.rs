@@ -8,6 +8,7 @@ mod address;
 mod claims;
 mod echoes;
 mod fault;
+mod forget;
 mod heartbeat;
 mod holder;
 mod pool;

@@ -1,6 +1,7 @@
 //! What others look at.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aq_fleet::protocol::{Depth, Epoch, FactoryId, FeedEvent, FleetJobId, LeaseRef};
 use tokio_postgres::Row;
@@ -13,9 +14,10 @@ use super::rows::{GRANT, grant_of, job_of};
 use super::tx::Tx;
 use crate::ledger::DbTime;
 use crate::store::columns::{COLUMNS, checkpoint_of, count, json, number, small, word, world_text};
+use crate::store::forgetting::kept_from;
 use crate::store::{
-    Changes, Cursor, Dated, FactoryRow, Feed, JobDetail, JobFilter, JobPage, Numbers, ReportRecord,
-    StoreError, tally,
+    Changes, Cursor, Dated, FactoryRow, Feed, HostSlots, JobDetail, JobFilter, JobPage, Numbers,
+    ReportRecord, StoreError, Totals, tally,
 };
 
 /// How much of a job's past is shown.
@@ -63,12 +65,22 @@ impl Tx {
         let stage = filter.stage.map(aq_manifest::Stage::folder);
         let factory = filter.factory.as_ref().map(FactoryId::as_str);
         let after = number(filter.after.unwrap_or_default());
+        let last = filter.last_holder.as_ref().map(FactoryId::as_str);
         let jobs = self
             .select(
                 "seq > $1 AND ($2::text IS NULL OR world = $2) AND ($3::text IS NULL OR stage = $3) \
-                 AND ($4::text IS NULL OR (factory = $4 AND hold IN ('held', 'lapsed'))) ORDER BY \
-                 seq LIMIT $5",
-                &[&after, &world, &stage, &factory, &i64::from(filter.limit)],
+                 AND ($4::text IS NULL OR (factory = $4 AND hold IN ('held', 'lapsed'))) \
+                 AND ($6::text IS NULL OR factory = $6) AND ($7::text IS NULL OR key = $7 OR name \
+                 = $7) ORDER BY seq LIMIT $5",
+                &[
+                    &after,
+                    &world,
+                    &stage,
+                    &factory,
+                    &i64::from(filter.limit),
+                    &last,
+                    &filter.named,
+                ],
             )
             .await?;
         Ok(Dated { now: self.now, value: JobPage::of(jobs, filter.limit) })
@@ -133,6 +145,16 @@ impl Tx {
         });
         let told = self.all("SELECT verdict, told FROM verdicts", &[]).await?;
         let told = told.iter().map(|row| Ok::<_, Fault>((row.try_get(0)?, row.try_get(1)?)));
+        let sql = "SELECT id, capacity, free FROM factories WHERE seen >= $1 ORDER BY id";
+        let slots = self.all(sql, &[&alive]).await?;
+        let slots = slots.iter().map(|row| {
+            let id = word("factories.id", row.try_get(0)?)?;
+            Ok::<_, Fault>(HostSlots::of(id, row.try_get(1)?, row.try_get(2)?))
+        });
+        let sql =
+            "SELECT name, least(sum(value), 1::bigint << 62)::bigint FROM totals GROUP BY name";
+        let totals = self.all(sql, &[]).await?;
+        let totals = totals.iter().map(|row| Ok::<_, Fault>((row.try_get(0)?, row.try_get(1)?)));
         Ok(Numbers {
             factories_alive: small(row.try_get(0)?),
             factories_known: small(row.try_get(1)?),
@@ -142,6 +164,8 @@ impl Tx {
             restored: self.service.restored.map(|restored| self.now.since(restored)),
             in_doubt: count(row.try_get(4)?),
             agreement: tally(&told.collect::<Result<Vec<_>, _>>()?)?,
+            slots: slots.collect::<Result<_, _>>()?,
+            totals: Totals::of(totals.collect::<Result<_, _>>()?)?,
         })
     }
 
@@ -149,18 +173,34 @@ impl Tx {
         // Below this, no message will come any more.
         let end = self.feed_start();
         let Some(after) = after else {
-            return Ok(Feed { events: Vec::new(), next: count(end - 1) });
+            return Ok(Feed { next: count(end - 1), ..Feed::default() });
         };
         let rows = self
             .all(
-                "SELECT id, kind, job, factory, epoch, stage, fields FROM feed WHERE id > $1 AND \
-                 id < $2 ORDER BY id LIMIT $3",
+                "SELECT f.id, f.kind, f.job, f.factory, f.epoch, f.stage, f.fields, f.at, j.name \
+                 FROM feed f LEFT JOIN jobs j ON j.id = f.job WHERE f.id > $1 AND f.id < $2 ORDER \
+                 BY f.id LIMIT $3",
                 &[&number(after), &end, &i64::from(limit)],
             )
             .await?;
-        let events = rows.iter().map(event_of).collect::<Result<Vec<_>, _>>()?;
+        let events =
+            rows.iter().map(|row| event_of(row, self.now)).collect::<Result<Vec<_>, _>>()?;
         let next = events.last().map_or(after, |event| event.id);
-        Ok(Feed { events, next })
+        let gone = self.one("SELECT feed_gone FROM service", &[]).await?;
+        let gone = Some(count(gone.try_get(0)?)).filter(|&gone| gone > after);
+        Ok(Feed { events, next: next.max(gone.unwrap_or_default()), gone })
+    }
+
+    /// The last message that is older than so, kept or gone; 0 when none is.
+    pub(crate) async fn feed_before(&self, since: Duration) -> Result<u64, Fault> {
+        let sql = "SELECT id FROM feed WHERE at < $1 AND id < $2 ORDER BY id DESC LIMIT 1";
+        let from = kept_from(self.now, since);
+        let mut last = self.maybe(sql, &[&from, &self.feed_start()]).await?;
+        if last.is_none() {
+            let gone = "SELECT feed_gone FROM service WHERE feed_gone_at < $1";
+            last = self.maybe(gone, &[&from]).await?;
+        }
+        Ok(last.map_or(Ok(0), |row| row.try_get(0).map(count))?)
     }
 }
 
@@ -197,9 +237,10 @@ fn factory_of(row: &Row) -> Result<FactoryRow, Fault> {
     })
 }
 
-fn event_of(row: &Row) -> Result<FeedEvent, Fault> {
+fn event_of(row: &Row, now: DbTime) -> Result<FeedEvent, Fault> {
     let factory: Option<&str> = row.try_get(3)?;
     let stage: Option<&str> = row.try_get(5)?;
+    let name: Option<&str> = row.try_get(8)?;
     Ok(FeedEvent {
         id: count(row.try_get(0)?),
         kind: word("kind", row.try_get(1)?)?,
@@ -208,5 +249,7 @@ fn event_of(row: &Row) -> Result<FeedEvent, Fault> {
         epoch: row.try_get::<_, Option<i64>>(4)?.map(|epoch| Epoch(count(epoch))),
         stage: stage.map(|text| word("stage", text)).transpose()?,
         fields: json("fields", row.try_get(6)?)?,
+        name: name.map(|text| word("name", text)).transpose()?,
+        ms_ago: Some(now.since(DbTime(row.try_get(7)?)).as_millis() as u64),
     })
 }

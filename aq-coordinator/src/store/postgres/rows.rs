@@ -11,6 +11,7 @@ use crate::ledger::{DbTime, GrantRecord, Job, Notice, history, notice};
 use crate::store::StoreError;
 use crate::store::columns::{COLUMNS, Columns, count, end_of, end_text, number, word};
 use crate::store::table::{Column, ColumnGroup, assignments};
+use crate::store::totals::failure;
 
 /// The columns of [`grant_of`].
 pub(crate) const GRANT: &str = "job, epoch, factory, instance, request, started, ended, outcome";
@@ -54,7 +55,7 @@ impl Tx {
             return Ok(());
         }
         if before.terms != after.terms {
-            let terms = update(&[c], ColumnGroup::Terms, Vec::new());
+            let terms = update(&[c], ColumnGroup::Terms, None);
             self.run(&terms.sql, &terms.values()).await?;
         }
         if let Some(write) = self.writes(&[(before.clone(), after.clone())])? {
@@ -70,8 +71,8 @@ impl Tx {
             return Ok(None);
         }
         let rows: Vec<Columns> = changes.iter().map(|(_, after)| Columns::from(after)).collect();
-        let stamps = vec![self.stamp; rows.len()];
-        let mut writes = vec![update(&rows, ColumnGroup::State, stamps)];
+        self.add(changes.iter().filter_map(|(before, after)| failure(Some(before), after)));
+        let mut writes = vec![update(&rows, ColumnGroup::State, Some(self))];
         let records = changes
             .iter()
             .flat_map(|(before, after)| history(Some(before), after, self.now))
@@ -87,15 +88,20 @@ impl Tx {
 
     /// Writes a new row.
     pub(crate) async fn insert(&self, job: &Job) -> Result<(), Fault> {
+        self.add(failure(None, job));
         let rows = [Columns::from(job)];
+        let behind = Columns::COLUMNS.len();
         let sql = format!(
-            "INSERT INTO jobs ({names}, stamp) SELECT *, ${}::bigint FROM unnest({}) AS new ({names})",
-            Columns::COLUMNS.len() + 1,
+            "INSERT INTO jobs ({names}, stamp, past_since) SELECT *, ${}::bigint, ${}::bigint FROM \
+             unnest({}) AS new ({names})",
+            behind + 1,
+            behind + 2,
             arrays_from(1, Columns::COLUMNS.iter()),
             names = *COLUMNS,
         );
         let values = Columns::arrays(&rows, |_| true);
-        let insert = Query { sql, values }.with(self.stamp);
+        let past = job.stage.is_final().then_some(self.now.0);
+        let insert = Query { sql, values }.with(self.stamp).with(past);
         self.run(&insert.sql, &insert.values()).await?;
         if let Some(write) = self.tell(notice(None, job).as_slice())? {
             self.run(&write.sql, &write.values()).await?;
@@ -128,21 +134,25 @@ impl Tx {
     }
 }
 
-/// Writes one group of columns of rows that are there. No stamps where another write sets them.
-fn update(rows: &[Columns], group: ColumnGroup, stamps: Vec<i64>) -> Query {
+/// Writes one group of columns of rows that are there; by a transaction, with its stamp and since
+/// when they have ended.
+fn update(rows: &[Columns], group: ColumnGroup, by: Option<&Tx>) -> Query {
     let columns = Columns::COLUMNS.iter().filter(|column| column.group == group);
     let mut set = assignments(Columns::COLUMNS, |_, column| {
         (column.group == group).then(|| format!("new.{}", column.name))
     });
-    let mut arrays = arrays_from(2, columns.clone());
-    let mut names: Vec<&str> = ["seq"].into_iter().chain(columns.map(|c| c.name)).collect();
+    let arrays = arrays_from(2, columns.clone());
+    let names: Vec<&str> = ["seq"].into_iter().chain(columns.map(|c| c.name)).collect();
     let mut values: Vec<Box<dyn ToSql + Send + Sync>> = vec![Box::new(each(rows, |c| c.seq))];
     values.extend(Columns::arrays(rows, |it| it == group));
-    if !stamps.is_empty() {
-        values.push(Box::new(stamps));
-        set += ", stamp = new.stamp";
-        arrays += &format!(", ${}::bigint[]", values.len());
-        names.push("stamp");
+    if let Some(tx) = by {
+        values.push(Box::new(tx.stamp));
+        values.push(Box::new(tx.now.0));
+        let (now, stamp) = (values.len(), values.len() - 1);
+        set += &format!(
+            ", stamp = ${stamp}::bigint, past_since = CASE WHEN new.stage IN ('shipped', 'failed', \
+             'quarantine') THEN ${now}::bigint END"
+        );
     }
     let sql = format!(
         "UPDATE jobs SET {set} FROM unnest($1::bigint[], {arrays}) AS new ({}) WHERE jobs.seq = \

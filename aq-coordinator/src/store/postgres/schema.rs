@@ -5,13 +5,14 @@ use super::tx::Tx;
 use crate::store::StoreError;
 
 /// Migration N brings schema N - 1 to N.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../migrations/postgres/0001.sql"),
     include_str!("../migrations/postgres/0002.sql"),
     include_str!("../migrations/postgres/0003.sql"),
     include_str!("../migrations/postgres/0004.sql"),
     include_str!("../migrations/postgres/0005.sql"),
     include_str!("../migrations/postgres/0006.sql"),
+    include_str!("../migrations/postgres/0007.sql"),
 ];
 
 /// Of the advisory lock that makes coordinators that start at once take turns: `aq` in ASCII.

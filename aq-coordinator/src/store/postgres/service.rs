@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::fault::Fault;
 use super::tx::{Tx, service_of};
 use crate::ledger::{CoordinatorRun, DbTime, Service, lapse};
+use crate::store::Ticked;
 use crate::store::columns::{count, number};
-use crate::store::{KEEP_FEED, Ticked};
 
 /// Leases that one tick ends at most; the next one is a second away.
 const MOST: i64 = 5000;
@@ -183,12 +183,6 @@ impl Tx {
             lapsed = changes.len();
             self.writes(&changes)?.into_iter().for_each(|write| self.last(write));
         }
-        let old = self.now.0.saturating_sub_unsigned(KEEP_FEED.as_millis() as u64);
-        self.run(
-            "DELETE FROM feed WHERE id IN (SELECT id FROM feed ORDER BY id LIMIT 1000) AND at < $1",
-            &[&old],
-        )
-        .await?;
         Ok(Ticked { lapsed, outage, settled })
     }
 
@@ -232,7 +226,8 @@ impl Tx {
     async fn raise_stamps(&self) -> Result<(), Fault> {
         self.run(
             "UPDATE service SET stamp_base = greatest(stamp_base, 1 + greatest((SELECT max(stamp) \
-             FROM jobs), (SELECT max(id) >> 14 FROM feed)) - pg_current_xact_id()::text::bigint)",
+             FROM jobs), (SELECT max(id) >> 14 FROM feed), feed_gone >> 14) - \
+             pg_current_xact_id()::text::bigint)",
             &[],
         )
         .await?;

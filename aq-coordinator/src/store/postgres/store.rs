@@ -8,11 +8,11 @@ use aq_tracker::Kind;
 
 use super::pool::Connections;
 use super::tx::{Mode, Tx};
-use crate::ledger::{Caller, Job, Submission, Timing, cancel, requeue};
+use crate::ledger::{Caller, Job, Submission, Timing, cancel};
 use crate::store::{
     Answer, Beat, BeatAnswer, Changes, ClaimAnswer, ClaimPlan, Clock, Cursor, Dated, FactoryRow,
-    Feed, Granted, JobDetail, JobFilter, JobPage, NewsPage, Numbers, Registration, Store,
-    StoreError, Submitted, Ticked, Told, Turn,
+    Feed, Forgotten, Granted, JobDetail, JobFilter, JobPage, NewsPage, Numbers, Registration,
+    Store, StoreError, Submitted, Ticked, Told, Turn,
 };
 
 /// Leases that one transaction renews at most; a larger batch is several.
@@ -82,6 +82,20 @@ impl Store for PostgresStore {
         })
     }
 
+    fn forget(&self, keep: Option<Duration>) -> Answer<'_, Forgotten> {
+        Box::pin(async move {
+            let mut forgotten = Forgotten::default();
+            if let Some(keep) = keep {
+                let pasts: Answer<'_, _> = transact!(self, Write, |tx, keep| tx.forget(*keep));
+                forgotten = pasts.await?;
+            }
+            // Apart: it waits for the row that ticks lock, and claims wait for none of it.
+            let events: Answer<'_, _> = transact!(self, Write, |tx, keep| tx.forget_events(*keep));
+            forgotten.events = events.await?;
+            Ok(forgotten)
+        })
+    }
+
     fn submit(&self, submission: Submission, graph: Option<u64>) -> Answer<'_, Submitted> {
         transact!(self, Write, |tx, submission, graph| tx.submit(submission, *graph))
     }
@@ -133,7 +147,7 @@ impl Store for PostgresStore {
     }
 
     fn requeue(&self, job: FleetJobId) -> Answer<'_, Dated<Job>> {
-        transact!(self, Write, |tx, job| tx.change(*job, requeue))
+        transact!(self, Write, |tx, job| tx.requeue(*job))
     }
 
     fn register(&self, factory: FactoryId, register: Register) -> Answer<'_, Registration> {
@@ -177,6 +191,10 @@ impl Store for PostgresStore {
 
     fn feed(&self, after: Option<u64>, limit: u32) -> Answer<'_, Feed> {
         transact!(self, Read, |tx, after, limit| tx.feed(*after, *limit))
+    }
+
+    fn feed_before(&self, since: Duration) -> Answer<'_, u64> {
+        transact!(self, Read, |tx, since| tx.feed_before(*since))
     }
 
     fn news(&self, tracker: Kind, after: u64, limit: u32) -> Answer<'_, NewsPage> {

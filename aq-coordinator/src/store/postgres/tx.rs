@@ -4,6 +4,7 @@
 //! another is sent together: the beginning with what it opens with, the last writes with the
 //! commit.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -19,9 +20,13 @@ use super::query::{Opening, Query};
 use crate::ledger::{DbTime, Service, Timing};
 use crate::store::StoreError;
 use crate::store::columns::count;
+use crate::store::totals::Added;
 
 /// Messages of the feed in one transaction at most: their numbers have this many bits.
 const FEED_BITS: u32 = 14;
+
+/// The parts of each sum over all jobs: so many writers do not wait for one another.
+const PARTS: i64 = 16;
 
 /// What a transaction is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +58,8 @@ pub(crate) struct Tx {
     pub(crate) opened: Vec<Vec<Row>>,
     /// What is written together with the commit.
     last: Mutex<Vec<Query>>,
+    /// What the commit adds to the sums over all jobs.
+    added: Mutex<BTreeMap<String, i64>>,
     told: AtomicI64,
 }
 
@@ -103,6 +110,7 @@ impl Tx {
             stamp: 0,
             opened: Vec::new(),
             last: Mutex::new(Vec::new()),
+            added: Mutex::default(),
             told: AtomicI64::new(0),
         };
         let client = tx.client()?;
@@ -150,9 +158,32 @@ impl Tx {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).push(query);
     }
 
+    /// Adds to the sums over all jobs, together with the commit: their rows are everybody's.
+    pub(crate) fn add(&self, added: impl IntoIterator<Item = Added>) {
+        let mut all = self.added.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, n) in added {
+            *all.entry(name).or_default() += n;
+        }
+    }
+
+    /// What writes the sums. In the order of their names, so that two transactions cannot wait for
+    /// one another.
+    fn sums(&mut self) -> Option<Query> {
+        let added = self.added.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let (names, values): (Vec<String>, Vec<i64>) = std::mem::take(added).into_iter().unzip();
+        let query = Query::new(
+            "INSERT INTO totals (name, part, value) SELECT name, $1, value FROM unnest($2::text[], \
+             $3::bigint[]) AS new (name, value) ON CONFLICT (name, part) DO UPDATE SET value = \
+             least(totals.value + excluded.value, 1::bigint << 58)",
+        );
+        let part = self.stamp % PARTS;
+        (!names.is_empty()).then(|| query.with(part).with(names).with(values))
+    }
+
     /// Writes what was left for the end, and commits.
     pub(crate) async fn commit(mut self) -> Result<(), Fault> {
-        let last = std::mem::take(self.last.get_mut().unwrap_or_else(PoisonError::into_inner));
+        let mut last = std::mem::take(self.last.get_mut().unwrap_or_else(PoisonError::into_inner));
+        last.extend(self.sums());
         let Some(client) = &self.client else { return Ok(()) };
         let statements = prepared(client, &last).await?;
         // When a write fails, the server takes the commit for a rollback. When the connection

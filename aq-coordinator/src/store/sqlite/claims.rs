@@ -21,7 +21,11 @@ impl Session<'_> {
             self.select("world = ?1 AND key = ?2", &[&world_text(&submission.world), &key])?;
         let there = there.into_iter().next();
         match there.as_ref().map(|job| resubmit(job, submission)) {
-            Some(Resubmission::Same) => return Ok(Submitted::Same(kept(there)?)),
+            Some(Resubmission::Same) => {
+                let job = kept(there)?;
+                self.recall_text(&job, submission)?;
+                return Ok(Submitted::Same(job));
+            }
             Some(Resubmission::Clash) => return Ok(Submitted::Clash(kept(there)?)),
             Some(Resubmission::Superseded(_)) | None => {}
         }
@@ -56,6 +60,23 @@ impl Session<'_> {
             self.set_item(job.id, submission.item.as_deref())?;
         }
         Ok(Submitted::Created(job))
+    }
+
+    /// Keeps the text of an ended job again that was forgotten, so that it can be requeued.
+    fn recall_text(&self, job: &Job, submission: &Submission) -> Result<(), StoreError> {
+        if !job.stage.is_final() || job.terms.body != submission.terms.body {
+            return Ok(());
+        }
+        let id = job.id.to_string();
+        let mut recall = self.connection.prepare_cached(
+            "UPDATE manifests SET manifest = ?2 WHERE job = ?1 AND manifest = ''",
+        )?;
+        if recall.execute(params![id, submission.manifest])? > 0 {
+            let mut keep =
+                self.connection.prepare_cached("UPDATE jobs SET past_since = ?2 WHERE id = ?1")?;
+            keep.execute(params![id, self.now.0])?;
+        }
+        Ok(())
     }
 
     /// The place behind all jobs that ever were.

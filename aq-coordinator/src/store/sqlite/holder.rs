@@ -14,6 +14,7 @@ use crate::ledger::{
     renew, report, report_shadow,
 };
 use crate::store::columns::{count, json_text, number};
+use crate::store::totals::spent;
 use crate::store::{Beat, BeatAnswer, LeaseStand, Registration, StoreError, clean, fields_of};
 
 impl Session<'_> {
@@ -163,10 +164,13 @@ impl Session<'_> {
         let next = release(&job, past.as_ref(), said)?;
         self.save(&job, &next)?;
         if let Some(metrics) = &said.metrics {
-            self.connection.execute(
-                "UPDATE grants SET metrics = ?3 WHERE job = ?1 AND epoch = ?2",
+            let is_new = self.connection.execute(
+                "UPDATE grants SET metrics = ?3 WHERE job = ?1 AND epoch = ?2 AND metrics IS NULL",
                 params![id.to_string(), number(said.epoch.0), json_text(metrics)],
             )?;
+            if is_new > 0 {
+                self.add(&spent(metrics))?;
+            }
         }
         Ok(next)
     }

@@ -6,6 +6,7 @@ mod claims;
 mod echoes;
 mod fault;
 mod file;
+mod forget;
 mod holder;
 mod operator;
 mod reads;

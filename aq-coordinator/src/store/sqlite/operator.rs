@@ -3,7 +3,7 @@
 use aq_fleet::protocol::FleetJobId;
 
 use super::session::Session;
-use crate::ledger::{Job, Refusal};
+use crate::ledger::{Job, Refusal, requeue};
 use crate::store::{Dated, StoreError};
 
 impl Session<'_> {
@@ -11,11 +11,19 @@ impl Session<'_> {
     pub(crate) fn change(
         &self,
         id: FleetJobId,
-        rule: fn(&Job) -> Result<Job, Refusal>,
+        rule: impl Fn(&Job) -> Result<Job, Refusal>,
     ) -> Result<Dated<Job>, StoreError> {
         let job = self.load(id)?;
         let next = rule(&job)?;
         self.save(&job, &next)?;
         Ok(Dated { now: self.now, value: next })
+    }
+
+    pub(crate) fn requeue(&self, id: FleetJobId) -> Result<Dated<Job>, StoreError> {
+        let mut kept = self
+            .connection
+            .prepare_cached("SELECT 1 FROM manifests WHERE job = ?1 AND manifest <> ''")?;
+        let has_text = kept.exists([id.to_string()])?;
+        self.change(id, |job| requeue(job, has_text))
     }
 }

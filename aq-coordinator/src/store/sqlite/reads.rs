@@ -1,14 +1,17 @@
 //! What others look at.
 
+use std::time::Duration;
+
 use aq_fleet::protocol::{Depth, Epoch, FactoryId, FeedEvent, FleetJobId, LeaseRef};
-use rusqlite::{Row, ToSql, params};
+use rusqlite::{OptionalExtension, Row, ToSql, params};
 
 use super::session::{GRANT, Session, grant_of, grant_row};
 use crate::ledger::DbTime;
 use crate::store::columns::{checkpoint_of, count, json, number, small, word, world_text};
+use crate::store::forgetting::kept_from;
 use crate::store::{
-    Changes, Cursor, Dated, FactoryRow, Feed, JobDetail, JobFilter, JobPage, Numbers, ReportRecord,
-    StoreError, tally,
+    Changes, Cursor, Dated, FactoryRow, Feed, HostSlots, JobDetail, JobFilter, JobPage, Numbers,
+    ReportRecord, StoreError, Totals, tally,
 };
 
 /// How much of a job's past is shown.
@@ -57,10 +60,13 @@ impl Session<'_> {
         let stage = filter.stage.map(|stage| stage.to_string());
         let factory = filter.factory.as_ref().map(FactoryId::as_str);
         let after = number(filter.after.unwrap_or_default());
-        let values: [&dyn ToSql; 5] = [&after, &world, &stage, &factory, &filter.limit];
+        let last = filter.last_holder.as_ref().map(FactoryId::as_str);
+        let values: [&dyn ToSql; 7] =
+            [&after, &world, &stage, &factory, &filter.limit, &last, &filter.named];
         let jobs = self.select(
             "seq > ?1 AND (?2 IS NULL OR world = ?2) AND (?3 IS NULL OR stage = ?3) AND (?4 IS \
-             NULL OR (factory = ?4 AND hold IN ('held', 'lapsed'))) ORDER BY seq LIMIT ?5",
+             NULL OR (factory = ?4 AND hold IN ('held', 'lapsed'))) AND (?6 IS NULL OR factory = \
+             ?6) AND (?7 IS NULL OR key = ?7 OR name = ?7) ORDER BY seq LIMIT ?5",
             &values,
         )?;
         Ok(Dated { now: self.now, value: JobPage::of(jobs, filter.limit) })
@@ -123,6 +129,18 @@ impl Session<'_> {
         let mut query = self.connection.prepare_cached("SELECT verdict, told FROM verdicts")?;
         let told = query.query_map([], |row| row.try_into())?;
         let told = told.collect::<Result<Vec<(String, i64)>, _>>()?;
+        let mut query = self.connection.prepare_cached(
+            "SELECT id, capacity, free FROM factories WHERE seen >= ?1 ORDER BY id",
+        )?;
+        let slots = query.query_map([alive], |row| row.try_into())?;
+        let slots = slots.map(|row| {
+            let (id, capacity, free): (String, i64, i64) = row?;
+            Ok(HostSlots::of(word("factories.id", &id)?, capacity, free))
+        });
+        let slots = slots.collect::<Result<_, StoreError>>()?;
+        let mut query = self.connection.prepare_cached("SELECT name, value FROM totals")?;
+        let totals = query.query_map([], |row| row.try_into())?;
+        let totals = totals.collect::<Result<_, _>>()?;
         Ok(Numbers {
             factories_alive: small(factories(alive)?.unwrap_or_default()),
             factories_known: small(factories(i64::MIN)?.unwrap_or_default()),
@@ -133,6 +151,8 @@ impl Session<'_> {
                 .map(|restored| self.now.since(DbTime(restored))),
             in_doubt: count(one("SELECT count(*) FROM jobs WHERE doubted", &[])?.unwrap_or(0)),
             agreement: tally(&told)?,
+            slots,
+            totals: Totals::of(totals)?,
         })
     }
 
@@ -140,16 +160,41 @@ impl Session<'_> {
         let Some(after) = after else {
             let end: Option<i64> =
                 self.connection.query_row("SELECT max(id) FROM feed", [], |row| row.get(0))?;
-            return Ok(Feed { events: Vec::new(), next: count(end.unwrap_or_default()) });
+            let gone = self.feed_gone()?;
+            return Ok(Feed { next: count(end.unwrap_or_default()).max(gone), ..Feed::default() });
         };
         let mut query = self.connection.prepare_cached(
-            "SELECT id, kind, job, factory, epoch, stage, fields FROM feed WHERE id > ?1 ORDER BY \
-             id LIMIT ?2",
+            "SELECT f.id, f.kind, f.job, f.factory, f.epoch, f.stage, f.fields, f.at, j.name FROM \
+             feed f LEFT JOIN jobs j ON j.id = f.job WHERE f.id > ?1 ORDER BY f.id LIMIT ?2",
         )?;
-        let events = query.query_map(params![number(after), limit], |row| Ok(event_of(row)))?;
+        let event = |row: &Row<'_>| Ok(event_of(row, self.now));
+        let events = query.query_map(params![number(after), limit], event)?;
         let events = events.map(|row| row?).collect::<Result<Vec<_>, _>>()?;
         let next = events.last().map_or(after, |event: &FeedEvent| event.id);
-        Ok(Feed { events, next })
+        let gone = Some(self.feed_gone()?).filter(|&gone| gone > after);
+        Ok(Feed { events, next: next.max(gone.unwrap_or_default()), gone })
+    }
+
+    /// The last message that is older than so, kept or gone; 0 when none is.
+    pub(crate) fn feed_before(&self, since: Duration) -> Result<u64, StoreError> {
+        let mut query = self
+            .connection
+            .prepare_cached("SELECT id FROM feed WHERE at < ?1 ORDER BY id DESC LIMIT 1")?;
+        let from = kept_from(self.now, since);
+        let last: Option<i64> = query.query_row([from], |row| row.get(0)).optional()?;
+        if let Some(last) = last {
+            return Ok(count(last));
+        }
+        let mut query = self
+            .connection
+            .prepare_cached("SELECT feed_gone FROM service WHERE feed_gone_at < ?1")?;
+        let gone: Option<i64> = query.query_row([from], |row| row.get(0)).optional()?;
+        Ok(count(gone.unwrap_or_default()))
+    }
+
+    fn feed_gone(&self) -> Result<u64, StoreError> {
+        let mut query = self.connection.prepare_cached("SELECT feed_gone FROM service")?;
+        Ok(count(query.query_row([], |row| row.get(0))?))
     }
 }
 
@@ -185,7 +230,7 @@ fn factory_of(row: &Row<'_>) -> Result<FactoryRow, StoreError> {
     })
 }
 
-fn event_of(row: &Row<'_>) -> Result<FeedEvent, StoreError> {
+fn event_of(row: &Row<'_>, now: DbTime) -> Result<FeedEvent, StoreError> {
     let text = |at| row.get::<_, Option<String>>(at);
     Ok(FeedEvent {
         id: count(row.get(0)?),
@@ -195,5 +240,7 @@ fn event_of(row: &Row<'_>) -> Result<FeedEvent, StoreError> {
         epoch: row.get::<_, Option<i64>>(4)?.map(|epoch| Epoch(count(epoch))),
         stage: text(5)?.map(|text| word("stage", &text)).transpose()?,
         fields: json("fields", &row.get::<_, String>(6)?)?,
+        name: text(8)?.map(|text| word("name", &text)).transpose()?,
+        ms_ago: Some(now.since(DbTime(row.get(7)?)).as_millis() as u64),
     })
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::session::Session;
 use crate::ledger::{CoordinatorRun, DbTime, Service, lapse};
 use crate::store::columns::{count, number, word};
-use crate::store::{KEEP_FEED, StoreError, Ticked};
+use crate::store::{StoreError, Ticked};
 
 impl Session<'_> {
     /// Makes the row if the database is new, and notes that this coordinator is at work.
@@ -166,12 +166,6 @@ impl Session<'_> {
                 }
             }
         }
-        let old = self.now.0.saturating_sub_unsigned(KEEP_FEED.as_millis() as u64);
-        self.connection
-            .prepare_cached(
-                "DELETE FROM feed WHERE id IN (SELECT id FROM feed ORDER BY id LIMIT 1000) AND at < ?1",
-            )?
-            .execute([old])?;
         Ok(Ticked { lapsed, outage, settled })
     }
 

@@ -13,6 +13,7 @@ use crate::ledger::{DbTime, GrantRecord, Job, Timing, history, notice};
 use crate::store::StoreError;
 use crate::store::columns::{COLUMNS, Columns, count, end_of, end_text, number, word};
 use crate::store::table::assignments;
+use crate::store::totals::{Added, failure};
 
 /// A transaction, and the moment in which all of it happens.
 #[derive(Debug)]
@@ -27,18 +28,23 @@ pub(crate) struct Session<'a> {
     pub(crate) noted: &'a Cell<Option<(Uuid, DbTime)>>,
 }
 
-/// Writes all columns of a row that is there, the stamp last.
+/// Writes all columns of a row that is there, the stamp and since when it has ended last.
 static UPDATE: LazyLock<String> = LazyLock::new(|| {
     let set = assignments(Columns::COLUMNS, |place, column| {
         (column.name != "seq").then(|| format!("?{}", place + 1))
     });
-    format!("UPDATE jobs SET {set}, stamp = ?{} WHERE seq = ?1", Columns::COLUMNS.len() + 1)
+    let last = Columns::COLUMNS.len();
+    format!(
+        "UPDATE jobs SET {set}, stamp = ?{}, past_since = ?{} WHERE seq = ?1",
+        last + 1,
+        last + 2
+    )
 });
 
-/// Writes a new row, the stamp last.
+/// Writes a new row, in the same order.
 static INSERT: LazyLock<String> = LazyLock::new(|| {
-    let values: Vec<String> = (1..=Columns::COLUMNS.len() + 1).map(|n| format!("?{n}")).collect();
-    format!("INSERT INTO jobs ({}, stamp) VALUES ({})", *COLUMNS, values.join(", "))
+    let values: Vec<String> = (1..=Columns::COLUMNS.len() + 2).map(|n| format!("?{n}")).collect();
+    format!("INSERT INTO jobs ({}, stamp, past_since) VALUES ({})", *COLUMNS, values.join(", "))
 });
 
 /// The columns of [`grant_of`].
@@ -111,13 +117,27 @@ impl Session<'_> {
             .prepare_cached("UPDATE service SET stamp = stamp + 1 RETURNING stamp")?
             .query_row([], |row| row.get(0))?;
         let columns = Columns::from(job);
-        let stamp = ToSqlOutput::Owned(Value::Integer(stamp));
-        let values = columns.cells().into_iter().chain([stamp]);
+        let past = if job.stage.is_final() { Value::Integer(self.now.0) } else { Value::Null };
+        let behind = [Value::Integer(stamp), past].map(ToSqlOutput::Owned);
+        let values = columns.cells().into_iter().chain(behind);
         self.connection.prepare_cached(sql)?.execute(params_from_iter(values))?;
         Ok(())
     }
 
+    /// Adds to the sums over all jobs.
+    pub(crate) fn add(&self, added: &[Added]) -> Result<(), StoreError> {
+        for (name, n) in added {
+            let mut add = self.connection.prepare_cached(
+                "INSERT INTO totals (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET \
+                 value = min(value + excluded.value, 1 << 62)",
+            )?;
+            add.execute(params![name, n])?;
+        }
+        Ok(())
+    }
+
     fn note(&self, before: Option<&Job>, after: &Job) -> Result<(), StoreError> {
+        self.add(failure(before, after).as_slice())?;
         for grant in history(before, after, self.now) {
             let mut upsert = self.connection.prepare_cached(
                 "INSERT INTO grants (job, epoch, factory, instance, request, started, ended, \

@@ -8,11 +8,11 @@ use aq_tracker::Kind;
 
 use super::actor::Actor;
 use super::schema;
-use crate::ledger::{Caller, Job, Submission, Timing, cancel, requeue};
+use crate::ledger::{Caller, Job, Submission, Timing, cancel};
 use crate::store::{
     Answer, Beat, BeatAnswer, Changes, ClaimAnswer, ClaimPlan, Clock, Cursor, Dated, FactoryRow,
-    Feed, Granted, JobDetail, JobFilter, JobPage, NewsPage, Numbers, Registration, Store,
-    StoreError, Submitted, Ticked, Told, Turn,
+    Feed, Forgotten, Granted, JobDetail, JobFilter, JobPage, NewsPage, Numbers, Registration,
+    Store, StoreError, Submitted, Ticked, Told, Turn,
 };
 
 /// The ledger in a SQLite file.
@@ -50,6 +50,10 @@ impl Store for SqliteStore {
     fn tick(&self) -> Answer<'_, Ticked> {
         #[expect(clippy::redundant_closure_for_method_calls, reason = "for any lifetime")]
         self.actor.ask(|session| session.tick())
+    }
+
+    fn forget(&self, keep: Option<Duration>) -> Answer<'_, Forgotten> {
+        self.actor.ask(move |session| session.forget(keep))
     }
 
     fn submit(&self, submission: Submission, graph: Option<u64>) -> Answer<'_, Submitted> {
@@ -90,7 +94,7 @@ impl Store for SqliteStore {
     }
 
     fn requeue(&self, job: FleetJobId) -> Answer<'_, Dated<Job>> {
-        self.actor.ask(move |session| session.change(job, requeue))
+        self.actor.ask(move |session| session.requeue(job))
     }
 
     fn register(&self, factory: FactoryId, register: Register) -> Answer<'_, Registration> {
@@ -128,6 +132,10 @@ impl Store for SqliteStore {
 
     fn feed(&self, after: Option<u64>, limit: u32) -> Answer<'_, Feed> {
         self.actor.ask(move |session| session.feed(after, limit))
+    }
+
+    fn feed_before(&self, since: Duration) -> Answer<'_, u64> {
+        self.actor.ask(move |session| session.feed_before(since))
     }
 
     fn news(&self, tracker: Kind, after: u64, limit: u32) -> Answer<'_, NewsPage> {

@@ -103,3 +103,87 @@ async fn the_end_of_a_coordinator_ends_the_feed() {
     let chunk = tokio::time::timeout(wait, reader.response.chunk()).await.unwrap();
     assert!(matches!(chunk, Ok(None)), "{chunk:?}");
 }
+
+#[tokio::test]
+async fn pages_of_the_feed_wait_and_go_on() {
+    let fleet = Fleet::new().await;
+    let page = async |query: &str| fleet.get(&format!("/v1/feed?{query}")).await.ok();
+    let job = fleet.submit("idempotency-key: a").await;
+    let first = page("sinceMs=60000&limit=9").await;
+    let events = first["events"].as_array().unwrap();
+    assert_eq!((events.len(), &events[0]["kind"]), (1, &json!("submitted")), "{first}");
+    assert_eq!((&events[0]["jobId"], events[0]["msAgo"].is_u64()), (&json!(job), true));
+    assert_eq!(events[0]["name"], fleet.get(&format!("/v1/jobs/{job}")).await.ok()["name"]);
+    let next = first["next"].as_u64().unwrap();
+    assert_eq!(page("").await, json!({ "events": [], "next": next }), "from now on");
+    let waiting = format!("after={next}&waitMs=20000");
+    let submitted = async {
+        let other = fleet.submit("idempotency-key: b").await;
+        fleet.submit("idempotency-key: c").await;
+        other
+    };
+    let (waited, other) = tokio::join!(page(&waiting), submitted);
+    assert_eq!(waited["events"][0]["jobId"], json!(other));
+    let one = page(&format!("after={next}&limit=1")).await;
+    assert_eq!(
+        (one["events"].as_array().unwrap().len(), &one["next"]),
+        (1, &one["events"][0]["id"])
+    );
+    for bad in ["after=x", "waitMs=40000", "sinceMs=-1"] {
+        assert_eq!(fleet.get(&format!("/v1/feed?{bad}")).await.status, 422, "{bad}");
+    }
+}
+
+/// Messages of more than a client reads at once.
+#[tokio::test]
+async fn a_page_of_the_feed_is_bounded() {
+    let fleet = Fleet::new().await;
+    let job = fleet.submit("lock: none").await;
+    let (_, epoch) = fleet.take("a").await;
+    let fields: serde_json::Map<String, Value> =
+        (0..64).map(|n| (format!("{n:0100}"), json!("x".repeat(120)))).collect();
+    for post in 0..3 {
+        let event = |n| {
+            let seq = post * 100 + n;
+            json!({ "seq": seq, "at": "2026-01-01T00:00:00Z", "kind": "large", "fields": fields })
+        };
+        let events: Vec<Value> = (1..=100).map(event).collect();
+        let events = json!({ "factoryId": "a", "epoch": epoch, "events": events });
+        assert_eq!(fleet.post(&format!("/v1/jobs/{job}/events"), &events).await.status, 202);
+    }
+    let (mut after, mut large, mut pages) = (0, 0, 0);
+    loop {
+        let page = fleet.get(&format!("/v1/feed?after={after}&limit=1000")).await.ok();
+        let events = page["events"].as_array().unwrap();
+        if events.is_empty() {
+            break;
+        }
+        assert!(page.to_string().len() < 4 << 20);
+        large += events.iter().filter(|event| event["kind"] == "large").count();
+        after = page["next"].as_u64().unwrap();
+        pages += 1;
+    }
+    assert_eq!((large, pages), (300, 3));
+}
+
+#[tokio::test]
+async fn jobs_are_found_by_name_and_host() {
+    let fleet = Fleet::new().await;
+    let first = fleet.submit("idempotency-key: a").await;
+    let (held, epoch) = fleet.take("mill").await;
+    assert_eq!(held, first);
+    let release = json!({ "factoryId": "mill", "epoch": epoch, "outcome": "failed" });
+    fleet.post(&format!("/v1/jobs/{first}/release"), &release).await.ok();
+    let second = fleet.submit("idempotency-key: b").await;
+    let found = async |query: &str| {
+        let page = fleet.get(&format!("/v1/jobs?{query}")).await.ok();
+        let ids = page["jobs"].as_array().unwrap().iter().map(|job| job["jobId"].clone());
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(found("named=b").await, [second]);
+    assert_eq!(found("named=c").await, [] as [Value; 0]);
+    assert_eq!(found("lastHolder=mill").await, [json!(first)]);
+    assert_eq!(found("factory=mill").await, [] as [Value; 0], "it holds none");
+    let shown = fleet.get(&format!("/v1/jobs/{first}")).await.ok();
+    assert_eq!((&shown["lastHolder"], &shown["holder"]), (&json!("mill"), &Value::Null));
+}

@@ -55,6 +55,7 @@ pub(crate) fn config(file: &Path) -> Config {
         insecure: false,
         rate: DEFAULT_RATE,
         run_doubted: false,
+        keep: None,
         echoes: None,
     }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::fleet::Fleet;
 
 /// docs/fleet-protocol.md's table, and `drain`.
-const CALLS: [(&str, &str); 20] = [
+const CALLS: [(&str, &str); 21] = [
     ("put", "/v1/factories/{factoryId}"),
     ("post", "/v1/factories/{factoryId}/heartbeat"),
     ("post", "/v1/factories/{factoryId}/drain"),
@@ -27,6 +27,7 @@ const CALLS: [(&str, &str); 20] = [
     ("get", "/v1/factories"),
     ("get", "/v1/stats"),
     ("get", "/v1/events"),
+    ("get", "/v1/feed"),
     ("get", "/healthz"),
     ("get", "/readyz"),
     ("get", "/metrics"),

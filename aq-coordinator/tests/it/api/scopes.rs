@@ -91,7 +91,7 @@ async fn each_call_takes_its_scope() {
         (job(shadow), [mill, None, Some("submit")]),
         (job(others), [Some("host:other"), Some("host:other"), Some("submit")]),
         (looks.to_vec(), [Some("read"), None, None]),
-        ([get("/metrics")].to_vec(), [Some("read"), Some("read"), None]),
+        ([get("/metrics"), get("/v1/feed")].to_vec(), [Some("read"), Some("read"), None]),
         ([get("/openapi.json"), get("/readyz")].to_vec(), [None, None, None]),
         (orders.to_vec(), [Some("admin"); 3]),
     ] {

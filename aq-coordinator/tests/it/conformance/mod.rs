@@ -6,6 +6,7 @@ use crate::lab::Lab;
 
 mod claims;
 mod echoes;
+mod forgetting;
 mod leases;
 mod operator;
 mod outages;
@@ -70,8 +71,12 @@ cases! {
         requeue_failed, wishes_that_cannot_be;
     shadow: worlds_do_not_meet, mirrors_are_never_granted, reports_move_only_own_mirrors,
         verdicts_are_counted_once, a_mirror_is_renewed, no_tracker_hears_of_a_mirror;
-    reads: pages_by_cursor, changes_by_cursor, factories_and_what_they_hold, who_drains_gets_nothing, numbers_of_the_fleet,
+    reads: pages_by_cursor, changes_by_cursor, factories_and_what_they_hold,
+        who_drains_gets_nothing,
+        numbers_of_the_fleet, sums_count_each_run_once,
         a_job_with_its_past, the_feed_tells_every_move;
     echoes: steps_of_jobs_with_items_are_news, a_job_that_only_the_coordinator_ends_is_news,
         one_has_the_turn_until_it_ends, what_was_told_is_no_news, a_new_text_may_name_another_item;
+    forgetting: the_past_of_ended_jobs_goes, a_forgotten_text_comes_again,
+        pasts_go_in_small_batches, hosts_that_are_gone_go, a_reader_hears_of_a_gap;
 }

@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aq_coordinator::store::{Cursor, JobFilter, StoreError};
-use aq_fleet::protocol::{LeaseRef, Register, ReleaseOutcome};
-use aq_manifest::{Priority, Stage};
+use aq_coordinator::store::{Cursor, HostSlots, JobFilter, StoreError, Totals};
+use aq_fleet::protocol::{LeaseRef, Metrics, Register, ReleaseOutcome};
+use aq_manifest::{Outcome, Priority, Stage};
 
 use crate::lab::{
     LEASE, Lab, beat, beat_one, claim, created, factory, plan, release, report, submission,
@@ -166,6 +166,7 @@ pub(crate) async fn numbers_of_the_fleet(lab: Lab) {
     lab.pass(Duration::from_secs(1));
     let numbers = lab.store.numbers().await.unwrap();
     assert_eq!((numbers.factories_alive, numbers.factories_known), (1, 2));
+    assert_eq!(numbers.slots, [HostSlots { id: factory("new"), in_use: 0, free: 4 }]);
     assert_eq!(numbers.held, 1);
     assert_eq!(numbers.oldest_wait, Some(Duration::from_secs(3)));
     let depth: BTreeMap<_, _> =
@@ -176,6 +177,51 @@ pub(crate) async fn numbers_of_the_fleet(lab: Lab) {
         ((Stage::Building, Priority::Medium), 1),
     ];
     assert_eq!(depth, expected.into());
+}
+
+pub(crate) async fn sums_count_each_run_once(lab: Lab) {
+    let second = lab.second();
+    let spent = |input_tokens, cost_usd| Metrics {
+        input_tokens: Some(input_tokens),
+        output_tokens: Some(1),
+        cost_usd: Some(cost_usd),
+        ..Metrics::default()
+    };
+    let one = lab.submit("a").await.id;
+    let epoch = lab.grant("host", one).await.job.epoch;
+    lab.store.report(one, report("host", epoch, 1, Stage::Shipped)).await.unwrap();
+    let mut shipped = release("host", epoch, ReleaseOutcome::Shipped);
+    shipped.metrics = Some(spent(100, 0.5));
+    for store in [&lab.store, &second, &lab.store] {
+        store.release(one, shipped.clone()).await.unwrap();
+    }
+    let two = lab.submit("b").await.id;
+    for _ in 0..2 {
+        let epoch = lab.grant("host", two).await.job.epoch;
+        let mut failed = release("host", epoch, ReleaseOutcome::Failed);
+        failed.result = Some(Outcome::Timeout);
+        failed.metrics = Some(spent(10, 0.25));
+        for _ in 0..2 {
+            lab.store.release(two, failed.clone()).await.unwrap();
+        }
+        second.requeue(two).await.unwrap();
+    }
+    for _ in 0..2 {
+        lab.store.cancel(two).await.unwrap();
+    }
+    let expected = Totals {
+        cost_micros: 1_000_000,
+        input_tokens: 120,
+        cached_tokens: 0,
+        output_tokens: 3,
+        failed: [(Outcome::Timeout, 2), (Outcome::Stopped, 1)].into(),
+    };
+    assert_eq!(lab.store.numbers().await.unwrap().totals, expected);
+    // Sums stay when what they are of goes.
+    lab.pass(LEASE * 9);
+    assert_eq!(lab.store.forget(Some(LEASE)).await.unwrap().jobs, 2);
+    lab.store.release(one, shipped).await.unwrap();
+    assert_eq!(second.numbers().await.unwrap().totals, expected);
 }
 
 pub(crate) async fn a_job_with_its_past(lab: Lab) {

@@ -45,6 +45,7 @@ impl Coordinator {
             insecure: false,
             rate: Rate { per_second: 1e9, burst: 1e9 },
             run_doubted: false,
+            keep: None,
             echoes: None,
         };
         let api = runtime.block_on(async {

@@ -6,6 +6,7 @@ mod claim;
 mod gate;
 mod handover;
 mod hold;
+mod operator;
 mod overview;
 mod settings;
 mod steps;
@@ -15,6 +16,10 @@ pub(crate) use claim::{Taken, take};
 pub(crate) use gate::{Gate, ask_to_ship};
 pub(crate) use handover::{push, push_snapshots, take_up};
 pub(crate) use hold::{Held, lease, metrics, pushed, pushed_note};
+pub use operator::{
+    FleetEvents, FleetJobFilter, FleetJobs, cancel_fleet_job, drain_host, find_fleet_job,
+    fleet_jobs, log_host, requeue_fleet_job,
+};
 pub use overview::{FleetError, FleetOverview, FleetPart, fleet_job, fleet_overview, fleet_part};
 pub use settings::{FleetProblem, FleetSettings, FleetSettingsError};
 pub(crate) use settings::{fleet_dir, host_name, worker_name};

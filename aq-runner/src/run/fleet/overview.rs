@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use aq_fleet::client::{CallError, Client};
 use aq_fleet::protocol::{
-    FactoryPage, FactoryView, GivenReason, JobQuery, JobSummary, JobView, PageQuery, Stats,
+    FactoryPage, FactoryView, FleetJobId, GivenReason, JobQuery, JobSummary, JobView, PageQuery,
+    Stats,
 };
 use aq_manifest::Stage;
 
@@ -13,7 +14,7 @@ use crate::run::environment::Environment;
 use crate::store::QueueDir;
 
 /// How long each question may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The stages of jobs that have not ended.
 const LIVE: [Stage; 4] = [Stage::Building, Stage::Review, Stage::Testing, Stage::Inbox];
@@ -101,14 +102,12 @@ pub fn fleet_overview(settings: &FleetSettings) -> Result<FleetOverview, FleetEr
 ///
 /// # Errors
 /// When the coordinator cannot be asked, does not answer, or knows no such job.
-pub fn fleet_job(
-    settings: &FleetSettings,
-    job: aq_fleet::protocol::FleetJobId,
-) -> Result<JobView, FleetError> {
+pub fn fleet_job(settings: &FleetSettings, job: FleetJobId) -> Result<JobView, FleetError> {
     Ok(settings.client(PATIENCE)?.job(job)?.value)
 }
 
-fn factories(client: &Client) -> Result<Vec<FactoryView>, CallError> {
+/// All hosts, by their ids.
+pub(super) fn factories(client: &Client) -> Result<Vec<FactoryView>, CallError> {
     let mut all = Vec::new();
     let mut cursor = None;
     for _ in 0..PAGES {
@@ -132,4 +131,28 @@ pub enum FleetError {
     /// The coordinator.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// No job of the fleet has this key or name.
+    #[error("there is no job of this key or name in the fleet: {0:?}")]
+    NoSuchJob(String),
+    /// Several jobs have the name.
+    #[error("several jobs are called {name:?}; say which by its key or id: {}", list(ids))]
+    ManyJobs {
+        /// The name.
+        name: String,
+        /// The jobs.
+        ids: Vec<FleetJobId>,
+    },
+    /// It does not know the call.
+    #[error("the coordinator is older than this aq and does not know this call; upgrade it first")]
+    OlderCoordinator,
+}
+
+/// The first ones, for a message.
+fn list(ids: &[FleetJobId]) -> String {
+    const SHOWN: usize = 10;
+    let mut words: Vec<String> = ids.iter().take(SHOWN).map(ToString::to_string).collect();
+    if ids.len() > SHOWN {
+        words.push(format!("and {} more", ids.len() - SHOWN));
+    }
+    words.join(", ")
 }

@@ -1,0 +1,63 @@
+//! `aq fleet`: what an operator asks of a fleet.
+
+mod events;
+mod jobs;
+mod wishes;
+
+use aq_runner::run::FleetSettings;
+
+use super::Here;
+use super::lazy::Lazy;
+use crate::exit::{Failure, Outcome};
+use crate::output;
+
+#[derive(Debug, clap::Args)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "Examples:  aq fleet jobs --state failed\n           \
+                  aq fleet events --follow\n           \
+                  aq fleet drain mill-1"
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: FleetVerb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum FleetVerb {
+    /// List jobs of the fleet: where each is, who has or had it, and what became of it.
+    ///
+    /// Without a filter those that have not ended. The logs of a job are on its host.
+    Jobs(Lazy<jobs::Args>),
+    /// Show what happened in the fleet, or follow it.
+    Events(Lazy<events::Args>),
+    /// Let a host take no more jobs, or take that back.
+    ///
+    /// It gives back what it has not started, and ends what it has.
+    Drain(Lazy<wishes::DrainWish>),
+    /// Stop jobs for good: they fail as `stopped`.
+    ///
+    /// What nobody has fails at once; else the job's host is told with its next heartbeat.
+    Cancel(Lazy<wishes::CancelWish>),
+    /// Put failed jobs back, as if they had never run; their work so far is kept.
+    Requeue(Lazy<wishes::RequeueWish>),
+}
+
+pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
+    match &args.verb {
+        FleetVerb::Jobs(Lazy(args)) => jobs::run(here, args),
+        FleetVerb::Events(Lazy(args)) => events::run(here, args),
+        FleetVerb::Drain(Lazy(args)) => wishes::drain(here, args),
+        FleetVerb::Cancel(Lazy(args)) => wishes::cancel(here, args),
+        FleetVerb::Requeue(Lazy(args)) => wishes::requeue(here, args),
+    }
+}
+
+/// The coordinator that is meant, with a warning where others can listen.
+fn coordinator(here: &Here) -> Result<FleetSettings, Failure> {
+    let settings = FleetSettings::of_coordinator(&here.environment)?;
+    if let Some(warning) = settings.address_warning() {
+        output::warning(warning);
+    }
+    Ok(settings)
+}

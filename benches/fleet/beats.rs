@@ -4,12 +4,18 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
+use super::crowd::{CrowdSize, PeerCrowd};
 use super::server::Server;
 use super::wire::Wire;
 
 /// The numbers of heartbeats, and of milliseconds in the middle, at 99 % and at most. Each factory
-/// has a connection, registers, and sends a heartbeat a period, spread evenly.
-pub(crate) fn measure(database: &str, factories: usize, times: [usize; 2]) -> String {
+/// has a connection, registers, and sends a heartbeat a period, spread evenly, beside a crowd.
+pub(crate) fn measure(
+    database: &str,
+    factories: usize,
+    times: [usize; 2],
+    crowd: CrowdSize,
+) -> String {
     let [period, seconds] = times.map(|seconds| Duration::from_secs(seconds as u64));
     let server = Server::start(database);
     let client = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -23,6 +29,7 @@ pub(crate) fn measure(database: &str, factories: usize, times: [usize; 2]) -> St
             let lease = lease(claimed);
             wires.push((wire, lease));
         }
+        let _crowd = (crowd != [0, 0]).then(|| PeerCrowd::gather(server.address, crowd));
         let begun = Instant::now() + Duration::from_millis(100);
         let mut beating = JoinSet::new();
         for (n, (mut wire, lease)) in wires.into_iter().enumerate() {

@@ -11,7 +11,6 @@ UPDATE jobs SET holder = :client_id, epoch = epoch + 1, until = clock_timestamp(
 WHERE id = (SELECT id FROM jobs WHERE holder IS NULL ORDER BY priority DESC, id FOR UPDATE SKIP LOCKED LIMIT 1)
 RETURNING id, epoch, manifest;
 SQL
-median() { sort -n | awk '{ a[NR] = $1 } END { print a[int((NR + 1) / 2)] }'; }
 # reference QUEUED CLIENTS CLAIMS OF EACH
 reference() {
     sql postgres 'DROP TABLE IF EXISTS jobs' 2> /dev/null
@@ -25,24 +24,9 @@ reference() {
     pgbench -n -f "$W/claim.sql" -c "$2" -j "$threads" -t "$3" postgres 2> /dev/null |
         sed -n 's/^tps = \([0-9.]*\).*/\1/p'
 }
-# filled JOBS: a database of this many jobs, copied for each round. One job is submitted, the others are
-# rows like it.
-filled() {
-    sql postgres 'DROP DATABASE IF EXISTS filled' 2> /dev/null
-    sql postgres 'CREATE DATABASE filled'
-    "$FLEET" fill "$(url filled)" 1 > /dev/null
-    sql filled "INSERT INTO jobs SELECT copy.* FROM generate_series(2, $1) AS n, jobs, jsonb_populate_record(jobs,
-        jsonb_build_object('seq', n, 'id', md5(n::text), 'key', md5(n::text))) AS copy"
-    sql filled "SELECT setval('jobs_seq', $1)" > /dev/null
-    sql filled 'INSERT INTO manifests SELECT id, (SELECT manifest FROM manifests) FROM jobs ON CONFLICT DO NOTHING'
-    sql filled 'VACUUM ANALYZE'
-}
 # ours FACTORIES CLAIMS OF EACH
 ours() {
-    sql postgres 'DROP DATABASE IF EXISTS fleet' 2> /dev/null
-    sql postgres 'CREATE DATABASE fleet TEMPLATE filled'
-    # Made, and not restored: else nothing is granted until hosts have said what they ended.
-    sql fleet 'UPDATE service SET place = NULL'
+    ready
     "$FLEET" claims "$(url fleet)" "$1" "$2"
 }
 printf '%-9s %-9s %12s %12s %7s\n' queued factories 'pgbench/s' 'claims/s' ratio

@@ -29,3 +29,24 @@ build() {
     FLEET=$(cd "$HERE" && cargo bench --locked -p aq-benches --bench fleet --no-run --message-format=json 2> "$W/build.log" |
         sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1) || { cat "$W/build.log" >&2; exit 1; }
 }
+# median: of the numbers in the lines of the input.
+median() { sort -n | awk '{ a[NR] = $1 } END { print a[int((NR + 1) / 2)] }'; }
+# filled JOBS: a database of this many jobs, copied for each round. One job is submitted, the others are
+# rows like it.
+filled() {
+    sql postgres 'DROP DATABASE IF EXISTS filled' 2> /dev/null
+    sql postgres 'CREATE DATABASE filled'
+    "$FLEET" fill "$(url filled)" 1 > /dev/null
+    sql filled "INSERT INTO jobs SELECT copy.* FROM generate_series(2, $1) AS n, jobs, jsonb_populate_record(jobs,
+        jsonb_build_object('seq', n, 'id', md5(n::text), 'key', md5(n::text))) AS copy"
+    sql filled "SELECT setval('jobs_seq', $1)" > /dev/null
+    sql filled 'INSERT INTO manifests SELECT id, (SELECT manifest FROM manifests) FROM jobs ON CONFLICT DO NOTHING'
+    sql filled 'VACUUM ANALYZE'
+}
+# ready: a copy of it that nobody has worked on.
+ready() {
+    sql postgres 'DROP DATABASE IF EXISTS fleet' 2> /dev/null
+    sql postgres 'CREATE DATABASE fleet TEMPLATE filled'
+    # Made, and not restored: else nothing is granted until hosts have said what they ended.
+    sql fleet 'UPDATE service SET place = NULL'
+}

@@ -12,4 +12,4 @@ sql postgres 'CREATE DATABASE fleet'
 printf '%-10s %-9s %-11s %9s %9s %9s\n' factories period_s heartbeats p50_ms p99_ms max_ms
 # shellcheck disable=SC2046,SC2183 # the last word is four numbers
 printf '%-10s %-9s %-11s %9s %9s %9s\n' "$factories" "$period" \
-    $("$FLEET" beats "$(url fleet)" "$factories" "$period" "$seconds")
+    $("$FLEET" beats "$(url fleet)" "$factories" "$period" "$seconds" 0 0)

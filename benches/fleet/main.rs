@@ -1,8 +1,9 @@
 //! How fast a coordinator is, beside what its database could do. The scripts in this directory
-//! start it: `claims.sh` and `heartbeats.sh`.
+//! start it: `claims.sh`, `transactions.sh`, `heartbeats.sh` and `connections.sh`.
 
 mod beats;
 mod claims;
+mod crowd;
 mod server;
 mod wire;
 
@@ -12,7 +13,7 @@ use std::time::Duration;
 use aq_coordinator::{Config, Database, Rate, Tokens};
 
 const USAGE: &str = "usage: fleet claims DATABASE FACTORIES EACH | fleet fill DATABASE JOBS | \
-                     fleet beats DATABASE FACTORIES PERIOD_S SECONDS";
+                     fleet beats DATABASE FACTORIES PERIOD_S SECONDS IDLE SLOW";
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program of its own")]
 fn main() -> ExitCode {
@@ -24,12 +25,17 @@ fn main() -> ExitCode {
         // Found by `cargo bench` with no wish: it has nothing to measure by itself.
         [] => return ExitCode::SUCCESS,
         ["serve", database] => return server::serve(config(database)),
+        ["crowd", address, idle, slow] => {
+            return crowd::gather(address.parse().unwrap(), [number(idle), number(slow)]);
+        }
         ["fill", database, jobs] => claims::fill(database, number(jobs)),
         ["claims", database, factories, each] => {
             claims::measure(database, number(factories), number(each))
         }
-        ["beats", database, factories, period, seconds] => {
-            beats::measure(database, number(factories), [number(period), number(seconds)])
+        ["beats", database, factories, period, seconds, idle, slow] => {
+            let times = [number(period), number(seconds)];
+            let crowd = [number(idle), number(slow)];
+            beats::measure(database, number(factories), times, crowd)
         }
         _ => {
             eprintln!("{USAGE}");

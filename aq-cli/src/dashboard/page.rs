@@ -92,3 +92,12 @@ pub(super) fn page(
         },
     )
 }
+
+/// Words with commands between back quotes.
+pub(super) fn with_code(text: &str) -> Markup {
+    html! {
+        @for (at, part) in text.split('`').enumerate() {
+            @if at % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}

@@ -121,7 +121,7 @@ fn overview(fleet: &FleetOverview) -> Markup {
             (tile("Jobs held", &held.to_string(), None))
             (tile("Jobs waiting", &waiting.to_string(), oldest.as_deref()))
         }
-        @if let Some(words) = in_doubt(&fleet.stats) { p.problem.words { (words) } }
+        @if let Some(words) = in_doubt(&fleet.stats) { p.problem.words { (page::with_code(&words)) } }
         h2 { "Hosts" }
         @if fleet.factories.is_empty() { p.faint { "No host has registered yet." } }
         ul.hosts { @for one in fleet.factories.iter().take(MOST) { (host(one)) } }
@@ -184,7 +184,7 @@ fn job(job: &JobSummary, why: Option<&GivenReason>) -> Markup {
             td { @match &job.holder { Some(holder) => (holder), None => "-" } }
             td { (job.epoch) }
             td { (age(job.age_ms)) }
-            td { span class=(class) { (remark(job, why)) } }
+            td { span class=(class) { (page::with_code(&remark(job, why))) } }
         }
     }
 }

@@ -80,7 +80,7 @@ fn body(dashboard: &Dashboard, look: &Look, job: Option<&JobId>) -> Result<Marku
             div.heading { h1 { "Dependencies" @if let Some(job) = job { " of " (job) } } }
             div.graph-tools {
                 form action="/graph" role="search" data-plain="" {
-                    input name="job" value=[job.map(JobId::as_str)] placeholder="A job: what it waits for, and what waits for it" aria-label="Job" autocomplete="off" spellcheck="false";
+                    input name="job" value=[job.map(JobId::as_str)] placeholder="A job, with what it waits for" aria-label="Job" autocomplete="off" spellcheck="false";
                     button { "Show" }
                 }
                 @if job.is_some() { a href="/graph" { "All jobs" } }

@@ -13,6 +13,7 @@ use crate::dashboard::actions::buttons;
 use crate::dashboard::error::PageError;
 use crate::dashboard::guard::Viewer;
 use crate::dashboard::moment::{age, ago, at};
+use crate::dashboard::page;
 use crate::dashboard::state::Dashboard;
 use crate::output::job::{what, work_problem};
 
@@ -39,14 +40,14 @@ pub(super) fn head(
             h1 { (record.id) }
             span.stage.(kind(job)) { (record.stage) }
         }
-        p.what.(kind(job)) { (with_code(&what(job, now))) }
+        p.what.(kind(job)) { (page::with_code(&what(job, now))) }
         @if !left.is_empty() {
             section.left-out aria-label="Work that is not on the branch" {
                 p { "Not on its branch:" }
                 ul { @for one in &left { li { code { (visible(&one.what)) } " " (visible(&one.why)) } } }
             }
         }
-        @if let Some(problem) = work_problem(job) { p.notice.words { (with_code(&problem)) } }
+        @if let Some(problem) = work_problem(job) { p.notice.words { (page::with_code(&problem)) } }
         dl.facts {
             @if let Some(priority) = word(RecordKey::Priority) { div { dt { "Priority" } dd { (priority) } } }
             @if let Some(engine) = engine {
@@ -109,14 +110,5 @@ fn kind(job: &JobView) -> &'static str {
             _ => "is-bad",
         },
         _ => "is-waiting",
-    }
-}
-
-/// Words with commands between back quotes.
-fn with_code(text: &str) -> Markup {
-    html! {
-        @for (at, part) in text.split('`').enumerate() {
-            @if at % 2 == 1 { code { (part) } } @else { (part) }
-        }
     }
 }

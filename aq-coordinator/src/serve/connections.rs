@@ -38,7 +38,8 @@ pub struct Limits {
     /// none.
     pub connections: usize,
     /// A peer that has shown no valid token, and takes longer than this to send its first request,
-    /// or the next one, is let go. The TLS handshake is a part of the first.
+    /// or the next one, is let go. The TLS handshake is a part of the first. Each connection gets
+    /// half of it at least: a crowd that came at once is not to go, and come back, at once.
     pub first: Duration,
     /// A peer that takes longer than this between two requests, or to send the headers of one, is
     /// let go.
@@ -83,6 +84,7 @@ pub(super) async fn serve(
 ) {
     let graceful = GracefulShutdown::new();
     let room = GuestRoom::new(limits.connections, counts);
+    let mut entered = 0_u16;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -102,13 +104,15 @@ pub(super) async fn serve(
         // A heartbeat is one small packet each way: waiting to fill it helps nobody.
         let _ = stream.set_nodelay(true);
         let (router, tls, watcher) = (router.clone(), tls.clone(), graceful.watcher());
+        let patience = patience(limits.first, entered);
+        entered = entered.wrapping_add(1);
         tokio::spawn(async move {
             let guest = Arc::new(guest);
             let talk = connection(stream, peer, tls, router, limits, watcher, Arc::clone(&guest));
             tokio::select! {
                 () = talk => {}
                 _ = closed => debug!(%peer, "an idle connection makes room for another"),
-                () = guest.overstays(limits.first) => debug!(%peer, "no request in time"),
+                () = guest.overstays(patience) => debug!(%peer, "no request in time"),
             }
         });
     }
@@ -116,6 +120,14 @@ pub(super) async fn serve(
     if tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_err() {
         debug!("some requests did not end in time");
     }
+}
+
+/// The patience with the n-th connection: between half of the longest and that, such that those that
+/// come together are spread evenly.
+fn patience(longest: Duration, n: u16) -> Duration {
+    // 2^16 divided by the golden ratio.
+    let part = n.wrapping_mul(40_503);
+    longest - longest / 2 * u32::from(part) / (1 << 16)
 }
 
 /// The connection was closed to make room, just as a request came.
@@ -169,5 +181,21 @@ async fn speak<S>(
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {
         debug!(%peer, %error, "connection ended");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_spreads_a_crowd() {
+        let longest = Duration::from_secs(10);
+        let mut crowd: Vec<Duration> = (0..1_000).map(|n| patience(longest, n)).collect();
+        assert_eq!(crowd[0], longest);
+        crowd.sort_unstable();
+        assert!(crowd[0] > longest / 2, "{:?}", crowd[0]);
+        let gaps = crowd.windows(2).map(|pair| pair[1] - pair[0]);
+        assert!(gaps.max().unwrap() < Duration::from_millis(20), "evenly");
     }
 }

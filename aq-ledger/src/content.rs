@@ -250,7 +250,7 @@ fn is_in_key(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::RecordKey::{Attempts, LeftOut, Message, Result as Outcome};
+    use crate::RecordKey::{Attempts, EndedAt, LeftOut, Message, Result as Outcome};
     use proptest::prelude::*;
 
     #[test]
@@ -279,6 +279,30 @@ mod tests {
         assert_eq!((content.line(Attempts), content.line(Outcome)), (None, None));
         assert_eq!(content.count(Attempts), 3);
         assert_eq!(RecordContent::default().line(Attempts), None);
+        let mut content = RecordContent::parse("attempts=1\n");
+        content.apply(&RecordUpdate::new().set(Attempts, 2));
+        assert_eq!(content.line(Attempts), None);
+    }
+
+    #[test]
+    fn empty_records_have_no_lines() {
+        for (text, is_empty) in [("", true), ("torn=1", true), ("\nx\n", true), ("a=1\n", false)] {
+            assert_eq!(RecordContent::parse(text).is_empty(), is_empty, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn last_parts_have_no_line_numbers() {
+        let content = RecordContent::of_last_part("ts=1\nattempts=2\nnew=3\n".to_owned());
+        assert_eq!((content.count(Attempts), content.line(Attempts)), (2, None));
+        assert_eq!((content.get_named("attempts"), content.get_named("new")), (Some("2"), None));
+    }
+
+    #[test]
+    fn times_that_parse_are_times() {
+        let time = |value: &str| RecordContent::parse(&format!("ended_at={value}\n")).time(EndedAt);
+        assert_eq!(time("1970-01-01T00:00:07Z"), Timestamp::from_second(7).ok());
+        assert_eq!((time("yesterday"), time("")), (None, None));
     }
 
     #[test]

@@ -39,6 +39,14 @@ pub const RUN_KEYS: &[RecordKey] = keys_with!(Lifetime::Run | Lifetime::Session)
 /// goes on in its session.
 pub const ATTEMPT_KEYS: &[RecordKey] = keys_with!(Lifetime::Run);
 
+/// The session with which a job goes on.
+pub const SESSION_KEYS: &[RecordKey] = &[
+    RecordKey::SessionId,
+    RecordKey::SessionEngine,
+    RecordKey::SessionTotal,
+    RecordKey::SessionFeedback,
+];
+
 /// Keys that join a job to its lease. One that is put back by hand is this host's own, without
 /// them.
 pub const FLEET_KEYS: &[RecordKey] = keys_with!(Lifetime::Lease);
@@ -84,13 +92,9 @@ mod tests {
 
     #[test]
     fn sessions_outlive_an_attempt() {
-        let kept: Vec<&str> = RUN_KEYS
-            .iter()
-            .filter(|key| !ATTEMPT_KEYS.contains(key))
-            .map(|key| key.text())
-            .collect();
-        let session = ["session_id", "session_engine", "session_total", "session_feedback"];
-        assert_eq!(kept, [&session[..], &["setup_done"]].concat());
+        let kept = RUN_KEYS.iter().filter(|key| !ATTEMPT_KEYS.contains(key));
+        let kept: Vec<RecordKey> = kept.copied().collect();
+        assert_eq!(kept, [SESSION_KEYS, &[RecordKey::SetupDone]].concat());
         assert_eq!((RUN_KEYS.len(), FLEET_KEYS.len()), (47, 14));
         let texts = |keys: &[RecordKey]| keys.iter().map(|key| key.text()).collect::<Vec<_>>();
         assert_eq!(texts(WORKER_KEYS), ["pid", "pidstart", "boot", "step"]);

@@ -163,6 +163,7 @@ mod tests {
                 // The last one counts, and an empty one is none.
                 assert_eq!(problem(&format!("{key}={bad}\n{key}=\n")), None, "{key}");
                 let found = problem(&format!("message=x\n{key}={bad}\n"));
+                assert_eq!(found.as_ref().map(RecordProblem::code), Some("record_value"));
                 let Some(RecordProblem::Value { key: found, line, value, .. }) = found else {
                     panic!("{key}={bad}")
                 };
@@ -184,7 +185,7 @@ mod tests {
     fn only_newer_formats_are_refused() {
         assert_eq!(problem("format=1\nsomething_new=x\nmessage=\\0\n"), None);
         let newer = RecordProblem::Newer { format: "2".to_owned(), line: Some(2) };
-        assert_eq!(newer.line(), Some(2));
+        assert_eq!((newer.line(), newer.code()), (Some(2), "record_newer"));
         assert_eq!(problem("attempts=x\nformat=2\n"), Some(newer));
     }
 

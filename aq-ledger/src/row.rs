@@ -57,6 +57,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn texts_and_lists_are_taken_whole() {
+        let content = RecordContent::parse("message=a, b\nleft_out=a,b\\\\,c\n");
+        let id = "a".parse().unwrap();
+        let row = JobRow::new(&id, Stage::Inbox, &content).unwrap();
+        assert_eq!(row.message(), Some("a, b"));
+        assert_eq!(row.left_out(), Some(vec!["a".to_owned(), "b,c".to_owned()]));
+    }
+
+    #[test]
     fn leases_have_job_and_epoch() {
         let job = "fleet_job_id=01890a5d-ac96-774b-bcce-b302099a8057\n";
         let epoch = "fleet_lease_epoch=4\n";

@@ -44,3 +44,59 @@ fn is_starting(record: &JobRecord) -> bool {
             (0..30).contains(&age)
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::store::testing::{TestQueue, id};
+
+    /// Tests for a worker of the job `a` in this folder, with these lines after its launch.
+    fn at_work(stage: Stage, lines: &str) -> bool {
+        let queue = TestQueue::new();
+        queue.place("a", stage, "x");
+        let record = format!("attempt=1\nmoved_to=building\n{lines}");
+        fs::write(queue.meta(&id("a")), record).unwrap();
+        is_at_work(&queue, &id("a"))
+    }
+
+    fn identity(start: u64) -> String {
+        let own = ProcessId::current().unwrap();
+        format!("pid={}\npidstart={start}\nboot={}\n", own.pid(), own.boot())
+    }
+
+    #[test]
+    fn living_workers_are_at_work() {
+        let start = ProcessId::current().unwrap().start();
+        for stage in Stage::ALL {
+            let has_worker = matches!(stage, Stage::Building | Stage::Review);
+            assert_eq!(at_work(stage, &identity(start)), has_worker, "{stage}");
+            assert!(!at_work(stage, &identity(start + 1)), "{stage}");
+        }
+        assert!(!is_at_work(&TestQueue::new(), &id("a")));
+    }
+
+    #[test]
+    fn launches_are_work_for_a_moment() {
+        let launched = |seconds| {
+            let at = Timestamp::now() - SignedDuration::from_secs(seconds);
+            format!("launched_at={at}\n")
+        };
+        assert!(at_work(Stage::Building, &launched(5)));
+        assert!(!at_work(Stage::Building, &launched(31)) && !at_work(Stage::Building, ""));
+        assert!(!at_work(Stage::Building, &launched(-60)), "a clock that was put back");
+        assert!(!at_work(Stage::Review, &launched(5)), "nobody is launched into review/");
+    }
+
+    #[test]
+    fn loops_are_named_in_full() {
+        let own = ProcessId::current().unwrap();
+        let text = identity(own.start());
+        let named = |text: &str| loop_process(&KeyValues::parse(text));
+        assert_eq!(named(&text), Some(own));
+        assert_eq!(named(&text.replace("boot=", "no=")), None);
+    }
+}

@@ -102,4 +102,28 @@ mod tests {
         request.withdraw();
         assert!(!request.is_made());
     }
+
+    #[test]
+    fn unreadable_wishes_are_those_of_people() {
+        let dir = tempfile::tempdir().unwrap();
+        let queue = QueueDir::init(&dir.path().join("q")).unwrap();
+        let request = StopRequest::of(&queue, &"a".parse().unwrap());
+        std::fs::create_dir(&request.path).unwrap();
+        assert_eq!((request.reason(), request.is_made()), (Some(StopReason::Person), true));
+    }
+
+    #[test]
+    fn loops_can_be_asked_twice() {
+        let dir = tempfile::tempdir().unwrap();
+        let queue = QueueDir::init(&dir.path().join("q")).unwrap();
+        let request = LoopStopRequest::of(&queue);
+        for _ in 0..2 {
+            assert!(!request.is_made());
+            request.make().unwrap();
+            request.make().unwrap();
+            assert!(request.is_made() && request.path().exists());
+            request.withdraw();
+        }
+        assert!(!request.is_made());
+    }
 }

@@ -251,4 +251,30 @@ mod tests {
         assert_eq!(queue.record("a-3").get(RecordKey::MovedTo), Some("quarantine"));
         assert!(queue.record("a-3").get(RecordKey::Message).unwrap().contains("testing/"));
     }
+
+    #[test]
+    fn words_name_what_became_of_it() {
+        let words = |undoubled: Undoubled| undoubled.to_string();
+        let removed = words(Undoubled::Removed { from: Stage::Inbox, kept: Stage::Failed });
+        assert_eq!(removed, "it was in inbox/ and in failed/, where it belongs and is now");
+        let renamed = |from| words(Undoubled::Renamed { from, new: id("a-2") });
+        let waiting = "another file of its name was in inbox/, and is a-2 now";
+        assert_eq!(renamed(Stage::Inbox), waiting);
+        let aside = "another file of its name was in review/, and is a-2 in quarantine/ now: \
+                     look at it";
+        assert_eq!(renamed(Stage::Review), aside);
+    }
+
+    #[test]
+    fn numbers_in_use_are_passed_over() {
+        let queue = linked("failed", &[Stage::Failed, Stage::Testing]);
+        let other = queue.job_file(Stage::Testing, &id("a"));
+        std::fs::remove_file(&other).unwrap();
+        std::fs::write(&other, "y").unwrap();
+        // One is a job, of one only the record is left, and of one the branch.
+        std::fs::write(queue.job_file(Stage::Inbox, &id("a-2")), "z").unwrap();
+        std::fs::write(queue.meta(&id("a-3")), "").unwrap();
+        std::fs::write(queue.wip_base(&id("a-4")), "").unwrap();
+        assert_eq!(undouble(&queue), [Undoubled::Renamed { from: Stage::Testing, new: id("a-5") }]);
+    }
 }

@@ -1,6 +1,6 @@
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use super::*;
 use crate::process::ProcessId;
@@ -38,11 +38,27 @@ fn recovered(queue: &TestQueue) -> (Option<Recovered>, Stage) {
     (recovered, queue.find(&id("a")).unwrap())
 }
 
-/// A process with the marks of `a`.
-fn marked_process(queue: &TestQueue) -> Child {
-    let mut command = Command::new("sleep");
-    command.arg("1000").stdin(Stdio::null());
-    command.env("AQ_JOB_ID", "a").env("AQ_QUEUE", queue.root()).spawn().unwrap()
+/// A process with the marks of `a`, which goes with this value.
+struct MarkedProcess(Child);
+
+impl MarkedProcess {
+    fn start(queue: &TestQueue) -> Self {
+        let mut command = Command::new("sleep");
+        command.arg("1000").env("AQ_JOB_ID", "a").env("AQ_QUEUE", queue.root());
+        let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Self(command.spawn().unwrap())
+    }
+
+    fn end(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().unwrap()
+    }
+}
+
+impl Drop for MarkedProcess {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[test]
@@ -105,14 +121,12 @@ fn leftovers_end_before_the_job() {
     let queue = left(Stage::Building, DEAD);
     let scratch = queue.state().join("tmp/a");
     fs::create_dir_all(scratch.join("b")).unwrap();
-    let mut ours = marked_process(&queue);
-    let mut others = marked_process(&TestQueue::new());
+    let mut ours = MarkedProcess::start(&queue);
+    let mut others = MarkedProcess::start(&TestQueue::new());
     assert_eq!(recovered(&queue).1, Stage::Inbox);
-    assert!(ours.wait().unwrap().signal().is_some());
-    assert_eq!(others.try_wait().unwrap(), None);
+    assert!(ours.end().is_some_and(|end| end.signal().is_some()));
+    assert_eq!(others.end(), None);
     assert!(!scratch.exists());
-    others.kill().unwrap();
-    others.wait().unwrap();
 }
 
 #[test]
@@ -155,6 +169,25 @@ fn damaged_records_harm_only_theirs() {
     assert!(matches!(damaged, Err(StoreError::Record { .. })), "{damaged:?}");
     assert_eq!(sound.as_ref().unwrap(), &Recovered::Requeued { counted: true });
     assert_eq!(queue.find(a), Some(Stage::Building));
+}
+
+/// The rest of a record may be as wrong as the value that does not parse.
+#[test]
+fn damaged_records_move_no_job() {
+    let damaged = format!("{DEAD}attempts=many\nmoved_to=failed\n");
+    let is_damaged = |queue: &TestQueue| {
+        let found = recover_all(queue);
+        !found.is_empty()
+            && found.iter().all(|(_, what)| matches!(what, Err(StoreError::Record { .. })))
+    };
+    let queue = left(Stage::Building, &damaged);
+    assert!(is_damaged(&queue));
+    assert!(queue.has(Stage::Building, &id("a")));
+    let queue = left(Stage::Inbox, &damaged);
+    let [old, new] = [Stage::Inbox, Stage::Failed].map(|at| queue.job_file(at, &id("a")));
+    fs::hard_link(&old, &new).unwrap();
+    assert!(is_damaged(&queue));
+    assert!(old.exists() && new.exists());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use aq_ledger::{RecordKey, RecordUpdate};
+use aq_ledger::{RecordKey, RecordUpdate, SESSION_KEYS};
 use aq_manifest::{JobSpec, Stage, parse};
 
 use super::super::durable::{sync_dir, write_new};
@@ -15,14 +15,6 @@ use super::super::record::describe;
 use super::super::transition::HeldJob;
 use super::plan::refuse_cycles;
 use super::{AddError, Checked, Draft, Place};
-
-/// A session that does not know the new text does not go on.
-const SESSION_KEYS: &[RecordKey] = &[
-    RecordKey::SessionId,
-    RecordKey::SessionEngine,
-    RecordKey::SessionTotal,
-    RecordKey::SessionFeedback,
-];
 
 /// Puts `text` in the place of a waiting job's file, in which `before` is expected. Answers
 /// warnings, rendered. Durable when this returns.
@@ -72,6 +64,7 @@ pub fn change(
         Some((file.body, file.spec.persona))
     };
     let knows = prompt_of(before).is_some_and(|old| Some(old) == prompt_of(text));
+    // A session that does not know the new text does not go on.
     let record = RecordUpdate::new().clear(if knows { &[] } else { SESSION_KEYS });
     job.append(&record.followed_by(describe(queue, &file.spec, &dir, &temporary)))?;
     // A file that the record does not describe is read again.

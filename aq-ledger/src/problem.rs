@@ -141,7 +141,7 @@ mod tests {
         (&["failure_class"], &["crash", "timeout", "verify_failed"], "weather"),
         (&["capabilities"], &["os:any", "os:any,node>=20 | !x"], ">=<"),
         (
-            &["wip_base", "resume_commit", "pushed_commit"],
+            &["wip_base", "wip_target", "resume_commit", "pushed_commit"],
             &["0123456789abcdef0123456789abcdef01234567"],
             "main",
         ),

@@ -37,6 +37,7 @@
 
 mod add;
 mod artifacts;
+mod base;
 mod changes;
 mod checkout;
 mod error;
@@ -66,6 +67,7 @@ mod watch;
 mod wip;
 
 pub use artifacts::{Collected, collect};
+pub use base::{DepTip, Ground};
 pub use changes::{Changes, DiffBounds};
 pub use error::CheckpointError;
 pub(crate) use git_settings::REPOSITORY_VARIABLES;

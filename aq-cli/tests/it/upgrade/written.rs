@@ -8,13 +8,14 @@ use std::path::Path;
 use crate::sandbox::{STAGES, Sandbox};
 
 /// Keys whose values differ from run to run.
-const VOLATILE: [&str; 8] = [
+const VOLATILE: [&str; 9] = [
     "pid",
     "pidstart",
     "boot",
     "source",
     "profile_source",
     "wip_base",
+    "wip_target",
     "session_feedback",
     "next_eligible",
 ];

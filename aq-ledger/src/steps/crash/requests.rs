@@ -62,6 +62,8 @@ pub(super) fn requests(name: StepName, stop: Option<StopReason>) -> Vec<Request>
         StepName::NoteCheckout => vec![request(NoteCheckout {
             branch: "aq/wip/a",
             base: "0123456789abcdef0123456789abcdef01234567",
+            target: "0123456789abcdef0123456789abcdef01234567",
+            deps: &[],
             isolation: Isolation::InPlace,
             checkout: None,
             is_fresh: true,

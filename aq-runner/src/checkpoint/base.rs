@@ -5,6 +5,7 @@ use std::path::Path;
 use super::error::{At, CheckpointError, Result};
 use super::files;
 use super::repository::CommitId;
+use super::wip::Job;
 
 /// The most that is read of a ground's file, in bytes: a job has at most 1,000 deps.
 const MAX_LEN: u64 = 1 << 20;
@@ -27,6 +28,21 @@ pub struct Ground {
     pub deps: Vec<DepTip>,
     /// The commit that has all of it.
     pub base: CommitId,
+}
+
+/// The start of a job's work.
+#[derive(Clone, Debug)]
+pub enum StartPoint {
+    /// The target, with the work of these jobs that it does not have yet.
+    Deps(Vec<Job>),
+    /// This branch, tag or commit.
+    Revision(String),
+}
+
+impl Default for StartPoint {
+    fn default() -> Self {
+        Self::Deps(Vec::new())
+    }
 }
 
 impl Ground {

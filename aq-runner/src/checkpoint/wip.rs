@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::base::Ground;
+use super::base::{Ground, StartPoint};
 use super::checkout::{Checkout, remove};
 use super::error::{At, CheckpointError, Result};
 use super::files;
@@ -42,7 +42,7 @@ impl Isolation {
     }
 }
 
-/// The branch that a job starts from and is merged into, by its full name.
+/// The branch that a job is merged into, by its full name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Target {
     /// The one that is checked out when the job first starts.
@@ -63,8 +63,10 @@ pub struct Job {
     pub cwd: PathBuf,
     /// Where its agent works.
     pub isolation: Isolation,
-    /// Where it starts from.
+    /// Where it is merged into.
     pub target: Target,
+    /// Where it starts from.
+    pub start: StartPoint,
     /// The file that keeps its base commit. Three more lie beside it, ending in `.from`,
     /// `.ground` and `.back`.
     pub base_file: PathBuf,
@@ -148,7 +150,9 @@ impl Wip {
     /// # Errors
     /// In-place: when the checkout is dirty, bare, in the middle of an operation or taken by
     /// another job ([`NotItsTurn`](CheckpointError::NotItsTurn) while that may end by itself).
-    /// Both: when the branch exists and is not of this job, or git fails.
+    /// Both: when the branch exists and is not of this job, the work of its deps does not go
+    /// together ([`DepsConflict`](CheckpointError::DepsConflict), and nothing was made), or git
+    /// fails.
     pub fn start(job: &Job) -> Result<Option<Started>> {
         let branch = branch_ref(&job.name);
         let found = job.repository_with(&job.cwd, &branch)?;
@@ -173,8 +177,11 @@ impl Wip {
         };
         let mut wip = Self::new(job, repo, ground, from, notes);
         wip.turn = turn;
-        if first && has_branch {
-            return Err(CheckpointError::BranchTaken(wip.branch));
+        if first {
+            if has_branch {
+                return Err(CheckpointError::BranchTaken(wip.branch));
+            }
+            wip.ground = wip.first_ground(&job.start)?;
         }
         let (checkout, fresh, leftovers) = match &wip.isolation {
             Isolation::Own(place) => wip.start_own(place, first)?,
@@ -195,8 +202,9 @@ impl Wip {
     /// # Errors
     /// When the base is damaged, or no repository can be found any more.
     pub fn open(job: &Job) -> Result<Option<Self>> {
-        let notes = Notes::beside(&job.base_file);
-        let Some(ground) = notes.ground()? else { return Ok(None) };
+        if Notes::beside(&job.base_file).base()?.is_none() {
+            return Ok(None);
+        }
         let repo = match (job.repository(), &job.isolation) {
             (Err(e), Isolation::Own(place)) => {
                 let common_dir = place.common_dir()?.filter(|dir| dir.is_dir());
@@ -208,7 +216,16 @@ impl Wip {
             }
             (found, _) => found?,
         };
-        let Some(repo) = repo else { return Ok(None) };
+        match repo {
+            Some(repo) => Self::open_in(job, repo),
+            None => Ok(None),
+        }
+    }
+
+    /// The same in a repository that is known to be the job's.
+    pub(super) fn open_in(job: &Job, repo: Repository) -> Result<Option<Self>> {
+        let notes = Notes::beside(&job.base_file);
+        let Some(ground) = notes.ground()? else { return Ok(None) };
         let from = Origin::of(repo.head());
         Ok(Some(Self::new(job, repo, ground, from, notes)))
     }
@@ -282,6 +299,11 @@ impl Wip {
         let name = job.name.clone();
         let (known_tip, turn) = (None, None);
         Self { repo, ground, from, notes, isolation, known_tip, name, branch, queue, turn }
+    }
+
+    /// The same whose objects survive power loss.
+    pub(super) fn synced(&self) -> Self {
+        Self { repo: self.repo.synced(), ..self.clone() }
     }
 
     /// The branch by its full name.

@@ -50,6 +50,10 @@ pub const WORKER_KEYS: &[RecordKey] =
 /// Keys about what its host lacked.
 pub const HOST_LACK_KEYS: &[RecordKey] = &[RecordKey::HostLacks, RecordKey::HostLacksDetail];
 
+/// Keys about deps whose work does not go together.
+pub const DEPS_CONFLICT_KEYS: &[RecordKey] =
+    &[RecordKey::DepsConflict, RecordKey::DepsConflictDep, RecordKey::DepsSeen];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,6 +79,6 @@ mod tests {
             .collect();
         let session = ["session_id", "session_engine", "session_total", "session_feedback"];
         assert_eq!(kept, [&session[..], &["setup_done"]].concat());
-        assert_eq!((RUN_KEYS.len(), FLEET_KEYS.len()), (47, 14));
+        assert_eq!((RUN_KEYS.len(), FLEET_KEYS.len()), (50, 14));
     }
 }

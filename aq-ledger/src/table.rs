@@ -207,6 +207,12 @@ record_keys! {
     host_lacks_detail HostLacksDetail: &'a str, "", Run, Run;
     /// Times in a row that it was put back for that; the pause grows with it.
     host_tries HostTries: u32, "", Run, Run;
+    /// File because of which the work of its deps does not go together.
+    deps_conflict DepsConflict: &'a str, "", Run, Run;
+    /// Job whose work does not go with the target and the other deps there.
+    deps_conflict_dep DepsConflictDep: &'a str, "", Run, Run;
+    /// Digest of where the branches of target and deps were then.
+    deps_seen DepsSeen: &'a str, "", Run, Run;
     /// Name of its line in `.state/spent`.
     spent_at SpentAt: Timestamp, "", Run, Job;
     /// Folder that the last step was to, [see below](#steps-and-crashes).

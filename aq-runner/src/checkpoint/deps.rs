@@ -3,15 +3,21 @@
 //! All is made in objects, which are on disk before a file names them. A kill leaves objects that
 //! nothing names, and the next start makes the base again.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::base::{DepTip, Ground, StartPoint};
 use super::error::{At, CheckpointError, Result};
-use super::repository::{CommitId, repository_at};
-use super::wip::{Isolation, Job, Wip};
+use super::files;
+use super::own::{HELD, digest};
+use super::repository::{CommitId, branch_at, git_dir_at, repository_at};
+use super::wip::{BRANCHES, Isolation, Job, Target, Wip, branch_ref};
 
 /// The most commits of a target that are searched for a dep's work.
 const SEARCHED: usize = 64;
+
+/// The most that is read of packed refs, in bytes.
+const MAX_PACKED: u64 = 64 << 20;
 
 impl Wip {
     /// The ground of a job that has not started yet, and whose ground is its target alone.
@@ -121,9 +127,43 @@ impl Wip {
 }
 
 impl Job {
+    /// A digest of where the branches are from which the job would start: those of its deps and its
+    /// target, and what is checked out. No run of git is made, so a digest of other branches may
+    /// change, too. `None` outside git, and for a job that builds on no other.
+    pub fn start_mark(&self) -> Option<String> {
+        let StartPoint::Deps(deps) = &self.start else { return None };
+        if deps.is_empty() {
+            return None;
+        }
+        let git_dir = git_dir_at(&self.cwd)?;
+        let common_dir = repository_at(&self.cwd)?;
+        let read = |path: &Path| files::read(path).ok().flatten();
+        let stamp = |path: &Path| {
+            let about = path.metadata().ok()?;
+            Some(format!("{}.{} {}", about.mtime(), about.mtime_nsec(), about.len()))
+        };
+        let target = match &self.target {
+            Target::Noted(name) | Target::Named(name) => Some(name.clone()),
+            Target::Head => None,
+        };
+        let of_deps = deps.iter().flat_map(|dep| {
+            let branch = branch_ref(&dep.name);
+            [branch.replacen(BRANCHES, HELD, 1), branch]
+        });
+        let names = target.into_iter().chain(branch_at(&self.cwd)).chain(of_deps);
+        let loose = names.map(|name| read(&common_dir.join(&name)).unwrap_or(name));
+        let others = [
+            read(&git_dir.join("HEAD")),
+            stamp(&common_dir.join("packed-refs")),
+            read(&common_dir.join("reftable/tables.list")),
+        ];
+        let all: Vec<String> = loose.chain(others.into_iter().flatten()).collect();
+        Some(digest(&all.iter().map(String::as_str).collect::<Vec<_>>()))
+    }
+
     /// Tests whether the job has started in the repository with this common directory.
     fn is_in(&self, common_dir: &Path) -> Result<bool> {
-        if !super::files::is_there(&self.base_file)? {
+        if !files::is_there(&self.base_file)? {
             return Ok(false);
         }
         let known = match (repository_at(&self.cwd), &self.isolation) {
@@ -134,4 +174,18 @@ impl Job {
         Ok(known.filter(|dir| dir.is_dir()).map(|dir| real(&dir)).transpose()?
             == Some(real(common_dir)?))
     }
+}
+
+/// The newest commit on the branch of a job, in the repository that a directory is in. Without a
+/// run of git: `None` also where git keeps its refs in tables.
+pub fn work_at(dir: &Path, job: &str) -> Option<CommitId> {
+    let common_dir = repository_at(dir)?;
+    let name = branch_ref(job);
+    if let Some(text) = files::read(&common_dir.join(&name)).ok()? {
+        return CommitId::parse(&text);
+    }
+    let packed = files::read_up_to(&common_dir.join("packed-refs"), MAX_PACKED).ok()??;
+    let packed = String::from_utf8_lossy(&packed);
+    let is_its = |line: &&str| line.split_once(' ').is_some_and(|(_, other)| other == name);
+    CommitId::parse(packed.lines().find(is_its)?.split_once(' ')?.0)
 }

@@ -71,6 +71,7 @@ mod wip;
 pub use artifacts::{Collected, collect};
 pub use base::{DepTip, Ground, StartPoint};
 pub use changes::{Changes, DiffBounds};
+pub use deps::work_at;
 pub use error::CheckpointError;
 pub(crate) use git_settings::REPOSITORY_VARIABLES;
 pub use handover::{Handover, Pushed, set_aside, take_up};

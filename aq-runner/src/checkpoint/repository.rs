@@ -311,7 +311,7 @@ pub fn repository_at(dir: &Path) -> Option<PathBuf> {
     common_dir_of(&git_dir_at(dir)?)
 }
 
-fn git_dir_at(dir: &Path) -> Option<PathBuf> {
+pub(super) fn git_dir_at(dir: &Path) -> Option<PathBuf> {
     dir.ancestors().find_map(|dir| {
         let inside = dir.join(".git");
         match inside.symlink_metadata() {

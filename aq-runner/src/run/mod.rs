@@ -26,6 +26,7 @@ mod room_config;
 mod run_loop;
 mod settings;
 mod ship_config;
+mod start_point;
 mod stop;
 mod this_host;
 mod tokens;
@@ -70,6 +71,7 @@ pub use tokens::{
     FLEET_TOKEN, GivenToken, TOKEN_VARIABLES, TRACKER_TOKENS, TokenFileError, TokenFileProblem,
 };
 pub use view::attempts::{Attempt, attempts};
+pub use view::builds_on::{BuildsOn, BuiltDep, DepChange, builds_on};
 pub use view::dependencies::{Dependencies, Edge, Node, dependencies};
 pub use view::history::{history, job_numbers, recent_numbers};
 pub use view::job_view::{Activity, JobView, WorkProblem};

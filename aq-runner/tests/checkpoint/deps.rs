@@ -289,3 +289,22 @@ fn kills_between_notes_lose_nothing() {
         assert_starts(&lab, &repo, &job, &format!("{lost:?}"));
     }
 }
+
+#[test]
+fn marks_follow_every_branch() {
+    let (lab, repo) = Lab::with_repo();
+    let dep = lab.job("dep", &repo);
+    run(&dep, "f1", "1");
+    assert_eq!(lab.job("alone", &repo).start_mark(), None);
+    let job = child(&lab, "next", &repo, &[&dep]);
+    let mark = || job.start_mark().unwrap();
+    let first = mark();
+    assert_eq!(mark(), first);
+    commit(&lab, &repo, "late", "1");
+    let second = mark();
+    lab.git(&repo, &["update-ref", "refs/heads/aq/wip/dep", "main"]);
+    let third = mark();
+    lab.git(&repo, &["checkout", "-q", "-b", "other"]);
+    let marks = [first, second, third, mark()];
+    assert!(marks.iter().enumerate().all(|(at, one)| !marks[..at].contains(one)), "{marks:?}");
+}

@@ -58,6 +58,10 @@ pub const WORKER_KEYS: &[RecordKey] =
 /// Keys about what its host lacked.
 pub const HOST_LACK_KEYS: &[RecordKey] = &[RecordKey::HostLacks, RecordKey::HostLacksDetail];
 
+/// Keys about deps whose work does not go together.
+pub const DEPS_CONFLICT_KEYS: &[RecordKey] =
+    &[RecordKey::DepsConflict, RecordKey::DepsConflictDep, RecordKey::DepsSeen];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,7 +99,7 @@ mod tests {
         let kept = RUN_KEYS.iter().filter(|key| !ATTEMPT_KEYS.contains(key));
         let kept: Vec<RecordKey> = kept.copied().collect();
         assert_eq!(kept, [SESSION_KEYS, &[RecordKey::SetupDone]].concat());
-        assert_eq!((RUN_KEYS.len(), FLEET_KEYS.len()), (47, 14));
+        assert_eq!((RUN_KEYS.len(), FLEET_KEYS.len()), (50, 14));
         let texts = |keys: &[RecordKey]| keys.iter().map(|key| key.text()).collect::<Vec<_>>();
         assert_eq!(texts(WORKER_KEYS), ["pid", "pidstart", "boot", "step"]);
         assert_eq!(texts(HOST_LACK_KEYS), ["host_lacks", "host_lacks_detail"]);

@@ -17,7 +17,10 @@ pub use content::{KeyValues, RecordContent};
 pub use escape::{join_list, split_list};
 pub use key::{KeyGroup, Lifetime};
 pub use key_name::{KeyName, LengthIndex};
-pub use key_sets::{ATTEMPT_KEYS, FLEET_KEYS, HOST_LACK_KEYS, RUN_KEYS, SESSION_KEYS, WORKER_KEYS};
+pub use key_sets::{
+    ATTEMPT_KEYS, DEPS_CONFLICT_KEYS, FLEET_KEYS, HOST_LACK_KEYS, RUN_KEYS, SESSION_KEYS,
+    WORKER_KEYS,
+};
 pub use problem::{READ_FORMAT, RecordProblem};
 pub use row::JobRow;
 pub use table::RecordKey;

@@ -4,7 +4,9 @@
 use std::path::Path;
 
 use aq_caps::Requirement;
-use aq_manifest::{DepsMode, FailureClass, Isolation, Outcome, Priority, ReviewPolicy, Stage};
+use aq_manifest::{
+    DepsMode, FailureClass, Isolation, Outcome, Priority, ReviewPolicy, ShipMode, Stage,
+};
 use jiff::Timestamp;
 
 use crate::key::{KeyGroup, Lifetime, misfit, record_keys};
@@ -23,6 +25,10 @@ record_keys! {
     added_on AddedOn: FullBranch<'a>, "", Definition, Job;
     /// Branch that the job names: it starts from it and is merged into it.
     target Target: FullBranch<'a>, "", Definition, Job;
+    /// Branch, tag or commit that it starts from in place of its target with its deps' work.
+    base Base: &'a str, "", Definition, Job;
+    /// `accept`, `merge` or `pr`: how it is shipped; absent: as the config says.
+    ship Ship: ShipMode, "", Definition, Job;
     /// Moves of the project for which `cwd`, `lock` and `added_from` were mapped.
     place_moves PlaceMoves: u32, "", Definition, Job;
     /// Directory of the job, absolute.
@@ -137,8 +143,12 @@ record_keys! {
     total_duration_s TotalDurationS: f64, "seconds", Run, Job;
     /// The job's branch, `aq/wip/<job>`; absent outside git.
     wip_branch WipBranch: &'a str, "", Run, Job;
-    /// Commit that the branch started from.
+    /// Commit that the job's own work is on top of: `wip_target` with the work of `wip_deps`.
     wip_base WipBase: CommitName<'a>, "", Run, Job;
+    /// Commit of its target at that time.
+    wip_target WipTarget: CommitName<'a>, "", Run, Job;
+    /// Work of other jobs in it that the target did not have, each as `<job>@<commit>`.
+    wip_deps WipDeps: Vec<String>, "", Run, Job;
     /// `worktree`, which is a checkout of its own, or `in-place`.
     isolation Isolation: Isolation, "", Run, Job;
     /// Directory of its own checkout.
@@ -197,6 +207,12 @@ record_keys! {
     host_lacks_detail HostLacksDetail: &'a str, "", Run, Run;
     /// Times in a row that it was put back for that; the pause grows with it.
     host_tries HostTries: u32, "", Run, Run;
+    /// File because of which the work of its deps does not go together.
+    deps_conflict DepsConflict: &'a str, "", Run, Run;
+    /// Job whose work does not go with the target and the other deps there.
+    deps_conflict_dep DepsConflictDep: &'a str, "", Run, Run;
+    /// Digest of where the branches of target and deps were then.
+    deps_seen DepsSeen: &'a str, "", Run, Run;
     /// Name of its line in `.state/spent`.
     spent_at SpentAt: Timestamp, "", Run, Job;
     /// Folder that the last step was to, [see below](#steps-and-crashes).

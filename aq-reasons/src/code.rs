@@ -34,6 +34,8 @@ codes! {
     WaitingOn = "waiting_on",
     /// A pause after a failure.
     Backoff = "backoff",
+    /// The work of the job's deps does not go together.
+    DepsConflict = "deps_conflict",
     /// Another job works in the repository's own checkout.
     RepositoryInUse = "repository_in_use",
     /// Another job has the lock.

@@ -48,6 +48,14 @@ pub enum WaitReason {
         /// Its end.
         until: Timestamp,
     },
+    /// The work of its deps does not go together, or not with its target.
+    DepsConflict {
+        /// The job whose work does not go with the rest.
+        #[serde(with = "word")]
+        dep: JobId,
+        /// A file in conflict.
+        file: String,
+    },
     /// It works in a repository's own checkout, and so does another job, which runs or is about to.
     RepositoryInUse {
         /// That job.
@@ -185,6 +193,7 @@ impl WaitReason {
             Self::NoEngine { .. } => WaitCode::NoEngine,
             Self::WaitingOn { .. } => WaitCode::WaitingOn,
             Self::Backoff { .. } => WaitCode::Backoff,
+            Self::DepsConflict { .. } => WaitCode::DepsConflict,
             Self::RepositoryInUse { .. } => WaitCode::RepositoryInUse,
             Self::LockHeld { .. } => WaitCode::LockHeld,
             Self::Behind { .. } => WaitCode::Behind,

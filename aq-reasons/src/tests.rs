@@ -24,6 +24,10 @@ fn samples() -> Vec<(Value, &'static str)> {
         ),
         (json!({ "code": "backoff", "until": until }), "backoff until 2026-01-01T12:01:00Z"),
         (
+            json!({ "code": "deps_conflict", "dep": "schema", "file": "src/a.rs" }),
+            "deps conflict in src/a.rs",
+        ),
+        (
             json!({ "code": "repository_in_use", "job": "schema" }),
             "schema has the repository's own checkout",
         ),

@@ -7,9 +7,7 @@ use jiff::Timestamp;
 use crate::arena::{ClassIx, EngineIx, JobIx, LockIx};
 use crate::host::HostEntry;
 use crate::queue::{At, Entry};
-use crate::{
-    DependencyStatus, EngineState, HeldBy, HostLack, PendingDependency, Queue, Settled, WaitReason,
-};
+use crate::{DependencyStatus, EngineState, HeldBy, PendingDependency, Queue, Settled, WaitReason};
 
 /// The slots, locks and engines that a plan has given away so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +52,7 @@ pub(crate) enum Refusal {
     Limited(EngineIx),
     OutOfUse(EngineIx),
     Absent(EngineIx),
-    JobLacks,
+    Obstacle,
     HostLacks,
     ReviewFull,
     NoSlot,
@@ -89,8 +87,8 @@ impl Queue {
         {
             return Err(Refusal::Backoff(until));
         }
-        if entry.at == At::Waiting(None) && entry.lack.is_some() {
-            return Err(Refusal::JobLacks);
+        if entry.at == At::Waiting(None) && entry.obstacle.is_some() {
+            return Err(Refusal::Obstacle);
         }
         if let Some(repository) = entry.repository {
             let planned = ledger.repositories.get(&repository).copied();
@@ -176,8 +174,8 @@ impl Queue {
                 engines: placement.engines.iter().map(|&e| engine(e)).collect(),
             },
             Refusal::WaitingOn => WaitReason::WaitingOn { keys: self.awaited(ix) },
-            Refusal::Backoff(until) => match &self.jobs[ix].lack {
-                Some(lack) => WaitReason::HostLacks(HostLack::clone(lack)),
+            Refusal::Backoff(until) => match &self.jobs[ix].obstacle {
+                Some(obstacle) => WaitReason::clone(obstacle),
                 None => WaitReason::Backoff { until },
             },
             Refusal::LockHeld(job) => WaitReason::LockHeld { job: id(job) },
@@ -198,11 +196,11 @@ impl Queue {
                 EngineState::Absent { lack } => WaitReason::HostLacks(lack.clone()),
                 _ => WaitReason::NoEngine { engines: Vec::new() },
             },
-            Refusal::JobLacks | Refusal::HostLacks => {
-                let lack = match refusal {
-                    Refusal::JobLacks => self.jobs[ix].lack.as_deref(),
-                    _ => host.lack.as_ref(),
-                };
+            Refusal::Obstacle => {
+                self.jobs[ix].obstacle.as_deref().map_or_else(no_slot, WaitReason::clone)
+            }
+            Refusal::HostLacks => {
+                let lack = host.lack.as_ref();
                 lack.map_or_else(no_slot, |lack| WaitReason::HostLacks(lack.clone()))
             }
             Refusal::ReviewFull => WaitReason::ReviewFull {

@@ -4,7 +4,7 @@ use aq_caps::Requirement;
 use aq_manifest::{DepsMode, JobId, Priority};
 use jiff::Timestamp;
 
-use crate::{HostId, HostLack};
+use crate::{HostId, WaitReason};
 
 /// A job, as far as scheduling needs to know it.
 ///
@@ -46,9 +46,9 @@ pub struct Job {
     pub requirements: Vec<Requirement>,
     /// The engines that may run it, best first. A name is only data here.
     pub engines: Vec<String>,
-    /// Something that its host lacked when it was last tried. With it the job waits for the end of
-    /// its pause, and without a pause until it is inserted anew.
-    pub lack: Option<HostLack>,
+    /// What was in its way when it was last tried, such as something that its host lacked. With it
+    /// the job waits for the end of its pause, and without a pause until it is inserted anew.
+    pub obstacle: Option<WaitReason>,
     /// A person holds it: it is not started, and not refused either.
     pub held: bool,
 }
@@ -67,7 +67,7 @@ impl Job {
             deps_mode: DepsMode::default(),
             requirements: Vec::new(),
             engines: Vec::new(),
-            lack: None,
+            obstacle: None,
             held: false,
         }
     }

@@ -12,7 +12,7 @@ use crate::graph::{Cycle, Graph, Shift};
 use crate::host::HostEntry;
 use crate::rank::{Rank, urgency_and_age};
 use crate::ready::Locks;
-use crate::{HostId, HostLack, Job, QueueError, Settled, State};
+use crate::{HostId, Job, QueueError, Settled, State, WaitReason};
 
 /// A [`State`] in slots. No entry is ever settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub(crate) struct Entry {
     pub(crate) at: At,
     pub(crate) held: bool,
     place: Place,
-    pub(crate) lack: Option<Box<HostLack>>,
+    pub(crate) obstacle: Option<Box<WaitReason>>,
     /// The neighbours among the waiting jobs of its class.
     class_links: [Option<JobIx>; 2],
 }
@@ -162,7 +162,7 @@ impl Queue {
             at,
             held: job.held,
             place: Place::Nowhere,
-            lack: job.lack.map(Box::new),
+            obstacle: job.obstacle.map(Box::new),
             class_links: [None; 2],
         });
         self.by_id.insert(job.id, ix);
@@ -195,8 +195,8 @@ impl Queue {
             self.depart(ix);
             let entry = &mut self.jobs[ix];
             entry.at = at;
-            // It has come further than what it lacked.
-            entry.lack = None;
+            // It has come further than that.
+            entry.obstacle = None;
             self.arrive(ix);
         }
         self.settle_changes();
@@ -402,7 +402,7 @@ impl Queue {
         let place = match (entry.at, self.graph.unmet(ix)) {
             _ if entry.held => Place::Nowhere,
             (At::Waiting(Some(until)), 0) if until > self.now => Place::Delayed,
-            (At::Waiting(None), 0) if entry.lack.is_some() => Place::Nowhere,
+            (At::Waiting(None), 0) if entry.obstacle.is_some() => Place::Nowhere,
             (At::Waiting(_), 0) => Place::Ready,
             _ => Place::Nowhere,
         };

@@ -2,7 +2,7 @@
 
 use aq_ledger::RecordKey;
 use aq_manifest::{DepsMode, Stage};
-use aq_runner::run::{JobView, look_up};
+use aq_runner::run::{JobView, builds_on, look_up};
 use aq_runner::store::{Holder, QueueDir, holder};
 use jiff::Timestamp;
 
@@ -32,10 +32,11 @@ pub(crate) fn run(here: &Here, args: &Args) -> Outcome {
     if here.untrusted(&queue).is_some() {
         job.distrust(queue.root());
     }
+    let base = builds_on(&queue, &job.record)?;
     if let Some(version) = args.json.version {
-        output::json::job(&job, now, version);
+        output::json::job(&job, base.as_ref(), now, version);
     } else {
-        output::line(output::job::why(&job, &help(&queue, &job)?, now));
+        output::line(output::job::why(&job, &help(&queue, &job)?, base.as_ref(), now));
     }
     Ok(Exit::Done)
 }

@@ -4,7 +4,8 @@ use aq_ledger::RecordKey;
 use aq_manifest::{JobId, Stage, format_duration};
 use aq_runner::checkpoint::LeftOut;
 use aq_runner::run::{
-    Activity, JobView, Recovered, Replied, Stopped, WorkProblem, recorded_left_out,
+    Activity, BuildsOn, BuiltDep, DepChange, JobView, Recovered, Replied, Stopped, WorkProblem,
+    recorded_left_out,
 };
 use aq_runner::store::JobRecord;
 use aq_scheduler::WaitReason;
@@ -48,9 +49,16 @@ pub(crate) struct DependencyHelp {
 }
 
 /// The answer of `aq why`.
-pub(crate) fn why(job: &JobView, help: &DependencyHelp, now: Timestamp) -> String {
+pub(crate) fn why(
+    job: &JobView,
+    help: &DependencyHelp,
+    base: Option<&BuildsOn>,
+    now: Timestamp,
+) -> String {
     let mut lines =
         vec![format!("{} (in {}/) {}", job.record.id, job.record.stage, what(job, now))];
+    lines.extend(base.map(builds_on));
+    lines.extend(base.iter().flat_map(|base| changed_deps(base)).map(|one| one.text().to_owned()));
     let names = |ids: &[JobId]| ids.iter().map(JobId::as_str).collect::<Vec<_>>().join(" ");
     if !help.shippable.is_empty() {
         lines.push(format!("`aq ship {}` ships what it waits for", names(&help.shippable)));
@@ -61,6 +69,41 @@ pub(crate) fn why(job: &JobView, help: &DependencyHelp, now: Timestamp) -> Strin
     }
     lines.extend(warnings(job).iter().map(|warning| warning.text().to_owned()));
     lines.join("\n")
+}
+
+/// The base of a job in a line.
+pub(crate) fn builds_on(base: &BuildsOn) -> String {
+    let at = |name: &str, commit: &str| format!("{} at {:.7}", plain(name), commit);
+    let start = at(base.start.as_deref().unwrap_or("its target"), base.commit.as_str());
+    let deps = base.deps.iter().map(|dep| at(dep.job.as_str(), dep.commit.as_str()));
+    format!("builds on {}", deps.chain([start]).collect::<Vec<_>>().join(", "))
+}
+
+/// The changes of what a job builds on, since it was begun.
+pub(crate) fn changed_deps(base: &BuildsOn) -> Vec<Coded> {
+    let coded = |dep: &BuiltDep| {
+        let (job, change) = (&dep.job, dep.change.as_ref()?);
+        let (fields, words) = match change {
+            DepChange::Reopened(stage) => {
+                (json!({ "stage": stage.folder() }), format!("is in {stage}/ again"))
+            }
+            DepChange::Rejected => (json!({}), "was rejected".to_owned()),
+            DepChange::Failed(stage) => {
+                (json!({ "stage": stage.folder() }), format!("is in {stage}/"))
+            }
+            DepChange::Replaced => (json!({}), "was replaced by another job".to_owned()),
+            DepChange::Moved(commit) => (
+                json!({ "commit": commit.as_str() }),
+                format!("has gone on to {:.7}", commit.as_str()),
+            ),
+        };
+        let mut fields = fields;
+        fields["dep"] = job.as_str().into();
+        fields["change"] = change.code().into();
+        let text = format!("{job} {words} since this job began on its work");
+        Some(Coded::new("dep_changed", fields, text))
+    };
+    base.deps.iter().filter_map(coded).collect()
 }
 
 /// Faults of a job's work, each with the mend.

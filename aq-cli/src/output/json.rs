@@ -13,8 +13,8 @@ use aq_manifest::{JobId, Outcome};
 use aq_runner::insights::{Day, Group, Insights, Numbers, days};
 use aq_runner::run::host::Host;
 use aq_runner::run::{
-    Activity, AgreementReport, FleetJobs, FleetOverview, FleetPart, JobView, Overview, Submitted,
-    TrackerView, log_host,
+    Activity, AgreementReport, BuildsOn, BuiltDep, DepChange, FleetJobs, FleetOverview, FleetPart,
+    JobView, Overview, Submitted, TrackerView, log_host,
 };
 use aq_runner::store::{AddReport, Added};
 use aq_scheduler::EngineState;
@@ -26,6 +26,7 @@ pub(crate) use coded::{Coded, shown};
 pub(crate) use version::{JsonOption, JsonVersion};
 
 use super::human::Checked;
+use super::job::changed_deps;
 use super::note_written;
 use coded::shapes;
 use tame::tame;
@@ -181,9 +182,13 @@ fn part_shape(part: &FleetPart) -> Value {
     json!({ "switches": part.switches, "factory": part.factory, "unsent": part.unsent })
 }
 
-pub(crate) fn job(job: &JobView, now: Timestamp, version: JsonVersion) {
+pub(crate) fn job(job: &JobView, base: Option<&BuildsOn>, now: Timestamp, version: JsonVersion) {
     let mut shape = shape(job, now, version);
     if let Value::Object(keys) = &mut shape {
+        keys.insert("builds_on".to_owned(), base.map(base_shape).into());
+        if let (Some(base), Some(Value::Array(warnings))) = (base, keys.get_mut("warnings")) {
+            warnings.extend(shapes(version, changed_deps(base)));
+        }
         keys.insert("version".to_owned(), version.number().into());
     }
     value(&shape);
@@ -239,6 +244,16 @@ fn shape(job: &JobView, now: Timestamp, version: JsonVersion) -> Value {
         keys.extend(more);
     }
     shape
+}
+
+/// The base of a job.
+fn base_shape(base: &BuildsOn) -> Value {
+    let dep = |dep: &BuiltDep| {
+        let change = dep.change.as_ref().map(DepChange::code);
+        json!({ "job": dep.job.as_str(), "commit": dep.commit.as_str(), "change": change })
+    };
+    let deps: Vec<Value> = base.deps.iter().map(dep).collect();
+    json!({ "start": base.start, "commit": base.commit.as_str(), "deps": deps })
 }
 
 pub(crate) fn capabilities(host: &Host, version: JsonVersion) {

@@ -4,6 +4,7 @@ mod acp;
 mod agents;
 mod architecture;
 mod branches;
+mod building_on;
 mod chaos;
 mod checker;
 mod coordinator;

@@ -94,7 +94,7 @@ fn status_and_why() {
     assert_eq!(insights["jobs"].as_array().unwrap().len(), 2);
 
     let why = sandbox.json(&["why", "next", "--json"]);
-    assert_eq!(keys(&why), sorted(&JOB, &["reason", "version"]));
+    assert_eq!(keys(&why), sorted(&JOB, &["builds_on", "reason", "version"]));
 }
 
 /// The shapes of version 1 are those of before there were codes: what version 2 has, with the text

@@ -4,7 +4,7 @@ use aq_manifest::Stage;
 use jiff::Timestamp;
 
 use super::{JobStep, RecordCheck, Refusal, Step, StepName};
-use crate::{HOST_LACK_KEYS, JobRow, RecordKey, RecordUpdate, WORKER_KEYS};
+use crate::{DEPS_CONFLICT_KEYS, HOST_LACK_KEYS, JobRow, RecordKey, RecordUpdate, WORKER_KEYS};
 
 /// Results of the last attempt, which are none of the next one.
 const LAST_RESULTS: &[RecordKey] = &[
@@ -37,6 +37,7 @@ impl JobStep for Launch<'_> {
             .clear(WORKER_KEYS)
             .clear(LAST_RESULTS)
             .clear(HOST_LACK_KEYS)
+            .clear(DEPS_CONFLICT_KEYS)
             .set(RecordKey::Attempt, attempt)
             .set(RecordKey::Engine, self.engine)
             .set(RecordKey::LaunchedAt, now);

@@ -6,6 +6,7 @@
 
 mod accept;
 mod attempt_end;
+mod await_deps;
 mod begin;
 #[cfg(test)]
 mod crash;
@@ -38,6 +39,7 @@ mod stop_reason;
 mod verify;
 
 pub use accept::Accept;
+pub use await_deps::AwaitDeps;
 pub use begin::Begin;
 pub use end_unwanted::EndUnwanted;
 pub use fail::Fail;

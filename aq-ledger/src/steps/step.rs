@@ -221,6 +221,8 @@ step_names! {
     EndUnwanted = "end",
     /// An attempt cannot go on, through no fault of the job.
     GiveBack = "give back",
+    /// The work of the job's deps does not go together.
+    AwaitDeps = "await deps",
     /// The host lacks something that the job needs.
     PutBack = "put back",
     /// The job's engine is out of use.

@@ -13,7 +13,7 @@ const MAX_COMMAND: usize = 64 << 10;
 /// Bytes of a path, a lock or a model's name: the longest path of Linux.
 const MAX_LINE: usize = 4096;
 /// Bytes of a label or a glob.
-const MAX_WORD: usize = 256;
+pub(super) const MAX_WORD: usize = 256;
 /// Bytes of an engine's name.
 const MAX_NAME: usize = 64;
 
@@ -190,7 +190,7 @@ impl Kind for Branch {
 }
 
 /// The rules of `git check-ref-format --branch`.
-fn is_branch(name: &str) -> bool {
+pub(super) fn is_branch(name: &str) -> bool {
     let is_part = |part: &str| {
         !part.is_empty() && !part.starts_with('.') && !part.to_ascii_lowercase().ends_with(".lock")
     };

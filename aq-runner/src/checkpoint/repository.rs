@@ -167,6 +167,11 @@ impl Repository {
         &self.head
     }
 
+    /// The same whose objects survive power loss.
+    pub(super) fn synced(&self) -> Self {
+        Self { git: self.git.synced(), ..self.clone() }
+    }
+
     pub(super) fn git(&self) -> &Git {
         &self.git
     }
@@ -306,7 +311,7 @@ pub fn repository_at(dir: &Path) -> Option<PathBuf> {
     common_dir_of(&git_dir_at(dir)?)
 }
 
-fn git_dir_at(dir: &Path) -> Option<PathBuf> {
+pub(super) fn git_dir_at(dir: &Path) -> Option<PathBuf> {
     dir.ancestors().find_map(|dir| {
         let inside = dir.join(".git");
         match inside.symlink_metadata() {

@@ -25,6 +25,8 @@ mod room;
 mod room_config;
 mod run_loop;
 mod settings;
+mod ship_config;
+mod start_point;
 mod stop;
 mod this_host;
 mod tokens;
@@ -64,11 +66,13 @@ pub use run_loop::handle::{RunHandle, start};
 pub use run_loop::options::RunOptions;
 pub use run_loop::{LostPart, Progress, RunError, Summary, run};
 pub use settings::{Config, Settings, SettingsError};
+pub use ship_config::{MergeConfig, PrConfig, ShipSettings};
 pub use this_host::host_capabilities;
 pub use tokens::{
     FLEET_TOKEN, GivenToken, TOKEN_VARIABLES, TRACKER_TOKENS, TokenFileError, TokenFileProblem,
 };
 pub use view::attempts::{Attempt, attempts};
+pub use view::builds_on::{BuildsOn, BuiltDep, DepChange, builds_on};
 pub use view::dependencies::{Dependencies, Edge, Node, dependencies};
 pub use view::history::{history, job_numbers, recent_numbers};
 pub use view::job_view::{Activity, JobView, WorkProblem};

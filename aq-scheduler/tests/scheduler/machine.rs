@@ -3,6 +3,7 @@
 use aq_manifest::{DepsMode, JobId, Priority};
 use aq_scheduler::{
     EngineState, Host, HostLack, Job, Limits, Misfits, Queue, QueueError, Settled, State,
+    WaitReason,
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -86,7 +87,7 @@ prop_compose! {
         lack in proptest::option::weighted(0.1, Just(program("git"))),
     ) -> Job {
         Job {
-            lack,
+            obstacle: lack.map(WaitReason::HostLacks),
             priority,
             lock: lock.map(str::to_owned),
             repository: repository.map(str::to_owned),

@@ -54,7 +54,7 @@ impl Model {
             }
         } else {
             self.jobs[place].1 = state;
-            self.jobs[place].0.lack = None;
+            self.jobs[place].0.obstacle = None;
         }
     }
 
@@ -172,10 +172,10 @@ impl Model {
             };
             return refuse(format!("waiting on {}", join(unmet.iter().map(mark).collect())));
         }
-        if let Some(lack) = &job.lack
+        if let Some(obstacle) = &job.obstacle
             && not_before.is_none_or(|until| until > self.now)
         {
-            return Err((lack.to_string(), not_before));
+            return Err((obstacle.to_string(), not_before));
         }
         if let Some(until) = not_before.filter(|&until| until > self.now) {
             return Err((format!("backoff until {until}"), Some(until)));

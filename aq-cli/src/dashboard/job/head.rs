@@ -15,7 +15,7 @@ use crate::dashboard::guard::Viewer;
 use crate::dashboard::moment::{age, ago, at};
 use crate::dashboard::page;
 use crate::dashboard::state::Dashboard;
-use crate::output::job::{what, work_problem};
+use crate::output::job::{builds_on, changed_deps, what, work_problem};
 
 pub(super) fn head(
     dashboard: &Dashboard,
@@ -35,6 +35,7 @@ pub(super) fn head(
     let profile = word(RecordKey::Profile).or_else(|| Some(visible(put_away?.profile.as_ref()?)));
     let now = Timestamp::now();
     let left = recorded_left_out(meta);
+    let base = aq_runner::run::builds_on(&dashboard.queue, record)?;
     Ok(html! {
         div.title {
             h1 { (record.id) }
@@ -46,6 +47,10 @@ pub(super) fn head(
                 p { "Not on its branch:" }
                 ul { @for one in &left { li { code { (visible(&one.what)) } " " (visible(&one.why)) } } }
             }
+        }
+        @if let Some(base) = &base {
+            p.faint { (visible(&builds_on(base))) }
+            @for one in changed_deps(base) { p.notice.words { (visible(one.text())) } }
         }
         @if let Some(problem) = work_problem(job) { p.notice.words { (page::with_code(&problem)) } }
         dl.facts {

@@ -8,13 +8,15 @@ use std::path::Path;
 use crate::sandbox::{STAGES, Sandbox};
 
 /// Keys whose values differ from run to run.
-const VOLATILE: [&str; 8] = [
+const VOLATILE: [&str; 10] = [
     "pid",
     "pidstart",
     "boot",
     "source",
     "profile_source",
     "wip_base",
+    "wip_target",
+    "wip_deps",
     "session_feedback",
     "next_eligible",
 ];

@@ -163,7 +163,7 @@ impl ModelJob {
                     self.attempts_made.push(attempt);
                 }
             }
-            StepName::GiveBack | StepName::PutBack | StepName::Postpone
+            StepName::AwaitDeps | StepName::GiveBack | StepName::PutBack | StepName::Postpone
                 if self.folder == Stage::Building
                     && (is_recorded || !after.has(RecordKey::Pid)) =>
             {

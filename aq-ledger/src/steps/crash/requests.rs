@@ -39,6 +39,9 @@ pub(super) fn requests(name: StepName, stop: Option<StopReason>) -> Vec<Request>
             request(Accept { policy: ReviewPolicy::Auto }),
             request(Accept { policy: ReviewPolicy::Human }),
         ],
+        StepName::AwaitDeps => {
+            vec![request(AwaitDeps { dep: "b", file: "f", seen: "s", message: "x" })]
+        }
         StepName::Begin => vec![request(Begin { pid: 7, start: 1, boot: "b" })],
         StepName::EndUnwanted => {
             stop.map(|reason| request(EndUnwanted { reason })).into_iter().collect()
@@ -62,6 +65,8 @@ pub(super) fn requests(name: StepName, stop: Option<StopReason>) -> Vec<Request>
         StepName::NoteCheckout => vec![request(NoteCheckout {
             branch: "aq/wip/a",
             base: "0123456789abcdef0123456789abcdef01234567",
+            target: "0123456789abcdef0123456789abcdef01234567",
+            deps: &[],
             isolation: Isolation::InPlace,
             checkout: None,
             is_fresh: true,
@@ -122,6 +127,7 @@ pub(super) fn actor(name: StepName) -> StepActor {
         | StepName::SetAside
         | StepName::StopWaiting => StepActor::Person,
         StepName::Accept
+        | StepName::AwaitDeps
         | StepName::Begin
         | StepName::EndUnwanted
         | StepName::Fail

@@ -14,7 +14,7 @@ use super::place::OwnPlace;
 use super::refs::{OwnHead, OwnRepository};
 
 /// Where work is kept that its branch cannot take.
-const HELD: &str = "refs/aq/held/";
+pub(in super::super) const HELD: &str = "refs/aq/held/";
 
 /// The ref that takes the work of a checkpoint.
 #[derive(Debug)]

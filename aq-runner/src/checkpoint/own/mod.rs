@@ -24,5 +24,7 @@ mod tips;
 mod tips_memory;
 
 pub(super) use bring::borrowed_from;
+pub(super) use held::HELD;
 pub use place::OwnPlace;
 pub(super) use refs::{OwnHead, OwnRepository};
+pub(super) use tips::digest;

@@ -153,7 +153,7 @@ pub(super) fn keeper(tree: &str, commits: &[&str]) -> String {
 }
 
 /// A short name for what is to be kept, by which a keeper is found again.
-pub(super) fn digest(commits: &[&str]) -> String {
+pub(in super::super) fn digest(commits: &[&str]) -> String {
     let mut hash = Sha256::new();
     for commit in commits {
         hash.update(commit.as_bytes());

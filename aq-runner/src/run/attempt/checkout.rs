@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use super::super::checkouts::{checkouts, note_queue};
 use super::super::host_lack::{HostError as _, no_room};
+use super::super::start_point::{NoStartPoint, start_point};
 use super::super::workplace::{checkpoint_job, own_place};
 use super::JobAttempt;
 use super::failure::AttemptFailure;
@@ -29,12 +30,26 @@ pub(super) fn make(
     spec: &JobSpec,
     cwd: &Path,
 ) -> Result<(), AttemptFailure> {
-    let job = job_of(attempt, spec, cwd);
+    let start_point = start_point(attempt.queue, attempt.record.row()).map_err(|e| match e {
+        NoStartPoint::Store(e) => AttemptFailure::not_counted(&e),
+        put_back @ NoStartPoint::PutBack { .. } => AttemptFailure::NotCounted(put_back.to_string()),
+    })?;
+    let job = checkpoint::Job { start: start_point, ..job_of(attempt, spec, cwd) };
+    // Before they are read: what moves later is news.
+    let seen = job.start_mark();
     for listener in &mut attempt.listeners {
         listener.checkout_comes(&mut attempt.record, &job);
     }
     let record = &mut attempt.record;
-    let started = start(record, &job).map_err(|e| not_started(record, &e, &job))?;
+    let started = start(record, &job).map_err(|e| match e {
+        CheckpointError::DepsConflict { ref dep, ref paths } => AttemptFailure::DepsConflict {
+            dep: dep.clone(),
+            file: paths.first().cloned().unwrap_or_default(),
+            seen: seen.unwrap_or_default(),
+            why: e.to_string(),
+        },
+        e => not_started(record, &e, &job),
+    })?;
     let Some(started) = started else {
         attempt.ground.place =
             Some(Workplace { dir: cwd.to_owned(), wip: None, is_unsaved: false });
@@ -43,9 +58,14 @@ pub(super) fn make(
     if let Some(commit) = &started.leftovers.commit {
         record.note(&format!("saved what an earlier attempt had left, as {}", commit.as_str()));
     }
+    let ground = started.wip.ground();
+    let deps: Vec<String> =
+        ground.deps.iter().map(|dep| format!("{}@{}", dep.job, dep.tip)).collect();
     let note = NoteCheckout {
         branch: started.wip.branch(),
-        base: started.wip.base().as_str(),
+        base: ground.base.as_str(),
+        target: ground.target.as_str(),
+        deps: &deps,
         isolation: spec.isolation,
         checkout: own_dir(&job.isolation, &started.dir),
         is_fresh: started.fresh,

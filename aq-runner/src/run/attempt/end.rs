@@ -1,8 +1,8 @@
 //! The ends of an attempt.
 
 use aq_ledger::steps::{
-    Accept, EndUnwanted, Fail, FailFinally, GiveBack, Interrupt, Postpone, PutBack, StopReason,
-    Verify,
+    Accept, AwaitDeps, EndUnwanted, Fail, FailFinally, GiveBack, Interrupt, Postpone, PutBack,
+    StopReason, Verify,
 };
 use aq_manifest::{FailureClass, JobSpec, Outcome, ReviewPolicy, Stage};
 use aq_scheduler::AfterFailure;
@@ -49,6 +49,7 @@ pub(super) fn fail(
         AttemptFailure::Host(_)
         | AttemptFailure::NotCounted(_)
         | AttemptFailure::NoEngineNow(_)
+        | AttemptFailure::DepsConflict { .. }
         | AttemptFailure::Class(..)
             if record.stop_request().is_made() =>
         {
@@ -61,6 +62,11 @@ pub(super) fn fail(
         AttemptFailure::NotCounted(why) => {
             record.note_once("not started: ", &why);
             record.make(&GiveBack { message: &why }, Timestamp::now())
+        }
+        AttemptFailure::DepsConflict { dep, file, seen, why } => {
+            record.note_once("not started: ", &why);
+            let step = AwaitDeps { dep: &dep, file: &file, seen: &seen, message: &why };
+            record.make(&step, Timestamp::now())
         }
         AttemptFailure::Unrecorded(e) => {
             record.note(&format!("cannot record what came of it: {e}"));

@@ -18,6 +18,18 @@ pub(super) enum AttemptFailure {
     Fenced,
     /// The host lacks something: the job goes back, says what, and the attempt does not count.
     Host(HostLack),
+    /// The work of its deps does not go together: it goes back until a branch has moved, and the
+    /// attempt does not count.
+    DepsConflict {
+        /// The job whose work does not go with the rest.
+        dep: String,
+        /// A file in conflict.
+        file: String,
+        /// A digest of where the branches were.
+        seen: String,
+        /// All of it, for people.
+        why: String,
+    },
     /// Not the job's fault: it goes back and the attempt does not count.
     NotCounted(String),
     /// The agent has run, and what came of it cannot be written down. Recovery counts the attempt:

@@ -62,8 +62,8 @@ impl Model {
         let _ = self.queue.set_lack(self.host, lack);
     }
 
-    /// Puts a job in as its record says, in place of what was known of it. Its own `lack` is what
-    /// the host lacked when it was last tried.
+    /// Puts a job in as its record says, in place of what was known of it. Its own `obstacle` is
+    /// what was in its way when it was last tried.
     ///
     /// # Errors
     /// Its dependencies go round in a circle; it is not in then.

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use aq_caps::Capabilities;
 use aq_ledger::{JobRow, RecordKey};
 use aq_manifest::{ReviewPolicy, Stage};
-use aq_scheduler::{EngineState, Host, Job, Limits, Misfits, Settled, State};
+use aq_scheduler::{EngineState, Host, Job, Limits, Misfits, Settled, State, WaitReason};
 use jiff::Timestamp;
 
 use crate::engine::Registry;
@@ -13,6 +13,7 @@ use crate::run::engines::availability::{KnownEngines, state};
 use crate::run::host_lack::recorded_lack;
 use crate::run::queue::change::{DependencyEnd, EndedJob, JobOrigin, ReadJob};
 use crate::run::settings::Settings;
+use crate::run::start_point::recorded_conflict;
 use crate::store::{JobRecord, QueueDir, holder};
 
 /// This host as the scheduler sees it.
@@ -102,12 +103,13 @@ pub(crate) fn seen_from_outside(
     row: JobRow<'_>,
     state: State,
 ) -> (Job, State) {
-    let lack = recorded_lack(row.content());
-    let state = match (&lack, state) {
+    let lack = recorded_lack(row.content()).map(WaitReason::HostLacks);
+    let obstacle = lack.or_else(|| recorded_conflict(row.content()));
+    let state = match (&obstacle, state) {
         (Some(_), State::Waiting { .. }) => State::WAITING,
         (_, state) => state,
     };
-    (Job { lack, ..scheduler_job(&settings.engines, unasked, row) }, state)
+    (Job { obstacle, ..scheduler_job(&settings.engines, unasked, row) }, state)
 }
 
 /// The meaning of a folder for the key of a job that is in it.

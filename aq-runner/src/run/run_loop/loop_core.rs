@@ -50,6 +50,8 @@ pub(in crate::run) struct LoopCore {
     busy: HashSet<JobId>,
     /// Hand-dropped files that may still be written, and when to look again.
     unsettled: BTreeMap<JobId, Timestamp>,
+    /// Jobs whose deps do not go together, and when to look whether a branch has moved.
+    conflicting: BTreeMap<JobId, Timestamp>,
     /// Jobs whose files or workers made trouble.
     backoff: JobBackoff,
     lacks: HostLacks,
@@ -73,6 +75,7 @@ impl LoopCore {
             running: HashSet::new(),
             busy: HashSet::new(),
             unsettled: BTreeMap::new(),
+            conflicting: BTreeMap::new(),
             backoff: JobBackoff::default(),
             lacks: HostLacks::default(),
             are_engines_fresh: false,

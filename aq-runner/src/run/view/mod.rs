@@ -1,6 +1,7 @@
 //! What people see of a queue: its jobs, their attempts and steps, who waits for whom, and numbers.
 
 pub(crate) mod attempts;
+pub(crate) mod builds_on;
 pub(crate) mod dependencies;
 pub(crate) mod history;
 pub(crate) mod job_view;

@@ -87,9 +87,9 @@ fn jobs_wait_for_an_engine_that_was_there() {
 #[test]
 fn a_job_waits_for_what_its_host_lacked() {
     let mut lab = Lab::new();
-    let lack = Some(HostLack::Program { program: "git".to_owned() });
+    let lack = HostLack::Program { program: "git".to_owned() };
     let mut job = crate::lab::job("a", at(0));
-    job.lack.clone_from(&lack);
+    job.obstacle = Some(WaitReason::HostLacks(lack));
     let paused = aq_scheduler::State::Waiting { not_before: Some(at(5)) };
     lab.queue.insert(job.clone(), paused).unwrap();
     assert_eq!((lab.why("a").as_str(), lab.wakes()), ("git is not here", Some(5)));

@@ -17,6 +17,7 @@ use crate::run::recovery::recover_job;
 use crate::run::run_loop::context::PendingWork;
 use crate::run::run_loop::event_source::WakeCause;
 use crate::run::run_loop::loop_core::{JobLook, LoopEvent, MetLack};
+use crate::run::start_point::present_conflict;
 use crate::store::{HeldJob, Ingested, JobRecord, QueueDir, StoreError, ingest, rename_if_taken};
 
 /// The pause when it cannot be told whether a job is held.
@@ -118,7 +119,10 @@ impl EffectPerformer<'_> {
     }
 
     fn resting(&self, row: JobRow<'_>, state: State) -> JobLook {
-        let read = Box::new(read_job(self.context.queue, &self.context.settings.engines, row));
+        let mut read = Box::new(read_job(self.context.queue, &self.context.settings.engines, row));
+        if row.stage == Stage::Inbox {
+            read.job.obstacle = present_conflict(self.context.queue, row);
+        }
         let lack = recorded_lack(row.content())
             .map(|lack| MetLack { lack, is_worth_a_wait: is_worth_a_wait(row.content()) });
         JobLook::Rests { read, state, lack }

@@ -65,14 +65,16 @@ impl LoopCore {
         id: &JobId,
         state: State,
         met: Option<MetLack>,
-    ) -> (State, Option<HostLack>) {
+    ) -> (State, Option<WaitReason>) {
         let State::Waiting { .. } = state else { return (state, None) };
         match met {
             None => (state, None),
             Some(_) if !self.lacks.met.contains_key(id) => (State::WAITING, None),
             // A loop that drains the queue does not wait for long, but says what is left.
-            Some(met) if self.once && !met.is_worth_a_wait => (State::WAITING, Some(met.lack)),
-            Some(met) => (state, Some(met.lack)),
+            Some(met) if self.once && !met.is_worth_a_wait => {
+                (State::WAITING, Some(WaitReason::HostLacks(met.lack)))
+            }
+            Some(met) => (state, Some(WaitReason::HostLacks(met.lack))),
         }
     }
 
@@ -133,11 +135,11 @@ impl LoopCore {
         self.lacks.room = lack;
     }
 
-    /// Names the jobs that a loop leaves because of a fault of the host or of an engine. Answers
-    /// how many they are.
+    /// Names the jobs that a loop leaves because of a fault of the host or of an engine, or because
+    /// their deps do not go together. Answers how many those of a fault are.
     pub(super) fn report_kept(&mut self, now: Timestamp) -> u32 {
         let kept = kept_jobs(&mut self.model, now);
-        for (reason, jobs) in &kept {
+        for ((reason, _), jobs) in &kept {
             let waits = if jobs.len() == 1 { "waits" } else { "wait" };
             let more = match jobs.len().checked_sub(NAMED) {
                 None | Some(0) => String::new(),
@@ -146,7 +148,8 @@ impl LoopCore {
             let named = jobs.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
             self.report_trouble(format!("{named}{more} {waits}: {reason}"));
         }
-        u32::try_from(kept.values().map(Vec::len).sum::<usize>()).unwrap_or(u32::MAX)
+        let faults = kept.iter().filter(|((_, is_fault), _)| *is_fault);
+        u32::try_from(faults.map(|(_, jobs)| jobs.len()).sum::<usize>()).unwrap_or(u32::MAX)
     }
 
     pub(super) fn report_trouble(&mut self, words: String) {
@@ -154,16 +157,18 @@ impl LoopCore {
     }
 }
 
-/// The jobs that wait because of a fault of the host or of an engine, by its words.
-fn kept_jobs(model: &mut Model, now: Timestamp) -> BTreeMap<String, Vec<String>> {
+/// The jobs that wait because of such a thing, by its words and whether it is a fault.
+fn kept_jobs(model: &mut Model, now: Timestamp) -> BTreeMap<(String, bool), Vec<String>> {
     let plan = model.plan(now);
-    let mut kept: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut kept: BTreeMap<(String, bool), Vec<String>> = BTreeMap::new();
     for id in model.order() {
-        if let Some(reason @ (WaitReason::HostLacks(_) | WaitReason::EngineOut { .. })) =
-            model.explain(&plan, id)
-        {
-            kept.entry(reason.to_string()).or_default().push(id.to_string());
-        }
+        let Some(reason) = model.explain(&plan, id) else { continue };
+        let is_fault = match reason {
+            WaitReason::HostLacks(_) | WaitReason::EngineOut { .. } => true,
+            WaitReason::DepsConflict { .. } => false,
+            _ => continue,
+        };
+        kept.entry((reason.to_string(), is_fault)).or_default().push(id.to_string());
     }
     kept
 }

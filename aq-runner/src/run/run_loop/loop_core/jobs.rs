@@ -1,5 +1,7 @@
 //! Single jobs: which of them are looked at, and what a look or a failure means.
 
+use std::time::Duration;
+
 use aq_manifest::{JobId, Stage};
 use aq_scheduler::State;
 use jiff::Timestamp;
@@ -8,9 +10,13 @@ use super::{JobLook, JobTrouble, LoopCore, LoopEffect, LoopNotice, LoopReport, R
 use crate::run::queue::change::{EndedJob, ReadJob};
 use crate::store::JobRecord;
 
+/// The pause between two looks at the branches of deps that do not go together.
+const LOOK_AT_DEPS: Duration = Duration::from_secs(10);
+
 impl LoopCore {
     /// Has a job looked at, unless its end, or the end of a pause, is waited for.
     pub(super) fn look_at(&mut self, id: &JobId, now: Timestamp) {
+        self.conflicting.remove(id);
         if self.running.contains(id) {
             // It may have moved while its worker holds it.
             let state = self.model.state(id);
@@ -27,7 +33,9 @@ impl LoopCore {
     /// Has the jobs looked at whose pause is over.
     pub(super) fn look_at_due(&mut self, now: Timestamp) {
         let unsettled = self.unsettled.iter().filter(|&(_, &at)| at <= now).map(|(id, _)| id);
-        let mut due: Vec<JobId> = unsettled.chain(self.backoff.due(now)).cloned().collect();
+        let conflicting = self.conflicting.iter().filter(|&(_, &at)| at <= now).map(|(id, _)| id);
+        let mut due: Vec<JobId> =
+            unsettled.chain(conflicting).chain(self.backoff.due(now)).cloned().collect();
         due.sort();
         for id in due {
             self.look_at(&id, now);
@@ -45,8 +53,15 @@ impl LoopCore {
             }
             JobLook::Rests { mut read, state, lack } => {
                 self.backoff.mended(&id);
-                let (state, lack) = self.with_lack(&id, state, lack);
-                read.job.lack = lack;
+                let (state, obstacle) = match read.job.obstacle.take() {
+                    Some(conflict) => {
+                        let again = now.saturating_add(LOOK_AT_DEPS).unwrap_or(Timestamp::MAX);
+                        self.conflicting.insert(id.clone(), again);
+                        (State::WAITING, Some(conflict))
+                    }
+                    None => self.with_lack(&id, state, lack),
+                };
+                read.job.obstacle = obstacle;
                 self.put(&id, *read, state, before);
             }
             JobLook::Works { read, engine } => {
@@ -54,7 +69,7 @@ impl LoopCore {
                 let state = self.model.running(&engine);
                 self.put(&id, *read, state, before);
             }
-            JobLook::Ended(ended) => self.end(ended, before),
+            JobLook::Ended(ended) => self.end(ended, before, now),
             JobLook::Shippable => self.effects.push(LoopEffect::Ship(id)),
             JobLook::Unsettled(until) => {
                 self.backoff.mended(&id);
@@ -83,11 +98,19 @@ impl LoopCore {
         self.notify(id, before);
     }
 
-    fn end(&mut self, ended: EndedJob, before: Option<State>) {
+    fn end(&mut self, ended: EndedJob, before: Option<State>, now: Timestamp) {
         let (id, after) = (ended.id.clone(), Some(State::Settled(ended.settled)));
         self.model.end(ended);
         self.notify_changes();
         self.effects.push(LoopEffect::Notify(LoopNotice::Job { id, before, after }));
+        self.look_at_conflicting(now);
+    }
+
+    /// Has the jobs looked at whose deps do not go together: what has ended may have moved a branch.
+    fn look_at_conflicting(&mut self, now: Timestamp) {
+        for id in std::mem::take(&mut self.conflicting).into_keys() {
+            self.look_at(&id, now);
+        }
     }
 
     pub(super) fn refused(&mut self, id: JobId, why: String) {
@@ -153,6 +176,7 @@ impl LoopCore {
         }
         if stage != Stage::Inbox {
             self.summary.ended += 1;
+            self.look_at_conflicting(now);
         }
         if stage == Stage::Failed {
             self.summary.failed += 1;

@@ -72,7 +72,8 @@ impl LoopCore {
         let unsettled = self.unsettled.values().copied();
         // One that somebody holds is looked at when it is free.
         let pauses = self.backoff.pauses_left().filter(|(id, _)| !self.busy.contains(*id));
-        let next = self.wake_at.into_iter().chain(unsettled).chain(next);
+        let conflicting = self.conflicting.values().copied();
+        let next = self.wake_at.into_iter().chain(unsettled).chain(conflicting).chain(next);
         let next = next.chain(pauses.map(|(_, until)| until));
         let until =
             |at: Timestamp| Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO);

@@ -1,5 +1,6 @@
 //! The decisions of the loop, event by event.
 
+mod conflicts;
 mod lacks;
 mod listeners;
 

@@ -101,7 +101,8 @@ pub enum CheckpointError {
     },
     /// A checkout has changes of its own in files that a merge touches.
     #[error(
-        "{} has changes of its own in files that the merge touches ({}); commit, stash or move them away",
+        "{} has changes of its own in files that the merge touches ({}); commit, stash or move \
+         them away",
         root.display(), list(paths)
     )]
     Overlap {
@@ -112,7 +113,7 @@ pub enum CheckpointError {
     },
     /// A git command is at work in a checkout, or was killed there.
     #[error(
-        "there is '{}': a git command is at work there, or was killed; when none is, remove the file",
+        "there is '{}': a git command is at work there, or was killed; when none is, remove it",
         .0.display()
     )]
     IndexLocked(PathBuf),
@@ -230,7 +231,7 @@ pub enum CheckpointError {
     TargetMoved(String),
     /// The job's changes do not go without the work of another job that may not go along.
     #[error(
-        "the work of {job} builds on that of {dep}, which is not shipped, and does not go without it \
+        "the work of {job} builds on that of {dep}, which is not shipped, and does not go without \
          (conflicts: {}); ship {dep} first",
         list(paths)
     )]

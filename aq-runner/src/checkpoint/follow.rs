@@ -201,7 +201,7 @@ impl Wip {
         Ok(others)
     }
 
-    /// How much of a file is there of what it has in a commit.
+    /// The part of a file that is there of the one in a commit.
     fn written(&self, checkout: &Checkout, commit: &CommitId, one: &PathChange) -> Result<Written> {
         let place = one.place(&checkout.root);
         let about = match place.symlink_metadata() {
@@ -237,7 +237,7 @@ impl Wip {
     }
 }
 
-/// How much of a file is there.
+/// The part of a file that is there.
 enum Written {
     Whole,
     InPart,
@@ -289,7 +289,7 @@ fn is_there(root: &Path, one: &PathChange) -> bool {
     one.is_gitlink() || one.place(root).symlink_metadata().is_ok_and(|about| !about.is_dir())
 }
 
-/// Whether a path is one of these, or in the place of a directory of theirs, or below one.
+/// Tests for a path that is one of these, in the place of a directory of theirs, or below one.
 fn meets(path: &[u8], touched: &BTreeMap<&[u8], &PathChange>) -> bool {
     if touched.contains_key(path) {
         return true;

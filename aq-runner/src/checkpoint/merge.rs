@@ -7,11 +7,13 @@
 //! next, be it to merge another job, finishes the files first.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use crate::disk::sync_file_system;
 
 use super::checkout::Checkout;
 use super::error::{At, CheckpointError, Result};
+use super::follow::FileMoves;
 use super::index_lock::IndexLock;
 use super::merge_lock::{LandingNote, MergeQueue, TargetLock};
 use super::merged_commit::MergePlan;
@@ -36,7 +38,7 @@ impl Landing {
         self.target.strip_prefix("refs/heads/").unwrap_or(&self.target)
     }
 
-    /// Whether the branch has to move: not when it has all of the job's work already.
+    /// Tests for a branch that has to move: one that has all of the job's work has not.
     pub fn moves(&self) -> bool {
         self.old.as_ref() != Some(&self.commit)
     }
@@ -49,6 +51,8 @@ pub struct PreparedMerge {
     pub(super) wip: Wip,
     landing: Landing,
     is_as_verified: bool,
+    /// Made when they are first asked for.
+    moves: OnceLock<FileMoves>,
     lock: TargetLock,
 }
 
@@ -133,7 +137,8 @@ impl Wip {
             return Err(CheckpointError::Unresolved { branch: branch(), paths: unresolved });
         }
         let is_as_verified = landing.commit == tip || !landing.moves();
-        Ok(PreparedMerge { wip: self.clone(), landing, is_as_verified, lock })
+        let (wip, moves) = (self.clone(), OnceLock::new());
+        Ok(PreparedMerge { wip, landing, is_as_verified, moves, lock })
     }
 
     /// Finishes a landing of which nobody knows how far it came: the files of a checkout of the
@@ -215,7 +220,7 @@ impl PreparedMerge {
         &self.landing
     }
 
-    /// Whether the result is what the job's own `verify` has seen: the target has not moved since.
+    /// Tests for a result that the job's own `verify` has seen: the target has not moved since.
     pub fn is_as_verified(&self) -> bool {
         self.is_as_verified
     }
@@ -230,8 +235,7 @@ impl PreparedMerge {
         if !self.landing.moves() {
             return Ok(());
         }
-        let moves = self.wip.file_moves(self.from(), &self.landing.commit)?;
-        self.wip.expect_clear(&checkout, &moves).map(drop)
+        self.wip.expect_clear(&checkout, self.moves()?).map(drop)
     }
 
     /// Moves the target to the merge, and the files of its checkout. Changes of the user's there
@@ -255,8 +259,8 @@ impl PreparedMerge {
             self.move_branch()?;
             return wip.landed(landing, None);
         };
-        let moves = wip.file_moves(self.from(), &landing.commit)?;
-        let mut copy = wip.expect_clear(&checkout, &moves)?;
+        let moves = self.moves()?;
+        let mut copy = wip.expect_clear(&checkout, moves)?;
         self.sync()?;
         record_intent()?;
         let index = checkout.index();
@@ -266,10 +270,10 @@ impl PreparedMerge {
             let _lock = IndexLock::take(&checkout)?;
             self.expect_on_target(&checkout)?;
             if !copy.is_present(&checkout) {
-                copy = wip.expect_clear(&checkout, &moves)?;
+                copy = wip.expect_clear(&checkout, moves)?;
             }
             self.move_branch()?;
-            wip.move_checkout(&checkout, copy, &moves)
+            wip.move_checkout(&checkout, copy, moves)
         })();
         let is_left = landed.is_err()
             && wip.repo.branch_commit(&landing.target)?.as_ref() == Some(&landing.commit);
@@ -278,6 +282,16 @@ impl PreparedMerge {
         }
         landed?;
         wip.landed(landing, Some(checkout))
+    }
+
+    /// The files of the target's checkout that move.
+    fn moves(&self) -> Result<&FileMoves> {
+        if let Some(moves) = self.moves.get() {
+            return Ok(moves);
+        }
+        let from = self.landing.old.as_ref().unwrap_or(&self.wip.ground.target);
+        let moves = self.wip.file_moves(from, &self.landing.commit)?;
+        Ok(self.moves.get_or_init(|| moves))
     }
 
     /// Makes the commits durable: git syncs a branch and not what it leads to.
@@ -320,10 +334,5 @@ impl PreparedMerge {
             return Ok(());
         }
         Err(CheckpointError::TargetMoved(self.landing.branch().to_owned()))
-    }
-
-    /// The commit at which the files of the target's checkout are.
-    fn from(&self) -> &CommitId {
-        self.landing.old.as_ref().unwrap_or(&self.wip.ground.target)
     }
 }

@@ -43,7 +43,7 @@ pub(super) struct LandingNote {
     pub(super) index: PathBuf,
 }
 
-/// What a merge is waited for with.
+/// A job that waits for its turn.
 pub(super) struct MergeQueue<'a> {
     pub(super) common_dir: &'a Path,
     /// The branch by its full name.

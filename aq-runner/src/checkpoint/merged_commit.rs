@@ -10,7 +10,7 @@ use super::replay::Replay;
 use super::repository::CommitId;
 use super::wip::{Wip, branch_ref};
 
-/// What is merged.
+/// A merge that is to be made.
 pub(super) struct MergePlan<'a> {
     /// The newest commit of the target.
     pub(super) target: &'a CommitId,
@@ -24,14 +24,14 @@ pub(super) struct MergePlan<'a> {
     pub(super) unshipped: &'a [String],
 }
 
-/// What becomes of the work of other jobs in a base, where the target does not have its commits.
+/// The work of other jobs in a base, where the target does not have its commits.
 #[derive(Default)]
 struct Others {
     /// Goes along: that job was accepted, and its branch not merged.
     along: Vec<CommitId>,
     /// May not go along.
     unshipped: Vec<String>,
-    /// Whether the target has some of it by other commits.
+    /// True when the target has some of it by other commits.
     is_elsewhere: bool,
 }
 
@@ -141,8 +141,8 @@ impl Wip {
         Ok(Others { along, ..others })
     }
 
-    /// Whether a target has the work of a job by other commits: squashed, or as that job made it
-    /// anew.
+    /// Tests for a target that has the work of a job by other commits: squashed, or as that job
+    /// made it anew.
     fn is_elsewhere(&self, target: &CommitId, dep: &DepTip) -> Result<bool> {
         if self.has_changes_of(target, &dep.tip)? {
             return Ok(true);
@@ -155,7 +155,7 @@ impl Wip {
         }
     }
 
-    /// Whether merging a commit would change no file of the target.
+    /// Tests for a commit whose merge would change no file of the target.
     fn has_changes_of(&self, target: &CommitId, commit: &CommitId) -> Result<bool> {
         let merged = self.merge_trees(target, target, commit)?;
         Ok(merged.is_ok_and(|tree| self.tree(target).is_ok_and(|old| old == tree)))

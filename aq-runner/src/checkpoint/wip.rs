@@ -111,7 +111,7 @@ pub struct Wip {
     pub(super) name: String,
     branch: String,
     queue: PathBuf,
-    /// Whether merge commits of its are signed.
+    /// True when its merge commits are signed.
     pub(super) signs_merges: bool,
     /// Held by an in-place job at work.
     turn: Option<Arc<File>>,

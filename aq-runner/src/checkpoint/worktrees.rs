@@ -25,18 +25,14 @@ impl Wip {
 
     /// The one place where a branch is checked out.
     pub(super) fn checkout_of(&self, branch: &str) -> Result<Option<Checkout>> {
-        let call = self.repo.call("worktree").args(["list", "--porcelain", "-z"]);
-        let list = call.read_only().run()?;
-        let mut root = PathBuf::new();
-        let mut roots = Vec::new();
-        for line in list.stdout.split(|&byte| byte == 0) {
-            if let Some(path) = line.strip_prefix(b"worktree ") {
-                root = PathBuf::from(OsString::from_vec(path.to_vec()));
-            } else if line.strip_prefix(b"branch ") == Some(branch.as_bytes())
-                // One that cannot be looked at now is there: its files would stay behind.
-                && files::is_directory(&root)?
-            {
-                roots.push(root.clone());
+        let mut roots = match self.known_checkouts(branch) {
+            Some(roots) => roots,
+            None => self.listed_checkouts(branch)?,
+        };
+        // One that cannot be looked at now is there: its files would stay behind.
+        for n in (0..roots.len()).rev() {
+            if !files::is_directory(&roots[n])? {
+                roots.remove(n);
             }
         }
         if roots.len() > 1 {
@@ -57,6 +53,54 @@ impl Wip {
             own: None,
             objects: None,
         }))
+    }
+
+    fn listed_checkouts(&self, branch: &str) -> Result<Vec<PathBuf>> {
+        let call = self.repo.call("worktree").args(["list", "--porcelain", "-z"]);
+        let list = call.read_only().run()?;
+        let mut root = PathBuf::new();
+        let mut roots = Vec::new();
+        for line in list.stdout.split(|&byte| byte == 0) {
+            if let Some(path) = line.strip_prefix(b"worktree ") {
+                root = PathBuf::from(OsString::from_vec(path.to_vec()));
+            } else if line.strip_prefix(b"branch ") == Some(branch.as_bytes()) {
+                roots.push(root.clone());
+            }
+        }
+        Ok(roots)
+    }
+
+    /// The same from git's files, without a run of git; `None` where that is not as simple as it is
+    /// nearly everywhere.
+    fn known_checkouts(&self, branch: &str) -> Option<Vec<PathBuf>> {
+        let common = self.repo.common_dir();
+        let config = files::read(&common.join("config")).ok()??.to_ascii_lowercase();
+        let is_bare = config.lines().any(|line| line.contains("bare") && !line.contains("false"));
+        let is_plain = !is_bare && !config.contains("include") && !self.may_be_elsewhere();
+        if !is_plain || common.file_name()? != ".git" || common.join("reftable").is_dir() {
+            return None;
+        }
+        let is_on = |dir: &Path| {
+            let head = files::read(&dir.join("HEAD")).ok()??;
+            Some(head.strip_prefix("ref: ").is_some_and(|name| name.trim() == branch))
+        };
+        let mut roots = Vec::new();
+        if is_on(common)? {
+            roots.push(common.parent()?.to_owned());
+        }
+        let linked = match std::fs::read_dir(common.join("worktrees")) {
+            Err(e) if files::is_absent(&e) => return Some(roots),
+            linked => linked.ok()?,
+        };
+        for entry in linked {
+            let dir = entry.ok()?.path();
+            if is_on(&dir)? {
+                let dot_git = PathBuf::from(files::read(&dir.join("gitdir")).ok()??);
+                // Git knows of links that are relative to this place.
+                roots.push(dot_git.parent().filter(|dir| dir.is_absolute())?.to_owned());
+            }
+        }
+        Some(roots)
     }
 
     /// Tests for a setting by which files are not beside `.git`.

@@ -79,15 +79,19 @@ fn leftovers_of_a_check_are_cleared_away() {
     write(&root.join("a.txt"), "changed\n");
     fs::remove_file(root.join("sub/b.txt")).unwrap();
     write(&root.join("left/deep/file"), "1");
+    write(&repo.join(".git/info/exclude"), "kept\n");
+    write(&root.join("beside/kept"), "1");
+    write(&root.join("beside/file"), "1");
     lab.git(&root, &["init", "-q", "nested"]);
     lab.git(&root, &["checkout", "-q", "-b", "elsewhere"]);
     lab.git(&root, &["add", "a.txt"]);
     write(&root.join(".git/index.lock"), "");
     write(&root.join(".git/MERGE_HEAD"), "");
     assert_eq!(prepared(&two).check_out(&place).unwrap(), root);
-    assert_eq!(files(&root), [".git", "a.txt", "sub", "two"]);
+    assert_eq!(files(&root), [".git", "a.txt", "beside", "sub", "two"]);
+    assert_eq!(files(&root.join("beside")), ["kept"]);
     assert_eq!(self::inode(&root), inode);
-    assert_eq!(lab.status(&root), "");
+    assert_eq!(lab.status(&root), "?? beside/", "its own rules are older");
     assert_eq!(fs::read_to_string(root.join("a.txt")).unwrap(), "one\n");
 }
 

@@ -93,7 +93,7 @@ impl Wip {
         let checkout = self.own_at(place, root);
         checkout.clear_locks()?;
         let call = checkout.call(self.repo.git(), "ls-files").args(["-z", "-t", "--modified"]);
-        let call = call.args(["--deleted", "--others", "--exclude-standard", "--directory"]);
+        let call = call.args(["--deleted", "--others", "--exclude-standard"]);
         let left = call.slow().run()?.stdout;
         let call = checkout.call(self.repo.git(), "read-tree").slow();
         if left.is_empty() {
@@ -101,7 +101,11 @@ impl Wip {
         } else {
             for path in left.split(|&byte| byte == 0).filter_map(|line| line.strip_prefix(b"? ")) {
                 let path = path.strip_suffix(b"/").unwrap_or(path);
-                remove(&checkout.root.join(OsStr::from_bytes(path)))?;
+                let path = checkout.root.join(OsStr::from_bytes(path));
+                remove(&path)?;
+                let above = path.ancestors().skip(1).take_while(|dir| *dir != checkout.root);
+                // Those with anything else in them stay.
+                let _ = above.map(std::fs::remove_dir).find(Result::is_err);
             }
             call.args(["--reset", "-u", commit.as_str()]).run()?;
         }

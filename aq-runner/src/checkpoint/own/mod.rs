@@ -22,9 +22,11 @@ mod settings;
 mod start;
 mod tips;
 mod tips_memory;
+mod train;
 
 pub(super) use bring::borrowed_from;
 pub(super) use held::HELD;
 pub use place::OwnPlace;
 pub(super) use refs::{OwnHead, OwnRepository};
 pub(super) use tips::digest;
+pub use train::remove_trains;

@@ -8,12 +8,13 @@ use std::path::Path;
 use crate::sandbox::{STAGES, Sandbox};
 
 /// Keys whose values differ from run to run.
-const VOLATILE: [&str; 8] = [
+const VOLATILE: [&str; 9] = [
     "pid",
     "pidstart",
     "boot",
     "source",
     "profile_source",
+    "merged_commit",
     "wip_base",
     "session_feedback",
     "next_eligible",

@@ -143,7 +143,7 @@ mod tests {
         (&["failure_class"], &["crash", "timeout", "verify_failed", "conflict"], "weather"),
         (&["capabilities"], &["os:any", "os:any,node>=20 | !x"], ">=<"),
         (
-            &["wip_base", "merged_commit", "resume_commit", "pushed_commit"],
+            &["wip_base", "wip_target", "merged_commit", "resume_commit", "pushed_commit"],
             &["0123456789abcdef0123456789abcdef01234567"],
             "main",
         ),

@@ -143,8 +143,12 @@ record_keys! {
     total_duration_s TotalDurationS: f64, "seconds", Run, Job;
     /// The job's branch, `aq/wip/<job>`; absent outside git.
     wip_branch WipBranch: &'a str, "", Run, Job;
-    /// Commit that the branch started from.
+    /// Commit that the job's own work is on top of: `wip_target` with the work of `wip_deps`.
     wip_base WipBase: CommitName<'a>, "", Run, Job;
+    /// Commit of its target at that time.
+    wip_target WipTarget: CommitName<'a>, "", Run, Job;
+    /// Work of other jobs in it that the target did not have, each as `<job>@<commit>`.
+    wip_deps WipDeps: Vec<String>, "", Run, Job;
     /// `worktree`, which is a checkout of its own, or `in-place`.
     isolation Isolation: Isolation, "", Run, Job;
     /// Directory of its own checkout.

@@ -161,6 +161,25 @@ pub enum CheckpointError {
         /// What it started from.
         origin: String,
     },
+    /// The commit that the job is to start from is not there.
+    #[error("there is no {base} to start {branch} from; make it, or correct `base` in the job")]
+    NoSuchBase {
+        /// The job's branch.
+        branch: String,
+        /// The branch, tag or commit.
+        base: String,
+    },
+    /// The work of a job's deps does not go together, or not with the target.
+    #[error(
+        "the work of {dep} does not go with the target and the deps before it: {}",
+        list(paths)
+    )]
+    DepsConflict {
+        /// The first dep that does not go with the rest.
+        dep: String,
+        /// The paths in conflict.
+        paths: Vec<String>,
+    },
     /// The branch that the job names is not there.
     #[error(
         "there is no branch {target} to start {branch} from; make it, or correct `target` in the job"

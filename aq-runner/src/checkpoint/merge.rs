@@ -133,7 +133,7 @@ impl Wip {
         match self.fork(old, &tip)? {
             Some(fork) if fork == tip => return Ok(old.clone()),
             // What the job started from is not in the target any more.
-            _ if self.fork(old, &self.base)?.as_ref() != Some(&self.base) => {
+            _ if self.fork(old, self.base())?.as_ref() != Some(self.base()) => {
                 return self.replayed(old, &tip, message)?.map_err(conflict);
             }
             Some(fork) if fork == *old => return Ok(tip),
@@ -166,7 +166,7 @@ impl Wip {
         let status = status.arg("--ignore-submodules=all").read_only().run()?;
         let changed = status.fields().map(|line| line.get(3..).unwrap_or(&line).to_owned());
         refuse_dirt(checkout, changed.collect())?;
-        let old = old.unwrap_or(&self.base);
+        let old = old.unwrap_or(self.base());
         self.refuse_files_in_the_way(checkout, old, new)?;
         call("read-tree").args(["-m", "-u", old.as_str(), new.as_str()]).run().map(drop)
     }

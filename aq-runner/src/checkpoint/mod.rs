@@ -10,7 +10,7 @@
 //! `docs/work-in-progress.md`.
 //!
 //! ```no_run
-//! use aq_runner::checkpoint::{GitWatch, Isolation, Job, OwnPlace, Target, Wip};
+//! use aq_runner::checkpoint::{GitWatch, Isolation, Job, OwnPlace, StartPoint, Target, Wip};
 //!
 //! let job = Job {
 //!     name: "fix-login".into(),
@@ -21,6 +21,7 @@
 //!         linked: "/home/me/aq-work/project-1f2e/.state/worktrees/fix-login".into(),
 //!     }),
 //!     target: Target::Head,
+//!     start: StartPoint::default(),
 //!     base_file: "/home/me/aq-work/project-1f2e/.state/wip/fix-login.base".into(),
 //!     queue: "/home/me/aq-work/project-1f2e".into(),
 //!     marks: vec![("AQ_JOB_ID".into(), "fix-login".into())],
@@ -37,8 +38,10 @@
 
 mod add;
 mod artifacts;
+mod base;
 mod changes;
 mod checkout;
+mod deps;
 mod error;
 mod files;
 mod git;
@@ -66,6 +69,7 @@ mod watch;
 mod wip;
 
 pub use artifacts::{Collected, collect};
+pub use base::{DepTip, Ground, StartPoint};
 pub use changes::{Changes, DiffBounds};
 pub use error::CheckpointError;
 pub(crate) use git_settings::REPOSITORY_VARIABLES;

@@ -60,7 +60,7 @@ impl Wip {
 
     fn remove_merged_branch(&self) -> Result<bool> {
         let Some(tip) = self.tip()? else { return Ok(true) };
-        let merged = tip == self.base
+        let merged = tip == *self.base()
             || match self.origin()? {
                 Some(origin) => self.is_ancestor(tip.as_str(), origin.full())?,
                 None => false,

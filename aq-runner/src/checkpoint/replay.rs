@@ -32,7 +32,7 @@ impl Wip {
             return self.squashed(target, tip, message);
         };
         let mut on_top = target.clone();
-        let mut before = self.base.clone();
+        let mut before = self.base().clone();
         for Original { commit, author, message } in originals {
             match self.applied(target, &on_top, &before, &commit)? {
                 // Together they may go where one alone does not.
@@ -56,7 +56,7 @@ impl Wip {
     }
 
     fn squashed(&self, target: &CommitId, tip: &CommitId, message: &str) -> Result<Replayed> {
-        Ok(match self.applied(target, target, &self.base, tip)? {
+        Ok(match self.applied(target, target, self.base(), tip)? {
             Err(paths) => Err(paths),
             Ok(tree) if tree == self.tree(target)? => Ok(target.clone()),
             Ok(tree) => Ok(self.repo.commit_tree(&tree, std::slice::from_ref(target), message)?),
@@ -85,9 +85,9 @@ impl Wip {
         let call =
             self.repo.call("log").args(["--reverse", "--topo-order", "-z", "--no-show-signature"]);
         let call = call.arg("--format=%H%n%P%n%an%n%ae%n%aI%n%B");
-        let output = call.args([format!("^{}", self.base), tip.to_string()]).slow().run()?;
+        let output = call.args([format!("^{}", self.base()), tip.to_string()]).slow().run()?;
         let mut originals = Vec::new();
-        let mut before = self.base.clone();
+        let mut before = self.base().clone();
         for entry in output.fields() {
             let mut lines = entry.splitn(6, '\n');
             let mut line = || lines.next().map(str::to_owned);

@@ -167,6 +167,11 @@ impl Repository {
         &self.head
     }
 
+    /// The same whose objects survive power loss.
+    pub(super) fn synced(&self) -> Self {
+        Self { git: self.git.synced(), ..self.clone() }
+    }
+
     pub(super) fn git(&self) -> &Git {
         &self.git
     }

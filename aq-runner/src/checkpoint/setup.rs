@@ -51,7 +51,7 @@ impl Wip {
         let (Isolation::Own(place), Some(own)) = (&self.isolation, &checkout.own) else {
             return Ok(());
         };
-        let tip = place.given()?.unwrap_or_else(|| self.base.clone());
+        let tip = place.given()?.unwrap_or_else(|| self.base().clone());
         checkout.clear_locks()?;
         let objects = place.control.join(OBJECTS);
         std::fs::create_dir_all(&objects).at("create", &objects)?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use aq_runner::checkpoint::{
-    GitWatch, Isolation, Job, OwnPlace, Saved, Started, Target, Wip, left_out_words,
+    GitWatch, Isolation, Job, OwnPlace, Saved, StartPoint, Started, Target, Wip, left_out_words,
 };
 use tempfile::TempDir;
 
@@ -99,6 +99,7 @@ impl Lab {
             cwd: cwd.to_owned(),
             isolation: Isolation::Own(self.place(name)),
             target: Target::Head,
+            start: StartPoint::default(),
             base_file: queue.join(".state/wip").join(format!("{name}.base")),
             queue,
             marks: self.env(),

@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod borrowing;
+mod deps;
 mod handover;
 mod hostile;
 mod in_place;

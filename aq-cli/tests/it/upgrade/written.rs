@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::sandbox::{STAGES, Sandbox};
 
 /// Keys whose values differ from run to run.
-const VOLATILE: [&str; 9] = [
+const VOLATILE: [&str; 10] = [
     "pid",
     "pidstart",
     "boot",
@@ -16,6 +16,7 @@ const VOLATILE: [&str; 9] = [
     "profile_source",
     "merged_commit",
     "wip_base",
+    "wip_target",
     "session_feedback",
     "next_eligible",
 ];

@@ -66,6 +66,8 @@ pub(super) fn requests(name: StepName, stop: Option<StopReason>, landed: bool) -
         StepName::NoteCheckout => vec![request(NoteCheckout {
             branch: "aq/wip/a",
             base: COMMIT,
+            target: COMMIT,
+            deps: &[],
             isolation: Isolation::InPlace,
             checkout: None,
             is_fresh: true,

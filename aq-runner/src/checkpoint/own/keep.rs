@@ -21,8 +21,8 @@ impl Wip {
     /// the commit that keeps.
     pub(super) fn keep(&self, tips: &Tips, with_branch: bool) -> Result<CommitId> {
         let mut commits = tips.commits();
-        if !commits.contains(&self.base.as_str()) {
-            commits.push(self.base.as_str());
+        if !commits.contains(&self.base().as_str()) {
+            commits.push(self.base().as_str());
         }
         let digest = digest(&commits);
         let file = self.notes.dir().join(KEEPERS);
@@ -53,7 +53,7 @@ impl Wip {
     fn make_refs(&self, keeper: &CommitId, with_branch: bool) -> Result<()> {
         let mut text = format!("update {} {keeper}\n", self.kept_ref());
         if with_branch {
-            text += &format!("create {} {}\n", self.branch_ref(), self.base);
+            text += &format!("create {} {}\n", self.branch_ref(), self.base());
         }
         let call = self.repo.call("update-ref").args(["-m", "aq: start", "--stdin"]);
         call.text(text.as_bytes())?.run().map(drop)

@@ -64,7 +64,7 @@ impl Wip {
             && !own.is_whole()?
         {
             // The agent removed or replaced it. Its files are still its work.
-            let at = place.given()?.unwrap_or_else(|| self.base.clone());
+            let at = place.given()?.unwrap_or_else(|| self.base().clone());
             place.put_aside(own)?;
             self.make_repository(&checkout.root, own, &Lender::read(self)?, &at)?;
             // Without one, all files are read again, and nothing is lost.
@@ -91,7 +91,7 @@ impl Wip {
     fn make_own(&self, place: &OwnPlace, with_branch: bool) -> Result<Checkout> {
         let lender = Lender::read(self)?;
         let begun = if with_branch { None } else { self.tip()? };
-        let tip = begun.unwrap_or_else(|| self.base.clone());
+        let tip = begun.unwrap_or_else(|| self.base().clone());
         let keeper = self.keep(&lender.tips, with_branch)?;
         let checkout = self.own_at(place, place.dir.join(repository_name(&self.repo)));
         self.make_control(place, &checkout, &lender)?;

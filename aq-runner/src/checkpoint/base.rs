@@ -64,7 +64,7 @@ impl Ground {
         })
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let (mut target, mut deps, mut base) = (None, Vec::new(), None);
         for line in text.lines() {
             match *line.split(' ').collect::<Vec<_>>() {

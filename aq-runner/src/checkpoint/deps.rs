@@ -33,6 +33,12 @@ impl Wip {
         }
     }
 
+    /// The ground of a target with these deps' work.
+    pub(super) fn ground_on(&self, target: &CommitId, deps: &[DepTip]) -> Result<Ground> {
+        let bare = self.on_ground(Ground::bare(target.clone()));
+        if deps.is_empty() { Ok(bare.ground) } else { bare.merged_deps(deps) }
+    }
+
     /// The work of those jobs that have any in this repository.
     fn tips_of(&self, deps: &[Job]) -> Result<Vec<DepTip>> {
         let mut tips = Vec::new();

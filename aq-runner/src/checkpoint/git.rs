@@ -63,6 +63,10 @@ impl Git {
         self.watch.limit(own)
     }
 
+    pub(super) fn watch(&self) -> &GitWatch {
+        &self.watch
+    }
+
     /// A call in a directory, where git looks for the repository itself.
     pub(super) fn call(&self, dir: &Path, subcommand: &str) -> Call {
         self.call_with(&[], dir, subcommand)

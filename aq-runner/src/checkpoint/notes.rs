@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 
 use super::base::Ground;
 use super::error::{At, CheckpointError, Result};
-use super::files::read;
+use super::files::{read, read_up_to};
 use super::repository::{CommitId, Head};
+
+/// The most that is read of the note of a rebase, in bytes: the paths of conflicts are in it.
+const MAX_REBASE: u64 = 16 << 20;
 
 /// What a job started from, and where an in-place job goes back to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,13 +56,14 @@ impl Origin {
 
 /// `<job>.base`: the commit from which the job started, written once. `<job>.from`: the branch of
 /// that commit, as old as the base. `<job>.ground`: the present base and what it is made of, as old
-/// as the base or newer. `<job>.back`: while an in-place job has the checkout, what was checked out
-/// before.
+/// as the base or newer. `<job>.rebase`: the latest rebase, while it is made or leaves conflicts.
+/// `<job>.back`: while an in-place job has the checkout, what was checked out before.
 #[derive(Clone, Debug)]
 pub(super) struct Notes {
     base: PathBuf,
     from: PathBuf,
     ground: PathBuf,
+    rebase: PathBuf,
     pub(super) back: PathBuf,
 }
 
@@ -69,6 +73,7 @@ impl Notes {
             base: base.to_owned(),
             from: base.with_extension("from"),
             ground: base.with_extension("ground"),
+            rebase: base.with_extension("rebase"),
             back: base.with_extension("back"),
         }
     }
@@ -123,6 +128,27 @@ impl Notes {
         remove(&self.base)?;
         remove(&self.ground)?;
         remove(&self.from)
+    }
+
+    /// Writes what the job's own work is on top of by now. Durable when this returns.
+    pub(super) fn set_ground(&self, ground: &Ground) -> Result<()> {
+        replace(&self.ground, &ground.text())?;
+        sync(parent(&self.ground))
+    }
+
+    /// The text about the latest rebase; `None` when there is none.
+    pub(super) fn rebase(&self) -> Result<Option<Vec<u8>>> {
+        read_up_to(&self.rebase, MAX_REBASE).at("read", &self.rebase)
+    }
+
+    /// Writes it. Durable when this returns.
+    pub(super) fn set_rebase(&self, text: &str) -> Result<()> {
+        replace(&self.rebase, text)?;
+        sync(parent(&self.rebase))
+    }
+
+    pub(super) fn clear_rebase(&self) -> Result<()> {
+        remove(&self.rebase)
     }
 
     pub(super) fn set_back(&self, back: &Origin) -> Result<()> {

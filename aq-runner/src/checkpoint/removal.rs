@@ -48,6 +48,7 @@ impl Wip {
             self.discard(place)?;
         }
         self.forget_pushed()?;
+        self.forget_rebase()?;
         Ok(Removed::Checkout { branch: self.remove_merged_branch()? })
     }
 
@@ -73,7 +74,8 @@ impl Wip {
         Ok(call.output()?.code() == Some(0))
     }
 
-    fn is_ancestor(&self, ancestor: &str, descendant: &str) -> Result<bool> {
+    /// Tests for a commit that another one has all of.
+    pub(super) fn is_ancestor(&self, ancestor: &str, descendant: &str) -> Result<bool> {
         let call = self.repo.call("merge-base").args(["--is-ancestor", ancestor, descendant]);
         // 128: the other branch is gone. Then nobody can say that it was merged.
         Ok(call.output()?.code() == Some(0))

@@ -202,6 +202,16 @@ impl Repository {
         }
     }
 
+    /// The commit of a branch or other ref of aq's, by its full name; `None` when there is none.
+    /// Git is asked where the ref is in no file of its own.
+    pub(super) fn branch_commit(&self, name: &str) -> Result<Option<CommitId>> {
+        let loose = files::read(&self.common_dir.join(name)).ok().flatten();
+        match loose.and_then(|text| CommitId::parse(&text)) {
+            Some(commit) => Ok(Some(commit)),
+            None => self.commit(name),
+        }
+    }
+
     /// Makes a commit. Git's own idea of who commits is used; when it has none, `aq`.
     pub(super) fn commit_tree(
         &self,
@@ -243,7 +253,18 @@ impl Repository {
 
     /// Moves a branch, if it is still where it was.
     pub(super) fn update_ref(&self, name: &str, new: &CommitId, old: &str) -> Result<()> {
-        let call = self.call("update-ref").args(["-m", "aq: checkpoint", name, new.as_str(), old]);
+        self.update_ref_for("aq: checkpoint", name, new, old)
+    }
+
+    /// The same with a reason for the branch's log.
+    pub(super) fn update_ref_for(
+        &self,
+        reason: &str,
+        name: &str,
+        new: &CommitId,
+        old: &str,
+    ) -> Result<()> {
+        let call = self.call("update-ref").args(["-m", reason, name, new.as_str(), old]);
         call.run().map(drop)
     }
 

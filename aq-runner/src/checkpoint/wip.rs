@@ -67,8 +67,8 @@ pub struct Job {
     pub target: Target,
     /// Where it starts from.
     pub start: StartPoint,
-    /// The file that keeps its base commit. Three more lie beside it, ending in `.from`,
-    /// `.ground` and `.back`.
+    /// The file that keeps its base commit. Four more lie beside it, ending in `.from`,
+    /// `.ground`, `.rebase` and `.back`.
     pub base_file: PathBuf,
     /// The queue's directory, which is never a part of the work, not even inside the checkout.
     pub queue: PathBuf,
@@ -111,6 +111,8 @@ pub struct Wip {
     pub(super) name: String,
     branch: String,
     queue: PathBuf,
+    /// Whether merge commits of its are signed.
+    pub(super) signs_merges: bool,
     /// Held by an in-place job at work.
     turn: Option<Arc<File>>,
 }
@@ -183,6 +185,7 @@ impl Wip {
             }
             wip.ground = wip.first_ground(&job.start)?;
         }
+        wip.finish_rebase()?;
         let (checkout, fresh, leftovers) = match &wip.isolation {
             Isolation::Own(place) => wip.start_own(place, first)?,
             Isolation::InPlace => wip.start_in_place(first)?,
@@ -298,7 +301,35 @@ impl Wip {
         let queue = job.queue.clone();
         let name = job.name.clone();
         let (known_tip, turn) = (None, None);
-        Self { repo, ground, from, notes, isolation, known_tip, name, branch, queue, turn }
+        let signs_merges = false;
+        Self {
+            repo,
+            ground,
+            from,
+            notes,
+            isolation,
+            known_tip,
+            name,
+            branch,
+            queue,
+            signs_merges,
+            turn,
+        }
+    }
+
+    /// The same job on another ground.
+    pub(super) fn on_ground(&self, ground: Ground) -> Self {
+        Self { ground, ..self.clone() }
+    }
+
+    /// The same job in another place, on a branch as people name it.
+    pub(super) fn with_branch(&self, branch: &str, isolation: Isolation) -> Self {
+        let (branch, known_tip, turn) = (branch.to_owned(), None, None);
+        Self { branch, isolation, known_tip, turn, ..self.clone() }
+    }
+
+    pub(super) fn queue(&self) -> &Path {
+        &self.queue
     }
 
     /// The same whose objects survive power loss.
@@ -376,12 +407,17 @@ impl Wip {
     }
 
     fn directory(&self, checkout: &Checkout) -> Result<PathBuf> {
+        self.directory_in(&checkout.root)
+    }
+
+    /// The job's directory below the top of a checkout.
+    pub(super) fn directory_in(&self, root: &Path) -> Result<PathBuf> {
         // Git ends the prefix in a slash, and that is not to be seen in a path.
-        let dir: PathBuf = checkout.root.join(self.repo.prefix()).components().collect();
+        let dir: PathBuf = root.join(self.repo.prefix()).components().collect();
         // It may hold nothing that git knows, and then it is not in a worktree.
         std::fs::create_dir_all(&dir).at("create", &dir)?;
         let real = dir.canonicalize().at("open", &dir)?;
-        let root = checkout.root.canonicalize().at("open", &checkout.root)?;
+        let root = root.canonicalize().at("open", root)?;
         if real.starts_with(&root) { Ok(dir) } else { Err(CheckpointError::LeavesWorktree(dir)) }
     }
 }

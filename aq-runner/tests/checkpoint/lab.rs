@@ -81,6 +81,13 @@ impl Lab {
         (output.status.success(), String::from_utf8(text).unwrap().trim().to_owned())
     }
 
+    /// Runs a script of the shell as a person would; it has to succeed.
+    pub(crate) fn shell(&self, dir: &Path, script: &str) {
+        let call = |shell: &mut Command| shell.arg("-ec").arg(script).current_dir(dir).output();
+        let output = call(Command::new("sh").envs(self.env())).unwrap();
+        assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// Where the checkout of a job is, and aq's directory for it.
     pub(crate) fn place(&self, name: &str) -> OwnPlace {
         let queue = self.root.join("queue");

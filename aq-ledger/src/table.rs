@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::key::{KeyGroup, Lifetime, misfit, record_keys};
 use crate::key_name::{KeyName, LengthIndex};
 use crate::row::JobRow;
-use crate::value::{CommitName, FleetId, FullBranch, MarkedOne, RecordValue};
+use crate::value::{CommitName, FleetId, FullBranch, LandingIntent, MarkedOne, RecordValue};
 
 record_keys! {
     /// Format of the record; absent: `1`.
@@ -173,7 +173,7 @@ record_keys! {
     /// `capability_mismatch`, `no_engine`, `invalid_manifest`, `setup_failed`, `scope_violation`,
     /// `budget_exceeded`, `no_changes`, `stopped`, `fenced`, `rejected`.
     result Result: Outcome, "", Run, Run;
-    /// Failure of the last attempt: `crash`, `timeout`, `verify_failed`.
+    /// Failure of the last attempt: `crash`, `timeout`, `verify_failed`, `conflict`.
     failure_class FailureClass: FailureClass, "", Run, Run;
     /// Reason of its state, in a line for people.
     message Message: &'a str, "", Run, Run;
@@ -196,8 +196,20 @@ record_keys! {
     verified_at VerifiedAt: Timestamp, "", Run, Run;
     /// Time at which it reached `shipped/`.
     shipped_at ShippedAt: Timestamp, "", Run, Run;
-    /// Branch that `aq ship --merge` merged it into.
+    /// Branch that it was merged into.
     merged_into MergedInto: &'a str, "", Run, Run;
+    /// Commit of that branch that first had its work.
+    merged_commit MergedCommit: CommitName<'a>, "", Run, Run;
+    /// Move of its target that was begun: the branch, its commit before (`-`: none) and after.
+    landing Landing: LandingIntent<'a>, "", Run, Run;
+    /// Times that the train has sent it back.
+    train_tries TrainTries: u32, "", Run, Run;
+    /// `1`: the next attempt starts from the newest commit of its target.
+    rebase Rebase: MarkedOne, "", Run, Session;
+    /// Reason why its merge needs a person.
+    train_waits TrainWaits: &'a str, "", Run, Run;
+    /// Files that are in the way of its merge.
+    train_waits_for TrainWaitsFor: Vec<String>, "", Run, Run;
     /// Reason why a part of the log is missing.
     log_incomplete LogIncomplete: &'a str, "", Run, Run;
     /// Lack of the host when it was last tried: `program`, `engine`, or `room`, `writable_disk`,

@@ -1,8 +1,8 @@
 //! `aq promote`, `ship`, `reject`, `requeue`: one step of one job each.
 
 use aq_ledger::RecordKey;
-use aq_manifest::{JobId, Outcome as JobResult, Stage};
-use aq_runner::run;
+use aq_manifest::{JobId, Outcome as JobResult, ShipMode, Stage};
+use aq_runner::run::{self, TrainEnd};
 use aq_runner::store::{JobRecord, QueueDir};
 use jiff::Timestamp;
 
@@ -10,6 +10,7 @@ use super::Here;
 use super::here::job_id;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
+use crate::output::style::plain;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq promote fix-login")]
@@ -20,11 +21,17 @@ pub(crate) struct Promote {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:  aq ship fix-login\n           aq ship --merge fix-login")]
+#[command(after_help = "Examples:  aq ship fix-login\n           aq ship --merge fix-login\n\n\
+                  Without --accept and --merge each job goes as `ship` of its file or of\n\
+                  config.yaml says. With `ship: merge` that is the merge train: the checks run on\n\
+                  the merge, and work that does not go in goes back to its agent.")]
 pub(crate) struct Ship {
+    /// Accept the work and leave its branch as it is
+    #[arg(long, conflicts_with = "merge")]
+    accept: bool,
     /// Merge the job's branch, with what was corrected in its checkout, into the branch that it
-    /// started from; when that does not go cleanly, that branch is not changed and the job is not
-    /// shipped
+    /// started from, at once; when that does not go cleanly, that branch is not changed and the job
+    /// is not shipped
     #[arg(long)]
     merge: bool,
     /// Also jobs whose branch does not hold all of their work, which `aq why` names
@@ -96,6 +103,13 @@ fn result_word(text: &str) -> Result<JobResult, String> {
 pub(crate) fn promote(here: &Here, args: &Promote) -> Outcome {
     let queue = here.trusted_queue()?;
     let id = job_id(&args.job)?;
+    let is_finished = queue.expect(&id)? == Stage::Testing;
+    if is_finished && way_to_ship(here, &queue, &id)? == ShipMode::Merge {
+        let end =
+            run::ship_by_train(&queue, &here.environment, &id, &here.program()?, Timestamp::now())?;
+        output::line(by_the_train(&id, &end)?);
+        return Ok(Exit::Done);
+    }
     let stage = run::promote(&queue, &here.environment, &id, &here.program()?, Timestamp::now())?;
     let record = JobRecord::read(&queue, stage, id)?;
     output::line(output::job::moved(&record));
@@ -113,6 +127,10 @@ pub(crate) fn ship(here: &Here, args: &Ship) -> Outcome {
             Err(failure) => failures.push(failure),
         }
     }
+    if jobs.len() > 1 && !failures.is_empty() {
+        let done = jobs.len() - failures.len();
+        output::line(format_args!("{done} of {} are shipped", jobs.len()));
+    }
     let Some(last) = failures.pop() else { return Ok(Exit::Done) };
     for failure in &failures {
         output::error(failure);
@@ -122,7 +140,17 @@ pub(crate) fn ship(here: &Here, args: &Ship) -> Outcome {
 
 fn ship_one(here: &Here, queue: &QueueDir, args: &Ship, id: &JobId) -> Result<String, Failure> {
     let (environment, now) = (&here.environment, Timestamp::now());
-    if !args.merge {
+    let is_chosen = args.merge || args.accept;
+    let way = match is_chosen {
+        true => None,
+        false => Some(way_to_ship(here, queue, id)?),
+    };
+    let by_train = way == Some(ShipMode::Merge);
+    if by_train && !args.leave_out {
+        let end = run::ship_by_train(queue, environment, id, &here.program()?, now)?;
+        return by_the_train(id, &end);
+    }
+    if !args.merge && !by_train {
         run::ship(queue, environment, id, args.leave_out, now)?;
         return Ok(format!("{id} is shipped"));
     }
@@ -136,6 +164,33 @@ fn ship_one(here: &Here, queue: &QueueDir, args: &Ship, id: &JobId) -> Result<St
         _ => String::new(),
     };
     Ok(format!("{id} is merged into {} and shipped{update}", merged.into))
+}
+
+fn way_to_ship(here: &Here, queue: &QueueDir, id: &JobId) -> Result<ShipMode, Failure> {
+    let (settings, _) = here.settings_or_last(queue)?;
+    Ok(run::way_to_ship(queue, &settings, id)?)
+}
+
+/// The line of a job that was merged; what became of another one.
+pub(crate) fn by_the_train(id: &JobId, end: &TrainEnd) -> Result<String, Failure> {
+    let why = plain(end.refusal.as_deref().unwrap_or("its worker ended too early"));
+    match (end.stage, &end.merged_into) {
+        (Stage::Shipped, Some(into)) => {
+            Ok(format!("{id} is merged into {} and shipped", plain(into)))
+        }
+        (Stage::Shipped, None) => Ok(format!("{id} is shipped")),
+        (Stage::Inbox, _) => {
+            let text = format!("job {id} is not merged and goes back to its agent: {why}");
+            Err(Failure::new(Exit::No, text))
+        }
+        (Stage::Testing, _) => {
+            Err(Failure::new(Exit::Refused, format!("job {id} is not merged: {why}")))
+        }
+        (stage, _) => {
+            let text = format!("job {id} is not merged and is in {stage}/: {why}");
+            Err(Failure::new(Exit::No, text))
+        }
+    }
 }
 
 pub(crate) fn reject(here: &Here, args: &Reject) -> Outcome {

@@ -1,7 +1,7 @@
 //! The actions of a person on a job: the same calls as `aq promote`, `ship`, `reply`, `reject`,
 //! `requeue` and `stop`.
 
-use aq_manifest::{JobId, Stage};
+use aq_manifest::{JobId, ShipMode, Stage};
 use aq_runner::run;
 use aq_runner::run::place::require_trust;
 use axum::extract::{Path, State};
@@ -15,6 +15,7 @@ use serde_json::json;
 use super::error::PageError;
 use super::guard::Viewer;
 use super::state::{Dashboard, job_id};
+use crate::commands::by_the_train;
 use crate::exit::Failure;
 
 /// One step of one job.
@@ -148,8 +149,14 @@ pub(super) fn run_it(
             format!("{id} is in {stage}/")
         }
         Action::Ship => {
-            run::ship(queue, environment, id, false, now)?;
-            format!("{id} is shipped")
+            let settings = dashboard.settings()?;
+            if run::way_to_ship(queue, &settings, id)? == ShipMode::Merge {
+                let end = run::ship_by_train(queue, environment, id, &dashboard.worker, now)?;
+                by_the_train(id, &end)?
+            } else {
+                run::ship(queue, environment, id, false, now)?;
+                format!("{id} is shipped")
+            }
         }
         Action::Merge => {
             let merged = run::ship_merged(queue, environment, id, false, now)?;

@@ -14,6 +14,7 @@ pub(crate) mod clean;
 pub(crate) mod merge;
 mod reply;
 pub(crate) mod requeue;
+mod train;
 mod verbs;
 mod worker;
 

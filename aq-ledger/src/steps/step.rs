@@ -140,6 +140,12 @@ pub enum Refusal {
         /// The step.
         step: StepName,
     },
+    /// The target of the job may have moved already.
+    #[error("a job whose merge has begun has no step `{step}`")]
+    LandingOpen {
+        /// The step.
+        step: StepName,
+    },
     /// No worker has died.
     #[error("a job without a dead worker has no step `{step}`")]
     NoDeadWorker {
@@ -156,6 +162,7 @@ impl Refusal {
             | Self::Quarantined { step }
             | Self::Held { step }
             | Self::LeaseGivenBack { step }
+            | Self::LandingOpen { step }
             | Self::NoDeadWorker { step } => step,
         }
     }
@@ -237,6 +244,14 @@ step_names! {
     NumberReport = "report",
     /// Work was pushed for other hosts.
     NotePush = "note a push of",
+    /// The target of a job is about to move.
+    NoteLanding = "note the landing of",
+    /// The target of a job has not moved.
+    ForgetLanding = "forget the landing of",
+    /// A merge needs a person first.
+    NoteTrainWait = "note the wait of",
+    /// Finished work does not go into its target as it is.
+    SendBack = "send back",
 }
 
 impl std::fmt::Display for StepName {
@@ -258,8 +273,9 @@ mod tests {
         }
         let checks = checks![
             Fence HoldJob Launch Recover Refuse Reject ReleaseJob Requeue Resume SetAside Ship
-            StopWaiting Begin Accept Verify Fail FailFinally Interrupt EndUnwanted GiveBack PutBack
-            Postpone NoteSession RecordRun NoteCheckout NumberReport NotePush
+            StopWaiting Begin Accept Verify Fail FailFinally Interrupt EndUnwanted GiveBack
+            AwaitDeps PutBack Postpone NoteSession RecordRun NoteCheckout NumberReport NotePush
+            NoteLanding ForgetLanding NoteTrainWait SendBack
         ];
         assert_eq!(checks.map(|(name, _)| name), StepName::ALL);
         let steps = checks.iter().filter(|(_, demanded)| *demanded == check);

@@ -99,14 +99,9 @@ impl ShipSettings {
 
 /// Refuses what this version does not act on yet.
 fn refuse_unknown_ways(sections: ShipSections<'_>) -> Result<(), String> {
-    let ShipSections { ship, merge, train_retries, pr } = sections;
-    let unknown = [
-        (ship == Some("merge"), "ship: merge"),
-        (ship == Some("pr"), "ship: pr"),
-        (merge.verify.is_some() || merge.sign, "merge"),
-        (train_retries.is_some(), "train-retries"),
-        (pr.remote.is_some() || pr.every.is_some(), "pr"),
-    ];
+    let ShipSections { ship, pr, .. } = sections;
+    let unknown =
+        [(ship == Some("pr"), "ship: pr"), (pr.remote.is_some() || pr.every.is_some(), "pr")];
     match unknown.iter().find(|(is_there, _)| *is_there) {
         Some((_, key)) => Err(format!("{key}: this version of aq does not know that way to ship")),
         None => Ok(()),
@@ -142,13 +137,20 @@ mod tests {
     }
 
     #[test]
+    fn trains_have_their_settings() {
+        let text = "ship: merge\nmerge: {verify: make test, sign: true}\ntrain-retries: 0";
+        let settings = read(text).unwrap();
+        assert_eq!((settings.mode, settings.train_retries), (ShipMode::Merge, 0));
+        assert_eq!(settings.merge_verify.as_deref(), Some("make test"));
+        assert!(settings.merge_sign);
+    }
+
+    #[test]
     fn other_ways_are_refused() {
         for (text, words) in [
             ("ship: push", "ship: \"push\" is no way to ship"),
-            ("ship: merge", "ship: merge: this version"),
             ("ship: pr", "ship: pr: this version"),
-            ("merge: {verify: make test}", "merge: this version"),
-            ("train-retries: 1", "train-retries: this version"),
+            ("merge: {verify: ' '}", "merge.verify: an empty command"),
             ("pr: {every: 10m}", "pr: this version"),
         ] {
             let error = read(text).unwrap_err();

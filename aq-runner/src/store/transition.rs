@@ -79,7 +79,8 @@ impl HeldJob {
     pub fn inherit(queue: &QueueDir, id: &JobId) -> Result<Self> {
         let file = MetaFile::inherit(&queue.meta(id))?;
         // A file of the same name that was just dropped into the inbox is another job.
-        let stage = [Stage::Building, Stage::Review].into_iter().find(|&at| queue.has(at, id));
+        let stages = [Stage::Building, Stage::Review, Stage::Testing];
+        let stage = stages.into_iter().find(|&at| queue.has(at, id));
         let stage = stage.ok_or_else(|| StoreError::NoSuchJob(id.clone()))?;
         Ok(Self { queue: queue.clone(), id: id.clone(), stage, file })
     }
@@ -189,7 +190,12 @@ impl HeldJob {
                 "review/ (a fleet job in testing/ has given its lock back)".to_owned()
             }
             Refusal::Held { .. } => "inbox/, and not held".to_owned(),
-            Refusal::NoDeadWorker { .. } => "building/ or review/, with a dead worker".to_owned(),
+            Refusal::LandingOpen { .. } => {
+                "testing/, and no merge that was cut short (`aq recover` finishes it)".to_owned()
+            }
+            Refusal::NoDeadWorker { .. } => {
+                "building/, review/ or testing/, with a dead worker".to_owned()
+            }
         };
         let verb = refusal.step().as_str();
         StoreError::WrongStage { id: self.id.clone(), at: self.stage, verb, needs }

@@ -8,12 +8,13 @@ use std::path::Path;
 use crate::sandbox::{STAGES, Sandbox};
 
 /// Keys whose values differ from run to run.
-const VOLATILE: [&str; 10] = [
+const VOLATILE: [&str; 11] = [
     "pid",
     "pidstart",
     "boot",
     "source",
     "profile_source",
+    "merged_commit",
     "wip_base",
     "wip_target",
     "wip_deps",

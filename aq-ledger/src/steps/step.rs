@@ -283,11 +283,11 @@ mod tests {
     }
 
     #[test]
-    fn only_starts_need_sound_records() {
+    fn starts_and_ends_need_sound_records() {
         use StepName::{
-            Hold, Launch, Recover, Reject, Release, Requeue, Resume, Ship, StopWaiting,
+            Hold, Launch, NoteLanding, Recover, Reject, Release, Requeue, Resume, Ship, StopWaiting,
         };
-        assert_eq!(with_check(RecordCheck::Sound), [Launch, Recover, Ship]);
+        assert_eq!(with_check(RecordCheck::Sound), [Launch, Recover, Ship, NoteLanding]);
         let of_people = [Hold, Reject, Release, Requeue, Resume, StopWaiting];
         assert_eq!(with_check(RecordCheck::KnownFormat), of_people);
     }

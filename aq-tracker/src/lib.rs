@@ -3,6 +3,7 @@
 //! [`Tracker`] is what every kind of tracker can do; [`ItemApi`] and [`GitHub`] are the kinds there
 //! are, [`Trackers`] has those that an environment names, [`OwnTrackers`] those of a program of
 //! yours. [`mapping`] is pure: an [`Item`] to a job file, an [`Echo`] to a status and a comment.
+//! Beside them, [`forge`] opens pull requests and reads what became of them.
 //!
 //! ```
 //! use aq_manifest::Stage;
@@ -33,6 +34,7 @@
 mod command;
 mod connect;
 mod error;
+pub mod forge;
 mod github;
 #[cfg(feature = "http")]
 mod http;

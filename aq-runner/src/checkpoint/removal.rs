@@ -48,6 +48,7 @@ impl Wip {
             self.discard(place)?;
         }
         self.forget_pushed()?;
+        self.forget_published()?;
         Ok(Removed::Checkout { branch: self.remove_merged_branch()? })
     }
 

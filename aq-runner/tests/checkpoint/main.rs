@@ -10,5 +10,6 @@ mod lfs;
 mod linked;
 mod merge;
 mod own;
+mod publish;
 mod repositories;
 mod save;

@@ -17,7 +17,7 @@ const STAGES: [&str; 7] =
     ["inbox", "building", "review", "testing", "shipped", "failed", "quarantine"];
 
 /// Every key of a record, as docs/on-disk-format.md lists them.
-const KEYS: &str = "added_at added_from added_on cwd lock priority profile engine_wanted engine_class prefers_engine model \
+const KEYS: &str = "added_at added_from added_on base ship cwd lock priority profile engine_wanted engine_class prefers_engine model \
     capabilities review_policy allowed_scope idempotency_key deps deps_mode retry_max tracker_item tracker_told \
     tracker_echoed tracker_comment source profile_source attempt attempts recoveries launched_at started_at ended_at \
     pid pidstart boot cgroup engine session_id session_engine session_total session_feedback input_tokens cached_tokens cache_write_tokens output_tokens reasoning_tokens \

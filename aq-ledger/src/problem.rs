@@ -136,6 +136,7 @@ mod tests {
         (&["deps_mode"], &["hard", "soft"], "firm"),
         (&["review_policy"], &["auto", "human"], "team"),
         (&["isolation"], &["worktree", "in-place"], "box"),
+        (&["ship"], &["accept", "merge", "pr"], "push"),
         (&["moved_to"], &["inbox", "building", "quarantine"], "moon"),
         (&["result"], &["success", "verify_failed", "fenced"], "unanswered-2"),
         (&["failure_class"], &["crash", "timeout", "verify_failed"], "weather"),

@@ -4,7 +4,9 @@
 use std::path::Path;
 
 use aq_caps::Requirement;
-use aq_manifest::{DepsMode, FailureClass, Isolation, Outcome, Priority, ReviewPolicy, Stage};
+use aq_manifest::{
+    DepsMode, FailureClass, Isolation, Outcome, Priority, ReviewPolicy, ShipMode, Stage,
+};
 use jiff::Timestamp;
 
 use crate::key::{KeyGroup, Lifetime, misfit, record_keys};
@@ -23,6 +25,10 @@ record_keys! {
     added_on AddedOn: FullBranch<'a>, "", Definition, Job;
     /// Branch that the job names: it starts from it and is merged into it.
     target Target: FullBranch<'a>, "", Definition, Job;
+    /// Branch, tag or commit that it starts from in place of its target with its deps' work.
+    base Base: &'a str, "", Definition, Job;
+    /// `accept`, `merge` or `pr`: how it is shipped; absent: as the config says.
+    ship Ship: ShipMode, "", Definition, Job;
     /// Moves of the project for which `cwd`, `lock` and `added_from` were mapped.
     place_moves PlaceMoves: u32, "", Definition, Job;
     /// Directory of the job, absolute.

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use aq_caps::Requirement;
-use aq_manifest::{DepsMode, FailureClass, Isolation, Outcome, Priority, ReviewPolicy, Stage};
+use aq_manifest::{
+    DepsMode, FailureClass, Isolation, Outcome, Priority, ReviewPolicy, ShipMode, Stage,
+};
 use jiff::Timestamp;
 
 use crate::escape::split_list;
@@ -42,6 +44,7 @@ parsed! {
     DepsMode: "word", "`hard` or `soft`";
     ReviewPolicy: "word", "`auto` or `human`";
     Isolation: "word", "`worktree` or `in-place`";
+    ShipMode: "word", "`accept`, `merge` or `pr`";
     Stage: "word", "a folder of jobs";
     Outcome: "word", "a result";
     FailureClass: "word", "a class of failures";

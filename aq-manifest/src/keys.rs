@@ -8,12 +8,14 @@ use serde_json::Value as Json;
 
 use crate::kinds::{
     Bool, Branch, Choice, Command, Environment, Expected, Glob, Kind, Label, Limits, Line, List,
-    Lock, Name, OneOrMore, Pause, ProfileName, Requires, RetryRule, Text, Whole,
+    Lock, Name, OneOrMore, Pause, ProfileName, Requires, RetryRule, ShipRule, StartPoint, Text,
+    Whole,
 };
 use crate::reader::Reader;
 use crate::yaml::Node;
 use crate::{
     Budget, DepsMode, Expect, FeedbackMode, Isolation, Priority, Retry, ReviewPolicy, ScopePolicy,
+    ShipMode,
 };
 
 /// One key of the front matter.
@@ -138,6 +140,12 @@ keys! {
     /// The branch that the job starts from and is merged into. Without it, the one that was checked
     /// out in `cwd` when the job was added.
     "target" target: String as Branch;
+    /// The commit that the job starts from: `deps` is its target with the work of its deps; or a
+    /// branch, a tag or a commit.
+    "base" base: String as StartPoint, default "deps";
+    /// What `aq ship` and `aq run --ship` do with it: `accept` leaves its branch as it is. Without
+    /// it, the config's `ship`.
+    "ship" ship: ShipMode as ShipRule;
     /// A shell command run once in a fresh checkout, before the agent.
     "setup" setup: String as Command;
     /// Globs of the paths that the job may change; `dir/**` is a whole subtree. Without it, all.
@@ -175,7 +183,7 @@ mod tests {
     /// The table of the contract, key by key.
     const CONTRACT: &str = "engine engine-class prefers-engine cwd yolo lock timeout priority \
         profile capabilities idempotency-key deps deps-mode retry verify review-policy isolation \
-        target setup allowed-scope scope-policy budget artifacts tracker-item expect-changes expect feedback model args \
+        target base ship setup allowed-scope scope-policy budget artifacts tracker-item expect-changes expect feedback model args \
         env fleet-job-id fleet-lease-epoch";
 
     #[test]

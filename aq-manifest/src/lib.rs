@@ -64,6 +64,6 @@ pub use stage::Stage;
 pub use suggest::nearest;
 pub use values::{
     Backoff, Budget, DepsMode, Expect, FeedbackMode, Isolation, Priority, Retry, ReviewPolicy,
-    ScopePolicy,
+    ScopePolicy, ShipMode,
 };
 pub use words::UnknownWord;

@@ -8,11 +8,14 @@ use aq_caps::Requirement;
 
 use crate::{
     Budget, DepsMode, Expect, FeedbackMode, FeedbackTemplate, Isolation, Manifest, Priority,
-    Profile, Retry, ReviewPolicy, ScopePolicy,
+    Profile, Retry, ReviewPolicy, ScopePolicy, ShipMode,
 };
 
 /// The class to choose an engine from when neither job nor profile says.
 const DEFAULT_CLASS: &str = "agentic-coder";
+
+/// The value of `base` that stands for the target with the work of the job's deps.
+pub(crate) const DEPS_BASE: &str = "deps";
 
 /// The effective values of a job: its own, else its profile's, else the default.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +58,10 @@ pub struct JobSpec {
     pub isolation: Isolation,
     /// The branch that it starts from and is merged into, as people name it.
     pub target: Option<String>,
+    /// The branch, tag or commit that it starts from; `None`: its target with its deps' work.
+    pub base: Option<String>,
+    /// What `aq ship` and `aq run --ship` do with it; `None`: what the config says.
+    pub ship: Option<ShipMode>,
     /// Run once in a fresh checkout.
     pub setup: Option<String>,
     /// Globs of what may change; empty: everything.
@@ -165,6 +172,8 @@ pub fn resolve(job: &Manifest, profile: Option<&Profile>) -> JobSpec {
         review_policy: given.review_policy.unwrap_or_default(),
         isolation: given.isolation.unwrap_or_default(),
         target: given.target,
+        base: given.base.filter(|base| base != DEPS_BASE),
+        ship: given.ship,
         setup: given.setup,
         allowed_scope: given.allowed_scope.unwrap_or_default(),
         scope_policy: given.scope_policy.unwrap_or_default(),

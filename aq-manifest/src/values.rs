@@ -81,6 +81,20 @@ words! {
     }
 }
 
+words! {
+    /// The way in which `aq ship` and a loop with `--ship` ship a job.
+    #[derive(Default)]
+    ShipMode ("way to ship") {
+        /// Its work is accepted; its branch stays as it is.
+        #[default]
+        Accept = "accept",
+        /// Its branch is merged into its target, after the checks of both.
+        Merge = "merge",
+        /// Its branch is pushed, with a pull request.
+        Pr = "pr",
+    }
+}
+
 /// `retry: {max, backoff, on}`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Retry {

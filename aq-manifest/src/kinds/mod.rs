@@ -8,6 +8,8 @@ mod list;
 mod lock;
 mod retry;
 mod scalar;
+mod ship;
+mod start_point;
 mod text;
 
 pub(crate) use budget::Limits;
@@ -19,4 +21,6 @@ pub(crate) use list::{List, OneOrMore};
 pub(crate) use lock::Lock;
 pub(crate) use retry::RetryRule;
 pub(crate) use scalar::{Bool, Choice, Pause, Whole};
+pub(crate) use ship::ShipRule;
+pub(crate) use start_point::StartPoint;
 pub(crate) use text::{Branch, Command, Glob, Label, Line, Name, ProfileName, Requires, Text};

@@ -21,6 +21,8 @@ verify: make test
 review-policy: human
 isolation: in-place
 target: main
+base: deps
+ship: accept
 expect: {leave-out: [vendor/**]}
 setup: npm ci
 allowed-scope: ['src/**']

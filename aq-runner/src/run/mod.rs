@@ -25,6 +25,7 @@ mod room;
 mod room_config;
 mod run_loop;
 mod settings;
+mod ship_config;
 mod stop;
 mod this_host;
 mod tokens;
@@ -63,6 +64,7 @@ pub use run_loop::handle::{RunHandle, start};
 pub use run_loop::options::RunOptions;
 pub use run_loop::{LostPart, Progress, RunError, Summary, run};
 pub use settings::{Config, Settings, SettingsError};
+pub use ship_config::{MergeConfig, PrConfig, ShipSettings};
 pub use this_host::host_capabilities;
 pub use tokens::{
     FLEET_TOKEN, GivenToken, TOKEN_VARIABLES, TRACKER_TOKENS, TokenFileError, TokenFileProblem,

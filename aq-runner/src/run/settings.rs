@@ -14,6 +14,7 @@ use crate::store::{QueueDir, ScratchPlaces, StoreError, read_saved, read_text, r
 use super::environment::Environment;
 use super::host::Tool;
 use super::room_config::{RoomConfig, bytes};
+use super::ship_config::{MergeConfig, PrConfig, ShipSections, ShipSettings};
 use super::version_answers::recall_versions;
 
 /// The value of `worktrees` in the config for a directory next to the user's checkout.
@@ -58,6 +59,14 @@ pub struct Config {
     pub tmp: Option<PathBuf>,
     /// Room that has to be free, and how long shipped jobs keep theirs.
     pub room: RoomConfig,
+    /// The way in which jobs are shipped that name none: `accept`, `merge` or `pr`.
+    pub ship: Option<String>,
+    /// Merges of jobs into their target.
+    pub merge: MergeConfig,
+    /// Tries that the train gives a job after its first one. Default 2.
+    pub train_retries: Option<u32>,
+    /// Pull requests.
+    pub pr: PrConfig,
     /// This host in a fleet.
     pub fleet: FleetConfig,
     /// What trackers are told.
@@ -139,6 +148,8 @@ pub struct Settings {
     pub trackers: OwnTrackers,
     /// `fleet.push-every` of the config, read.
     pub push_every: Duration,
+    /// How jobs are shipped.
+    pub shipping: ShipSettings,
     /// `room.free` of the config, in bytes.
     pub room_mark: Option<u64>,
     /// `room.keep` of the config, read.
@@ -254,6 +265,13 @@ impl Settings {
         if config.fleet.push_wip.as_ref().is_some_and(|remote| remote.starts_with('-')) {
             return Err(whole("fleet.push-wip: a remote does not begin with `-`".to_owned()));
         }
+        let shipping = ShipSettings::read(ShipSections {
+            ship: config.ship.as_deref(),
+            merge: &config.merge,
+            train_retries: config.train_retries,
+            pr: &config.pr,
+        });
+        let shipping = shipping.map_err(whole)?;
         let room_mark = match &config.room.free {
             None => None,
             Some(text) => Some(bytes(text).ok_or_else(|| {
@@ -286,6 +304,7 @@ impl Settings {
             kill_grace,
             log_limit,
             push_every,
+            shipping,
             room_mark,
             room_keep,
             statuses,

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use aq_ledger::{JobRow, RecordContent, RecordKey, RecordUpdate};
-use aq_manifest::{DepsMode, JobId, JobSpec, ReviewPolicy, Stage};
+use aq_manifest::{DepsMode, JobId, JobSpec, ReviewPolicy, ShipMode, Stage};
 
 use super::error::{Result, StoreError};
 use super::meta::read_values;
@@ -125,6 +125,8 @@ pub(crate) fn describe(queue: &QueueDir, spec: &JobSpec, cwd: &Path, file: &Path
             if spec.review_policy == ReviewPolicy::Human { "human" } else { "auto" },
         )
         .set(RecordKey::Target, spec.target.as_deref().map_or(String::new(), branch_ref))
+        .set(RecordKey::Base, spec.base.as_deref().unwrap_or(""))
+        .set(RecordKey::Ship, spec.ship.map_or("", ShipMode::as_str))
         .set_list(RecordKey::AllowedScope, &spec.allowed_scope)
         .set_list(RecordKey::LeaveOut, &spec.expect.leave_out)
         .set(RecordKey::IdempotencyKey, spec.idempotency_key.as_deref().unwrap_or(""))

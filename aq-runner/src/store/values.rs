@@ -75,6 +75,8 @@ fn value(spec: &JobSpec, key: &str) -> Option<String> {
         "review-policy" => spec.review_policy.to_string(),
         "isolation" => spec.isolation.to_string(),
         "target" => word(&spec.target),
+        "base" => spec.base.clone().unwrap_or_else(|| "deps".to_owned()),
+        "ship" => shown(spec.ship),
         "setup" => word(&spec.setup),
         "allowed-scope" => spec.allowed_scope.join(", "),
         "scope-policy" => spec.scope_policy.to_string(),

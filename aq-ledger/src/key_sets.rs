@@ -75,6 +75,6 @@ mod tests {
             .collect();
         let session = ["session_id", "session_engine", "session_total", "session_feedback"];
         assert_eq!(kept, [&session[..], &["setup_done"]].concat());
-        assert_eq!((RUN_KEYS.len(), FLEET_KEYS.len()), (47, 14));
+        assert_eq!((RUN_KEYS.len(), FLEET_KEYS.len()), (50, 14));
     }
 }

@@ -130,7 +130,7 @@ mod tests {
         ),
         (&["fleet_job_id"], &["01890a5d-ac96-774b-bcce-b302099a8057"], "7"),
         (&["duration_s", "total_duration_s", "cost_usd", "total_cost_usd"], &["0.003", "2"], "NaN"),
-        (&["setup_done", "usage_estimated"], &["1"], "yes"),
+        (&["setup_done", "usage_estimated", "pull_request_open"], &["1"], "yes"),
         (&["verified"], &["0", "1"], "true"),
         (&["priority"], &["critical", "high", "medium", "low"], "urgent"),
         (&["deps_mode"], &["hard", "soft"], "firm"),
@@ -142,7 +142,7 @@ mod tests {
         (&["failure_class"], &["crash", "timeout", "verify_failed"], "weather"),
         (&["capabilities"], &["os:any", "os:any,node>=20 | !x"], ">=<"),
         (
-            &["wip_base", "resume_commit", "pushed_commit"],
+            &["wip_base", "resume_commit", "pushed_commit", "pull_request_commit"],
             &["0123456789abcdef0123456789abcdef01234567"],
             "main",
         ),

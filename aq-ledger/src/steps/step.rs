@@ -140,6 +140,12 @@ pub enum Refusal {
         /// The step.
         step: StepName,
     },
+    /// No pull request was begun, or none is open.
+    #[error("a job without a pull request has no step `{step}`")]
+    NoPullRequest {
+        /// The step.
+        step: StepName,
+    },
     /// No worker has died.
     #[error("a job without a dead worker has no step `{step}`")]
     NoDeadWorker {
@@ -156,6 +162,7 @@ impl Refusal {
             | Self::Quarantined { step }
             | Self::Held { step }
             | Self::LeaseGivenBack { step }
+            | Self::NoPullRequest { step }
             | Self::NoDeadWorker { step } => step,
         }
     }
@@ -203,6 +210,14 @@ step_names! {
     SetAside = "set aside",
     /// Finished work is accepted for good.
     Ship = "ship",
+    /// A pull request of finished work is to be opened, or to get another commit.
+    BeginPull = "begin the pull request of",
+    /// A pull request is open, and has the commit that it is to have.
+    NotePull = "note the pull request of",
+    /// A pull request cannot be opened, or asked about.
+    NotePullError = "note the pull request's error of",
+    /// People have merged a pull request.
+    ShipPull = "ship by pull request",
     /// A person ends a waiting job.
     StopWaiting = "stop",
     /// A worker takes up its job.

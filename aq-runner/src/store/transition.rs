@@ -189,6 +189,7 @@ impl HeldJob {
                 "review/ (a fleet job in testing/ has given its lock back)".to_owned()
             }
             Refusal::Held { .. } => "inbox/, and not held".to_owned(),
+            Refusal::NoPullRequest { .. } => "testing/, with a pull request".to_owned(),
             Refusal::NoDeadWorker { .. } => "building/ or review/, with a dead worker".to_owned(),
         };
         let verb = refusal.step().as_str();

@@ -88,7 +88,7 @@ enum Action {
 
 /// Keys that steps read, and promises are about. The model keeps no others, so that it has fewer
 /// states.
-const READ: [RecordKey; 11] = [
+const READ: [RecordKey; 13] = [
     RecordKey::AddedAt,
     RecordKey::Attempt,
     RecordKey::Attempts,
@@ -99,6 +99,8 @@ const READ: [RecordKey; 11] = [
     RecordKey::HostTries,
     RecordKey::MovedTo,
     RecordKey::Pid,
+    RecordKey::PullRequestCommit,
+    RecordKey::PullRequestOpen,
     RecordKey::Recoveries,
 ];
 
@@ -275,6 +277,11 @@ impl JobWorld {
             (_, StepName::Requeue | StepName::Resume | StepName::StopWaiting) => job.stop = None,
             _ => {}
         }
+        let was_open = content.has(RecordKey::PullRequestOpen);
+        job.break_unless(
+            name != StepName::ShipPull || was_open,
+            "a job is shipped by a pull request that it has not",
+        );
         let is_final = from == Stage::Shipped && job.folder != Stage::Shipped;
         job.break_unless(!is_final, "a shipped job moves");
         job

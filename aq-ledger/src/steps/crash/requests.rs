@@ -25,6 +25,7 @@ fn request(step: impl JobStep + 'static) -> Request {
 
 /// The requests of each step that differ in what they write.
 pub(super) fn requests(name: StepName, stop: Option<StopReason>) -> Vec<Request> {
+    const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
     const TRIES_TWICE: Retry = Retry {
         max: 2,
         backoff: Backoff {
@@ -39,6 +40,7 @@ pub(super) fn requests(name: StepName, stop: Option<StopReason>) -> Vec<Request>
             request(Accept { policy: ReviewPolicy::Auto }),
             request(Accept { policy: ReviewPolicy::Human }),
         ],
+        StepName::BeginPull => vec![request(BeginPull { commit: COMMIT })],
         StepName::Begin => vec![request(Begin { pid: 7, start: 1, boot: "b" })],
         StepName::EndUnwanted => {
             stop.map(|reason| request(EndUnwanted { reason })).into_iter().collect()
@@ -61,11 +63,15 @@ pub(super) fn requests(name: StepName, stop: Option<StopReason>) -> Vec<Request>
         StepName::Launch => vec![request(Launch { engine: "shell" })],
         StepName::NoteCheckout => vec![request(NoteCheckout {
             branch: "aq/wip/a",
-            base: "0123456789abcdef0123456789abcdef01234567",
+            base: COMMIT,
             isolation: Isolation::InPlace,
             checkout: None,
             is_fresh: true,
         })],
+        StepName::NotePull => {
+            vec![request(NotePull { url: "https://x/7", name: "github:o/r#7" })]
+        }
+        StepName::NotePullError => vec![request(NotePullError { why: "x" })],
         StepName::NotePush => vec![request(NotePush::Failed { why: "x" })],
         StepName::NoteSession => {
             vec![request(NoteSession { session: "s", engine: "shell", feedback: None })]
@@ -102,6 +108,7 @@ pub(super) fn requests(name: StepName, stop: Option<StopReason>) -> Vec<Request>
         ],
         StepName::SetAside => vec![request(SetAside { message: "x" })],
         StepName::Ship => vec![request(Ship { merged_into: None })],
+        StepName::ShipPull => vec![request(ShipPull { into: "main" })],
         StepName::StopWaiting => vec![request(StopWaiting)],
         StepName::Verify => vec![request(Verify { has_passed: true })],
     }
@@ -109,11 +116,15 @@ pub(super) fn requests(name: StepName, stop: Option<StopReason>) -> Vec<Request>
 
 pub(super) fn actor(name: StepName) -> StepActor {
     match name {
-        StepName::Fence
+        StepName::BeginPull
+        | StepName::Fence
         | StepName::Launch
+        | StepName::NotePull
+        | StepName::NotePullError
         | StepName::Recover
         | StepName::Refuse
-        | StepName::Ship => StepActor::Loop,
+        | StepName::Ship
+        | StepName::ShipPull => StepActor::Loop,
         StepName::Hold
         | StepName::Reject
         | StepName::Release

@@ -1,7 +1,7 @@
 //! `aq promote`, `ship`, `reject`, `requeue`: one step of one job each.
 
 use aq_ledger::RecordKey;
-use aq_manifest::{JobId, Outcome as JobResult, Stage};
+use aq_manifest::{JobId, Outcome as JobResult, ShipMode, Stage};
 use aq_runner::run;
 use aq_runner::store::{JobRecord, QueueDir};
 use jiff::Timestamp;
@@ -20,13 +20,23 @@ pub(crate) struct Promote {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:  aq ship fix-login\n           aq ship --merge fix-login")]
+#[command(
+    after_help = "Examples:  aq ship fix-login\n           aq ship --merge fix-login\n           \
+                  aq ship --pr fix-login"
+)]
 pub(crate) struct Ship {
     /// Merge the job's branch, with what was corrected in its checkout, into the branch that it
     /// started from; when that does not go cleanly, that branch is not changed and the job is not
     /// shipped
     #[arg(long)]
     merge: bool,
+    /// Push the job's branch and open a pull request, or give the one that is open the newest work;
+    /// the job is shipped when that is merged
+    #[arg(long, conflicts_with = "merge")]
+    pr: bool,
+    /// Accept the job and leave its branch alone, whatever its `ship` says
+    #[arg(long, conflicts_with_all = ["merge", "pr"])]
+    accept: bool,
     /// Also jobs whose branch does not hold all of their work, which `aq why` names
     #[arg(long)]
     leave_out: bool,
@@ -96,6 +106,12 @@ fn result_word(text: &str) -> Result<JobResult, String> {
 pub(crate) fn promote(here: &Here, args: &Promote) -> Outcome {
     let queue = here.trusted_queue()?;
     let id = job_id(&args.job)?;
+    if queue.find(&id) == Some(Stage::Testing) && ship_mode(here, &queue, &id)? == ShipMode::Pr {
+        let progress =
+            run::ship_by_pull(&queue, &here.settings(&queue)?, &id, false, Timestamp::now())?;
+        output::line(output::job::pulled(&id, &progress));
+        return Ok(Exit::Done);
+    }
     let stage = run::promote(&queue, &here.environment, &id, &here.program()?, Timestamp::now())?;
     let record = JobRecord::read(&queue, stage, id)?;
     output::line(output::job::moved(&record));
@@ -122,9 +138,23 @@ pub(crate) fn ship(here: &Here, args: &Ship) -> Outcome {
 
 fn ship_one(here: &Here, queue: &QueueDir, args: &Ship, id: &JobId) -> Result<String, Failure> {
     let (environment, now) = (&here.environment, Timestamp::now());
-    if !args.merge {
-        run::ship(queue, environment, id, args.leave_out, now)?;
-        return Ok(format!("{id} is shipped"));
+    let mode = match (args.accept, args.merge, args.pr) {
+        (true, ..) => ShipMode::Accept,
+        (_, true, _) => ShipMode::Merge,
+        (.., true) => ShipMode::Pr,
+        _ => ship_mode(here, queue, id)?,
+    };
+    match mode {
+        ShipMode::Accept => {
+            run::ship(queue, environment, id, args.leave_out, now)?;
+            return Ok(format!("{id} is shipped"));
+        }
+        ShipMode::Pr => {
+            let settings = here.settings(queue)?;
+            let progress = run::ship_by_pull(queue, &settings, id, args.leave_out, now)?;
+            return Ok(output::job::pulled(id, &progress));
+        }
+        ShipMode::Merge => {}
     }
     let merged = run::ship_merged(queue, environment, id, args.leave_out, now)?;
     let update = match (merged.checkout, merged.submodules.is_empty()) {
@@ -136,6 +166,13 @@ fn ship_one(here: &Here, queue: &QueueDir, args: &Ship, id: &JobId) -> Result<St
         _ => String::new(),
     };
     Ok(format!("{id} is merged into {} and shipped{update}", merged.into))
+}
+
+/// The way in which a job is shipped when nobody says otherwise.
+fn ship_mode(here: &Here, queue: &QueueDir, id: &JobId) -> Result<ShipMode, Failure> {
+    let record = JobRecord::read(queue, queue.expect(id)?, id.clone())?;
+    let (settings, _) = here.settings_or_last(queue)?;
+    Ok(settings.shipping.mode_of(&record.meta))
 }
 
 pub(crate) fn reject(here: &Here, args: &Reject) -> Outcome {

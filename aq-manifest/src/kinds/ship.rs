@@ -8,7 +8,7 @@ use crate::reader::Reader;
 use crate::yaml::Node;
 
 /// Ways that this version does not go yet.
-const NOT_YET: [ShipMode; 2] = [ShipMode::Merge, ShipMode::Pr];
+const NOT_YET: [ShipMode; 1] = [ShipMode::Merge];
 
 /// The way in which a job is shipped.
 pub(crate) struct ShipRule;
@@ -19,7 +19,7 @@ impl Kind for ShipRule {
     fn read(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<ShipMode> {
         let mode = Choice::<ShipMode>::read(node, reader)?;
         if NOT_YET.contains(&mode) {
-            let help = "write `accept`: this version of aq ships in no other way by itself";
+            let help = "write `accept` or `pr`: this version of aq ships in no other way by itself";
             reader.error(node, "is a way to ship that aq does not know yet", Some(help.into()));
             return None;
         }
@@ -40,6 +40,7 @@ mod tests {
     fn unknown_ways_are_refused() {
         let read = |way: &str| parse(&format!("---\nship: {way}\n---\nx\n")).manifest.ship;
         assert_eq!(read("accept"), Some(ShipMode::Accept));
-        assert_eq!(["merge", "pr", "push"].map(read), [None; 3]);
+        assert_eq!(read("pr"), Some(ShipMode::Pr));
+        assert_eq!(["merge", "push"].map(read), [None; 2]);
     }
 }

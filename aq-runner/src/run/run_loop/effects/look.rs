@@ -17,6 +17,7 @@ use crate::run::recovery::recover_job;
 use crate::run::run_loop::context::PendingWork;
 use crate::run::run_loop::event_source::WakeCause;
 use crate::run::run_loop::loop_core::{JobLook, LoopEvent, MetLack};
+use crate::run::run_loop::pulls::is_by_pull;
 use crate::store::{HeldJob, Ingested, JobRecord, QueueDir, StoreError, ingest, rename_if_taken};
 
 /// The pause when it cannot be told whether a job is held.
@@ -85,10 +86,14 @@ impl EffectPerformer<'_> {
         if is_held { self.adopt(id, stage, out) } else { self.rest(id, stage) }
     }
 
-    /// A person decides about work that is not on the branch; the table says so.
+    /// A person decides about work that is not on the branch; the table says so. Of a job that has
+    /// a pull request, people decide there.
     fn look_at_tested(&self, id: &JobId) -> Result<JobLook, StoreError> {
         let record = JobRecord::read(self.context.queue, Stage::Testing, id.clone())?;
-        if self.listeners.ships(&record.meta) || record.meta.get(RecordKey::LeftOut).is_some() {
+        if self.listeners.ships(&record.meta)
+            || record.meta.get(RecordKey::LeftOut).is_some()
+            || is_by_pull(&self.context.settings, &record)
+        {
             return self.rest(id, Stage::Testing);
         }
         Ok(JobLook::Shippable)

@@ -7,9 +7,11 @@ use aq_fleet::client::CallError;
 use aq_manifest::{JobId, Stage};
 use aq_runner::checkpoint::CheckpointError;
 use aq_runner::run::{
-    FleetError, FleetSettingsError, PromptError, ReplyError, ShipError, WorkplaceError,
+    FleetError, FleetSettingsError, PromptError, PullError, ReplyError, ShipError, WorkplaceError,
 };
 use aq_runner::store::{AddError, StoreError};
+
+use crate::output::style::plain_lines;
 
 /// Exit codes (docs/commands.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,6 +170,25 @@ impl From<ShipError> for Failure {
             ShipError::Fenced(_) => Self::new(Exit::Refused, error),
             ShipError::Unasked { .. } => Self::new(Exit::Environment, error),
         }
+    }
+}
+
+impl From<PullError> for Failure {
+    fn from(error: PullError) -> Self {
+        let exit = match error {
+            PullError::Store(error) => return error.into(),
+            PullError::Workplace(WorkplaceError::Checkpoint(CheckpointError::Git {
+                ref command,
+                ..
+            })) if command == "push" => Exit::Environment,
+            PullError::Workplace(error) => return error.into(),
+            PullError::Token(_) => Exit::Usage,
+            PullError::Forge(ref forge) if forge.is_usage() => Exit::Usage,
+            PullError::Forge(ref forge) if forge.is_unavailable() => Exit::Environment,
+            _ => Exit::Refused,
+        };
+        // Remotes and forges say what they like.
+        Self::new(exit, plain_lines(&error.to_string()))
     }
 }
 

@@ -210,6 +210,16 @@ record_keys! {
     train_waits TrainWaits: &'a str, "", Run, Run;
     /// Files that are in the way of its merge.
     train_waits_for TrainWaitsFor: Vec<String>, "", Run, Run;
+    /// Page of its pull request.
+    pull_request PullRequest: &'a str, "", Run, Job;
+    /// Name of its pull request: `github:owner/repo#7`.
+    pull_request_name PullRequestName: &'a str, "", Run, Job;
+    /// Commit that its pull request is to have.
+    pull_request_commit PullRequestCommit: CommitName<'a>, "", Run, Run;
+    /// `1`: the pull request has that commit and was open when it was last asked about.
+    pull_request_open PullRequestOpen: MarkedOne, "", Run, Run;
+    /// Reason why its pull request cannot be opened or asked about.
+    pull_request_error PullRequestError: &'a str, "", Run, Run;
     /// Reason why a part of the log is missing.
     log_incomplete LogIncomplete: &'a str, "", Run, Run;
     /// Lack of the host when it was last tried: `program`, `engine`, or `room`, `writable_disk`,

@@ -167,6 +167,7 @@ mod tests {
             method: Method::Get,
             path: "/items/a;b".to_owned(),
             body: body.map(Into::into),
+            etag: None,
         };
         way.send(&request).map_err(|e| e.to_string())
     }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::command::CommandTransport;
 use crate::error::TrackerError;
+use crate::forge::PullRequests;
 use crate::github::GitHub;
 use crate::http::HttpTransport;
 use crate::item_id::ItemId;
@@ -92,18 +93,30 @@ impl Trackers {
     /// # Errors
     /// As [`Self::tracker`].
     pub fn github(&self) -> Result<GitHub<HttpTransport>, TrackerError> {
+        self.github_way("issues").map(GitHub::over_http)
+    }
+
+    /// Pull requests on GitHub.
+    ///
+    /// # Errors
+    /// As [`Self::tracker`].
+    pub fn pull_requests(&self) -> Result<PullRequests<HttpTransport>, TrackerError> {
+        self.github_way("pull requests").map(PullRequests::over_http)
+    }
+
+    /// The way to GitHub, for a token that may read and write `what`.
+    fn github_way(&self, what: &str) -> Result<HttpTransport, TrackerError> {
         let base = self.get("AQ_GITHUB_API").unwrap_or(GITHUB);
         let token = GITHUB_TOKENS.into_iter().find_map(|name| self.get(name));
         let token = token.and_then(Token::new);
         if token.is_none() {
-            return Err(not_set_up(
+            return Err(not_set_up(&format!(
                 "neither AQ_GITHUB_TOKEN nor GITHUB_TOKEN is set: give one a token that may read \
-                 and write issues",
-            ));
+                 and write {what}"
+            )));
         }
         let who = Kind::GitHub.name();
-        let way = HttpTransport::new(who, "AQ_GITHUB_API", base, token, &GITHUB_FIELDS)?;
-        Ok(GitHub::over_http(way))
+        HttpTransport::new(who, "AQ_GITHUB_API", base, token, &GITHUB_FIELDS)
     }
 
     fn items(&self) -> Result<Box<dyn Tracker>, TrackerError> {

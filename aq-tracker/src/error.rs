@@ -100,6 +100,11 @@ impl TrackerError {
         matches!(self, Self::NotSetUp(_))
     }
 
+    /// Whether it may do at another time what it does not do now.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Failed { .. } | Self::Limited { .. } | Self::Unavailable { .. })
+    }
+
     /// When to try again.
     pub fn retry(&self) -> Retry {
         match self {

@@ -14,6 +14,7 @@ use crate::kind::Kind;
 use crate::tracker::{Item, Tracker, Update};
 use crate::transport::{Method, Request, Transport, segment};
 
+pub(crate) use ask::problem;
 use wire::{Found, Issue};
 
 const WHO: &str = Kind::GitHub.name();
@@ -208,7 +209,7 @@ fn lenient<A>(result: Result<A, TrackerError>) -> Result<bool, TrackerError> {
 }
 
 fn request(method: Method, path: String) -> Request {
-    Request { method, path, body: None }
+    Request { method, path, body: None, etag: None }
 }
 
 fn issue_path(id: &ItemId) -> Result<String, TrackerError> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::blocking::{Client, Response};
 use reqwest::header::{
-    AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
+    AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, USER_AGENT,
 };
 use reqwest::redirect::Policy;
 use reqwest::{Method as HttpMethod, Url};
@@ -22,7 +22,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(20);
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// Header fields of answers that somebody looks at.
-const WANTED: [&str; 4] = ["link", "retry-after", "x-ratelimit-remaining", "x-ratelimit-reset"];
+const WANTED: [&str; 5] =
+    ["etag", "link", "retry-after", "x-ratelimit-remaining", "x-ratelimit-reset"];
 
 /// HTTP to one address.
 #[derive(Debug)]
@@ -158,6 +159,11 @@ impl Transport for HttpTransport {
         let mut builder = self.client()?.request(method, format!("{}{}", self.base, request.path));
         if let Some(body) = &request.body {
             builder = builder.header(CONTENT_TYPE, "application/json").body(body.to_string());
+        }
+        // A version that cannot be sent is no version: the whole answer comes.
+        let etag = request.etag.as_deref().and_then(|etag| HeaderValue::from_str(etag).ok());
+        if let Some(etag) = etag {
+            builder = builder.header(IF_NONE_MATCH, etag);
         }
         let response = builder.send().map_err(|e| self.unavailable(&e))?;
         let status = response.status().as_u16();

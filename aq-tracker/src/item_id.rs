@@ -99,6 +99,11 @@ impl Repository {
         &self.name
     }
 
+    /// Its owner.
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+
     /// `owner/repo`
     pub(crate) fn path(&self) -> String {
         format!("{}/{}", self.owner, self.name)

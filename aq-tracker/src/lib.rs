@@ -4,6 +4,7 @@
 mod command;
 mod connect;
 mod error;
+pub mod forge;
 mod github;
 #[cfg(feature = "http")]
 mod http;

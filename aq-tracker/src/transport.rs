@@ -26,6 +26,8 @@ pub struct Request {
     pub path: String,
     /// A JSON document.
     pub body: Option<Value>,
+    /// Version that the sender has: an answer of status 304 says that there is no other one.
+    pub etag: Option<String>,
 }
 
 /// The verbs that trackers know.
@@ -54,11 +56,16 @@ pub struct Answer {
 
 impl Request {
     pub(crate) fn get(path: String) -> Self {
-        Self { method: Method::Get, path, body: None }
+        Self { method: Method::Get, path, body: None, etag: None }
     }
 
     pub(crate) fn with(method: Method, path: String, body: Value) -> Self {
-        Self { method, path, body: Some(body) }
+        Self { method, path, body: Some(body), etag: None }
+    }
+
+    /// The same, for a sender that has a version already.
+    pub(crate) fn unless(self, etag: Option<&str>) -> Self {
+        Self { etag: etag.map(str::to_owned), ..self }
     }
 }
 

@@ -21,19 +21,26 @@ pub(crate) struct Promote {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:  aq ship fix-login\n           aq ship --merge fix-login\n\n\
-                  Without --accept and --merge each job goes as `ship` of its file or of\n\
+#[command(
+    after_help = "Examples:  aq ship fix-login\n           aq ship --merge fix-login\n           \
+                  aq ship --pr fix-login\n\n\
+                  Without --accept, --merge and --pr each job goes as `ship` of its file or of\n\
                   config.yaml says. With `ship: merge` that is the merge train: the checks run on\n\
-                  the merge, and work that does not go in goes back to its agent.")]
+                  the merge, and work that does not go in goes back to its agent."
+)]
 pub(crate) struct Ship {
-    /// Accept the work and leave its branch as it is
-    #[arg(long, conflicts_with = "merge")]
-    accept: bool,
     /// Merge the job's branch, with what was corrected in its checkout, into the branch that it
     /// started from, at once; when that does not go cleanly, that branch is not changed and the job
     /// is not shipped
     #[arg(long)]
     merge: bool,
+    /// Push the job's branch and open a pull request, or give the one that is open the newest work;
+    /// the job is shipped when that is merged
+    #[arg(long, conflicts_with = "merge")]
+    pr: bool,
+    /// Accept the job and leave its branch alone, whatever its `ship` says
+    #[arg(long, conflicts_with_all = ["merge", "pr"])]
+    accept: bool,
     /// Also jobs whose branch does not hold all of their work, which `aq why` names
     #[arg(long)]
     leave_out: bool,
@@ -104,10 +111,17 @@ pub(crate) fn promote(here: &Here, args: &Promote) -> Outcome {
     let queue = here.trusted_queue()?;
     let id = job_id(&args.job)?;
     let is_finished = queue.expect(&id)? == Stage::Testing;
-    if is_finished && way_to_ship(here, &queue, &id)? == ShipMode::Merge {
-        let end =
-            run::ship_by_train(&queue, &here.environment, &id, &here.program()?, Timestamp::now())?;
+    let way = if is_finished { way_to_ship(here, &queue, &id)? } else { ShipMode::Accept };
+    let now = Timestamp::now();
+    if way == ShipMode::Merge {
+        let end = run::ship_by_train(&queue, &here.environment, &id, &here.program()?, now)?;
         output::line(by_the_train(&id, &end)?);
+        return Ok(Exit::Done);
+    }
+    if way == ShipMode::Pr {
+        let (settings, _) = here.settings_or_last(&queue)?;
+        let progress = run::ship_by_pull(&queue, &settings, &id, false, now)?;
+        output::line(output::job::pulled(&id, &progress));
         return Ok(Exit::Done);
     }
     let stage = run::promote(&queue, &here.environment, &id, &here.program()?, Timestamp::now())?;
@@ -140,19 +154,20 @@ pub(crate) fn ship(here: &Here, args: &Ship) -> Outcome {
 
 fn ship_one(here: &Here, queue: &QueueDir, args: &Ship, id: &JobId) -> Result<String, Failure> {
     let (environment, now) = (&here.environment, Timestamp::now());
-    let is_chosen = args.merge || args.accept;
-    let way = match is_chosen {
-        true => None,
-        false => Some(way_to_ship(here, queue, id)?),
-    };
-    let by_train = way == Some(ShipMode::Merge);
-    if by_train && !args.leave_out {
-        let end = run::ship_by_train(queue, environment, id, &here.program()?, now)?;
-        return by_the_train(id, &end);
-    }
-    if !args.merge && !by_train {
-        run::ship(queue, environment, id, args.leave_out, now)?;
-        return Ok(format!("{id} is shipped"));
+    let by_train = |way| way == ShipMode::Merge && !args.leave_out;
+    match (args.accept, args.merge, args.pr) {
+        (true, ..) => return accept_one(here, queue, args, id),
+        (_, true, _) => {}
+        (.., true) => return pull_one(here, queue, args, id),
+        _ => match way_to_ship(here, queue, id)? {
+            ShipMode::Accept => return accept_one(here, queue, args, id),
+            ShipMode::Pr => return pull_one(here, queue, args, id),
+            way if by_train(way) => {
+                let end = run::ship_by_train(queue, environment, id, &here.program()?, now)?;
+                return by_the_train(id, &end);
+            }
+            ShipMode::Merge => {}
+        },
     }
     let merged = run::ship_merged(queue, environment, id, args.leave_out, now)?;
     let update = match (merged.checkout, merged.submodules.is_empty()) {
@@ -164,6 +179,17 @@ fn ship_one(here: &Here, queue: &QueueDir, args: &Ship, id: &JobId) -> Result<St
         _ => String::new(),
     };
     Ok(format!("{id} is merged into {} and shipped{update}", merged.into))
+}
+
+fn accept_one(here: &Here, queue: &QueueDir, args: &Ship, id: &JobId) -> Result<String, Failure> {
+    run::ship(queue, &here.environment, id, args.leave_out, Timestamp::now())?;
+    Ok(format!("{id} is shipped"))
+}
+
+fn pull_one(here: &Here, queue: &QueueDir, args: &Ship, id: &JobId) -> Result<String, Failure> {
+    let (settings, _) = here.settings_or_last(queue)?;
+    let progress = run::ship_by_pull(queue, &settings, id, args.leave_out, Timestamp::now())?;
+    Ok(output::job::pulled(id, &progress))
 }
 
 fn way_to_ship(here: &Here, queue: &QueueDir, id: &JobId) -> Result<ShipMode, Failure> {

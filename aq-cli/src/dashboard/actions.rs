@@ -3,7 +3,9 @@
 
 use aq_manifest::{JobId, ShipMode, Stage};
 use aq_runner::run;
+use aq_runner::run::Settings;
 use aq_runner::run::place::require_trust;
+use aq_runner::store::JobRecord;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Form, Json};
@@ -17,6 +19,7 @@ use super::guard::Viewer;
 use super::state::{Dashboard, job_id};
 use crate::commands::by_the_train;
 use crate::exit::Failure;
+use crate::output::job::pulled;
 
 /// One step of one job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -134,6 +137,27 @@ async fn try_to(
     dashboard.blocking(move |dashboard| run_it(dashboard, &id, action, &filled.reason)).await
 }
 
+/// Ships a job by a pull request, where its next step is that.
+fn by_pull(dashboard: &Dashboard, id: &JobId, action: Action) -> Result<Option<String>, Failure> {
+    let queue = &dashboard.queue;
+    let is_next = match (action, queue.find(id)) {
+        (Action::Ship, _) => true,
+        (Action::Promote, stage) => stage == Some(Stage::Testing),
+        _ => false,
+    };
+    if !is_next {
+        return Ok(None);
+    }
+    let record = JobRecord::read(queue, queue.expect(id)?, id.clone())?;
+    let loaded = Settings::load_or_last(queue, dashboard.environment.clone());
+    let (settings, _) = loaded.map_err(Failure::usage)?;
+    if settings.shipping.mode_of(&record.meta) != ShipMode::Pr {
+        return Ok(None);
+    }
+    let progress = run::ship_by_pull(queue, &settings, id, false, Timestamp::now())?;
+    Ok(Some(pulled(id, &progress)))
+}
+
 /// Does it.
 pub(super) fn run_it(
     dashboard: &Dashboard,
@@ -143,6 +167,9 @@ pub(super) fn run_it(
 ) -> Result<String, PageError> {
     let (queue, environment, now) = (&dashboard.queue, &dashboard.environment, Timestamp::now());
     require_trust(queue, environment)?;
+    if let Some(done) = by_pull(dashboard, id, action)? {
+        return Ok(done);
+    }
     Ok(match action {
         Action::Promote => {
             let stage = run::promote(queue, environment, id, &dashboard.worker, now)?;

@@ -4,8 +4,8 @@ use aq_ledger::{RecordContent, RecordKey};
 use aq_manifest::{JobId, Stage, format_duration};
 use aq_runner::checkpoint::LeftOut;
 use aq_runner::run::{
-    Activity, BuildsOn, BuiltDep, DepChange, JobView, Recovered, Replied, Stopped, WorkProblem,
-    recorded_left_out,
+    Activity, BuildsOn, BuiltDep, DepChange, JobView, PullProgress, Recovered, Replied, Stopped,
+    WorkProblem, recorded_left_out,
 };
 use aq_runner::store::JobRecord;
 use aq_scheduler::WaitReason;
@@ -119,6 +119,10 @@ pub(crate) fn warnings(job: &JobView) -> Vec<Coded> {
         let text = format!("not pushed for the next host: {}", plain(why));
         Coded::new("not_pushed", json!({ "why": why }), text)
     }));
+    all.extend(pull_error(&job.record).map(|why| {
+        let text = format!("its pull request: {}", plain(why));
+        Coded::new("pull_request_failed", json!({ "why": why }), text)
+    }));
     all.extend(job.work_problem.as_ref().zip(work_problem(job)).map(|(problem, text)| {
         let fields = match problem {
             WorkProblem::NotSaved { why, dir } => {
@@ -131,6 +135,42 @@ pub(crate) fn warnings(job: &JobView) -> Vec<Coded> {
         Coded::new(problem.code(), fields, text)
     }));
     all
+}
+
+/// The page of the pull request that a job waits for.
+pub(crate) fn open_pull(record: &JobRecord) -> Option<&str> {
+    let is_open = record.stage == Stage::Testing && record.meta.has(RecordKey::PullRequestOpen);
+    record.meta.get(RecordKey::PullRequest).filter(|_| is_open)
+}
+
+/// Why the pull request of a job cannot be opened or asked about.
+pub(crate) fn pull_error(record: &JobRecord) -> Option<&str> {
+    record.meta.get(RecordKey::PullRequestError).filter(|_| record.stage == Stage::Testing)
+}
+
+/// The reason why a job with an open pull request is not shipped.
+pub(crate) fn pull_reason(record: &JobRecord) -> Option<Coded> {
+    let url = open_pull(record)?;
+    let text = format!("waits for its pull request: {}", plain(url));
+    Some(Coded::new("pull_request", json!({ "url": url }), text))
+}
+
+/// What has become of a job's pull request.
+pub(crate) fn pulled(id: &JobId, progress: &PullProgress) -> String {
+    match progress {
+        PullProgress::Open { url, is_new: true } => {
+            format!("{id} waits for its pull request, opened just now: {}", plain(url))
+        }
+        PullProgress::Open { url, is_new: false } => {
+            format!("{id} waits for its pull request: {}", plain(url))
+        }
+        PullProgress::Merged { url, into } => {
+            format!("{id} is shipped: {} was merged into {}", plain(url), plain(into))
+        }
+        PullProgress::Closed { url } => {
+            format!("{id} is rejected: {} was closed without a merge", plain(url))
+        }
+    }
 }
 
 /// The problem of a job in a few words; `aq why` has the rest.
@@ -237,6 +277,9 @@ fn rest(record: &JobRecord, has_log: bool) -> String {
     };
     let more = if has_log { format!("`aq logs {id}` has more, ") } else { String::new() };
     let ship = format!("`aq ship {option}{id}`");
+    if let Some(url) = open_pull(record) {
+        return format!("waits for its pull request: {}", plain(url));
+    }
     match (record.stage, record.verified()) {
         (Stage::Review, _) => {
             format!("waits for you{lacks}: `aq promote {id}`, {ship} or `aq reject {id}`")
@@ -246,7 +289,9 @@ fn rest(record: &JobRecord, has_log: bool) -> String {
         (Stage::Testing, None) => format!("has run{lacks}; {ship} accepts it"),
         (Stage::Shipped, verified) => {
             let verified = if verified == Some(false) { ", and was not verified" } else { "" };
-            format!("is shipped{}{verified}", merged_into(&record.meta))
+            let by = record.meta.get(RecordKey::PullRequest);
+            let by = by.map_or(String::new(), |url| format!("; its pull request: {}", plain(url)));
+            format!("is shipped{}{verified}{by}", merged_into(&record.meta))
         }
         (Stage::Quarantine, _) => {
             format!("ended: {}; {more}`aq requeue --force {id}` runs it again", result(record))

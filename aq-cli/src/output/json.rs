@@ -210,7 +210,13 @@ fn shape(job: &JobView, now: Timestamp, version: JsonVersion) -> Value {
             }),
         ),
         Activity::Lost => ("lost", json!({})),
-        Activity::Resting => ("resting", json!({})),
+        Activity::Resting => {
+            let reason = super::job::pull_reason(&job.record);
+            (
+                "resting",
+                reason.map_or_else(|| json!({}), |one| json!({ "reason": one.shape(version) })),
+            )
+        }
         Activity::Unusable(fault) => {
             ("unusable", json!({ "reason": Coded::from(&**fault).shape(version) }))
         }
@@ -238,6 +244,7 @@ fn shape(job: &JobView, now: Timestamp, version: JsonVersion) -> Value {
         "cost_usd": job.cost_usd(),
         "warnings": shapes(version, super::job::warnings(job)),
         "tracker": job.tracker.as_ref().map(|tracker| tracker_shape(tracker, version)),
+        "pull_request": word(RecordKey::PullRequest),
         "meta": meta,
     });
     if let (Value::Object(keys), Value::Object(more)) = (&mut shape, more) {

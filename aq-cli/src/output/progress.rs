@@ -71,6 +71,13 @@ impl Reporter {
                     ));
                 }
             }
+            Progress::PullRequest { id, url } => {
+                let once = if self.once { ", which this run does not wait for" } else { "" };
+                if !self.quiet {
+                    let url = style::plain(url);
+                    self.print(format_args!("{id}  waits for its pull request{once}: {url}"));
+                }
+            }
             Progress::Trouble(what) => {
                 self.clear();
                 super::warning(&format!(

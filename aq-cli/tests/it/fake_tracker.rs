@@ -1,5 +1,6 @@
 //! A tracker that writes down what it is asked, and answers as a test wants it to.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -93,16 +94,29 @@ fn serve(stream: &TcpStream, log: &Mutex<Vec<Asked>>, answers: &Mutex<Arc<Answer
             let _ = reader.read(&mut [0]);
             return;
         };
+        // Whoever names the version that is there gets no other one.
+        let is_read = status == 200 && asked.line.starts_with("GET");
+        let etag = if is_read { format!("\"{:x}\"", hash_of(&body)) } else { String::new() };
+        let knows = is_read && asked.raw.contains(&format!("if-none-match: {etag}"));
+        let (status, body) = if knows { (304, String::new()) } else { (status, body) };
+        let etag = if is_read { format!("etag: {etag}\r\n") } else { etag };
         // The body of a redirect is where it leads.
         let location =
             if status / 100 == 3 { format!("location: {body}\r\n") } else { String::new() };
+        let length = body.len();
         let head =
-            format!("HTTP/1.1 {status} x\r\n{location}content-length: {}\r\n\r\n", body.len());
+            format!("HTTP/1.1 {status} x\r\n{location}{etag}content-length: {length}\r\n\r\n");
         let mut out = stream;
         if out.write_all(format!("{head}{body}").as_bytes()).is_err() {
             return;
         }
     }
+}
+
+fn hash_of(body: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    body.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn read(reader: &mut impl BufRead) -> Option<Asked> {

@@ -12,6 +12,7 @@ use crate::sandbox::{Sandbox, wait_for};
 
 pub(crate) mod clean;
 pub(crate) mod merge;
+mod pull;
 mod reply;
 pub(crate) mod requeue;
 mod train;

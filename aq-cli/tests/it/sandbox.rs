@@ -7,6 +7,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -27,7 +28,7 @@ const ORIGINALS: &str = "originals";
 #[derive(Debug)]
 pub(crate) struct Sandbox {
     dir: TempDir,
-    env: BTreeMap<String, OsString>,
+    env: Mutex<BTreeMap<String, OsString>>,
 }
 
 impl Sandbox {
@@ -39,7 +40,7 @@ impl Sandbox {
 
     /// As [`Self::new`], in a directory that is there.
     pub(crate) fn at(dir: TempDir) -> Self {
-        let sandbox = Self { dir, env: BTreeMap::new() };
+        let sandbox = Self { dir, env: Mutex::default() };
         for name in ["home", "work", ORIGINALS] {
             fs::create_dir(sandbox.path(name)).unwrap();
         }
@@ -49,7 +50,12 @@ impl Sandbox {
 
     /// Adds to the environment of every command from now on.
     pub(crate) fn set(&mut self, name: &str, value: impl Into<OsString>) {
-        self.env.insert(name.to_owned(), value.into());
+        self.also_set(name, value);
+    }
+
+    /// The same for one who shares the sandbox.
+    pub(crate) fn also_set(&self, name: &str, value: impl Into<OsString>) {
+        self.env.lock().unwrap().insert(name.to_owned(), value.into());
     }
 
     /// A path in the sandbox, outside the queue.
@@ -84,7 +90,7 @@ impl Sandbox {
             // In the home a TMPDIR would be too long, and jobs of all tests would share one place.
             .env("AQ_HOME", self.path("h"))
             .env("PATH", path)
-            .envs(&self.env)
+            .envs(&*self.env.lock().unwrap())
             .current_dir(self.work())
             .stdin(Stdio::null())
     }

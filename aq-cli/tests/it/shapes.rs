@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::sandbox::Sandbox;
 
-const JOB: [&str; 19] = [
+const JOB: [&str; 20] = [
     "added_at",
     "attempts",
     "cost_usd",
@@ -17,6 +17,7 @@ const JOB: [&str; 19] = [
     "meta",
     "priority",
     "profile",
+    "pull_request",
     "result",
     "stage",
     "started_at",

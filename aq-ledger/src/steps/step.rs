@@ -146,6 +146,12 @@ pub enum Refusal {
         /// The step.
         step: StepName,
     },
+    /// No pull request was begun, or none is open.
+    #[error("a job without a pull request has no step `{step}`")]
+    NoPullRequest {
+        /// The step.
+        step: StepName,
+    },
     /// No worker has died.
     #[error("a job without a dead worker has no step `{step}`")]
     NoDeadWorker {
@@ -163,6 +169,7 @@ impl Refusal {
             | Self::Held { step }
             | Self::LeaseGivenBack { step }
             | Self::LandingOpen { step }
+            | Self::NoPullRequest { step }
             | Self::NoDeadWorker { step } => step,
         }
     }
@@ -210,6 +217,14 @@ step_names! {
     SetAside = "set aside",
     /// Finished work is accepted for good.
     Ship = "ship",
+    /// A pull request of finished work is to be opened, or to get another commit.
+    BeginPull = "begin the pull request of",
+    /// A pull request is open, and has the commit that it is to have.
+    NotePull = "note the pull request of",
+    /// A pull request cannot be opened, or asked about.
+    NotePullError = "note the pull request's error of",
+    /// People have merged a pull request.
+    ShipPull = "ship by pull request",
     /// A person ends a waiting job.
     StopWaiting = "stop",
     /// A worker takes up its job.
@@ -273,7 +288,7 @@ mod tests {
         }
         let checks = checks![
             Fence HoldJob Launch Recover Refuse Reject ReleaseJob Requeue Resume SetAside Ship
-            StopWaiting Begin Accept Verify Fail FailFinally Interrupt EndUnwanted GiveBack
+            BeginPull NotePull NotePullError ShipPull StopWaiting Begin Accept Verify Fail FailFinally Interrupt EndUnwanted GiveBack
             AwaitDeps PutBack Postpone NoteSession RecordRun NoteCheckout NumberReport NotePush
             NoteLanding ForgetLanding NoteTrainWait SendBack
         ];
@@ -285,9 +300,11 @@ mod tests {
     #[test]
     fn starts_and_ends_need_sound_records() {
         use StepName::{
-            Hold, Launch, NoteLanding, Recover, Reject, Release, Requeue, Resume, Ship, StopWaiting,
+            BeginPull, Hold, Launch, NoteLanding, NotePull, Recover, Reject, Release, Requeue,
+            Resume, Ship, ShipPull, StopWaiting,
         };
-        assert_eq!(with_check(RecordCheck::Sound), [Launch, Recover, Ship, NoteLanding]);
+        let sound = [Launch, Recover, Ship, BeginPull, NotePull, ShipPull, NoteLanding];
+        assert_eq!(with_check(RecordCheck::Sound), sound);
         let of_people = [Hold, Reject, Release, Requeue, Resume, StopWaiting];
         assert_eq!(with_check(RecordCheck::KnownFormat), of_people);
     }

@@ -49,6 +49,7 @@ impl Wip {
         }
         self.forget_pushed()?;
         self.forget_rebase()?;
+        self.forget_published()?;
         Ok(Removed::Checkout { branch: self.remove_merged_branch()? })
     }
 

@@ -58,6 +58,8 @@ pub use left_out::recorded_left_out;
 pub use operator::actions::{Stopped, reject, requeue, stop, stop_all, stop_loop};
 pub use operator::adding::add_context;
 pub use operator::changing::{hold, release, replace_text, set_value};
+pub use operator::pull::{PullProgress, ship_by_pull};
+pub use operator::pull_error::PullError;
 pub use operator::reply::{Replied, ReplyError, reject_and_requeue, reply, resume};
 pub use operator::ship::{
     ShipError, TrainEnd, promote, ship, ship_by_train, ship_merged, way_to_ship,

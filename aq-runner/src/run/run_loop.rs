@@ -18,6 +18,7 @@ mod lock;
 mod loop_core;
 pub(crate) mod options;
 mod progress;
+mod pulls;
 pub(crate) mod replica;
 
 use aq_scheduler::{Limits, SeenBy};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aq_ledger::{RecordContent, RecordKey};
 use aq_manifest::{ShipMode, parse_duration};
 use serde::Deserialize;
 
@@ -61,9 +62,14 @@ pub struct ShipSettings {
 }
 
 impl ShipSettings {
+    /// The way in which a job is shipped: its own, else that of the config.
+    pub fn mode_of(&self, meta: &RecordContent) -> ShipMode {
+        let own = meta.get(RecordKey::Ship).and_then(|word| word.parse().ok());
+        own.unwrap_or(self.mode)
+    }
+
     /// Reads the sections; the error names the key.
     pub(super) fn read(sections: ShipSections<'_>) -> Result<Self, String> {
-        refuse_unknown_ways(sections)?;
         let ShipSections { ship, merge, train_retries, pr } = sections;
         let mode = match ship {
             None => ShipMode::default(),
@@ -94,17 +100,6 @@ impl ShipSettings {
             pr_remote,
             pr_every,
         })
-    }
-}
-
-/// Refuses what this version does not act on yet.
-fn refuse_unknown_ways(sections: ShipSections<'_>) -> Result<(), String> {
-    let ShipSections { ship, pr, .. } = sections;
-    let unknown =
-        [(ship == Some("pr"), "ship: pr"), (pr.remote.is_some() || pr.every.is_some(), "pr")];
-    match unknown.iter().find(|(is_there, _)| *is_there) {
-        Some((_, key)) => Err(format!("{key}: this version of aq does not know that way to ship")),
-        None => Ok(()),
     }
 }
 
@@ -146,12 +141,23 @@ mod tests {
     }
 
     #[test]
+    fn pull_requests_have_their_settings() {
+        let settings = read("{ship: pr, pr: {remote: fork, every: 10m}}").unwrap();
+        assert_eq!((settings.mode, settings.pr_remote.as_str()), (ShipMode::Pr, "fork"));
+        assert_eq!(settings.pr_every, Duration::from_secs(600));
+        let mode = |record: &str| settings.mode_of(&RecordContent::parse(record));
+        assert_eq!((mode(""), mode("ship=accept\n")), (ShipMode::Pr, ShipMode::Accept));
+    }
+
+    #[test]
     fn other_ways_are_refused() {
         for (text, words) in [
             ("ship: push", "ship: \"push\" is no way to ship"),
-            ("ship: pr", "ship: pr: this version"),
             ("merge: {verify: ' '}", "merge.verify: an empty command"),
-            ("pr: {every: 10m}", "pr: this version"),
+            ("pr: {every: 10s}", "pr.every: expected at least 30s"),
+            ("pr: {every: soon}", "pr.every: \"soon\": "),
+            ("pr: {remote: --upload-pack=x}", "pr.remote: "),
+            ("pr: {remote: ''}", "pr.remote: "),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.starts_with(words), "{text}: {error}");

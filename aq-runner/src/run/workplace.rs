@@ -213,6 +213,20 @@ pub(crate) fn merge(
     meta: &RecordContent,
     leave_out: bool,
 ) -> Result<Merged, WorkplaceError> {
+    let wip = saved_branch(queue, id, meta, leave_out)?;
+    Ok(wip.merge(&format!("aq: {id}"))?)
+}
+
+/// The branch of a job that is about to be shipped, with what was changed in its checkout since.
+///
+/// # Errors
+/// When the job has no branch, or not all of its work can be committed.
+pub(crate) fn saved_branch(
+    queue: &QueueDir,
+    id: &JobId,
+    meta: &RecordContent,
+    leave_out: bool,
+) -> Result<Wip, WorkplaceError> {
     let wip = branch_of(queue, id, meta)?.ok_or_else(|| WorkplaceError::NoBranch(id.clone()))?;
     // What a person corrected in its checkout is its work, too, and so is what could not be
     // committed when it ended, on a full disk for one. A checkout that was given back is the
@@ -222,7 +236,7 @@ pub(crate) fn merge(
         let saved = wip.finish(&format!("{id}: left uncommitted"))?;
         refuse_left_out(id, &unexpected(meta, saved.left_out), leave_out)?;
     }
-    Ok(wip.merge(&format!("aq: {id}"))?)
+    Ok(wip)
 }
 
 /// Refuses to accept a job whose branch lacks some of its work, unless that is asked for.

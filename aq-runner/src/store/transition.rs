@@ -193,6 +193,7 @@ impl HeldJob {
             Refusal::LandingOpen { .. } => {
                 "testing/, and no merge that was cut short (`aq recover` finishes it)".to_owned()
             }
+            Refusal::NoPullRequest { .. } => "testing/, with a pull request".to_owned(),
             Refusal::NoDeadWorker { .. } => {
                 "building/, review/ or testing/, with a dead worker".to_owned()
             }

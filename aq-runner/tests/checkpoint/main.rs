@@ -13,6 +13,7 @@ mod linked;
 mod merge;
 mod merged_work;
 mod own;
+mod publish;
 mod rebase;
 mod repositories;
 mod save;

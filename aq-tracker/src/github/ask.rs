@@ -32,7 +32,8 @@ fn next_link(field: &str) -> Option<&str> {
     next.split_once('<')?.1.split_once('>').map(|(url, _)| url)
 }
 
-fn problem(answer: &Answer, what: &str) -> TrackerError {
+/// The meaning of an answer that is not good.
+pub(crate) fn problem(answer: &Answer, what: &str) -> TrackerError {
     let said = message(answer);
     let detail = detail(answer.status, &said);
     if let Some(after) = limit(answer, &said) {

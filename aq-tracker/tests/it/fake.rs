@@ -19,12 +19,14 @@ impl Fake {
         fake
     }
 
-    /// The requests: verb, path and body, a line each.
+    /// The requests: verb, path, body and the version that is known, a line each.
     pub(crate) fn asked(&self) -> String {
         let asked = self.asked.lock().unwrap();
         let line = |request: &Request| {
             let body = request.body.as_ref().map_or(String::new(), |body| format!(" {body}"));
-            format!("{} {}{body}", request.method.as_str(), request.path)
+            let etag =
+                request.etag.as_ref().map_or(String::new(), |etag| format!(" unless {etag}"));
+            format!("{} {}{body}{etag}", request.method.as_str(), request.path)
         };
         asked.iter().map(line).collect::<Vec<_>>().join("\n")
     }

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
+use aq_tracker::forge::{PullAnswer, PullRequests};
 use aq_tracker::{HttpTransport, ItemApi, Token, Tracker, Trackers};
 
 const TOKEN: &str = "tok-1234";
@@ -98,4 +99,27 @@ fn a_token_that_is_sent_back_is_not_shown() {
     assert_eq!(error.unwrap_err(), "the tracker refuses: status 400, you sent Bearer [token]");
     let trackers = Trackers::new(|_| Some(TOKEN.to_owned()));
     assert!(!format!("{trackers:?}").contains(TOKEN));
+}
+
+#[test]
+fn known_versions_are_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let asked = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).unwrap() > 0 {}
+        let _ = stream.write_all(b"HTTP/1.1 304 Not Modified\r\netag: \"1\"\r\n\r\n");
+        head
+    });
+    let way = HttpTransport::new("it", "AQ_GITHUB_API", &base, Token::new(TOKEN), &[]).unwrap();
+    let pulls = PullRequests::over_http(way);
+    assert_eq!(pulls.hosts().host(), "127.0.0.1");
+    let repository = "github:o/r".parse().unwrap();
+    let answer = pulls.read(&repository, 7, "aq/wip/a", Some("\"1\""));
+    assert_eq!(answer, Ok(PullAnswer::Unchanged));
+    let head = asked.join().unwrap().to_ascii_lowercase();
+    assert!(head.starts_with("get /repos/o/r/pulls/7 "), "{head}");
+    assert!(head.contains("if-none-match: \"1\"\r\n"), "{head}");
 }

@@ -1,6 +1,7 @@
 //! The crate from outside: what is sent, word for word, and what hostile trackers can do.
 
 mod fake;
+mod forge;
 mod github;
 mod http;
 mod items;

@@ -1,12 +1,13 @@
 //! GitHub's own answers, as its client library records them. They are not part of this repository:
 //! `./test` installs them and names their directory in `AQ_OCTOKIT_FIXTURES`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use aq_tracker::forge::{PullAnswer, PullRequests, PullState};
 use aq_tracker::{Answer, GitHub, Search, Tracker, TrackerError};
 use serde_json::Value;
 
-use crate::fake::Fake;
+use crate::fake::{Fake, answer};
 
 /// One request with its answer.
 struct Exchange {
@@ -25,9 +26,27 @@ fn recorded(scenario: &str) -> Option<Vec<Exchange>> {
         .join("scenarios/api.github.com")
         .join(scenario)
         .join("normalized-fixture.json");
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let exchanges: Vec<Value> = serde_json::from_str(&text).unwrap();
-    Some(exchanges.iter().map(exchange).collect())
+    Some(documents(&path).iter().map(exchange).collect())
+}
+
+fn documents(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    serde_json::from_str(&text).unwrap()
+}
+
+/// The pull requests of GitHub's events, with the action of each, from GitHub itself and from a
+/// GitHub Enterprise server.
+#[expect(clippy::print_stdout, reason = "it is the test's own output")]
+fn recorded_pulls(server: &str) -> Vec<(String, Value)> {
+    let Some(dir) = std::env::var_os("AQ_OCTOKIT_FIXTURES") else {
+        println!("SKIPPED: AQ_OCTOKIT_FIXTURES does not name GitHub's recorded answers");
+        return Vec::new();
+    };
+    let events = PathBuf::from(dir).with_file_name("webhooks-examples");
+    let events = documents(&events.join(server).join("index.json"));
+    let event = events.iter().find(|event| event["name"] == "pull_request").unwrap();
+    let examples = event["examples"].as_array().unwrap().iter();
+    examples.map(|one| (one["action"].to_string(), one["pull_request"].clone())).collect()
 }
 
 fn exchange(recorded: &Value) -> Exchange {
@@ -118,4 +137,33 @@ fn what_github_refuses_is_told_in_its_words() {
     let error = github.item(&"github:octokit-fixture-org/errors#1".parse().unwrap()).unwrap_err();
     assert!(matches!(error, TrackerError::Refused { .. }), "{error:?}");
     assert_eq!(error.to_string(), "GitHub refuses: status 422, Validation Failed");
+}
+
+#[test]
+fn recorded_pull_requests_are_read() {
+    let repository = "github:Codertocat/Hello-World".parse().unwrap();
+    for server in ["api.github.com", "ghes-35"] {
+        for (action, document) in recorded_pulls(server) {
+            let fake = Fake::new([answer(200, &document.to_string())]);
+            let pulls = PullRequests::new(fake, "https://api.github.com");
+            let read = pulls.read(&repository, 2, "changes", None).unwrap();
+            let PullAnswer::Read { pull, .. } = read else { panic!("{action}: {read:?}") };
+            let want =
+                if document["state"] == "closed" { PullState::Closed } else { PullState::Open };
+            assert_eq!((pull.state, pull.base.as_str()), (want, "master"), "{action}");
+            assert!(pull.url.ends_with("/Codertocat/Hello-World/pull/2"), "{}", pull.url);
+        }
+    }
+}
+
+#[test]
+fn renamed_repositories_are_not_followed() {
+    let Some(exchanges) = recorded("rename-repository") else { return };
+    let moved = exchanges.iter().find(|exchange| exchange.answer.status == 301).unwrap();
+    let fake = Fake::new([moved.answer.clone()]);
+    let repository = "github:octokit-fixture-org/rename-repository".parse().unwrap();
+    let pulls = PullRequests::new(fake.clone(), "https://api.github.com");
+    let error = pulls.of_branch(&repository, "b").unwrap_err().to_string();
+    assert!(error.contains("rename-repository has moved; use its new name"), "{error}");
+    assert!(fake.is_used_up());
 }

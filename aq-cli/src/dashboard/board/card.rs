@@ -12,7 +12,9 @@ use maud::{Markup, html};
 use crate::dashboard::bulk::selector;
 use crate::dashboard::moment::{age, ago};
 use crate::output::insights::dollars;
-use crate::output::job::{git_step, lasting_reason, left_out, short_problem};
+use crate::output::job::{
+    git_step, lasting_reason, left_out, open_pull, pull_error, short_problem,
+};
 use crate::output::style::plain;
 
 /// The longest remark, in characters: two lines show it, and more of it is behind the pointer.
@@ -147,6 +149,13 @@ fn bare_remark(job: &JobView) -> (&'static str, String) {
                 ("review", clipped(&format!("not on its branch: {names}")))
             }
             Stage::Review => ("review", "waits for you".to_owned()),
+            _ if pull_error(&job.record).is_some() => {
+                ("review", clipped(pull_error(&job.record).unwrap_or_default()))
+            }
+            _ if open_pull(&job.record).is_some() => {
+                let url = open_pull(&job.record).unwrap_or_default();
+                ("waiting", clipped(&format!("waits for its pull request: {url}")))
+            }
             Stage::Testing => match job.record.verified() {
                 Some(true) => ("verified", "verified".to_owned()),
                 Some(false) => ("unverified", "not verified".to_owned()),

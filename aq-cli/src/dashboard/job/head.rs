@@ -67,6 +67,14 @@ pub(super) fn head(
                     div { dt { "Ended" } dd { (ago(Some(ended))) } }
                 },
             }
+            @if let Some(url) = word(RecordKey::PullRequest) {
+                div { dt { "Pull request" } dd {
+                    // A record may hold anything.
+                    @if url.starts_with("https://") || url.starts_with("http://") {
+                        a href=(url) rel="noreferrer" { (url) }
+                    } @else { (url) }
+                } }
+            }
             @if let Some(tracker) = &job.tracker {
                 div { dt { "Item" } dd {
                     (visible(&tracker.item))

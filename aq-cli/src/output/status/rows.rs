@@ -6,7 +6,9 @@ use aq_manifest::{Stage, format_duration};
 use aq_runner::run::{Activity, JobView, Overview};
 use jiff::Timestamp;
 
-use crate::output::job::{git_step, left_out, reason, result, short_problem};
+use crate::output::job::{
+    git_step, left_out, open_pull, pull_error, reason, result, short_problem,
+};
 use crate::output::style::{self, plain};
 use crate::output::table::{Cell, Table};
 use crate::output::time::short;
@@ -132,6 +134,12 @@ fn remark(job: &JobView, ships: bool, now: Timestamp) -> Cell {
 }
 
 fn rests(job: &JobView, ships: bool) -> Cell {
+    if pull_error(&job.record).is_some() {
+        return Cell::styled(style::ATTENTION, "its pull request: `aq why` has the error");
+    }
+    if let Some(url) = open_pull(&job.record) {
+        return Cell::new(format_args!("waits for its pull request: {}", plain(url)));
+    }
     // What goes on without anybody having looked at it is worth a look.
     let unverified = if ships { style::ATTENTION } else { Style::new() };
     match (job.record.stage, job.record.verified()) {

@@ -92,7 +92,7 @@ enum Action {
 
 /// Keys that steps read, and promises are about. The model keeps no others, so that it has fewer
 /// states.
-const READ: [RecordKey; 13] = [
+const READ: [RecordKey; 15] = [
     RecordKey::AddedAt,
     RecordKey::Attempt,
     RecordKey::Attempts,
@@ -104,6 +104,8 @@ const READ: [RecordKey; 13] = [
     RecordKey::Landing,
     RecordKey::MovedTo,
     RecordKey::Pid,
+    RecordKey::PullRequestCommit,
+    RecordKey::PullRequestOpen,
     RecordKey::Recoveries,
     RecordKey::TrainTries,
 ];
@@ -287,6 +289,11 @@ impl JobWorld {
             (_, StepName::Requeue | StepName::Resume | StepName::StopWaiting) => job.stop = None,
             _ => {}
         }
+        let was_open = content.has(RecordKey::PullRequestOpen);
+        job.break_unless(
+            name != StepName::ShipPull || was_open,
+            "a job is shipped by a pull request that it has not",
+        );
         let is_final = from == Stage::Shipped && job.folder != Stage::Shipped;
         job.break_unless(!is_final, "a shipped job moves");
         let is_kept = !job.landed || matches!(job.folder, Stage::Testing | Stage::Shipped);

@@ -44,6 +44,7 @@ pub(super) fn requests(name: StepName, stop: Option<StopReason>, landed: bool) -
         StepName::AwaitDeps => {
             vec![request(AwaitDeps { dep: "b", file: "f", seen: "s", message: "x" })]
         }
+        StepName::BeginPull => vec![request(BeginPull { commit: COMMIT })],
         StepName::Begin => vec![request(Begin { pid: 7, start: 1, boot: "b" })],
         StepName::EndUnwanted => {
             stop.map(|reason| request(EndUnwanted { reason })).into_iter().collect()
@@ -83,6 +84,10 @@ pub(super) fn requests(name: StepName, stop: Option<StopReason>, landed: bool) -
         StepName::NoteTrainWait => {
             vec![request(NoteTrainWait { refusal: "x", files: &[] })]
         }
+        StepName::NotePull => {
+            vec![request(NotePull { url: "https://x/7", name: "github:o/r#7" })]
+        }
+        StepName::NotePullError => vec![request(NotePullError { why: "x" })],
         StepName::NotePush => vec![request(NotePush::Failed { why: "x" })],
         StepName::NoteSession => {
             vec![request(NoteSession { session: "s", engine: "shell", feedback: None })]
@@ -127,6 +132,7 @@ pub(super) fn requests(name: StepName, stop: Option<StopReason>, landed: bool) -
             vec![request(Ship { merged: Some(merged) }), request(Ship { merged: None })]
         }
         StepName::Ship => vec![request(Ship { merged: None })],
+        StepName::ShipPull => vec![request(ShipPull { into: "main" })],
         StepName::StopWaiting => vec![request(StopWaiting)],
         StepName::Verify => vec![request(Verify { has_passed: true })],
     }
@@ -134,12 +140,16 @@ pub(super) fn requests(name: StepName, stop: Option<StopReason>, landed: bool) -
 
 pub(super) fn actor(name: StepName) -> StepActor {
     match name {
-        StepName::Fence
+        StepName::BeginPull
+        | StepName::Fence
         | StepName::ForgetLanding
         | StepName::Launch
+        | StepName::NotePull
+        | StepName::NotePullError
         | StepName::Recover
         | StepName::Refuse
-        | StepName::Ship => StepActor::Loop,
+        | StepName::Ship
+        | StepName::ShipPull => StepActor::Loop,
         StepName::Hold
         | StepName::Reject
         | StepName::Release

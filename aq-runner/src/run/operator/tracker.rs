@@ -240,7 +240,9 @@ pub fn to_tracker(queue: &QueueDir, settings: &Settings, id: &JobId) -> Result<E
 }
 
 /// Tries again when the tracker wants a pause that a person can wait for.
-fn patiently<T>(mut ask: impl FnMut() -> Result<T, TrackerError>) -> Result<T, TrackerError> {
+pub(super) fn patiently<T>(
+    mut ask: impl FnMut() -> Result<T, TrackerError>,
+) -> Result<T, TrackerError> {
     let mut left = PATIENCE;
     loop {
         match ask() {

@@ -14,6 +14,7 @@ use aq_scheduler::State;
 use super::context::{ListenerContext, LoopContext, PendingWork};
 use super::loop_core::{LoopCore, LoopEvent, LoopNotice, Summary};
 use super::progress::RunError;
+use super::pulls::PullListener;
 use crate::run::fleet::{FleetSettings, lease};
 use crate::run::run_loop::echo::{EchoError, Echoes};
 use crate::run::settings::Settings;
@@ -25,6 +26,8 @@ use shadow::ShadowWatch;
 pub(super) struct Listeners {
     /// Tells trackers; nothing at all unless the environment asks for it.
     trackers: Echoes,
+    /// Opens pull requests and asks about them.
+    pulls: PullListener,
     /// This host in a fleet; `None` offline.
     fleet: Option<Fleet>,
     /// The comparison of decisions; `None` in any other mode than shadow.
@@ -44,7 +47,7 @@ impl Listeners {
     /// Starts those that need no core.
     pub(super) fn new(queue: &QueueDir, settings: &Settings) -> Result<Self, RunError> {
         let trackers = Echoes::start(queue, settings)?;
-        Ok(Self { trackers, fleet: None, shadow: None })
+        Ok(Self { trackers, pulls: PullListener::default(), fleet: None, shadow: None })
     }
 
     /// Joins the fleet when the switches say so.
@@ -80,6 +83,7 @@ impl Listeners {
 
     pub(super) fn hear(&mut self, notice: LoopNotice, at: &mut ListenerContext<'_, '_>) {
         self.trackers.hear(&notice);
+        self.pulls.hear(&notice, at.context);
         if let Some(fleet) = &mut self.fleet {
             fleet.hear(&notice, at);
         }
@@ -90,6 +94,7 @@ impl Listeners {
 
     /// Lets listeners hear their own threads.
     pub(super) fn woken(&mut self, at: &mut ListenerContext<'_, '_>) {
+        self.pulls.woken(at);
         if let Some(fleet) = &mut self.fleet {
             fleet.woken(at);
         }
@@ -98,7 +103,8 @@ impl Listeners {
     /// What the listeners still expect.
     pub(super) fn expectations(&self, core: &LoopCore) -> LoopEvent {
         LoopEvent::ListenersAsked {
-            is_drained: self.fleet.as_ref().is_none_or(Fleet::is_drained),
+            is_drained: self.pulls.is_drained()
+                && self.fleet.as_ref().is_none_or(Fleet::is_drained),
             next: self.fleet.as_ref().and_then(|fleet| fleet.next_ship(core)),
         }
     }
@@ -138,6 +144,7 @@ impl Listeners {
         if let Some(fleet) = self.fleet {
             fleet.leave(is_cut_short, context);
         }
+        self.pulls.finish(context);
         for trouble in self.trackers.finish() {
             context.report_trouble(&trouble);
         }

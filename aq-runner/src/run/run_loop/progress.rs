@@ -47,6 +47,13 @@ pub enum Progress<'a> {
         /// Why.
         why: &'a str,
     },
+    /// The pull request of a job is open, and waits for people. Said once a loop.
+    PullRequest {
+        /// The job.
+        id: &'a JobId,
+        /// Its page.
+        url: &'a str,
+    },
     /// Something went wrong that the loop can go on with.
     Trouble(&'a str),
     /// Something about the fleet that is no trouble.

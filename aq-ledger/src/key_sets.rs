@@ -50,6 +50,9 @@ pub const WORKER_KEYS: &[RecordKey] =
 /// Keys about what its host lacked.
 pub const HOST_LACK_KEYS: &[RecordKey] = &[RecordKey::HostLacks, RecordKey::HostLacksDetail];
 
+/// Keys about what the merge of a job waits for.
+pub const TRAIN_WAIT_KEYS: &[RecordKey] = &[RecordKey::TrainWaits, RecordKey::TrainWaitsFor];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,7 +77,7 @@ mod tests {
             .map(|key| key.text())
             .collect();
         let session = ["session_id", "session_engine", "session_total", "session_feedback"];
-        assert_eq!(kept, [&session[..], &["setup_done"]].concat());
-        assert_eq!((RUN_KEYS.len(), FLEET_KEYS.len()), (50, 14));
+        assert_eq!(kept, [&session[..], &["setup_done", "rebase"]].concat());
+        assert_eq!((RUN_KEYS.len(), FLEET_KEYS.len()), (56, 14));
     }
 }

@@ -40,9 +40,11 @@ pub use content::{KeyValues, RecordContent};
 pub use escape::{join_list, split_list};
 pub use key::{KeyGroup, Lifetime};
 pub use key_name::{KeyName, LengthIndex};
-pub use key_sets::{ATTEMPT_KEYS, FLEET_KEYS, HOST_LACK_KEYS, RUN_KEYS, WORKER_KEYS};
+pub use key_sets::{
+    ATTEMPT_KEYS, FLEET_KEYS, HOST_LACK_KEYS, RUN_KEYS, TRAIN_WAIT_KEYS, WORKER_KEYS,
+};
 pub use problem::{READ_FORMAT, RecordProblem};
 pub use row::JobRow;
 pub use table::RecordKey;
 pub use update::RecordUpdate;
-pub use value::{CommitName, FleetId, FullBranch, MarkedOne, RecordValue};
+pub use value::{CommitName, FleetId, FullBranch, LandingIntent, MarkedOne, RecordValue};

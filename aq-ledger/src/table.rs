@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::key::{KeyGroup, Lifetime, misfit, record_keys};
 use crate::key_name::{KeyName, LengthIndex};
 use crate::row::JobRow;
-use crate::value::{CommitName, FleetId, FullBranch, MarkedOne, RecordValue};
+use crate::value::{CommitName, FleetId, FullBranch, LandingIntent, MarkedOne, RecordValue};
 
 record_keys! {
     /// Format of the record; absent: `1`.
@@ -143,8 +143,12 @@ record_keys! {
     total_duration_s TotalDurationS: f64, "seconds", Run, Job;
     /// The job's branch, `aq/wip/<job>`; absent outside git.
     wip_branch WipBranch: &'a str, "", Run, Job;
-    /// Commit that the branch started from.
+    /// Commit that the job's own work is on top of: `wip_target` with the work of `wip_deps`.
     wip_base WipBase: CommitName<'a>, "", Run, Job;
+    /// Commit of its target at that time.
+    wip_target WipTarget: CommitName<'a>, "", Run, Job;
+    /// Work of other jobs in it that the target did not have, each as `<job>@<commit>`.
+    wip_deps WipDeps: Vec<String>, "", Run, Job;
     /// `worktree`, which is a checkout of its own, or `in-place`.
     isolation Isolation: Isolation, "", Run, Job;
     /// Directory of its own checkout.
@@ -169,7 +173,7 @@ record_keys! {
     /// `capability_mismatch`, `no_engine`, `invalid_manifest`, `setup_failed`, `scope_violation`,
     /// `budget_exceeded`, `no_changes`, `stopped`, `fenced`, `rejected`.
     result Result: Outcome, "", Run, Run;
-    /// Failure of the last attempt: `crash`, `timeout`, `verify_failed`.
+    /// Failure of the last attempt: `crash`, `timeout`, `verify_failed`, `conflict`.
     failure_class FailureClass: FailureClass, "", Run, Run;
     /// Reason of its state, in a line for people.
     message Message: &'a str, "", Run, Run;
@@ -192,8 +196,20 @@ record_keys! {
     verified_at VerifiedAt: Timestamp, "", Run, Run;
     /// Time at which it reached `shipped/`.
     shipped_at ShippedAt: Timestamp, "", Run, Run;
-    /// Branch that `aq ship --merge` merged it into.
+    /// Branch that it was merged into.
     merged_into MergedInto: &'a str, "", Run, Run;
+    /// Commit of that branch that first had its work.
+    merged_commit MergedCommit: CommitName<'a>, "", Run, Run;
+    /// Move of its target that was begun: the branch, its commit before (`-`: none) and after.
+    landing Landing: LandingIntent<'a>, "", Run, Run;
+    /// Times that the train has sent it back.
+    train_tries TrainTries: u32, "", Run, Run;
+    /// `1`: the next attempt starts from the newest commit of its target.
+    rebase Rebase: MarkedOne, "", Run, Session;
+    /// Reason why its merge needs a person.
+    train_waits TrainWaits: &'a str, "", Run, Run;
+    /// Files that are in the way of its merge.
+    train_waits_for TrainWaitsFor: Vec<String>, "", Run, Run;
     /// Page of its pull request.
     pull_request PullRequest: &'a str, "", Run, Job;
     /// Name of its pull request: `github:owner/repo#7`.

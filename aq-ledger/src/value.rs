@@ -92,6 +92,50 @@ checked! {
     };
 }
 
+impl<'a> CommitName<'a> {
+    /// The full name of a commit, if the text is one.
+    pub fn of(text: &'a str) -> Option<Self> {
+        Self::read(text)
+    }
+}
+
+/// A branch that is to move: its full name, its commit before, and its commit after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LandingIntent<'a> {
+    /// The branch, by its full name.
+    pub target: &'a str,
+    /// Its commit before; `None` where it has none yet.
+    pub old: Option<CommitName<'a>>,
+    /// Its commit after.
+    pub new: CommitName<'a>,
+}
+
+/// Stands for a branch without a commit.
+const NO_COMMIT: &str = "-";
+
+impl<'a> RecordValue<'a> for LandingIntent<'a> {
+    const EXPECTED: Option<&'static str> = Some("a branch and its commits");
+    const NAME: &'static str = "landing";
+
+    fn read(text: &'a str) -> Option<Self> {
+        let mut parts = text.split(' ');
+        let target = parts.next().filter(|target| target.starts_with("refs/"))?;
+        let old = match parts.next()? {
+            NO_COMMIT => None,
+            commit => Some(CommitName::read(commit)?),
+        };
+        let new = CommitName::read(parts.next()?)?;
+        parts.next().is_none().then_some(Self { target, old, new })
+    }
+}
+
+impl std::fmt::Display for LandingIntent<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let old = self.old.map_or(NO_COMMIT, CommitName::as_str);
+        write!(f, "{} {old} {}", self.target, self.new.as_str())
+    }
+}
+
 /// A mark that is there or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MarkedOne;

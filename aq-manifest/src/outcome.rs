@@ -49,6 +49,8 @@ words! {
         VerifyFailed = "verify_failed",
         /// Anything else that went wrong while the agent ran.
         Crash = "crash",
+        /// The work does not go together with that of others.
+        Conflict = "conflict",
     }
 }
 
@@ -58,6 +60,8 @@ impl From<FailureClass> for Outcome {
             FailureClass::Timeout => Self::Timeout,
             FailureClass::VerifyFailed => Self::VerifyFailed,
             FailureClass::Crash => Self::Crash,
+            // Only the train sends such work back, as often as it may.
+            FailureClass::Conflict => Self::RetriesExhausted,
         }
     }
 }

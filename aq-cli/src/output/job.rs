@@ -294,6 +294,7 @@ pub(crate) fn recovered(id: &JobId, what: &Recovered) -> String {
     match what {
         Recovered::Nothing => format!("{id} needs no recovery"),
         Recovered::VerifyAgain => format!("{id} is in review/; `verify` runs again"),
+        Recovered::MergeAgain => format!("{id} is in testing/; its merge did not come about"),
         Recovered::Completed(stage) => format!("{id} had ended; it is in {stage}/ now"),
         Recovered::Requeued { counted: true } => {
             format!("{id} is back in the inbox; the attempt counts")

@@ -4,7 +4,7 @@ use aq_manifest::Stage;
 use jiff::Timestamp;
 
 use super::{JobStep, RecordCheck, Refusal, Step, StepName};
-use crate::{JobRow, RecordKey, RecordUpdate};
+use crate::{JobRow, RecordKey, RecordUpdate, TRAIN_WAIT_KEYS};
 
 /// Names the worker, so that recovery finds it when it dies.
 #[derive(Clone, Copy, Debug)]
@@ -19,17 +19,20 @@ pub struct Begin<'a> {
 
 impl JobStep for Begin<'_> {
     const NAME: StepName = StepName::Begin;
-    const FROM: &'static [Stage] = &[Stage::Building, Stage::Review];
+    const FROM: &'static [Stage] = &[Stage::Building, Stage::Review, Stage::Testing];
     const CHECK: RecordCheck = RecordCheck::Nothing;
 
-    fn write(&self, _: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
         let update = RecordUpdate::new()
             .set(RecordKey::Pid, self.pid)
             .set(RecordKey::Pidstart, self.start)
             .set(RecordKey::Boot, self.boot)
-            .clear(&[RecordKey::Cgroup])
-            .set(RecordKey::StartedAt, now);
-        Ok(Step::note(update))
+            .clear(&[RecordKey::Cgroup]);
+        Ok(Step::note(match row.stage {
+            // The attempt is over: its work is merged.
+            Stage::Testing => update.clear(TRAIN_WAIT_KEYS),
+            _ => update.set(RecordKey::StartedAt, now),
+        }))
     }
 }
 
@@ -44,6 +47,9 @@ mod tests {
         let text = "pid=7\npidstart=8\nboot=b\ncgroup=\nstarted_at=1970-01-01T00:01:40Z\n";
         let done = written(&begin, Stage::Building, "attempt=1\ncgroup=/old\n");
         assert_eq!(done, Ok((None, text.to_owned())));
-        assert_eq!(stages_of(&begin), [Stage::Building, Stage::Review]);
+        let waited = "cgroup=/old\ntrain_waits=x\n";
+        let text = "pid=7\npidstart=8\nboot=b\ncgroup=\ntrain_waits=\n";
+        assert_eq!(written(&begin, Stage::Testing, waited), Ok((None, text.to_owned())));
+        assert_eq!(stages_of(&begin), [Stage::Building, Stage::Review, Stage::Testing]);
     }
 }

@@ -16,10 +16,11 @@ pub struct EndUnwanted {
 
 impl JobStep for EndUnwanted {
     const NAME: StepName = StepName::EndUnwanted;
-    const FROM: &'static [Stage] = &[Stage::Building, Stage::Review];
+    const FROM: &'static [Stage] = &[Stage::Building, Stage::Review, Stage::Testing];
     const CHECK: RecordCheck = RecordCheck::Nothing;
 
     fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+        row.expect_no_landing(Self::NAME)?;
         Ok(self.reason.end(counted_end(row, now)))
     }
 }
@@ -42,6 +43,6 @@ mod tests {
         );
         assert_eq!(end(StopReason::Fenced), Ok((Some(Stage::Quarantine), text)));
         let stages = stages_of(&EndUnwanted { reason: StopReason::Person });
-        assert_eq!(stages, [Stage::Building, Stage::Review]);
+        assert_eq!(stages, [Stage::Building, Stage::Review, Stage::Testing]);
     }
 }

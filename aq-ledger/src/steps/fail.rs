@@ -22,7 +22,9 @@ pub struct Fail<'a> {
 impl Fail<'_> {
     /// The consequence of the failure.
     pub fn consequence(&self, row: JobRow<'_>, now: Timestamp) -> AfterFailure {
-        after_failure(self.retry, self.class, row.attempt_number(), now)
+        // What the train sends back is counted apart.
+        let counted = row.attempt_number().saturating_sub(row.train_tries().unwrap_or(0));
+        after_failure(self.retry, self.class, counted.max(1), now)
     }
 }
 
@@ -78,6 +80,9 @@ mod tests {
         let exhausted = exhausted + "result=retries_exhausted\nmoved_to=failed\n";
         let done = written(&fail, Stage::Building, &last);
         assert_eq!(done, Ok((Some(Stage::Failed), exhausted)));
+        let after_train = format!("{last}train_tries=1\n");
+        let again = written(&fail, Stage::Building, &after_train).map(|(to, _)| to);
+        assert_eq!(again, Ok(Some(Stage::Inbox)));
         let once = Fail { retry: None, ..fail };
         let ended = format!("{text}result=crash\nmoved_to=failed\n");
         assert_eq!(written(&once, Stage::Building, AT_WORK), Ok((Some(Stage::Failed), ended)));

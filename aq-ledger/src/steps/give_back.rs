@@ -9,8 +9,8 @@ use crate::{JobRow, RecordKey, RecordUpdate, WORKER_KEYS};
 /// The pause before such a job is tried again.
 const PAUSE: SignedDuration = SignedDuration::from_secs(10);
 
-/// Gives a job back for a later attempt; this one does not count. Accepted work stays in `review/`:
-/// only its `verify` could not start.
+/// Gives a job back for a later attempt; this one does not count. Accepted work stays where it
+/// is: only its `verify` or its merge could not start.
 #[derive(Clone, Copy, Debug)]
 pub struct GiveBack<'a> {
     /// The reason, for people.
@@ -19,7 +19,7 @@ pub struct GiveBack<'a> {
 
 impl JobStep for GiveBack<'_> {
     const NAME: StepName = StepName::GiveBack;
-    const FROM: &'static [Stage] = &[Stage::Building, Stage::Review];
+    const FROM: &'static [Stage] = &[Stage::Building, Stage::Review, Stage::Testing];
     const CHECK: RecordCheck = RecordCheck::Nothing;
 
     fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
@@ -30,7 +30,7 @@ impl JobStep for GiveBack<'_> {
             .set(RecordKey::Message, self.message)
             .clear(WORKER_KEYS);
         Ok(match row.stage {
-            Stage::Review => Step::note(update),
+            Stage::Review | Stage::Testing => Step::note(update),
             _ => Step::to(Stage::Inbox, update),
         })
     }
@@ -49,6 +49,6 @@ mod tests {
         assert_eq!(written(&step, Stage::Review, AT_WORK), Ok((None, text.to_owned())));
         let done = written(&step, Stage::Building, AT_WORK);
         assert_eq!(done, Ok((Some(Stage::Inbox), format!("{text}moved_to=inbox\n"))));
-        assert_eq!(stages_of(&step), [Stage::Building, Stage::Review]);
+        assert_eq!(stages_of(&step), [Stage::Building, Stage::Review, Stage::Testing]);
     }
 }

@@ -8,17 +8,18 @@ use super::attempt_end::counted_end;
 use super::{JobStep, RecordCheck, Refusal, Step, StepName};
 use crate::{JobRow, RecordKey, RecordUpdate, WORKER_KEYS};
 
-/// Puts a job back whose worker was told to end. Accepted work stays, and `verify` runs again.
+/// Puts a job back whose worker was told to end. Accepted work stays, and is verified or merged
+/// again.
 #[derive(Clone, Copy, Debug)]
 pub struct Interrupt;
 
 impl JobStep for Interrupt {
     const NAME: StepName = StepName::Interrupt;
-    const FROM: &'static [Stage] = &[Stage::Building, Stage::Review];
+    const FROM: &'static [Stage] = &[Stage::Building, Stage::Review, Stage::Testing];
     const CHECK: RecordCheck = RecordCheck::Nothing;
 
     fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
-        if row.stage == Stage::Review {
+        if row.stage != Stage::Building {
             return Ok(Step::note(RecordUpdate::new().clear(WORKER_KEYS)));
         }
         let update = counted_end(row, now).set(RecordKey::Message, "interrupted");
@@ -41,6 +42,6 @@ mod tests {
              moved_to=inbox\n"
         );
         assert_eq!(written(&Interrupt, Stage::Building, AT_WORK), Ok((Some(Stage::Inbox), text)));
-        assert_eq!(stages_of(&Interrupt), [Stage::Building, Stage::Review]);
+        assert_eq!(stages_of(&Interrupt), [Stage::Building, Stage::Review, Stage::Testing]);
     }
 }

@@ -13,8 +13,12 @@ use crate::{JobRow, RecordKey, RecordUpdate};
 pub struct NoteCheckout<'a> {
     /// The job's branch.
     pub branch: &'a str,
-    /// The commit that it started from.
+    /// The commit that the job's own work is on top of.
     pub base: &'a str,
+    /// The commit of the target that is in it.
+    pub target: &'a str,
+    /// The work of other jobs that is in it, each as `<job>@<commit>`.
+    pub deps: &'a [String],
     /// The isolation of the job.
     pub isolation: Isolation,
     /// The directory of its own checkout, where that is one of this version.
@@ -36,6 +40,8 @@ impl JobStep for NoteCheckout<'_> {
         let update = RecordUpdate::new()
             .set(RecordKey::WipBranch, self.branch)
             .set(RecordKey::WipBase, self.base)
+            .set(RecordKey::WipTarget, self.target)
+            .set_list(RecordKey::WipDeps, self.deps)
             .set(RecordKey::Isolation, self.isolation.as_str())
             .set_some(RecordKey::Checkout, self.checkout.map(Path::display))
             .clear(&[RecordKey::CheckpointError]);
@@ -58,20 +64,24 @@ mod tests {
         let note = NoteCheckout {
             branch: "aq/wip/a",
             base: "c",
+            target: "t",
+            deps: &["schema@d".to_owned()],
             isolation: Isolation::Worktree,
             checkout: Some(Path::new("/w")),
             is_fresh: true,
         };
         let before = "checkpoint_error=x\nsetup_done=1\nscope_warning=y\nleft_out=z\n";
-        let text = "wip_branch=aq/wip/a\nwip_base=c\nisolation=worktree\ncheckout=/w\n\
-                    checkpoint_error=\nsetup_done=\n";
+        let text = "wip_branch=aq/wip/a\nwip_base=c\nwip_target=t\nwip_deps=schema@d\n\
+                    isolation=worktree\ncheckout=/w\ncheckpoint_error=\nsetup_done=\n";
         assert_eq!(written(&note, Stage::Review, before), Ok((None, text.to_owned())));
         let building = format!("{text}scope_warning=\nleft_out=\n");
         assert_eq!(written(&note, Stage::Building, before), Ok((None, building)));
-        let seen =
-            NoteCheckout { isolation: Isolation::InPlace, checkout: None, is_fresh: false, ..note };
-        let text = "wip_branch=aq/wip/a\nwip_base=c\nisolation=in-place\ncheckpoint_error=\n";
-        assert_eq!(written(&seen, Stage::Review, before), Ok((None, text.to_owned())));
+        let isolation = Isolation::InPlace;
+        let seen = NoteCheckout { deps: &[], isolation, checkout: None, is_fresh: false, ..note };
+        let text = "wip_branch=aq/wip/a\nwip_base=c\nwip_target=t\nwip_deps=\n\
+                    isolation=in-place\ncheckpoint_error=\n";
+        let before = format!("wip_deps=schema@d\n{before}");
+        assert_eq!(written(&seen, Stage::Review, &before), Ok((None, text.to_owned())));
         assert_eq!(stages_of(&note), [Stage::Building, Stage::Review]);
     }
 }

@@ -60,6 +60,7 @@ impl JobStep for BeginPull<'_> {
     const CHECK: RecordCheck = RecordCheck::Sound;
 
     fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+        row.expect_no_landing(Self::NAME)?;
         if row.has_lease() {
             // The coordinator decides whether it ships, and when.
             return Err(Refusal::LeaseGivenBack { step: Self::NAME });
@@ -115,6 +116,7 @@ impl JobStep for ShipPull<'_> {
         if !row.content().has(RecordKey::PullRequestOpen) {
             return Err(Refusal::NoPullRequest { step: Self::NAME });
         }
+        row.expect_no_landing(Self::NAME)?;
         let update = RecordUpdate::new()
             .set(RecordKey::Result, aq_manifest::Outcome::Shipped)
             .set(RecordKey::ShippedAt, now)

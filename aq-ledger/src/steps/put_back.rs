@@ -26,7 +26,8 @@ const LIMIT_PAUSE: i64 = 600;
 const WORTH_A_WAIT: i64 = 8;
 
 /// Puts a job back until its host has what it lacked. The attempt does not count, and the pause
-/// grows with each one. Accepted work stays in `review/`: only its `verify` could not start.
+/// grows with each one. Accepted work stays where it is: only its `verify` or its merge could not
+/// start.
 #[derive(Clone, Copy, Debug)]
 pub struct PutBack<'a> {
     /// The lack.
@@ -35,7 +36,7 @@ pub struct PutBack<'a> {
 
 impl JobStep for PutBack<'_> {
     const NAME: StepName = StepName::PutBack;
-    const FROM: &'static [Stage] = &[Stage::Inbox, Stage::Building, Stage::Review];
+    const FROM: &'static [Stage] = &[Stage::Inbox, Stage::Building, Stage::Review, Stage::Testing];
     const CHECK: RecordCheck = RecordCheck::Nothing;
 
     fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
@@ -126,7 +127,8 @@ mod tests {
         assert_eq!(done, Ok((None, format!("{text}{worker}"))));
         let done = written(&step, Stage::Inbox, "host_tries=1\n");
         assert_eq!(done, Ok((None, text.to_owned())));
-        assert_eq!(stages_of(&step), [Stage::Inbox, Stage::Building, Stage::Review]);
+        let stages = [Stage::Inbox, Stage::Building, Stage::Review, Stage::Testing];
+        assert_eq!(stages_of(&step), stages);
     }
 
     #[test]

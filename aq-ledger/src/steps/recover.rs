@@ -34,6 +34,8 @@ pub enum DeadWorker {
     AtWork,
     /// It judged finished work.
     Verifying,
+    /// It merged verified work into its target.
+    Merging,
 }
 
 /// What becomes of a job whose worker died.
@@ -45,6 +47,8 @@ pub enum RecoveryEnd {
     Counted,
     /// The agent's work is accepted, and `verify` runs again.
     VerifyAgain,
+    /// The work is verified, and is merged again.
+    MergeAgain,
     /// Nobody wants it any more.
     Stopped(StopReason),
     /// Its workers die one after the other.
@@ -63,6 +67,7 @@ impl DeadWorker {
                 _ => Self::NotBegun,
             },
             Stage::Review if has_worker => Self::Verifying,
+            Stage::Testing if has_worker => Self::Merging,
             _ => Self::None,
         }
     }
@@ -80,8 +85,13 @@ pub fn folder_of(content: &RecordContent, folders: &[Stage]) -> Stage {
 
 impl Recover {
     /// Decides what becomes of the job.
+    ///
+    /// A landing on record comes first: until it is known how far that came, nothing else is.
     pub fn end(&self, row: JobRow<'_>) -> Option<RecoveryEnd> {
         let worker = DeadWorker::of(row);
+        if row.has_open_landing() {
+            return None;
+        }
         Some(match (worker, self.stop) {
             (DeadWorker::None | DeadWorker::StepCutShort(_), _) => return None,
             (_, Some(reason)) => RecoveryEnd::Stopped(reason),
@@ -89,6 +99,7 @@ impl Recover {
             _ if recoveries(row) >= MAX_RECOVERIES => RecoveryEnd::KillsWorkers,
             (DeadWorker::AtWork, None) => RecoveryEnd::Counted,
             (DeadWorker::Verifying, None) => RecoveryEnd::VerifyAgain,
+            (DeadWorker::Merging, None) => RecoveryEnd::MergeAgain,
         })
     }
 }
@@ -100,7 +111,7 @@ fn recoveries(row: JobRow<'_>) -> u32 {
 
 impl JobStep for Recover {
     const NAME: StepName = StepName::Recover;
-    const FROM: &'static [Stage] = &[Stage::Building, Stage::Review];
+    const FROM: &'static [Stage] = &[Stage::Building, Stage::Review, Stage::Testing];
     const CHECK: RecordCheck = RecordCheck::Sound;
 
     fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
@@ -108,7 +119,7 @@ impl JobStep for Recover {
             return Err(Refusal::NoDeadWorker { step: Self::NAME });
         };
         let mut update = RecordUpdate::new();
-        if end != RecoveryEnd::VerifyAgain {
+        if !matches!(end, RecoveryEnd::VerifyAgain | RecoveryEnd::MergeAgain) {
             update = update.set(RecordKey::EndedAt, now);
         }
         if end == RecoveryEnd::NotCounted {
@@ -128,7 +139,7 @@ impl JobStep for Recover {
             RecoveryEnd::NotCounted | RecoveryEnd::Counted => {
                 Step::to(Stage::Inbox, update.set(RecordKey::Message, "its worker died"))
             }
-            RecoveryEnd::VerifyAgain => Step::note(update),
+            RecoveryEnd::VerifyAgain | RecoveryEnd::MergeAgain => Step::note(update),
             RecoveryEnd::Stopped(reason) => {
                 let words = format!("{}; its worker was already dead", reason.message());
                 let step = reason.end(update);
@@ -168,6 +179,7 @@ mod tests {
         let cut = "attempt=1\npid=7\nmoved_to=failed\n";
         assert_eq!(read(Stage::Building, cut), DeadWorker::StepCutShort(Stage::Failed));
         assert_eq!(read(Stage::Review, "pid=7\n"), DeadWorker::Verifying);
+        assert_eq!(read(Stage::Testing, "pid=7\n"), DeadWorker::Merging);
         for (stage, text) in [(Stage::Review, ""), (Stage::Inbox, AT_WORK), (Stage::Failed, cut)] {
             assert_eq!(read(stage, text), DeadWorker::None, "{stage}");
         }
@@ -187,7 +199,9 @@ mod tests {
 
     #[test]
     fn the_tenth_death_is_the_last() {
-        for (stage, again) in [(Stage::Building, Some(Stage::Inbox)), (Stage::Review, None)] {
+        for (stage, again) in
+            [(Stage::Building, Some(Stage::Inbox)), (Stage::Review, None), (Stage::Testing, None)]
+        {
             let text = |deaths: u32| format!("{AT_WORK}recoveries={deaths}\n");
             assert_eq!(decide(&Recover::default(), stage, &text(8)).0, again);
             let (end, record) = decide(&Recover::default(), stage, &text(9));
@@ -204,7 +218,7 @@ mod tests {
             (StopReason::Person, Stage::Failed, "stopped"),
             (StopReason::Fenced, Stage::Quarantine, "fenced"),
         ] {
-            for at in [Stage::Building, Stage::Review] {
+            for at in [Stage::Building, Stage::Review, Stage::Testing] {
                 let (stage, record) = decide(&stop(reason), at, &text);
                 assert_eq!((stage, record.get(RecordKey::Result)), (Some(end), Some(result)));
                 assert!(record.get(RecordKey::Message).unwrap().ends_with("already dead"));

@@ -18,7 +18,8 @@ impl JobStep for Reject<'_> {
     const FROM: &'static [Stage] = &[Stage::Review, Stage::Testing];
     const CHECK: RecordCheck = RecordCheck::KnownFormat;
 
-    fn write(&self, _: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+        row.expect_no_landing(Self::NAME)?;
         let update = RecordUpdate::new()
             .set(RecordKey::Result, Outcome::Rejected)
             .set(RecordKey::EndedAt, now)

@@ -54,6 +54,7 @@ impl JobStep for Resume {
             // The coordinator takes no report of an earlier stage then.
             return Err(Refusal::LeaseGivenBack { step });
         }
+        row.expect_no_landing(step)?;
         // In the fleet an ended job has ended; one whose work is turned down is this host's yet.
         let has_ended = !matches!(row.stage, Stage::Review | Stage::Testing);
         let update = RecordUpdate::new().clear(ATTEMPT_KEYS);

@@ -146,6 +146,12 @@ pub enum Refusal {
         /// The step.
         step: StepName,
     },
+    /// The target of the job may have moved already.
+    #[error("a job whose merge has begun has no step `{step}`")]
+    LandingOpen {
+        /// The step.
+        step: StepName,
+    },
     /// No worker has died.
     #[error("a job without a dead worker has no step `{step}`")]
     NoDeadWorker {
@@ -163,6 +169,7 @@ impl Refusal {
             | Self::Held { step }
             | Self::LeaseGivenBack { step }
             | Self::NoPullRequest { step }
+            | Self::LandingOpen { step }
             | Self::NoDeadWorker { step } => step,
         }
     }
@@ -250,6 +257,14 @@ step_names! {
     NumberReport = "report",
     /// Work was pushed for other hosts.
     NotePush = "note a push of",
+    /// The target of a job is about to move.
+    NoteLanding = "note the landing of",
+    /// The target of a job has not moved.
+    ForgetLanding = "forget the landing of",
+    /// A merge needs a person first.
+    NoteTrainWait = "note the wait of",
+    /// Finished work does not go into its target as it is.
+    SendBack = "send back",
 }
 
 impl std::fmt::Display for StepName {

@@ -33,7 +33,8 @@ impl JobStep for Fence {
     const FROM: &'static [Stage] = &[Stage::Inbox, Stage::Review, Stage::Testing];
     const CHECK: RecordCheck = RecordCheck::Nothing;
 
-    fn write(&self, _: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+    fn write(&self, row: JobRow<'_>, now: Timestamp) -> Result<Step, Refusal> {
+        row.expect_no_landing(Self::NAME)?;
         let update = RecordUpdate::new().set(RecordKey::EndedAt, now);
         Ok(StopReason::Fenced.end(RecordUpdate::new()).with(update))
     }

@@ -145,7 +145,7 @@ impl Wip {
             return Ok(Vec::new());
         }
         let submodules = self.submodules(checkout)?;
-        let started_with = self.gitlinks_of(&self.base)?;
+        let started_with = self.gitlinks_of(self.base())?;
         let mut left = Vec::new();
         let mut unknown = Gitlinks::new();
         let mut seen = BTreeSet::new();

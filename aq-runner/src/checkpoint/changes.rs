@@ -39,7 +39,7 @@ impl Wip {
     pub fn changes(&self) -> Result<Changes> {
         let call = self.repo.call("diff-tree").args(["-r", "-z", "--numstat", "--no-renames"]);
         let call = call.args(["--no-ext-diff", "--no-textconv", "--ignore-submodules=none"]);
-        let output = call.args([self.base.as_str(), &self.work_name()?, "--"]).slow().output()?;
+        let output = call.args([self.base().as_str(), &self.work_name()?, "--"]).slow().output()?;
         if output.code() != Some(0) && self.tip()?.is_none() {
             return Ok(Changes::default());
         }
@@ -86,7 +86,7 @@ impl Wip {
             return Err(CheckpointError::NoBranch(self.branch().to_owned()));
         };
         let call = call.args(["--no-ext-diff", "--no-textconv"]);
-        let mut call = call.args([self.base.as_str(), tip.as_str(), "--"]).read_only().slow();
+        let mut call = call.args([self.base().as_str(), tip.as_str(), "--"]).read_only().slow();
         let mut write = |chunk: &[u8]| out.write_all(chunk).at("write", "the diff".as_ref());
         let (status, errors) = call.stream(&mut write)?;
         if status.success() { Ok(()) } else { Err(failure("diff", status, &errors)) }

@@ -99,17 +99,23 @@ pub enum CheckpointError {
         /// Some of the paths.
         paths: Vec<String>,
     },
-    /// Files that git does not know are where new ones have to go.
+    /// A checkout has changes of its own in files that a merge touches.
     #[error(
-        "files that git does not know are in the way in {} ({}); move them away",
+        "{} has changes of its own in files that the merge touches ({}); commit, stash or move them away",
         root.display(), list(paths)
     )]
-    InTheWay {
+    Overlap {
         /// The checkout.
         root: PathBuf,
-        /// Some of the paths.
+        /// The paths, sorted.
         paths: Vec<String>,
     },
+    /// A git command is at work in a checkout, or was killed there.
+    #[error(
+        "there is '{}': a git command is at work there, or was killed; when none is, remove the file",
+        .0.display()
+    )]
+    IndexLocked(PathBuf),
     /// A merge, rebase or bisection is going on in the checkout.
     #[error("{} is in the middle of a git operation ({what}); finish or abort it", root.display())]
     Unfinished {
@@ -161,6 +167,25 @@ pub enum CheckpointError {
         /// What it started from.
         origin: String,
     },
+    /// The commit that the job is to start from is not there.
+    #[error("there is no {base} to start {branch} from; make it, or correct `base` in the job")]
+    NoSuchBase {
+        /// The job's branch.
+        branch: String,
+        /// The branch, tag or commit.
+        base: String,
+    },
+    /// The work of a job's deps does not go together, or not with the target.
+    #[error(
+        "the work of {dep} does not go with the target and the deps before it: {}",
+        list(paths)
+    )]
+    DepsConflict {
+        /// The first dep that does not go with the rest.
+        dep: String,
+        /// The paths in conflict.
+        paths: Vec<String>,
+    },
     /// The branch that the job names is not there.
     #[error(
         "there is no branch {target} to start {branch} from; make it, or correct `target` in the job"
@@ -187,9 +212,36 @@ pub enum CheckpointError {
     /// The branch into which to merge has several checkouts.
     #[error("{0} is checked out in several places; leave it in all but one")]
     ManyCheckouts(String),
-    /// Another merge does not come to an end.
-    #[error("another merge goes on in {} and does not end; `aq status` shows whose", .0.display())]
-    MergeGoesOn(PathBuf),
+    /// Another merge into the branch goes on.
+    #[error(
+        "another merge into {into} goes on in {}{}", repository.display(),
+        if holder.is_empty() { String::new() } else { format!(": that of {holder}") }
+    )]
+    MergeGoesOn {
+        /// The common git directory.
+        repository: PathBuf,
+        /// The branch.
+        into: String,
+        /// The job that is merged, and its queue; empty when nobody knows.
+        holder: String,
+    },
+    /// Somebody else moved the branch while a merge was made.
+    #[error("{0} was moved meanwhile, so the merge has to be made again")]
+    TargetMoved(String),
+    /// The job's changes do not go without the work of another job that may not go along.
+    #[error(
+        "the work of {job} builds on that of {dep}, which is not shipped, and does not go without it \
+         (conflicts: {}); ship {dep} first",
+        list(paths)
+    )]
+    DepUnshipped {
+        /// The job.
+        job: String,
+        /// The other job.
+        dep: String,
+        /// The paths in conflict.
+        paths: Vec<String>,
+    },
     /// The merge does not come out clean.
     #[error(
         "{branch} does not merge cleanly into {into} (conflicts: {}); nothing was changed. Merge it \
@@ -204,6 +256,19 @@ pub enum CheckpointError {
         /// The paths in conflict.
         paths: Vec<String>,
     },
+    /// Markers of a conflict are in files of the branch.
+    #[error("{branch} still has markers of conflicts in {}; mend them first", list(paths))]
+    Unresolved {
+        /// The job's branch.
+        branch: String,
+        /// The files.
+        paths: Vec<String>,
+    },
+    /// The job's branch cannot be moved now.
+    #[error(
+        "{0} was moved by somebody else, or is checked out; its work cannot be put on a new base"
+    )]
+    BranchHeld(String),
     /// The job's directory is a link out of its worktree.
     #[error("{} leads out of the job's worktree", .0.display())]
     LeavesWorktree(PathBuf),

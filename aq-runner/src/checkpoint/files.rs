@@ -53,12 +53,17 @@ pub(super) fn read(path: &Path) -> io::Result<Option<String>> {
 
 /// The same of what need not be a text.
 pub(super) fn read_bytes(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    read_up_to(path, MAX_LEN)
+}
+
+/// The same with another bound, in bytes.
+pub(super) fn read_up_to(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
     let file = match open(path) {
         Err(e) if is_absent(&e) => return Ok(None),
         file => file?,
     };
     let mut bytes = Vec::new();
-    file.take(MAX_LEN).read_to_end(&mut bytes)?;
+    file.take(most).read_to_end(&mut bytes)?;
     while bytes.ends_with(b"\n") {
         bytes.pop();
     }

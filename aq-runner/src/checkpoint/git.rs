@@ -44,16 +44,27 @@ const MAX_ERRORS: usize = 16 << 10;
 pub(super) struct Git {
     marks: Vec<(OsString, OsString)>,
     watch: GitWatch,
+    /// Objects are on disk when a call that makes them ends.
+    is_synced: bool,
 }
 
 impl Git {
     pub(super) fn new(marks: &[(OsString, OsString)], watch: &GitWatch) -> Self {
-        Self { marks: marks.to_vec(), watch: watch.clone() }
+        Self { marks: marks.to_vec(), watch: watch.clone(), is_synced: false }
+    }
+
+    /// The same whose objects survive power loss.
+    pub(super) fn synced(&self) -> Self {
+        Self { is_synced: true, ..self.clone() }
     }
 
     /// The time that is left to runs that have a limit together.
     pub(super) fn limit(&self, own: Duration) -> Duration {
         self.watch.limit(own)
+    }
+
+    pub(super) fn watch(&self) -> &GitWatch {
+        &self.watch
     }
 
     /// A call in a directory, where git looks for the repository itself.
@@ -67,6 +78,9 @@ impl Git {
         command.arg("--no-pager");
         for setting in CONFIG {
             command.args(["-c", setting]);
+        }
+        if self.is_synced {
+            command.args(["-c", "core.fsync=loose-object"]);
         }
         for event in HOOK_EVENTS {
             command.args(["-c", &format!("hook.{event}.enabled=false")]);

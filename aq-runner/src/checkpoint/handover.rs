@@ -5,6 +5,7 @@
 //! repository put there or took from there last, which `refs/aq/pushed/<job>` remembers: a host
 //! that lost its job does not undo the work of the one that has it.
 
+use super::base::Ground;
 use super::checkout::remove;
 use super::error::{CheckpointError, Result};
 use super::lfs::fetch_contents;
@@ -54,7 +55,7 @@ impl Wip {
         remove(&index)?;
         remove(&index.with_extension("lock"))?;
         checkout.copy_index(&index)?;
-        let base = self.given()?.unwrap_or_else(|| self.base.clone());
+        let base = self.given()?.unwrap_or_else(|| self.base().clone());
         // Some files may be gone by now, or cannot be read at this moment.
         self.add_all(&checkout, &index)?;
         let staged = self.index_of_work(&checkout, &index, &base)?;
@@ -166,7 +167,7 @@ pub fn take_up(job: &Job, remote: &str, handover: &Handover) -> Result<Option<Co
     // The branch first: with it and without a base all of this is done again, after a kill.
     let old = old.map_or_else(|| commit.nothing(), |old| old.to_string());
     repo.update_ref(&branch, &commit, &old).map_err(|e| repo.why_not_made(&branch, e))?;
-    notes.begin(base.as_ref().unwrap_or(&commit), &from)?;
+    notes.begin(&Ground::bare(base.unwrap_or_else(|| commit.clone())), &from)?;
     Ok(Some(commit))
 }
 

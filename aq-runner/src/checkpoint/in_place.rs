@@ -34,7 +34,7 @@ impl Wip {
                 Some(Origin::of(head))
             }
         };
-        let back = back.unwrap_or_else(|| Origin::Detached(self.base.clone()));
+        let back = back.unwrap_or_else(|| self.start_commit());
         self.notes.set_back(&back)?;
         Ok((checkout, false, Saved::default()))
     }
@@ -50,7 +50,7 @@ impl Wip {
         }
         let back = match &noted {
             Some(back) => back.clone(),
-            None => self.origin()?.unwrap_or_else(|| Origin::Detached(self.base.clone())),
+            None => self.origin()?.unwrap_or_else(|| self.start_commit()),
         };
         self.notes.clear_back()?;
         let given = self.check_out(&checkout, &back);
@@ -58,6 +58,11 @@ impl Wip {
             self.notes.set_back(back)?;
         }
         given
+    }
+
+    /// Where the checkout was when the job started, if no branch of it is known.
+    fn start_commit(&self) -> Origin {
+        Origin::Detached(self.ground.target.clone())
     }
 
     fn check_out(&self, checkout: &Checkout, back: &Origin) -> Result<()> {
@@ -68,9 +73,9 @@ impl Wip {
             Origin::Branch(name) if self.repo.commit(name)?.is_some() => {
                 call().args([back.short(), "--"]).run()?
             }
-            // It had no commit when the job started, and the base is empty, as it was.
+            // It had no commit when the job started, and this one is empty, as it was.
             Origin::Branch(name) => {
-                call().args(["--detach", self.base.as_str(), "--"]).run()?;
+                call().args(["--detach", self.ground.target.as_str(), "--"]).run()?;
                 checkout.call(git, "symbolic-ref").args(["HEAD", name]).run()?
             }
         };
@@ -81,7 +86,7 @@ impl Wip {
         let call = checkout.call(self.repo.git(), "checkout").arg("--quiet").slow();
         let call = match self.tip()? {
             Some(_) => call.args([self.branch(), "--"]),
-            None => call.args(["--no-track", "-b", self.branch(), self.base.as_str(), "--"]),
+            None => call.args(["--no-track", "-b", self.branch(), self.base().as_str(), "--"]),
         };
         call.run().map(drop)
     }

@@ -1,30 +1,56 @@
-//! Bringing a job's branch into the branch from which it started.
+//! Bringing a job's work into the branch from which it started, in three acts: the merge is made in
+//! objects only; its files may be looked at; the branch moves, and the files of its checkout
+//! follow.
 //!
-//! The merge is made in objects only, then the files of a checkout of the target follow, and last
-//! its branch moves. When this is killed between the two, the next call finds the files where they
-//! should be and moves the branch.
+//! The order of the third is: the intent on the caller's record, the branch, the files. A kill
+//! between the two leaves the note of a landing beside the target's lock, and whoever takes that
+//! next, be it to merge another job, finishes the files first.
 
-use std::collections::BTreeSet;
-use std::ffi::OsString;
-use std::fs::{File, TryLockError};
-use std::os::unix::ffi::OsStringExt;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+
+use crate::disk::sync_file_system;
 
 use super::checkout::Checkout;
 use super::error::{At, CheckpointError, Result};
-use super::files;
-use super::in_place::refuse_dirt;
+use super::index_lock::IndexLock;
+use super::merge_lock::{LandingNote, MergeQueue, TargetLock};
+use super::merged_commit::MergePlan;
 use super::notes::Origin;
-use super::repository::{CommitId, nonsense};
+use super::repository::CommitId;
 use super::wip::Wip;
 
-/// The file in a repository whose lock lets one merge at a time pass.
-const LOCK: &str = "aq-merge.lock";
-/// The longest wait for another merge: it has its own limits.
-const PATIENCE: Duration = Duration::from_secs(30 * 60);
-/// The pause between two looks at it.
-const PAUSE: Duration = Duration::from_millis(20);
+/// A branch that is to move: what a caller records before it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Landing {
+    /// The branch, by its full name.
+    pub target: String,
+    /// Its commit before; `None` where it has none yet.
+    pub old: Option<CommitId>,
+    /// The commit that has the job's work.
+    pub commit: CommitId,
+}
+
+impl Landing {
+    /// The branch, as people name it.
+    pub fn branch(&self) -> &str {
+        self.target.strip_prefix("refs/heads/").unwrap_or(&self.target)
+    }
+
+    /// Whether the branch has to move: not when it has all of the job's work already.
+    pub fn moves(&self) -> bool {
+        self.old.as_ref() != Some(&self.commit)
+    }
+}
+
+/// A merge that is made in objects, and on no branch yet. No other merge into the branch is made as
+/// long as this is there.
+#[derive(Debug)]
+pub struct PreparedMerge {
+    pub(super) wip: Wip,
+    landing: Landing,
+    is_as_verified: bool,
+    lock: TargetLock,
+}
 
 /// What a merge did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,205 +81,249 @@ impl Wip {
         }
     }
 
-    /// Merges the job's branch into the branch from which the job started: the branch moves
-    /// forward, or gets a merge commit with `message`. Where it has dropped what the job started
-    /// from, it gets the job's own commits and no others. Files of a checkout of it follow. Merging
-    /// again changes nothing.
+    /// Signs the merge commits that are made from now on, as the user's settings say, and nothing
+    /// else.
+    #[must_use]
+    pub fn signing_merges(mut self, sign: bool) -> Self {
+        self.signs_merges = sign;
+        self
+    }
+
+    /// Merges the job's branch into the branch from which the job started, as far as
+    /// [`prepare_merge`](Self::prepare_merge) and [`PreparedMerge::land`] do. Merging again changes
+    /// nothing.
     ///
     /// # Errors
-    /// When the job started from no branch, or that is gone, the merge is not clean, or the branch
-    /// is checked out and the checkout has changes, or files in the way. Nothing is changed then.
+    /// As theirs.
     pub fn merge(&self, message: &str) -> Result<Merged> {
+        self.prepare_merge(message, &[])?.land(&mut || Ok(()))
+    }
+
+    /// Makes the merge of the job's work with the newest commit of its target, and moves no branch.
+    /// Where the target has not moved since the job's base was made, that is the job's branch
+    /// itself; otherwise a merge commit with `message`. Where the target has dropped what the job
+    /// started from, and where work of `unshipped` jobs is in that, the job's own commits and no
+    /// others go on top.
+    ///
+    /// Waits for other merges into the target. What a killed one of them left is finished first.
+    ///
+    /// # Errors
+    /// When the job started from no branch, or that is gone; when the merge is not clean; when the
+    /// job's work does not go without that of an unshipped one. Nothing is changed then.
+    pub fn prepare_merge(&self, message: &str, unshipped: &[String]) -> Result<PreparedMerge> {
         let branch = || self.branch().to_owned();
-        let _one_at_a_time = self.lock_merges()?;
-        let tip = self.tip()?.ok_or_else(|| CheckpointError::NoBranch(branch()))?;
-        let origin = self.origin()?;
-        let Some(Origin::Branch(target)) = &origin else {
-            let origin =
-                origin.map_or_else(|| "a forgotten place".to_owned(), |o| o.full().to_owned());
-            return Err(CheckpointError::NoTarget { branch: branch(), origin });
-        };
-        let into = target.strip_prefix("refs/heads/").unwrap_or(target).to_owned();
-        let old = self.repo.commit(target)?;
-        if old.is_none() && !self.started_without_a_commit()? {
-            let base = self.base().clone();
+        if self.newest()?.is_none() {
+            return Err(CheckpointError::NoBranch(branch()));
+        }
+        let target = self.target_branch()?;
+        let lock = self.lock_target(&target)?;
+        let tip = self.newest()?.ok_or_else(|| CheckpointError::NoBranch(branch()))?;
+        let old = self.repo.branch_commit(&target)?;
+        let mut landing = Landing { target, old, commit: tip.clone() };
+        if let Some(old) = &landing.old {
+            let into = landing.branch();
+            let plan = MergePlan { target: old, tip: &tip, into, message, unshipped };
+            landing.commit = self.merged_commit(&plan)?;
+        } else if !self.started_without_a_commit()? {
+            let (into, base) = (landing.branch().to_owned(), self.ground.target.clone());
             return Err(CheckpointError::TargetGone { branch: branch(), into, base });
         }
-        let checkout = self.checkout_of(target, &into)?;
-        if let Some(checkout) = &checkout
-            && let Some(what) = checkout.unfinished()
-        {
-            return Err(CheckpointError::Unfinished { root: checkout.root.clone(), what });
+        let unresolved = self.unresolved()?;
+        if !unresolved.is_empty() {
+            return Err(CheckpointError::Unresolved { branch: branch(), paths: unresolved });
         }
-        let commit = match &old {
-            None => tip,
-            Some(old) => self.merged(old, tip, &into, message)?,
-        };
-        if old.as_ref() != Some(&commit) {
-            if let Some(checkout) = &checkout {
-                self.move_checkout(checkout, old.as_ref(), &commit)?;
+        let is_as_verified = landing.commit == tip || !landing.moves();
+        Ok(PreparedMerge { wip: self.clone(), landing, is_as_verified, lock })
+    }
+
+    /// Finishes a landing of which nobody knows how far it came: the files of a checkout of the
+    /// target follow. `None`: the target does not have the commit, so it never landed.
+    ///
+    /// # Errors
+    /// When a change of the user's is in a file that has to follow; git fails.
+    pub fn finish_landing(&self, landing: &Landing) -> Result<Option<Merged>> {
+        let _lock = self.lock_target(&landing.target)?;
+        let Some(now) = self.repo.commit(&landing.target)? else { return Ok(None) };
+        if !self.is_ancestor(landing.commit.as_str(), now.as_str())? {
+            return Ok(None);
+        }
+        let checkout = self.checkout_of(&landing.target)?;
+        if let Some(checkout) = &checkout {
+            let from = landing.old.as_ref().unwrap_or(&self.ground.target);
+            self.finish_move(checkout, from, &now, false)?;
+        }
+        self.landed(landing, checkout).map(Some)
+    }
+
+    /// The branch into which the job goes, by its full name.
+    pub(super) fn target_branch(&self) -> Result<String> {
+        match self.origin()? {
+            Some(Origin::Branch(target)) => Ok(target),
+            origin => {
+                let origin = origin.map_or("a forgotten place".to_owned(), |o| o.full().to_owned());
+                Err(CheckpointError::NoTarget { branch: self.branch().to_owned(), origin })
             }
-            let old = old.as_ref().map_or_else(|| commit.nothing(), ToString::to_string);
-            self.repo.update_ref(target, &commit, &old)?;
         }
+    }
+
+    /// The newest commit of the job's work.
+    fn newest(&self) -> Result<Option<CommitId>> {
+        self.repo.branch_commit(&self.work_name()?)
+    }
+
+    /// Waits until no other merge is made into a branch, and finishes what a killed one left.
+    fn lock_target(&self, target: &str) -> Result<TargetLock> {
+        let lock = MergeQueue {
+            common_dir: self.repo.common_dir(),
+            target,
+            job: &self.name,
+            queue: self.queue(),
+            watch: self.repo.git().watch(),
+        }
+        .enter()?;
+        let Some(note) = lock.landing()? else { return Ok(lock) };
+        super::index_lock::clear_index_lock(&note.index)?;
+        if let Some(now) = self.repo.commit(target)?
+            && self.is_ancestor(note.to.as_str(), now.as_str())?
+            && let Some(checkout) = self.checkout_of(target)?
+            && checkout.index() == note.index
+        {
+            self.finish_move(&checkout, &note.from, &now, false)?;
+        }
+        lock.end()?;
+        Ok(lock)
+    }
+
+    fn landed(&self, landing: &Landing, checkout: Option<Checkout>) -> Result<Merged> {
         let submodules = match &checkout {
             Some(checkout) => self.submodules_behind(checkout)?,
             None => Vec::new(),
         };
-        let root = checkout.map(|checkout| checkout.root);
-        let repository = self.repo.common_dir().to_owned();
-        Ok(Merged { into, commit, checkout: root, submodules, repository })
+        Ok(Merged {
+            into: landing.branch().to_owned(),
+            commit: landing.commit.clone(),
+            checkout: checkout.map(|checkout| checkout.root),
+            submodules,
+            repository: self.repo.common_dir().to_owned(),
+        })
+    }
+}
+
+impl PreparedMerge {
+    /// The branch, and where it moves to.
+    pub fn landing(&self) -> &Landing {
+        &self.landing
     }
 
-    /// Waits until no other merge is made in the repository.
-    fn lock_merges(&self) -> Result<File> {
-        let path = self.repo.common_dir().join(LOCK);
-        let file = File::options().write(true).create(true).truncate(false).open(&path);
-        let file = file.at("create", &path)?;
-        let give_up = Instant::now() + PATIENCE;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(file),
-                Err(TryLockError::Error(e)) => return Err(e).at("lock", &path),
-                Err(TryLockError::WouldBlock) if Instant::now() >= give_up => {
-                    return Err(CheckpointError::MergeGoesOn(self.repo.common_dir().to_owned()));
-                }
-                Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
-            }
-        }
+    /// Whether the result is what the job's own `verify` has seen: the target has not moved since.
+    pub fn is_as_verified(&self) -> bool {
+        self.is_as_verified
     }
 
-    /// The commit that has both; on no branch yet.
-    fn merged(&self, old: &CommitId, tip: CommitId, into: &str, message: &str) -> Result<CommitId> {
-        let conflict = |paths: Vec<String>| CheckpointError::Conflict {
-            branch: self.branch().to_owned(),
-            into: into.to_owned(),
-            paths,
-        };
-        match self.fork(old, &tip)? {
-            Some(fork) if fork == tip => return Ok(old.clone()),
-            // What the job started from is not in the target any more.
-            _ if self.fork(old, &self.base)?.as_ref() != Some(&self.base) => {
-                return self.replayed(old, &tip, message)?.map_err(conflict);
-            }
-            Some(fork) if fork == *old => return Ok(tip),
-            _ => {}
-        }
-        let tree = self.merge_trees(old, old, &tip)?.map_err(conflict)?;
-        self.repo.commit_tree(&tree, &[old.clone(), tip], message)
-    }
-
-    /// Brings the files of a checkout of the target to its new commit. Git refuses when one has
-    /// changes, and when a file that it does not know is in the way.
-    fn move_checkout(
-        &self,
-        checkout: &Checkout,
-        old: Option<&CommitId>,
-        new: &CommitId,
-    ) -> Result<()> {
-        let call = |subcommand| checkout.call(self.repo.git(), subcommand).slow();
-        let has_it =
-            call("diff-index").args(["--cached", "--quiet", new.as_str(), "--"]).output()?;
-        if has_it.code() == Some(0) && old.is_some() {
-            // An earlier call was killed before the branch followed.
-            call("update-index").args(["-q", "--refresh", "--ignore-submodules"]).output()?;
-            let names = ["--name-only", "-z", "--ignore-submodules=all"];
-            let changed = call("diff-files").args(names).run()?;
-            return refuse_dirt(checkout, changed.fields().collect());
-        }
-        // What is checked out in submodules is not touched, and is nobody's business.
-        let status = call("status").args(["--porcelain", "-z", "--no-renames", "-uno"]);
-        let status = status.arg("--ignore-submodules=all").read_only().run()?;
-        let changed = status.fields().map(|line| line.get(3..).unwrap_or(&line).to_owned());
-        refuse_dirt(checkout, changed.collect())?;
-        let old = old.unwrap_or(&self.base);
-        self.refuse_files_in_the_way(checkout, old, new)?;
-        call("read-tree").args(["-m", "-u", old.as_str(), new.as_str()]).run().map(drop)
-    }
-
-    /// Refuses to write over files that git does not know: to `read-tree` those that it ignores are
-    /// worth nothing.
-    fn refuse_files_in_the_way(
-        &self,
-        checkout: &Checkout,
-        old: &CommitId,
-        new: &CommitId,
-    ) -> Result<()> {
-        let call = self.repo.call("diff-tree").args(["-r", "-z", "--name-status", "--no-renames"]);
-        let call = call.args(["--diff-filter=AD", old.as_str(), new.as_str(), "--"]);
-        let output = call.slow().run()?;
-        let mut fields = output.stdout.split(|&byte| byte == 0);
-        let (mut added, mut deleted) = (Vec::new(), BTreeSet::new());
-        while let (Some(kind), Some(path)) = (fields.next(), fields.next()) {
-            let path = PathBuf::from(OsString::from_vec(path.to_vec()));
-            if kind == b"A" {
-                added.push(path);
-            } else {
-                deleted.insert(path);
-            }
-        }
-        let is_in_the_way = |path: &&PathBuf| {
-            let there =
-                path.ancestors().find(|part| checkout.root.join(part).symlink_metadata().is_ok());
-            // A directory is no obstacle for what goes into it.
-            let is_dir = |part: &Path| part != *path && checkout.root.join(part).is_dir();
-            there.is_some_and(|part| !is_dir(part) && !deleted.contains(part))
-        };
-        let paths: Vec<String> =
-            added.iter().filter(is_in_the_way).map(|path| path.display().to_string()).collect();
-        if paths.is_empty() {
+    /// Looks for what is in the way of [`land`](Self::land), before long checks are made.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Overlap`] names the files; also when the target has several checkouts, or
+    /// a merge or rebase is going on in its one.
+    pub fn expect_clear(&self) -> Result<()> {
+        let Some(checkout) = self.idle_checkout()? else { return Ok(()) };
+        if !self.landing.moves() {
             return Ok(());
         }
-        Err(CheckpointError::InTheWay { root: checkout.root.clone(), paths })
+        let moves = self.wip.file_moves(self.from(), &self.landing.commit)?;
+        self.wip.expect_clear(&checkout, &moves).map(drop)
     }
 
-    /// The submodules with files whose commit is not that of the index.
-    fn submodules_behind(&self, checkout: &Checkout) -> Result<Vec<String>> {
-        let links = self.gitlinks(checkout, &checkout.index())?;
-        let is_behind = |(path, commit): &(&OsString, &CommitId)| {
-            let nested = super::nested::Nested::at(&checkout.root.join(path));
-            nested.and_then(|nested| nested.head()).is_some_and(|head| head != **commit)
+    /// Moves the target to the merge, and the files of its checkout. Changes of the user's there
+    /// stay as they are, staged or not, where the merge touches other files. `record_intent` is
+    /// called when nothing is in the way any more, with all commits on disk; where it fails,
+    /// nothing moves.
+    ///
+    /// # Errors
+    /// As for [`expect_clear`](Self::expect_clear); when somebody else has moved the target since
+    /// ([`CheckpointError::TargetMoved`]); git fails. When the branch has moved and the files could
+    /// not follow, [`Wip::finish_landing`] makes that good.
+    pub fn land(self, record_intent: &mut dyn FnMut() -> Result<()>) -> Result<Merged> {
+        let (wip, landing) = (&self.wip, &self.landing);
+        let checkout = self.idle_checkout()?;
+        if !landing.moves() {
+            return wip.landed(landing, checkout);
+        }
+        let Some(checkout) = checkout else {
+            self.sync()?;
+            record_intent()?;
+            self.move_branch()?;
+            return wip.landed(landing, None);
         };
-        let behind = links.iter().filter(is_behind);
-        Ok(behind.map(|(path, _)| path.to_string_lossy().into_owned()).collect())
-    }
-
-    /// The one place where a branch is checked out.
-    fn checkout_of(&self, branch: &str, short: &str) -> Result<Option<Checkout>> {
-        let call = self.repo.call("worktree").args(["list", "--porcelain", "-z"]);
-        let list = call.read_only().run()?;
-        let mut root = PathBuf::new();
-        let mut roots = Vec::new();
-        for line in list.stdout.split(|&byte| byte == 0) {
-            if let Some(path) = line.strip_prefix(b"worktree ") {
-                root = PathBuf::from(OsString::from_vec(path.to_vec()));
-            } else if line.strip_prefix(b"branch ") == Some(branch.as_bytes())
-                // One that cannot be looked at now is there: its files would stay behind.
-                && files::is_directory(&root)?
-            {
-                roots.push(root.clone());
+        let moves = wip.file_moves(self.from(), &landing.commit)?;
+        let mut copy = wip.expect_clear(&checkout, &moves)?;
+        self.sync()?;
+        record_intent()?;
+        let index = checkout.index();
+        let (from, to) = (moves.from.clone(), moves.to.clone());
+        self.lock.begin(&LandingNote { from, to, index })?;
+        let landed = (|| {
+            let _lock = IndexLock::take(&checkout)?;
+            self.expect_on_target(&checkout)?;
+            if !copy.is_present(&checkout) {
+                copy = wip.expect_clear(&checkout, &moves)?;
             }
+            self.move_branch()?;
+            wip.move_checkout(&checkout, copy, &moves)
+        })();
+        let is_left = landed.is_err()
+            && wip.repo.branch_commit(&landing.target)?.as_ref() == Some(&landing.commit);
+        if !is_left {
+            self.lock.end()?;
         }
-        if roots.len() > 1 {
-            return Err(CheckpointError::ManyCheckouts(short.to_owned()));
+        landed?;
+        wip.landed(landing, Some(checkout))
+    }
+
+    /// Makes the commits durable: git syncs a branch and not what it leads to.
+    fn sync(&self) -> Result<()> {
+        let dir = self.wip.repo.common_dir();
+        sync_file_system(dir).at("sync the file system of", dir)
+    }
+
+    fn move_branch(&self) -> Result<()> {
+        let Landing { target, old, commit } = &self.landing;
+        let repo = &self.wip.repo;
+        let before = old.as_ref().map_or_else(|| commit.nothing(), ToString::to_string);
+        let reason = format!("aq: merge {}", self.wip.branch());
+        let Err(e) = repo.update_ref_for(&reason, target, commit, &before) else { return Ok(()) };
+        match repo.commit(target)? {
+            // Git was killed after it had moved it.
+            Some(now) if now == *commit => Ok(()),
+            now if now != *old => {
+                Err(CheckpointError::TargetMoved(self.landing.branch().to_owned()))
+            }
+            _ => Err(e),
         }
-        let Some(root) = roots.pop() else { return Ok(None) };
-        // For a submodule the list names the directory of git, which knows where the files are.
-        let call = self.repo.git().call(&root, "rev-parse").arg("--path-format=absolute");
-        let places = call.args(["--git-dir", "--show-toplevel"]).run()?.stdout;
-        let mut places =
-            places.split(|&byte| byte == b'\n').map(|path| OsString::from_vec(path.to_vec()));
-        let (Some(git_dir), Some(root)) = (places.next(), places.next()) else {
-            return Err(nonsense(b""));
-        };
-        let common_dir = self.repo.common_dir().to_owned();
-        Ok(Some(Checkout {
-            git_dir: Some(git_dir.into()),
-            root: root.into(),
-            common_dir,
-            exclude: None,
-            own: None,
-            objects: None,
-        }))
+    }
+
+    /// The checkout of the target, in which nothing goes on.
+    fn idle_checkout(&self) -> Result<Option<Checkout>> {
+        let checkout = self.wip.checkout_of(&self.landing.target)?;
+        match checkout.as_ref().and_then(|checkout| Some((checkout, checkout.unfinished()?))) {
+            Some((checkout, what)) => {
+                Err(CheckpointError::Unfinished { root: checkout.root.clone(), what })
+            }
+            None => Ok(checkout),
+        }
+    }
+
+    /// Refuses a checkout in which another branch was checked out a moment ago.
+    fn expect_on_target(&self, checkout: &Checkout) -> Result<()> {
+        let is_in_table = self.wip.repo.common_dir().join("reftable").is_dir();
+        if is_in_table || checkout.is_on(&self.landing.target)? {
+            return Ok(());
+        }
+        Err(CheckpointError::TargetMoved(self.landing.branch().to_owned()))
+    }
+
+    /// The commit at which the files of the target's checkout are.
+    fn from(&self) -> &CommitId {
+        self.landing.old.as_ref().unwrap_or(&self.wip.ground.target)
     }
 }

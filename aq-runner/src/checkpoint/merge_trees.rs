@@ -12,6 +12,14 @@ use super::git::Call;
 use super::repository::CommitId;
 use super::wip::Wip;
 
+/// A tree that has the changes of two commits.
+#[derive(Debug)]
+pub(super) struct MergedTree {
+    pub(super) tree: String,
+    /// Paths in conflict.
+    pub(super) conflicts: Vec<String>,
+}
+
 impl Wip {
     /// The tree that has the changes of two commits, or the paths in conflict. Attributes are those
     /// of the target, and so are the drivers that they name.
@@ -21,6 +29,17 @@ impl Wip {
         ours: &CommitId,
         theirs: &CommitId,
     ) -> Result<std::result::Result<String, Vec<String>>> {
+        let MergedTree { tree, conflicts } = self.merge_with_markers(target, ours, theirs)?;
+        Ok(if conflicts.is_empty() { Ok(tree) } else { Err(conflicts) })
+    }
+
+    /// The same, where a tree has markers in files in conflict. These name both commits.
+    pub(super) fn merge_with_markers(
+        &self,
+        target: &CommitId,
+        ours: &CommitId,
+        theirs: &CommitId,
+    ) -> Result<MergedTree> {
         let merged = |call: Call| {
             let call = call.args(["--write-tree", "-z", "--name-only", "--no-messages"]);
             call.args([ours.as_str(), theirs.as_str()]).slow().output()
@@ -36,8 +55,8 @@ impl Wip {
         }
         let mut fields = output.fields();
         match (output.code(), fields.next()) {
-            (Some(0), Some(tree)) => Ok(Ok(tree)),
-            (Some(1), Some(_)) => Ok(Err(fields.collect())),
+            (Some(0), Some(tree)) => Ok(MergedTree { tree, conflicts: Vec::new() }),
+            (Some(1), Some(tree)) => Ok(MergedTree { tree, conflicts: fields.collect() }),
             _ => Err(output.failure()),
         }
     }

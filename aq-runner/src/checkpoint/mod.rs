@@ -10,7 +10,7 @@
 //! `docs/work-in-progress.md`.
 //!
 //! ```no_run
-//! use aq_runner::checkpoint::{GitWatch, Isolation, Job, OwnPlace, Target, Wip};
+//! use aq_runner::checkpoint::{GitWatch, Isolation, Job, OwnPlace, StartPoint, Target, Wip};
 //!
 //! let job = Job {
 //!     name: "fix-login".into(),
@@ -21,6 +21,7 @@
 //!         linked: "/home/me/aq-work/project-1f2e/.state/worktrees/fix-login".into(),
 //!     }),
 //!     target: Target::Head,
+//!     start: StartPoint::default(),
 //!     base_file: "/home/me/aq-work/project-1f2e/.state/wip/fix-login.base".into(),
 //!     queue: "/home/me/aq-work/project-1f2e".into(),
 //!     marks: vec![("AQ_JOB_ID".into(), "fix-login".into())],
@@ -37,25 +38,34 @@
 
 mod add;
 mod artifacts;
+mod base;
 mod changes;
 mod checkout;
+mod deps;
 mod error;
 mod files;
+mod follow;
 mod git;
 mod git_settings;
 mod gitlinks;
 mod handover;
 mod in_place;
+mod index_lock;
 mod left;
 mod lfs;
 mod linked;
 mod merge;
+mod merge_lock;
 mod merge_trees;
+mod merged_commit;
 mod nested;
 mod notes;
 mod own;
 mod passed_over;
 mod publish;
+mod raw_changes;
+mod rebase;
+mod rebase_note;
 mod removal;
 mod replay;
 mod repository;
@@ -65,17 +75,20 @@ mod state;
 mod turn;
 mod watch;
 mod wip;
+mod worktrees;
 
 pub use artifacts::{Collected, collect};
+pub use base::{DepTip, Ground, StartPoint};
 pub use changes::{Changes, DiffBounds};
 pub use error::CheckpointError;
 pub(crate) use git_settings::REPOSITORY_VARIABLES;
 pub use handover::{Handover, Pushed, set_aside, take_up};
 pub use left::{LeftOut, left_out_words};
-pub use merge::Merged;
+pub use merge::{Landing, Merged, PreparedMerge};
 pub use notes::Origin;
-pub use own::OwnPlace;
+pub use own::{OwnPlace, remove_trains};
 pub use publish::Published;
+pub use rebase::Rebased;
 pub use removal::Removed;
 pub use repository::{CommitId, Head, Repository, branch_at, repository_at};
 pub use watch::{GitWatch, StepNotice, StopCheck};

@@ -59,6 +59,11 @@ impl Nested {
         &self.root
     }
 
+    /// Where its `HEAD` and index are.
+    pub(super) fn git_dir(&self) -> &Path {
+        self.git_dir.dir()
+    }
+
     /// The commit that is checked out.
     pub(super) fn head(&self) -> Option<CommitId> {
         let head = self.git_dir.head().ok()?;

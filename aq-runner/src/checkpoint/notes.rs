@@ -4,9 +4,13 @@ use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use super::base::Ground;
 use super::error::{At, CheckpointError, Result};
-use super::files::read;
+use super::files::{read, read_up_to};
 use super::repository::{CommitId, Head};
+
+/// The most that is read of the note of a rebase, in bytes: the paths of conflicts are in it.
+const MAX_REBASE: u64 = 16 << 20;
 
 /// What a job started from, and where an in-place job goes back to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,12 +55,15 @@ impl Origin {
 }
 
 /// `<job>.base`: the commit from which the job started, written once. `<job>.from`: the branch of
-/// that commit, as old as the base. `<job>.back`: while an in-place job has the checkout, what was
-/// checked out before.
+/// that commit, as old as the base. `<job>.ground`: the present base and what it is made of, as old
+/// as the base or newer. `<job>.rebase`: the latest rebase, while it is made or leaves conflicts.
+/// `<job>.back`: while an in-place job has the checkout, what was checked out before.
 #[derive(Clone, Debug)]
 pub(super) struct Notes {
     base: PathBuf,
     from: PathBuf,
+    ground: PathBuf,
+    rebase: PathBuf,
     pub(super) back: PathBuf,
 }
 
@@ -65,6 +72,8 @@ impl Notes {
         Self {
             base: base.to_owned(),
             from: base.with_extension("from"),
+            ground: base.with_extension("ground"),
+            rebase: base.with_extension("rebase"),
             back: base.with_extension("back"),
         }
     }
@@ -83,6 +92,13 @@ impl Notes {
         })
     }
 
+    /// What a job that has started is on top of. Those of earlier versions have no such file: their
+    /// base was the target.
+    pub(super) fn ground(&self) -> Result<Option<Ground>> {
+        let Some(base) = self.base()? else { return Ok(None) };
+        Ok(Some(Ground::read(&self.ground)?.unwrap_or_else(|| Ground::bare(base))))
+    }
+
     pub(super) fn from(&self) -> Result<Option<Origin>> {
         origin(&self.from)
     }
@@ -91,13 +107,18 @@ impl Notes {
         origin(&self.back)
     }
 
-    /// Writes what a job starts from. Both survive power loss when this returns; the base is last,
-    /// so where it is, the other is too.
-    pub(super) fn begin(&self, base: &CommitId, from: &Origin) -> Result<()> {
+    /// Writes what a job starts from. All survive power loss when this returns; the base is last,
+    /// so where it is, the others are too.
+    pub(super) fn begin(&self, ground: &Ground, from: &Origin) -> Result<()> {
         let dir = parent(&self.base);
         std::fs::create_dir_all(dir).at("create", dir)?;
         replace(&self.from, from.full())?;
-        let base_file = synced(dir, base.as_str())?;
+        // It says no more than the base where nothing else is in that.
+        match *ground == Ground::bare(ground.base.clone()) {
+            true => remove(&self.ground)?,
+            false => replace(&self.ground, &ground.text())?,
+        }
+        let base_file = synced(dir, ground.base.as_str())?;
         base_file.persist_noclobber(&self.base).map_err(|e| e.error).at("create", &self.base)?;
         sync(dir)
     }
@@ -105,7 +126,29 @@ impl Notes {
     /// Forgets what a job was about to start from.
     pub(super) fn forget(&self) -> Result<()> {
         remove(&self.base)?;
+        remove(&self.ground)?;
         remove(&self.from)
+    }
+
+    /// Writes what the job's own work is on top of by now. Durable when this returns.
+    pub(super) fn set_ground(&self, ground: &Ground) -> Result<()> {
+        replace(&self.ground, &ground.text())?;
+        sync(parent(&self.ground))
+    }
+
+    /// The text about the latest rebase; `None` when there is none.
+    pub(super) fn rebase(&self) -> Result<Option<Vec<u8>>> {
+        read_up_to(&self.rebase, MAX_REBASE).at("read", &self.rebase)
+    }
+
+    /// Writes it. Durable when this returns.
+    pub(super) fn set_rebase(&self, text: &str) -> Result<()> {
+        replace(&self.rebase, text)?;
+        sync(parent(&self.rebase))
+    }
+
+    pub(super) fn clear_rebase(&self) -> Result<()> {
+        remove(&self.rebase)
     }
 
     pub(super) fn set_back(&self, back: &Origin) -> Result<()> {

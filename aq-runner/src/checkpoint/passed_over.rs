@@ -47,7 +47,7 @@ impl Wip {
             let call = self.repo.git().call_with(&options, &files, subcommand);
             call.env("GIT_DIR", git_dir).env("GIT_WORK_TREE", &files).env("GIT_INDEX_FILE", &index)
         };
-        call("read-tree").arg(self.base.as_str()).slow().run()?;
+        call("read-tree").arg(self.base().as_str()).slow().run()?;
         let rules = call("ls-files").args(["-z", "--", ":(top,glob)**/.gitignore"]).run()?.stdout;
         call("checkout-index").args(["-q", "-z", "--stdin"]).text(&rules)?.slow().output()?;
         let list = paths.iter().map(|path| path.as_os_str().as_bytes()).collect::<Vec<_>>();

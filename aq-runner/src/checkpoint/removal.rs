@@ -49,6 +49,7 @@ impl Wip {
         }
         self.forget_pushed()?;
         self.forget_published()?;
+        self.forget_rebase()?;
         Ok(Removed::Checkout { branch: self.remove_merged_branch()? })
     }
 
@@ -61,7 +62,7 @@ impl Wip {
 
     fn remove_merged_branch(&self) -> Result<bool> {
         let Some(tip) = self.tip()? else { return Ok(true) };
-        let merged = tip == self.base
+        let merged = tip == *self.base()
             || match self.origin()? {
                 Some(origin) => self.is_ancestor(tip.as_str(), origin.full())?,
                 None => false,
@@ -74,7 +75,8 @@ impl Wip {
         Ok(call.output()?.code() == Some(0))
     }
 
-    fn is_ancestor(&self, ancestor: &str, descendant: &str) -> Result<bool> {
+    /// Tests for a commit that another one has all of.
+    pub(super) fn is_ancestor(&self, ancestor: &str, descendant: &str) -> Result<bool> {
         let call = self.repo.call("merge-base").args(["--is-ancestor", ancestor, descendant]);
         // 128: the other branch is gone. Then nobody can say that it was merged.
         Ok(call.output()?.code() == Some(0))

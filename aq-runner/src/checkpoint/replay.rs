@@ -3,11 +3,21 @@
 //! ones.
 
 use super::error::Result;
+use super::merge_trees::MergedTree;
 use super::repository::{CommitId, nonsense};
 use super::wip::Wip;
 
 /// The commits, or the paths in conflict.
 type Replayed = std::result::Result<CommitId, Vec<String>>;
+
+/// A commit that may have markers of conflicts in its files.
+pub(super) struct Marked {
+    pub(super) commit: CommitId,
+    /// The commits that the markers name: the job's side, and the other one.
+    pub(super) sides: [CommitId; 2],
+    /// The paths in conflict.
+    pub(super) conflicts: Vec<String>,
+}
 
 /// From so many commits on they become one.
 const MOST: usize = 200;
@@ -19,24 +29,33 @@ struct Original {
     message: String,
 }
 
+/// Commits that are made again elsewhere.
+pub(super) struct Replay<'a> {
+    /// The commit whose attributes hold.
+    pub(super) attributes: &'a CommitId,
+    /// The commit on top of which they go.
+    pub(super) onto: &'a CommitId,
+    /// The commit before the first.
+    pub(super) base: &'a CommitId,
+    /// The last one.
+    pub(super) tip: &'a CommitId,
+    /// The text where they become one.
+    pub(super) message: &'a str,
+}
+
 impl Wip {
-    /// The commits from the base to the tip, one after the other on top of the target; as one,
-    /// where they are not in a row.
-    pub(super) fn replayed(
-        &self,
-        target: &CommitId,
-        tip: &CommitId,
-        message: &str,
-    ) -> Result<Replayed> {
-        let Some(originals) = self.in_a_row(tip)? else {
-            return self.squashed(target, tip, message);
+    /// The commits from the base to the tip, one after the other; as one, where they are not in a
+    /// row.
+    pub(super) fn replayed(&self, replay: &Replay<'_>) -> Result<Replayed> {
+        let Some(originals) = self.in_a_row(replay.base, replay.tip)? else {
+            return self.squashed(replay);
         };
-        let mut on_top = target.clone();
-        let mut before = self.base.clone();
+        let mut on_top = replay.onto.clone();
+        let mut before = replay.base.clone();
         for Original { commit, author, message } in originals {
-            match self.applied(target, &on_top, &before, &commit)? {
+            match self.applied(replay.attributes, &on_top, &before, &commit)? {
                 // Together they may go where one alone does not.
-                Err(_) => return self.squashed(target, tip, &message),
+                Err(_) => return self.squashed(&Replay { message: &message, ..*replay }),
                 Ok(tree) if tree == self.tree(&on_top)? => {}
                 Ok(tree) => {
                     let call = || {
@@ -55,12 +74,24 @@ impl Wip {
         Ok(Ok(on_top))
     }
 
-    fn squashed(&self, target: &CommitId, tip: &CommitId, message: &str) -> Result<Replayed> {
-        Ok(match self.applied(target, target, &self.base, tip)? {
+    /// All of it as one commit.
+    pub(super) fn squashed(&self, replay: &Replay<'_>) -> Result<Replayed> {
+        let Replay { attributes, onto, base, tip, message } = *replay;
+        Ok(match self.applied(attributes, onto, base, tip)? {
             Err(paths) => Err(paths),
-            Ok(tree) if tree == self.tree(target)? => Ok(target.clone()),
-            Ok(tree) => Ok(self.repo.commit_tree(&tree, std::slice::from_ref(target), message)?),
+            Ok(tree) if tree == self.tree(onto)? => Ok(onto.clone()),
+            Ok(tree) => Ok(self.repo.commit_tree(&tree, std::slice::from_ref(onto), message)?),
         })
+    }
+
+    /// All of it as one commit, with markers in files in conflict. These name the commits that the
+    /// answer has: the job's side and the other one.
+    pub(super) fn squashed_with_markers(&self, replay: &Replay<'_>) -> Result<Marked> {
+        let Replay { attributes, onto, base, tip, message } = *replay;
+        let (own, other) = (self.child(base, tip)?, self.child(base, onto)?);
+        let MergedTree { tree, conflicts } = self.merge_with_markers(attributes, &own, &other)?;
+        let commit = self.repo.commit_tree(&tree, std::slice::from_ref(onto), message)?;
+        Ok(Marked { commit, sides: [own, other], conflicts })
     }
 
     /// The tree of a commit with what another one changed since a third. Git before 2.40 finds the
@@ -72,22 +103,24 @@ impl Wip {
         before: &CommitId,
         commit: &CommitId,
     ) -> Result<std::result::Result<String, Vec<String>>> {
-        let child = |commit: &CommitId| {
-            let tree = self.tree(commit)?;
-            self.repo.commit_tree(&tree, std::slice::from_ref(before), "aq: for a merge")
-        };
-        self.merge_trees(target, &child(on_top)?, &child(commit)?)
+        self.merge_trees(target, &self.child(before, on_top)?, &self.child(before, commit)?)
+    }
+
+    /// The files of a commit on top of another one.
+    fn child(&self, before: &CommitId, commit: &CommitId) -> Result<CommitId> {
+        let tree = self.tree(commit)?;
+        self.repo.commit_tree(&tree, std::slice::from_ref(before), "aq: for a merge")
     }
 
     /// The commits after the base, oldest first; `None` where one has several parents, or there are
     /// too many.
-    fn in_a_row(&self, tip: &CommitId) -> Result<Option<Vec<Original>>> {
+    fn in_a_row(&self, base: &CommitId, tip: &CommitId) -> Result<Option<Vec<Original>>> {
         let call =
             self.repo.call("log").args(["--reverse", "--topo-order", "-z", "--no-show-signature"]);
         let call = call.arg("--format=%H%n%P%n%an%n%ae%n%aI%n%B");
-        let output = call.args([format!("^{}", self.base), tip.to_string()]).slow().run()?;
+        let output = call.args([format!("^{base}"), tip.to_string()]).slow().run()?;
         let mut originals = Vec::new();
-        let mut before = self.base.clone();
+        let mut before = base.clone();
         for entry in output.fields() {
             let mut lines = entry.splitn(6, '\n');
             let mut line = || lines.next().map(str::to_owned);

@@ -167,6 +167,11 @@ impl Repository {
         &self.head
     }
 
+    /// The same whose objects survive power loss.
+    pub(super) fn synced(&self) -> Self {
+        Self { git: self.git.synced(), ..self.clone() }
+    }
+
     pub(super) fn git(&self) -> &Git {
         &self.git
     }
@@ -194,6 +199,16 @@ impl Repository {
                 .ok_or_else(|| nonsense(&text.stdout)),
             Some(1) => Ok(None),
             _ => Err(text.failure()),
+        }
+    }
+
+    /// The commit of a branch or other ref of aq's, by its full name; `None` when there is none.
+    /// Git is asked where the ref is in no file of its own.
+    pub(super) fn branch_commit(&self, name: &str) -> Result<Option<CommitId>> {
+        let loose = files::read(&self.common_dir.join(name)).ok().flatten();
+        match loose.and_then(|text| CommitId::parse(&text)) {
+            Some(commit) => Ok(Some(commit)),
+            None => self.commit(name),
         }
     }
 
@@ -238,7 +253,18 @@ impl Repository {
 
     /// Moves a branch, if it is still where it was.
     pub(super) fn update_ref(&self, name: &str, new: &CommitId, old: &str) -> Result<()> {
-        let call = self.call("update-ref").args(["-m", "aq: checkpoint", name, new.as_str(), old]);
+        self.update_ref_for("aq: checkpoint", name, new, old)
+    }
+
+    /// The same with a reason for the branch's log.
+    pub(super) fn update_ref_for(
+        &self,
+        reason: &str,
+        name: &str,
+        new: &CommitId,
+        old: &str,
+    ) -> Result<()> {
+        let call = self.call("update-ref").args(["-m", reason, name, new.as_str(), old]);
         call.run().map(drop)
     }
 

@@ -83,6 +83,7 @@ impl Wip {
         let checkout = &self.aside(checkout);
         checkout.clear_locks()?;
         self.unlock_branch()?;
+        self.clone().finish_rebase()?;
         let hidden = self.restore_hidden(checkout)?;
         let saved = match self.commit_on_branch(checkout, message)? {
             Some(saved) => saved,

@@ -12,6 +12,7 @@ use super::error::{At, Result};
 use super::files;
 use super::left::LeftOut;
 use super::own::{OwnPlace, OwnRepository};
+use super::raw_changes::{PathChange, PathState, parse_raw};
 use super::repository::CommitId;
 use super::wip::{Isolation, Wip};
 
@@ -22,23 +23,6 @@ const LEFT: &str = "setup-left";
 const OBJECTS: &str = "setup-objects";
 /// From so many new files on the agent's git is not told to pass over them.
 const MOST_HIDDEN: usize = 1000;
-
-/// Mode and object of a path in an index.
-type State = (String, String);
-
-/// A changed path of an index.
-#[derive(Debug)]
-struct Change {
-    path: Vec<u8>,
-    before: State,
-    now: State,
-}
-
-impl Change {
-    fn is_new(&self) -> bool {
-        self.before.0 == "000000"
-    }
-}
 
 impl Wip {
     /// Notes what is in the checkout at the end of `setup`. Only in a checkout of the job's own:
@@ -51,7 +35,7 @@ impl Wip {
         let (Isolation::Own(place), Some(own)) = (&self.isolation, &checkout.own) else {
             return Ok(());
         };
-        let tip = place.given()?.unwrap_or_else(|| self.base.clone());
+        let tip = place.given()?.unwrap_or_else(|| self.base().clone());
         checkout.clear_locks()?;
         let objects = place.control.join(OBJECTS);
         std::fs::create_dir_all(&objects).at("create", &objects)?;
@@ -116,21 +100,11 @@ impl Wip {
         checkout: &Checkout,
         index: &Path,
         tip: &CommitId,
-    ) -> Result<Vec<Change>> {
+    ) -> Result<Vec<PathChange>> {
         let call = checkout.call(self.repo.git(), "diff-index").env("GIT_INDEX_FILE", index);
         let call = call.args(["--cached", "--raw", "-z", "--no-renames", "--no-abbrev"]);
         let output = call.args(["--ignore-submodules=all", tip.as_str(), "--"]).slow().run()?;
-        let mut fields = output.stdout.split(|&byte| byte == 0);
-        let mut changes = Vec::new();
-        while let (Some(states), Some(path)) = (fields.next(), fields.next()) {
-            // `:100644 100755 1234... 5678... M`
-            let states = String::from_utf8_lossy(states);
-            let mut words = states.trim_start_matches(':').split(' ').map(str::to_owned);
-            let mut word = || words.next().unwrap_or_default();
-            let (before, now, old, new) = (word(), word(), word(), word());
-            changes.push(Change { path: path.to_vec(), before: (before, old), now: (now, new) });
-        }
-        Ok(changes)
+        Ok(parse_raw(&output.stdout))
     }
 }
 
@@ -158,7 +132,7 @@ pub(super) fn of_the_agent(place: &OwnPlace, left: Vec<LeftOut>) -> Result<Vec<L
     Ok(left.into_iter().filter(|one| !before.contains(&one.to_string())).collect())
 }
 
-fn made(place: &OwnPlace) -> Result<BTreeMap<Vec<u8>, State>> {
+fn made(place: &OwnPlace) -> Result<BTreeMap<Vec<u8>, PathState>> {
     let path = place.control.join(MADE);
     let text = match std::fs::read(&path) {
         Err(e) if files::is_absent(&e) => return Ok(BTreeMap::new()),
@@ -173,13 +147,13 @@ fn made(place: &OwnPlace) -> Result<BTreeMap<Vec<u8>, State>> {
 }
 
 /// A line of `update-index --index-info -z`; mode 0 is no entry.
-fn line((mode, object): &State, path: &[u8]) -> Vec<u8> {
+fn line((mode, object): &PathState, path: &[u8]) -> Vec<u8> {
     [format!("{mode} {object}\t").as_bytes(), path, b"\0"].concat()
 }
 
 /// Makes the agent's git pass over new files of `setup`, as it does over what is ignored.
-fn hide(own: &OwnRepository, changes: &[Change]) -> Result<()> {
-    let new: Vec<&Change> = changes.iter().filter(|one| one.is_new()).collect();
+fn hide(own: &OwnRepository, changes: &[PathChange]) -> Result<()> {
+    let new: Vec<&PathChange> = changes.iter().filter(|one| one.is_new()).collect();
     if new.is_empty() || new.len() > MOST_HIDDEN {
         return Ok(());
     }

@@ -57,7 +57,7 @@ impl Wip {
         let found = !lines.is_empty();
         if !found {
             let given = self.given()?;
-            let known = given.as_ref().or(self.known_tip.as_ref()).unwrap_or(&self.base);
+            let known = given.as_ref().or(self.known_tip.as_ref()).unwrap_or(self.base());
             lines = ask(&[&format!("{known}^{{commit}}"), &format!("{known}^{{tree}}")])?;
         }
         let [tip, tip_tree, head @ ..] = lines.as_slice() else {

@@ -10,7 +10,7 @@ const SLOW: Duration = Duration::from_secs(2);
 /// Asked whether the job is stopped.
 pub type StopCheck = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// Told that a run of git takes long, by the subcommand, and then of its end.
+/// Told that a run of git takes long, or the merge of another job, and then of its end.
 pub type StepNotice = Arc<dyn Fn(Option<&str>) + Send + Sync>;
 
 /// The bounds of a job's runs of git beside their own, and the job's ear for slow ones.
@@ -56,7 +56,12 @@ impl GitWatch {
 
     /// Begins to follow a run.
     pub(super) fn follow(&self, subcommand: &str) -> Step<'_> {
-        Step { watch: self, name: format!("git {subcommand}"), begun: Instant::now(), told: false }
+        self.wait(&format!("git {subcommand}"))
+    }
+
+    /// Begins to follow something else that the job waits for.
+    pub(super) fn wait(&self, name: &str) -> Step<'_> {
+        Step { watch: self, name: name.to_owned(), begun: Instant::now(), told: false }
     }
 }
 

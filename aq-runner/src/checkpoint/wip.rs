@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::base::{Ground, StartPoint};
 use super::checkout::{Checkout, remove};
 use super::error::{At, CheckpointError, Result};
 use super::files;
@@ -41,7 +42,7 @@ impl Isolation {
     }
 }
 
-/// The branch that a job starts from and is merged into, by its full name.
+/// The branch that a job is merged into, by its full name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Target {
     /// The one that is checked out when the job first starts.
@@ -62,9 +63,12 @@ pub struct Job {
     pub cwd: PathBuf,
     /// Where its agent works.
     pub isolation: Isolation,
-    /// Where it starts from.
+    /// Where it is merged into.
     pub target: Target,
-    /// The file that keeps its base commit. Two more lie beside it, ending in `.from` and `.back`.
+    /// Where it starts from.
+    pub start: StartPoint,
+    /// The file that keeps its base commit. Four more lie beside it, ending in `.from`,
+    /// `.ground`, `.rebase` and `.back`.
     pub base_file: PathBuf,
     /// The queue's directory, which is never a part of the work, not even inside the checkout.
     pub queue: PathBuf,
@@ -95,7 +99,8 @@ impl Job {
 #[derive(Clone, Debug)]
 pub struct Wip {
     pub(super) repo: Repository,
-    pub(super) base: CommitId,
+    /// What the job's own work is on top of.
+    pub(super) ground: Ground,
     /// Where the job starts from, when that is not known from an earlier start.
     from: Origin,
     pub(super) notes: Notes,
@@ -106,6 +111,8 @@ pub struct Wip {
     pub(super) name: String,
     branch: String,
     queue: PathBuf,
+    /// Whether merge commits of its are signed.
+    pub(super) signs_merges: bool,
     /// Held by an in-place job at work.
     turn: Option<Arc<File>>,
 }
@@ -145,7 +152,9 @@ impl Wip {
     /// # Errors
     /// In-place: when the checkout is dirty, bare, in the middle of an operation or taken by
     /// another job ([`NotItsTurn`](CheckpointError::NotItsTurn) while that may end by itself).
-    /// Both: when the branch exists and is not of this job, or git fails.
+    /// Both: when the branch exists and is not of this job, the work of its deps does not go
+    /// together ([`DepsConflict`](CheckpointError::DepsConflict), and nothing was made), or git
+    /// fails.
     pub fn start(job: &Job) -> Result<Option<Started>> {
         let branch = branch_ref(&job.name);
         let found = job.repository_with(&job.cwd, &branch)?;
@@ -159,24 +168,31 @@ impl Wip {
             let Some(found) = found else { return Ok(None) };
             (repo, has_branch) = found;
         }
-        let known = notes.base()?;
+        let known = notes.ground()?;
         let first = known.is_none();
-        let (base, from) = match known {
-            Some(base) => (base, Origin::of(repo.head())),
-            None => first_base(&repo, &job.target, &job.branch())?,
+        let (ground, from) = match known {
+            Some(ground) => (ground, Origin::of(repo.head())),
+            None => {
+                let (target, from) = first_base(&repo, &job.target, &job.branch())?;
+                (Ground::bare(target), from)
+            }
         };
-        let mut wip = Self::new(job, repo, base, from, notes);
+        let mut wip = Self::new(job, repo, ground, from, notes);
         wip.turn = turn;
-        if first && has_branch {
-            return Err(CheckpointError::BranchTaken(wip.branch));
+        if first {
+            if has_branch {
+                return Err(CheckpointError::BranchTaken(wip.branch));
+            }
+            wip.ground = wip.first_ground(&job.start)?;
         }
+        wip.finish_rebase()?;
         let (checkout, fresh, leftovers) = match &wip.isolation {
             Isolation::Own(place) => wip.start_own(place, first)?,
             Isolation::InPlace => wip.start_in_place(first)?,
         };
         let dir = wip.directory(&checkout)?;
         wip.known_tip = match wip.loose_tip()? {
-            _ if first => Some(wip.base.clone()),
+            _ if first => Some(wip.base().clone()),
             Some(tip) => Some(tip),
             None => wip.tip()?,
         };
@@ -189,8 +205,9 @@ impl Wip {
     /// # Errors
     /// When the base is damaged, or no repository can be found any more.
     pub fn open(job: &Job) -> Result<Option<Self>> {
-        let notes = Notes::beside(&job.base_file);
-        let Some(base) = notes.base()? else { return Ok(None) };
+        if Notes::beside(&job.base_file).base()?.is_none() {
+            return Ok(None);
+        }
         let repo = match (job.repository(), &job.isolation) {
             (Err(e), Isolation::Own(place)) => {
                 let common_dir = place.common_dir()?.filter(|dir| dir.is_dir());
@@ -202,9 +219,18 @@ impl Wip {
             }
             (found, _) => found?,
         };
-        let Some(repo) = repo else { return Ok(None) };
+        match repo {
+            Some(repo) => Self::open_in(job, repo),
+            None => Ok(None),
+        }
+    }
+
+    /// The same in a repository that is known to be the job's.
+    pub(super) fn open_in(job: &Job, repo: Repository) -> Result<Option<Self>> {
+        let notes = Notes::beside(&job.base_file);
+        let Some(ground) = notes.ground()? else { return Ok(None) };
         let from = Origin::of(repo.head());
-        Ok(Some(Self::new(job, repo, base, from, notes)))
+        Ok(Some(Self::new(job, repo, ground, from, notes)))
     }
 
     /// Saves everything, as [`checkpoint`](Self::checkpoint) does, and gives the checkout of an
@@ -233,9 +259,14 @@ impl Wip {
         &self.branch
     }
 
-    /// The commit from which the job started.
+    /// The commit that the job's own work is on top of.
     pub fn base(&self) -> &CommitId {
-        &self.base
+        &self.ground.base
+    }
+
+    /// The same, with what it is made of.
+    pub fn ground(&self) -> &Ground {
+        &self.ground
     }
 
     /// What was checked out when the job first started; `None` when that is not known any more.
@@ -264,13 +295,46 @@ impl Wip {
         Ok(files::read(&file).at("read", &file)?.and_then(|text| CommitId::parse(&text)))
     }
 
-    fn new(job: &Job, repo: Repository, base: CommitId, from: Origin, notes: Notes) -> Self {
+    fn new(job: &Job, repo: Repository, ground: Ground, from: Origin, notes: Notes) -> Self {
         let isolation = job.isolation.clone();
         let branch = branch_of(&job.name);
         let queue = job.queue.clone();
         let name = job.name.clone();
         let (known_tip, turn) = (None, None);
-        Self { repo, base, from, notes, isolation, known_tip, name, branch, queue, turn }
+        let signs_merges = false;
+        Self {
+            repo,
+            ground,
+            from,
+            notes,
+            isolation,
+            known_tip,
+            name,
+            branch,
+            queue,
+            signs_merges,
+            turn,
+        }
+    }
+
+    /// The same job on another ground.
+    pub(super) fn on_ground(&self, ground: Ground) -> Self {
+        Self { ground, ..self.clone() }
+    }
+
+    /// The same job in another place, on a branch as people name it.
+    pub(super) fn with_branch(&self, branch: &str, isolation: Isolation) -> Self {
+        let (branch, known_tip, turn) = (branch.to_owned(), None, None);
+        Self { branch, isolation, known_tip, turn, ..self.clone() }
+    }
+
+    pub(super) fn queue(&self) -> &Path {
+        &self.queue
+    }
+
+    /// The same whose objects survive power loss.
+    pub(super) fn synced(&self) -> Self {
+        Self { repo: self.repo.synced(), ..self.clone() }
     }
 
     /// The branch by its full name.
@@ -302,15 +366,16 @@ impl Wip {
 
     /// Whether the repository had no commit when the job started.
     pub(super) fn started_without_a_commit(&self) -> Result<bool> {
-        let base = self.repo.call("cat-file").args(["commit", self.base.as_str()]).run()?;
-        let text = String::from_utf8_lossy(&base.stdout);
+        let target = self.ground.target.as_str();
+        let commit = self.repo.call("cat-file").args(["commit", target]).run()?;
+        let text = String::from_utf8_lossy(&commit.stdout);
         let Some((head, said)) = text.split_once("\n\n") else { return Ok(false) };
         Ok(said.trim_end() == EMPTY_START && !head.contains("\nparent "))
     }
 
     /// Writes down where the job starts.
     pub(super) fn begin(&self) -> Result<()> {
-        self.notes.begin(&self.base, &self.from)
+        self.notes.begin(&self.ground, &self.from)
     }
 
     /// Why the branch cannot be made. Because of its name it never could be, so a job that was
@@ -342,12 +407,17 @@ impl Wip {
     }
 
     fn directory(&self, checkout: &Checkout) -> Result<PathBuf> {
+        self.directory_in(&checkout.root)
+    }
+
+    /// The job's directory below the top of a checkout.
+    pub(super) fn directory_in(&self, root: &Path) -> Result<PathBuf> {
         // Git ends the prefix in a slash, and that is not to be seen in a path.
-        let dir: PathBuf = checkout.root.join(self.repo.prefix()).components().collect();
+        let dir: PathBuf = root.join(self.repo.prefix()).components().collect();
         // It may hold nothing that git knows, and then it is not in a worktree.
         std::fs::create_dir_all(&dir).at("create", &dir)?;
         let real = dir.canonicalize().at("open", &dir)?;
-        let root = checkout.root.canonicalize().at("open", &checkout.root)?;
+        let root = root.canonicalize().at("open", root)?;
         if real.starts_with(&root) { Ok(dir) } else { Err(CheckpointError::LeavesWorktree(dir)) }
     }
 }

@@ -38,6 +38,8 @@ pub enum Recovered {
     },
     /// It is in `review/`, and `verify` runs again.
     VerifyAgain,
+    /// It is in `testing/`, and can be merged again.
+    MergeAgain,
     /// It is in `quarantine/`: its fleet lease has passed to another host.
     Quarantined,
     /// It is in `failed/`: stopped by a person, or the death of too many workers.
@@ -60,6 +62,7 @@ pub fn recover(
     let places = scratch_of(queue, environment);
     let mut jobs = queue.jobs(Stage::Building)?;
     jobs.extend(queue.jobs(Stage::Review)?);
+    jobs.extend(queue.jobs(Stage::Testing)?);
     let recovered = jobs.into_iter().map(|id| {
         let recovered = recover_job(queue, &places, &id, now);
         (id, recovered)
@@ -135,7 +138,7 @@ fn recover_held(
     let stop = StopRequest::of(queue, job.id());
     let mut recover = Recover { stop: stop.reason(), saved: RecordUpdate::new() };
     let Some(end) = recover.end(job.row()) else { return Ok(Recovered::Nothing) };
-    if end != RecoveryEnd::NotCounted {
+    if !matches!(end, RecoveryEnd::NotCounted | RecoveryEnd::MergeAgain) {
         recover.saved = save_leftovers(queue, job.id(), job.meta());
     }
     job.step(&recover, now)?;
@@ -143,6 +146,7 @@ fn recover_held(
         RecoveryEnd::NotCounted => Recovered::Requeued { counted: false },
         RecoveryEnd::Counted => Recovered::Requeued { counted: true },
         RecoveryEnd::VerifyAgain => Recovered::VerifyAgain,
+        RecoveryEnd::MergeAgain => Recovered::MergeAgain,
         RecoveryEnd::KillsWorkers => Recovered::Failed(Outcome::Crash),
         RecoveryEnd::Stopped(reason) => {
             stop.withdraw();

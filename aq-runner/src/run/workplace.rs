@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::checkpoint::{
     CheckpointError, DiffBounds, GitWatch, Isolation, Job, LeftOut, Merged, OwnPlace, Removed,
-    Target, Wip, left_out_words,
+    StartPoint, Target, Wip, left_out_words,
 };
 use crate::run::left_out::{left_out_record, unexpected};
 use crate::store::{
@@ -36,6 +36,7 @@ pub(crate) fn checkpoint_job(queue: &QueueDir, id: &JobId, meta: &RecordContent)
             (None, Some(name)) => Target::Noted(name.to_owned()),
             (None, None) => Target::Head,
         },
+        start: StartPoint::default(),
         base_file: queue.wip_base(id),
         queue: queue.root().to_owned(),
         marks: vec![

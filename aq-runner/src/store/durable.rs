@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use crate::disk;
+
 use super::error::{At, Result};
 
 /// Makes the entries of a directory durable.
@@ -18,17 +20,8 @@ pub(crate) fn sync_file(path: &Path) -> Result<()> {
 }
 
 /// Makes everything on the file system of `dir` durable: one call for many files.
-#[cfg(target_os = "linux")]
 pub(crate) fn sync_file_system(dir: &Path) -> Result<()> {
-    let dir_file = File::open(dir).at("open", dir)?;
-    nix::unistd::syncfs(dir_file).at("sync the file system of", dir)
-}
-
-/// Makes everything durable: one call for many files.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn sync_file_system(_dir: &Path) -> Result<()> {
-    nix::unistd::sync();
-    Ok(())
+    disk::sync_file_system(dir).at("sync the file system of", dir)
 }
 
 /// Whether an open file is still the one that has this name: another may have taken its place, or

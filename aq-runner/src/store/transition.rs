@@ -190,7 +190,12 @@ impl HeldJob {
             }
             Refusal::Held { .. } => "inbox/, and not held".to_owned(),
             Refusal::NoPullRequest { .. } => "testing/, with a pull request".to_owned(),
-            Refusal::NoDeadWorker { .. } => "building/ or review/, with a dead worker".to_owned(),
+            Refusal::LandingOpen { .. } => {
+                "testing/, and no merge that was cut short (`aq recover` finishes it)".to_owned()
+            }
+            Refusal::NoDeadWorker { .. } => {
+                "building/, review/ or testing/, with a dead worker".to_owned()
+            }
         };
         let verb = refusal.step().as_str();
         StoreError::WrongStage { id: self.id.clone(), at: self.stage, verb, needs }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use aq_runner::checkpoint::{
-    GitWatch, Isolation, Job, OwnPlace, Saved, Started, Target, Wip, left_out_words,
+    GitWatch, Isolation, Job, OwnPlace, Saved, StartPoint, Started, Target, Wip, left_out_words,
 };
 use tempfile::TempDir;
 
@@ -81,6 +81,13 @@ impl Lab {
         (output.status.success(), String::from_utf8(text).unwrap().trim().to_owned())
     }
 
+    /// Runs a script of the shell as a person would; it has to succeed.
+    pub(crate) fn shell(&self, dir: &Path, script: &str) {
+        let call = |shell: &mut Command| shell.arg("-ec").arg(script).current_dir(dir).output();
+        let output = call(Command::new("sh").envs(self.env())).unwrap();
+        assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// Where the checkout of a job is, and aq's directory for it.
     pub(crate) fn place(&self, name: &str) -> OwnPlace {
         let queue = self.root.join("queue");
@@ -99,6 +106,7 @@ impl Lab {
             cwd: cwd.to_owned(),
             isolation: Isolation::Own(self.place(name)),
             target: Target::Head,
+            start: StartPoint::default(),
             base_file: queue.join(".state/wip").join(format!("{name}.base")),
             queue,
             marks: self.env(),

@@ -2,14 +2,20 @@
 
 mod artifacts;
 mod borrowing;
+mod deps;
 mod handover;
 mod hostile;
 mod in_place;
 mod lab;
+mod landing;
 mod lfs;
 mod linked;
 mod merge;
+mod merged_work;
 mod own;
 mod publish;
+mod rebase;
 mod repositories;
 mod save;
+mod speed;
+mod train;

@@ -71,21 +71,6 @@ fn a_conflict_changes_nothing() {
 }
 
 #[test]
-fn a_dirty_checkout_changes_nothing() {
-    let (lab, repo, wip) = done();
-    for staged in [false, true] {
-        write(&repo.join("a.txt"), "dirty\n");
-        if staged {
-            lab.git(&repo, &["add", "a.txt"]);
-        }
-        let before = lab.user_side(&repo);
-        let error = wip.merge("merge").unwrap_err();
-        assert!(matches!(error, CheckpointError::Dirty { .. }), "{error}");
-        assert_eq!(lab.user_side(&repo), before);
-    }
-}
-
-#[test]
 fn files_in_the_way_are_not_overwritten_also_ignored_ones() {
     for ignored in [false, true] {
         let (lab, repo, wip) = done();
@@ -312,14 +297,4 @@ fn merges_of_one_repository_take_turns() {
     });
     assert_eq!(lab.files(&repo, "main").iter().filter(|file| names.contains(file)).count(), 6);
     assert_eq!(lab.status(&repo), "");
-}
-
-#[test]
-fn a_kill_before_the_branch_moved_is_made_good() {
-    let (lab, repo, wip) = done();
-    let (old, new) = (lab.rev(&repo, "main"), lab.rev(&repo, "aq/wip/fix"));
-    lab.git(&repo, &["read-tree", "-m", "-u", &old, &new]);
-    assert_ne!(lab.status(&repo), "", "the files are ahead of the branch");
-    wip.merge("aq: fix").unwrap();
-    assert_eq!((lab.rev(&repo, "main"), lab.status(&repo)), (new, String::new()));
 }

@@ -8,13 +8,15 @@ use std::path::Path;
 use crate::sandbox::{STAGES, Sandbox};
 
 /// Keys whose values differ from run to run.
-const VOLATILE: [&str; 8] = [
+const VOLATILE: [&str; 10] = [
     "pid",
     "pidstart",
     "boot",
     "source",
     "profile_source",
+    "merged_commit",
     "wip_base",
+    "wip_target",
     "session_feedback",
     "next_eligible",
 ];

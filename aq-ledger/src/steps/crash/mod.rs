@@ -48,6 +48,8 @@ struct ModelJob {
     record: String,
     worker: Worker,
     stop: Option<StopReason>,
+    /// Its target has moved to a commit with its work.
+    landed: bool,
     /// Numbers of the attempts that were made and count.
     attempts_made: Vec<u32>,
     /// The promise that was broken.
@@ -76,8 +78,10 @@ enum Cut {
 enum Action {
     /// One of the requests of a step.
     Step(StepName, usize, Cut),
-    /// A worker is started for work in `review/`.
+    /// A worker is started for work in `review/`, or for a merge.
     StartVerify,
+    /// The worker moves the job's target.
+    Land,
     WorkerDies,
     AskToStop(StopReason),
     /// The last rename was not synced: both names are there, and no process is.
@@ -88,7 +92,7 @@ enum Action {
 
 /// Keys that steps read, and promises are about. The model keeps no others, so that it has fewer
 /// states.
-const READ: [RecordKey; 13] = [
+const READ: [RecordKey; 15] = [
     RecordKey::AddedAt,
     RecordKey::Attempt,
     RecordKey::Attempts,
@@ -97,11 +101,13 @@ const READ: [RecordKey; 13] = [
     RecordKey::FleetReports,
     RecordKey::Held,
     RecordKey::HostTries,
+    RecordKey::Landing,
     RecordKey::MovedTo,
     RecordKey::Pid,
     RecordKey::PullRequestCommit,
     RecordKey::PullRequestOpen,
     RecordKey::Recoveries,
+    RecordKey::TrainTries,
 ];
 
 impl ModelJob {
@@ -183,6 +189,7 @@ impl ModelJob {
         let goes_on = cut == Cut::Whole
             && (is_note(name)
                 || name == StepName::Begin
+                || name == StepName::NoteLanding
                 // Accepted work is verified by the same worker.
                 || (name == StepName::Accept && self.content().has(RecordKey::Pid)));
         self.worker = if goes_on { Worker::AtWork } else { Worker::None };
@@ -196,7 +203,7 @@ impl ModelJob {
     fn is_at_rest(&self) -> bool {
         let content = self.content();
         let is_cut_short = match DeadWorker::of(row(self.folder, &content)) {
-            DeadWorker::None | DeadWorker::Verifying => false,
+            DeadWorker::None | DeadWorker::Verifying | DeadWorker::Merging => false,
             DeadWorker::StepCutShort(_) | DeadWorker::NotBegun | DeadWorker::AtWork => true,
         };
         self.worker == Worker::None && self.second_name.is_none() && !is_cut_short
@@ -230,13 +237,17 @@ impl JobWorld {
             let may_act = match actor(name) {
                 StepActor::Worker if name == StepName::Begin => job.worker == Worker::Started,
                 StepActor::Worker => job.worker == Worker::AtWork,
+                // The worker that has merged it does, and recovery where that is dead.
+                StepActor::Loop if name == StepName::Ship && job.landed => {
+                    job.worker != Worker::Started
+                }
                 StepActor::Loop => job.worker == Worker::None,
                 StepActor::Person => job.worker == Worker::None && self.has_person,
             };
             if !may_act || (is_note(name) && !self.has_notes) {
                 continue;
             }
-            for (number, request) in requests(name, job.stop).iter().enumerate() {
+            for (number, request) in requests(name, job.stop, job.landed).iter().enumerate() {
                 let Ok(step) = request(row, now) else { continue };
                 let lines = step.update().needed_by(&content).lines().count();
                 actions.push(Action::Step(name, number, Cut::Whole));
@@ -254,7 +265,7 @@ impl JobWorld {
     /// Makes a step, and checks what it must keep.
     fn step(&self, mut job: ModelJob, name: StepName, number: usize, cut: Cut) -> ModelJob {
         let content = job.content();
-        let request = requests(name, job.stop).swap_remove(number);
+        let request = requests(name, job.stop, job.landed).swap_remove(number);
         let now = NOW.parse().expect("a time");
         let step = request(row(job.folder, &content), now).expect("it was allowed");
         let from = job.folder;
@@ -264,6 +275,7 @@ impl JobWorld {
         }
         match (actor(name), name) {
             (StepActor::Worker, _) => job.end_worker(name, cut),
+            (_, StepName::Ship) => job.worker = Worker::None,
             (_, StepName::Launch) if cut == Cut::Whole => job.worker = Worker::Started,
             (_, StepName::Recover) if cut == Cut::Whole => {
                 if let Some(reason) = job.stop.take() {
@@ -284,6 +296,8 @@ impl JobWorld {
         );
         let is_final = from == Stage::Shipped && job.folder != Stage::Shipped;
         job.break_unless(!is_final, "a shipped job moves");
+        let is_kept = !job.landed || matches!(job.folder, Stage::Testing | Stage::Shipped);
+        job.break_unless(is_kept, "merged work is not shipped");
         job
     }
 }
@@ -300,6 +314,7 @@ impl Model for JobWorld {
             record: self.record.to_owned(),
             worker: Worker::None,
             stop: None,
+            landed: false,
             attempts_made: Vec::new(),
             broken: None,
         }]
@@ -317,8 +332,17 @@ impl Model for JobWorld {
             return;
         }
         self.steps(job, actions);
-        if job.worker == Worker::None && job.folder == Stage::Review && dead == DeadWorker::None {
+        let is_open = row(job.folder, &content).has_open_landing();
+        let is_merged_here =
+            job.folder == Stage::Testing && !is_open && !row(job.folder, &content).has_lease();
+        if job.worker == Worker::None
+            && (job.folder == Stage::Review || is_merged_here)
+            && dead == DeadWorker::None
+        {
             actions.push(Action::StartVerify);
+        }
+        if job.worker == Worker::AtWork && is_open && !job.landed {
+            actions.push(Action::Land);
         }
         if job.worker != Worker::None {
             actions.push(Action::WorkerDies);
@@ -339,6 +363,7 @@ impl Model for JobWorld {
         match action {
             Action::Step(name, number, cut) => job = self.step(job, name, number, cut),
             Action::StartVerify => job.worker = Worker::Started,
+            Action::Land => job.landed = true,
             Action::WorkerDies => job.worker = Worker::None,
             Action::AskToStop(reason) => job.stop = Some(reason),
             Action::PowerCut => {
@@ -363,13 +388,20 @@ impl Model for JobWorld {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        vec![
+        let mut properties = vec![
             Property::always("every promise is kept", |_, job: &ModelJob| job.broken.is_none()),
             Property::sometimes("it is shipped", |_, job: &ModelJob| job.folder == Stage::Shipped),
             Property::sometimes("a power cut doubles it", |_, job: &ModelJob| {
                 job.second_name.is_some()
             }),
-        ]
+        ];
+        // A job of the fleet goes into no target by itself.
+        if !self.record.contains(LEASE) {
+            properties.push(Property::sometimes("it is merged", |_, job: &ModelJob| {
+                job.landed && job.folder == Stage::Shipped
+            }));
+        }
+        properties
     }
 
     fn within_boundary(&self, job: &ModelJob) -> bool {
@@ -377,6 +409,7 @@ impl Model for JobWorld {
         content.count(RecordKey::Attempt) <= self.attempts
             && content.count(RecordKey::HostTries) <= 1
             && content.count(RecordKey::Recoveries) <= self.deaths
+            && content.count(RecordKey::TrainTries) <= 1
             && content.get(RecordKey::FleetReports).is_none_or(|reports| reports == "1")
     }
 }

@@ -7,7 +7,7 @@ use aq_scheduler::HostLack;
 use jiff::Timestamp;
 
 use super::super::*;
-use crate::{JobRow, RecordUpdate};
+use crate::{CommitName, JobRow, LandingIntent, RecordUpdate};
 
 /// The process that makes a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +23,9 @@ fn request(step: impl JobStep + 'static) -> Request {
     Box::new(move |row, now| step.decide(row, now))
 }
 
-/// The requests of each step that differ in what they write.
-pub(super) fn requests(name: StepName, stop: Option<StopReason>) -> Vec<Request> {
+/// The requests of each step that differ in what they write. `landed`: the job's target has moved
+/// to a commit with its work.
+pub(super) fn requests(name: StepName, stop: Option<StopReason>, landed: bool) -> Vec<Request> {
     const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
     const TRIES_TWICE: Retry = Retry {
         max: 2,
@@ -57,6 +58,8 @@ pub(super) fn requests(name: StepName, stop: Option<StopReason>) -> Vec<Request>
             vec![request(FailFinally { outcome: Outcome::SetupFailed, message: "x" })]
         }
         StepName::Fence => vec![request(Fence)],
+        StepName::ForgetLanding if landed => Vec::new(),
+        StepName::ForgetLanding => vec![request(ForgetLanding)],
         StepName::GiveBack => vec![request(GiveBack { message: "x" })],
         StepName::Hold => vec![request(HoldJob)],
         StepName::Interrupt => vec![request(Interrupt)],
@@ -64,10 +67,20 @@ pub(super) fn requests(name: StepName, stop: Option<StopReason>) -> Vec<Request>
         StepName::NoteCheckout => vec![request(NoteCheckout {
             branch: "aq/wip/a",
             base: COMMIT,
+            target: COMMIT,
+            deps: &[],
             isolation: Isolation::InPlace,
             checkout: None,
             is_fresh: true,
         })],
+        StepName::NoteLanding => {
+            let new = CommitName::of(COMMIT).expect("a commit");
+            let landing = LandingIntent { target: "refs/heads/main", old: None, new };
+            vec![request(NoteLanding { landing })]
+        }
+        StepName::NoteTrainWait => {
+            vec![request(NoteTrainWait { refusal: "x", files: &[] })]
+        }
         StepName::NotePull => {
             vec![request(NotePull { url: "https://x/7", name: "github:o/r#7" })]
         }
@@ -106,8 +119,16 @@ pub(super) fn requests(name: StepName, stop: Option<StopReason>) -> Vec<Request>
             request(Resume { from: ResumeFrom::Reply }),
             request(Resume { from: ResumeFrom::Requeue { force: true } }),
         ],
+        StepName::SendBack => {
+            let class = FailureClass::Conflict;
+            vec![request(SendBack { class, message: "x", retries: 1 })]
+        }
         StepName::SetAside => vec![request(SetAside { message: "x" })],
-        StepName::Ship => vec![request(Ship { merged_into: None })],
+        StepName::Ship if landed => {
+            let merged = MergedWork { into: "main", commit: COMMIT };
+            vec![request(Ship { merged: Some(merged) }), request(Ship { merged: None })]
+        }
+        StepName::Ship => vec![request(Ship { merged: None })],
         StepName::ShipPull => vec![request(ShipPull { into: "main" })],
         StepName::StopWaiting => vec![request(StopWaiting)],
         StepName::Verify => vec![request(Verify { has_passed: true })],
@@ -118,6 +139,7 @@ pub(super) fn actor(name: StepName) -> StepActor {
     match name {
         StepName::BeginPull
         | StepName::Fence
+        | StepName::ForgetLanding
         | StepName::Launch
         | StepName::NotePull
         | StepName::NotePullError
@@ -140,12 +162,15 @@ pub(super) fn actor(name: StepName) -> StepActor {
         | StepName::GiveBack
         | StepName::Interrupt
         | StepName::NoteCheckout
+        | StepName::NoteLanding
         | StepName::NotePush
         | StepName::NoteSession
+        | StepName::NoteTrainWait
         | StepName::NumberReport
         | StepName::Postpone
         | StepName::PutBack
         | StepName::RecordRun
+        | StepName::SendBack
         | StepName::Verify => StepActor::Worker,
     }
 }

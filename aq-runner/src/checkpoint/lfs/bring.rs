@@ -28,7 +28,7 @@ impl Wip {
         if from == user || (!from.is_there() && moved.is_none()) {
             return Ok(None);
         }
-        let known = [tip.to_string(), self.base.to_string()];
+        let known = [tip.to_string(), self.base().to_string()];
         let mut missing = Vec::new();
         for found in self.repo.new_pointers(commit.as_str(), &known)? {
             if !user.has(&found.pointer) && !user.take(&found.pointer, &from)? {

@@ -35,7 +35,7 @@ impl Wip {
             Isolation::Own(place) => place.keeper(),
             Isolation::InPlace => None,
         };
-        let known = [tip.clone(), self.base.clone()];
+        let known = [tip.clone(), self.base().clone()];
         if let Some(keeper) = keeper {
             let known = [&known[..], &[keeper]].concat();
             match self.bring_into(self.repo.common_dir(), &own.objects(), commit, &known) {

@@ -20,16 +20,32 @@ impl Wip {
     /// Makes the ref that keeps what is borrowed, and with it the job's branch at its base. Answers
     /// the commit that keeps.
     pub(super) fn keep(&self, tips: &Tips, with_branch: bool) -> Result<CommitId> {
+        self.keep_by(tips, &|keeper| self.make_refs(keeper, with_branch))
+    }
+
+    /// The same where a train keeps what its checkout borrows.
+    pub(super) fn keep_for_train(&self, tips: &Tips, name: &str) -> Result<CommitId> {
+        self.keep_by(tips, &|keeper| {
+            let call = self.repo.call("update-ref").args(["-m", "aq: a train"]);
+            call.args([&train_ref(name), keeper.as_str()]).run().map(drop)
+        })
+    }
+
+    fn keep_by(
+        &self,
+        tips: &Tips,
+        make_refs: &dyn Fn(&CommitId) -> Result<()>,
+    ) -> Result<CommitId> {
         let mut commits = tips.commits();
-        if !commits.contains(&self.base.as_str()) {
-            commits.push(self.base.as_str());
+        if !commits.contains(&self.base().as_str()) {
+            commits.push(self.base().as_str());
         }
         let digest = digest(&commits);
         let file = self.notes.dir().join(KEEPERS);
         let lines = files::read(&file).ok().flatten().unwrap_or_default();
         let known = lines.lines().find_map(|line| remembered(line, &digest));
         if let Some(known) = &known
-            && self.make_refs(known, with_branch).is_ok()
+            && make_refs(known).is_ok()
         {
             return Ok(known.clone());
         }
@@ -38,7 +54,7 @@ impl Wip {
         let call = self.repo.call("hash-object").args(["-w", "-t", "commit", "--stdin"]);
         let made = call.text(keeper(&tree, &commits).as_bytes())?.line()?;
         let made = CommitId::parse(&made).ok_or_else(|| nonsense(made.as_bytes()))?;
-        self.make_refs(&made, with_branch)?;
+        make_refs(&made)?;
         if known.is_none() {
             let others = lines.lines().take(REMEMBERED - 1).map(str::to_owned);
             let lines: Vec<String> =
@@ -53,7 +69,7 @@ impl Wip {
     fn make_refs(&self, keeper: &CommitId, with_branch: bool) -> Result<()> {
         let mut text = format!("update {} {keeper}\n", self.kept_ref());
         if with_branch {
-            text += &format!("create {} {}\n", self.branch_ref(), self.base);
+            text += &format!("create {} {}\n", self.branch_ref(), self.base());
         }
         let call = self.repo.call("update-ref").args(["-m", "aq: start", "--stdin"]);
         call.text(text.as_bytes())?.run().map(drop)
@@ -68,4 +84,9 @@ impl Wip {
     pub(in super::super) fn kept_ref(&self) -> String {
         self.branch_ref().replacen(BRANCHES, KEPT, 1)
     }
+}
+
+/// The ref that keeps what the checkout of a train borrows, by the name of its place.
+pub(super) fn train_ref(name: &str) -> String {
+    format!("refs/aq/train/{name}")
 }

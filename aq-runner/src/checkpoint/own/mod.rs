@@ -22,7 +22,9 @@ mod settings;
 mod start;
 mod tips;
 mod tips_memory;
+mod train;
 
 pub(super) use bring::borrowed_from;
 pub use place::OwnPlace;
 pub(super) use refs::{OwnHead, OwnRepository};
+pub use train::remove_trains;

@@ -96,7 +96,7 @@ impl Wip {
 
     pub(super) fn settings_place<'a>(&'a self, branches: &'a [&'a str]) -> Place<'a> {
         let top = self.repo.root().unwrap_or(self.repo.common_dir());
-        Place { top, branches, is_sha256: self.base.as_str().len() == 64 }
+        Place { top, branches, is_sha256: self.base().as_str().len() == 64 }
     }
 
     /// Copies tag objects: the commit that keeps what is borrowed cannot keep those.

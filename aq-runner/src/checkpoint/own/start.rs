@@ -64,7 +64,7 @@ impl Wip {
             && !own.is_whole()?
         {
             // The agent removed or replaced it. Its files are still its work.
-            let at = place.given()?.unwrap_or_else(|| self.base.clone());
+            let at = place.given()?.unwrap_or_else(|| self.base().clone());
             place.put_aside(own)?;
             self.make_repository(&checkout.root, own, &Lender::read(self)?, &at)?;
             // Without one, all files are read again, and nothing is lost.
@@ -91,22 +91,33 @@ impl Wip {
     fn make_own(&self, place: &OwnPlace, with_branch: bool) -> Result<Checkout> {
         let lender = Lender::read(self)?;
         let begun = if with_branch { None } else { self.tip()? };
-        let tip = begun.unwrap_or_else(|| self.base.clone());
+        let tip = begun.unwrap_or_else(|| self.base().clone());
         let keeper = self.keep(&lender.tips, with_branch)?;
+        self.fill_own(place, &lender, &keeper, &tip)
+    }
+
+    /// Makes the checkout at a commit, where nothing is.
+    pub(super) fn fill_own(
+        &self,
+        place: &OwnPlace,
+        lender: &Lender,
+        keeper: &CommitId,
+        commit: &CommitId,
+    ) -> Result<Checkout> {
         let checkout = self.own_at(place, place.dir.join(repository_name(&self.repo)));
-        self.make_control(place, &checkout, &lender)?;
-        place.keep(&keeper)?;
+        self.make_control(place, &checkout, lender)?;
+        place.keep(keeper)?;
         private(&place.dir)?;
         DirBuilder::new().create(&checkout.root).at("create", &checkout.root)?;
         if let Some(own) = &checkout.own {
-            self.make_repository(&checkout.root, own, &lender, &tip)?;
+            self.make_repository(&checkout.root, own, lender, commit)?;
         }
-        let call = checkout.call(self.repo.git(), "read-tree").args(["-m", "-u", tip.as_str()]);
+        let call = checkout.call(self.repo.git(), "read-tree").args(["-m", "-u", commit.as_str()]);
         call.slow().run()?;
         if let Some(own) = &checkout.own {
             own.install_index(&place.index())?;
         }
-        place.give(&tip)?;
+        place.give(commit)?;
         Ok(checkout)
     }
 
@@ -138,7 +149,7 @@ impl Wip {
         place.name(&checkout.root)
     }
 
-    fn own_at(&self, place: &OwnPlace, root: PathBuf) -> Checkout {
+    pub(super) fn own_at(&self, place: &OwnPlace, root: PathBuf) -> Checkout {
         Checkout {
             git_dir: Some(place.control.clone()),
             own: Some(OwnRepository::of(&root)),
@@ -163,7 +174,12 @@ impl Wip {
         self.put_own_on(place, own, &tip, &index)
     }
 
-    fn move_files(&self, checkout: &Checkout, from: &CommitId, to: &CommitId) -> Result<()> {
+    pub(in super::super) fn move_files(
+        &self,
+        checkout: &Checkout,
+        from: &CommitId,
+        to: &CommitId,
+    ) -> Result<()> {
         let call = checkout.call(self.repo.git(), "read-tree").args(["-m", "-u"]);
         call.args([from.as_str(), to.as_str()]).slow().run().map(drop)
     }

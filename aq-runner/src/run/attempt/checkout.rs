@@ -43,9 +43,14 @@ pub(super) fn make(
     if let Some(commit) = &started.leftovers.commit {
         record.note(&format!("saved what an earlier attempt had left, as {}", commit.as_str()));
     }
+    let ground = started.wip.ground();
+    let deps: Vec<String> =
+        ground.deps.iter().map(|dep| format!("{}@{}", dep.job, dep.tip)).collect();
     let note = NoteCheckout {
         branch: started.wip.branch(),
-        base: started.wip.base().as_str(),
+        base: ground.base.as_str(),
+        target: ground.target.as_str(),
+        deps: &deps,
         isolation: spec.isolation,
         checkout: own_dir(&job.isolation, &started.dir),
         is_fresh: started.fresh,

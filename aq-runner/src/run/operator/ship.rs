@@ -4,7 +4,7 @@
 use std::iter;
 use std::path::Path;
 
-use aq_ledger::steps::{Fence, Ship};
+use aq_ledger::steps::{Fence, MergedWork, Ship};
 use aq_manifest::{JobId, Stage};
 use jiff::Timestamp;
 
@@ -62,7 +62,7 @@ pub fn ship(
     let mut job = shippable(queue, id)?;
     refuse_left_out(id, &recorded_left_out(job.meta()), leave_out)?;
     pass_gate(queue, environment, &mut job, now)?;
-    Ok(job.step(&Ship { merged_into: None }, now)?)
+    Ok(job.step(&Ship { merged: None }, now)?)
 }
 
 /// Merges a job's branch into the one that it started from, then accepts the job. `leave_out` is
@@ -88,7 +88,8 @@ pub fn ship_merged(
     for dir in iter::once(&merged.repository).chain(&merged.checkout) {
         sync_file_system(dir)?;
     }
-    job.step(&Ship { merged_into: Some(&merged.into) }, now)?;
+    let (into, commit) = (merged.into.as_str(), merged.commit.as_str());
+    job.step(&Ship { merged: Some(MergedWork { into, commit }) }, now)?;
     Ok(merged)
 }
 

@@ -1,0 +1,123 @@
+//! The commit that a job's own work is on top of, and what it is made of.
+
+use std::path::Path;
+
+use super::error::{At, CheckpointError, Result};
+use super::files;
+use super::repository::CommitId;
+use super::wip::Job;
+
+/// The most that is read of a ground's file, in bytes: a job has at most 1,000 deps.
+const MAX_LEN: u64 = 1 << 20;
+
+/// Work of another job at the moment when it became a part of a base.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DepTip {
+    /// The other job.
+    pub job: String,
+    /// The newest commit of its work then.
+    pub tip: CommitId,
+}
+
+/// A base, and what it is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ground {
+    /// The commit of the target.
+    pub target: CommitId,
+    /// The work of other jobs in it that the target did not have, in the order of their merge.
+    pub deps: Vec<DepTip>,
+    /// The commit that has all of it.
+    pub base: CommitId,
+}
+
+/// The start of a job's work.
+#[derive(Clone, Debug)]
+pub enum StartPoint {
+    /// The target, with the work of these jobs that it does not have yet.
+    Deps(Vec<Job>),
+    /// This branch, tag or commit.
+    Revision(String),
+}
+
+impl Default for StartPoint {
+    fn default() -> Self {
+        Self::Deps(Vec::new())
+    }
+}
+
+impl Ground {
+    /// The target alone.
+    pub(super) fn bare(target: CommitId) -> Self {
+        Self { base: target.clone(), target, deps: Vec::new() }
+    }
+
+    /// Reads the file of a ground; `None` when there is none.
+    pub(super) fn read(path: &Path) -> Result<Option<Self>> {
+        let bytes = files::read_up_to(path, MAX_LEN).at("read", path)?;
+        let Some(bytes) = bytes else { return Ok(None) };
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let parsed = Self::parse(&text);
+        parsed.map(Some).ok_or_else(|| CheckpointError::Nonsense {
+            source_name: path.display().to_string(),
+            answer: text,
+            expected: "lines of `target`, `dep` and `base` with the names of commits",
+        })
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (mut target, mut deps, mut base) = (None, Vec::new(), None);
+        for line in text.lines() {
+            match *line.split(' ').collect::<Vec<_>>() {
+                ["target", commit] => target = Some(CommitId::parse(commit)?),
+                ["dep", job, tip] => {
+                    deps.push(DepTip { job: job.to_owned(), tip: CommitId::parse(tip)? });
+                }
+                ["base", commit] => base = Some(CommitId::parse(commit)?),
+                _ => return None,
+            }
+        }
+        Some(Self { target: target?, deps, base: base? })
+    }
+
+    /// The text of its file, whose last line has no newline.
+    pub(super) fn text(&self) -> String {
+        let deps = self.deps.iter().map(|dep| format!("dep {} {}\n", dep.job, dep.tip));
+        format!("target {}\n{}base {}", self.target, deps.collect::<String>(), self.base)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn commit(digit: &str) -> CommitId {
+        CommitId::parse(&digit.repeat(40)).unwrap()
+    }
+
+    #[test]
+    fn grounds_are_read_as_written() {
+        let deps = vec![
+            DepTip { job: "schema".to_owned(), tip: commit("1") },
+            DepTip { job: "seed.2".to_owned(), tip: commit("2") },
+        ];
+        let ground = Ground { target: commit("3"), deps, base: commit("4") };
+        assert_eq!(Ground::parse(&ground.text()), Some(ground));
+        let bare = Ground::bare(commit("5"));
+        assert_eq!(Ground::parse(&bare.text()), Some(bare));
+    }
+
+    #[test]
+    fn torn_grounds_are_refused() {
+        let line = |name: &str| format!("{name} {}\n", "1".repeat(40));
+        for text in [
+            String::new(),
+            line("target"),
+            line("base"),
+            line("target") + "base 12",
+            line("target") + "dep a\n" + &line("base"),
+            line("target") + &line("base") + "more",
+        ] {
+            assert_eq!(Ground::parse(&text), None, "{text}");
+        }
+    }
+}

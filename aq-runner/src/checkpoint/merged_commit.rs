@@ -1,0 +1,168 @@
+//! The commit in which a target and a job's own work come together.
+//!
+//! An ordinary merge, where all that is in the job's base is in the target or may go along. What
+//! may not, is: the work of jobs that are not shipped, and what the target has dropped or has by
+//! other commits. Then the job's own commits go on top without it.
+
+use super::base::DepTip;
+use super::error::{CheckpointError, Result};
+use super::replay::Replay;
+use super::repository::CommitId;
+use super::wip::{Wip, branch_ref};
+
+/// What is merged.
+pub(super) struct MergePlan<'a> {
+    /// The newest commit of the target.
+    pub(super) target: &'a CommitId,
+    /// The newest commit of the job's work.
+    pub(super) tip: &'a CommitId,
+    /// The target, as people name it.
+    pub(super) into: &'a str,
+    /// The text of a merge commit.
+    pub(super) message: &'a str,
+    /// Jobs whose work may not go along.
+    pub(super) unshipped: &'a [String],
+}
+
+/// What becomes of the work of other jobs in a base, where the target does not have its commits.
+#[derive(Default)]
+struct Others {
+    /// Goes along: that job was accepted, and its branch not merged.
+    along: Vec<CommitId>,
+    /// May not go along.
+    unshipped: Vec<String>,
+    /// Whether the target has some of it by other commits.
+    is_elsewhere: bool,
+}
+
+impl Wip {
+    /// The commit that has both; on no branch yet.
+    pub(super) fn merged_commit(&self, plan: &MergePlan<'_>) -> Result<CommitId> {
+        let fork = self.fork(plan.target, plan.tip)?;
+        if fork.as_ref() == Some(plan.tip) {
+            return Ok(plan.target.clone());
+        }
+        let started_at = &self.ground.target;
+        let is_dropped = fork.as_ref() != Some(started_at)
+            && !self.is_ancestor(started_at.as_str(), plan.target.as_str())?;
+        let others = self.others(plan)?;
+        let is_ordinary = others.unshipped.is_empty() && !others.is_elsewhere;
+        match (is_dropped, is_ordinary) {
+            (false, true) if fork.as_ref() == Some(plan.target) => Ok(plan.tip.clone()),
+            (false, true) => self.joined(plan, plan.target, plan.tip),
+            // All of it as one change: the commits of others lead to what was dropped.
+            (true, true) if !others.along.is_empty() => {
+                let replay = self.replay(plan, plan.target, started_at);
+                self.squashed(&replay)?.map_err(|paths| self.conflict(plan, paths))
+            }
+            _ => self.own_commits_on_top(plan, &others, is_dropped),
+        }
+    }
+
+    /// The job's own commits, on a target to which the work that goes along was added.
+    fn own_commits_on_top(
+        &self,
+        plan: &MergePlan<'_>,
+        others: &Others,
+        is_dropped: bool,
+    ) -> Result<CommitId> {
+        let mut onto = plan.target.clone();
+        for tip in others.along.iter().filter(|_| !is_dropped) {
+            onto = self.joined(plan, &onto, tip)?;
+        }
+        let replay = self.replay(plan, &onto, self.base());
+        self.replayed(&replay)?.map_err(|paths| match others.unshipped.first() {
+            Some(dep) => {
+                CheckpointError::DepUnshipped { job: self.name.clone(), dep: dep.clone(), paths }
+            }
+            None => self.conflict(plan, paths),
+        })
+    }
+
+    /// A merge commit, unless one has all of the other.
+    fn joined(&self, plan: &MergePlan<'_>, ours: &CommitId, theirs: &CommitId) -> Result<CommitId> {
+        if self.is_ancestor(theirs.as_str(), ours.as_str())? {
+            return Ok(ours.clone());
+        }
+        let tree = self.merge_trees(plan.target, ours, theirs)?;
+        let tree = tree.map_err(|paths| self.conflict(plan, paths))?;
+        let sign = if self.signs_merges { &["-S"][..] } else { &[] };
+        let call = || self.repo.call("commit-tree").args(sign);
+        let parents = [ours.clone(), theirs.clone()];
+        self.repo.commit_tree_by(call, &tree, &parents, plan.message)
+    }
+
+    fn replay<'a>(
+        &self,
+        plan: &MergePlan<'a>,
+        onto: &'a CommitId,
+        base: &'a CommitId,
+    ) -> Replay<'a> {
+        let MergePlan { target: attributes, tip, message, .. } = *plan;
+        Replay { attributes, onto, base, tip, message }
+    }
+
+    /// Looks through the work of other jobs on which the job's builds.
+    fn others(&self, plan: &MergePlan<'_>) -> Result<Others> {
+        let mut others = Others::default();
+        let mut deps = self.ground.deps.clone();
+        // What is in a dep's work came from its own deps.
+        for job in plan.unshipped.iter().filter(|&job| *job != self.name) {
+            if deps.iter().all(|dep| dep.job != *job)
+                && let Some(tip) = self.repo.commit(&branch_ref(job))?
+                && self.is_ancestor(tip.as_str(), plan.tip.as_str())?
+            {
+                deps.push(DepTip { job: job.clone(), tip });
+            }
+        }
+        let mut unshipped: Vec<CommitId> = Vec::new();
+        for dep in deps {
+            if self.is_ancestor(dep.tip.as_str(), plan.target.as_str())? {
+                continue;
+            }
+            if self.is_elsewhere(plan.target, &dep)? {
+                others.is_elsewhere = true;
+            } else if plan.unshipped.contains(&dep.job) {
+                unshipped.push(dep.tip);
+                others.unshipped.push(dep.job);
+            } else {
+                others.along.push(dep.tip);
+            }
+        }
+        // One that has an unshipped one's work brings that along.
+        let mut along = Vec::new();
+        for tip in others.along {
+            let mut is_free = true;
+            for other in &unshipped {
+                is_free = is_free && !self.is_ancestor(other.as_str(), tip.as_str())?;
+            }
+            along.extend(is_free.then_some(tip));
+        }
+        Ok(Others { along, ..others })
+    }
+
+    /// Whether a target has the work of a job by other commits: squashed, or as that job made it
+    /// anew.
+    fn is_elsewhere(&self, target: &CommitId, dep: &DepTip) -> Result<bool> {
+        if self.has_changes_of(target, &dep.tip)? {
+            return Ok(true);
+        }
+        let now = self.repo.commit(&branch_ref(&dep.job))?.filter(|now| *now != dep.tip);
+        match now {
+            Some(now) if self.is_ancestor(now.as_str(), target.as_str())? => Ok(true),
+            Some(now) => self.has_changes_of(target, &now),
+            None => Ok(false),
+        }
+    }
+
+    /// Whether merging a commit would change no file of the target.
+    fn has_changes_of(&self, target: &CommitId, commit: &CommitId) -> Result<bool> {
+        let merged = self.merge_trees(target, target, commit)?;
+        Ok(merged.is_ok_and(|tree| self.tree(target).is_ok_and(|old| old == tree)))
+    }
+
+    fn conflict(&self, plan: &MergePlan<'_>, paths: Vec<String>) -> CheckpointError {
+        let (branch, into) = (self.branch().to_owned(), plan.into.to_owned());
+        CheckpointError::Conflict { branch, into, paths }
+    }
+}

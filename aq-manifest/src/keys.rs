@@ -8,8 +8,7 @@ use serde_json::Value as Json;
 
 use crate::kinds::{
     Bool, Branch, Choice, Command, Environment, Expected, Glob, Kind, Label, Limits, Line, List,
-    Lock, Name, OneOrMore, Pause, ProfileName, Requires, RetryRule, ShipRule, StartPoint, Text,
-    Whole,
+    Lock, Name, OneOrMore, Pause, ProfileName, Requires, RetryRule, StartPoint, Text, Whole,
 };
 use crate::reader::Reader;
 use crate::yaml::Node;
@@ -145,7 +144,7 @@ keys! {
     "base" base: String as StartPoint, default "deps";
     /// What `aq ship` and `aq run --ship` do with it: `accept` leaves its branch as it is. Without
     /// it, the config's `ship`.
-    "ship" ship: ShipMode as ShipRule;
+    "ship" ship: ShipMode as Choice<ShipMode>;
     /// A shell command run once in a fresh checkout, before the agent.
     "setup" setup: String as Command;
     /// Globs of the paths that the job may change; `dir/**` is a whole subtree. Without it, all.

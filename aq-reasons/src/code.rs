@@ -58,6 +58,10 @@ codes! {
     NoFreeHost = "no_free_host",
     /// No host of the fleet that fits has asked for a job.
     NoHost = "no_host",
+    /// Finished work has its place in the merge train of its target.
+    Train = "train",
+    /// The merge of finished work needs a person.
+    TrainWaits = "train_waits",
     /// The job waits for itself.
     DepsCycle = "deps_cycle",
     /// A restored database does not know whether the job has ended.

@@ -9,9 +9,9 @@
 //! assert_eq!(reason.to_string(), "lock held by schema");
 //!
 //! // The code of a later version is kept with its fields.
-//! let json = r#"{"code":"train_waits","place":3}"#;
+//! let json = r#"{"code":"moon_waits","place":3}"#;
 //! let later: WaitReason = serde_json::from_str(json)?;
-//! assert_eq!((later.code(), later.code_text()), (None, "train_waits"));
+//! assert_eq!((later.code(), later.code_text()), (None, "moon_waits"));
 //! assert_eq!(serde_json::to_string(&later)?, json);
 //! # Ok::<(), serde_json::Error>(())
 //! ```

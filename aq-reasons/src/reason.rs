@@ -107,6 +107,22 @@ pub enum WaitReason {
         /// The queue's directory, as one word of a command line.
         queue: String,
     },
+    /// It is finished, and goes into its target after those before it. No plan gives this and the
+    /// next one.
+    Train {
+        /// Its place, from 1.
+        place: u32,
+        /// The target, as people name it.
+        into: String,
+    },
+    /// It is finished, and its merge needs a person.
+    TrainWaits {
+        /// The reason, in the words of the one who met it.
+        refusal: String,
+        /// Files that are in the way.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        files: Vec<String>,
+    },
     /// All slots of the fleet's hosts that fit are taken, or go to jobs before it. Only
     /// coordinators give this and the following three.
     NoFreeHost,
@@ -195,6 +211,8 @@ impl WaitReason {
             Self::ReviewFull { .. } => WaitCode::ReviewFull,
             Self::NoSlot { .. } => WaitCode::NoSlot,
             Self::Untrusted { .. } => WaitCode::Untrusted,
+            Self::Train { .. } => WaitCode::Train,
+            Self::TrainWaits { .. } => WaitCode::TrainWaits,
             Self::NoFreeHost => WaitCode::NoFreeHost,
             Self::NoHost => WaitCode::NoHost,
             Self::InDoubt => WaitCode::InDoubt,

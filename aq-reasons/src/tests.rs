@@ -74,6 +74,13 @@ fn samples() -> Vec<(Value, &'static str)> {
         ),
         (json!({ "code": "no_slot", "n": 2 }), "no free slot"),
         (json!({ "code": "untrusted", "queue": "/q" }), "the queue is not trusted: aq trust /q"),
+        (json!({ "code": "train", "place": 3, "into": "main" }), "third in the train of main"),
+        (json!({ "code": "train", "place": 11, "into": "main" }), "number 11 in the train of main"),
+        (
+            json!({ "code": "train_waits", "refusal": "/r has changes of its own (a.rs)",
+                "files": ["a.rs"] }),
+            "its merge waits: /r has changes of its own (a.rs)",
+        ),
         (json!({ "code": "no_free_host" }), "no free slot on a host that fits"),
         (
             json!({ "code": "in_doubt" }),
@@ -110,7 +117,7 @@ fn each_code_is_read_and_written() {
 #[test]
 fn unknown_reasons_keep_their_fields() {
     for json in [
-        json!({ "code": "train_waits", "place": 3, "of": ["a", { "b": null }] }),
+        json!({ "code": "moon_waits", "place": 3, "of": ["a", { "b": null }] }),
         json!({ "code": "lock_held", "job": "../no job" }),
         json!({ "code": "held", "by": "hook", "name": "n" }),
         json!({ "code": "" }),

@@ -35,12 +35,24 @@ pub(crate) fn text_of(reason: &WaitReason, time: &dyn Fn(Timestamp) -> String) -
         }
         WaitReason::NoSlot { .. } => "no free slot".to_owned(),
         WaitReason::Untrusted { queue } => format!("the queue is not trusted: aq trust {queue}"),
+        WaitReason::Train { place, into } => format!("{} in the train of {into}", ordinal(*place)),
+        WaitReason::TrainWaits { refusal, .. } => format!("its merge waits: {refusal}"),
         WaitReason::NoFreeHost => "no free slot on a host that fits".to_owned(),
         WaitReason::InDoubt => IN_DOUBT.to_owned(),
         WaitReason::NoHost => "no host that fits has asked for a job".to_owned(),
         WaitReason::DepsCycle { keys } => format!("its deps form a circle: {}", keys.join(" -> ")),
         other @ WaitReason::Other(_) => other.code_text().replace('_', " "),
     }
+}
+
+/// A place in words, as far as people say it so.
+fn ordinal(place: u32) -> String {
+    const WORDS: [&str; 10] = [
+        "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth",
+        "tenth",
+    ];
+    let word = usize::try_from(place).ok().and_then(|place| WORDS.get(place.checked_sub(1)?));
+    word.map_or_else(|| format!("number {place}"), |word| (*word).to_owned())
 }
 
 fn dependency(pending: &PendingDependency) -> String {

@@ -2,7 +2,7 @@
 
 use aq_ledger::RecordKey;
 use aq_manifest::{JobId, Outcome as JobResult, ShipMode, Stage};
-use aq_runner::run;
+use aq_runner::run::{self, TrainEnd};
 use aq_runner::store::{JobRecord, QueueDir};
 use jiff::Timestamp;
 
@@ -10,6 +10,7 @@ use super::Here;
 use super::here::job_id;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
+use crate::output::style::plain;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:  aq promote fix-login")]
@@ -22,21 +23,24 @@ pub(crate) struct Promote {
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:  aq ship fix-login\n           aq ship --merge fix-login\n           \
-                  aq ship --pr fix-login"
+                  aq ship --pr fix-login\n\n\
+                  Without --accept, --merge and --pr each job goes as `ship` of its file or of\n\
+                  config.yaml says. With `ship: merge` that is the merge train: the checks run on\n\
+                  the merge, and work that does not go in goes back to its agent."
 )]
 pub(crate) struct Ship {
+    /// Accept the work and leave its branch as it is
+    #[arg(long, conflicts_with_all = ["merge", "pr"])]
+    accept: bool,
     /// Merge the job's branch, with what was corrected in its checkout, into the branch that it
-    /// started from; when that does not go cleanly, that branch is not changed and the job is not
-    /// shipped
+    /// started from, at once; when that does not go cleanly, that branch is not changed and the job
+    /// is not shipped
     #[arg(long)]
     merge: bool,
     /// Push the job's branch and open a pull request, or give the one that is open the newest work;
     /// the job is shipped when that is merged
     #[arg(long, conflicts_with = "merge")]
     pr: bool,
-    /// Accept the job and leave its branch alone, whatever its `ship` says
-    #[arg(long, conflicts_with_all = ["merge", "pr"])]
-    accept: bool,
     /// Also jobs whose branch does not hold all of their work, which `aq why` names
     #[arg(long)]
     leave_out: bool,
@@ -106,10 +110,18 @@ fn result_word(text: &str) -> Result<JobResult, String> {
 pub(crate) fn promote(here: &Here, args: &Promote) -> Outcome {
     let queue = here.trusted_queue()?;
     let id = job_id(&args.job)?;
-    if queue.find(&id) == Some(Stage::Testing) && ship_mode(here, &queue, &id)? == ShipMode::Pr {
+    let is_finished = queue.expect(&id)? == Stage::Testing;
+    let way = if is_finished { way_to_ship(here, &queue, &id)? } else { ShipMode::Accept };
+    if way == ShipMode::Pr {
         let progress =
             run::ship_by_pull(&queue, &here.settings(&queue)?, &id, false, Timestamp::now())?;
         output::line(output::job::pulled(&id, &progress));
+        return Ok(Exit::Done);
+    }
+    if way == ShipMode::Merge {
+        let end =
+            run::ship_by_train(&queue, &here.environment, &id, &here.program()?, Timestamp::now())?;
+        output::line(by_the_train(&id, &end)?);
         return Ok(Exit::Done);
     }
     let stage = run::promote(&queue, &here.environment, &id, &here.program()?, Timestamp::now())?;
@@ -129,6 +141,10 @@ pub(crate) fn ship(here: &Here, args: &Ship) -> Outcome {
             Err(failure) => failures.push(failure),
         }
     }
+    if jobs.len() > 1 && !failures.is_empty() {
+        let done = jobs.len() - failures.len();
+        output::line(format_args!("{done} of {} are shipped", jobs.len()));
+    }
     let Some(last) = failures.pop() else { return Ok(Exit::Done) };
     for failure in &failures {
         output::error(failure);
@@ -138,23 +154,24 @@ pub(crate) fn ship(here: &Here, args: &Ship) -> Outcome {
 
 fn ship_one(here: &Here, queue: &QueueDir, args: &Ship, id: &JobId) -> Result<String, Failure> {
     let (environment, now) = (&here.environment, Timestamp::now());
-    let mode = match (args.accept, args.merge, args.pr) {
-        (true, ..) => ShipMode::Accept,
-        (_, true, _) => ShipMode::Merge,
-        (.., true) => ShipMode::Pr,
-        _ => ship_mode(here, queue, id)?,
+    let is_chosen = args.merge || args.accept || args.pr;
+    let way = match is_chosen {
+        true => None,
+        false => Some(way_to_ship(here, queue, id)?),
     };
-    match mode {
-        ShipMode::Accept => {
-            run::ship(queue, environment, id, args.leave_out, now)?;
-            return Ok(format!("{id} is shipped"));
-        }
-        ShipMode::Pr => {
-            let settings = here.settings(queue)?;
-            let progress = run::ship_by_pull(queue, &settings, id, args.leave_out, now)?;
-            return Ok(output::job::pulled(id, &progress));
-        }
-        ShipMode::Merge => {}
+    if args.pr || way == Some(ShipMode::Pr) {
+        let settings = here.settings(queue)?;
+        let progress = run::ship_by_pull(queue, &settings, id, args.leave_out, now)?;
+        return Ok(output::job::pulled(id, &progress));
+    }
+    let by_train = way == Some(ShipMode::Merge);
+    if by_train && !args.leave_out {
+        let end = run::ship_by_train(queue, environment, id, &here.program()?, now)?;
+        return by_the_train(id, &end);
+    }
+    if !args.merge && !by_train {
+        run::ship(queue, environment, id, args.leave_out, now)?;
+        return Ok(format!("{id} is shipped"));
     }
     let merged = run::ship_merged(queue, environment, id, args.leave_out, now)?;
     let update = match (merged.checkout, merged.submodules.is_empty()) {
@@ -168,11 +185,31 @@ fn ship_one(here: &Here, queue: &QueueDir, args: &Ship, id: &JobId) -> Result<St
     Ok(format!("{id} is merged into {} and shipped{update}", merged.into))
 }
 
-/// The way in which a job is shipped when nobody says otherwise.
-fn ship_mode(here: &Here, queue: &QueueDir, id: &JobId) -> Result<ShipMode, Failure> {
-    let record = JobRecord::read(queue, queue.expect(id)?, id.clone())?;
+fn way_to_ship(here: &Here, queue: &QueueDir, id: &JobId) -> Result<ShipMode, Failure> {
     let (settings, _) = here.settings_or_last(queue)?;
-    Ok(settings.shipping.mode_of(&record.meta))
+    Ok(run::way_to_ship(queue, &settings, id)?)
+}
+
+/// The line of a job that was merged; what became of another one.
+pub(crate) fn by_the_train(id: &JobId, end: &TrainEnd) -> Result<String, Failure> {
+    let why = plain(end.refusal.as_deref().unwrap_or("its worker ended too early"));
+    match (end.stage, &end.merged_into) {
+        (Stage::Shipped, Some(into)) => {
+            Ok(format!("{id} is merged into {} and shipped", plain(into)))
+        }
+        (Stage::Shipped, None) => Ok(format!("{id} is shipped")),
+        (Stage::Inbox, _) => {
+            let text = format!("job {id} is not merged and goes back to its agent: {why}");
+            Err(Failure::new(Exit::No, text))
+        }
+        (Stage::Testing, _) => {
+            Err(Failure::new(Exit::Refused, format!("job {id} is not merged: {why}")))
+        }
+        (stage, _) => {
+            let text = format!("job {id} is not merged and is in {stage}/: {why}");
+            Err(Failure::new(Exit::No, text))
+        }
+    }
 }
 
 pub(crate) fn reject(here: &Here, args: &Reject) -> Outcome {

@@ -54,6 +54,8 @@ use here::Here;
 use lazy::Lazy;
 
 pub(crate) use completions::complete_if_asked;
+#[cfg(feature = "dashboard")]
+pub(crate) use job::by_the_train;
 
 /// The verbs.
 #[derive(Debug, Subcommand)]

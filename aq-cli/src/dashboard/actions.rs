@@ -5,7 +5,6 @@ use aq_manifest::{JobId, ShipMode, Stage};
 use aq_runner::run;
 use aq_runner::run::Settings;
 use aq_runner::run::place::require_trust;
-use aq_runner::store::JobRecord;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Form, Json};
@@ -17,6 +16,7 @@ use serde_json::json;
 use super::error::PageError;
 use super::guard::Viewer;
 use super::state::{Dashboard, job_id};
+use crate::commands::by_the_train;
 use crate::exit::Failure;
 use crate::output::job::pulled;
 
@@ -147,10 +147,9 @@ fn by_pull(dashboard: &Dashboard, id: &JobId, action: Action) -> Result<Option<S
     if !is_next {
         return Ok(None);
     }
-    let record = JobRecord::read(queue, queue.expect(id)?, id.clone())?;
     let loaded = Settings::load_or_last(queue, dashboard.environment.clone());
     let (settings, _) = loaded.map_err(Failure::usage)?;
-    if settings.shipping.mode_of(&record.meta) != ShipMode::Pr {
+    if run::way_to_ship(queue, &settings, id)? != ShipMode::Pr {
         return Ok(None);
     }
     let progress = run::ship_by_pull(queue, &settings, id, false, Timestamp::now())?;
@@ -175,8 +174,14 @@ pub(super) fn run_it(
             format!("{id} is in {stage}/")
         }
         Action::Ship => {
-            run::ship(queue, environment, id, false, now)?;
-            format!("{id} is shipped")
+            let settings = dashboard.settings()?;
+            if run::way_to_ship(queue, &settings, id)? == ShipMode::Merge {
+                let end = run::ship_by_train(queue, environment, id, &dashboard.worker, now)?;
+                by_the_train(id, &end)?
+            } else {
+                run::ship(queue, environment, id, false, now)?;
+                format!("{id} is shipped")
+            }
         }
         Action::Merge => {
             let merged = run::ship_merged(queue, environment, id, false, now)?;

@@ -1,6 +1,6 @@
 //! What is said of one job.
 
-use aq_ledger::RecordKey;
+use aq_ledger::{RecordContent, RecordKey};
 use aq_manifest::{JobId, Stage, format_duration};
 use aq_runner::checkpoint::LeftOut;
 use aq_runner::run::{
@@ -178,10 +178,17 @@ pub(crate) fn git_step(record: &JobRecord) -> Option<&str> {
 pub(crate) fn what(job: &JobView, now: Timestamp) -> String {
     match &job.activity {
         Activity::Waiting(None) => "would start now; `aq run` starts it".to_owned(),
+        Activity::Waiting(Some(why)) if job.record.stage == Stage::Testing => {
+            format!("is finished: {}", reason(why, now))
+        }
         Activity::Waiting(Some(why)) => format!("does not run: {}", reason(why, now)),
         Activity::Unread => "waits for a loop to read it: it was dropped in by hand".to_owned(),
         Activity::Running { since, stalled, verifying } => {
-            let doing = if *verifying { "is being verified" } else { "is running" };
+            let doing = match job.record.stage {
+                Stage::Testing => "is being merged",
+                _ if *verifying => "is being verified",
+                _ => "is running",
+            };
             let since = since
                 .map_or(String::new(), |at| format!(", for {}", short(now.duration_since(at))));
             let stalled = stalled.map_or(String::new(), |silent| {
@@ -238,13 +245,10 @@ fn rest(record: &JobRecord, has_log: bool) -> String {
         (Stage::Testing, Some(false)) => format!("is not verified{lacks}; {ship} accepts it"),
         (Stage::Testing, None) => format!("has run{lacks}; {ship} accepts it"),
         (Stage::Shipped, verified) => {
-            let unverified = match verified {
-                Some(false) => ", and was not verified",
-                _ => "",
-            };
+            let verified = if verified == Some(false) { ", and was not verified" } else { "" };
             let by = record.meta.get(RecordKey::PullRequest);
             let by = by.map_or(String::new(), |url| format!("; its pull request: {}", plain(url)));
-            format!("is shipped{unverified}{by}")
+            format!("is shipped{}{verified}{by}", merged_into(&record.meta))
         }
         (Stage::Quarantine, _) => {
             format!("ended: {}; {more}`aq requeue --force {id}` runs it again", result(record))
@@ -256,6 +260,14 @@ fn rest(record: &JobRecord, has_log: bool) -> String {
         }
         _ => format!("ended: {}; {more}`aq requeue {id}` runs it again", result(record)),
     }
+}
+
+/// The branch that a job was merged into, and the commit.
+fn merged_into(meta: &RecordContent) -> String {
+    let Some(into) = meta.get(RecordKey::MergedInto) else { return String::new() };
+    let commit = meta.get(RecordKey::MergedCommit).map(|commit| commit.get(..12).unwrap_or(commit));
+    let at = commit.map_or(String::new(), |commit| format!(" at {}", plain(commit)));
+    format!(", merged into {}{at}", plain(into))
 }
 
 /// Where a job has come to rest after `aq promote`.
@@ -316,7 +328,6 @@ pub(crate) fn recovered(id: &JobId, what: &Recovered) -> String {
 mod tests {
 
     use super::*;
-    use aq_ledger::RecordContent;
 
     #[test]
     fn what_is_offered_for_a_job_that_ended_is_not_refused() {

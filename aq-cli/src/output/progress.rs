@@ -53,6 +53,13 @@ impl Reporter {
                     self.print(format_args!("{} {id}  {}", mark(*stage), ended(*stage, record)));
                 }
             }
+            Progress::Merged { id, stage, record } => {
+                self.failed += u32::from(*stage == Stage::Failed);
+                if !self.quiet {
+                    let what = merged(*stage, record);
+                    self.print(format_args!("{} {id}  {what}", mark(*stage)));
+                }
+            }
             Progress::Refused { id, why } => {
                 self.ended += 1;
                 self.failed += 1;
@@ -152,6 +159,16 @@ fn mark(stage: Stage) -> String {
         Stage::Inbox => paint(style::ATTENTION, "↻"),
         Stage::Review => paint(style::ATTENTION, "?"),
         _ => paint(style::GOOD, "✓"),
+    }
+}
+
+/// The end of a merge.
+fn merged(stage: Stage, record: &JobRecord) -> String {
+    match record.meta.get(RecordKey::MergedInto) {
+        Some(into) if stage == Stage::Shipped => {
+            format!("merged into {} and shipped", style::plain(into))
+        }
+        _ => ended(stage, record),
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) mod merge;
 mod pull;
 mod reply;
 pub(crate) mod requeue;
+mod train;
 mod verbs;
 mod worker;
 

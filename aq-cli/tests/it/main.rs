@@ -30,6 +30,7 @@ mod kill_points;
 mod language;
 mod limits;
 mod manners;
+mod merge_trains;
 mod merging;
 mod model_server;
 mod moved_folders;

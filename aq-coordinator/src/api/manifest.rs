@@ -1,7 +1,7 @@
 //! A job file from outside, as the ledger takes it.
 
 use aq_fleet::protocol::{MAX_MANIFEST_BYTES, Problem, ProblemKind, Submit};
-use aq_manifest::{Manifest, Severity, parse, resolve};
+use aq_manifest::{Manifest, Severity, ShipMode, parse, resolve};
 use uuid::Uuid;
 
 use super::refusal::Refusal;
@@ -33,6 +33,11 @@ pub(super) fn read(submit: Submit, echoes: Option<&Echoes>) -> Result<Submission
         check_keys(&parsed.manifest).map_err(|key| {
             refused(format!("{name}.md: `{key}` is written by the fleet itself; take the line out"))
         })?;
+        if spec.ship == Some(ShipMode::Merge) {
+            let why = "hosts of a fleet do not merge: take the line `ship: merge` out, or write \
+                       `ship: accept`";
+            return Err(refused(format!("{name}.md: {why}")).into());
+        }
         check_item(spec.tracker_item.as_deref(), echoes)
             .map_err(|detail| refused(format!("{name}.md: {detail}")))?;
     }

@@ -4,7 +4,7 @@ use aq_manifest::{Outcome, Stage};
 use jiff::Timestamp;
 
 use super::{JobStep, RecordCheck, Refusal, Step, StepName};
-use crate::{JobRow, RecordKey, RecordUpdate, TRAIN_WAIT_KEYS, WORKER_KEYS};
+use crate::{HOST_LACK_KEYS, JobRow, RecordKey, RecordUpdate, TRAIN_WAIT_KEYS, WORKER_KEYS};
 
 /// Accepts a job's work. Whether the fleet and the branch allow it is asked before.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +41,8 @@ impl JobStep for Ship<'_> {
                 .set(RecordKey::MergedCommit, merged.commit)
                 .clear(&[RecordKey::CheckpointError, RecordKey::FailureClass])
                 .clear(TRAIN_WAIT_KEYS)
+                .clear(HOST_LACK_KEYS)
+                .clear(&[RecordKey::HostTries])
                 .clear(WORKER_KEYS);
         }
         Ok(Step::to(Stage::Shipped, update).synced())

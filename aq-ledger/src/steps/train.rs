@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::attempt_end::counted_end;
 use super::{JobStep, RecordCheck, Refusal, Step, StepName};
-use crate::{JobRow, RecordKey, RecordUpdate, TRAIN_WAIT_KEYS, WORKER_KEYS};
+use crate::{HOST_LACK_KEYS, JobRow, RecordKey, RecordUpdate, TRAIN_WAIT_KEYS, WORKER_KEYS};
 
 /// The pause before a merge is tried again that needs a person, who may have acted.
 const PAUSE: SignedDuration = SignedDuration::from_secs(60);
@@ -49,6 +49,8 @@ impl JobStep for NoteTrainWait<'_> {
             .set(RecordKey::TrainWaits, self.refusal)
             .set_list(RecordKey::TrainWaitsFor, self.files)
             .set(RecordKey::NextEligible, next)
+            .clear(HOST_LACK_KEYS)
+            .clear(&[RecordKey::HostTries])
             .clear(WORKER_KEYS);
         Ok(Step::note(update))
     }

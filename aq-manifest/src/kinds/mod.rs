@@ -8,7 +8,6 @@ mod list;
 mod lock;
 mod retry;
 mod scalar;
-mod ship;
 mod start_point;
 mod text;
 
@@ -21,6 +20,5 @@ pub(crate) use list::{List, OneOrMore};
 pub(crate) use lock::Lock;
 pub(crate) use retry::RetryRule;
 pub(crate) use scalar::{Bool, Choice, Pause, Whole};
-pub(crate) use ship::ShipRule;
 pub(crate) use start_point::StartPoint;
 pub(crate) use text::{Branch, Command, Glob, Label, Line, Name, ProfileName, Requires, Text};

@@ -1,5 +1,5 @@
-//! A job's own work on a new base: the newest commit of its target, with the work of those deps that
-//! the target does not have.
+//! A job's own work on a new base: the newest commit of its target, with the work of those deps
+//! that the target does not have.
 //!
 //! The branch goes forward where it can: to a merge with the new base. Where the target, or a dep,
 //! has dropped what the old base was made of, the job's own commits are made again on top of the
@@ -31,9 +31,9 @@ pub enum Rebased {
 
 impl Wip {
     /// Puts the job's own work on its target's newest commit with the work of these deps, as it is
-    /// by now. To be called before [`Wip::start`], which then gives the agent the result. What is in the job's
-    /// checkout is saved first; where the checkout is gone, the branch moves alone. Again, it
-    /// answers the same and changes nothing.
+    /// by now. To be called before [`Wip::start`], which then gives the agent the result. What is in
+    /// the job's checkout is saved first; where the checkout is gone, the branch moves alone.
+    /// Again, it answers the same and changes nothing.
     ///
     /// # Errors
     /// When the target is gone; when the branch was moved or is checked out by somebody else; when

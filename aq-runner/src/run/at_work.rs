@@ -32,7 +32,7 @@ pub fn is_at_work(queue: &QueueDir, id: &JobId) -> bool {
 
 /// The same of a job whose record was read.
 pub(crate) fn is_running(record: &JobRecord) -> bool {
-    matches!(record.stage, Stage::Building | Stage::Review)
+    matches!(record.stage, Stage::Building | Stage::Review | Stage::Testing)
         && worker(&record.meta).map_or(is_starting(record), |process| process.is_alive())
 }
 

@@ -7,6 +7,7 @@ mod at_work;
 mod attempt;
 mod attempt_line;
 mod checkouts;
+mod dependency_jobs;
 mod engines;
 mod environment;
 mod feedback;
@@ -58,7 +59,9 @@ pub use operator::changing::{hold, release, replace_text, set_value};
 pub use operator::pull::{PullProgress, ship_by_pull};
 pub use operator::pull_error::PullError;
 pub use operator::reply::{Replied, ReplyError, reject_and_requeue, reply, resume};
-pub use operator::ship::{ShipError, promote, ship, ship_merged};
+pub use operator::ship::{
+    ShipError, TrainEnd, promote, ship, ship_by_train, ship_merged, way_to_ship,
+};
 pub use operator::tracker::{Echoed, Pulled, TrackError, Wanted, pull, put_in, to_tracker};
 pub use recovery::{Recovered, recover};
 pub use run_loop::folder_watch::QueueWatch;

@@ -4,11 +4,15 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
-use aq_ledger::steps::{DeadWorker, Durability, Recover, RecoveryEnd, StopReason};
+use aq_ledger::steps::{
+    DeadWorker, Durability, ForgetLanding, MergedWork, NoteTrainWait, Recover, RecoveryEnd, Ship,
+    StopReason,
+};
 use aq_ledger::{RecordKey, RecordUpdate};
 use aq_manifest::{JobId, Outcome, Stage};
 use jiff::Timestamp;
 
+use crate::checkpoint::{CheckpointError, Landing};
 use crate::process::{Cgroup, Traces, sweep};
 use crate::store::{
     HeldJob, QueueDir, Result, ScratchPlaces, StoreError, Undoubled, doubled, remove_scratch,
@@ -19,7 +23,7 @@ use super::environment::Environment;
 use super::job_log::JobLog;
 use super::settings::scratch_of;
 use super::stop::StopRequest;
-use super::workplace::save_leftovers;
+use super::workplace::{finish_landing, recorded_landing, save_leftovers};
 
 /// How long what is left of a dead worker's tree has between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_secs(3);
@@ -101,7 +105,7 @@ pub(crate) fn recover_job(
     now: Timestamp,
 ) -> Result<Recovered> {
     let Some(mut job) = take_lost(queue, id)? else { return Ok(Recovered::Nothing) };
-    if DeadWorker::of(job.row()) == DeadWorker::None {
+    if DeadWorker::of(job.row()) == DeadWorker::None && !job.row().has_open_landing() {
         return Ok(Recovered::Nothing);
     }
     job.expect_sound()?;
@@ -135,6 +139,12 @@ fn recover_held(
         }
     }
     end_leftovers(queue, places, job, now);
+    if let Some(landing) = recorded_landing(job.row()).filter(|_| job.row().has_open_landing()) {
+        let ended = end_landing(queue, job, &landing, now)?;
+        if ended.is_some() || job.row().has_open_landing() {
+            return Ok(ended.unwrap_or(Recovered::Nothing));
+        }
+    }
     let stop = StopRequest::of(queue, job.id());
     let mut recover = Recover { stop: stop.reason(), saved: RecordUpdate::new() };
     let Some(end) = recover.end(job.row()) else { return Ok(Recovered::Nothing) };
@@ -156,6 +166,39 @@ fn recover_held(
             }
         }
     })
+}
+
+/// Sees to a merge that was cut short: the files follow where the target has moved, and the job is
+/// shipped; a landing whose target has not moved is forgotten. What is in the way of the files
+/// waits for a person.
+fn end_landing(
+    queue: &QueueDir,
+    job: &mut HeldJob,
+    landing: &Landing,
+    now: Timestamp,
+) -> Result<Option<Recovered>> {
+    let row = job.row();
+    if row.train_waits().is_some() && row.next_eligible().is_some_and(|next| next > now) {
+        return Ok(None);
+    }
+    match finish_landing(queue, row, landing) {
+        Ok(Some(merged)) => {
+            let (into, commit) = (merged.into.as_str(), merged.commit.as_str());
+            job.step(&Ship { merged: Some(MergedWork { into, commit }) }, now)?;
+            StopRequest::of(queue, job.id()).withdraw();
+            return Ok(Some(Recovered::Completed(Stage::Shipped)));
+        }
+        Ok(None) => job.step(&ForgetLanding, now)?,
+        Err(e) => {
+            let refusal = e.to_string();
+            let files = match e {
+                CheckpointError::Overlap { paths, .. } => paths,
+                _ => Vec::new(),
+            };
+            job.step(&NoteTrainWait { refusal: &refusal, files: &files }, now)?;
+        }
+    }
+    Ok(None)
 }
 
 /// Ends what a dead worker's agent left running, and removes its `TMPDIR`. What cannot be ended is

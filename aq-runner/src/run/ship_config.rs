@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use aq_ledger::{RecordContent, RecordKey};
 use aq_manifest::{ShipMode, parse_duration};
 use serde::Deserialize;
 
@@ -62,15 +61,8 @@ pub struct ShipSettings {
 }
 
 impl ShipSettings {
-    /// The way in which a job is shipped: its own, else that of the config.
-    pub fn mode_of(&self, meta: &RecordContent) -> ShipMode {
-        let own = meta.get(RecordKey::Ship).and_then(|word| word.parse().ok());
-        own.unwrap_or(self.mode)
-    }
-
     /// Reads the sections; the error names the key.
     pub(super) fn read(sections: ShipSections<'_>) -> Result<Self, String> {
-        refuse_unknown_ways(sections)?;
         let ShipSections { ship, merge, train_retries, pr } = sections;
         let mode = match ship {
             None => ShipMode::default(),
@@ -101,20 +93,6 @@ impl ShipSettings {
             pr_remote,
             pr_every,
         })
-    }
-}
-
-/// Refuses what this version does not act on yet.
-fn refuse_unknown_ways(sections: ShipSections<'_>) -> Result<(), String> {
-    let ShipSections { ship, merge, train_retries, .. } = sections;
-    let unknown = [
-        (ship == Some("merge"), "ship: merge"),
-        (merge.verify.is_some() || merge.sign, "merge"),
-        (train_retries.is_some(), "train-retries"),
-    ];
-    match unknown.iter().find(|(is_there, _)| *is_there) {
-        Some((_, key)) => Err(format!("{key}: this version of aq does not know that way to ship")),
-        None => Ok(()),
     }
 }
 
@@ -151,17 +129,22 @@ mod tests {
         let settings = read("{ship: pr, pr: {remote: fork, every: 10m}}").unwrap();
         assert_eq!((settings.mode, settings.pr_remote.as_str()), (ShipMode::Pr, "fork"));
         assert_eq!(settings.pr_every, Duration::from_secs(600));
-        let mode = |record: &str| settings.mode_of(&RecordContent::parse(record));
-        assert_eq!((mode(""), mode("ship=accept\n")), (ShipMode::Pr, ShipMode::Accept));
+    }
+
+    #[test]
+    fn trains_have_their_settings() {
+        let text = "ship: merge\nmerge: {verify: make test, sign: true}\ntrain-retries: 0";
+        let settings = read(text).unwrap();
+        assert_eq!((settings.mode, settings.train_retries), (ShipMode::Merge, 0));
+        assert_eq!(settings.merge_verify.as_deref(), Some("make test"));
+        assert!(settings.merge_sign);
     }
 
     #[test]
     fn other_ways_are_refused() {
         for (text, words) in [
             ("ship: push", "ship: \"push\" is no way to ship"),
-            ("ship: merge", "ship: merge: this version"),
-            ("merge: {verify: make test}", "merge: this version"),
-            ("train-retries: 1", "train-retries: this version"),
+            ("merge: {verify: ' '}", "merge.verify: an empty command"),
             ("pr: {every: 10s}", "pr.every: expected at least 30s"),
             ("pr: {every: soon}", "pr.every: \"soon\": "),
             ("pr: {remote: --upload-pack=x}", "pr.remote: "),

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use aq_ledger::{RecordContent, RecordKey, RecordUpdate};
+use aq_ledger::{CommitName, JobRow, LandingIntent, RecordContent, RecordKey, RecordUpdate};
 use aq_manifest::JobId;
 use jiff::Timestamp;
 
 use crate::checkpoint::{
-    CheckpointError, DiffBounds, GitWatch, Isolation, Job, LeftOut, Merged, OwnPlace, Removed,
-    StartPoint, Target, Wip, left_out_words,
+    CheckpointError, CommitId, DiffBounds, GitWatch, Isolation, Job, Landing, LeftOut, Merged,
+    OwnPlace, Removed, StartPoint, Target, Wip, left_out_words, remove_trains,
 };
 use crate::run::left_out::{left_out_record, unexpected};
 use crate::store::{
@@ -86,7 +86,7 @@ pub(crate) fn branch_of(
     open_branch(&checkpoint_job(queue, id, meta))
 }
 
-/// As [`branch_of`], with runs of git that `watch` bounds.
+/// As [`branch_of`], with a watch on the runs of git.
 ///
 /// # Errors
 /// As [`branch_of`].
@@ -97,6 +97,35 @@ pub(crate) fn watched_branch(
     watch: GitWatch,
 ) -> Result<Option<Wip>, CheckpointError> {
     open_branch(&Job { watch, ..checkpoint_job(queue, id, meta) })
+}
+
+/// The move of a job's target that was begun, if one was.
+pub(crate) fn recorded_landing(row: JobRow<'_>) -> Option<Landing> {
+    let LandingIntent { target, old, new } = row.landing()?;
+    let commit = |name: CommitName<'_>| CommitId::parse(name.as_str());
+    let old = match old {
+        Some(old) => Some(commit(old)?),
+        None => None,
+    };
+    Some(Landing { target: target.to_owned(), old, commit: commit(new)? })
+}
+
+/// Finds out, for recovery, how far a landing came, and finishes it. `None`: the target has not
+/// moved.
+///
+/// # Errors
+/// As [`Wip::finish_landing`].
+pub(crate) fn finish_landing(
+    queue: &QueueDir,
+    row: JobRow<'_>,
+    landing: &Landing,
+) -> Result<Option<Merged>, CheckpointError> {
+    // The loop itself waits for this.
+    let watch = GitWatch::default().limited(Some(RECOVERY_STEP));
+    match watched_branch(queue, row.id, row.content(), watch)? {
+        Some(wip) => wip.finish_landing(landing),
+        None => Ok(None),
+    }
 }
 
 fn open_branch(job: &Job) -> Result<Option<Wip>, CheckpointError> {
@@ -269,6 +298,9 @@ fn clean_chosen(
     };
     store::clean_again(queue, with_checkouts(queue), &mut remove)?;
     let cleaned = store::clean(queue, choice, now, &mut remove)?;
+    if let Err(e) = remove_trains(queue.root(), &queue.state()) {
+        left.push(format!("the checkout of a merge train stays: {e}"));
+    }
     left.extend(cleaned.left_alone.iter().map(ToString::to_string));
     Ok((cleaned, left))
 }

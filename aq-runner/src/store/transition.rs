@@ -79,7 +79,8 @@ impl HeldJob {
     pub fn inherit(queue: &QueueDir, id: &JobId) -> Result<Self> {
         let file = MetaFile::inherit(&queue.meta(id))?;
         // A file of the same name that was just dropped into the inbox is another job.
-        let stage = [Stage::Building, Stage::Review].into_iter().find(|&at| queue.has(at, id));
+        let stages = [Stage::Building, Stage::Review, Stage::Testing];
+        let stage = stages.into_iter().find(|&at| queue.has(at, id));
         let stage = stage.ok_or_else(|| StoreError::NoSuchJob(id.clone()))?;
         Ok(Self { queue: queue.clone(), id: id.clone(), stage, file })
     }

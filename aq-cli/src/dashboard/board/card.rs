@@ -134,6 +134,9 @@ fn bare_remark(job: &JobView) -> (&'static str, String) {
             let minutes = Duration::from_secs(silent.as_secs() / 60 * 60);
             ("stalled", format!("stalled: silent for {}", format_duration(minutes)))
         }
+        Activity::Running { .. } if job.record.stage == Stage::Testing => {
+            ("running", "being merged".to_owned())
+        }
         Activity::Running { verifying: true, .. } => ("running", "verify runs".to_owned()),
         Activity::Running { .. } => ("running", "running".to_owned()),
         Activity::Lost => ("stalled", "its worker died; `aq recover` puts it back".to_owned()),

@@ -110,6 +110,9 @@ fn remark(job: &JobView, ships: bool, now: Timestamp) -> Cell {
             style::BAD,
             format_args!("stalled: silent for {}", format_duration(*silent)),
         ),
+        Activity::Running { .. } if job.record.stage == Stage::Testing => {
+            Cell::styled(style::BUSY, "being merged")
+        }
         Activity::Running { verifying: true, .. } => Cell::styled(style::BUSY, "verify runs"),
         Activity::Running { .. } => Cell::styled(style::BUSY, "running"),
         Activity::Lost => Cell::styled(style::BAD, "its worker died; `aq recover` puts it back"),

@@ -127,6 +127,15 @@ async fn jobs_do_not_claim_to_be_granted() {
 }
 
 #[tokio::test]
+async fn jobs_of_trains_are_refused() {
+    let fleet = fleet().await;
+    let answer = fleet.post("/v1/jobs", &submission("ship: merge")).await;
+    assert_eq!((answer.status, answer.problem()), (422, "invalid-manifest"));
+    assert!(answer.body["detail"].as_str().unwrap().contains("`ship: merge`"), "{answer:?}");
+    fleet.submit("ship: accept").await;
+}
+
+#[tokio::test]
 async fn only_issues_of_allowed_repositories_are_taken() {
     let echoes = Echoes::new(|name| (name == "AQ_TRACKER_AUTO").then(|| "1".to_owned())).unwrap();
     let echoes = echoes.allow(vec!["github:owner/repo".parse().unwrap()]);

@@ -16,7 +16,7 @@ use super::JobAttempt;
 use super::failure::AttemptFailure;
 use super::ground::Workplace;
 use super::record::AttemptRecord;
-use crate::checkpoint::{self, CheckpointError, GitWatch, Started, Wip, set_aside};
+use crate::checkpoint::{self, CheckpointError, GitWatch, Rebased, Started, Wip, set_aside};
 use crate::disk::HostFault;
 use crate::store::append_note;
 
@@ -34,6 +34,7 @@ pub(super) fn make(
         listener.checkout_comes(&mut attempt.record, &job);
     }
     let record = &mut attempt.record;
+    rebase(record, &job).map_err(|e| not_started(record, &e, &job))?;
     let started = start(record, &job).map_err(|e| not_started(record, &e, &job))?;
     let Some(started) = started else {
         attempt.ground.place =
@@ -56,11 +57,53 @@ pub(super) fn make(
         is_fresh: started.fresh,
     };
     let noted = record.make(&note, Timestamp::now());
+    if noted.is_ok() {
+        record.try_append(&RecordUpdate::new().clear(&[RecordKey::Rebase]));
+    }
     attempt.ground.place =
         Some(Workplace { dir: started.dir, wip: Some(started.wip), is_unsaved: true });
     noted.map_err(|e| AttemptFailure::not_counted(&e))?;
     attempt.tell_saved();
     Ok(())
+}
+
+/// Puts work that the train has sent back on the newest commit of its target. Where that cannot be
+/// done the job goes on from where it was.
+fn rebase(record: &mut AttemptRecord, job: &checkpoint::Job) -> Result<(), CheckpointError> {
+    if !record.content().has(RecordKey::Rebase) {
+        return Ok(());
+    }
+    let Some(mut wip) = Wip::open(job)? else { return Ok(()) };
+    let deps = wip.ground().deps.clone();
+    match wip.rebase(&deps) {
+        Ok(Rebased::Clean) => record.note("its work is on the newest commit of its target"),
+        Ok(Rebased::Conflicts(paths)) => record.note(&format!(
+            "its work is on the newest commit of its target, with conflicts in {}",
+            paths.join(", ")
+        )),
+        Err(e @ (CheckpointError::Stopped { .. } | CheckpointError::TimedOut { .. })) => {
+            return Err(e);
+        }
+        Err(e) if e.lack().is_some() => return Err(e),
+        Err(e) => record.note(&format!(
+            "warning: it goes on from where it was, and not from the newest commit: {e}"
+        )),
+    }
+    Ok(())
+}
+
+/// Refuses work in whose files the markers of a conflict are left.
+pub(super) fn expect_resolved(attempt: &mut JobAttempt<'_>) -> Result<(), AttemptFailure> {
+    if attempt.record.row().train_tries().is_none() {
+        return Ok(());
+    }
+    let Some(wip) = attempt.ground.wip() else { return Ok(()) };
+    let paths = wip.unresolved().map_err(|e| AttemptFailure::not_counted(&e))?;
+    if paths.is_empty() {
+        return Ok(());
+    }
+    let files = paths.join(", ");
+    Err(AttemptFailure::Unresolved(format!("conflict markers are left in {files}")))
 }
 
 /// Makes the checkout. Where that cannot be done with what another host has pushed, the job starts
@@ -141,7 +184,7 @@ fn job_of(attempt: &JobAttempt<'_>, spec: &JobSpec, cwd: &Path) -> checkpoint::J
 
 /// Ends a run of git when the job is stopped or has had its time, and lets `status` name one that
 /// takes long.
-fn git_watch(attempt: &JobAttempt<'_>, timeout: Option<Duration>) -> GitWatch {
+pub(super) fn git_watch(attempt: &JobAttempt<'_>, timeout: Option<Duration>) -> GitWatch {
     let record = attempt.queue.meta(attempt.record.id());
     let notice = move |step: Option<&str>| {
         // For people: not worth more than an attempt to write it.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::failure::AttemptFailure;
 use super::feedback::{forget_failures, keep_failure};
-use super::{JobAttempt, save};
+use super::{JobAttempt, save, train};
 use crate::store::StoreError;
 
 /// Accepts the agent's work. Where a person comes next, the attempt has ended.
@@ -50,6 +50,7 @@ pub(super) fn fail(
         | AttemptFailure::NotCounted(_)
         | AttemptFailure::NoEngineNow(_)
         | AttemptFailure::Class(..)
+        | AttemptFailure::Unresolved(_)
             if record.stop_request().is_made() =>
         {
             stop(attempt, spec, now)
@@ -71,6 +72,9 @@ pub(super) fn fail(
             record.end(&Postpone { message: &why }, now)
         }
         AttemptFailure::Final(outcome, why) => fail_finally(attempt, spec, (outcome, &why), now),
+        AttemptFailure::Unresolved(why) => {
+            train::send_back(attempt, spec, FailureClass::Conflict, &why)
+        }
         AttemptFailure::Stopped => stop(attempt, spec, now),
         AttemptFailure::Fenced => end_unwanted(attempt, spec, StopReason::Fenced, now),
         AttemptFailure::Class(class, why) => fail_class(attempt, spec, (class, &why), now),

@@ -10,6 +10,8 @@ use crate::store::StoreError;
 pub(super) enum AttemptFailure {
     /// Of a class that `retry` can name.
     Class(FailureClass, String),
+    /// Conflict markers are left in the files.
+    Unresolved(String),
     /// For good, whatever `retry` says.
     Final(Outcome, String),
     /// The supervisor was told to stop.

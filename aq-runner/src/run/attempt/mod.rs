@@ -16,6 +16,7 @@ mod record;
 mod run;
 mod save;
 mod tee;
+mod train;
 mod usage;
 mod verify;
 
@@ -100,6 +101,9 @@ impl<'a> JobAttempt<'a> {
             Err(failure) => return end::fail(self, None, failure),
         };
         let spec = &file.spec;
+        if self.record.stage() == Stage::Testing {
+            return train::make(self, spec);
+        }
         let _lock = match prepare::take_lock(self.queue, &self.record) {
             Ok(lock) => lock,
             Err(failure) => return end::fail(self, Some(spec), failure),
@@ -133,6 +137,7 @@ impl<'a> JobAttempt<'a> {
         self.commands.last.lacked_session = run.verdict.session_gone;
         let changes = save::work(self);
         judge::run(self, &file.spec, &run, changes)?;
+        checkout::expect_resolved(self)?;
         self.tell_reached(Stage::Review)
     }
 

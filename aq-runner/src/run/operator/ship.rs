@@ -4,18 +4,22 @@
 use std::iter;
 use std::path::Path;
 
-use aq_ledger::steps::{Fence, MergedWork, Ship};
-use aq_manifest::{JobId, Stage};
+use aq_ledger::RecordKey;
+use aq_ledger::steps::{Fence, MergedWork, Ship, Verify};
+use aq_manifest::{JobId, ShipMode, Stage};
 use jiff::Timestamp;
 
 use crate::checkpoint::Merged;
-use crate::store::{HeldJob, QueueDir, StoreError, sync_file_system};
+use crate::store::{HeldJob, JobRecord, QueueDir, StoreError, sync_file_system};
 
 use crate::run::environment::Environment;
 use crate::run::fleet::{Gate, ask_to_ship, lease};
 use crate::run::launch::start_worker;
 use crate::run::left_out::recorded_left_out;
 use crate::run::operator::actions::take;
+use crate::run::queue::train::ship_mode;
+use crate::run::recovery::recover_job;
+use crate::run::settings::{Settings, scratch_of};
 use crate::run::workplace::{WorkplaceError, merge, refuse_left_out};
 
 /// Why a job is not shipped.
@@ -93,6 +97,85 @@ pub fn ship_merged(
     Ok(merged)
 }
 
+/// The way in which a job is shipped: as its file says, else as the config does. A job of the fleet
+/// is accepted: where its work goes is the business of the fleet.
+///
+/// # Errors
+/// When there is no such job, or its record cannot be read.
+pub fn way_to_ship(
+    queue: &QueueDir,
+    settings: &Settings,
+    id: &JobId,
+) -> Result<ShipMode, StoreError> {
+    let record = JobRecord::read(queue, queue.expect(id)?, id.clone())?;
+    let row = record.sound(queue)?;
+    Ok(if row.has_lease() { ShipMode::Accept } else { ship_mode(row, settings) })
+}
+
+/// The end of a merge by the train.
+#[derive(Clone, Debug)]
+pub struct TrainEnd {
+    /// The folder of the job: `shipped/` when it was merged, `testing/` when a person comes first,
+    /// `inbox/` when its agent has to mend it, `failed/` when it may not any more.
+    pub stage: Stage,
+    /// The branch that it was merged into.
+    pub merged_into: Option<String>,
+    /// The reason why it was not.
+    pub refusal: Option<String>,
+}
+
+/// Takes a job into its target as the merge train does, with the checks of both, in a worker, and
+/// waits for it. A job in review/ is accepted first.
+///
+/// # Errors
+/// As [`ship`], and when the worker cannot be started. What becomes of the merge is no error.
+pub fn ship_by_train(
+    queue: &QueueDir,
+    environment: &Environment,
+    id: &JobId,
+    worker: &Path,
+    now: Timestamp,
+) -> Result<TrainEnd, ShipError> {
+    let mut job = shippable(queue, id)?;
+    refuse_left_out(id, &recorded_left_out(job.meta()), false)?;
+    if job.row().has_open_landing() {
+        drop(job);
+        recover_job(queue, &scratch_of(queue, environment), id, now)?;
+        job = match queue.expect(id)? {
+            Stage::Testing => shippable(queue, id)?,
+            _ => return Ok(train_end(queue, id)?),
+        };
+    }
+    if job.stage() == Stage::Review {
+        // A person has accepted it; its own check runs on the merge.
+        job.step(&Verify { has_passed: false }, now)?;
+    }
+    run_worker(queue, environment, worker, job)?;
+    Ok(train_end(queue, id)?)
+}
+
+fn train_end(queue: &QueueDir, id: &JobId) -> Result<TrainEnd, StoreError> {
+    let stage = queue.expect(id)?;
+    let record = JobRecord::read(queue, stage, id.clone())?;
+    let text = |key| record.meta.get(key).map(str::to_owned);
+    let refusal = text(RecordKey::TrainWaits).or_else(|| text(RecordKey::Message));
+    Ok(TrainEnd { stage, merged_into: text(RecordKey::MergedInto), refusal })
+}
+
+fn run_worker(
+    queue: &QueueDir,
+    environment: &Environment,
+    worker: &Path,
+    job: HeldJob,
+) -> Result<(), StoreError> {
+    let run = start_worker(queue, worker, environment, job, None);
+    let ended = run.and_then(|mut child| child.wait());
+    ended.map(drop).map_err(|source| {
+        let path = worker.to_owned();
+        StoreError::Io { action: "run the worker", path, source }
+    })
+}
+
 /// Moves a job one step on: from review/ to testing/, which runs `verify` in a worker and waits
 /// for it, and from testing/ to shipped/. Answers where it lies then.
 ///
@@ -114,13 +197,7 @@ pub fn promote(
         ship(queue, environment, id, false, now)?;
         return Ok(Stage::Shipped);
     }
-    start_worker(queue, worker, environment, job, None)
-        .and_then(|mut child| child.wait())
-        .map_err(|source| StoreError::Io {
-            action: "run the worker",
-            path: worker.to_owned(),
-            source,
-        })?;
+    run_worker(queue, environment, worker, job)?;
     Ok(queue.expect(id)?)
 }
 

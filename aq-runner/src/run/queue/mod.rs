@@ -4,3 +4,4 @@ pub(crate) mod change;
 pub(crate) mod folder_identity;
 pub(crate) mod model;
 pub(crate) mod reading;
+pub(crate) mod train;

@@ -70,6 +70,9 @@ impl LoopContext<'_> {
             LoopReport::Ended(record) => {
                 Progress::Ended { id: &record.id, stage: record.stage, record }
             }
+            LoopReport::Merged(record) => {
+                Progress::Merged { id: &record.id, stage: record.stage, record }
+            }
             LoopReport::Refused { id, why } => Progress::Refused { id, why },
             LoopReport::Trouble(words) => Progress::Trouble(words),
             LoopReport::Idle(counts) => Progress::Idle(*counts),

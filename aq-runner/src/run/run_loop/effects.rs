@@ -124,6 +124,7 @@ impl<'a> EffectPerformer<'a> {
         match effect {
             LoopEffect::Look(id) => self.look(id, out),
             LoopEffect::Ship(id) => self.ship(id, out),
+            LoopEffect::Merge(id) => self.merge(&id, out),
             LoopEffect::Launch { id, engine } => self.launch(id, engine, out),
             LoopEffect::Reject(id, why) => self.reject(id, &why, out),
             LoopEffect::Refuse(id, why) => self.refuse_circle(id, why, out),

@@ -18,6 +18,7 @@ mod property;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod trains;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::Duration;
@@ -33,6 +34,7 @@ use job_backoff::JobBackoff;
 pub(in crate::run) use loop_effect::{LoopEffect, LoopNotice, LoopReport};
 pub(in crate::run) use loop_event::{JobLook, JobTrouble, LoopEvent, MetLack, RunLack};
 pub use summary::Summary;
+use trains::MergeTrains;
 
 /// The time between two looks at the folders, for file systems that report no change: no sleep is
 /// longer.
@@ -53,6 +55,7 @@ pub(in crate::run) struct LoopCore {
     /// Jobs whose files or workers made trouble.
     backoff: JobBackoff,
     lacks: HostLacks,
+    trains: MergeTrains,
     /// The engines were read for the plan that is to be made now.
     are_engines_fresh: bool,
     /// Jobs that the last plan starts after the one that is being started.
@@ -75,6 +78,7 @@ impl LoopCore {
             unsettled: BTreeMap::new(),
             backoff: JobBackoff::default(),
             lacks: HostLacks::default(),
+            trains: MergeTrains::default(),
             are_engines_fresh: false,
             starts: VecDeque::new(),
             wake_at: None,
@@ -93,6 +97,7 @@ impl LoopCore {
             }
             LoopEvent::WorkerEnded(id) => {
                 self.running.remove(&id);
+                self.trains.worker_ended(&id);
                 self.look_at(&id, now);
                 self.effects.push(LoopEffect::ReadRun(id));
             }
@@ -134,6 +139,7 @@ impl LoopCore {
                 self.trouble(&id, &trouble, now);
             }
             LoopEvent::Launched { id, engine } => self.launched(id, engine),
+            LoopEvent::MergeBegun(id) => _ = self.running.insert(id),
             LoopEvent::LaunchFailed { id, engine, trouble } => {
                 self.model.started(&id, &engine);
                 self.notify_changes();
@@ -212,6 +218,7 @@ impl LoopCore {
 
     /// Takes a job out of the queue in memory.
     fn forget(&mut self, id: &JobId) {
+        self.trains.leave(id);
         self.model.forget(id);
         self.notify_changes();
     }

@@ -31,6 +31,15 @@ pub enum Progress<'a> {
         /// Its record.
         record: &'a JobRecord,
     },
+    /// A merge of the train has ended: the job is shipped, goes again, or has failed.
+    Merged {
+        /// The job.
+        id: &'a JobId,
+        /// Its folder.
+        stage: Stage,
+        /// Its record.
+        record: &'a JobRecord,
+    },
     /// A job was moved to failed/ without having run.
     Refused {
         /// The job.

@@ -9,3 +9,4 @@ pub(crate) mod shadow_report;
 pub(crate) mod steps;
 pub(crate) mod taken_at_word;
 pub(crate) mod tracker_view;
+mod train_places;

@@ -25,6 +25,7 @@ use crate::run::queue::reading::{dependency_ends, read_host, resting_state, seen
 use crate::run::room::room_lack;
 use crate::run::settings::Settings;
 use crate::run::view::job_view::{Activity, JobView};
+use crate::run::view::train_places::seat_jobs;
 
 /// Minutes without a new line in its log after which a running job counts as stalled.
 const STALL_MINUTES: u64 = 10;
@@ -212,9 +213,10 @@ fn explained(
         };
         views.push((place(&record, running), JobView::new(queue, record, activity)));
     }
+    seat_jobs(queue, settings, &mut views, now);
     let plan = model.plan(now);
     for (_, view) in &mut views {
-        if let Activity::Waiting(reason) = &mut view.activity {
+        if let Activity::Waiting(reason @ None) = &mut view.activity {
             *reason = model.explain(&plan, &view.record.id);
         }
     }
@@ -288,7 +290,12 @@ fn running_activity(queue: &QueueDir, record: &JobRecord, stall: Duration) -> Ac
         .ok()
         .and_then(|written| SystemTime::now().duration_since(written).ok());
     Activity::Running {
-        since: record.meta.time(RecordKey::StartedAt).or(record.meta.time(RecordKey::LaunchedAt)),
+        since: record
+            .meta
+            .time(RecordKey::VerifiedAt)
+            .filter(|_| record.stage == Stage::Testing)
+            .or(record.meta.time(RecordKey::StartedAt))
+            .or(record.meta.time(RecordKey::LaunchedAt)),
         stalled: silent.filter(|&silent| silent >= stall),
         verifying: record.stage == Stage::Review,
     }

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use aq_ledger::{JobRow, RecordKey};
-use aq_manifest::{JobId, Stage};
+use aq_ledger::{JobRow, RecordContent, RecordKey};
+use aq_manifest::{JobId, ShipMode, Stage};
 use aq_scheduler::State;
 use jiff::Timestamp;
 
@@ -13,11 +13,11 @@ use crate::run::at_work::worker;
 use crate::run::host_lack::{is_worth_a_wait, recorded_lack};
 use crate::run::operator::ship::{ShipError, ship};
 use crate::run::queue::reading::{ended_job, read_job, resting_state, settled};
+use crate::run::queue::train::{TrainSeat, ship_mode};
 use crate::run::recovery::recover_job;
 use crate::run::run_loop::context::PendingWork;
 use crate::run::run_loop::event_source::WakeCause;
 use crate::run::run_loop::loop_core::{JobLook, LoopEvent, MetLack};
-use crate::run::run_loop::pulls::is_by_pull;
 use crate::store::{HeldJob, Ingested, JobRecord, QueueDir, StoreError, ingest, rename_if_taken};
 
 /// The pause when it cannot be told whether a job is held.
@@ -55,7 +55,7 @@ impl EffectPerformer<'_> {
         match stage {
             Stage::Inbox => self.look_at_inbox(id, out),
             Stage::Building | Stage::Review => self.look_at_work(id, stage, out),
-            Stage::Testing if self.context.options.ship => self.look_at_tested(id),
+            Stage::Testing => self.look_at_tested(id, out),
             _ => self.rest(id, stage),
         }
     }
@@ -86,17 +86,42 @@ impl EffectPerformer<'_> {
         if is_held { self.adopt(id, stage, out) } else { self.rest(id, stage) }
     }
 
-    /// A person decides about work that is not on the branch; the table says so. Of a job that has
-    /// a pull request, people decide there.
-    fn look_at_tested(&self, id: &JobId) -> Result<JobLook, StoreError> {
-        let record = JobRecord::read(self.context.queue, Stage::Testing, id.clone())?;
-        if self.listeners.ships(&record.meta)
-            || record.meta.get(RecordKey::LeftOut).is_some()
-            || is_by_pull(&self.context.settings, &record)
-        {
-            return self.rest(id, Stage::Testing);
+    /// A job in `testing/` may be shipped, be in a train, or have lost the worker that merged it.
+    /// About work that is not on the branch a person decides; the table says so.
+    fn look_at_tested(
+        &mut self,
+        id: &JobId,
+        out: &mut Vec<PendingWork>,
+    ) -> Result<JobLook, StoreError> {
+        let (queue, now) = (self.context.queue, Timestamp::now());
+        let mut record = JobRecord::read(queue, Stage::Testing, id.clone())?;
+        if record.meta.has(RecordKey::Pid) || record.meta.has(RecordKey::Landing) {
+            recover_job(queue, &self.context.settings.scratch, id, now)?;
+            if !queue.has(Stage::Testing, id) {
+                return self.try_look(id, out);
+            }
+            record = JobRecord::read(queue, Stage::Testing, id.clone())?;
         }
-        Ok(JobLook::Shippable)
+        let row = record.sound(queue)?;
+        let settings = &self.context.settings;
+        let seat = || TrainSeat::of(queue, row, now);
+        let read = || Box::new(read_job(queue, &settings.engines, row));
+        if record.meta.has(RecordKey::Pid) {
+            let look = JobLook::Merges { read: read(), seat: seat() };
+            self.follow_worker(id, &record.meta, out);
+            return Ok(look);
+        }
+        let rests = !self.context.options.ship
+            || self.listeners.ships(&record.meta)
+            || record.meta.has(RecordKey::LeftOut)
+            // People decide there.
+            || row.has_pull_request();
+        match ship_mode(row, settings) {
+            _ if rests => self.rest(id, Stage::Testing),
+            ShipMode::Merge => Ok(JobLook::InTrain { read: read(), seat: seat() }),
+            ShipMode::Accept => Ok(JobLook::Shippable),
+            ShipMode::Pr => self.rest(id, Stage::Testing),
+        }
     }
 
     fn try_ship(&mut self, id: &JobId) -> Result<JobLook, StoreError> {
@@ -180,7 +205,12 @@ impl EffectPerformer<'_> {
         let engine = record.meta.get(RecordKey::Engine).unwrap_or_default().to_owned();
         let row = record.unchecked();
         let read = Box::new(read_job(queue, &self.context.settings.engines, row));
-        let (queue, job, worker) = (queue.clone(), id.clone(), worker(&record.meta));
+        self.follow_worker(id, &record.meta, out);
+        Ok(JobLook::Works { read, engine })
+    }
+
+    fn follow_worker(&self, id: &JobId, meta: &RecordContent, out: &mut Vec<PendingWork>) {
+        let (queue, job, worker) = (self.context.queue.clone(), id.clone(), worker(meta));
         let waiting = self.context.source.after(WakeCause::WorkerEnded(id.clone()), move || {
             wait_free(&queue, &job);
             if let Some(worker) = worker {
@@ -188,7 +218,6 @@ impl EffectPerformer<'_> {
             }
         });
         out.extend(waiting.err().map(|e| self.cannot_wait(id, e)));
-        Ok(JobLook::Works { read, engine })
     }
 
     pub(super) fn await_free(&self, id: &JobId, out: &mut Vec<PendingWork>) {

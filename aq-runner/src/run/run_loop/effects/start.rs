@@ -85,6 +85,33 @@ impl EffectPerformer<'_> {
         Ok(true)
     }
 
+    /// Starts the worker that merges a job in testing/.
+    pub(super) fn merge(&mut self, id: &JobId, out: &mut Vec<PendingWork>) {
+        let event = match self.try_merge(id) {
+            Ok(true) => LoopEvent::MergeBegun(id.clone()).into(),
+            Ok(false) | Err(StoreError::NoSuchJob(_)) => LoopEvent::NotAsPlanned(id.clone()).into(),
+            Err(StoreError::Busy(_)) => LoopEvent::JobBusy(id.clone()).into(),
+            Err(e @ StoreError::Record { .. }) => {
+                LoopEvent::RecordDamaged(id.clone(), e.to_string()).into()
+            }
+            Err(e) => self.troubled(id, &e),
+        };
+        out.push(event);
+    }
+
+    fn try_merge(&mut self, id: &JobId) -> Result<bool, StoreError> {
+        let job = HeldJob::take(self.context.queue, id)?;
+        job.expect_sound()?;
+        if job.stage() != Stage::Testing || job.row().has_open_landing() {
+            return Ok(false);
+        }
+        self.spawn_worker(job).map_err(|source| {
+            let path = self.context.options.worker.clone();
+            StoreError::Io { action: "start the worker", path, source }
+        })?;
+        Ok(true)
+    }
+
     /// Whether another job holds this one's key: an `aq add` that put that one in its place was
     /// killed before it took this one away. Then it goes to failed/.
     fn is_superseded(

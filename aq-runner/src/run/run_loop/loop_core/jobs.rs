@@ -37,6 +37,9 @@ impl LoopCore {
     /// Brings the queue in memory in line with a job's folder and record.
     pub(super) fn take_look(&mut self, id: JobId, look: JobLook, now: Timestamp) {
         let before = self.model.state(&id);
+        if !matches!(look, JobLook::Moving) {
+            self.trains.leave(&id);
+        }
         match look {
             JobLook::Gone => {
                 self.forget(&id);
@@ -55,6 +58,17 @@ impl LoopCore {
                 self.put(&id, *read, state, before);
             }
             JobLook::Ended(ended) => self.end(ended, before),
+            JobLook::InTrain { read, seat } => {
+                self.backoff.mended(&id);
+                self.put(&id, *read, State::Testing, before);
+                self.trains.put(id, seat);
+            }
+            JobLook::Merges { read, seat } => {
+                self.running.insert(id.clone());
+                self.put(&id, *read, State::Testing, before);
+                self.trains.put(id.clone(), seat);
+                self.trains.begin(&id);
+            }
             JobLook::Shippable => self.effects.push(LoopEffect::Ship(id)),
             JobLook::Unsettled(until) => {
                 self.backoff.mended(&id);
@@ -100,6 +114,7 @@ impl LoopCore {
     pub(super) fn trouble(&mut self, id: &JobId, trouble: &JobTrouble, now: Timestamp) {
         self.report_error(id, &trouble.text, trouble.lack.as_ref());
         self.unsettled.remove(id);
+        self.trains.leave(id);
         if !trouble.is_held {
             self.forget(id);
         }
@@ -145,6 +160,9 @@ impl LoopCore {
         let waits = matches!(state, Some(State::Waiting { .. }));
         if stage == Stage::Building || (waits && stage != Stage::Inbox) {
             // Nobody ended it: it is taken up again.
+            return;
+        }
+        if self.merge_ended(&record, lack.clone(), now) {
             return;
         }
         if self.came_back(&record.id, lack, now) {

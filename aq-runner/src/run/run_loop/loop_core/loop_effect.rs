@@ -19,6 +19,9 @@ pub(crate) enum LoopEffect {
     Look(JobId),
     /// Ship a job of this host's own from testing/. Sends `JobLooked`.
     Ship(JobId),
+    /// Start the worker that merges a job in testing/ into its target. Sends `MergeBegun`,
+    /// `NotAsPlanned`, `JobBusy`, `RecordDamaged` or `JobTroubled`.
+    Merge(JobId),
     /// Record the launch of a job and start its worker. Sends `Launched`, `NotAsPlanned`,
     /// `JobBusy`, `RecordDamaged` or `LaunchFailed`.
     Launch {
@@ -98,6 +101,8 @@ pub(crate) enum LoopReport {
     },
     /// A job that ran has come to rest.
     Ended(Box<JobRecord>),
+    /// The merge of a job has ended, and it has left testing/.
+    Merged(Box<JobRecord>),
     /// A job was moved to failed/ without having run.
     Refused {
         /// The job.

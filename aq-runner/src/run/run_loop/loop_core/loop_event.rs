@@ -7,6 +7,7 @@ use aq_scheduler::{EngineState, HostLack, State};
 use jiff::Timestamp;
 
 use crate::run::queue::change::{EndedJob, ReadJob};
+use crate::run::queue::train::TrainSeat;
 use crate::store::JobRecord;
 
 /// Something that has happened. `EventSource` sends what wakes the loop, the effects send their
@@ -65,6 +66,8 @@ pub(crate) enum LoopEvent {
         /// Its engine.
         engine: String,
     },
+    /// The merge of a job has begun. From [`LoopEffect::Merge`](super::LoopEffect::Merge).
+    MergeBegun(JobId),
     /// A job could not be started. From [`LoopEffect::Launch`](super::LoopEffect::Launch).
     LaunchFailed {
         /// The job.
@@ -130,6 +133,20 @@ pub(crate) enum JobLook {
     Ended(EndedJob),
     /// It is in testing/ and may be shipped.
     Shippable,
+    /// It is in testing/ and goes into its target by the train.
+    InTrain {
+        /// The job.
+        read: Box<ReadJob>,
+        /// Its place.
+        seat: TrainSeat,
+    },
+    /// A worker that this loop did not start merges it, and its end will be sent.
+    Merges {
+        /// The job.
+        read: Box<ReadJob>,
+        /// Its place.
+        seat: TrainSeat,
+    },
     /// Its file may still be written, and is looked at again at this time.
     Unsettled(Timestamp),
     /// It was moved to failed/, for this reason.

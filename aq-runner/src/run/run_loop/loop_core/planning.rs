@@ -13,6 +13,9 @@ impl LoopCore {
     /// heard so. Jobs are rejected before others are started, and these one by one: where one is
     /// not as the plan saw it, there is another plan.
     pub(super) fn decide(&mut self, now: Timestamp) {
+        if self.begin_merges(now) {
+            return;
+        }
         let plan = self.model.plan(now);
         self.report_absent(&plan.absent);
         if plan.start.is_empty() && plan.reject.is_empty() {
@@ -52,6 +55,7 @@ impl LoopCore {
             self.effects.push(LoopEffect::ExpectQueue);
             self.summary.waiting = self.model.counts().waiting;
             self.summary.kept = self.report_kept(now);
+            self.report_unmerged();
             return self.effects.push(LoopEffect::End(self.summary));
         }
         let limit = self.sleep_limit(next, now);
@@ -64,6 +68,7 @@ impl LoopCore {
         self.running.is_empty()
             && self.busy.is_empty()
             && self.unsettled.is_empty()
+            && self.trains.is_drained()
             && self.backoff.pauses_left().next().is_none()
             && !self.model.will_progress()
     }
@@ -72,7 +77,8 @@ impl LoopCore {
         let unsettled = self.unsettled.values().copied();
         // One that somebody holds is looked at when it is free.
         let pauses = self.backoff.pauses_left().filter(|(id, _)| !self.busy.contains(*id));
-        let next = self.wake_at.into_iter().chain(unsettled).chain(next);
+        let merges = self.trains.wake_at(now);
+        let next = self.wake_at.into_iter().chain(unsettled).chain(next).chain(merges);
         let next = next.chain(pauses.map(|(_, until)| until));
         let until =
             |at: Timestamp| Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO);

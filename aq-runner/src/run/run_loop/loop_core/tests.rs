@@ -71,6 +71,7 @@ fn shown(effect: LoopEffect) -> Option<String> {
     Some(match effect {
         LoopEffect::Look(id) => format!("look {id}"),
         LoopEffect::Ship(id) => format!("ship {id}"),
+        LoopEffect::Merge(id) => format!("merge {id}"),
         LoopEffect::Launch { id, engine } => format!("launch {id} {engine}"),
         LoopEffect::Reject(id, _) => format!("reject {id}"),
         LoopEffect::Refuse(id, _) => format!("refuse {id}"),
@@ -86,6 +87,9 @@ fn shown(effect: LoopEffect) -> Option<String> {
         LoopEffect::LoopReport(LoopReport::Started { id, .. }) => format!("started {id}"),
         LoopEffect::LoopReport(LoopReport::Ended(record)) => {
             format!("ended {} {}", record.id, record.stage)
+        }
+        LoopEffect::LoopReport(LoopReport::Merged(record)) => {
+            format!("merged {} {}", record.id, record.stage)
         }
         LoopEffect::LoopReport(LoopReport::Refused { id, why }) => format!("refused {id}: {why}"),
         LoopEffect::LoopReport(LoopReport::Idle(counts)) => {

@@ -1,0 +1,295 @@
+//! The merge of finished work into its target, and what becomes of work that does not go in.
+//!
+//! The merge is made in objects, checked in the checkout of the train, and lands: the intent on
+//! record, the branch, the files of a checkout of it, the step to `shipped/`. A worker that dies in
+//! between leaves the intent, from which recovery sees how far it came.
+
+use aq_ledger::RecordKey;
+use aq_ledger::steps::{ForgetLanding, MergedWork, NoteLanding, NoteTrainWait, SendBack, Ship};
+use aq_ledger::{CommitName, LandingIntent};
+use aq_manifest::{FailureClass, JobSpec};
+use jiff::Timestamp;
+
+use super::JobAttempt;
+use super::checkout::git_watch;
+use super::commands::{CommandPlace, shell};
+use super::end;
+use super::failure::AttemptFailure;
+use super::feedback::{LastCommand, keep_failure};
+use super::ground::{environment, scratch};
+use crate::checkpoint::{
+    CheckpointError, Landing, Merged, OwnPlace, PreparedMerge, Wip, left_out_words, repository_at,
+};
+use crate::feedback::OutputSource;
+use crate::run::checkouts::checkouts;
+use crate::run::dependency_jobs::unshipped_dependencies;
+use crate::run::host_lack::HostError as _;
+use crate::run::left_out::{left_out_record, unexpected};
+use crate::run::workplace::{present_cwd, recorded_landing, watched_branch};
+use crate::store::StoreError;
+
+/// Merges that are made again when somebody else moves the target meanwhile.
+const MERGES: u32 = 5;
+
+/// The end of a merge that did not come about.
+enum TrainStop {
+    /// As an attempt ends: the host lacks something, or the worker is to end.
+    Failure(AttemptFailure),
+    /// The work has to be mended.
+    SendBack(FailureClass, String),
+    /// A person comes next.
+    Wait { refusal: String, files: Vec<String> },
+}
+
+impl From<AttemptFailure> for TrainStop {
+    fn from(failure: AttemptFailure) -> Self {
+        match failure {
+            AttemptFailure::Class(_, why)
+            | AttemptFailure::Final(_, why)
+            | AttemptFailure::NoEngineNow(why)
+            | AttemptFailure::Unresolved(why) => Self::Wait { refusal: why, files: Vec::new() },
+            other => Self::Failure(other),
+        }
+    }
+}
+
+impl From<CheckpointError> for TrainStop {
+    fn from(error: CheckpointError) -> Self {
+        if let Some(lack) = error.lack() {
+            return Self::Failure(AttemptFailure::Host(lack));
+        }
+        let refusal = error.to_string();
+        match error {
+            CheckpointError::Stopped { .. } => Self::Failure(AttemptFailure::Stopped),
+            CheckpointError::MergeGoesOn { .. } | CheckpointError::TargetMoved(_) => {
+                Self::Failure(AttemptFailure::NotCounted(refusal))
+            }
+            CheckpointError::Conflict { into, paths, .. } => {
+                let files = paths.join(", ");
+                let why = format!("it does not go together with {into}: conflicts in {files}");
+                Self::SendBack(FailureClass::Conflict, why)
+            }
+            CheckpointError::Overlap { paths, .. } => Self::Wait { refusal, files: paths },
+            _ => Self::Wait { refusal, files: Vec::new() },
+        }
+    }
+}
+
+/// Merges a job in `testing/`, whatever comes of it.
+pub(super) fn make(attempt: &mut JobAttempt<'_>, spec: &JobSpec) -> Result<(), StoreError> {
+    match merge(attempt, spec) {
+        Ok(merged) => ship(attempt, merged.as_ref()),
+        Err(TrainStop::Failure(failure)) => end::fail(attempt, Some(spec), failure),
+        Err(TrainStop::SendBack(class, why)) => send_back(attempt, Some(spec), class, &why),
+        Err(TrainStop::Wait { refusal, files }) => {
+            attempt.record.note_once("not merged: ", &refusal);
+            let wait = NoteTrainWait { refusal: &refusal, files: &files };
+            attempt.record.make(&wait, Timestamp::now())
+        }
+    }
+}
+
+/// Sends work back that has to be mended, with what is wrong with it.
+pub(super) fn send_back(
+    attempt: &mut JobAttempt<'_>,
+    spec: Option<&JobSpec>,
+    class: FailureClass,
+    why: &str,
+) -> Result<(), StoreError> {
+    keep_failure(attempt, spec, class.as_str(), why);
+    let retry = spec.and_then(|spec| spec.retry.as_ref());
+    let retries = match retry {
+        Some(retry) if !retry.on.contains(&class) => 0,
+        _ => attempt.settings.shipping.train_retries,
+    };
+    let step = SendBack { class, message: why, retries };
+    let next = match step.has_try_left(attempt.record.row()) {
+        true => "; it goes back to its agent",
+        false => "; no try is left",
+    };
+    attempt.record.note(&format!("failed: {class}: {why}{next}"));
+    attempt.record.end(&step, Timestamp::now())
+}
+
+fn ship(attempt: &mut JobAttempt<'_>, merged: Option<&Merged>) -> Result<(), StoreError> {
+    let now = Timestamp::now();
+    let Some(merged) = merged else {
+        attempt.record.note("accepted: it has no branch, so there is nothing to merge");
+        return attempt.record.end(&Ship { merged: None }, now);
+    };
+    let (into, commit) = (merged.into.as_str(), merged.commit.as_str());
+    attempt.record.note(&format!("merged into {into}, which is at {commit} now"));
+    if !merged.submodules.is_empty() {
+        let behind = merged.submodules.join(", ");
+        attempt.record.note(&format!("`git submodule update` brings these up to date: {behind}"));
+    }
+    attempt.record.end(&Ship { merged: Some(MergedWork { into, commit }) }, now)
+}
+
+/// `None`: the job has no branch.
+fn merge(attempt: &mut JobAttempt<'_>, spec: &JobSpec) -> Result<Option<Merged>, TrainStop> {
+    let (queue, id) = (attempt.queue, attempt.record.id().clone());
+    let watch = git_watch(attempt, spec.timeout);
+    let Some(wip) = watched_branch(queue, &id, attempt.record.content(), watch)? else {
+        return Ok(None);
+    };
+    let wip = wip.signing_merges(attempt.settings.shipping.merge_sign);
+    if let Some(landing) = recorded_landing(attempt.record.row())
+        && let Some(merged) = finish(attempt, &wip, &landing)?
+    {
+        return Ok(Some(merged));
+    }
+    save(attempt, &wip)?;
+    let unshipped = unshipped_dependencies(queue, attempt.record.content())
+        .map_err(|e| AttemptFailure::not_counted(&e))?;
+    let changes = wip.changes()?;
+    attempt.ground.changed = changes.paths;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let prepared = wip.prepare_merge(&format!("aq: {id}"), &unshipped)?;
+        if prepared.landing().moves() {
+            prepared.expect_clear()?;
+            check(attempt, spec, &prepared)?;
+        }
+        match land(attempt, &wip, prepared) {
+            Err(CheckpointError::TargetMoved(_)) if tries < MERGES => {}
+            landed => return Ok(Some(landed?)),
+        }
+    }
+}
+
+/// Commits what was corrected in the job's checkout since, as that is its work, too.
+fn save(attempt: &mut JobAttempt<'_>, wip: &Wip) -> Result<(), TrainStop> {
+    let record = &mut attempt.record;
+    if wip.is_in_place() && record.content().get(RecordKey::CheckpointError).is_none() {
+        return Ok(());
+    }
+    wip.expect_finished()?;
+    let saved = wip.finish(&format!("{}: left uncommitted", record.id()))?;
+    let left = unexpected(record.content(), saved.left_out);
+    let Some(refusal) = left_out_words(&left) else { return Ok(()) };
+    record.try_append(&left_out_record(&left));
+    let refusal = format!("not all of its work is on its branch: {refusal}");
+    Err(TrainStop::Wait { refusal, files: Vec::new() })
+}
+
+/// Runs the check of the target and the job's own on the merge. The job has passed its own already
+/// where the target has not moved since.
+fn check(
+    attempt: &mut JobAttempt<'_>,
+    spec: &JobSpec,
+    prepared: &PreparedMerge,
+) -> Result<(), TrainStop> {
+    let of_target = attempt.settings.shipping.merge_verify.clone();
+    let has_passed = attempt.record.row().verified() == Some(true);
+    let own = spec.verify.as_ref().filter(|_| !(has_passed && prepared.is_as_verified()));
+    if of_target.is_none() && own.is_none() {
+        return Ok(());
+    }
+    let scratch = scratch(attempt)?;
+    let env = environment(attempt, spec, &[], &scratch).map_err(AttemptFailure::NotCounted)?;
+    let root = prepared.check_out(&train_place(attempt, prepared))?;
+    if let Some(command) = of_target {
+        let place = CommandPlace { dir: root.clone(), env: env.clone() };
+        run(attempt, spec, "merge.verify", &command, &place)?;
+    }
+    if let Some(command) = own {
+        let place = CommandPlace { dir: prepared.directory_in(&root)?, env };
+        if let Some(setup) = &spec.setup {
+            run(attempt, spec, "setup", setup, &place)?;
+        }
+        run(attempt, spec, "verify", command, &place)?;
+    }
+    Ok(())
+}
+
+fn run(
+    attempt: &mut JobAttempt<'_>,
+    spec: &JobSpec,
+    name: &str,
+    command: &str,
+    place: &CommandPlace,
+) -> Result<(), TrainStop> {
+    attempt.record.note(&format!("{name}, on the merge"));
+    let passed = shell(attempt, (OutputSource::Verify, name), command, spec, place)?;
+    passed.map_err(|why| {
+        TrainStop::SendBack(FailureClass::VerifyFailed, format!("{why}, on the merge"))
+    })?;
+    // What it printed is no reason for anything that comes later.
+    attempt.commands.last = LastCommand::default();
+    Ok(())
+}
+
+fn train_place(attempt: &JobAttempt<'_>, prepared: &PreparedMerge) -> OwnPlace {
+    let queue = attempt.queue;
+    let cwd = present_cwd(queue, attempt.record.content());
+    let work = checkouts(queue, &attempt.settings, &cwd);
+    let repository = repository_at(&cwd).unwrap_or_default();
+    OwnPlace::of_train(&work, &queue.state(), &repository, &prepared.landing().target)
+}
+
+/// Moves the target, with the intent on record first.
+fn land(
+    attempt: &mut JobAttempt<'_>,
+    wip: &Wip,
+    prepared: PreparedMerge,
+) -> Result<Merged, CheckpointError> {
+    let landing = prepared.landing().clone();
+    let mut intend = || {
+        if (attempt.record.stop_check())() || attempt.record.stop_request().is_made() {
+            return Err(CheckpointError::Stopped { command: "merge".to_owned() });
+        }
+        note_landing(attempt, &landing)
+    };
+    let failed = match prepared.land(&mut intend) {
+        Ok(merged) => return Ok(merged),
+        Err(e) => e,
+    };
+    if recorded_landing(attempt.record.row()).is_none() {
+        return Err(failed);
+    }
+    match finish(attempt, wip, &landing)? {
+        Some(merged) => Ok(merged),
+        None => Err(failed),
+    }
+}
+
+fn note_landing(attempt: &mut JobAttempt<'_>, landing: &Landing) -> Result<(), CheckpointError> {
+    let commit = |name| CommitName::of(name).ok_or_else(|| nonsense(name));
+    let old = landing.old.as_ref().map(|old| commit(old.as_str())).transpose()?;
+    let new = commit(landing.commit.as_str())?;
+    let landing = LandingIntent { target: &landing.target, old, new };
+    let noted = attempt.record.make(&NoteLanding { landing }, Timestamp::now());
+    noted.map_err(|e| unwritten(attempt, &e))
+}
+
+/// Finds out how far a landing came, and finishes it. `None`: the target has not moved, and the
+/// landing is forgotten.
+fn finish(
+    attempt: &mut JobAttempt<'_>,
+    wip: &Wip,
+    landing: &Landing,
+) -> Result<Option<Merged>, CheckpointError> {
+    if let Some(merged) = wip.finish_landing(landing)? {
+        return Ok(Some(merged));
+    }
+    let forgotten = attempt.record.make(&ForgetLanding, Timestamp::now());
+    forgotten.map(|()| None).map_err(|e| unwritten(attempt, &e))
+}
+
+fn unwritten(attempt: &JobAttempt<'_>, error: &StoreError) -> CheckpointError {
+    CheckpointError::Io {
+        action: "write",
+        path: attempt.queue.meta(attempt.record.id()),
+        source: std::io::Error::other(error.to_string()),
+    }
+}
+
+fn nonsense(name: &str) -> CheckpointError {
+    CheckpointError::Nonsense {
+        source_name: "git".to_owned(),
+        answer: name.to_owned(),
+        expected: "the name of a commit",
+    }
+}

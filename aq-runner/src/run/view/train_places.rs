@@ -1,0 +1,51 @@
+//! Places of finished jobs in the merge trains of their targets.
+
+use std::collections::BTreeMap;
+
+use aq_ledger::RecordKey;
+use aq_manifest::{ShipMode, Stage};
+use aq_scheduler::WaitReason;
+use jiff::Timestamp;
+
+use crate::run::queue::train::{TrainSeat, ship_mode, target_of};
+use crate::run::settings::Settings;
+use crate::run::view::job_view::{Activity, JobView};
+use crate::store::QueueDir;
+
+/// Gives the jobs of trains their places, and the reason why a merge waits.
+pub(super) fn seat_jobs(
+    queue: &QueueDir,
+    settings: &Settings,
+    views: &mut [(u8, JobView)],
+    now: Timestamp,
+) {
+    let mut lines: BTreeMap<String, Vec<(TrainSeat, usize)>> = BTreeMap::new();
+    for (at, (_, view)) in views.iter().enumerate() {
+        let row = view.record.unchecked();
+        let is_finished = view.record.stage == Stage::Testing
+            && matches!(view.activity, Activity::Resting)
+            && ship_mode(row, settings) == ShipMode::Merge;
+        // What is not on its branch is said in its place, and the fleet decides about its own.
+        if is_finished && row.left_out().is_none() && !row.has_lease() {
+            let seat = TrainSeat::of(queue, row, now);
+            lines.entry(seat.line.clone()).or_default().push((seat, at));
+        }
+    }
+    for mut line in lines.into_values() {
+        line.sort_by(|(a, at), (b, bt)| {
+            let id = |at: &usize| &views[*at].1.record.id;
+            (a.refusal.is_some(), a.turn(id(at))).cmp(&(b.refusal.is_some(), b.turn(id(bt))))
+        });
+        for (place, (seat, at)) in (1..).zip(line) {
+            let view = &mut views[at].1;
+            let into = target_of(view.record.unchecked()).to_owned();
+            view.activity = Activity::Waiting(Some(match seat.refusal {
+                Some(refusal) => {
+                    let files = view.record.meta.list(RecordKey::TrainWaitsFor);
+                    WaitReason::TrainWaits { refusal, files }
+                }
+                None => WaitReason::Train { place, into },
+            }));
+        }
+    }
+}

@@ -128,7 +128,7 @@ fn unknown_reasons_keep_their_fields() {
         assert_eq!(serde_json::to_value(&reason).unwrap(), json);
     }
     assert_eq!(read(&json!({ "code": "held", "by": "hook" })).code(), Some(WaitCode::Held));
-    assert_eq!(read(&json!({ "code": "train_waits" })).code(), None);
+    assert_eq!(read(&json!({ "code": "moon_waits" })).code(), None);
     for json in [json!({}), json!({ "code": 1 }), json!("held"), json!(null)] {
         assert!(serde_json::from_value::<WaitReason>(json).is_err());
     }

@@ -29,6 +29,9 @@ pub(crate) struct Promote {
                   the merge, and work that does not go in goes back to its agent."
 )]
 pub(crate) struct Ship {
+    /// Accept the work and leave its branch as it is
+    #[arg(long, conflicts_with_all = ["merge", "pr"])]
+    accept: bool,
     /// Merge the job's branch, with what was corrected in its checkout, into the branch that it
     /// started from, at once; when that does not go cleanly, that branch is not changed and the job
     /// is not shipped
@@ -38,9 +41,6 @@ pub(crate) struct Ship {
     /// the job is shipped when that is merged
     #[arg(long, conflicts_with = "merge")]
     pr: bool,
-    /// Accept the job and leave its branch alone, whatever its `ship` says
-    #[arg(long, conflicts_with_all = ["merge", "pr"])]
-    accept: bool,
     /// Also jobs whose branch does not hold all of their work, which `aq why` names
     #[arg(long)]
     leave_out: bool,

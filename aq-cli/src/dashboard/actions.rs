@@ -5,7 +5,6 @@ use aq_manifest::{JobId, ShipMode, Stage};
 use aq_runner::run;
 use aq_runner::run::Settings;
 use aq_runner::run::place::require_trust;
-use aq_runner::store::JobRecord;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Form, Json};
@@ -148,10 +147,9 @@ fn by_pull(dashboard: &Dashboard, id: &JobId, action: Action) -> Result<Option<S
     if !is_next {
         return Ok(None);
     }
-    let record = JobRecord::read(queue, queue.expect(id)?, id.clone())?;
     let loaded = Settings::load_or_last(queue, dashboard.environment.clone());
     let (settings, _) = loaded.map_err(Failure::usage)?;
-    if settings.shipping.mode_of(&record.meta) != ShipMode::Pr {
+    if run::way_to_ship(queue, &settings, id)? != ShipMode::Pr {
         return Ok(None);
     }
     let progress = run::ship_by_pull(queue, &settings, id, false, Timestamp::now())?;

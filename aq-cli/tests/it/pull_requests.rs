@@ -64,7 +64,11 @@ fn merged_requests_ship_their_jobs() {
     assert!(said.contains("a  shipped"), "{said}");
     assert_eq!(sandbox.folders("a"), ["shipped"]);
     assert_eq!(sandbox.meta_value("a", "merged_into"), "main");
-    assert!(sandbox.ok(&["why", "a"]).contains(&format!("is shipped; its pull request: {URL}")));
+    let why = sandbox.ok(&["why", "a"]);
+    assert!(
+        why.contains("is shipped") && why.contains(&format!("; its pull request: {URL}")),
+        "{why}"
+    );
     let meta = fs::read_to_string(sandbox.queue(".state/meta/a.meta")).unwrap();
     assert!(!meta.contains(TOKEN) && !sandbox.log("a").contains(TOKEN));
 }

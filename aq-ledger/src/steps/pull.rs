@@ -119,6 +119,7 @@ impl JobStep for ShipPull<'_> {
         if !row.content().has(RecordKey::PullRequestOpen) {
             return Err(Refusal::NoPullRequest { step: Self::NAME });
         }
+        row.expect_no_landing(Self::NAME)?;
         let update = RecordUpdate::new()
             .set(RecordKey::Result, aq_manifest::Outcome::Shipped)
             .set(RecordKey::ShippedAt, now)

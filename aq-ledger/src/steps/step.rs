@@ -140,15 +140,15 @@ pub enum Refusal {
         /// The step.
         step: StepName,
     },
-    /// The target of the job may have moved already.
-    #[error("a job whose merge has begun has no step `{step}`")]
-    LandingOpen {
-        /// The step.
-        step: StepName,
-    },
     /// No pull request was begun, or none is open.
     #[error("a job without a pull request has no step `{step}`")]
     NoPullRequest {
+        /// The step.
+        step: StepName,
+    },
+    /// The target of the job may have moved already.
+    #[error("a job whose merge has begun has no step `{step}`")]
+    LandingOpen {
         /// The step.
         step: StepName,
     },

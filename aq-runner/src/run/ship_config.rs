@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use aq_ledger::{RecordContent, RecordKey};
 use aq_manifest::{ShipMode, parse_duration};
 use serde::Deserialize;
 
@@ -62,12 +61,6 @@ pub struct ShipSettings {
 }
 
 impl ShipSettings {
-    /// The way in which a job is shipped: its own, else that of the config.
-    pub fn mode_of(&self, meta: &RecordContent) -> ShipMode {
-        let own = meta.get(RecordKey::Ship).and_then(|word| word.parse().ok());
-        own.unwrap_or(self.mode)
-    }
-
     /// Reads the sections; the error names the key.
     pub(super) fn read(sections: ShipSections<'_>) -> Result<Self, String> {
         let ShipSections { ship, merge, train_retries, pr } = sections;
@@ -132,21 +125,19 @@ mod tests {
     }
 
     #[test]
+    fn pull_requests_have_their_settings() {
+        let settings = read("{ship: pr, pr: {remote: fork, every: 10m}}").unwrap();
+        assert_eq!((settings.mode, settings.pr_remote.as_str()), (ShipMode::Pr, "fork"));
+        assert_eq!(settings.pr_every, Duration::from_secs(600));
+    }
+
+    #[test]
     fn trains_have_their_settings() {
         let text = "ship: merge\nmerge: {verify: make test, sign: true}\ntrain-retries: 0";
         let settings = read(text).unwrap();
         assert_eq!((settings.mode, settings.train_retries), (ShipMode::Merge, 0));
         assert_eq!(settings.merge_verify.as_deref(), Some("make test"));
         assert!(settings.merge_sign);
-    }
-
-    #[test]
-    fn pull_requests_have_their_settings() {
-        let settings = read("{ship: pr, pr: {remote: fork, every: 10m}}").unwrap();
-        assert_eq!((settings.mode, settings.pr_remote.as_str()), (ShipMode::Pr, "fork"));
-        assert_eq!(settings.pr_every, Duration::from_secs(600));
-        let mode = |record: &str| settings.mode_of(&RecordContent::parse(record));
-        assert_eq!((mode(""), mode("ship=accept\n")), (ShipMode::Pr, ShipMode::Accept));
     }
 
     #[test]

@@ -190,10 +190,10 @@ impl HeldJob {
                 "review/ (a fleet job in testing/ has given its lock back)".to_owned()
             }
             Refusal::Held { .. } => "inbox/, and not held".to_owned(),
+            Refusal::NoPullRequest { .. } => "testing/, with a pull request".to_owned(),
             Refusal::LandingOpen { .. } => {
                 "testing/, and no merge that was cut short (`aq recover` finishes it)".to_owned()
             }
-            Refusal::NoPullRequest { .. } => "testing/, with a pull request".to_owned(),
             Refusal::NoDeadWorker { .. } => {
                 "building/, review/ or testing/, with a dead worker".to_owned()
             }

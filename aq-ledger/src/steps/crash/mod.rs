@@ -16,7 +16,7 @@ use super::lab::{LEASE, NOW, row};
 use super::*;
 use crate::escape::escape;
 use crate::{KeyName, RecordContent, RecordKey};
-use requests::{StepActor, actor, is_note, requests};
+use requests::{StepActor, actor, is_note, is_of_pull, requests};
 
 /// The actions of the model, and its bounds.
 #[derive(Clone)]
@@ -27,6 +27,8 @@ struct JobWorld {
     has_person: bool,
     /// The notes that a worker makes between its steps.
     has_notes: bool,
+    /// The steps about pull requests.
+    has_pulls: bool,
     /// Attempts that are looked at.
     attempts: u32,
     /// Deaths in a row that are looked at.
@@ -221,6 +223,7 @@ impl JobWorld {
             record,
             has_person: true,
             has_notes: false,
+            has_pulls: false,
             attempts: 2,
             deaths: 1,
             every_line: false,
@@ -244,7 +247,9 @@ impl JobWorld {
                 StepActor::Loop => job.worker == Worker::None,
                 StepActor::Person => job.worker == Worker::None && self.has_person,
             };
-            if !may_act || (is_note(name) && !self.has_notes) {
+            let is_left_out =
+                (is_note(name) && !self.has_notes) || (is_of_pull(name) && !self.has_pulls);
+            if !may_act || is_left_out {
                 continue;
             }
             for (number, request) in requests(name, job.stop, job.landed).iter().enumerate() {
@@ -417,6 +422,7 @@ impl Model for JobWorld {
 fn worlds() -> Vec<JobWorld> {
     let worlds = [
         JobWorld { attempts: 1, ..JobWorld::new("") },
+        JobWorld { has_pulls: true, attempts: 1, deaths: 0, ..JobWorld::new("") },
         JobWorld { has_person: false, ..JobWorld::new(LEASE) },
         JobWorld { has_person: false, has_notes: true, attempts: 1, ..JobWorld::new(LEASE) },
         JobWorld { has_person: false, attempts: 1, deaths: 10, ..JobWorld::new("recoveries=8\n") },

@@ -179,6 +179,12 @@ pub(super) fn actor(name: StepName) -> StepActor {
     }
 }
 
+/// Steps about pull requests.
+pub(super) fn is_of_pull(name: StepName) -> bool {
+    use StepName::{BeginPull, NotePull, NotePullError, ShipPull};
+    matches!(name, BeginPull | NotePull | NotePullError | ShipPull)
+}
+
 /// Steps that only note something. They have no part in the job's way.
 pub(super) fn is_note(name: StepName) -> bool {
     matches!(

@@ -32,7 +32,7 @@ pub(crate) type TrainTurn<'a> = (Reverse<Priority>, Timestamp, &'a JobId);
 
 /// The way in which a job is shipped: its own, else the config's.
 pub(crate) fn ship_mode(row: JobRow<'_>, settings: &Settings) -> ShipMode {
-    settings.shipping.mode_of(row.content())
+    row.ship().unwrap_or(settings.shipping.mode)
 }
 
 /// The target of a job, as people name it; empty where it is not on record.

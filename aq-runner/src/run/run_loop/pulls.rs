@@ -17,6 +17,7 @@ use aq_manifest::{JobId, ShipMode, Stage};
 use aq_scheduler::State;
 
 use crate::run::fleet::lease;
+use crate::run::queue::train::ship_mode;
 use crate::run::run_loop::context::{ListenerContext, LoopContext};
 use crate::run::run_loop::event_source::WakeCause;
 use crate::run::run_loop::loop_core::{LoopEvent, LoopNotice, LoopReport};
@@ -126,8 +127,9 @@ impl PullListener {
 }
 
 /// Tests for a job that is shipped by a pull request, and not by the loop.
-pub(super) fn is_by_pull(settings: &Settings, record: &JobRecord) -> bool {
-    record.unchecked().has_pull_request() || settings.shipping.mode_of(&record.meta) == ShipMode::Pr
+fn is_by_pull(settings: &Settings, record: &JobRecord) -> bool {
+    let row = record.unchecked();
+    row.has_pull_request() || ship_mode(row, settings) == ShipMode::Pr
 }
 
 /// Tests for a job whose request was begun, or that this loop is to ship by one.

@@ -18,7 +18,6 @@ use crate::run::recovery::recover_job;
 use crate::run::run_loop::context::PendingWork;
 use crate::run::run_loop::event_source::WakeCause;
 use crate::run::run_loop::loop_core::{JobLook, LoopEvent, MetLack};
-use crate::run::run_loop::pulls::is_by_pull;
 use crate::run::start_point::present_conflict;
 use crate::store::{HeldJob, Ingested, JobRecord, QueueDir, StoreError, ingest, rename_if_taken};
 
@@ -116,7 +115,7 @@ impl EffectPerformer<'_> {
         // Of a job that has a pull request, people decide there.
         let rests = !self.context.options.ship
             || self.listeners.ships(&record.meta)
-            || is_by_pull(settings, &record)
+            || row.has_pull_request()
             || record.meta.has(RecordKey::LeftOut);
         match ship_mode(row, settings) {
             _ if rests => self.rest(id, Stage::Testing),

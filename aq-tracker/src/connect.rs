@@ -190,6 +190,7 @@ mod tests {
         assert!(trackers.tracker(Kind::GitHub).is_err_and(|e| e.is_usage()));
     }
 
+    #[cfg(feature = "http")]
     fn problem(set: &[(&str, &str)], kind: Kind) -> Option<String> {
         let get = |name: &str| {
             set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
@@ -197,6 +198,7 @@ mod tests {
         Trackers::new(get).tracker(kind).err().map(|e| e.to_string())
     }
 
+    #[cfg(feature = "http")]
     #[test]
     fn what_is_missing_is_named() {
         let missing = |set: &[_], kind| problem(set, kind).unwrap();

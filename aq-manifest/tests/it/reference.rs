@@ -99,7 +99,8 @@ fn the_schema_has_every_key_with_its_words() {
       "default": [
         "timeout",
         "verify_failed",
-        "crash"
+        "crash",
+        "conflict"
       ],
       "description": "The failures that are tried again.",
       "oneOf": [
@@ -107,7 +108,8 @@ fn the_schema_has_every_key_with_its_words() {
           "enum": [
             "timeout",
             "verify_failed",
-            "crash"
+            "crash",
+            "conflict"
           ]
         },
         {
@@ -115,7 +117,8 @@ fn the_schema_has_every_key_with_its_words() {
             "enum": [
               "timeout",
               "verify_failed",
-              "crash"
+              "crash",
+              "conflict"
             ]
           },
           "maxItems": 16,

@@ -205,7 +205,7 @@ fn a_bad_retry() {
     2 | retry: {max: 0, backoff: 5, on: [crash, timout]}
       |                                         ^^^^^^
       |
-      = help: did you mean `timeout`? It can be `timeout`, `verify_failed` or `crash`
+      = help: did you mean `timeout`? It can be `timeout`, `verify_failed`, `crash` or `conflict`
     ");
 }
 

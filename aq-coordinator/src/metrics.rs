@@ -1,4 +1,4 @@
-//! What a coordinator counts, for Prometheus.
+//! The counts of a coordinator, for Prometheus.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -59,7 +59,7 @@ struct OfClass {
     class: &'static str,
 }
 
-/// Why a request was turned away before it came to its handler.
+/// Reason why a request was turned away before it came to its handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Refused {
     /// No token, or a wrong one.

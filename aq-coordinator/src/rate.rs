@@ -1,11 +1,12 @@
-//! How many requests a caller may send: a bucket of tokens for each, refilled at a steady rate.
+//! Limits of the rate at which a caller may send: a bucket of tokens for each, refilled at a steady
+//! rate.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What one caller may send.
+/// The rate of one caller.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rate {
     /// Requests a second in the long run; above zero.
@@ -14,7 +15,7 @@ pub struct Rate {
     pub burst: f64,
 }
 
-/// How many callers are remembered. A caller that is forgotten has a full bucket again.
+/// Number of callers that are remembered. A caller that is forgotten has a full bucket again.
 const MAX_CALLERS: usize = 20_000;
 
 #[derive(Clone, Copy, Debug)]

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use crate::store::{Forgotten, Store};
 
-/// How often there may be something to forget.
+/// Interval at which there may be something to forget.
 const EVERY: Duration = Duration::from_secs(60);
 
 /// The pause where there is more than goes at once: others have their turn.

@@ -57,7 +57,7 @@ const LIMITS: [Limit; 10] = [
     },
     Limit {
         about: "lines in a file, median",
-        most: 124.0,
+        most: 125.0,
         measure: |sources| median(sources.lengths()),
     },
     Limit {

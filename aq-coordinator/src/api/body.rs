@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::refusal::Refusal;
 
-/// How long a body may take to arrive.
+/// Time limit of a body's arrival.
 const ARRIVAL: Duration = Duration::from_secs(10);
 
 /// A JSON body.

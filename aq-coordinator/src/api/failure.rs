@@ -1,4 +1,4 @@
-//! What a store's errors are to a client.
+//! The errors of a store, for a client.
 
 use aq_fleet::protocol::ProblemKind;
 

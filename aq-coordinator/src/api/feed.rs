@@ -18,10 +18,10 @@ use super::refusal::Refusal;
 use super::state::Api;
 use crate::store::Feed;
 
-/// What a client sends to go on where it was.
+/// The header by which a client goes on where it was.
 const LAST_EVENT_ID: &str = "last-event-id";
 
-/// How often other coordinators' messages are looked for.
+/// Interval of looks for other coordinators' messages.
 const WATCH: Duration = Duration::from_millis(500);
 
 /// Messages read at once.

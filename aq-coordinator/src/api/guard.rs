@@ -1,5 +1,5 @@
-//! What every request goes through before its handler: a name in the log, the protocol's version,
-//! the rate, the token, and a time limit.
+//! The guard of every request before its handler: a name in the log, the protocol's version, the
+//! rate, the token, and a time limit.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest request id that is taken over from a client, in bytes.
 const MAX_REQUEST_ID: usize = 128;
 
-/// How long a call may take that waits for nothing but the database.
+/// Time limit of a call that waits for nothing but the database.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// The calls without a token (docs/fleet-protocol.md): whether the process lives, and whether it
@@ -127,7 +127,8 @@ fn check(api: &Api, request: &Request) -> Result<Caller, Refusal> {
     Ok(caller)
 }
 
-/// What a call takes, before its body is read. A call that is not named here is the operator's.
+/// Returns the scope that a call takes, before its body is read. A call that is not named here is
+/// the operator's.
 fn need(method: &Method, route: &str) -> ScopeNeed<'static> {
     let is_look = matches!(*method, Method::GET | Method::HEAD);
     match route {

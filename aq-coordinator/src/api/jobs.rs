@@ -21,7 +21,7 @@ use crate::auth::{Caller, ScopeNeed};
 use crate::ledger::{Job, Submission};
 use crate::store::{self, JobFilter};
 
-/// How often a submission is checked again because others changed the graph meanwhile.
+/// Number of times that a submission is checked again because others changed the graph meanwhile.
 const MAX_CHECKS: usize = 20;
 
 /// Submit a job. 201 for a new one; 200 for a key and body that are known, and for a body that

@@ -1,4 +1,4 @@
-//! What the holder of a grant says of it. Each call is fenced by the epoch, in the store.
+//! Calls of a lease's host. Each is fenced by the epoch, in the store.
 
 use std::sync::Arc;
 

@@ -26,8 +26,8 @@ pub(super) async fn show(Extension(Document(text)): Extension<Document>) -> Resp
 const BEARER: &str = "bearer";
 const PROBLEM: &str = "Problem";
 
-/// What every operation has in common: the token, and problems as the answer to everything that
-/// is no success.
+/// The common part of every operation: the token, and problems as the answer to everything that is
+/// no success.
 pub(super) fn base() -> OpenApi {
     let mut document = OpenApi::default();
     document.info = Info::new("aq fleet protocol", &PROTOCOL_VERSION.to_string());

@@ -1,4 +1,4 @@
-//! How a call is refused: a problem document, and what goes with it in the head.
+//! Refusals of a call: a problem document, with its fields in the head.
 
 use std::time::Duration;
 

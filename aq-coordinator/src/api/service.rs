@@ -1,4 +1,4 @@
-//! How the coordinator itself is: for supervisors, for Prometheus, and for programs.
+//! The state of the coordinator itself: for supervisors, for Prometheus, and for programs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::store::Numbers;
 /// Prometheus reads this.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// How long the numbers of the fleet may take before the others are shown without them.
+/// Time limit of the fleet's numbers; without them the others are shown.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Whether the process lives. Needs no token.

@@ -1,4 +1,4 @@
-//! What handlers share.
+//! The state that handlers share.
 
 use std::net::IpAddr;
 use std::sync::Arc;

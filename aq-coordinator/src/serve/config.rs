@@ -1,4 +1,4 @@
-//! What a coordinator is told at its start.
+//! The settings of a coordinator.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use crate::auth::Tokens;
 use crate::echo::Echoes;
 use crate::rate::Rate;
 
-/// How a coordinator serves. docs/fleet.md has the defaults of the command line.
+/// The settings of a coordinator. docs/fleet.md has the defaults of the command line.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where to listen. Port 0 takes any free one; [`Running::address`](crate::Running::address)
@@ -18,17 +18,17 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where the fleet's state is.
     pub database: Database,
-    /// Who may call.
+    /// The tokens of callers.
     pub tokens: Tokens,
-    /// How long a grant lasts without a renewal; at least twice `heartbeat`.
+    /// Duration of a lease without a renewal; at least twice `heartbeat`.
     pub lease: Duration,
-    /// How often hosts are told to report; above zero.
+    /// Interval at which hosts are told to report; above zero.
     pub heartbeat: Duration,
     /// Certificate and key; without them requests and tokens travel in the open.
     pub tls: Option<TlsFiles>,
     /// Listen beyond loopback without TLS, such as behind a proxy that has it.
     pub insecure: bool,
-    /// What one token may send from one address.
+    /// The rate of one token from one address.
     pub rate: Rate,
     /// Jobs run that may have ended in the time that was lost with the restore of a backup; else
     /// they wait for a person.

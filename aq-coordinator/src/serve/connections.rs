@@ -31,7 +31,7 @@ pub(crate) const MAX_CONNECTIONS: usize = 20_000;
 /// The largest head of a request, in bytes.
 const MAX_HEAD: usize = 32 * 1024;
 
-/// What a server bears of its peers.
+/// The limits that peers meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Connections at once. One more takes the place of an idle one, and is closed where there is
@@ -44,7 +44,7 @@ pub struct Limits {
     /// A peer that takes longer than this between two requests, or to send the headers of one, is
     /// let go.
     pub headers: Duration,
-    /// How long open requests may go on after the order to stop.
+    /// Time that open requests may go on after the order to stop.
     pub drain: Duration,
 }
 

@@ -29,14 +29,14 @@ use crate::rate::{Gate, Rate};
 use crate::retention;
 use crate::store::Store;
 
-/// How often leases are looked at (the ledger counts a longer pause than a few as an outage).
+/// Interval of looks at leases (the ledger counts a longer pause than a few as an outage).
 const TICK: Duration = Duration::from_secs(1);
 
 /// What somebody without a valid token may send, each of wrong tokens and of questions whether this
 /// coordinator is ready.
 const GUESSES: Rate = Rate { per_second: 5.0, burst: 50.0 };
 
-/// How many may follow the events at once.
+/// Maximum of readers that follow the events at once.
 const MAX_READERS: usize = 64;
 
 /// A coordinator at work. It goes on when this is dropped.
@@ -46,7 +46,7 @@ pub struct Running {
     is_tls: bool,
     stop: watch::Sender<bool>,
     served: JoinHandle<()>,
-    /// What tells trackers.
+    /// The tasks that tell trackers.
     echoes: Vec<JoinHandle<()>>,
 }
 

@@ -16,7 +16,7 @@ pub(super) fn raise_limit() {
     }
 }
 
-/// How many connections there can be under the limit, of so many.
+/// Number of connections that there can be under the limit, of so many.
 pub(super) fn connections(most: usize) -> usize {
     let soft = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft);
     under(usize::try_from(soft).unwrap_or(usize::MAX), most)

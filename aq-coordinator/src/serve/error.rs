@@ -1,4 +1,4 @@
-//! Why a coordinator does not start.
+//! Errors at the start of a coordinator.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::tls::TlsError;
 use crate::store::StoreError;
 
-/// Why a coordinator does not start. Nothing was changed.
+/// Reason why a coordinator does not start. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// Others could read tokens and jobs on the way.
@@ -26,9 +26,9 @@ pub enum ServeError {
          heartbeat is longer than zero, and a lease at least twice as long"
     )]
     Times {
-        /// How long a lease was to last.
+        /// The duration that a lease was to have.
         lease: Duration,
-        /// How often hosts were to report.
+        /// The interval at which hosts were to report.
         heartbeat: Duration,
     },
     /// The certificate or the key.
@@ -39,7 +39,7 @@ pub enum ServeError {
     Listen {
         /// Where it was to listen.
         listen: SocketAddr,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
     /// The database.
@@ -47,7 +47,7 @@ pub enum ServeError {
     Store {
         /// Which one, without secrets.
         database: String,
-        /// Why not.
+        /// The cause.
         source: StoreError,
     },
     /// The operating system gives no threads or signals.

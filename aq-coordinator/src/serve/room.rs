@@ -17,7 +17,7 @@ use tracing::warn;
 
 use crate::metrics::ConnectionCounts;
 
-/// How often the log says that connections are turned away.
+/// Interval at which the log says that connections are turned away.
 const TELL: Duration = Duration::from_secs(60);
 
 /// The places of a server.

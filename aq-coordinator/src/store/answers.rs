@@ -1,4 +1,4 @@
-//! What stores answer.
+//! The answers of stores.
 
 use std::time::Duration;
 
@@ -19,22 +19,23 @@ use crate::ledger::{DbTime, GrantRecord, Job};
 pub struct Dated<T> {
     /// The database's clock then.
     pub now: DbTime,
-    /// What was true.
+    /// The value at that time.
     pub value: T,
 }
 
-/// What a tick found.
+/// The findings of a tick.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ticked {
-    /// How many leases lapsed.
+    /// Number of leases that lapsed.
     pub lapsed: usize,
-    /// How long nobody had ticked, when that was an outage: now nothing lapses for one lease time.
+    /// Time for which nobody had ticked, when that was an outage: now nothing lapses for one lease
+    /// time.
     pub outage: Option<Duration>,
     /// After a restore, hosts have had their time just now; so many jobs wait for a person.
     pub settled: Option<usize>,
 }
 
-/// What became of a submission. The job is as it is now.
+/// The result of a submission. The job is as it is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Submitted {
     /// A new job: 201.
@@ -58,11 +59,11 @@ pub struct Granted {
     pub job: Job,
     /// The manifest, byte for byte.
     pub manifest: String,
-    /// How long the lease holds from now. Shorter than a lease when a claim is repeated.
+    /// Time that is left of the lease. Shorter than a lease when a claim is repeated.
     pub expires_in: Duration,
 }
 
-/// What a claim got.
+/// The result of a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimAnswer {
     /// The grants, in the order of the plan. What somebody else took meanwhile is left out.
@@ -74,13 +75,13 @@ pub struct ClaimAnswer {
     pub draining: bool,
 }
 
-/// What a heartbeat is answered.
+/// The answer to a heartbeat.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BeatAnswer {
-    /// Whether the factory is known, and has registered since the latest restore. Its leases are
-    /// renewed in any case.
+    /// The host is known, and has registered since the latest restore. Its leases are renewed in
+    /// any case.
     pub registered: bool,
-    /// Whether it is to take no more jobs.
+    /// It is to take no more jobs.
     pub draining: bool,
     /// Each lease, in the order of the heartbeat.
     pub leases: Vec<LeaseStand>,
@@ -97,12 +98,12 @@ pub struct Registration {
     pub ended: u64,
 }
 
-/// How a lease stands after a heartbeat.
+/// The state of a lease after a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseStand {
     /// As the heartbeat named it.
     pub lease: LeaseRef,
-    /// How long it holds from now; `None` when it is lost.
+    /// Time that is left of it; `None` when it is lost.
     pub expires_in: Option<Duration>,
 }
 
@@ -155,13 +156,13 @@ pub struct JobDetail {
 /// One report of a job.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReportRecord {
-    /// Who sent it.
+    /// The host that sent it.
     pub factory: FactoryId,
     /// Under which grant; 0 for a shadow's.
     pub epoch: Epoch,
     /// Its place there.
     pub seq: u64,
-    /// Whether a shadow sent it.
+    /// A shadow sent it.
     pub shadow: bool,
     /// Where the job was.
     pub stage: Stage,
@@ -171,14 +172,14 @@ pub struct ReportRecord {
     pub checkpoint: Option<Checkpoint>,
     /// Its numbers.
     pub metrics: Option<Metrics>,
-    /// What a shadow's comparison said.
+    /// The verdict of a shadow's comparison.
     pub verdict: Option<Verdict>,
 }
 
 /// A factory, as it last showed itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FactoryRow {
-    /// Who.
+    /// The host.
     pub id: FactoryId,
     /// The host's name.
     pub host: String,
@@ -186,17 +187,17 @@ pub struct FactoryRow {
     pub version: String,
     /// The life of its loop.
     pub instance: InstanceId,
-    /// What it advertised when it registered.
+    /// Its capabilities when it registered.
     pub capabilities: Vec<Token>,
-    /// How many jobs it runs at most.
+    /// Maximum of jobs that it runs.
     pub capacity: u32,
     /// Free slots at its last heartbeat.
     pub free: u32,
     /// When it was heard of last: a registration or a heartbeat.
     pub seen: DbTime,
-    /// Whether it is to take no more jobs.
+    /// It is to take no more jobs.
     pub draining: bool,
-    /// What it holds, lapsed or not.
+    /// Its leases, lapsed or not.
     pub holds: Vec<LeaseRef>,
 }
 
@@ -211,13 +212,13 @@ pub struct Numbers {
     pub depth: Vec<Depth>,
     /// Jobs that somebody holds, lapsed or not.
     pub held: u64,
-    /// How long the oldest job in the inbox is there, counted from when it was submitted.
+    /// Age of the oldest job in the inbox, counted from when it was submitted.
     pub oldest_wait: Option<Duration>,
     /// The time since a backup was restored, when one was.
     pub restored: Option<Duration>,
     /// Jobs that may have ended in the time that was lost with it.
     pub in_doubt: u64,
-    /// What shadows have reported, when one has.
+    /// The reports of shadows, when there are any.
     pub agreement: Option<Agreement>,
     /// The slots of factories that were heard of within one lease time, by id.
     pub slots: Vec<HostSlots>,

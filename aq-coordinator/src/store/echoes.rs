@@ -1,4 +1,4 @@
-//! What trackers are to be told of the fleet's jobs, and what they have been told.
+//! The messages to trackers about the fleet's jobs, and those that they have got.
 
 use aq_fleet::protocol::{EventValue, Fields, FleetJobId};
 use aq_manifest::Stage;
@@ -27,11 +27,11 @@ pub struct News {
     pub job: FleetJobId,
     /// The item, as the job file names it.
     pub item: String,
-    /// What it says.
+    /// The message.
     pub echo: Echo,
     /// The stage that the tracker was told last.
     pub echoed: Option<Stage>,
-    /// What the tracker answered then; see [`Tracker::echo`](aq_tracker::Tracker::echo).
+    /// The tracker's answer then; see [`Tracker::echo`](aq_tracker::Tracker::echo).
     pub comment: Option<String>,
 }
 
@@ -42,11 +42,11 @@ pub struct NewsPage {
     pub news: Vec<News>,
     /// Where to go on, if none of them is to be told.
     pub next: u64,
-    /// Whether there may be more behind them.
+    /// There may be more behind them.
     pub more: bool,
 }
 
-/// What came of a message: it is not looked at again.
+/// The fate of a message: it is not looked at again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
     /// Its place in the feed.
@@ -55,9 +55,9 @@ pub struct Told {
     pub job: FleetJobId,
     /// The item.
     pub item: String,
-    /// What the tracker knows now; `None` when it will never know.
+    /// The stage that the tracker knows now; `None` when it will never know.
     pub echoed: Option<Stage>,
-    /// What it answered.
+    /// Its answer.
     pub comment: Option<String>,
 }
 
@@ -76,7 +76,7 @@ impl NewsPage {
 pub(super) struct NewsRow {
     pub(super) id: u64,
     pub(super) job: FleetJobId,
-    /// Whether the job's holder has said it.
+    /// The job's host has said it.
     pub(super) is_hosts: bool,
     pub(super) kind: String,
     pub(super) fields: String,

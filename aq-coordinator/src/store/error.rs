@@ -1,11 +1,11 @@
-//! Why a store gives no answer.
+//! Errors of a store.
 
 use aq_fleet::protocol::{FactoryId, FleetJobId};
 
 use crate::ledger::{Fenced, Refusal};
 
-/// Why a store gives no answer. Nothing was changed, except after `Unavailable`: then it may have
-/// been done, and the caller asks again, which every call allows.
+/// Reason why a store gives no answer. Nothing was changed, except after `Unavailable`: then it may
+/// have been done, and the caller asks again, which every call allows.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// The database cannot be reached, or broke off; it may be back in a moment.

@@ -1,10 +1,10 @@
-//! How long what is not kept for good is kept, and how much of it goes at once.
+//! The times after which data goes that is not kept for good, and the amount that goes at once.
 
 use std::time::Duration;
 
 use crate::ledger::DbTime;
 
-/// How long messages of the feed are kept at least.
+/// The least time that messages of the feed are kept.
 const KEEP_EVENTS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Messages that go in one transaction.
@@ -13,7 +13,7 @@ pub(crate) const EVENTS_AT_ONCE: i64 = 1000;
 /// Jobs whose past goes in one transaction, and hosts: claims wait for no more than these.
 pub(crate) const PAST_AT_ONCE: i64 = 100;
 
-/// What one call of [`forget`](super::Store::forget) has removed.
+/// The result of one call of [`forget`](super::Store::forget).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forgotten {
     /// Ended jobs of which key, digest, outcome and last epoch are left.

@@ -1,4 +1,4 @@
-//! What trackers are to be told, and who tells them.
+//! Messages to trackers, and the coordinator that sends them.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What went wrong inside a transaction, and whether to try again.
+//! Faults inside a transaction, and the decision to try again.
 
 use tokio_postgres::error::SqlState;
 
@@ -11,7 +11,7 @@ const NO_TLS: &str = "server does not support TLS";
 const MEND_OF_NO_TLS: &str =
     "; set `ssl = on` there, or say sslmode=disable where something else encrypts";
 
-/// Why a transaction was not committed.
+/// Reason why a transaction was not committed.
 #[derive(Debug)]
 pub(crate) enum Fault {
     /// The answer is an error; the database is well.
@@ -23,8 +23,8 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    /// Whether nothing was done, and the same again may go well: another transaction was in the
-    /// way, or the connection has ended.
+    /// Tests for a fault after which nothing was done, and the same may go well: another
+    /// transaction was in the way, or the connection has ended.
     pub(crate) fn is_worth_a_retry(&self) -> bool {
         match self {
             Self::Store(_) => false,

@@ -13,7 +13,7 @@ use crate::ledger::{Caller, Fenced, Hold, Job, Renewal, renew};
 use crate::store::columns::{count, number};
 use crate::store::{Beat, BeatAnswer, LeaseStand};
 
-/// How a job's lease was renewed: by whom, and whether the job is to be stopped.
+/// The renewal of a job's lease: by whom, and whether the job is to be stopped.
 struct Renewed {
     factory: String,
     epoch: Epoch,

@@ -1,4 +1,4 @@
-//! What the holder of a grant says, and what a person asks for.
+//! Calls of a lease's host, and requests of a person.
 
 use aq_fleet::protocol::{Ended, Events, FactoryId, FleetJobId, Register, Release, Report};
 use aq_manifest::Stage;

@@ -19,24 +19,24 @@ use crate::store::{Clock, StoreError};
 /// Connections at most. More would only wait for one another in the database.
 const CONNECTIONS: usize = 16;
 
-/// How long to wait for a connection.
+/// Time limit of the wait for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How often a transaction is tried that was undone.
+/// Number of tries of a transaction that was undone.
 const TRIES: u32 = 5;
 
-/// What each connection is told: a coordinator that hangs must not hold locks for long, and
+/// The settings of each connection: a coordinator that hangs must not hold locks for long, and
 /// statements are planned once, since to plan those of a grant takes as long as to run them.
 const SETTINGS: &str = "SET statement_timeout = '30s'; \
      SET idle_in_transaction_session_timeout = '30s'; \
      SET default_transaction_isolation = 'read committed'; \
      SET plan_cache_mode = 'force_generic_plan'";
 
-/// How often a connection is used before it plans its statements again: the tables may have grown
+/// Number of uses of a connection before it plans its statements again: the tables may have grown
 /// from nothing since, and the database has not counted them yet.
 const USES: usize = 256;
 
-/// What a transaction comes to.
+/// The work of a transaction.
 pub(crate) type Work<'t, T> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send + 't>>;
 
 /// The connections of one store.

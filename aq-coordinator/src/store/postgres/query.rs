@@ -54,7 +54,7 @@ fn with_values_from(before: usize, sql: &str) -> String {
     moved
 }
 
-/// What a transaction asks as it begins.
+/// The questions with which a transaction begins.
 #[derive(Default)]
 pub(crate) struct Opening {
     /// Names that are locked until its end, before any of the queries looks.

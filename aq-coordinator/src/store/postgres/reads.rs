@@ -1,4 +1,4 @@
-//! What others look at.
+//! Reads for others to look at.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::store::{
     ReportRecord, StoreError, Totals, tally,
 };
 
-/// How much of a job's past is shown.
+/// The part of a job's past that is shown.
 const MOST: i64 = 1000;
 
 impl Tx {

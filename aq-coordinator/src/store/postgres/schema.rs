@@ -37,7 +37,7 @@ impl Tx {
         self.start().await
     }
 
-    /// Whether the schema is this program's.
+    /// Checks that the schema is this program's.
     pub(crate) async fn check(&self) -> Result<(), Fault> {
         let known = MIGRATIONS.len() as u32;
         let there = self.one("SELECT to_regclass('aq_schema') IS NOT NULL", &[]).await?;

@@ -1,4 +1,4 @@
-//! What is asked of the server's certificate.
+//! The checks of the server's certificate.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-/// What is asked of a server's certificate.
+/// The check of a server's certificate.
 #[derive(Debug)]
 pub(super) enum ServerCheck {
     /// Nothing: whoever listens only finds nothing, and whoever answers in its place is believed.

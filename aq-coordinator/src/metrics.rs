@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use aq_manifest::Outcome;
 use nix::sys::statvfs::statvfs;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -285,9 +286,12 @@ impl Metrics {
         ] {
             self.tokens.get_or_create(&OfKind { kind }).inner().store(n, Relaxed);
         }
-        for (result, n) in &totals.failed {
+        let is_failure = |result: &&Outcome| !matches!(result, Outcome::Success | Outcome::Shipped);
+        for result in Outcome::ALL.iter().filter(is_failure) {
             let class = OfClass { class: result.as_str() };
-            self.failures.get_or_create(&class).inner().store(*n, Relaxed);
+            // Those that never came are shown as 0, so that `increase` sees the first one.
+            let n = totals.failed.get(result).copied().unwrap_or(0);
+            self.failures.get_or_create(&class).inner().store(n, Relaxed);
         }
     }
 }
@@ -304,7 +308,6 @@ fn whole(n: u64) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use aq_manifest::Outcome;
 
     use super::*;
 

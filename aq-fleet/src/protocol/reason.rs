@@ -63,10 +63,10 @@ mod tests {
         }
         let bare = view(&Value::Null, &held).waits().unwrap();
         assert_eq!(bare.text, "lock held by a");
-        let later = json!({ "code": "train", "place": 3 });
-        let given = view(&json!("third in the train of main"), &later).waits().unwrap();
-        assert_eq!((given.reason.code(), given.reason.code_text()), (None, "train"));
-        assert_eq!(given.to_string(), "third in the train of main");
+        let later = json!({ "code": "moon", "place": 3 });
+        let given = view(&json!("third from the moon"), &later).waits().unwrap();
+        assert_eq!((given.reason.code(), given.reason.code_text()), (None, "moon"));
+        assert_eq!(given.to_string(), "third from the moon");
         assert_eq!(view(&Value::Null, &Value::Null).waits(), None);
     }
 

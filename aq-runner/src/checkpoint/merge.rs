@@ -124,10 +124,13 @@ impl Wip {
         let tip = self.newest()?.ok_or_else(|| CheckpointError::NoBranch(branch()))?;
         let old = self.repo.branch_commit(&target)?;
         let mut landing = Landing { target, old, commit: tip.clone() };
+        let mut is_as_verified = true;
         if let Some(old) = &landing.old {
             let into = landing.branch();
             let plan = MergePlan { target: old, tip: &tip, into, message, unshipped };
-            landing.commit = self.merged_commit(&plan)?;
+            let merged = self.merged_commit(&plan)?;
+            is_as_verified = merged.is_as_tip;
+            landing.commit = merged.commit;
         } else if !self.started_without_a_commit()? {
             let (into, base) = (landing.branch().to_owned(), self.ground.target.clone());
             return Err(CheckpointError::TargetGone { branch: branch(), into, base });
@@ -136,7 +139,7 @@ impl Wip {
         if !unresolved.is_empty() {
             return Err(CheckpointError::Unresolved { branch: branch(), paths: unresolved });
         }
-        let is_as_verified = landing.commit == tip || !landing.moves();
+        is_as_verified |= landing.commit == tip || !landing.moves();
         let (wip, moves) = (self.clone(), OnceLock::new());
         Ok(PreparedMerge { wip, landing, is_as_verified, moves, lock })
     }

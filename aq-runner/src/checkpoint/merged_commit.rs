@@ -35,28 +35,56 @@ struct Others {
     is_elsewhere: bool,
 }
 
+/// A commit that has the target and a job's work; on no branch yet.
+pub(super) struct MergedCommit {
+    pub(super) commit: CommitId,
+    /// It has the files of the job's branch, and no others.
+    pub(super) is_as_tip: bool,
+}
+
 impl Wip {
-    /// The commit that has both; on no branch yet.
-    pub(super) fn merged_commit(&self, plan: &MergePlan<'_>) -> Result<CommitId> {
+    /// Makes the commit that has both. The first parents of a target's commits are those that it
+    /// was at, so a branch that goes round by work of others gets a merge commit, too.
+    pub(super) fn merged_commit(&self, plan: &MergePlan<'_>) -> Result<MergedCommit> {
+        let otherwise = |commit| MergedCommit { commit, is_as_tip: false };
         let fork = self.fork(plan.target, plan.tip)?;
         if fork.as_ref() == Some(plan.tip) {
-            return Ok(plan.target.clone());
+            return Ok(otherwise(plan.target.clone()));
         }
         let started_at = &self.ground.target;
         let is_dropped = fork.as_ref() != Some(started_at)
             && !self.is_ancestor(started_at.as_str(), plan.target.as_str())?;
         let others = self.others(plan)?;
         let is_ordinary = others.unshipped.is_empty() && !others.is_elsewhere;
-        match (is_dropped, is_ordinary) {
-            (false, true) if fork.as_ref() == Some(plan.target) => Ok(plan.tip.clone()),
-            (false, true) => self.joined(plan, plan.target, plan.tip),
+        let commit = match (is_dropped, is_ordinary) {
+            (false, true) if fork.as_ref() == Some(plan.target) => {
+                let commit = match self.goes_straight(plan)? {
+                    true => plan.tip.clone(),
+                    false => self.joined(plan, plan.target, plan.tip)?,
+                };
+                return Ok(MergedCommit { commit, is_as_tip: true });
+            }
+            (false, true) => self.joined(plan, plan.target, plan.tip)?,
             // All of it as one change: the commits of others lead to what was dropped.
             (true, true) if !others.along.is_empty() => {
                 let replay = self.replay(plan, plan.target, started_at);
-                self.squashed(&replay)?.map_err(|paths| self.conflict(plan, paths))
+                self.squashed(&replay)?.map_err(|paths| self.conflict(plan, paths))?
             }
-            _ => self.own_commits_on_top(plan, &others, is_dropped),
+            _ => self.own_commits_on_top(plan, &others, is_dropped)?,
+        };
+        Ok(otherwise(commit))
+    }
+
+    /// Tests for a branch of which the target is an ancestor by first parents.
+    fn goes_straight(&self, plan: &MergePlan<'_>) -> Result<bool> {
+        // A job that was never put on another base has nothing else in its history.
+        if !self.notes.has_ground()? {
+            return Ok(true);
         }
+        let call = self.repo.call("rev-list").args(["--first-parent", plan.tip.as_str()]);
+        let line = call.arg(format!("^{}^@", plan.target)).slow().run()?;
+        let lines = String::from_utf8_lossy(&line.stdout);
+        Ok(lines.lines().any(|commit| commit == plan.target.as_str()))
     }
 
     /// The job's own commits, on a target to which the work that goes along was added.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::base::Ground;
 use super::error::{At, CheckpointError, Result};
-use super::files::{read, read_up_to};
+use super::files::{is_there, read, read_up_to};
 use super::repository::{CommitId, Head};
 
 /// The most that is read of the note of a rebase, in bytes: the paths of conflicts are in it.
@@ -97,6 +97,11 @@ impl Notes {
     pub(super) fn ground(&self) -> Result<Option<Ground>> {
         let Some(base) = self.base()? else { return Ok(None) };
         Ok(Some(Ground::read(&self.ground)?.unwrap_or_else(|| Ground::bare(base))))
+    }
+
+    /// Tests for a job that was put on a base of more than its target, or on another one later.
+    pub(super) fn has_ground(&self) -> Result<bool> {
+        is_there(&self.ground)
     }
 
     pub(super) fn from(&self) -> Result<Option<Origin>> {

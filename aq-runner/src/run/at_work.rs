@@ -72,7 +72,7 @@ mod tests {
     fn living_workers_are_at_work() {
         let start = ProcessId::current().unwrap().start();
         for stage in Stage::ALL {
-            let has_worker = matches!(stage, Stage::Building | Stage::Review);
+            let has_worker = matches!(stage, Stage::Building | Stage::Review | Stage::Testing);
             assert_eq!(at_work(stage, &identity(start)), has_worker, "{stage}");
             assert!(!at_work(stage, &identity(start + 1)), "{stage}");
         }

@@ -277,3 +277,21 @@ fn kills_at_any_step_are_made_good() {
         assert_eq!(started.wip.unresolved().unwrap().is_empty(), !with_conflict, "{what}");
     }
 }
+
+#[test]
+fn targets_keep_their_first_parents() {
+    let (lab, repo, job) = done();
+    commit(&lab, &repo, "a.txt", "the user's\n");
+    let before = lab.rev(&repo, "main");
+    assert_eq!(rebase(&job), conflicts(&["a.txt"]));
+    let started = start(&job);
+    write(&started.dir.join("a.txt"), "both\n");
+    started.wip.finish("fix: both").unwrap();
+    let prepared = open(&job).prepare_merge("aq: fix", &[]).unwrap();
+    assert!(prepared.is_as_verified(), "the files are those of the branch");
+    prepared.land(&mut || Ok(())).unwrap();
+    // The commit with the markers is in the history of the job's branch alone.
+    assert_eq!(lab.rev(&repo, "main^"), before);
+    assert_eq!(lab.rev(&repo, "main^2"), lab.rev(&repo, "aq/wip/fix"));
+    assert_eq!(lab.rev(&repo, "main^{tree}"), lab.rev(&repo, "aq/wip/fix^{tree}"));
+}

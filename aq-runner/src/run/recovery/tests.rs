@@ -71,6 +71,8 @@ fn dead_workers_put_jobs_back() {
     assert_eq!(queue.record("a").count(RecordKey::Attempts), 1);
     let queue = left(Stage::Review, DEAD);
     assert_eq!(recovered(&queue), (Some(Recovered::VerifyAgain), Stage::Review));
+    let queue = left(Stage::Testing, DEAD);
+    assert_eq!(recovered(&queue), (Some(Recovered::MergeAgain), Stage::Testing));
     let queue = left(Stage::Building, &format!("{DEAD}recoveries=9\n"));
     assert_eq!(recovered(&queue), (Some(Recovered::Failed(Outcome::Crash)), Stage::Failed));
 }
@@ -79,7 +81,7 @@ fn dead_workers_put_jobs_back() {
 fn other_jobs_are_left_alone() {
     for (stage, record) in [
         (Stage::Inbox, DEAD),
-        (Stage::Testing, DEAD),
+        (Stage::Shipped, DEAD),
         (Stage::Review, "attempts=1\nmoved_to=testing\n"),
     ] {
         assert_eq!(recovered(&left(stage, record)), (None, stage));

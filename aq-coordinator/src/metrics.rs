@@ -308,7 +308,6 @@ fn whole(n: u64) -> i64 {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
 
     #[test]

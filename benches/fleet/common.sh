@@ -27,7 +27,7 @@ url() { printf 'postgres://postgres@%s/%s' "${W//\//%2F}" "$1"; }
 sql() { psql -qAtX -d "$1" -c "$2"; }
 build() {
     FLEET=$(cd "$HERE" && cargo bench --locked -p aq-benches --bench fleet --no-run --message-format=json 2> "$W/build.log" |
-        sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1) || { cat "$W/build.log" >&2; exit 1; }
+        sed -n '/"name":"fleet"/s/.*"executable":"\([^"]*\)".*/\1/p') || { cat "$W/build.log" >&2; exit 1; }
 }
 # median: of the numbers in the lines of the input.
 median() { sort -n | awk '{ a[NR] = $1 } END { print a[int((NR + 1) / 2)] }'; }

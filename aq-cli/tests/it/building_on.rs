@@ -122,5 +122,10 @@ fn named_bases_are_used() {
     assert_eq!(sandbox.meta_value("old", "wip_base"), first);
     assert!(sandbox.ok(&["why", "old"]).contains(&format!("\nbuilds on v1 at {}", &first[..7])));
     let why = sandbox.ok(&["why", "lost"]);
-    assert!(why.contains("setup failed: there is no nowhere to start aq/wip/lost from"), "{why}");
+    assert!(
+        why.contains(
+            "setup failed: there is no branch, tag or commit \"nowhere\" to start aq/wip/lost from"
+        ),
+        "{why}"
+    );
 }

@@ -169,7 +169,10 @@ pub enum CheckpointError {
         origin: String,
     },
     /// The commit that the job is to start from is not there.
-    #[error("there is no {base} to start {branch} from; make it, or correct `base` in the job")]
+    #[error(
+        "there is no branch, tag or commit {base:?} to start {branch} from; make it, or correct \
+         `base` in the job"
+    )]
     NoSuchBase {
         /// The job's branch.
         branch: String,

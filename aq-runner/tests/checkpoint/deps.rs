@@ -202,7 +202,12 @@ fn named_bases_are_started_from() {
     assert_eq!(changed(&run(&named("aq/wip/dep"), "f3", "3")), ["f3"]);
     for base in ["nowhere", "--all"] {
         let refused = Wip::start(&named(base)).unwrap_err().to_string();
-        assert!(refused.starts_with(&format!("there is no {base} to start aq/wip/")), "{refused}");
+        assert!(
+            refused.starts_with(&format!(
+                "there is no branch, tag or commit {base:?} to start aq/wip/"
+            )),
+            "{refused}"
+        );
     }
 }
 

@@ -46,8 +46,9 @@ pub struct Job {
     pub requirements: Vec<Requirement>,
     /// The engines that may run it, best first. A name is only data here.
     pub engines: Vec<String>,
-    /// What was in its way when it was last tried, such as something that its host lacked. With it
-    /// the job waits for the end of its pause, and without a pause until it is inserted anew.
+    /// The obstacle that was met when it was last tried, such as something that its host lacked.
+    /// With it the job waits for the end of its pause, and without a pause until it is inserted
+    /// anew.
     pub obstacle: Option<WaitReason>,
     /// A person holds it: it is not started, and not refused either.
     pub held: bool,

@@ -100,7 +100,7 @@ impl TrackerError {
         matches!(self, Self::NotSetUp(_))
     }
 
-    /// Whether it may do at another time what it does not do now.
+    /// Tests for a refusal that may be none at another time.
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::Failed { .. } | Self::Limited { .. } | Self::Unavailable { .. })
     }

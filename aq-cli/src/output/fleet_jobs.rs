@@ -60,7 +60,7 @@ fn end_of(job: &JobSummary) -> String {
     }
 }
 
-/// What became of a wish to stop a job.
+/// Describes the result of a wish to stop a job.
 pub(crate) fn cancelled(job: &JobSummary) -> String {
     let name = &job.name;
     match (&job.holder, job.cancel) {
@@ -69,12 +69,12 @@ pub(crate) fn cancelled(job: &JobSummary) -> String {
     }
 }
 
-/// What became of a wish to run a job again.
+/// Describes the result of a wish to run a job again.
 pub(crate) fn requeued(job: &JobSummary) -> String {
     format!("{} is in {} now", job.name, job.stage)
 }
 
-/// What became of a word about a host.
+/// Describes the result of a word about a host.
 pub(crate) fn drained(host: &FactoryId, takes_jobs: bool) -> String {
     if takes_jobs {
         return format!("{host} takes jobs again");

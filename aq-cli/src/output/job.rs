@@ -143,7 +143,7 @@ pub(crate) fn open_pull(record: &JobRecord) -> Option<&str> {
     record.meta.get(RecordKey::PullRequest).filter(|_| is_open)
 }
 
-/// Why the pull request of a job cannot be opened or asked about.
+/// Returns the reason why the pull request of a job cannot be opened or asked about.
 pub(crate) fn pull_error(record: &JobRecord) -> Option<&str> {
     record.meta.get(RecordKey::PullRequestError).filter(|_| record.stage == Stage::Testing)
 }
@@ -155,7 +155,7 @@ pub(crate) fn pull_reason(record: &JobRecord) -> Option<Coded> {
     Some(Coded::new("pull_request", json!({ "url": url }), text))
 }
 
-/// What has become of a job's pull request.
+/// Describes the progress of a job's pull request.
 pub(crate) fn pulled(id: &JobId, progress: &PullProgress) -> String {
     match progress {
         PullProgress::Open { url, is_new: true } => {

@@ -77,7 +77,7 @@ pub(crate) fn note_written(written: io::Result<()>) {
     }
 }
 
-/// Whether no more of the answer reaches anybody: a command that goes on for good ends then.
+/// Tests for an answer of which no more reaches anybody: a command that goes on for good ends then.
 pub(crate) fn is_cut() -> bool {
     IS_CUT.load(Ordering::Relaxed)
 }

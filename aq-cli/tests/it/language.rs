@@ -17,7 +17,7 @@ struct Limit {
 const LIMITS: [Limit; 10] = [
     Limit {
         about: "doc comments that open with a question word, in percent",
-        most: 3.8,
+        most: 2.5,
         measure: Sources::question_openings,
     },
     Limit {

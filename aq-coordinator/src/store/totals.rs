@@ -10,7 +10,7 @@ use super::StoreError;
 use super::columns::{count, word};
 use crate::ledger::{Job, World};
 
-/// What one run adds at most: a host that says more is wrong, and must not spoil the sum.
+/// Maximum that one run adds: a host that says more is wrong, and must not spoil the sum.
 const MOST: f64 = 1e12;
 
 /// The sums.
@@ -24,7 +24,7 @@ pub struct Totals {
     pub cached_tokens: u64,
     /// Tokens that models wrote.
     pub output_tokens: u64,
-    /// How often jobs of the fleet failed, by their result.
+    /// Number of jobs of the fleet that failed, by their result.
     pub failed: BTreeMap<Outcome, u64>,
 }
 

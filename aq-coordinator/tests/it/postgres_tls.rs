@@ -92,7 +92,7 @@ fn store(url: &str) -> PostgresStore {
     PostgresStore::new(url, Timing::new(LEASE), Clock::Database).unwrap()
 }
 
-/// Whether the store's connections are encrypted, which the server knows.
+/// Tests for encrypted connections of the store, by the server's own knowledge.
 async fn are_encrypted(admin: &Client) -> bool {
     let sql = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE \
                application_name = 'aq coordinator' AND datname = current_database()";

@@ -14,7 +14,7 @@ use super::transport::{
     MAX_ANSWER_BYTES, Request, Response, Transport, TransportError, TransportProblem,
 };
 
-/// How long a connection may take to come about. A shorter time limit of the call wins.
+/// Time limit of a new connection. A shorter time limit of the call wins.
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// A coordinator at an address, over HTTP.
@@ -136,7 +136,7 @@ impl Http {
         TransportError { problem, message }
     }
 
-    /// Why others may read what goes to this address, when they may.
+    /// Returns the reason why others may read what goes to this address, when they may.
     pub fn warning(url: &str) -> Option<&'static str> {
         let base = parse(url).ok()?;
         let is_open = base.scheme() == "http" && !is_loopback(&base);
@@ -239,7 +239,7 @@ fn parse(url: &str) -> Result<Url, HttpError> {
     Ok(url)
 }
 
-/// Whether the address is this machine, which no proxy can reach.
+/// Tests for an address of this machine, which no proxy can reach.
 fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or("").trim_matches(['[', ']']);
     host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())

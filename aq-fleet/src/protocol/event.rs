@@ -89,7 +89,7 @@ pub struct FeedEvent {
     #[serde(default, skip_serializing_if = "Option::is_none", with = "text::option")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub name: Option<JobId>,
-    /// How long ago, in milliseconds. Version 0.1 gives none.
+    /// Time since then, in milliseconds. Version 0.1 gives none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ms_ago: Option<u64>,
 }
@@ -126,10 +126,10 @@ pub struct FeedQuery {
     /// Without `after`: those of so long ago, in milliseconds; without either, those to come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since_ms: Option<u64>,
-    /// How many at most; [`DEFAULT_PAGE`](super::DEFAULT_PAGE) unless given.
+    /// Maximum of messages; [`DEFAULT_PAGE`](super::DEFAULT_PAGE) unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
-    /// How long an empty answer may be held back, in milliseconds.
+    /// Longest wait for a message before the answer is empty, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_ms: Option<u64>,
 }

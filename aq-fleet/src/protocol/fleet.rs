@@ -82,10 +82,10 @@ pub struct Stats {
     /// The slots of factories that are alive. Version 0.1 counts none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slots: Option<SlotCount>,
-    /// What runs have cost, as far as hosts know it. Version 0.1 counts none.
+    /// Cost of runs, as far as hosts know it. Version 0.1 counts none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spent: Option<SpentSum>,
-    /// How often jobs have failed, by their result. Version 0.1 counts none.
+    /// Number of jobs that have failed, by their result. Version 0.1 counts none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub failures: BTreeMap<String, u64>,
 }
@@ -101,7 +101,7 @@ pub struct SlotCount {
     pub free: u64,
 }
 
-/// What runs of the fleet's jobs have cost, told by hosts when they let a job go.
+/// Cost of runs of the fleet's jobs, as hosts say it when they let a job go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]

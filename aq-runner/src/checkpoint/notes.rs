@@ -12,7 +12,7 @@ use super::repository::{CommitId, Head};
 /// The most that is read of the note of a rebase, in bytes: the paths of conflicts are in it.
 const MAX_REBASE: u64 = 16 << 20;
 
-/// What a job started from, and where an in-place job goes back to.
+/// The start of a job, or the place to which an in-place job goes back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// A branch, by its full name.
@@ -92,8 +92,8 @@ impl Notes {
         })
     }
 
-    /// What a job that has started is on top of. Those of earlier versions have no such file: their
-    /// base was the target.
+    /// The ground of a job that has started. Jobs of earlier versions have no such file: their base
+    /// was the target.
     pub(super) fn ground(&self) -> Result<Option<Ground>> {
         let Some(base) = self.base()? else { return Ok(None) };
         Ok(Some(Ground::read(&self.ground)?.unwrap_or_else(|| Ground::bare(base))))

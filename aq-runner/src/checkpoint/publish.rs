@@ -13,7 +13,7 @@ use super::notes::Origin;
 use super::repository::CommitId;
 use super::wip::{BRANCHES, Wip};
 
-/// What became of a branch that was to be published.
+/// The fate of a branch that was to be published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Published {
     /// The remote's branch is this commit.

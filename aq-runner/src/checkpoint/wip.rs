@@ -54,7 +54,7 @@ pub enum Target {
     Named(String),
 }
 
-/// What has to be known of a job.
+/// The facts about a job that are needed here.
 #[derive(Clone, Debug)]
 pub struct Job {
     /// Its id, of which the branch is named.
@@ -99,7 +99,7 @@ impl Job {
 #[derive(Clone, Debug)]
 pub struct Wip {
     pub(super) repo: Repository,
-    /// What the job's own work is on top of.
+    /// The ground of the job's own work.
     pub(super) ground: Ground,
     /// Where the job starts from, when that is not known from an earlier start.
     from: Origin,
@@ -124,19 +124,19 @@ pub struct Started {
     pub wip: Wip,
     /// Where the agent works: at the place in the job's checkout that `cwd` has in the user's.
     pub dir: PathBuf,
-    /// Whether the checkout was made just now, so that `setup` has to run.
+    /// The checkout was made just now, so that `setup` has to run.
     pub fresh: bool,
-    /// What an earlier attempt had left and was saved now.
+    /// Work that an earlier attempt had left and that was saved now.
     pub leftovers: Saved,
 }
 
-/// What a checkpoint did.
+/// The result of a checkpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Saved {
     /// The branch's new commit; `None` when there was nothing new.
     pub commit: Option<CommitId>,
-    /// What the branch does not hold: files that git cannot add, work in repositories inside, other
-    /// branches and stashes of the agent's. Everything else was saved.
+    /// Work that the branch does not hold: files that git cannot add, work in repositories inside,
+    /// other branches and stashes of the agent's. Everything else was saved.
     pub left_out: Vec<LeftOut>,
     /// Where the agent's git hides changes by rules that are not the user's, for people. They were
     /// saved all the same.
@@ -249,7 +249,7 @@ impl Wip {
         Ok(saved)
     }
 
-    /// Whether the job works in the user's own checkout.
+    /// Tests for a job that works in the user's own checkout.
     pub fn is_in_place(&self) -> bool {
         self.isolation == Isolation::InPlace
     }
@@ -269,7 +269,7 @@ impl Wip {
         &self.ground
     }
 
-    /// What was checked out when the job first started; `None` when that is not known any more.
+    /// Returns the origin of the job's first start; `None` when that is not known any more.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -364,7 +364,7 @@ impl Wip {
         }
     }
 
-    /// Whether the repository had no commit when the job started.
+    /// Tests for a repository that had no commit when the job started.
     pub(super) fn started_without_a_commit(&self) -> Result<bool> {
         let target = self.ground.target.as_str();
         let commit = self.repo.call("cat-file").args(["commit", target]).run()?;
@@ -378,8 +378,9 @@ impl Wip {
         self.notes.begin(&self.ground, &self.from)
     }
 
-    /// Why the branch cannot be made. Because of its name it never could be, so a job that was
-    /// about to start for the first time has not: later it starts from what is checked out then.
+    /// Explains why the branch cannot be made. Because of its name it never could be, so a job that
+    /// was about to start for the first time has not: later it starts from what is checked out
+    /// then.
     pub(super) fn not_made(&self, first: bool, error: CheckpointError) -> CheckpointError {
         let error = self.repo.why_not_made(&self.branch_ref(), error);
         if first && matches!(error, CheckpointError::NameInTheWay { .. }) {

@@ -22,7 +22,7 @@ pub(crate) struct MissingVariable {
     name: String,
 }
 
-/// Who runs, and where it may leave files.
+/// The identity of an agent, and the place where it may leave files.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Identity<'a> {
     pub(crate) id: &'a JobId,
@@ -91,7 +91,7 @@ pub(crate) fn is_taken_out(settings: &Settings, name: &str) -> bool {
         || deny.iter().any(|pattern| wildcard(pattern.as_bytes(), name.as_bytes()))
 }
 
-/// Whether `*` in the pattern can mean letters so that it is the name. Linear in both.
+/// Tests for a name that the pattern gives when `*` means some letters. Linear in both.
 fn wildcard(pattern: &[u8], name: &[u8]) -> bool {
     let mut parts = pattern.split(|&b| b == b'*');
     let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else {

@@ -1,5 +1,5 @@
-//! What applies to one process: the queue's `config.yaml` and the environment that it was
-//! started with, read once at the edge and passed on as data.
+//! The settings of one process: the queue's `config.yaml` and the environment that it was started
+//! with, read once at the edge and passed on as data.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -45,7 +45,7 @@ pub struct Config {
     /// Where jobs' checkouts are made: a directory, or `beside` the user's checkout. Default: in
     /// the queue, or below `AQ_HOME`.
     pub worktrees: Option<String>,
-    /// How long an engine may go on after its final event, in seconds or as `60s`. Default 60 s.
+    /// Time that an engine may go on after its final event, in seconds or as `60s`. Default 60 s.
     pub result_grace: Option<String>,
     /// The longest that an engine may wait in its slot before it tries a vendor again that refused
     /// it. Default 2 minutes.
@@ -69,18 +69,18 @@ pub struct Config {
     pub pr: PrConfig,
     /// This host in a fleet.
     pub fleet: FleetConfig,
-    /// What trackers are told.
+    /// The settings of trackers.
     pub tracker: TrackerConfig,
 }
 
-/// What a queue's config says of the fleet.
+/// The fleet in a queue's config.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct FleetConfig {
     /// The git remote, by name or address, to which the work of fleet jobs is pushed, so that
     /// another host can go on with it.
     pub push_wip: Option<String>,
-    /// How often what an agent has done so far is pushed while it works. Default 60 s.
+    /// Interval at which an agent's work is pushed while it works. Default 60 s.
     pub push_every: Option<String>,
 }
 
@@ -92,7 +92,7 @@ pub struct TrackerConfig {
     pub status: BTreeMap<String, String>,
 }
 
-/// Why a queue's settings cannot be used.
+/// Reason why a queue's settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// The file cannot be read.
@@ -100,7 +100,7 @@ pub enum SettingsError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The problem.
         problem: String,
     },
     /// The file has an error.
@@ -110,7 +110,7 @@ pub enum SettingsError {
         path: PathBuf,
         /// `:line:column` in it, or nothing when it is the file as a whole.
         place: String,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
     /// The engines section has an error.
@@ -118,7 +118,7 @@ pub enum SettingsError {
     Engines {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         problem: EngineConfigError,
     },
 }
@@ -148,7 +148,7 @@ pub struct Settings {
     pub trackers: OwnTrackers,
     /// `fleet.push-every` of the config, read.
     pub push_every: Duration,
-    /// How jobs are shipped.
+    /// The ways in which jobs are shipped.
     pub shipping: ShipSettings,
     /// `room.free` of the config, in bytes.
     pub room_mark: Option<u64>,
@@ -206,7 +206,7 @@ impl Settings {
         replace_durably(&path, &queue.state().join("tmp/.last-config"), self.text.as_bytes())
     }
 
-    /// What applies where there is no queue: the defaults.
+    /// The settings where there is no queue: the defaults.
     ///
     /// # Errors
     /// When the environment's own settings cannot be used.

@@ -43,7 +43,7 @@ pub(super) struct ShipSections<'a> {
     pub(super) pr: &'a PrConfig,
 }
 
-/// How jobs are shipped.
+/// The ways in which jobs are shipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShipSettings {
     /// The way of jobs that name none.

@@ -95,7 +95,7 @@ fn leftovers_of_a_check_are_cleared_away() {
     assert_eq!(fs::read_to_string(root.join("a.txt")).unwrap(), "one\n");
 }
 
-/// What may have become of the checkout.
+/// Damages of the checkout.
 const BROKEN: [&str; 7] = [
     "rm -rf .git",
     "rm -rf .git/objects",

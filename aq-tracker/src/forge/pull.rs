@@ -8,7 +8,7 @@ pub struct PullRequest {
     pub number: u64,
     /// Page for people: `https://...`, without control characters or spaces.
     pub url: String,
-    /// What became of it.
+    /// Its state.
     pub state: PullState,
     /// Newest commit of its branch that the forge knows, as a full name.
     pub head_commit: String,

@@ -1,4 +1,4 @@
-//! What is read of GitHub's documents of pull requests.
+//! The parts of GitHub's documents of pull requests that are read.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -49,7 +49,7 @@ struct RepositoryDocument {
 }
 
 impl PullDocument {
-    /// Whether its branch is this one of the repository, and not one of a fork.
+    /// Tests for a branch of this repository, and not of a fork.
     pub(super) fn is_of(&self, repository: &Repository, head: &str) -> bool {
         let name = self.head.repo.as_ref().map(|repo| repo.full_name.as_str());
         self.head.branch == head

@@ -13,7 +13,7 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 use crate::output::json::JsonOption;
 
-/// How far back the answer goes when nobody says.
+/// The span that the answer goes back when nobody says.
 const RECENT: Duration = Duration::from_secs(60 * 60);
 
 /// The pause before a coordinator that is away is asked again.
@@ -72,7 +72,7 @@ pub(super) fn run(here: &Here, args: &Args) -> Outcome {
     }
 }
 
-/// Whether the coordinator may be back in a moment.
+/// Tests for an error after which the coordinator may be back in a moment.
 fn is_passing(error: &CallError) -> bool {
     matches!(error, CallError::Unreachable { .. })
 }

@@ -12,7 +12,7 @@ const MISSING: i32 = 3;
 const REFUSED: i32 = 4;
 const ENVIRONMENT: i32 = 5;
 
-/// What a command says that ends with this code.
+/// The words of a command that ends with this code.
 fn fails(host: &Host, args: &[&str], code: i32) -> String {
     let (found, said) = host.code(args);
     assert_eq!(found, code, "{args:?}: {said}");

@@ -9,7 +9,7 @@ use super::fault::told;
 use super::tls::TlsMaker;
 use super::trust::{ServerCheck, TrustError};
 
-/// What `sslrootcert` says for the CAs of this system.
+/// The value of `sslrootcert` for the CAs of this system.
 const SYSTEM: &str = "system";
 
 /// A database's URL, read.
@@ -39,7 +39,7 @@ pub(super) enum AddressError {
     Trust(#[from] TrustError),
 }
 
-/// How the server's certificate is looked at, by `sslmode`.
+/// The check of the server's certificate, by `sslmode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TlsMode {
     Disable,

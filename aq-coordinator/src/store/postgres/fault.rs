@@ -5,7 +5,7 @@ use tokio_postgres::error::SqlState;
 use crate::ledger::{Fenced, Refusal};
 use crate::store::StoreError;
 
-/// What tokio-postgres says of a server without TLS, where `sslmode` asks for it.
+/// The error of tokio-postgres about a server without TLS, where `sslmode` asks for it.
 const NO_TLS: &str = "server does not support TLS";
 
 const MEND_OF_NO_TLS: &str =

@@ -28,7 +28,7 @@ const FEED_BITS: u32 = 14;
 /// The parts of each sum over all jobs: so many writers do not wait for one another.
 const PARTS: i64 = 16;
 
-/// What a transaction is for.
+/// The purpose of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// It reads the schema itself, and no more is known.
@@ -56,9 +56,9 @@ pub(crate) struct Tx {
     pub(crate) stamp: i64,
     /// The rows of what it has opened with.
     pub(crate) opened: Vec<Vec<Row>>,
-    /// What is written together with the commit.
+    /// Statements that are written together with the commit.
     last: Mutex<Vec<Query>>,
-    /// What the commit adds to the sums over all jobs.
+    /// Additions of the commit to the sums over all jobs.
     added: Mutex<BTreeMap<String, i64>>,
     told: AtomicI64,
 }
@@ -166,8 +166,8 @@ impl Tx {
         }
     }
 
-    /// What writes the sums. In the order of their names, so that two transactions cannot wait for
-    /// one another.
+    /// Writes the sums, in the order of their names, so that two transactions cannot wait for one
+    /// another.
     fn sums(&mut self) -> Option<Query> {
         let added = self.added.get_mut().unwrap_or_else(PoisonError::into_inner);
         let (names, values): (Vec<String>, Vec<i64>) = std::mem::take(added).into_iter().unzip();

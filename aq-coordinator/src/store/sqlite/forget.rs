@@ -1,4 +1,4 @@
-//! What is not kept for good, some of it at a time.
+//! Removal of data that is not kept for good, some of it at a time.
 
 use std::time::Duration;
 

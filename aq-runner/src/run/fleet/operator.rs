@@ -1,4 +1,4 @@
-//! What a person asks of the fleet: its jobs, what happens, and a word about a job or a host.
+//! Requests of a person to the fleet: its jobs, what happens, and a word about a job or a host.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::{FleetError, FleetSettings};
 /// Jobs of one page.
 const PAGE: u32 = 500;
 
-/// How long the coordinator may keep an answer without a message.
+/// Time for which the coordinator may keep an answer without a message.
 const WAIT: Duration = Duration::from_secs(20);
 
 /// Which jobs of the fleet to list.

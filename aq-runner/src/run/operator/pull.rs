@@ -29,7 +29,7 @@ use crate::store::{HeldJob, JobRecord, QueueDir, StoreError, read_text};
 /// Longest reason that is kept in the record, in characters.
 const MAX_REASON: usize = 500;
 
-/// What a pull request has come to.
+/// The progress of a pull request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PullProgress {
     /// It is open, and waits for people.

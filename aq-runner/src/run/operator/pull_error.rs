@@ -1,4 +1,4 @@
-//! Why a job is not shipped by a pull request.
+//! Errors of shipping by a pull request.
 
 use aq_manifest::JobId;
 use aq_tracker::{Retry, TrackerError};
@@ -8,7 +8,7 @@ use crate::run::tokens::TokenFileError;
 use crate::run::workplace::WorkplaceError;
 use crate::store::StoreError;
 
-/// Why a job is not shipped by a pull request. It stays where it is.
+/// Reason why a job is not shipped by a pull request. It stays where it is.
 #[derive(Debug, thiserror::Error)]
 pub enum PullError {
     /// It is not where it can be shipped from, or the queue's files cannot be written.

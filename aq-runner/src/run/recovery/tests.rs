@@ -26,7 +26,7 @@ fn recover_all(queue: &TestQueue) -> Vec<(JobId, Result<Recovered>)> {
     recover(queue, &environment, Timestamp::UNIX_EPOCH).unwrap()
 }
 
-/// What becomes of `a`, in which folder. A second recovery has nothing to do.
+/// Recovers `a`. Returns the result, and its folder. A second recovery has nothing to do.
 fn recovered(queue: &TestQueue) -> (Option<Recovered>, Stage) {
     let mut found = recover_all(queue);
     assert!(recover_all(queue).is_empty());

@@ -26,8 +26,8 @@ use crate::run::settings::Settings;
 use crate::store::JobRecord;
 use watcher::{PullNews, PullNotice, PullWatcher};
 
-/// How long a loop that ends waits for the request that is being opened. The next loop completes
-/// it.
+/// Time for which a loop that ends waits for the request that is being opened. The next loop
+/// completes it.
 const LAST_CALL: Duration = Duration::from_secs(5);
 
 /// The loop's side of the thread.

@@ -29,7 +29,7 @@ const MOMENT: Duration = Duration::from_secs(1);
 /// The longest sleep. Nothing is done at its end but to look at the time.
 const LONG: Duration = Duration::from_secs(3600);
 
-/// What the loop says to the thread.
+/// A word of the loop to the thread.
 #[derive(Debug)]
 pub(super) enum PullNotice {
     /// A job is in testing/ that is shipped by a pull request.
@@ -38,7 +38,7 @@ pub(super) enum PullNotice {
     Left(JobId),
 }
 
-/// What the thread says to the loop.
+/// A word of the thread to the loop.
 #[derive(Debug)]
 pub(super) enum PullNews {
     /// One notice was handled.
@@ -242,7 +242,7 @@ impl PullWatcher {
     }
 }
 
-/// What a look at a job came to.
+/// The result of a look at a job.
 enum Looked {
     /// It is not in testing/ any more.
     Left,
